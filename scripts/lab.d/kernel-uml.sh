@@ -1,0 +1,33 @@
+# shellcheck shell=bash
+# lab.d/kernel-uml.sh: Debian's User-Mode Linux. Read by scripts/lab, which sets the variables.
+#
+#   this machine                         the guest
+#   linux.uml, an ordinary process       kernel 6.1 with every ip_vs module, one processor
+#   / (hostfs, read-only)           ---> lower layer of an overlay, the upper one is memory
+#   $run (hostfs)                   ---> /run/lab: command, status, rw
+#   --rw DIR, $LAB_OUT (hostfs)     ---> the same path
+#   descriptors 3 and 4             <--- /dev/tty1, /dev/tty2: the command's stdout and stderr
+#   $run/console                    <--- /dev/tty0: the kernel's messages
+
+lab_check() {
+    "$here/deps" lab
+}
+
+lab_start() {
+    printf '%s\n' "${rw[@]+"${rw[@]}"}" >"$run/rw"
+
+    # The guest's memory is a deleted sparse file, in /dev/shm if that can hold it.
+    local room
+    room=$(df --output=avail -B1M /dev/shm 2>/dev/null | tail -n 1) || room=0
+    case $mem in *G) wanted=$((${mem%G} * 1024)) ;; *) wanted=${mem%M} ;; esac
+    [ "$room" -gt $((wanted + 64)) ] || export TMPDIR=$run
+
+    # initcall_blacklist: RAID6 measures its algorithms for 0.85 s, more than a third of the boot.
+    # lsm: none; an empty list lets every layer of security policy out.
+    exec setpriv --pdeathsig TERM timeout --kill-after=5 "$limit" \
+        setpriv --pdeathsig TERM linux.uml \
+        "mem=$mem" root=/dev/root rootfstype=hostfs rootflags=/ ro "init=$here/lab.d/guest-init" \
+        "uml_dir=$run/uml/" umid=guest "hostname=lab" "lab_run=$run" "lab_streams=${one_stream:-2}" \
+        con=null con0=null,fd:1 con1=null,fd:3 con2=null,fd:4 ssl=null \
+        initcall_blacklist=raid6_select_algo lsm= selinux=0 quiet panic=-1
+}
