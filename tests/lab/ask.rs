@@ -1,0 +1,262 @@
+//! Clients: requests that are counted by who answered, and connections that are held open.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    io::{Read, Write},
+    net::{IpAddr, Shutdown, SocketAddr},
+    time::Duration,
+};
+
+use socket2::Socket;
+
+use super::{
+    netns::Netns,
+    traffic::{Failure, Protocol},
+};
+
+/// How long a client waits for a connection and for each answer, unless told otherwise.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A question to a service: who are you?
+#[derive(Debug, Clone)]
+pub(crate) struct Ask<'a> {
+    netns: &'a Netns,
+    protocol: Protocol,
+    service: SocketAddr,
+    from: Vec<IpAddr>,
+    port: u16,
+    times: usize,
+    mark: u32,
+    patience: Duration,
+}
+
+impl<'a> Ask<'a> {
+    pub(super) fn new(
+        netns: &'a Netns,
+        protocol: Protocol,
+        service: SocketAddr,
+        own: Vec<IpAddr>,
+    ) -> Self {
+        let from = own.into_iter().take(1).collect();
+        Self {
+            netns,
+            protocol,
+            service,
+            from,
+            port: 0,
+            times: 1,
+            mark: 0,
+            patience: PATIENCE,
+        }
+    }
+
+    /// So many times, each from a new socket.
+    pub(crate) fn times(mut self, times: usize) -> Self {
+        self.times = times;
+        self
+    }
+
+    /// From these addresses in turn instead of the host's first: `.from(client.addresses(V4))`.
+    pub(crate) fn from(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        self.from = addresses.into_iter().collect();
+        self
+    }
+
+    /// From this port. More than one TCP request from it meets its own TIME_WAIT, unless the
+    /// addresses differ.
+    pub(crate) fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// With this mark on its packets, where they leave.
+    pub(crate) fn mark(mut self, mark: u32) -> Self {
+        self.mark = mark;
+        self
+    }
+
+    /// Waits this long, instead of 5 seconds, for the connection and for each answer.
+    pub(crate) fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Asks, one after the other.
+    pub(crate) fn run(&self) -> Answers {
+        self.netns
+            .enter(|| Answers((0..self.times).map(|round| self.once(round)).collect()))
+    }
+
+    /// Connects and leaves the connection open.
+    pub(crate) fn connect(&self) -> Result<Connection, Failure> {
+        self.netns.enter(|| self.open(0))
+    }
+
+    /// As many connections as [`Ask::times`] says, all open at once.
+    pub(crate) fn connect_all(&self) -> Result<Vec<Connection>, Failure> {
+        self.netns
+            .enter(|| (0..self.times).map(|round| self.open(round)).collect())
+    }
+
+    fn once(&self, round: usize) -> Answer {
+        let by = self.open(round).and_then(|mut connection| connection.ask());
+        Answer {
+            from: self.source(round).ip(),
+            by,
+        }
+    }
+
+    fn source(&self, round: usize) -> SocketAddr {
+        assert!(
+            !self.from.is_empty(),
+            "no address of the family of {} to ask from",
+            self.service
+        );
+        (self.from[round % self.from.len()], self.port).into()
+    }
+
+    fn open(&self, round: usize) -> Result<Connection, Failure> {
+        let socket = self.protocol.socket(self.service)?;
+        socket.set_reuse_address(true)?;
+        if self.mark != 0 {
+            socket.set_mark(self.mark)?;
+        }
+        socket.bind(&self.source(round).into())?;
+        socket.set_read_timeout(Some(self.patience))?;
+        socket.set_write_timeout(Some(self.patience))?;
+        socket.connect_timeout(&self.service.into(), self.patience)?;
+        Ok(Connection { socket })
+    }
+}
+
+/// An open connection; for UDP a flow, one socket that keeps its port. Closed when dropped.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    socket: Socket,
+}
+
+impl Connection {
+    /// Who is at the other end? Also the proof that the connection lives.
+    pub(crate) fn ask(&mut self) -> Result<String, Failure> {
+        self.socket.write_all(b"?\n")?;
+        let mut answer = Vec::new();
+        let mut buffer = [0; 256];
+        // Names are short: more than this is not an answer.
+        while !answer.ends_with(b"\n") && answer.len() < 1024 {
+            match self.socket.read(&mut buffer)? {
+                0 => return Err(Failure::Closed),
+                read => answer.extend_from_slice(&buffer[..read]),
+            }
+        }
+        Ok(String::from_utf8_lossy(&answer).trim_end().to_owned())
+    }
+
+    /// The address and port that this end has.
+    pub(crate) fn source(&self) -> SocketAddr {
+        let own = self
+            .socket
+            .local_addr()
+            .ok()
+            .and_then(|own| own.as_socket());
+        own.expect("a connected socket has an address")
+    }
+
+    /// Says that nothing more will be sent (FIN, SHUTDOWN) but goes on listening.
+    pub(crate) fn half_close(&self) -> Result<(), Failure> {
+        Ok(self.socket.shutdown(Shutdown::Write)?)
+    }
+
+    /// Ends it with a reset instead of an orderly close.
+    pub(crate) fn reset(self) -> Result<(), Failure> {
+        Ok(self.socket.set_linger(Some(Duration::ZERO))?)
+    }
+
+    /// The socket, for what has no name here.
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.socket
+    }
+}
+
+/// What came of one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// The address that asked.
+    pub(crate) from: IpAddr,
+    /// The name of the server that answered.
+    pub(crate) by: Result<String, Failure>,
+}
+
+/// What came of all requests, in the order in which they were made.
+///
+/// Printed as a sum, `real1=20 real2=39 timeout=1`: servers first, then failures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Answers(pub(crate) Vec<Answer>);
+
+impl Answers {
+    /// How many came from the server of this name.
+    pub(crate) fn by(&self, name: &str) -> usize {
+        self.0
+            .iter()
+            .filter(|answer| answer.by.as_deref() == Ok(name))
+            .count()
+    }
+
+    /// How many of each server, by name. Who never answered is not in it.
+    pub(crate) fn counts(&self) -> BTreeMap<&str, usize> {
+        count(self.0.iter().filter_map(|answer| answer.by.as_deref().ok()))
+    }
+
+    /// The failures, counted.
+    pub(crate) fn failures(&self) -> BTreeMap<&Failure, usize> {
+        count(self.0.iter().filter_map(|answer| answer.by.as_ref().err()))
+    }
+
+    /// Who answered, request by request. Failures are in their own words.
+    pub(crate) fn sequence(&self) -> Vec<String> {
+        let word = |answer: &Answer| {
+            answer
+                .by
+                .clone()
+                .unwrap_or_else(|failure| failure.to_string())
+        };
+        self.0.iter().map(word).collect()
+    }
+
+    /// The servers that answered each source address: with persistence, one for each.
+    pub(crate) fn by_source(&self) -> BTreeMap<IpAddr, BTreeMap<&str, usize>> {
+        let mut sources = BTreeMap::<_, BTreeMap<_, _>>::new();
+        for answer in &self.0 {
+            if let Ok(name) = &answer.by {
+                *sources
+                    .entry(answer.from)
+                    .or_default()
+                    .entry(name.as_str())
+                    .or_default() += 1;
+            }
+        }
+        sources
+    }
+}
+
+fn count<T: Ord>(items: impl Iterator<Item = T>) -> BTreeMap<T, usize> {
+    let mut counts = BTreeMap::new();
+    for item in items {
+        *counts.entry(item).or_default() += 1;
+    }
+    counts
+}
+
+impl fmt::Display for Answers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let servers = self
+            .counts()
+            .into_iter()
+            .map(|(name, n)| format!("{name}={n}"));
+        let failures = self
+            .failures()
+            .into_iter()
+            .map(|(failure, n)| format!("{failure}={n}"));
+        f.write_str(&servers.chain(failures).collect::<Vec<_>>().join(" "))
+    }
+}

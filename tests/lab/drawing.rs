@@ -1,0 +1,170 @@
+//! From a picture to namespaces: hosts, and the bridges that they are plugged into.
+//!
+//! ```text
+//!   Drawing::new()
+//!       .host(Sketch::new("a").plug("lan", &["10.0.0.1/24"]))
+//!       .host(Sketch::new("b").plug("lan", &["10.0.0.2/24", "fd00::2/64"]))
+//!       .build()
+//!
+//!          namespace a        namespace switch        namespace b
+//!          eth0 ────────────── a-eth0 [lan] b-eth0 ────────────── eth0
+//! ```
+//!
+//! One `ip -batch` lays all cables, one per host sets its addresses and routes: a process is the
+//! dearest thing that a network is made of.
+
+use std::{fmt::Write as _, net::IpAddr};
+
+use super::{host::Host, netns::Netns};
+
+/// What every host has in common: no traffic of its own accord, no wait for duplicate addresses,
+/// no filter for packets whose way back is another one.
+const QUIET: [(&str, &str); 6] = [
+    ("net.ipv4.conf.all.rp_filter", "0"),
+    ("net.ipv4.conf.default.rp_filter", "0"),
+    ("net.ipv6.conf.all.accept_dad", "0"),
+    ("net.ipv6.conf.default.accept_dad", "0"),
+    ("net.ipv6.conf.default.accept_ra", "0"),
+    ("net.ipv6.conf.default.router_solicitations", "0"),
+];
+
+/// Hosts to be built together, on common bridges.
+#[derive(Debug, Default)]
+pub(crate) struct Drawing {
+    hosts: Vec<Sketch>,
+}
+
+/// A host that is still on paper.
+#[derive(Debug)]
+pub(crate) struct Sketch {
+    name: String,
+    /// The bridge of `eth0`, of `eth1` and so on.
+    bridges: Vec<String>,
+    addresses: Vec<IpAddr>,
+    lines: String,
+    sysctls: Vec<(String, String)>,
+}
+
+impl Sketch {
+    /// A host without any cable.
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            bridges: Vec::new(),
+            addresses: Vec::new(),
+            lines: String::new(),
+            sysctls: Vec::new(),
+        }
+    }
+
+    /// Plugs the next interface (`eth0` first) into `bridge`, with these addresses
+    /// (`10.0.0.1/24`).
+    pub(crate) fn plug<A: AsRef<str>>(mut self, bridge: &str, addresses: &[A]) -> Self {
+        let device = format!("eth{}", self.bridges.len());
+        self.bridges.push(bridge.to_owned());
+        self = self.line(&format!("link set {device} up"));
+        for address in addresses {
+            self = self.address(address.as_ref(), &device);
+        }
+        self
+    }
+
+    /// One more address (`10.0.0.1/24`) on a device.
+    pub(crate) fn address(mut self, address: &str, device: &str) -> Self {
+        let (plain, _) = address
+            .split_once('/')
+            .expect("an address with its prefix length");
+        let plain: IpAddr = plain.parse().expect("an IP address");
+        self.addresses.push(plain);
+        // Duplicate address detection would keep an IPv6 address unusable for a second or two.
+        let nodad = if plain.is_ipv6() { "nodad" } else { "" };
+        self.line(&format!("addr add {address} dev {device} {nodad}"))
+    }
+
+    /// A line for `ip -batch`, carried out in the order given: `route add default via 10.0.0.1`.
+    pub(crate) fn line(mut self, line: &str) -> Self {
+        self.lines.push_str(line);
+        self.lines.push('\n');
+        self
+    }
+
+    /// A sysctl, set before the host has any interface, so that `default` reaches them all.
+    pub(crate) fn sysctl(mut self, name: &str, value: &str) -> Self {
+        self.sysctls.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+impl Drawing {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a host. Names are at most 9 bytes and differ from each other.
+    pub(crate) fn host(mut self, sketch: Sketch) -> Self {
+        self.hosts.push(sketch);
+        self
+    }
+
+    /// Builds everything: the hosts in the order drawn, and the switch that they need to live.
+    pub(crate) fn build(self) -> (Vec<Host>, Switch) {
+        let switch = Host::new("switch", Netns::new("switch"), Vec::new());
+        let hosts: Vec<Host> = self
+            .hosts
+            .iter()
+            .map(|sketch| {
+                let host = Host::new(
+                    &sketch.name,
+                    Netns::new(&sketch.name),
+                    sketch.addresses.clone(),
+                );
+                let own = sketch
+                    .sysctls
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), value.as_str()));
+                host.sysctls(&QUIET.into_iter().chain(own).collect::<Vec<_>>());
+                host
+            })
+            .collect();
+        switch.ip(&cables(&self.hosts, &hosts));
+        for (host, sketch) in hosts.iter().zip(&self.hosts) {
+            host.ip(&format!("link set lo up\n{}", sketch.lines));
+        }
+        (hosts, Switch { _host: switch })
+    }
+}
+
+/// The bridges, and the switch's end of every cable. The network lives as long as it.
+#[derive(Debug)]
+pub(crate) struct Switch {
+    _host: Host,
+}
+
+/// The batch that makes the bridges and the cables between them and the hosts.
+fn cables(sketches: &[Sketch], hosts: &[Host]) -> String {
+    let mut bridges: Vec<&str> = sketches
+        .iter()
+        .flat_map(|s| &s.bridges)
+        .map(String::as_str)
+        .collect();
+    bridges.sort_unstable();
+    bridges.dedup();
+    let mut batch = String::new();
+    for bridge in bridges {
+        // Snooping would hold back neighbour solicitations until it has learnt who listens.
+        let line = format!("link add {bridge} up type bridge stp_state 0 mcast_snooping 0");
+        batch.push_str(&line);
+        batch.push('\n');
+    }
+    for (sketch, host) in sketches.iter().zip(hosts) {
+        for (index, bridge) in sketch.bridges.iter().enumerate() {
+            let (here, there) = (format!("{}-eth{index}", sketch.name), host.netns().name());
+            writeln!(
+                batch,
+                "link add {here} up master {bridge} type veth peer name eth{index} netns {there}"
+            )
+            .expect("a string takes every write");
+        }
+    }
+    batch
+}

@@ -1,0 +1,64 @@
+//! Networks to test a director in: hosts, cables, real traffic, on one kernel.
+//!
+//! ```text
+//!   let net = Lan::nat().real_servers(2).build();
+//!
+//!   client1 ──┐ br: front            br: back ┌── real1   10.2.0.11  fd00:2::11
+//!   client2 ──┼──────── director ─────────────┼── real2   10.2.0.12  fd00:2::12
+//!   10.1.i.k  │  VIP 10.1.0.100               │
+//!             │      fd00:1::100              │
+//!
+//!   let _web = net.serve(Tcp, 80);
+//!   net.director.run("ipvsadm -A -t 10.1.0.100:80 -s rr");
+//!   let answers = net.client(1).ask(Tcp, net.service(V4, 80)).times(60).run();
+//!   assert_eq!(answers.to_string(), "real1=30 real2=30");
+//! ```
+//!
+//! Each host is a network namespace of its own; cables are veth pairs into a bridge in one more
+//! namespace. Everything has an IPv4 and an IPv6 address, and goes away when dropped, also when
+//! the test panics. Names are unique, so tests may run beside each other.
+//!
+//! * [`Lan`] draws the topologies that IPVS knows: NAT, direct routing, tunnels.
+//! * [`Drawing`] is the level below, for any other picture.
+//! * [`Host`] runs programs and closures inside, reads and sets its sysctls, serves and asks.
+//! * [`Server`], [`Ask`], [`Connection`]: TCP, UDP and SCTP. A server answers every line that it
+//!   gets with its name, so that a test sees who was chosen.
+//!
+//! What cannot be set up panics with the reason: a test has nothing better to do about it. Every
+//! wait is bounded. Needs root and a kernel with ip_vs: `scripts/lab` gives both.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test binary uses the part of the lab that it needs"
+)]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test whose network cannot be laid out fails there and then"
+)]
+
+mod ask;
+mod drawing;
+mod host;
+mod lan;
+mod netns;
+mod program;
+mod serve;
+mod traffic;
+mod tunnel;
+mod wait;
+
+pub(crate) use ask::{Answer, Answers, Ask, Connection};
+pub(crate) use drawing::{Drawing, Sketch};
+pub(crate) use host::Host;
+pub(crate) use lan::{Lan, LanBuilder};
+pub(crate) use netns::Netns;
+pub(crate) use program::{Outcome, Process};
+pub(crate) use serve::Server;
+pub(crate) use traffic::{
+    Failure,
+    Family::{self, V4, V6},
+    Protocol::{self, Sctp, Tcp, Udp},
+};
+pub(crate) use wait::eventually;

@@ -1,0 +1,31 @@
+//! Waiting for something that the kernel or a program does in its own time.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long [`eventually`] waits. Generous: a loaded machine is slow, and only a failing test
+/// ever waits that long.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Calls `look` until it has an answer.
+///
+/// # Panics
+///
+/// After 20 seconds without one, with `what` in the message.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(
+            start.elapsed() < PATIENCE,
+            "waited {} s in vain: {what}",
+            PATIENCE.as_secs()
+        );
+        thread::sleep(Duration::from_millis(20));
+    }
+}
