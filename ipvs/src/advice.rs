@@ -1,0 +1,202 @@
+//! What an errno means for the request that got it, and what to do about it.
+//!
+//! The IPVS family sends no extended-ACK text, and one errno has many causes, so the sentence is
+//! made here from the pair. The causes are those of `net/netfilter/ipvs/ip_vs_ctl.c`.
+
+use std::fmt;
+
+use crate::error::Errno;
+use crate::model::{
+    Family, ForwardMethod, Netmask, Server, Service, ServiceKey, SyncDaemon, TunnelKind,
+};
+use crate::operation::{Operation, Query, Request};
+
+/// Writes the sentence for a request and the errno it was answered with.
+pub(crate) fn write(f: &mut fmt::Formatter<'_>, request: &Request, errno: Errno) -> fmt::Result {
+    match errno {
+        Errno::EPERM => {
+            return f.write_str(
+                "permission denied; it takes CAP_NET_ADMIN in the user namespace that owns this \
+                 network namespace: run as root, or give the program that capability",
+            );
+        }
+        Errno::ENOMEM => return f.write_str("the kernel is out of memory"),
+        Errno::EBUSY => {
+            return f.write_str("another dump is under way on this socket; read it to its end");
+        }
+        _ => {}
+    }
+    match request {
+        Request::Operation(operation) => write_operation(f, operation, errno),
+        Request::Query(query) => write_query(f, query, errno),
+    }
+}
+
+fn write_operation(f: &mut fmt::Formatter<'_>, operation: &Operation, errno: Errno) -> fmt::Result {
+    match (operation, errno) {
+        (Operation::AddService(_), Errno::EEXIST) => {
+            f.write_str("there is such a service already; change it instead, or delete it first")
+        }
+        (Operation::AddService(service) | Operation::UpdateService(service), Errno::ENOENT) => {
+            write_missing_module(f, service)
+        }
+        (Operation::AddService(service) | Operation::UpdateService(service), Errno::EINVAL) => {
+            write_bad_service(f, service)
+        }
+        (Operation::AddService(_), Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT) => {
+            f.write_str("this kernel's IPVS was built without that protocol or address family")
+        }
+        (
+            Operation::UpdateService(_) | Operation::DeleteService(_) | Operation::ZeroService(_),
+            Errno::ESRCH | Errno::ENOENT,
+        ) => f.write_str("there is no such service; list the services to see what is there"),
+        (
+            Operation::AddServer(..) | Operation::UpdateServer(..) | Operation::DeleteServer(..),
+            Errno::ESRCH,
+        ) => f.write_str("there is no such service; add the service before its servers"),
+        (Operation::AddServer(..), Errno::EEXIST) => {
+            f.write_str("the service has that server already; change it instead")
+        }
+        (Operation::UpdateServer(..) | Operation::DeleteServer(..), Errno::ENOENT) => {
+            f.write_str("the service has no such server; list its servers to see what is there")
+        }
+        (Operation::AddServer(_, server) | Operation::UpdateServer(_, server), Errno::ERANGE) => {
+            write!(
+                f,
+                "the lower connection threshold ({}) is above the upper one ({}); make it lower, \
+                 or 0 for three quarters of the upper one",
+                server.lower_threshold, server.upper_threshold
+            )
+        }
+        (
+            Operation::AddServer(service, server) | Operation::UpdateServer(service, server),
+            Errno::EINVAL,
+        ) => write_bad_server(f, *service, server),
+        (Operation::StartDaemon(daemon), Errno::EEXIST) => {
+            write!(
+                f,
+                "a {} daemon runs already; stop it first to change it",
+                daemon.role
+            )
+        }
+        (Operation::StartDaemon(daemon), Errno::ENODEV) => {
+            write!(
+                f,
+                "there is no network interface {} in this namespace",
+                daemon.interface
+            )
+        }
+        (Operation::StartDaemon(daemon), Errno::EINVAL) => write_bad_daemon(f, daemon),
+        (Operation::StopDaemon(role), Errno::ESRCH) => {
+            write!(
+                f,
+                "no {role} daemon is running, so there is nothing to stop"
+            )
+        }
+        (Operation::SetTimeouts(_), Errno::EINVAL) => f.write_str(
+            "a time limit is out of the kernel's range (in seconds, below 2^31 clock ticks)",
+        ),
+        _ => write_other(f, errno),
+    }
+}
+
+fn write_query(f: &mut fmt::Formatter<'_>, query: &Query, errno: Errno) -> fmt::Result {
+    match (query, errno) {
+        (Query::Service(_) | Query::Servers(_), Errno::ESRCH | Errno::ENOENT) => {
+            f.write_str("there is no such service; list the services to see what is there")
+        }
+        _ => write_other(f, errno),
+    }
+}
+
+/// `ip_vs_scheduler_get` and `ip_vs_pe_getbyname` ask modprobe for the module and then give up.
+fn write_missing_module(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
+    write!(
+        f,
+        "the kernel has no scheduler `{0}`; load it with `modprobe ip_vs_{0}`, or see in \
+         /lib/modules which there are",
+        service.scheduler
+    )?;
+    if let Some(engine) = service.engine {
+        write!(
+            f,
+            "; or it has no persistence engine `{engine}`: `modprobe ip_vs_pe_{engine}`"
+        )?;
+    }
+    Ok(())
+}
+
+fn write_bad_service(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
+    if let Netmask::V6(prefix) = service.netmask
+        && !(1..=128).contains(&prefix)
+    {
+        return write!(
+            f,
+            "the persistence prefix length {prefix} is not within 1 to 128"
+        );
+    }
+    if service.netmask.family() != service.key.family() {
+        return f.write_str("the persistence mask is of the other address family");
+    }
+    f.write_str(
+        "the kernel finds it invalid: a name of more than 16 bytes, or a scheduler that cannot \
+         be set up with these flags",
+    )
+}
+
+/// The causes of `EINVAL` in `ip_vs_genl_set_cmd`, `ip_vs_add_dest` and `ip_vs_new_dest`, the
+/// ones that can be told from the request first.
+fn write_bad_server(
+    f: &mut fmt::Formatter<'_>,
+    service: ServiceKey,
+    server: &Server,
+) -> fmt::Result {
+    let address = server.key.address;
+    if Family::of(address) != service.family() {
+        if server.forward != ForwardMethod::Tunnel {
+            return f.write_str(
+                "a server of the other address family than the service's can be reached by \
+                 tunnelling only",
+            );
+        }
+        return f.write_str(
+            "a server of the other address family cannot be added or changed while a sync daemon \
+             runs: stop the daemon first",
+        );
+    }
+    if server.tunnel.kind == TunnelKind::Gue && server.tunnel.port == 0 {
+        return f.write_str("GUE needs the UDP port that the server listens on");
+    }
+    if let TunnelKind::Other(number) = server.tunnel.kind {
+        return write!(f, "this kernel does not know tunnel type {number}");
+    }
+    if address.is_multicast() || address.is_unspecified() {
+        return f.write_str("a real server's address must be unicast");
+    }
+    f.write_str(
+        "the address is not unicast as this machine sees it: it is a broadcast address of one \
+         of its networks, or the interface `lo` is down, as it is in a new network namespace \
+         (`ip link set lo up`)",
+    )
+}
+
+fn write_bad_daemon(f: &mut fmt::Formatter<'_>, daemon: &SyncDaemon) -> fmt::Result {
+    if let Some(group) = daemon.group
+        && !group.is_multicast()
+    {
+        return write!(f, "{group} is not a multicast address");
+    }
+    f.write_str(
+        "sync daemons do not start while a service has servers of the other address family, on \
+         an interface without multicast, or with a message length that the interface cannot carry",
+    )
+}
+
+fn write_other(f: &mut fmt::Formatter<'_>, errno: Errno) -> fmt::Result {
+    let text = errno.description();
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) => write!(f, "{}{}", first.to_lowercase(), letters.as_str()),
+        None => f.write_str("unknown error"),
+    }
+}

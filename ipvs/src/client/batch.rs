@@ -1,0 +1,347 @@
+//! Operations, many to a send.
+//!
+//! The requests of a chunk lie behind each other in one datagram. A request that fails does not
+//! stop those behind it, failures are answered under their own sequence numbers, and the last
+//! request alone asks for an acknowledgement: when that is there, everything before it that was
+//! not refused was carried out.
+
+use crate::error::{Errno, Error, Result};
+use crate::operation::{Operation, Request};
+use crate::transport::{Transport, Wait};
+use crate::wire::Answer;
+
+use super::Client;
+use super::channel::Received;
+
+/// The most operations in one datagram. More do not make it faster, and this many refusals fit
+/// the kernel's default receive buffer (277 do).
+const MAX_CHUNK: usize = 256;
+
+/// What to do when operations of a chunk fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// Send the later chunks all the same.
+    #[default]
+    Continue,
+    /// Send no further chunk. The rest of the failing chunk was sent with it.
+    Stop,
+}
+
+/// What became of a list of operations.
+#[derive(Debug, Default)]
+#[must_use = "it tells which operations failed"]
+pub struct Report {
+    total: usize,
+    sent: usize,
+    failures: Vec<Failure>,
+}
+
+/// One operation that was not carried out, or of which that is not known.
+#[derive(Debug)]
+pub struct Failure {
+    /// Its place in the list, from 0.
+    pub index: usize,
+    /// Why.
+    pub error: Error,
+}
+
+impl Report {
+    /// How many operations were in the list.
+    #[must_use]
+    pub const fn total(&self) -> usize {
+        self.total
+    }
+
+    /// How many of them were sent: those before this index. The others were not carried out.
+    #[must_use]
+    pub const fn sent(&self) -> usize {
+        self.sent
+    }
+
+    /// Those that failed, in their order. When sending itself failed, the last of them is the
+    /// first operation that was not sent.
+    #[must_use]
+    pub fn failures(&self) -> &[Failure] {
+        &self.failures
+    }
+
+    /// Why the operation at that index failed; `None` if it was carried out.
+    #[must_use]
+    pub fn error(&self, index: usize) -> Option<&Error> {
+        let place = self
+            .failures
+            .binary_search_by_key(&index, |failure| failure.index)
+            .ok()?;
+        Some(&self.failures[place].error)
+    }
+
+    /// How many were carried out for sure.
+    #[must_use]
+    pub fn applied(&self) -> usize {
+        self.sent
+            - self
+                .failures
+                .iter()
+                .filter(|failure| failure.index < self.sent)
+                .count()
+    }
+
+    /// Whether all were carried out.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.sent == self.total && self.failures.is_empty()
+    }
+
+    /// The failures alone.
+    #[must_use]
+    pub fn into_failures(self) -> Vec<Failure> {
+        self.failures
+    }
+
+    /// The first failure as an error.
+    ///
+    /// # Errors
+    /// That failure's.
+    pub fn into_result(self) -> Result<()> {
+        match self.failures.into_iter().next() {
+            Some(failure) => Err(failure.error),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<T: Transport> Client<T> {
+    /// Carries out operations in their order, up to 256 with one send, and says of each what
+    /// became of it. One that fails does not stop the others.
+    ///
+    /// ```no_run
+    /// # use ipvs::{Client, Operation, Service, ServiceKey};
+    /// # fn main() -> ipvs::Result<()> {
+    /// let services: Vec<_> = (1..=250)
+    ///     .map(|host| Service::new(ServiceKey::tcp([192, 0, 2, host], 80), Service::WLC))
+    ///     .map(Operation::AddService)
+    ///     .collect();
+    /// let report = Client::connect()?.execute(&services);
+    /// println!("{} of {} done", report.applied(), report.total());
+    /// for failure in report.failures() {
+    ///     eprintln!("{}", failure.error);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn execute(&mut self, operations: &[Operation]) -> Report {
+        self.execute_with(operations, OnFailure::Continue)
+    }
+
+    /// As [`Client::execute`], with a choice of what a failure stops.
+    pub fn execute_with(&mut self, operations: &[Operation], on_failure: OnFailure) -> Report {
+        let mut report = Report {
+            total: operations.len(),
+            ..Report::default()
+        };
+        let mut chunk = self.chunk_size();
+        while report.sent < operations.len() {
+            let rest = &operations[report.sent..];
+            let part = &rest[..chunk.min(rest.len())];
+            match self.send_chunk(part) {
+                Ok(first) => {
+                    let start = report.sent;
+                    report.sent += part.len();
+                    let before = report.failures.len();
+                    self.await_chunk(part, first, start, &mut report.failures);
+                    let failed = report.failures.len() > before;
+                    if failed {
+                        self.explain_missing_module(&mut report.failures[before..]);
+                    }
+                    if failed && on_failure == OnFailure::Stop {
+                        break;
+                    }
+                }
+                // Too long for the send buffer (net.core.wmem_default may be set low).
+                Err(error) if is_too_long(&error) && part.len() > 1 => chunk = part.len() / 2,
+                Err(source) => {
+                    let error = Error::socket(part[0].into(), source);
+                    report.failures.push(Failure {
+                        index: report.sent,
+                        error,
+                    });
+                    break;
+                }
+            }
+        }
+        report
+    }
+
+    /// As many operations as the kernel can refuse without dropping an answer.
+    fn chunk_size(&self) -> usize {
+        MAX_CHUNK.min(self.main.transport().acknowledgement_room())
+    }
+
+    /// Sends a chunk and returns its first sequence number.
+    fn send_chunk(&mut self, operations: &[Operation]) -> std::io::Result<u32> {
+        self.encoder.clear();
+        let mut first = None;
+        for (index, operation) in operations.iter().enumerate() {
+            let sequence = self.main.sequence();
+            first.get_or_insert(sequence);
+            let last = index + 1 == operations.len();
+            self.encoder.operation(operation, sequence, last);
+        }
+        self.main.send(&self.encoder)?;
+        Ok(first.unwrap_or_default())
+    }
+
+    /// Reads the answers to a chunk; `start` is the place of its first operation in the list.
+    fn await_chunk(
+        &mut self,
+        operations: &[Operation],
+        first: u32,
+        start: usize,
+        failures: &mut Vec<Failure>,
+    ) {
+        let mut outcomes: Vec<Option<Outcome>> = vec![None; operations.len()];
+        let trouble = self.read_answers(operations[0].into(), first, &mut outcomes);
+        let acknowledged = matches!(outcomes.last(), Some(Some(_))) && trouble.is_none();
+        for (index, outcome) in outcomes.into_iter().enumerate() {
+            let request = Request::from(operations[index]);
+            let error = match outcome {
+                Some(Outcome::Refused(errno)) => Error::refused(request, errno),
+                Some(Outcome::Done) => continue,
+                None if acknowledged => continue,
+                None => match &trouble {
+                    Some(Trouble::Other(error)) => error.for_request(request),
+                    Some(Trouble::Lost) | None => Error::AnswerLost { request },
+                },
+            };
+            failures.push(Failure {
+                index: start + index,
+                error,
+            });
+        }
+    }
+
+    /// Reads until the last operation is answered, or until nothing more can be learnt.
+    fn read_answers(
+        &mut self,
+        request: Request,
+        first: u32,
+        outcomes: &mut [Option<Outcome>],
+    ) -> Option<Trouble> {
+        let mut trouble = None;
+        let mut wait = Wait::Block;
+        // Every answer may come in a datagram of its own, and stale ones before them.
+        for _ in 0..outcomes.len() + MAX_CHUNK {
+            match self.main.receive(request, wait) {
+                Ok(Received::Datagram) => {}
+                Ok(Received::Lost) => {
+                    // Whatever was queued before is still there; nothing more will come.
+                    trouble = Some(Trouble::Lost);
+                    wait = Wait::Poll;
+                    continue;
+                }
+                Ok(Received::Nothing) => {
+                    return trouble.or_else(|| {
+                        self.main.set_dirty();
+                        Some(Trouble::Other(self.main.no_answer(request)))
+                    });
+                }
+                Err(error) => return Some(Trouble::Other(error)),
+            }
+            let mut broken = None;
+            for message in self.main.messages(first) {
+                let message = match message {
+                    Ok(message) => message,
+                    Err(source) => {
+                        broken = Some(source);
+                        break;
+                    }
+                };
+                let outcome = match message.answer {
+                    Answer::Ack => Outcome::Done,
+                    Answer::Refused(errno) => Outcome::Refused(errno),
+                    Answer::Nothing => continue,
+                    other => {
+                        broken = Some(other.unexpected());
+                        break;
+                    }
+                };
+                let index = usize::try_from(message.sequence.wrapping_sub(first));
+                if let Some(place) = index.ok().and_then(|index| outcomes.get_mut(index)) {
+                    *place = Some(outcome);
+                }
+            }
+            if let Some(source) = broken {
+                self.main.set_dirty();
+                return Some(Trouble::Other(Error::BadAnswer { request, source }));
+            }
+            if matches!(outcomes.last(), Some(Some(_))) && trouble.is_none() {
+                return None;
+            }
+        }
+        self.main.set_dirty();
+        trouble.or_else(|| Some(Trouble::Other(self.main.no_answer(request))))
+    }
+
+    /// `ENOENT` can be a missing object or a missing family (`genl_rcv_msg`): when the family is
+    /// gone, or has another number because the module was loaded anew, that is the reason. The
+    /// operations are not sent again, as the tables that they were meant for are gone with it.
+    fn explain_missing_module(&mut self, failures: &mut [Failure]) {
+        let is_missing = |failure: &Failure| matches!(&failure.error, Error::Refused(refusal) if refusal.errno == Errno::ENOENT);
+        let Some(request) = failures
+            .iter()
+            .find(|failure| is_missing(failure))
+            .and_then(|first| first.error.request())
+        else {
+            return;
+        };
+        if matches!(self.resolve(request), Ok(true) | Err(Error::NoIpvs { .. })) {
+            for failure in failures.iter_mut().filter(|failure| is_missing(failure)) {
+                if let Some(request) = failure.error.request() {
+                    failure.error = Error::NoIpvs { request };
+                }
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Outcome {
+    Done,
+    Refused(Errno),
+}
+
+/// Why answers are missing.
+enum Trouble {
+    Lost,
+    Other(Error),
+}
+
+impl Error {
+    /// The same trouble for another operation of the chunk.
+    fn for_request(&self, request: Request) -> Self {
+        match self {
+            Self::NoAnswer { seconds, .. } => Self::NoAnswer {
+                request,
+                seconds: *seconds,
+            },
+            Self::BadAnswer { source, .. } => Self::BadAnswer {
+                request,
+                source: source.clone(),
+            },
+            Self::Socket { source, .. } => {
+                let source = source
+                    .raw_os_error()
+                    .map_or_else(|| source.kind().into(), std::io::Error::from_raw_os_error);
+                Self::Socket { request, source }
+            }
+            _ => Self::AnswerLost { request },
+        }
+    }
+}
+
+fn is_too_long(error: &std::io::Error) -> bool {
+    matches!(
+        error.raw_os_error().map(Errno),
+        Some(Errno::EMSGSIZE | Errno::ENOBUFS | Errno::ENOMEM)
+    )
+}

@@ -1,0 +1,303 @@
+//! Lists, and lists that are known to be true.
+//!
+//! The kernel writes a long list in pieces of at most 32,256 bytes (about 81 servers), takes its
+//! lock for each piece anew, and finds its place again by counting entries (`ip_vs_genl_dump_*`).
+//! When an entry before that place is deleted meanwhile, a live one is passed over; when one is
+//! added there, one comes twice; when the service is deleted, the list just ends. None of it is
+//! marked (`NLM_F_DUMP_INTR` is never set).
+//!
+//! A list in one piece was written under one lock and is true. A longer one is read until two
+//! readings in a row agree in every key, in every configured value and in order. A meddler that
+//! deletes and adds in step with us could falsify two readings alike, if they were cut at the same
+//! entries; so every other reading goes over a second socket with a smaller buffer, where the
+//! kernel cuts elsewhere, and the entry passed over is another one.
+
+use std::collections::{BTreeMap, HashSet};
+use std::hash::Hash;
+
+use crate::error::{DecodeError, Error, Result};
+use crate::model::{Server, ServerEntry, ServerKey, Service, ServiceEntry, ServiceKey, SyncDaemon};
+use crate::operation::{Query, Request};
+use crate::transport::Transport;
+use crate::wire::{Answer, Encoder};
+
+use super::Client;
+use super::channel::{Channel, MAX_LOST, SMALLER_PIECES};
+
+/// How often a list is read at the most.
+const MAX_READINGS: u32 = 24;
+
+/// All services with their servers, each list as it really was at one instant of the call.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Table {
+    /// The services, ordered by key.
+    pub services: Vec<TableService>,
+}
+
+/// A service and its servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableService {
+    /// The service.
+    pub entry: ServiceEntry,
+    /// Its servers in the kernel's order, the one added last first. Under `sh` the order decides
+    /// which client goes where.
+    pub servers: Vec<ServerEntry>,
+}
+
+impl Table {
+    /// The service with that key.
+    #[must_use]
+    pub fn service(&self, key: &ServiceKey) -> Option<&TableService> {
+        let place = self
+            .services
+            .binary_search_by_key(key, |service| service.entry.service.key);
+        Some(&self.services[place.ok()?])
+    }
+}
+
+/// What two readings of a list are compared by: everything that is configured, nothing that is
+/// counted.
+trait Listed {
+    type Key: Eq + Hash;
+    type Configured: Eq;
+    fn key(&self) -> Self::Key;
+    fn configured(&self) -> &Self::Configured;
+}
+
+impl Listed for ServiceEntry {
+    type Key = ServiceKey;
+    type Configured = Service;
+
+    fn key(&self) -> ServiceKey {
+        self.service.key
+    }
+
+    fn configured(&self) -> &Service {
+        &self.service
+    }
+}
+
+impl Listed for ServerEntry {
+    type Key = ServerKey;
+    type Configured = Server;
+
+    fn key(&self) -> ServerKey {
+        self.server.key
+    }
+
+    fn configured(&self) -> &Server {
+        &self.server
+    }
+}
+
+/// One reading of a list.
+struct Reading<E> {
+    entries: Vec<E>,
+    /// Whether it came in one piece, and was written under one lock.
+    whole: bool,
+}
+
+impl<T: Transport> Client<T> {
+    /// All services, in the kernel's order (by hash bucket).
+    ///
+    /// A list of more than about 90 that somebody changes meanwhile may miss some; where it comes
+    /// to that, use [`Client::table`] or [`Client::consistent_services`].
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with [`EPERM`](crate::Errno::EPERM) without `CAP_NET_ADMIN`;
+    /// [`Error::Unsettled`] when every reading had some entry twice.
+    pub fn services(&mut self) -> Result<Vec<ServiceEntry>> {
+        self.list(Query::Services, |answer| answer.service())
+    }
+
+    /// The servers of a service in the kernel's order, the one added last first. Empty also when
+    /// there is no such service.
+    ///
+    /// A list of more than about 80 that somebody changes meanwhile may miss some; where it comes
+    /// to that, use [`Client::table`] or [`Client::consistent_servers`].
+    ///
+    /// # Errors
+    /// As [`Client::services`].
+    pub fn servers(&mut self, key: &ServiceKey) -> Result<Vec<ServerEntry>> {
+        let family = key.family();
+        self.list(Query::Servers(*key), move |answer| answer.server(family))
+    }
+
+    /// The sync daemons that run: at most a master and a backup.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with [`EPERM`](crate::Errno::EPERM) without `CAP_NET_ADMIN`.
+    pub fn daemons(&mut self) -> Result<Vec<SyncDaemon>> {
+        let query = Query::Daemons;
+        self.query(query, |client| {
+            let Client { main, encoder, .. } = client;
+            Ok(read(main, encoder, query, &|answer: &Answer<'_>| answer.daemon())?.entries)
+        })
+    }
+
+    /// All services, known to be true: there was an instant during the call at which these, and
+    /// no others, were there.
+    ///
+    /// # Errors
+    /// As [`Client::services`]; [`Error::Unsettled`] when the list changed during every reading;
+    /// [`Error::OtherNamespace`] when the list is long and the thread has moved to another
+    /// namespace since it connected.
+    pub fn consistent_services(&mut self) -> Result<Vec<ServiceEntry>> {
+        self.settle(Query::Services, |answer| answer.service())
+    }
+
+    /// The servers of a service, known to be true.
+    ///
+    /// # Errors
+    /// As [`Client::consistent_services`].
+    pub fn consistent_servers(&mut self, key: &ServiceKey) -> Result<Vec<ServerEntry>> {
+        let family = key.family();
+        self.settle(Query::Servers(*key), move |answer| answer.server(family))
+    }
+
+    /// All services with their servers, known to be true: the list of services, and each list of
+    /// servers, is what it was at one instant of the call. (Not all at the same instant: no
+    /// request shows the whole table under one lock.)
+    ///
+    /// # Errors
+    /// As [`Client::consistent_services`].
+    pub fn table(&mut self) -> Result<Table> {
+        let mut servers: BTreeMap<ServiceKey, (Service, Vec<ServerEntry>)> = BTreeMap::new();
+        for _ in 0..MAX_READINGS {
+            let services = self.consistent_services()?;
+            let mut fresh = BTreeMap::new();
+            let mut settled = services.len() == servers.len();
+            for entry in &services {
+                let key = entry.service.key;
+                let known = servers
+                    .remove(&key)
+                    .filter(|(service, _)| *service == entry.service);
+                let list = match known {
+                    Some((_, list)) => list,
+                    None => {
+                        settled = false;
+                        self.consistent_servers(&key)?
+                    }
+                };
+                fresh.insert(key, (entry.service, list));
+            }
+            // The list of services was the same before and after those of the servers were read.
+            if settled || services.is_empty() {
+                let mut services: Vec<_> = services
+                    .into_iter()
+                    .filter_map(|entry| {
+                        let (_, servers) = fresh.remove(&entry.service.key)?;
+                        Some(TableService { entry, servers })
+                    })
+                    .collect();
+                services.sort_by_key(|service| service.entry.service.key);
+                return Ok(Table { services });
+            }
+            servers = fresh;
+        }
+        Err(Error::Unsettled {
+            request: Query::Services.into(),
+            attempts: MAX_READINGS,
+        })
+    }
+
+    /// Reads a list until no entry comes twice.
+    fn list<E: Listed>(
+        &mut self,
+        query: Query,
+        decode: impl Fn(&Answer<'_>) -> Result<E, DecodeError>,
+    ) -> Result<Vec<E>> {
+        self.query(query, |client| {
+            for _ in 0..MAX_READINGS {
+                let reading = read(&mut client.main, &mut client.encoder, query, &decode)?;
+                if reading.whole || !has_duplicates(&reading.entries) {
+                    return Ok(reading.entries);
+                }
+            }
+            Err(Error::Unsettled {
+                request: query.into(),
+                attempts: MAX_READINGS,
+            })
+        })
+    }
+
+    /// Reads a list until it is known to be true.
+    fn settle<E: Listed>(
+        &mut self,
+        query: Query,
+        decode: impl Fn(&Answer<'_>) -> Result<E, DecodeError>,
+    ) -> Result<Vec<E>> {
+        self.query(query, |client| {
+            let mut before = read(&mut client.main, &mut client.encoder, query, &decode)?;
+            for attempt in 1..MAX_READINGS {
+                if before.whole {
+                    return Ok(before.entries);
+                }
+                let channel = if attempt % 2 == 1 {
+                    if client.second.is_none() {
+                        client.second = Some(open_second(&client.main, query.into())?);
+                    }
+                    client.second.as_mut().unwrap_or(&mut client.main)
+                } else {
+                    &mut client.main
+                };
+                let now = read(channel, &mut client.encoder, query, &decode)?;
+                if agree(&before.entries, &now.entries) && !has_duplicates(&now.entries) {
+                    return Ok(now.entries);
+                }
+                before = now;
+            }
+            Err(Error::Unsettled {
+                request: query.into(),
+                attempts: MAX_READINGS,
+            })
+        })
+    }
+}
+
+fn open_second<T: Transport>(main: &Channel<T>, request: Request) -> Result<Channel<T>> {
+    match main.transport().second() {
+        Ok(Some(transport)) => Ok(Channel::new(transport, SMALLER_PIECES)),
+        Ok(None) => Err(Error::OtherNamespace { request }),
+        Err(source) => Err(Error::socket(request, source)),
+    }
+}
+
+/// Reads a list once; again from the start when a part of it was lost on the way.
+fn read<T: Transport, E>(
+    channel: &mut Channel<T>,
+    encoder: &mut Encoder,
+    query: Query,
+    decode: &impl Fn(&Answer<'_>) -> Result<E, DecodeError>,
+) -> Result<Reading<E>> {
+    let mut entries = Vec::new();
+    for _ in 0..MAX_LOST {
+        entries.clear();
+        let end = channel.query_dump(encoder, query, |answer| {
+            entries.push(decode(answer)?);
+            Ok(())
+        })?;
+        if let Some(end) = end.filter(|end| !end.interrupted) {
+            return Ok(Reading {
+                entries,
+                whole: end.pieces <= 1,
+            });
+        }
+    }
+    Err(Error::AnswerLost {
+        request: query.into(),
+    })
+}
+
+fn agree<E: Listed>(before: &[E], now: &[E]) -> bool {
+    before.len() == now.len()
+        && before
+            .iter()
+            .zip(now)
+            .all(|(before, now)| before.configured() == now.configured())
+}
+
+fn has_duplicates<E: Listed>(entries: &[E]) -> bool {
+    let mut keys = HashSet::with_capacity(entries.len());
+    !entries.iter().all(|entry| keys.insert(entry.key()))
+}

@@ -1,0 +1,321 @@
+//! Keys: how the kernel tells services and real servers apart.
+//!
+//! A virtual service is one of a kind by (protocol, address, port) or by (family, firewall mark);
+//! a real server is one of a kind within its service by (address, port). A key cannot be changed
+//! in place: an object with another key is another object (`ip_vs_service_find`,
+//! `ip_vs_lookup_dest`).
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+
+/// An address family, `AF_INET` or `AF_INET6`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Family {
+    /// `AF_INET`.
+    V4,
+    /// `AF_INET6`.
+    V6,
+}
+
+impl Family {
+    /// The family of an address.
+    #[must_use]
+    pub const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        })
+    }
+}
+
+/// The transport protocol of a virtual service. IPVS balances these three
+/// (`ip_vs_genl_parse_service` refuses others with `EPROTONOSUPPORT`).
+///
+/// They are ordered by their IP protocol numbers: TCP 6, UDP 17, SCTP 132.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Protocol {
+    /// IP protocol 6.
+    Tcp,
+    /// IP protocol 17.
+    Udp,
+    /// IP protocol 132.
+    Sctp,
+}
+
+impl Protocol {
+    /// The IP protocol number.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        match self {
+            Self::Tcp => 6,
+            Self::Udp => 17,
+            Self::Sctp => 132,
+        }
+    }
+
+    /// The protocol with that IP protocol number, if IPVS balances it.
+    #[must_use]
+    pub const fn from_number(number: u16) -> Option<Self> {
+        match number {
+            6 => Some(Self::Tcp),
+            17 => Some(Self::Udp),
+            132 => Some(Self::Sctp),
+            _ => None,
+        }
+    }
+
+    /// The lower-case name, as `/etc/services` spells it: `tcp`, `udp`, `sctp`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Sctp => "sctp",
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A firewall mark, 1 to 4294967295. Zero means "no mark" to the kernel and names no service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fwmark(NonZeroU32);
+
+impl Fwmark {
+    /// A mark, or `None` for zero.
+    #[must_use]
+    pub const fn new(mark: u32) -> Option<Self> {
+        match NonZeroU32::new(mark) {
+            Some(mark) => Some(Self(mark)),
+            None => None,
+        }
+    }
+
+    /// The mark's value.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0.get()
+    }
+}
+
+impl fmt::Display for Fwmark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What makes a virtual service the one it is.
+///
+/// The order is (fwmark, family, protocol, address, port) by numeric value, services by address
+/// (which have no mark) first. `Display` writes `tcp://192.0.2.10:80`, `udp://[2001:db8::1]:53`,
+/// `fwmark://7` and, for IPv6, `fwmark6://7`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ServiceKey {
+    /// Packets of a protocol to an address and port.
+    Address {
+        /// The transport protocol.
+        protocol: Protocol,
+        /// The virtual address.
+        address: IpAddr,
+        /// The port; 0 takes every port (persistent services only).
+        port: u16,
+    },
+    /// Packets that carry a firewall mark, whatever their address and protocol.
+    Fwmark {
+        /// Of which family the packets are.
+        family: Family,
+        /// The mark.
+        mark: Fwmark,
+    },
+}
+
+impl ServiceKey {
+    /// A TCP service.
+    #[must_use]
+    pub fn tcp(address: impl Into<IpAddr>, port: u16) -> Self {
+        Self::Address {
+            protocol: Protocol::Tcp,
+            address: address.into(),
+            port,
+        }
+    }
+
+    /// A UDP service.
+    #[must_use]
+    pub fn udp(address: impl Into<IpAddr>, port: u16) -> Self {
+        Self::Address {
+            protocol: Protocol::Udp,
+            address: address.into(),
+            port,
+        }
+    }
+
+    /// An SCTP service.
+    #[must_use]
+    pub fn sctp(address: impl Into<IpAddr>, port: u16) -> Self {
+        Self::Address {
+            protocol: Protocol::Sctp,
+            address: address.into(),
+            port,
+        }
+    }
+
+    /// A service of marked packets of one family.
+    #[must_use]
+    pub const fn fwmark(family: Family, mark: Fwmark) -> Self {
+        Self::Fwmark { family, mark }
+    }
+
+    /// The family of the packets that the service takes.
+    #[must_use]
+    pub const fn family(&self) -> Family {
+        match self {
+            Self::Address { address, .. } => Family::of(*address),
+            Self::Fwmark { family, .. } => *family,
+        }
+    }
+
+    /// The transport protocol; `None` for a firewall mark.
+    #[must_use]
+    pub const fn protocol(&self) -> Option<Protocol> {
+        match self {
+            Self::Address { protocol, .. } => Some(*protocol),
+            Self::Fwmark { .. } => None,
+        }
+    }
+}
+
+impl Ord for ServiceKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        fn fields(key: &ServiceKey) -> (u32, Family, Option<Protocol>, Option<IpAddr>, u16) {
+            match *key {
+                ServiceKey::Address {
+                    protocol,
+                    address,
+                    port,
+                } => (0, key.family(), Some(protocol), Some(address), port),
+                ServiceKey::Fwmark { family, mark } => (mark.get(), family, None, None, 0),
+            }
+        }
+        fields(self).cmp(&fields(other))
+    }
+}
+
+impl PartialOrd for ServiceKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for ServiceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Address {
+                protocol,
+                address,
+                port,
+            } => {
+                write!(f, "{protocol}://{}", SocketAddr::new(address, port))
+            }
+            Self::Fwmark {
+                family: Family::V4,
+                mark,
+            } => write!(f, "fwmark://{mark}"),
+            Self::Fwmark {
+                family: Family::V6,
+                mark,
+            } => write!(f, "fwmark6://{mark}"),
+        }
+    }
+}
+
+/// What makes a real server the one it is within its service. Ordered by (address, port), IPv4
+/// first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServerKey {
+    /// The real server's address. Its family may differ from the service's with
+    /// [`Tunnel`](super::ForwardMethod::Tunnel) only.
+    pub address: IpAddr,
+    /// The real server's port. Under direct routing and tunnelling packets keep the service's
+    /// port, whatever stands here.
+    pub port: u16,
+}
+
+impl ServerKey {
+    /// The key of the server at that address and port.
+    #[must_use]
+    pub fn new(address: impl Into<IpAddr>, port: u16) -> Self {
+        Self {
+            address: address.into(),
+            port,
+        }
+    }
+}
+
+impl fmt::Display for ServerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        SocketAddr::new(self.address, self.port).fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_are_ordered_by_mark_family_protocol_address_port() {
+        let mark = |family, mark| ServiceKey::fwmark(family, Fwmark::new(mark).unwrap());
+        let ordered = [
+            ServiceKey::tcp([1, 0, 0, 1], 80),
+            ServiceKey::tcp([200, 0, 0, 1], 80),
+            ServiceKey::tcp([200, 0, 0, 1], 443),
+            ServiceKey::udp([1, 0, 0, 1], 53),
+            ServiceKey::sctp([1, 0, 0, 1], 53),
+            ServiceKey::tcp([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 80),
+            mark(Family::V4, 1),
+            mark(Family::V6, 1),
+            mark(Family::V4, 2),
+            mark(Family::V4, u32::MAX),
+        ];
+        let mut shuffled = ordered;
+        shuffled.reverse();
+        shuffled.sort();
+        assert_eq!(shuffled, ordered);
+    }
+
+    #[test]
+    fn keys_read_as_addresses() {
+        assert_eq!(
+            ServiceKey::tcp([192, 0, 2, 10], 80).to_string(),
+            "tcp://192.0.2.10:80"
+        );
+        assert_eq!(
+            ServiceKey::udp([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 53).to_string(),
+            "udp://[2001:db8::1]:53"
+        );
+        let seven = Fwmark::new(7).unwrap();
+        assert_eq!(
+            ServiceKey::fwmark(Family::V6, seven).to_string(),
+            "fwmark6://7"
+        );
+        assert_eq!(
+            ServerKey::new([10, 0, 0, 1], 8080).to_string(),
+            "10.0.0.1:8080"
+        );
+    }
+}

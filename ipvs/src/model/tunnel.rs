@@ -1,0 +1,104 @@
+//! Encapsulation of packets to tunnelled real servers.
+
+/// How packets to a server are wrapped, `IPVS_DEST_ATTR_TUN_*`.
+///
+/// The three values stand beside each other as the kernel keeps them: it stores what it is given,
+/// and checks only that GUE has a port (`EINVAL` without).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Tunnel {
+    /// Which encapsulation.
+    pub kind: TunnelKind,
+    /// The UDP port that GUE packets go to, 1 to 65535; 0 for the others.
+    pub port: u16,
+    /// Checksums of the outer packet, for GUE and GRE.
+    pub flags: TunnelFlags,
+}
+
+impl Tunnel {
+    /// Plain IP in IP, the kernel's default.
+    pub const IPIP: Self = Self {
+        kind: TunnelKind::Ipip,
+        port: 0,
+        flags: TunnelFlags::NONE,
+    };
+
+    /// Generic UDP encapsulation to that port.
+    #[must_use]
+    pub const fn gue(port: u16, flags: TunnelFlags) -> Self {
+        Self {
+            kind: TunnelKind::Gue,
+            port,
+            flags,
+        }
+    }
+
+    /// Generic routing encapsulation.
+    #[must_use]
+    pub const fn gre(flags: TunnelFlags) -> Self {
+        Self {
+            kind: TunnelKind::Gre,
+            port: 0,
+            flags,
+        }
+    }
+}
+
+impl Default for Tunnel {
+    fn default() -> Self {
+        Self::IPIP
+    }
+}
+
+/// `IP_VS_CONN_F_TUNNEL_TYPE_*`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TunnelKind {
+    /// 0: IP in IP, of either family in either.
+    Ipip,
+    /// 1: generic UDP encapsulation (`fou` on the real server).
+    Gue,
+    /// 2: generic routing encapsulation.
+    Gre,
+    /// A type that this library does not know yet.
+    Other(u8),
+}
+
+impl TunnelKind {
+    /// The number of the type.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Ipip => 0,
+            Self::Gue => 1,
+            Self::Gre => 2,
+            Self::Other(number) => number,
+        }
+    }
+
+    /// The type with that number.
+    #[must_use]
+    pub const fn from_number(number: u8) -> Self {
+        match number {
+            0 => Self::Ipip,
+            1 => Self::Gue,
+            2 => Self::Gre,
+            other => Self::Other(other),
+        }
+    }
+}
+
+bitflags::bitflags! {
+    /// `IP_VS_TUNNEL_ENCAP_FLAG_*`.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+    pub struct TunnelFlags: u16 {
+        /// The outer packet carries a checksum.
+        const CSUM = 0x1;
+        /// GUE: remote checksum offload.
+        const REMCSUM = 0x2;
+        const _ = !0;
+    }
+}
+
+impl TunnelFlags {
+    /// No checksum on the outer packet (`IP_VS_TUNNEL_ENCAP_FLAG_NOCSUM`, which is zero).
+    pub const NONE: Self = Self::empty();
+}
