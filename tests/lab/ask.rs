@@ -5,6 +5,7 @@ use std::{
     fmt,
     io::{Read, Write},
     net::{IpAddr, Shutdown, SocketAddr},
+    sync::atomic::{AtomicU16, Ordering},
     time::Duration,
 };
 
@@ -63,7 +64,7 @@ impl<'a> Ask<'a> {
         self
     }
 
-    /// From this port. More than one TCP request from it meets its own TIME_WAIT, unless the
+    /// From this port. More than one TCP request from it meets its own `TIME_WAIT`, unless the
     /// addresses differ.
     pub(crate) fn port(mut self, port: u16) -> Self {
         self.port = port;
@@ -90,44 +91,64 @@ impl<'a> Ask<'a> {
 
     /// Connects and leaves the connection open.
     pub(crate) fn connect(&self) -> Result<Connection, Failure> {
-        self.netns.enter(|| self.open(0))
+        self.netns.enter(|| self.open(self.source(0)))
     }
 
     /// As many connections as [`Ask::times`] says, all open at once.
     pub(crate) fn connect_all(&self) -> Result<Vec<Connection>, Failure> {
-        self.netns
-            .enter(|| (0..self.times).map(|round| self.open(round)).collect())
+        self.netns.enter(|| {
+            (0..self.times)
+                .map(|round| self.open(self.source(round)))
+                .collect()
+        })
     }
 
     fn once(&self, round: usize) -> Answer {
-        let by = self.open(round).and_then(|mut connection| connection.ask());
+        let source = self.source(round);
+        let by = self
+            .open(source)
+            .and_then(|mut connection| connection.ask());
         Answer {
-            from: self.source(round).ip(),
+            from: source.ip(),
             by,
         }
     }
 
+    /// Where the request of this round comes from. The kernel's choice of a port is random, and
+    /// a UDP port that comes up twice within minutes meets the entry of its first flow: so ports
+    /// are counted up instead, through all tests.
     fn source(&self, round: usize) -> SocketAddr {
         assert!(
             !self.from.is_empty(),
             "no address of the family of {} to ask from",
             self.service
         );
-        (self.from[round % self.from.len()], self.port).into()
+        let port = if self.port == 0 {
+            next_port()
+        } else {
+            self.port
+        };
+        (self.from[round % self.from.len()], port).into()
     }
 
-    fn open(&self, round: usize) -> Result<Connection, Failure> {
+    fn open(&self, source: SocketAddr) -> Result<Connection, Failure> {
         let socket = self.protocol.socket(self.service)?;
         socket.set_reuse_address(true)?;
         if self.mark != 0 {
             socket.set_mark(self.mark)?;
         }
-        socket.bind(&self.source(round).into())?;
+        socket.bind(&source.into())?;
         socket.set_read_timeout(Some(self.patience))?;
         socket.set_write_timeout(Some(self.patience))?;
         socket.connect_timeout(&self.service.into(), self.patience)?;
         Ok(Connection { socket })
     }
+}
+
+/// The next source port, from 10000 on, round and round.
+fn next_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    10_000 + NEXT.fetch_add(1, Ordering::Relaxed) % 50_000
 }
 
 /// An open connection; for UDP a flow, one socket that keeps its port. Closed when dropped.

@@ -15,14 +15,14 @@
 //!                                                └ real2
 //! ```
 //!
-//! | who | IPv4 | IPv6 |
-//! |---|---|---|
-//! | client *i*, its *k*-th address | 10.1.*i*.*k*/16 | fd00:1::*i*:*k*/64 |
-//! | director, backup, router in front | 10.1.0.1, .2, .254 | fd00:1::1, ::2, ::254 |
-//! | virtual address *n* | 10.1.0.100 + *n* | fd00:1::(100 + *n*) |
-//! | director, backup, router behind | 10.2.0.1, .2, .254 | fd00:2::1, ::2, ::254 |
-//! | real server *i* with NAT, TUN | 10.2.0.(10 + *i*) | fd00:2::(10 + *i*) |
-//! | real server *i* with DR | 10.1.0.(10 + *i*) | fd00:1::(10 + *i*) |
+//! ```text
+//!  client i, its k-th address          10.1.i.k/16       fd00:1::i:k/64
+//!  director, backup, router in front   10.1.0.1 .2 .254  fd00:1::1 ::2 ::254
+//!  virtual address n, from 0 on        10.1.0.(100 + n)  fd00:1::(100 + n)
+//!  director, backup, router behind     10.2.0.1 .2 .254  fd00:2::1 ::2 ::254
+//!  real server i with NAT, TUN         10.2.0.(10 + i)   fd00:2::(10 + i)
+//!  real server i with DR               10.1.0.(10 + i)   fd00:1::(10 + i)
+//! ```
 //!
 //! IPv6 addresses are written with the same decimal digits, so that both are read alike.
 
@@ -259,6 +259,7 @@ impl LanBuilder {
             drawing = drawing.host(self.director("backup", 2, 0));
         }
         if self.shape == Shape::Tun {
+            tunnel::load();
             drawing = drawing.host(router());
         }
         for number in 1..=self.clients {

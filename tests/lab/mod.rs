@@ -25,7 +25,7 @@
 //!   gets with its name, so that a test sees who was chosen.
 //!
 //! What cannot be set up panics with the reason: a test has nothing better to do about it. Every
-//! wait is bounded. Needs root and a kernel with ip_vs: `scripts/lab` gives both.
+//! wait is bounded. Needs root and a kernel with `ip_vs`: `scripts/lab` gives both.
 
 #![allow(
     dead_code,
