@@ -1,0 +1,253 @@
+//! Figures on a real kernel: `scripts/bench` runs this in the lab and prints a table.
+//!
+//! Every figure is a ratio of two things measured beside each other in one boot, in turns, each
+//! time in a fresh network namespace (a namespace that held servers before searches them in its
+//! trash). The times themselves depend on the machine and on User-Mode Linux; the ratios much
+//! less.
+//!
+//! ```text
+//! main.rs      which figures, and the table
+//! tables.rs    the services and servers that are measured with
+//! measure.rs   runs, in turns, and their medians
+//! ```
+
+#![allow(missing_docs, reason = "a program")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a figure that cannot be got is no figure"
+)]
+#![allow(
+    clippy::cast_precision_loss,
+    reason = "ratios of times and counts that are far below 2^52"
+)]
+
+#[path = "../../tests/lab/mod.rs"]
+mod lab;
+mod measure;
+mod tables;
+
+use std::env;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use ipvs::{Client, Operation};
+
+use lab::Netns;
+use measure::{Figure, Reach, medians, peak_memory, run_in, system_calls, time};
+
+/// Debian's program; ours is `$DIRECTOR_IPVSADM`.
+const DEBIAN: &str = "/usr/sbin/ipvsadm";
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = env::args()
+        .skip(1)
+        .filter(|word| word != "--bench")
+        .collect();
+    if let [command, services, servers] = arguments.as_slice()
+        && command == "apply"
+    {
+        return apply(services.parse().unwrap(), servers.parse().unwrap());
+    }
+    let ours = env::var("DIRECTOR_IPVSADM").unwrap_or_else(|_| {
+        panic!("DIRECTOR_IPVSADM must name the release build of ipvsadm: use scripts/bench")
+    });
+    let bench = Bench {
+        ours,
+        myself: env::current_exe().unwrap(),
+    };
+    let mut figures = Vec::new();
+    bench.restore(&mut figures);
+    bench.list(&mut figures, 500, 10, 3.0);
+    bench.list(&mut figures, 2284, 16, 4.0);
+    bench.clear_and_add(&mut figures);
+    bench.start(&mut figures);
+    bench.memory(&mut figures);
+    bench.library(&mut figures);
+    measure::print(&figures);
+    if figures.iter().all(Figure::is_reached) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// The bare library as a program: what a program that only sends these operations takes.
+fn apply(services: u32, servers: u32) -> ExitCode {
+    let operations = tables::operations(services, servers);
+    let report = Client::connect().map(|mut client| client.execute(&operations));
+    match report {
+        Ok(report) if report.is_complete() => ExitCode::SUCCESS,
+        other => panic!("{other:?}"),
+    }
+}
+
+struct Bench {
+    ours: String,
+    myself: PathBuf,
+}
+
+impl Bench {
+    /// `-R` of 500 services with 10 servers each.
+    fn restore(&self, figures: &mut Vec<Figure>) {
+        let input = tables::lines(500, 10);
+        let myself = self.myself.to_str().unwrap();
+        let [debian, ours, bare] = medians(
+            7,
+            [
+                &mut || time(&namespace(), &[DEBIAN, "-R"], &input),
+                &mut || time(&namespace(), &[&self.ours, "-R"], &input),
+                &mut || time(&namespace(), &[myself, "apply", "500", "10"], ""),
+            ],
+        );
+        figures.push(Figure::faster(
+            "-R, 500 x 10: Debian's / ours",
+            debian,
+            ours,
+            20.0,
+        ));
+        figures.push(Figure::at_most(
+            "-R, 500 x 10: ours / bare library",
+            ours,
+            bare,
+            2.0,
+        ));
+        let calls = |program| system_calls(&namespace(), &[program, "-R"], &input);
+        let (debian, ours) = (calls(DEBIAN), calls(&self.ours));
+        figures.push(Figure::below(
+            "-R, 500 x 10: system calls",
+            ours,
+            debian,
+            Reach::Below(250.0),
+        ));
+    }
+
+    /// `-Ln` and `-Sn`.
+    fn list(&self, figures: &mut Vec<Figure>, services: u32, servers: u32, reach: f64) {
+        let net = filled(services, servers);
+        for option in ["-Ln", "-Sn"] {
+            let [debian, ours] = medians(
+                7,
+                [&mut || time(&net, &[DEBIAN, option], ""), &mut || {
+                    time(&net, &[&self.ours, option], "")
+                }],
+            );
+            let name = format!("{option}, {services} x {servers}: Debian's / ours");
+            figures.push(Figure::faster(&name, debian, ours, reach));
+        }
+    }
+
+    fn clear_and_add(&self, figures: &mut Vec<Figure>) {
+        let [debian, ours] = medians(
+            5,
+            [
+                &mut || time(&filled(2000, 0), &[DEBIAN, "-C"], ""),
+                &mut || time(&filled(2000, 0), &[&self.ours, "-C"], ""),
+            ],
+        );
+        figures.push(Figure::faster(
+            "-C, 2000 services: Debian's / ours",
+            debian,
+            ours,
+            1.0,
+        ));
+        let add = |program: &str, number: u32| {
+            let net = filled(1, 1);
+            let server = format!("10.9.{}.{}", number / 250, number % 250 + 1);
+            let words = [
+                program,
+                "-a",
+                "-t",
+                &tables::virtual_address(0),
+                "-r",
+                &server,
+                "-m",
+            ];
+            time(&net, &words, "")
+        };
+        let (mut a, mut b) = (0, 0);
+        let [debian, ours] = medians(
+            25,
+            [
+                &mut || {
+                    a += 1;
+                    add(DEBIAN, a)
+                },
+                &mut || {
+                    b += 1;
+                    add(&self.ours, b)
+                },
+            ],
+        );
+        figures.push(Figure::faster("one -a: Debian's / ours", debian, ours, 1.0));
+    }
+
+    /// Nothing to do but to start: `-Ln` on empty tables.
+    fn start(&self, figures: &mut Vec<Figure>) {
+        let net = namespace();
+        let [debian, ours] = medians(
+            25,
+            [&mut || time(&net, &[DEBIAN, "-Ln"], ""), &mut || {
+                time(&net, &[&self.ours, "-Ln"], "")
+            }],
+        );
+        figures.push(Figure::faster(
+            "start, empty -Ln: Debian's / ours",
+            debian,
+            ours,
+            1.0,
+        ));
+    }
+
+    fn memory(&self, figures: &mut Vec<Figure>) {
+        for (services, servers) in [(2500, 20), (1, 50_000)] {
+            let net = filled(services, servers);
+            let peak = |program| peak_memory(&net, &[program, "-Ln"]);
+            let (debian, ours) = (peak(DEBIAN), peak(&self.ours));
+            let name = format!("-Ln, {services} x {servers}: peak KiB, ours / Debian's");
+            figures.push(Figure::at_most(&name, ours, debian, 1.0));
+        }
+    }
+
+    /// 50,000 creations through the library, 20 servers in a service: chunks against one message
+    /// a send, on one socket each.
+    fn library(&self, figures: &mut Vec<Figure>) {
+        let services: Vec<_> = tables::services(2500).map(Operation::AddService).collect();
+        let servers = tables::server_operations(2500, 20);
+        let mut single = || {
+            let net = namespace();
+            let mut client = net.enter(Client::connect).unwrap();
+            assert!(client.execute(&services).is_complete());
+            measure::seconds(|| {
+                for operation in &servers {
+                    client.apply(*operation).unwrap();
+                }
+            })
+        };
+        let mut chunks = || {
+            let net = namespace();
+            let mut client = net.enter(Client::connect).unwrap();
+            assert!(client.execute(&services).is_complete());
+            measure::seconds(|| assert!(client.execute(&servers).is_complete()))
+        };
+        let [single, chunks] = medians(3, [&mut single, &mut chunks]);
+        let name = "library, 50,000 servers: one a send / chunks";
+        figures.push(Figure::faster(name, single, chunks, 3.0));
+    }
+}
+
+/// A fresh namespace with its loopback up, without which IPVS takes no server.
+fn namespace() -> Netns {
+    let net = Netns::new("bench");
+    run_in(&net, &["ip", "link", "set", "lo", "up"]);
+    net
+}
+
+/// One with that many services, each with that many servers.
+fn filled(services: u32, servers: u32) -> Netns {
+    let net = namespace();
+    let mut client = net.enter(Client::connect).unwrap();
+    let report = client.execute(&tables::operations(services, servers));
+    assert!(report.is_complete(), "{:?}", report.failures().first());
+    net
+}

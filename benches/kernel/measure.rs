@@ -1,0 +1,209 @@
+//! Runs of programs and closures, in turns, and the table of what came out.
+
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use crate::lab::Netns;
+
+/// What a figure has to reach.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Reach {
+    /// The ratio is at least that.
+    AtLeast(f64),
+    /// The ratio is at most that.
+    AtMost(f64),
+    /// The first value itself is below that.
+    Below(f64),
+}
+
+/// A ratio and what it has to reach.
+#[derive(Debug)]
+pub(crate) struct Figure {
+    name: String,
+    first: f64,
+    second: f64,
+    reach: Reach,
+}
+
+impl Figure {
+    /// `slow / fast`, at least `reach`.
+    pub(crate) fn faster(name: &str, slow: f64, fast: f64, reach: f64) -> Self {
+        Self {
+            name: name.into(),
+            first: slow,
+            second: fast,
+            reach: Reach::AtLeast(reach),
+        }
+    }
+
+    /// `first / second`, at most `reach`.
+    pub(crate) fn at_most(name: &str, first: f64, second: f64, reach: f64) -> Self {
+        Self {
+            name: name.into(),
+            first,
+            second,
+            reach: Reach::AtMost(reach),
+        }
+    }
+
+    /// `first` beside `second`.
+    pub(crate) fn below(name: &str, first: f64, second: f64, reach: Reach) -> Self {
+        Self {
+            name: name.into(),
+            first,
+            second,
+            reach,
+        }
+    }
+
+    fn ratio(&self) -> f64 {
+        self.first / self.second
+    }
+
+    pub(crate) fn is_reached(&self) -> bool {
+        match self.reach {
+            Reach::AtLeast(reach) => self.ratio() >= reach,
+            Reach::AtMost(reach) => self.ratio() <= reach,
+            Reach::Below(reach) => self.first < reach,
+        }
+    }
+}
+
+/// The table, in Markdown.
+pub(crate) fn print(figures: &[Figure]) {
+    println!("| figure | first | second | ratio | to reach | |");
+    println!("|---|---|---|---|---|---|");
+    for figure in figures {
+        let reach = match figure.reach {
+            Reach::AtLeast(reach) => format!("at least {reach}"),
+            Reach::AtMost(reach) => format!("at most {reach}"),
+            Reach::Below(reach) => format!("first below {reach}"),
+        };
+        let verdict = if figure.is_reached() {
+            "reached"
+        } else {
+            "**missed**"
+        };
+        println!(
+            "| {} | {} | {} | {:.2} | {reach} | {verdict} |",
+            figure.name,
+            number(figure.first),
+            number(figure.second),
+            figure.ratio(),
+        );
+    }
+}
+
+/// Seconds with their fraction; counts without one.
+fn number(value: f64) -> String {
+    if value < 100.0 {
+        format!("{value:.4} s")
+    } else {
+        format!("{value:.0}")
+    }
+}
+
+/// Medians of several measurements, taken in turns so that a slow moment of the machine hits all
+/// of them. One turn before the first does not count: it warms caches.
+pub(crate) fn medians<const N: usize>(
+    turns: usize,
+    mut measurements: [&mut dyn FnMut() -> f64; N],
+) -> [f64; N] {
+    let mut results: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(turns));
+    for turn in 0..=turns {
+        for (measurement, results) in measurements.iter_mut().zip(&mut results) {
+            let value = measurement();
+            if turn > 0 {
+                results.push(value);
+            }
+        }
+    }
+    results.map(|mut values| {
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    })
+}
+
+/// How long a closure takes, in seconds.
+pub(crate) fn seconds(work: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    work();
+    start.elapsed().as_secs_f64()
+}
+
+fn command(words: &[&str]) -> Command {
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]);
+    command
+}
+
+/// Runs a program in a namespace; it must succeed.
+pub(crate) fn run_in(net: &Netns, words: &[&str]) {
+    let status = net
+        .enter(|| command(words).stdin(Stdio::null()).status())
+        .unwrap();
+    assert!(status.success(), "{words:?}: {status}");
+}
+
+/// How long a program takes from its start to its end, its input a file and its output thrown
+/// away, so that nobody else has to run meanwhile.
+pub(crate) fn time(net: &Netns, words: &[&str], input: &str) -> f64 {
+    let stdin = file_with(input);
+    net.enter(|| {
+        let mut command = command(words);
+        command.stdin(stdin).stdout(Stdio::null());
+        let start = Instant::now();
+        let status = command.status().unwrap();
+        let seconds = start.elapsed().as_secs_f64();
+        assert!(status.success(), "{words:?}: {status}");
+        seconds
+    })
+}
+
+/// How many system calls a program makes, its threads' included (`strace -c`).
+pub(crate) fn system_calls(net: &Netns, words: &[&str], input: &str) -> f64 {
+    let stdin = file_with(input);
+    let summary = std::env::temp_dir().join("strace");
+    let output = net.enter(|| {
+        let mut strace = command(&["strace", "-f", "-c", "-o"]);
+        strace
+            .arg(&summary)
+            .args(words)
+            .stdin(stdin)
+            .stdout(Stdio::null());
+        strace.status().unwrap()
+    });
+    assert!(output.success(), "strace {words:?}: {output}");
+    let text = std::fs::read_to_string(summary).unwrap();
+    let total = text
+        .lines()
+        .rev()
+        .find(|line| line.trim_end().ends_with("total"))
+        .unwrap();
+    // % time, seconds, usecs/call, calls, errors, "total"
+    let calls: u32 = total.split_whitespace().nth(3).unwrap().parse().unwrap();
+    calls.into()
+}
+
+/// A program's peak resident memory in KiB (GNU time, which is small itself: a process's peak
+/// includes that of whoever started it).
+pub(crate) fn peak_memory(net: &Netns, words: &[&str]) -> f64 {
+    let report = std::env::temp_dir().join("peak");
+    let status = net.enter(|| {
+        let mut time = command(&["/usr/bin/time", "-f", "%M", "-o"]);
+        time.arg(&report)
+            .args(words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        time.status().unwrap()
+    });
+    assert!(status.success(), "{words:?}: {status}");
+    let text = std::fs::read_to_string(report).unwrap();
+    text.trim().parse::<u32>().unwrap().into()
+}
+
+fn file_with(input: &str) -> std::fs::File {
+    let path = std::env::temp_dir().join("input");
+    std::fs::write(&path, input).unwrap();
+    std::fs::File::open(path).unwrap()
+}
