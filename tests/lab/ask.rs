@@ -6,7 +6,7 @@ use std::{
     io::{Read, Write},
     net::{IpAddr, Shutdown, SocketAddr},
     sync::atomic::{AtomicU16, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use socket2::Socket;
@@ -18,6 +18,10 @@ use super::{
 
 /// How long a client waits for a connection and for each answer, unless told otherwise.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a series of requests may take before the rest is given up: a service that swallows
+/// everything would otherwise hold a test for minutes.
+const SERIES: Duration = Duration::from_secs(30);
 
 /// A question to a service: who are you?
 #[derive(Debug, Clone)]
@@ -83,10 +87,13 @@ impl<'a> Ask<'a> {
         self
     }
 
-    /// Asks, one after the other.
+    /// Asks, one after the other. After half a minute the rest is [`Failure::GivenUp`].
     pub(crate) fn run(&self) -> Answers {
-        self.netns
-            .enter(|| Answers((0..self.times).map(|round| self.once(round)).collect()))
+        let start = Instant::now();
+        self.netns.enter(|| {
+            let answers = (0..self.times).map(|round| self.once(round, start.elapsed()));
+            Answers(answers.collect())
+        })
     }
 
     /// Connects and leaves the connection open.
@@ -103,11 +110,14 @@ impl<'a> Ask<'a> {
         })
     }
 
-    fn once(&self, round: usize) -> Answer {
+    fn once(&self, round: usize, elapsed: Duration) -> Answer {
         let source = self.source(round);
-        let by = self
-            .open(source)
-            .and_then(|mut connection| connection.ask());
+        let by = if elapsed < SERIES {
+            self.open(source)
+                .and_then(|mut connection| connection.ask())
+        } else {
+            Err(Failure::GivenUp)
+        };
         Answer {
             from: source.ip(),
             by,

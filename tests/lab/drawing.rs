@@ -81,6 +81,12 @@ impl Sketch {
         self.line(&format!("addr add {address} dev {device} {nodad}"))
     }
 
+    /// A virtual address on a device: see [`add_virtual`].
+    pub(crate) fn virtual_address(mut self, address: IpAddr, device: &str) -> Self {
+        self.addresses.push(address);
+        self.line(&add_virtual(address, device))
+    }
+
     /// A line for `ip -batch`, carried out in the order given: `route add default via 10.0.0.1`.
     pub(crate) fn line(mut self, line: &str) -> Self {
         self.lines.push_str(line);
@@ -109,6 +115,8 @@ impl Drawing {
     /// Builds everything: the hosts in the order drawn, and the switch that they need to live.
     pub(crate) fn build(self) -> (Vec<Host>, Switch) {
         let switch = Host::new("switch", Netns::new("switch"), Vec::new());
+        // A bridge needs no address, and no port of it needs to look for a router.
+        switch.sysctl("net.ipv6.conf.default.disable_ipv6", "1");
         let hosts: Vec<Host> = self
             .hosts
             .iter()
@@ -131,6 +139,18 @@ impl Drawing {
             host.ip(&format!("link set lo up\n{}", sketch.lines));
         }
         (hosts, Switch { _host: switch })
+    }
+}
+
+/// The line that gives a device a virtual address: a host route, and for IPv6 deprecated from the
+/// start, so that the host does not talk from it unasked. A director whose tunnels came from the
+/// virtual address would be ignored by real servers, who have that address themselves
+/// (`ip6_tnl_rcv_ctl` in the kernel).
+pub(super) fn add_virtual(address: IpAddr, device: &str) -> String {
+    if address.is_ipv4() {
+        format!("addr add {address}/32 dev {device}")
+    } else {
+        format!("addr add {address}/128 dev {device} nodad preferred_lft 0")
     }
 }
 

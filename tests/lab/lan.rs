@@ -29,7 +29,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{
-    drawing::{Drawing, Sketch, Switch},
+    drawing::{Drawing, Sketch, Switch, add_virtual},
     host::Host,
     serve::Server,
     traffic::{Family, Protocol},
@@ -182,13 +182,10 @@ impl Lan {
             .chain(self.director.addresses(Family::V6));
         let (mut off, mut on) = (String::new(), String::new());
         for address in plain.filter(is_virtual) {
-            let (length, nodad) = if address.is_ipv4() {
-                (16, "")
-            } else {
-                (64, "nodad")
-            };
+            let length = if address.is_ipv4() { 32 } else { 128 };
             off.push_str(&format!("addr del {address}/{length} dev eth0\n"));
-            on.push_str(&format!("addr add {address}/{length} dev eth0 {nodad}\n"));
+            on.push_str(&add_virtual(address, "eth0"));
+            on.push('\n');
         }
         self.director.ip(&off);
         self.backup().ip(&on);
@@ -284,9 +281,8 @@ impl LanBuilder {
     fn director(&self, name: &str, last: u8, virtuals: u8) -> Sketch {
         let mut sketch = forwarding(Sketch::new(name)).plug("front", &front(last));
         for n in 0..virtuals {
-            for (family, length) in [(Family::V4, 16), (Family::V6, 64)] {
-                sketch =
-                    sketch.address(&format!("{}/{length}", virtual_address(family, n)), "eth0");
+            for family in Family::BOTH {
+                sketch = sketch.virtual_address(virtual_address(family, n), "eth0");
             }
         }
         match self.shape {
@@ -330,8 +326,8 @@ impl LanBuilder {
             .sysctl("net.ipv4.conf.all.arp_ignore", "1")
             .sysctl("net.ipv4.conf.all.arp_announce", "2");
         for n in 0..self.virtuals {
-            for (family, length) in [(Family::V4, 32), (Family::V6, 128)] {
-                sketch = sketch.address(&format!("{}/{length}", virtual_address(family, n)), "lo");
+            for family in Family::BOTH {
+                sketch = sketch.virtual_address(virtual_address(family, n), "lo");
             }
         }
         sketch

@@ -74,6 +74,8 @@ pub(crate) enum Failure {
     Timeout,
     /// ICMP said: no such host, no such network, prohibited.
     Unreachable,
+    /// Never made: the requests before it had taken too long.
+    GivenUp,
     /// Anything else, in the words of the operating system.
     Other(String),
 }
@@ -101,6 +103,7 @@ impl fmt::Display for Failure {
             Self::Closed => "closed",
             Self::Timeout => "timeout",
             Self::Unreachable => "unreachable",
+            Self::GivenUp => "given-up",
             Self::Other(words) => words,
         })
     }
