@@ -65,7 +65,7 @@ impl ServiceAttr {
                 let flags = attribute::u32(value, what)?;
                 // struct ip_vs_flags has a mask behind the flags; a reply's says nothing.
                 let mask = value
-                    .get(4..)
+                    .get(4..8)
                     .map_or(Ok(!0), |rest| attribute::u32(rest, what))?;
                 Self::Flags { flags, mask }
             }
