@@ -1,7 +1,7 @@
 //! `director`: a layer-4 load-balancer director for Linux.
 //!
-//! The kernel's IPVS forwards the packets; this package is everything around it. What stands so
-//! far is the ground floor: the library [`ipvs`], which speaks to the kernel, and the drop-in
-//! `ipvsadm` built on it. `ARCHITECTURE.md` shows the rooms that come on top of them.
+//! The kernel's IPVS forwards the packets; this package is everything around it: it declares what
+//! the tables must be and makes them so. The library [`ipvs`] below it speaks to the kernel.
+//! `ARCHITECTURE.md` shows the rooms and how they depend on each other.
 
-pub use ipvs;
+pub mod state;

@@ -1,0 +1,149 @@
+//! What the service file asks for, after pools, ranges, defaults and includes are worked in.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use ipvs::{DaemonRole, Server, ServerKey, Service, ServiceKey, SyncDaemon};
+
+use super::Sysctl;
+
+/// All that one service file (with its includes) declares.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Desired {
+    /// The virtual services, each listen address one of its own.
+    pub services: BTreeMap<ServiceKey, DesiredService>,
+    /// What holds for the whole namespace.
+    pub kernel: KernelSettings,
+    /// The sync daemons that are to run; `None` to leave those alone that do, an empty map to
+    /// have none.
+    pub daemons: Option<BTreeMap<DaemonRole, SyncDaemon>>,
+    /// What to do about what the file does not say.
+    pub policy: Policy,
+}
+
+/// A virtual service as declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredService {
+    /// Its name in the file. Several listen addresses share one.
+    pub name: String,
+    /// Its configuration.
+    pub service: Service,
+    /// Its real servers.
+    pub servers: BTreeMap<ServerKey, DesiredServer>,
+    /// How long a server that leaves keeps its connections; zero to delete it at once.
+    pub drain: Duration,
+}
+
+impl DesiredService {
+    /// The default of [`DesiredService::drain`].
+    pub const DEFAULT_DRAIN: Duration = Duration::from_secs(30);
+}
+
+/// A real server as declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredServer {
+    /// Its name in the file, or its address where it has none.
+    pub name: String,
+    /// Its configuration.
+    pub server: Server,
+}
+
+/// Settings of the namespace. What is left out is left alone.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KernelSettings {
+    /// Seconds an established TCP connection may idle, 1 to 2147483.
+    pub tcp_timeout: Option<u32>,
+    /// The same after a FIN.
+    pub tcp_fin_timeout: Option<u32>,
+    /// The same for UDP.
+    pub udp_timeout: Option<u32>,
+    /// IPVS sysctls, `net.ipv4.vs.*`, in the spelling that the kernel reads back.
+    pub sysctls: BTreeMap<Sysctl, String>,
+}
+
+/// What to do about what the file does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// About services that are neither in the file nor in the ledger.
+    pub foreign: Foreign,
+    /// About changes that somebody else made to declared services.
+    pub drift: Drift,
+    /// The largest share of a service's servers that one plan may take away without `--force`.
+    pub max_removed: Share,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            foreign: Foreign::Keep,
+            drift: Drift::Repair,
+            max_removed: Share::percent(50),
+        }
+    }
+}
+
+/// What to do about foreign services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Foreign {
+    /// Report them and leave them alone.
+    #[default]
+    Keep,
+    /// Delete them.
+    Remove,
+}
+
+/// What to do about drift.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Drift {
+    /// Set it right.
+    #[default]
+    Repair,
+    /// Say so, and leave it.
+    Report,
+}
+
+/// A part of a whole in percent, 0 to 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share(u8);
+
+impl Share {
+    /// So many percent; more than 100 is 100.
+    #[must_use]
+    pub const fn percent(percent: u8) -> Self {
+        Self(if percent > 100 { 100 } else { percent })
+    }
+
+    /// The percentage.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+
+    /// Whether `part` of `whole` is more than this share.
+    #[must_use]
+    pub const fn is_exceeded_by(self, part: usize, whole: usize) -> bool {
+        part * 100 > whole * self.0 as usize
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_three_is_less_than_two() {
+        let half = Share::percent(50);
+        assert!(!half.is_exceeded_by(1, 3));
+        assert!(half.is_exceeded_by(2, 3));
+        assert!(!half.is_exceeded_by(2, 4));
+        assert!(Share::percent(0).is_exceeded_by(1, 4));
+        assert!(!Share::percent(200).is_exceeded_by(4, 4));
+    }
+}

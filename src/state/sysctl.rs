@@ -1,0 +1,125 @@
+//! The sysctls of IPVS, `net.ipv4.vs.*`: which there are and what they take.
+//!
+//! Source: `vs_vars` in `net/netfilter/ipvs/ip_vs_ctl.c`. A kernel need not have all of them;
+//! which it has is seen in `/proc/sys/net/ipv4/vs`.
+
+use std::fmt;
+
+/// What a sysctl takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SysctlKind {
+    /// 0 or 1; the service file writes `false` and `true`.
+    Flag,
+    /// A whole number within a range, both ends included.
+    Number {
+        /// The smallest.
+        least: i64,
+        /// The largest.
+        most: i64,
+    },
+    /// Two whole numbers, as `sync_threshold`: the first smaller than the second.
+    Pair,
+    /// Text that the kernel interprets.
+    Text,
+}
+
+macro_rules! sysctls {
+    ($($variant:ident $name:literal $kind:expr, $doc:literal;)*) => {
+        /// One of the sysctls of IPVS.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Sysctl {
+            $(#[doc = $doc] $variant,)*
+        }
+
+        impl Sysctl {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The name of its file in `/proc/sys/net/ipv4/vs`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What it takes.
+            #[must_use]
+            pub const fn kind(self) -> SysctlKind {
+                match self { $(Self::$variant => $kind,)* }
+            }
+
+            /// What it does, in a sentence.
+            #[must_use]
+            pub const fn summary(self) -> &'static str {
+                match self { $(Self::$variant => $doc,)* }
+            }
+        }
+    };
+}
+
+const fn number(least: i64, most: i64) -> SysctlKind {
+    SysctlKind::Number { least, most }
+}
+
+const INT: i64 = i32::MAX as i64;
+
+sysctls! {
+    AmDropRate "am_droprate" number(1, INT), "The drop rate of the modes 1 and 3 of `drop_packet`.";
+    AmemThresh "amemthresh" number(0, INT), "Below so many pages of free memory the automatic defences start.";
+    BackupOnly "backup_only" SysctlKind::Flag, "A backup does not schedule; it only takes in connections.";
+    CacheBypass "cache_bypass" SysctlKind::Flag, "Without a usable cache server, packets go to their original destination.";
+    ConnReuseMode "conn_reuse_mode" number(0, 3), "What happens when a client reuses a port: 0 the old server, 1 scheduled anew, 2 anew unless it is closing.";
+    Conntrack "conntrack" SysctlKind::Flag, "IPVS connections are entered into netfilter's connection tracking.";
+    DropEntry "drop_entry" number(0, 3), "Whether random connection entries are dropped when memory is short.";
+    DropPacket "drop_packet" number(0, 3), "Whether packets of new connections are dropped when memory is short.";
+    ExpireNodestConn "expire_nodest_conn" SysctlKind::Flag, "Connections of a deleted server end at once instead of timing out.";
+    ExpireQuiescentTemplate "expire_quiescent_template" SysctlKind::Flag, "Persistent clients leave a server of weight 0.";
+    EstCpulist "est_cpulist" SysctlKind::Text, "The processors that the estimator threads may run on.";
+    EstNice "est_nice" number(-20, 19), "The priority of the estimator threads.";
+    IgnoreTunneled "ignore_tunneled" SysctlKind::Flag, "Tunnelled packets are not looked into.";
+    NatIcmpSend "nat_icmp_send" SysctlKind::Flag, "NAT answers with ICMP errors where a connection is unknown.";
+    PmtuDisc "pmtu_disc" SysctlKind::Flag, "Packets too long for a tunnel are refused, so that the sender learns the MTU.";
+    RunEstimation "run_estimation" SysctlKind::Flag, "Rates are estimated.";
+    ScheduleIcmp "schedule_icmp" SysctlKind::Flag, "ICMP errors are scheduled like the packets that they are about.";
+    SecureTcp "secure_tcp" number(0, 3), "Whether stricter TCP states are used when memory is short.";
+    SloppySctp "sloppy_sctp" SysctlKind::Flag, "An SCTP connection may start with any chunk, as after a fail-over.";
+    SloppyTcp "sloppy_tcp" SysctlKind::Flag, "A TCP connection may start with any packet, as after a fail-over.";
+    SnatReroute "snat_reroute" SysctlKind::Flag, "Answers of NAT services are routed anew by their new source.";
+    SyncPersistMode "sync_persist_mode" SysctlKind::Flag, "Of persistent services the connections are not synchronised, only the templates.";
+    SyncPorts "sync_ports" number(1, 64), "How many threads and ports a sync daemon uses.";
+    SyncQlenMax "sync_qlen_max" number(1, INT), "How many sync messages may wait.";
+    SyncRefreshPeriod "sync_refresh_period" number(0, INT), "Unchanged connections are synchronised again after so many seconds.";
+    SyncRetries "sync_retries" number(0, 3), "How often a sync message is sent again.";
+    SyncSockSize "sync_sock_size" number(0, INT), "The sync sockets' buffer size in bytes, 0 for the default.";
+    SyncThreshold "sync_threshold" SysctlKind::Pair, "A connection is synchronised after the first number of packets, and again every second number.";
+    SyncVersion "sync_version" number(0, 1), "The version of the sync protocol.";
+}
+
+impl Sysctl {
+    /// The sysctl of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|sysctl| sysctl.name() == name)
+    }
+}
+
+impl fmt::Display for Sysctl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "net.ipv4.vs.{}", self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_found() {
+        for sysctl in Sysctl::ALL {
+            assert_eq!(Sysctl::named(sysctl.name()), Some(*sysctl));
+        }
+        assert_eq!(Sysctl::named("conntrac"), None);
+    }
+}
