@@ -2,7 +2,10 @@
 //! client as the kernel's documentation says. Debian's `ipvsadm` configures the director, so a
 //! failure here is the lab's and not the library's.
 
+use std::net::SocketAddr;
+
 use crate::lab::{
+    Failure,
     Family::{self, V4, V6},
     Lan,
     Protocol::{self, Sctp, Tcp, Udp},
@@ -103,8 +106,7 @@ fn ipip_tunnels_carry_both_families() {
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn gue_tunnels_carry_both_families() {
     through("ipip", V4, "-i --tun-type gue --tun-port 6080");
-    // Without a checksum the receiver drops it: RFC 6935 allows that only where it is configured.
-    through("ip6tnl", V6, "-i --tun-type gue --tun-port 6080 --tun-csum");
+    through("ip6tnl", V6, "-i --tun-type gue --tun-port 6080");
 }
 
 #[test]
@@ -112,4 +114,139 @@ fn gue_tunnels_carry_both_families() {
 fn gre_tunnels_carry_both_families() {
     through("gre", V4, "-i --tun-type gre");
     through("ip6gre", V6, "-i --tun-type gre");
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn tunnels_carry_one_family_in_the_other() {
+    for (family, other, device) in [(V4, V6, "ip6tnl"), (V6, V4, "sit")] {
+        let net = Lan::tun().real_servers(1).build();
+        let _web = net.serve(Tcp, 80);
+        let (service, server) = (net.service(family, 80), net.server(other, 1, 80));
+        net.director.ipvsadm(&format!(
+            "-A -t {service} -s rr\n-a -t {service} -r {server} -i\n"
+        ));
+        let answers = net.client(1).ask(Tcp, service).times(5).run();
+        assert_eq!(answers.to_string(), "real1=5", "{family:?} in {other:?}");
+        assert!(
+            net.real(1).packets_into(device) >= 15,
+            "{family:?} came out of {device}"
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn marked_packets_reach_a_firewall_mark_service() {
+    let net = Lan::nat().real_servers(2).build();
+    let (_web, _tls) = (net.serve(Tcp, 80), net.serve(Tcp, 443));
+    for (family, mark) in [(V4, "-f 7"), (V6, "-f 7 -6")] {
+        let both = format!(
+            "-d {} -p tcp -m multiport --dports 80,443",
+            net.virtual_address(family)
+        );
+        net.director.mark(family, &both, 7);
+        net.director.ipvsadm(&format!("-A {mark} -s rr\n"));
+        for real in net.reals() {
+            let server = SocketAddr::new(real.address(family), 0);
+            net.director.ipvsadm(&format!("-a {mark} -r {server} -m\n"));
+        }
+        for port in [80, 443] {
+            let answers = net
+                .client(1)
+                .ask(Tcp, net.service(family, port))
+                .times(10)
+                .run();
+            assert_eq!(
+                answers.to_string(),
+                "real1=5 real2=5",
+                "{family:?}, port {port}"
+            );
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn clients_ask_from_all_their_addresses() {
+    let net = Lan::nat().clients(2).addresses(3).real_servers(2).build();
+    let _web = net.serve(Tcp, 80);
+    net.balance(Tcp, V4, 80, "-s rr -p 60", "-m");
+    for number in [1, 2] {
+        let client = net.client(number);
+        let ask = client
+            .ask(Tcp, net.service(V4, 80))
+            .from(client.addresses(V4))
+            .times(9);
+        let answers = ask.run();
+        let by_source = answers.by_source();
+        assert_eq!(by_source.len(), 3, "source addresses of client {number}");
+        for (source, servers) in by_source {
+            assert_eq!(
+                servers.values().collect::<Vec<_>>(),
+                [&3],
+                "{source} stays with one server"
+            );
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn backup_takes_over_with_the_connections_of_the_master() {
+    let net = Lan::dr().backup().build();
+    let _web = net.serve(Tcp, 80);
+    // Both have the services: without one, a director does not look at packets at all.
+    for director in [&net.director, net.backup()] {
+        director.ipvsadm(&net.balanced(Tcp, V4, 80, "-s rr", "-g"));
+    }
+    net.director.sysctl("net.ipv4.vs.sync_threshold", "1 2");
+    net.director
+        .run("ipvsadm --start-daemon master --mcast-interface eth0 --syncid 3");
+    net.backup()
+        .run("ipvsadm --start-daemon backup --mcast-interface eth0 --syncid 3");
+    let mut held = net
+        .client(1)
+        .connect(Tcp, net.service(V4, 80))
+        .expect("the master forwards");
+    let server = held.ask().expect("the server answers");
+    eventually("the connection on the backup", || {
+        held.ask().expect("the connection lives");
+        let table = net.backup().proc_net("ip_vs_conn").ok()?;
+        table.contains("ESTABLISHED").then_some(())
+    });
+    net.move_virtual_addresses();
+    assert_eq!(
+        held.ask(),
+        Ok(server),
+        "the backup forwards it to the same server"
+    );
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn failures_have_names() {
+    let net = Lan::nat().real_servers(1).build();
+    let ask = |port| {
+        net.client(1)
+            .ask(Tcp, net.service(V4, port))
+            .run()
+            .0
+            .remove(0)
+            .by
+    };
+    assert_eq!(ask(81), Err(Failure::Refused), "nobody listens");
+    net.director.ipvsadm("-A -t 10.1.0.100:80 -s rr\n");
+    assert_eq!(ask(80), Err(Failure::Refused), "a service without a server");
+
+    let web = net.serve(Tcp, 80);
+    net.director
+        .ipvsadm("-a -t 10.1.0.100:80 -r 10.2.0.11:80 -m\n");
+    let mut held = net
+        .client(1)
+        .connect(Tcp, net.service(V4, 80))
+        .expect("a connection");
+    assert_eq!(held.ask(), Ok("real1".to_owned()));
+    drop(web);
+    assert_eq!(held.ask(), Err(Failure::Closed), "the server went away");
 }

@@ -175,18 +175,18 @@ impl Host {
             .unwrap_or(0)
     }
 
-    /// Marks the packets that come in and match an nftables expression
-    /// (`ip daddr 10.1.0.100 tcp dport { 80, 443 }`), for a firewall-mark service.
+    /// Marks the packets that come in and match (`-d 10.1.0.100 -p tcp -m multiport --dports
+    /// 80,443`), for a firewall-mark service.
     #[track_caller]
-    pub(crate) fn mark(&self, expression: &str, mark: u32) {
-        let rules = format!(
-            "table inet lab {{\n chain mark {{\n  type filter hook prerouting priority mangle;\n  \
-             {expression} meta mark set {mark}\n }}\n}}\n"
-        );
-        let mut nft = Command::new("nft");
-        nft.args(["-f", "-"]);
-        let outcome = self.command(nft, rules.as_bytes());
-        assert!(outcome.success(), "on {}: nft: {outcome}{rules}", self.name);
+    pub(crate) fn mark(&self, family: Family, matches: &str, mark: u32) {
+        // nftables has no IPv4 and no IPv6 in Debian's User-Mode Linux.
+        let program = match family {
+            Family::V4 => "iptables-legacy",
+            Family::V6 => "ip6tables-legacy",
+        };
+        self.run(&format!(
+            "{program} -t mangle -A PREROUTING {matches} -j MARK --set-mark {mark}"
+        ));
     }
 
     /// Serves a port on every address that it has, virtual ones too, until the server is

@@ -153,8 +153,8 @@ impl Lan {
     }
 
     /// Creates a virtual service on the director with every real server, weight 1 each, by way
-    /// of `ipvsadm`: `net.balance(Tcp, V4, 80, "-s rr", "-m")`. The second text goes to each
-    /// server. It is configured from within one process.
+    /// of Debian's program: `net.balance(Tcp, V4, 80, "-s rr", "-m")`. The first text goes to the
+    /// service, the second to each server.
     #[track_caller]
     pub(crate) fn balance(
         &self,
@@ -164,13 +164,26 @@ impl Lan {
         service: &str,
         server: &str,
     ) {
+        self.director
+            .ipvsadm(&self.balanced(protocol, family, port, service, server));
+    }
+
+    /// The lines for `ipvsadm -R` that [`Lan::balance`] runs.
+    pub(crate) fn balanced(
+        &self,
+        protocol: Protocol,
+        family: Family,
+        port: u16,
+        service: &str,
+        server: &str,
+    ) -> String {
         let (option, address) = (protocol.option(), self.service(family, port));
         let mut lines = format!("-A {option} {address} {service}\n");
         for number in 1..=self.reals.len() {
             let real = self.server(family, number, port);
             lines.push_str(&format!("-a {option} {address} -r {real} {server}\n"));
         }
-        self.director.ipvsadm(&lines);
+        lines
     }
 
     /// The backup takes the virtual addresses, as a fail-over does; neighbours are told.

@@ -9,7 +9,6 @@
 //! ```
 //!
 //! All of them are there at once, so that a test can switch the type under a live connection.
-//! GUE over IPv6 needs `--tun-csum`: a receiver drops UDP without a checksum there (RFC 6935).
 //! They only receive: what a real server answers goes to the client by the ordinary route. GUE is
 //! unpacked by the `fou` module, which hands the rest to the device of that row and column.
 
