@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # lab.d/kernel-host.sh: this machine's own kernel, when somebody asks for it. Read by scripts/lab.
 #
 # The command gets a network namespace of its own, so that no table, address or rule of the
@@ -26,5 +26,5 @@ lab_start() {
             if [ "$2" = 1 ]; then sh "$1/command" >&3 2>&3 3>&- 4>&-
             else sh "$1/command" >&3 2>&4 3>&- 4>&-
             fi
-            echo $? >"$1/status"' sh "$run" "${one_stream:-2}"
+            echo $? >"$1/status"' sh "$run" "$streams"
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # lab.d/kernel-uml.sh: Debian's User-Mode Linux. Read by scripts/lab, which sets the variables.
 #
 #   this machine                         the guest
@@ -17,7 +17,7 @@ lab_start() {
     printf '%s\n' "${rw[@]+"${rw[@]}"}" >"$run/rw"
 
     # The guest's memory is a deleted sparse file, in /dev/shm if that can hold it.
-    local room
+    local room wanted
     room=$(df --output=avail -B1M /dev/shm 2>/dev/null | tail -n 1) || room=0
     case $mem in *G) wanted=$((${mem%G} * 1024)) ;; *) wanted=${mem%M} ;; esac
     [ "$room" -gt $((wanted + 64)) ] || export TMPDIR=$run
@@ -27,7 +27,7 @@ lab_start() {
     exec setpriv --pdeathsig TERM timeout --kill-after=5 "$limit" \
         setpriv --pdeathsig TERM linux.uml \
         "mem=$mem" root=/dev/root rootfstype=hostfs rootflags=/ ro "init=$here/lab.d/guest-init" \
-        "uml_dir=$run/uml/" umid=guest "hostname=lab" "lab_run=$run" "lab_streams=${one_stream:-2}" \
+        "uml_dir=$run/uml/" umid=guest "hostname=lab" "lab_run=$run" "lab_streams=$streams" \
         con=null con0=null,fd:1 con1=null,fd:3 con2=null,fd:4 ssl=null \
         initcall_blacklist=raid6_select_algo lsm= selinux=0 quiet panic=-1
 }
