@@ -33,9 +33,8 @@ fn spread(net: &Lan, protocol: Protocol, family: Family, forward: &str) -> Strin
 }
 
 /// The same, through a tunnel: the packets must have come out of `device` on the real server.
-fn through(device: &str, family: Family, forward: &str) {
-    let net = Lan::tun().build();
-    assert_eq!(spread(&net, Tcp, family, forward), EVENLY, "{forward}");
+fn through(net: &Lan, device: &str, family: Family, forward: &str) {
+    assert_eq!(spread(net, Tcp, family, forward), EVENLY, "{forward}");
     let packets = net.real(1).packets_into(device);
     assert!(
         packets >= 60,
@@ -98,22 +97,36 @@ fn direct_routing_answers_past_the_director() {
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn ipip_tunnels_carry_both_families() {
-    through("ipip", V4, "-i");
-    through("ip6tnl", V6, "-i");
+    through(&Lan::tun().build(), "ipip", V4, "-i");
+    through(&Lan::tun().build(), "ip6tnl", V6, "-i");
 }
 
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn gue_tunnels_carry_both_families() {
-    through("ipip", V4, "-i --tun-type gue --tun-port 6080");
-    through("ip6tnl", V6, "-i --tun-type gue --tun-port 6080");
+    through(
+        &Lan::tun().build(),
+        "ipip",
+        V4,
+        "-i --tun-type gue --tun-port 6080",
+    );
+    through(
+        &Lan::tun().build(),
+        "ip6tnl",
+        V6,
+        "-i --tun-type gue --tun-port 6080",
+    );
 }
 
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn gre_tunnels_carry_both_families() {
-    through("gre", V4, "-i --tun-type gre");
-    through("ip6gre", V6, "-i --tun-type gre");
+    through(&Lan::tun().build(), "gre", V4, "-i --tun-type gre");
+    through(&Lan::tun().build(), "ip6gre", V6, "-i --tun-type gre");
+
+    let net = Lan::tun().gre_checksum().build();
+    through(&net, "gre", V4, "-i --tun-type gre --tun-csum");
+    through(&net, "ip6gre", V6, "-i --tun-type gre --tun-csum");
 }
 
 #[test]
