@@ -45,6 +45,8 @@ pub(super) enum Received {
 pub(super) struct DumpEnd {
     /// In how many datagrams with entries it came.
     pub(super) pieces: u32,
+    /// How many bytes the last of them had.
+    pub(super) last_piece: usize,
     /// Whether the kernel itself said that it is not whole.
     pub(super) interrupted: bool,
 }
@@ -201,7 +203,10 @@ impl<T: Transport> Channel<T> {
                     self.dirty = true;
                     return Ok(None);
                 }
-                Received::Nothing => return Err(self.no_answer(request)),
+                Received::Nothing => {
+                    self.dirty = true;
+                    return Err(self.no_answer(request));
+                }
             }
             let mut found = None;
             for message in self.messages(sequence) {
@@ -240,6 +245,7 @@ impl<T: Transport> Channel<T> {
         let sequence = self.ask(encoder, query)?;
         let mut end = DumpEnd {
             pieces: 0,
+            last_piece: 0,
             interrupted: false,
         };
         let mut broken = None;
@@ -282,8 +288,13 @@ impl<T: Transport> Channel<T> {
                     }
                 }
             }
-            end.pieces += u32::from(entries > 0);
-            idle = if entries > 0 { 0 } else { idle + 1 };
+            if entries > 0 {
+                end.pieces += 1;
+                end.last_piece = self.receive.len();
+                idle = 0;
+            } else {
+                idle += 1;
+            }
             if let Some(errno) = finished {
                 if let Some(source) = broken {
                     self.dirty = true;

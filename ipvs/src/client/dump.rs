@@ -6,11 +6,15 @@
 //! added there, one comes twice; when the service is deleted, the list just ends. None of it is
 //! marked (`NLM_F_DUMP_INTR` is never set).
 //!
-//! A list in one piece was written under one lock and is true. A longer one is read until two
-//! readings in a row agree in every key, in every configured value and in order. A meddler that
-//! deletes and adds in step with us could falsify two readings alike, if they were cut at the same
-//! entries; so every other reading goes over a second socket with a smaller buffer, where the
-//! kernel cuts elsewhere, and the entry passed over is another one.
+//! A list in one piece was written under one lock and is true, if it ended because there was no
+//! more. When the piece was full, what stood behind it may have moved up past the place to go on
+//! from before the kernel did so; its length tells which it is ([`may_be_full`]).
+//!
+//! Any other list is read until two readings in a row agree in every key, in every configured
+//! value and in order. A meddler that deletes and adds in step with us could falsify two readings
+//! alike, if they were cut at the same entries; so every other reading goes over a second socket
+//! with a smaller buffer, where the kernel cuts elsewhere, and the entry passed over is another
+//! one.
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::Hash;
@@ -93,8 +97,29 @@ impl Listed for ServerEntry {
 /// One reading of a list.
 struct Reading<E> {
     entries: Vec<E>,
-    /// Whether it came in one piece, and was written under one lock.
+    /// Whether it came in one piece that had room for more, and so was written under one lock.
     whole: bool,
+}
+
+/// Between which lengths the room in a piece of a dump lies. `netlink_dump` takes
+/// `SKB_WITH_OVERHEAD` of a page, or of 8 KiB where pages are larger, and once something was
+/// received on the socket as much as the reader's buffer holds, 32 KiB at the most; when memory is
+/// short, a page again. The overhead depends on the kernel's configuration: 256 to 896 bytes.
+const ROOM_IN_A_PIECE: [(usize, usize); 4] = [
+    (4096 - 896, 4096 - 256),
+    (8192 - 896, 8192 - 256),
+    (SMALLER_PIECES, SMALLER_PIECES),
+    (32_768 - 896, usize::MAX),
+];
+
+/// More than an entry takes: Linux 6.1 needs about 400 bytes.
+const LONGEST_ENTRY: usize = 640;
+
+/// Whether a piece of that length may have ended because the next entry did not fit.
+fn may_be_full(length: usize) -> bool {
+    ROOM_IN_A_PIECE
+        .iter()
+        .any(|&(least, most)| (least - LONGEST_ENTRY..=most).contains(&length))
 }
 
 impl<T: Transport> Client<T> {
@@ -280,7 +305,7 @@ fn read<T: Transport, E>(
         if let Some(end) = end.filter(|end| !end.interrupted) {
             return Ok(Reading {
                 entries,
-                whole: end.pieces <= 1,
+                whole: end.pieces == 0 || end.pieces == 1 && !may_be_full(end.last_piece),
             });
         }
     }

@@ -56,6 +56,8 @@ struct Shared {
     faults: Faults,
     /// The family's number; `None` while the module is not loaded.
     family: Option<u16>,
+    /// The number that it gets when it is loaded the next time (`idr_alloc_cyclic`).
+    next_family: u16,
     log: Vec<Request>,
     room: usize,
 }
@@ -87,6 +89,7 @@ impl FakeKernel {
             tables: Tables::default(),
             faults: Faults::default(),
             family: Some(FAMILY),
+            next_family: FAMILY + 1,
             log: Vec::new(),
             room: 277,
         };
@@ -133,7 +136,8 @@ impl FakeKernel {
     /// Loads the module (again): the family has another number than before.
     pub fn load_module(&self) {
         let mut shared = self.shared();
-        shared.family = Some(shared.family.unwrap_or(FAMILY) + 1);
+        shared.family = Some(shared.next_family);
+        shared.next_family += 1;
     }
 
     /// How many acknowledgements a socket's receive buffer holds; 277 at first.
