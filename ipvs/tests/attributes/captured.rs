@@ -3,9 +3,9 @@
 //!
 //! `strace -e trace=sendmsg,recvmsg -xx -s 8192 ipvsadm ...`
 //!
-//! in a namespace whose one interface `d0` has 10.0.0.1/24 and 2001:db8:1::1/64. Each text is the
-//! contents of the nest that the module in question is about, an attribute a line: two bytes
-//! length, two bytes kind, value, padding. The last attribute of a nest is not always padded.
+//! in a namespace whose one interface `d0` has `10.0.0.1/24` and `2001:db8:1::1/64`. Each text is
+//! the contents of the nest that the module in question is about, an attribute a line: two bytes
+//! length, two bytes kind, value, padding.
 
 /// `ipvsadm -A -u 192.0.2.10:5060 -s sh -b sh-fallback,sh-port -p 300 --pe sip -o`,
 /// as `ipvsadm -Ln` got it back.

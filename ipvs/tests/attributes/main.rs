@@ -4,6 +4,11 @@
 //! A file for each nest; the captures and the commands that made them are in `captured.rs`. They
 //! are of a little-endian machine, and so are these tests.
 #![cfg(target_endian = "little")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the helpers of tests fail as tests do"
+)]
 
 mod bytes;
 mod captured;
