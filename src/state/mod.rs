@@ -11,10 +11,12 @@
 
 mod desired;
 mod observed;
+mod ownership;
 mod sysctl;
 
 pub use desired::{
     Desired, DesiredServer, DesiredService, Drift, Foreign, KernelSettings, Policy, Share,
 };
 pub use observed::{Observed, ObservedService};
+pub use ownership::{BootTime, Owned, Ownership};
 pub use sysctl::{Sysctl, SysctlKind};

@@ -28,6 +28,9 @@ pub struct ObservedService {
     pub entry: ServiceEntry,
     /// Its real servers.
     pub servers: BTreeMap<ServerKey, ServerEntry>,
+    /// Their keys in the order in which they were added. Under `sh` it decides which client goes
+    /// where, so whoever brings a service back adds them in it.
+    pub order: Vec<ServerKey>,
 }
 
 impl Observed {
@@ -35,16 +38,25 @@ impl Observed {
     #[must_use]
     pub fn services(table: Table) -> BTreeMap<ServiceKey, ObservedService> {
         let service = |service: ipvs::TableService| {
+            // The kernel lists the one added last first.
+            let order = service
+                .servers
+                .iter()
+                .rev()
+                .map(|entry| entry.server.key)
+                .collect();
             let servers = service
                 .servers
                 .into_iter()
-                .map(|entry| (entry.server.key, entry));
-            let key = service.entry.service.key;
+                .map(|entry| (entry.server.key, entry))
+                .collect();
+            let entry = service.entry;
             (
-                key,
+                entry.service.key,
                 ObservedService {
-                    entry: service.entry,
-                    servers: servers.collect(),
+                    entry,
+                    servers,
+                    order,
                 },
             )
         };

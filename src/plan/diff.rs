@@ -1,0 +1,98 @@
+//! The difference between what is declared and what is there.
+
+use ipvs::ServiceKey;
+
+use super::settings;
+use super::{Plan, Step, service};
+use crate::state::{
+    BootTime, Desired, Foreign, Observed, ObservedService, Owned, Ownership, Sysctl,
+};
+
+/// All that a plan is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Situation<'a> {
+    /// What is declared.
+    pub desired: &'a Desired,
+    /// What is there.
+    pub observed: &'a Observed,
+    /// What is owned.
+    pub ownership: &'a Ownership,
+    /// What time it is.
+    pub now: BootTime,
+}
+
+impl Situation<'_> {
+    /// Whether a sysctl will be on when the plan is done.
+    pub(super) fn is_on(&self, sysctl: Sysctl) -> bool {
+        let declared = self.desired.kernel.sysctls.get(&sysctl);
+        declared
+            .or_else(|| self.observed.sysctls.get(&sysctl))
+            .is_some_and(|value| value != "0")
+    }
+}
+
+/// Makes the plan that turns what is there into what is declared.
+///
+/// The result is in the order in which it has to be carried out. Applied in full, and with no
+/// connection left to wait for, the same call gives an empty plan.
+#[must_use]
+pub fn diff(situation: &Situation<'_>) -> Plan {
+    let Situation {
+        desired,
+        observed,
+        ownership,
+        ..
+    } = situation;
+    let mut plan = Plan::default();
+    let (mut first, mut last) = (Vec::new(), Vec::new());
+    settings::daemons(situation, &mut first, &mut last);
+    plan.steps.append(&mut first);
+    settings::kernel(situation, &mut plan.steps);
+
+    for (key, wanted) in &desired.services {
+        let owned = Owned {
+            name: wanted.name.clone(),
+            drain: wanted.drain,
+        };
+        plan.ownership.services.insert(*key, owned);
+        match observed.services.get(key) {
+            None => service::create(wanted, &mut plan.steps),
+            Some(there) => service::change(situation, wanted, there, &mut plan),
+        }
+    }
+    for (key, there) in &observed.services {
+        if desired.services.contains_key(key) {
+            continue;
+        }
+        let owned = ownership.services.get(key).cloned();
+        match owned.or_else(|| foreign(situation, key)) {
+            Some(owned) => service::remove(situation, &owned, there, &mut plan),
+            None => plan.foreign.push(*key),
+        }
+    }
+    plan.steps.append(&mut last);
+    // Stable: within a phase the order is that in which the steps were found.
+    plan.steps.sort_by_key(|step: &Step| step.phase);
+    plan
+}
+
+/// A foreign service as one to be removed, where the policy says so.
+fn foreign(situation: &Situation<'_>, key: &ServiceKey) -> Option<Owned> {
+    let name = key.to_string();
+    match situation.desired.policy.foreign {
+        Foreign::Keep => None,
+        Foreign::Remove => Some(Owned {
+            name,
+            drain: crate::state::DesiredService::DEFAULT_DRAIN,
+        }),
+    }
+}
+
+/// The number of servers in a service that take new clients.
+pub(super) fn usable(service: &ObservedService) -> usize {
+    service
+        .servers
+        .values()
+        .filter(|entry| entry.server.weight.get() > 0)
+        .count()
+}

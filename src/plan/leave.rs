@@ -1,0 +1,41 @@
+//! How a server leaves its service, by the kind of service.
+//!
+//! In general it is set to weight 0, keeps its connections until they end or its time is over,
+//! and is deleted then. Weight 0 does not mean the same under every scheduler, though, hence the
+//! exceptions (`ip_vs_sh_schedule`, `ip_vs_dh_schedule`, `ip_vs_sched_persist`):
+//!
+//! - `dh` refuses the clients that hash to a server of weight 0: deleted at once;
+//! - `sh` and `mh` do so unless their fallback flag is set: it is, while a server drains;
+//! - UDP flows that keep their port keep the server, whatever its weight: deleted at once, and
+//!   `expire_nodest_conn` sends the flow elsewhere;
+//! - one-packet services have no connections: deleted at once.
+
+use ipvs::{Name, Protocol, ServerEntry, Service, ServiceFlags};
+
+/// Whether servers of a service keep connections at weight 0 without harm to new clients.
+pub(super) fn can_drain(service: &Service) -> bool {
+    service.scheduler != Name::from_static("dh")
+        && service.key.protocol() != Some(Protocol::Udp)
+        && !service.flags.contains(ServiceFlags::ONE_PACKET)
+}
+
+/// The flag that makes a scheduler pass over servers of weight 0, where it needs one for that.
+pub(super) fn fallback(service: &Service) -> Option<ServiceFlags> {
+    if service.scheduler == Name::from_static("sh") {
+        Some(ServiceFlags::SH_FALLBACK)
+    } else if service.scheduler == Name::from_static("mh") {
+        Some(ServiceFlags::MH_FALLBACK)
+    } else {
+        None
+    }
+}
+
+/// The connections that hold a server in a drain.
+pub(super) fn connections(entry: &ServerEntry) -> u64 {
+    u64::from(entry.active) + u64::from(entry.inactive)
+}
+
+/// Those of all servers together.
+pub(super) fn all_connections<'a>(servers: impl IntoIterator<Item = &'a ServerEntry>) -> u64 {
+    servers.into_iter().map(connections).sum()
+}

@@ -1,0 +1,97 @@
+//! What holds for the whole namespace: sysctls, time limits, sync daemons.
+
+use ipvs::{Operation, SyncDaemon, Timeouts};
+
+use super::change::{restart, restore_timeouts, stop};
+use super::{Change, Phase, Situation, Step};
+
+/// Sysctls and time limits that are declared and different.
+pub(super) fn kernel(situation: &Situation<'_>, steps: &mut Vec<Step>) {
+    let wanted = &situation.desired.kernel;
+    for (sysctl, value) in &wanted.sysctls {
+        // One that this kernel does not have is the checker's to complain about.
+        let Some(before) = situation.observed.sysctls.get(sysctl) else {
+            continue;
+        };
+        if before != value {
+            let change = |value: &String| Change::Sysctl {
+                sysctl: *sysctl,
+                value: value.clone(),
+            };
+            steps.push(Step::new(
+                Phase::Change,
+                change(value),
+                vec![change(before)],
+            ));
+        }
+    }
+    let before = situation.observed.timeouts;
+    let after = Timeouts {
+        tcp: wanted.tcp_timeout.unwrap_or(before.tcp),
+        tcp_fin: wanted.tcp_fin_timeout.unwrap_or(before.tcp_fin),
+        udp: wanted.udp_timeout.unwrap_or(before.udp),
+    };
+    if before != after {
+        let undo = restore_timeouts(before);
+        steps.push(Step::new(
+            Phase::Change,
+            Operation::SetTimeouts(after),
+            undo,
+        ));
+    }
+}
+
+/// Sync daemons that are to run, or to run otherwise, or not to run.
+///
+/// They and servers of the other address family exclude each other: one that goes is stopped
+/// before anything is created (`first`), one that comes is started after everything was deleted
+/// (`last`). A running daemon cannot be changed, so a change is a stop and a start.
+pub(super) fn daemons(situation: &Situation<'_>, first: &mut Vec<Step>, last: &mut Vec<Step>) {
+    let Some(wanted) = &situation.desired.daemons else {
+        return;
+    };
+    let running = &situation.observed.daemons;
+    for (role, daemon) in running {
+        let stays = wanted
+            .get(role)
+            .is_some_and(|wanted| is_same(wanted, daemon));
+        if !stays {
+            let step = Step::new(Phase::Make, Operation::StopDaemon(*role), restart(daemon));
+            first.push(step);
+        }
+    }
+    for (role, daemon) in wanted {
+        let runs = running
+            .get(role)
+            .is_some_and(|running| is_same(daemon, running));
+        if !runs {
+            let step = Step::new(Phase::Break, Operation::StartDaemon(*daemon), stop(*role));
+            last.push(step);
+        }
+    }
+}
+
+/// Whether a running daemon is what is wanted. What is left to the kernel matches anything; a
+/// backup rounds the message length up (`start_sync_thread`).
+fn is_same(wanted: &SyncDaemon, running: &SyncDaemon) -> bool {
+    let group = wanted.group.unwrap_or(SyncDaemon::DEFAULT_GROUP.into());
+    let port = if wanted.port == 0 {
+        SyncDaemon::DEFAULT_PORT
+    } else {
+        wanted.port
+    };
+    let ttl = if wanted.ttl == 0 {
+        SyncDaemon::DEFAULT_TTL
+    } else {
+        wanted.ttl
+    };
+    let length = wanted.max_length == 0
+        || wanted.max_length == running.max_length
+        || (running.role == ipvs::DaemonRole::Backup && wanted.max_length < running.max_length);
+    wanted.interface == running.interface
+        && wanted.sync_id == running.sync_id
+        && Some(group) == running.group
+        && port == running.port
+        && ttl == running.ttl
+        && length
+}
