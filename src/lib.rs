@@ -4,5 +4,6 @@
 //! the tables must be and makes them so. The library [`ipvs`] below it speaks to the kernel.
 //! `ARCHITECTURE.md` shows the rooms and how they depend on each other.
 
+pub mod apply;
 pub mod plan;
 pub mod state;

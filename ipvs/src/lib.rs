@@ -56,6 +56,8 @@
 //!
 //! # Features
 //!
+//! - `serde`: keys, configuration and operations can be written and read with serde; keys and
+//!   names as strings.
 //! - `fake`: the module `fake`, an IPVS in memory that speaks the same bytes, for tests.
 
 mod advice;
@@ -66,6 +68,8 @@ mod error;
 pub mod fake;
 mod model;
 mod operation;
+#[cfg(feature = "serde")]
+mod serialize;
 mod socket;
 pub mod transport;
 pub mod wire;
@@ -74,9 +78,10 @@ pub use client::{Client, Failure, OnFailure, Report, Table, TableService};
 pub use connections::{Connection, Connections, EngineData, Origin};
 pub use error::{DecodeError, Errno, Error, Refusal, Result};
 pub use model::{
-    DaemonRole, Family, ForwardMethod, Fwmark, Info, Name, NameError, Netmask, Protocol, Rates,
-    Server, ServerEntry, ServerKey, Service, ServiceEntry, ServiceFlags, ServiceKey, Stats,
+    DaemonRole, Family, ForwardMethod, Fwmark, Info, KeyError, Name, NameError, Netmask, Protocol,
+    Rates, Server, ServerEntry, ServerKey, Service, ServiceEntry, ServiceFlags, ServiceKey, Stats,
     SyncDaemon, SyncId, Timeouts, Totals, Tunnel, TunnelFlags, TunnelKind, Version, Weight,
+    WeightError,
 };
 pub use operation::{Operation, Query, Request};
 pub use socket::NetlinkSocket;

@@ -6,6 +6,7 @@ use crate::model::{DaemonRole, Server, ServerKey, Service, ServiceKey, SyncDaemo
 
 /// One change to the kernel's tables. Each is one message and is carried out whole or not at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Operation {
     /// `IPVS_CMD_NEW_SERVICE`; `EEXIST` if its key is taken.
     AddService(Service),

@@ -7,6 +7,7 @@ use super::Name;
 
 /// Which side of the synchronisation a daemon is. A namespace has at most one of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum DaemonRole {
     /// Multicasts this director's connections (`IP_VS_STATE_MASTER`).
     Master,
@@ -47,6 +48,7 @@ impl fmt::Display for DaemonRole {
 /// Keeps groups of directors on one network apart; 0 to 255 (`EINVAL` past that,
 /// `start_sync_thread`). A backup with id 0 listens to every master.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SyncId(pub u8);
 
 impl fmt::Display for SyncId {
@@ -61,6 +63,7 @@ impl fmt::Display for SyncId {
 /// servers of the other address family, which in their turn cannot be added or changed while a
 /// daemon runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SyncDaemon {
     /// Master or backup.
     pub role: DaemonRole,

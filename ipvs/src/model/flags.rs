@@ -7,6 +7,7 @@ bitflags::bitflags! {
     /// that the service stands in the hash table, which every service that can be seen does.
     /// Bits that have no name here are kept as they are.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+    #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
     pub struct ServiceFlags: u32 {
         /// A client stays with its real server for the persistence time.
         const PERSISTENT = 0x0001;

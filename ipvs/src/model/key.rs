@@ -9,9 +9,11 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
+use std::str::FromStr;
 
 /// An address family, `AF_INET` or `AF_INET6`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Family {
     /// `AF_INET`.
     V4,
@@ -44,6 +46,7 @@ impl fmt::Display for Family {
 ///
 /// They are ordered by their IP protocol numbers: TCP 6, UDP 17, SCTP 132.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Protocol {
     /// IP protocol 6.
     Tcp,
@@ -94,6 +97,7 @@ impl fmt::Display for Protocol {
 
 /// A firewall mark, 1 to 4294967295. Zero means "no mark" to the kernel and names no service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Fwmark(NonZeroU32);
 
 impl Fwmark {
@@ -244,6 +248,48 @@ impl fmt::Display for ServiceKey {
     }
 }
 
+/// The form that `Display` writes.
+impl FromStr for ServiceKey {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        let (scheme, rest) = text.split_once("://").ok_or(KeyError)?;
+        let mark = || rest.parse().ok().and_then(Fwmark::new).ok_or(KeyError);
+        let protocol = match scheme {
+            "tcp" => Protocol::Tcp,
+            "udp" => Protocol::Udp,
+            "sctp" => Protocol::Sctp,
+            "fwmark" => {
+                return Ok(Self::Fwmark {
+                    family: Family::V4,
+                    mark: mark()?,
+                });
+            }
+            "fwmark6" => {
+                return Ok(Self::Fwmark {
+                    family: Family::V6,
+                    mark: mark()?,
+                });
+            }
+            _ => return Err(KeyError),
+        };
+        let at: SocketAddr = rest.parse().map_err(|_| KeyError)?;
+        Ok(Self::Address {
+            protocol,
+            address: at.ip(),
+            port: at.port(),
+        })
+    }
+}
+
+/// Why a string is not a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not of the form tcp://192.0.2.10:80, udp://[2001:db8::1]:53, sctp://192.0.2.10:80, \
+     fwmark://7, fwmark6://7, or for a real server 10.0.0.11:80"
+)]
+pub struct KeyError;
+
 /// What makes a real server the one it is within its service. Ordered by (address, port), IPv4
 /// first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -273,9 +319,41 @@ impl fmt::Display for ServerKey {
     }
 }
 
+/// The form that `Display` writes.
+impl FromStr for ServerKey {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        let at: SocketAddr = text.parse().map_err(|_| KeyError)?;
+        Ok(Self::new(at.ip(), at.port()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_are_read_as_they_are_written() {
+        let keys = [
+            ServiceKey::tcp([192, 0, 2, 10], 80),
+            ServiceKey::sctp([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 0),
+            ServiceKey::fwmark(Family::V4, Fwmark::new(u32::MAX).unwrap()),
+            ServiceKey::fwmark(Family::V6, Fwmark::new(1).unwrap()),
+        ];
+        for key in keys {
+            assert_eq!(key.to_string().parse(), Ok(key));
+        }
+        for wrong in [
+            "",
+            "tcp:/1.2.3.4:80",
+            "tcp://1.2.3.4",
+            "fwmark://0",
+            "icmp://1.2.3.4:0",
+        ] {
+            assert_eq!(wrong.parse::<ServiceKey>(), Err(KeyError), "{wrong}");
+        }
+    }
 
     #[test]
     fn services_are_ordered_by_mark_family_protocol_address_port() {

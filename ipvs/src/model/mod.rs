@@ -20,9 +20,9 @@ mod tunnel;
 
 pub use daemon::{DaemonRole, SyncDaemon, SyncId};
 pub use flags::ServiceFlags;
-pub use key::{Family, Fwmark, Protocol, ServerKey, ServiceKey};
+pub use key::{Family, Fwmark, KeyError, Protocol, ServerKey, ServiceKey};
 pub use name::{Name, NameError};
-pub use server::{ForwardMethod, Server, ServerEntry, Weight};
+pub use server::{ForwardMethod, Server, ServerEntry, Weight, WeightError};
 pub use service::{Netmask, Service, ServiceEntry};
 pub use settings::{Info, Timeouts, Version};
 pub use stats::{Rates, Stats, Totals};

@@ -14,6 +14,7 @@ use super::{ServerKey, Stats, Tunnel};
 /// assert_eq!(app.weight.get(), 50);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Server {
     /// Which server.
     pub key: ServerKey,
@@ -73,6 +74,8 @@ impl Server {
 /// A server's weight, 0 to 2147483647: the kernel keeps an `int` and refuses negative ones with
 /// `ERANGE` (`ip_vs_add_dest`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "u32"))]
 pub struct Weight(u32);
 
 impl Weight {
@@ -100,6 +103,19 @@ impl Weight {
     }
 }
 
+impl TryFrom<u32> for Weight {
+    type Error = WeightError;
+
+    fn try_from(weight: u32) -> Result<Self, WeightError> {
+        Self::new(weight).ok_or(WeightError(weight))
+    }
+}
+
+/// A number that is no weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a weight is at most 2147483647, not {0}")]
+pub struct WeightError(pub u32);
+
 impl fmt::Display for Weight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -108,6 +124,7 @@ impl fmt::Display for Weight {
 
 /// How packets reach a real server: `IP_VS_CONN_F_FWD_MASK` of the connection flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ForwardMethod {
     /// 0: the destination address is rewritten, and the answer's source on its way back (NAT).
     Masquerade,

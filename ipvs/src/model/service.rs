@@ -17,6 +17,7 @@ use super::{Family, Name, ServiceFlags, ServiceKey, Stats};
 /// assert!(web.flags.contains(ServiceFlags::PERSISTENT));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Service {
     /// Which service.
     pub key: ServiceKey,
@@ -88,6 +89,7 @@ impl Service {
 /// A persistence mask. An IPv4 service has a mask of bits (which need not be contiguous), an IPv6
 /// one a prefix length (`IPVS_SVC_ATTR_NETMASK`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Netmask {
     /// The mask's four bytes, such as 255.255.255.0.
     V4(Ipv4Addr),

@@ -5,6 +5,7 @@ use std::fmt;
 /// How long an idle connection is remembered, in seconds, 0 to 2147483647 divided by the kernel's
 /// `HZ` (`ip_vs_set_timeout`, `EINVAL` past that). When set, 0 means "leave as it is".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Timeouts {
     /// Established TCP; 900 by default.
     pub tcp: u32,

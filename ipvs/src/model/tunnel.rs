@@ -5,6 +5,7 @@
 /// The three values stand beside each other as the kernel keeps them: it stores what it is given,
 /// and checks only that GUE has a port (`EINVAL` without).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Tunnel {
     /// Which encapsulation.
     pub kind: TunnelKind,
@@ -51,6 +52,7 @@ impl Default for Tunnel {
 
 /// `IP_VS_CONN_F_TUNNEL_TYPE_*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum TunnelKind {
     /// 0: IP in IP, of either family in either.
     Ipip,
@@ -89,6 +91,7 @@ impl TunnelKind {
 bitflags::bitflags! {
     /// `IP_VS_TUNNEL_ENCAP_FLAG_*`.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+    #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
     pub struct TunnelFlags: u16 {
         /// The outer packet carries a checksum.
         const CSUM = 0x1;

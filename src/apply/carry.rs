@@ -1,0 +1,206 @@
+//! One plan, carried out; and taken back.
+
+use std::fmt;
+use std::io;
+
+use ipvs::Operation;
+
+use super::platform::Platform;
+use crate::plan::{Change, Phase, Step};
+use crate::state::Sysctl;
+
+/// How many operations go between two reports of progress.
+const SLICE: usize = 1024;
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// The phase under way.
+    pub phase: Phase,
+    /// Steps done, of all phases.
+    pub done: usize,
+    /// Steps in all.
+    pub total: usize,
+}
+
+/// A change that failed.
+#[derive(Debug)]
+pub struct Failed {
+    /// What was to be done.
+    pub change: Change,
+    /// Why it was not.
+    pub cause: Cause,
+}
+
+/// Why a change failed.
+#[derive(Debug)]
+pub enum Cause {
+    /// IPVS refused, or did not answer.
+    Ipvs(ipvs::Error),
+    /// The sysctl could not be written.
+    Sysctl(io::Error),
+}
+
+impl Failed {
+    /// Whether the table was not as the plan assumed: look again.
+    pub(super) fn is_stale_view(&self) -> bool {
+        matches!(&self.cause, Cause::Ipvs(error) if error.is_stale_view())
+    }
+
+    /// Whether it may have been done all the same.
+    fn is_unknown(&self) -> bool {
+        matches!(&self.cause, Cause::Ipvs(error) if error.is_outcome_unknown())
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Cause::Ipvs(error) => error.fmt(f),
+            Cause::Sysctl(error) => write!(f, "cannot {}: {error}", self.change),
+        }
+    }
+}
+
+/// Something that could not be given back.
+#[derive(Debug)]
+pub struct Unrestored(pub Failed);
+
+impl fmt::Display for Unrestored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "could not undo: {}", self.0)
+    }
+}
+
+/// What undoes the steps that were done, in the order in which they were.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    undo: Vec<(Vec<Change>, Certainty)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Certainty {
+    Done,
+    /// Its answer was lost: undoing it may find nothing to undo.
+    Unknown,
+}
+
+/// Carries steps out. A phase begins only when all of the one before it is acknowledged; after a
+/// failure nothing further is sent.
+pub(super) fn carry_out(
+    platform: &mut impl Platform,
+    steps: &[Step],
+    done: &mut Done,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), Vec<Failed>> {
+    let total = steps.len();
+    let mut index = 0;
+    for phase in Phase::ALL {
+        while let Some(step) = steps.get(index).filter(|step| step.phase == phase) {
+            progress(Progress {
+                phase,
+                done: index,
+                total,
+            });
+            if let Change::Sysctl { sysctl, value } = &step.change {
+                write(platform, step, *sysctl, value)?;
+                done.undo.push((step.undo.clone(), Certainty::Done));
+                index += 1;
+                continue;
+            }
+            let run = &steps[index..];
+            let operations = operations(run, phase);
+            index += execute(platform, &run[..operations.len()], &operations, done)?;
+        }
+        progress(Progress {
+            phase,
+            done: index,
+            total,
+        });
+    }
+    Ok(())
+}
+
+fn write(
+    platform: &mut impl Platform,
+    step: &Step,
+    sysctl: Sysctl,
+    value: &str,
+) -> Result<(), Vec<Failed>> {
+    platform.write_sysctl(sysctl, value).map_err(|error| {
+        vec![Failed {
+            change: step.change.clone(),
+            cause: Cause::Sysctl(error),
+        }]
+    })
+}
+
+/// The operations at the front that belong to the phase, up to a slice.
+fn operations(steps: &[Step], phase: Phase) -> Vec<Operation> {
+    let operation = |step: &Step| match &step.change {
+        Change::Operation(operation) if step.phase == phase => Some(*operation),
+        _ => None,
+    };
+    steps.iter().take(SLICE).map_while(operation).collect()
+}
+
+fn execute(
+    platform: &mut impl Platform,
+    steps: &[Step],
+    operations: &[Operation],
+    done: &mut Done,
+) -> Result<usize, Vec<Failed>> {
+    let report = platform.execute(operations);
+    let sent = report.sent();
+    let mut failed = Vec::new();
+    let mut failures = report.into_failures().into_iter().peekable();
+    for (index, step) in steps.iter().enumerate() {
+        match failures.next_if(|failure| failure.index == index) {
+            Some(failure) => {
+                let cause = Cause::Ipvs(failure.error);
+                let failure = Failed {
+                    change: step.change.clone(),
+                    cause,
+                };
+                if failure.is_unknown() && index < sent {
+                    done.undo.push((step.undo.clone(), Certainty::Unknown));
+                }
+                failed.push(failure);
+            }
+            None if index < sent => done.undo.push((step.undo.clone(), Certainty::Done)),
+            None => {}
+        }
+    }
+    if failed.is_empty() {
+        Ok(steps.len())
+    } else {
+        Err(failed)
+    }
+}
+
+/// Undoes what was done, the last first, and says what could not be.
+pub(super) fn take_back(platform: &mut impl Platform, done: Done) -> Vec<Unrestored> {
+    let mut unrestored = Vec::new();
+    for (changes, certainty) in done.undo.into_iter().rev() {
+        for change in changes {
+            let failed = match &change {
+                Change::Sysctl { sysctl, value } => platform
+                    .write_sysctl(*sysctl, value)
+                    .err()
+                    .map(Cause::Sysctl),
+                Change::Operation(operation) => {
+                    let report = platform.execute(&[*operation]);
+                    report.into_result().err().map(Cause::Ipvs)
+                }
+            };
+            if let Some(cause) = failed {
+                let failed = Failed { change, cause };
+                // Undoing what was perhaps never done finds nothing, and that is as well.
+                if certainty == Certainty::Done || !failed.is_stale_view() {
+                    unrestored.push(Unrestored(failed));
+                }
+            }
+        }
+    }
+    unrestored
+}

@@ -1,0 +1,119 @@
+//! From what is there to what is declared, all or nothing.
+
+use super::carry::{Done, Failed, Progress, Unrestored, carry_out, take_back};
+use super::incarnation::Incarnation;
+use super::journal::Journal;
+use super::ledger::Ledger;
+use super::platform::{Platform, PlatformError};
+use super::store::{Store, StoreError};
+use crate::plan::{Plan, Situation, diff};
+use crate::state::{Desired, Observed, Ownership};
+
+/// How often a plan is made anew because somebody else changed the tables meanwhile.
+const MAX_ROUNDS: u32 = 5;
+
+/// What was done.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// How many steps were carried out.
+    pub steps: usize,
+    /// The plan that was carried out last; what drains and what is foreign stands in it.
+    pub plan: Plan,
+}
+
+/// Why the tables are not as declared.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The state of the kernel is not known. Nothing was done.
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
+    /// The ledger or the journal cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Changes failed; everything was undone, but for what is listed.
+    #[error(
+        "{}{}", failed.first().map(ToString::to_string).unwrap_or_default(),
+        if unrestored.is_empty() { "; everything is as it was before" } else { "" }
+    )]
+    Failed {
+        /// The changes that failed, the first one first.
+        failed: Vec<Failed>,
+        /// What could not be undone.
+        unrestored: Vec<Unrestored>,
+    },
+    /// Somebody else kept changing the tables.
+    #[error("the tables changed during each of {MAX_ROUNDS} attempts; somebody else is at work")]
+    Contended,
+}
+
+/// Makes the tables what is declared. `agree` sees the plan before anything is done and may
+/// refuse it; it is asked once, for the first one.
+///
+/// Whoever calls this holds the [`Lock`](super::Lock).
+///
+/// # Errors
+/// [`ApplyError`]; unless it says otherwise the configuration is what it was before.
+pub fn converge(
+    platform: &mut impl Platform,
+    store: &Store,
+    incarnation: &Incarnation,
+    desired: &Desired,
+    agree: impl FnOnce(&Plan) -> bool,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Option<Applied>, ApplyError> {
+    let mut observed = platform.observe()?;
+    let mut ownership = Ledger::read(store, incarnation)?;
+    if let Some(journal) = Journal::interrupted(store, incarnation)? {
+        ownership = journal.recover(ownership, &observed);
+    }
+    let now = platform.now();
+    let make = |observed: &Observed, ownership: &Ownership| {
+        diff(&Situation {
+            desired,
+            observed,
+            ownership,
+            now,
+        })
+    };
+    let mut plan = make(&observed, &ownership);
+    if !agree(&plan) {
+        return Ok(None);
+    }
+    let mut done = Done::default();
+    let mut steps = 0;
+    for _ in 0..MAX_ROUNDS {
+        if !plan.is_empty() {
+            Journal::of(&plan, incarnation).begin(store)?;
+        }
+        match carry_out(platform, &plan.steps, &mut done, progress) {
+            Ok(()) => {
+                steps += plan.steps.len();
+                ownership = plan.ownership.clone();
+                // A server that has just been set to weight 0 may have no connection: only now
+                // is a count of none one that stays. Then it goes in the same run.
+                if !plan.draining.is_empty() {
+                    observed = platform.observe()?;
+                    plan = make(&observed, &ownership);
+                    if !plan.is_empty() {
+                        continue;
+                    }
+                }
+                Ledger::write(store, incarnation, &plan.ownership)?;
+                Journal::end(store)?;
+                return Ok(Some(Applied { steps, plan }));
+            }
+            Err(failed) if failed.iter().all(Failed::is_stale_view) => {
+                observed = platform.observe()?;
+                // What this run made in its earlier rounds is its own.
+                ownership.services.extend(plan.ownership.services.clone());
+                plan = make(&observed, &ownership);
+            }
+            Err(failed) => {
+                let unrestored = take_back(platform, done);
+                Journal::end(store)?;
+                return Err(ApplyError::Failed { failed, unrestored });
+            }
+        }
+    }
+    Err(ApplyError::Contended)
+}

@@ -1,0 +1,81 @@
+//! The real kernel, in the network namespace of the thread that connected.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use ipvs::{Client, OnFailure, Operation, Report};
+use nix::time::{ClockId, clock_gettime};
+
+use super::platform::{Platform, PlatformError};
+use crate::state::{BootTime, Observed, Sysctl};
+
+/// Where the IPVS sysctls are. procfs shows those of the namespace of the thread that looks, so a
+/// [`Kernel`] must stay on the thread that connected it.
+const SYSCTLS: &str = "/proc/sys/net/ipv4/vs";
+
+/// The IPVS of one network namespace.
+#[derive(Debug)]
+pub struct Kernel {
+    client: Client,
+}
+
+impl Kernel {
+    /// Connects in the calling thread's network namespace.
+    ///
+    /// # Errors
+    /// As [`Client::connect`].
+    pub fn connect() -> ipvs::Result<Self> {
+        Ok(Self {
+            client: Client::connect()?,
+        })
+    }
+}
+
+impl Platform for Kernel {
+    fn observe(&mut self) -> Result<Observed, PlatformError> {
+        let services = Observed::services(self.client.table()?);
+        let daemons = self
+            .client
+            .daemons()?
+            .into_iter()
+            .map(|daemon| (daemon.role, daemon));
+        let mut observed = Observed {
+            services,
+            timeouts: self.client.timeouts()?,
+            daemons: daemons.collect(),
+            ..Observed::default()
+        };
+        for sysctl in Sysctl::ALL {
+            match fs::read_to_string(Path::new(SYSCTLS).join(sysctl.name())) {
+                Ok(value) => {
+                    // sync_threshold has a tab between its numbers.
+                    let words: Vec<_> = value.split_whitespace().collect();
+                    observed.sysctls.insert(*sysctl, words.join(" "));
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => {
+                    return Err(PlatformError::Sysctl {
+                        sysctl: *sysctl,
+                        source,
+                    });
+                }
+            }
+        }
+        Ok(observed)
+    }
+
+    fn execute(&mut self, operations: &[Operation]) -> Report {
+        self.client.execute_with(operations, OnFailure::Stop)
+    }
+
+    fn write_sysctl(&mut self, sysctl: Sysctl, value: &str) -> io::Result<()> {
+        fs::write(Path::new(SYSCTLS).join(sysctl.name()), value)
+    }
+
+    fn now(&self) -> BootTime {
+        let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from);
+        BootTime(now)
+    }
+}

@@ -1,0 +1,119 @@
+//! The ledger: what is owned, and what drains until when.
+
+use std::time::Duration;
+
+use ipvs::{ServerKey, ServiceKey};
+use serde::{Deserialize, Serialize};
+
+use super::incarnation::Incarnation;
+use super::store::{Store, StoreError};
+use crate::state::{BootTime, Owned, Ownership};
+
+const FILE: &str = "ledger.json";
+
+/// [`Ownership`] as it is kept on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    version: u32,
+    incarnation: Incarnation,
+    services: Vec<ServiceRecord>,
+    drains: Vec<DrainRecord>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct ServiceRecord {
+    service: ServiceKey,
+    name: String,
+    drain_ms: u64,
+}
+
+/// A deadline in boot time; of a whole service where no server is named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct DrainRecord {
+    service: ServiceKey,
+    server: Option<ServerKey>,
+    until_ms: u64,
+}
+
+impl Ledger {
+    /// What is owned in this life of the namespace: nothing, if the ledger is of another.
+    ///
+    /// # Errors
+    /// [`StoreError`] when there is a ledger and it cannot be read.
+    pub fn read(store: &Store, incarnation: &Incarnation) -> Result<Ownership, StoreError> {
+        let ledger: Option<Self> = store.read(FILE)?;
+        let current = ledger.filter(|ledger| ledger.incarnation == *incarnation);
+        Ok(current.map(Self::into_ownership).unwrap_or_default())
+    }
+
+    /// Replaces the ledger.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be written.
+    pub fn write(
+        store: &Store,
+        incarnation: &Incarnation,
+        ownership: &Ownership,
+    ) -> Result<(), StoreError> {
+        store.write(FILE, &Self::new(incarnation, ownership))
+    }
+
+    pub(super) fn new(incarnation: &Incarnation, ownership: &Ownership) -> Self {
+        let services = ownership
+            .services
+            .iter()
+            .map(|(service, owned)| ServiceRecord {
+                service: *service,
+                name: owned.name.clone(),
+                drain_ms: milliseconds(owned.drain),
+            });
+        let servers = ownership
+            .drains
+            .iter()
+            .map(|((service, server), until)| DrainRecord {
+                service: *service,
+                server: Some(*server),
+                until_ms: milliseconds(until.0),
+            });
+        let leaving = ownership
+            .leaving
+            .iter()
+            .map(|(service, until)| DrainRecord {
+                service: *service,
+                server: None,
+                until_ms: milliseconds(until.0),
+            });
+        Self {
+            version: 1,
+            incarnation: incarnation.clone(),
+            services: services.collect(),
+            drains: servers.chain(leaving).collect(),
+        }
+    }
+
+    pub(super) fn into_ownership(self) -> Ownership {
+        let mut ownership = Ownership::default();
+        for record in self.services {
+            let drain = Duration::from_millis(record.drain_ms);
+            ownership.services.insert(
+                record.service,
+                Owned {
+                    name: record.name,
+                    drain,
+                },
+            );
+        }
+        for record in self.drains {
+            let until = BootTime(Duration::from_millis(record.until_ms));
+            match record.server {
+                Some(server) => ownership.drains.insert((record.service, server), until),
+                None => ownership.leaving.insert(record.service, until),
+            };
+        }
+        ownership
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,33 @@
+//! Carries a plan out: phase by phase, all or nothing, and so that a crash loses nothing.
+//!
+//! ```text
+//!   lock ─► observe ─► plan ─► journal ─► make │ change │ break ─► ledger ─► journal gone
+//!                        ▲                         │ a failure
+//!                        └── somebody was faster ──┴── undo, in reverse ─► as before
+//! ```
+//!
+//! - [`Platform`] is the kernel as seen from here; tests put one in memory in its place.
+//! - The *ledger* remembers what is owned and what drains; the *journal* stands while a plan is
+//!   under way and holds what undoes it. Both are written beside, synced, and renamed into place,
+//!   and are void when the machine was booted or the namespace made anew since.
+//! - One director at a time: the *lock* says who holds it.
+
+mod carry;
+mod converge;
+mod incarnation;
+mod journal;
+mod kernel;
+mod ledger;
+mod lock;
+mod platform;
+mod store;
+
+pub use carry::{Failed, Progress, Unrestored};
+pub use converge::{Applied, ApplyError, converge};
+pub use incarnation::Incarnation;
+pub use journal::Journal;
+pub use kernel::Kernel;
+pub use ledger::Ledger;
+pub use lock::{Lock, LockError};
+pub use platform::{Platform, PlatformError};
+pub use store::{Store, StoreError};
