@@ -1,0 +1,73 @@
+//! From words to a command, in two stages.
+//!
+//! ```text
+//!  words ── popt.rs ──► options in the order typed
+//!                 │
+//!                 ▼  typed.rs      applied one by one, as their order matters
+//!               Typed
+//!                 │  matrix.rs     which option goes with which command
+//!                 ▼  command.rs    what it all means
+//!              Command
+//! ```
+//!
+//! Everything is bytes: what is typed need not be UTF-8, and messages show it to the byte.
+
+mod address;
+mod command;
+mod matrix;
+mod options;
+mod popt;
+mod typed;
+mod values;
+
+pub(crate) use command::{Command, List, Listed, View};
+
+use crate::errors::Stop;
+use crate::names::Names;
+use options::Opt;
+use popt::Popt;
+use typed::Typed;
+
+/// Whether the first option asks for help or for the version, which need no IPVS.
+pub(crate) fn asks_for_text(words: &[&[u8]]) -> Option<Command> {
+    match Popt::new(words).next() {
+        Ok(Some((Opt::Help, _))) => Some(Command::Help),
+        Ok(Some((Opt::Version, _))) => Some(Command::Version),
+        _ => None,
+    }
+}
+
+/// Reads a command line; `words` are those behind the program's name. In `-R` (`nested`) there is
+/// no further `-R`.
+pub(crate) fn parse(
+    program: &[u8],
+    words: &[&[u8]],
+    nested: bool,
+    names: &mut dyn Names,
+) -> Result<Command, Stop> {
+    let mut popt = Popt::new(words);
+    let (first, value) = match popt.next() {
+        Ok(Some(given)) => given,
+        Ok(None) | Err(_) => return Err(Stop::no_command(program)),
+    };
+    let verb = match first {
+        Opt::Help => return Ok(Command::Help),
+        Opt::Version => return Ok(Command::Version),
+        Opt::Restore if nested => return Err(Stop::no_command(program)),
+        first => match typed::verb(first) {
+            Some(verb) => verb,
+            None => return Err(Stop::no_command(program)),
+        },
+    };
+    let mut typed = Typed::new(verb);
+    typed.command_value(value.unwrap_or_default())?;
+    loop {
+        match popt.next() {
+            Ok(None) => break,
+            Ok(Some((option, value))) => typed.apply(option, value, popt.last_word(), names)?,
+            Err(error) => return Err(Stop::bad_word(popt.last_word(), error.text())),
+        }
+    }
+    typed.operands(popt.operands())?;
+    command::mean(&typed)
+}

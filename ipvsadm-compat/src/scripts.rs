@@ -1,0 +1,73 @@
+//! `ipvsadm-save` and `ipvsadm-restore`, which are shell scripts in 1.31.
+
+use std::io::{self, Read};
+
+use ipvs::{Client, transport::Transport};
+
+use crate::errors::{LIST_FAILED, Stop};
+use crate::names::Names;
+use crate::run::{self, Streams};
+
+/// The most that a saved table may be: 50,000 servers take 4 MB.
+const MAX_INPUT: u64 = 256 << 20;
+
+/// `ipvsadm-save [-n]`: as `ipvsadm -S [-n]`. Other options get the help; operands mean nothing.
+pub(crate) fn save<T: Transport>(
+    name: &[u8],
+    words: &[&[u8]],
+    streams: Streams<'_>,
+    names: &mut dyn Names,
+    connect: &mut dyn FnMut() -> ipvs::Result<Client<T>>,
+) -> u8 {
+    let mut save: Vec<&[u8]> = vec![b"-S"];
+    for word in words {
+        match *word {
+            b"-n" => save = vec![b"-S", b"-n"],
+            [b'-', ..] => {
+                let name = name.rsplit(|byte| *byte == b'/').next().unwrap_or(name);
+                let text = [
+                    name,
+                    b": writes the IPVS table to stdout, for ipvsadm-restore.\n   \
+                      -n: addresses and ports as numbers.\n",
+                ];
+                let _ = streams.stderr.write_all(&text.concat());
+                return LIST_FAILED;
+            }
+            _ => {}
+        }
+    }
+    run::run(b"ipvsadm", &save, streams, names, connect)
+}
+
+/// `ipvsadm-restore`: replaces the table by what stdin says. Lines that start with `#` are left
+/// out. stdin is read to its end before anything is deleted: if it cannot be read, the table
+/// stays.
+pub(crate) fn restore<T: Transport>(
+    streams: Streams<'_>,
+    names: &mut dyn Names,
+    connect: &mut dyn FnMut() -> ipvs::Result<Client<T>>,
+) -> u8 {
+    let mut input = Vec::new();
+    let read = streams.stdin.take(MAX_INPUT + 1).read_to_end(&mut input);
+    let too_long = || io::Error::other("there is no end to it");
+    let length = read.and_then(|length| {
+        let fits = u64::try_from(length).is_ok_and(|length| length <= MAX_INPUT);
+        fits.then_some(length).ok_or_else(too_long)
+    });
+    if let Err(error) = length {
+        let stop = Stop::read(&error);
+        let _ = streams.stderr.write_all(&[stop.message(), b"\n"].concat());
+        return stop.code;
+    }
+    blank_comments(&mut input);
+    run::replace(&mut input.as_slice(), streams, names, connect)
+}
+
+/// Makes comment lines blank, so that the others keep their numbers.
+fn blank_comments(input: &mut [u8]) {
+    for line in input.split_mut(|byte| *byte == b'\n') {
+        if line.first() == Some(&b'#') {
+            line.fill(b' ');
+        }
+    }
+}
