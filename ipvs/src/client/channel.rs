@@ -21,6 +21,10 @@ pub(super) const SMALLER_PIECES: usize = 20 * 1024;
 /// one chunk's worth behind; more is not the kernel speaking.
 const MAX_STALE: u32 = 4096;
 
+/// In how many pieces a list may come: a million servers in the smallest of pieces. A list without
+/// end is not the kernel speaking either.
+const MAX_PIECES: u32 = 1 << 17;
+
 #[derive(Debug)]
 pub(super) struct Channel<T> {
     transport: T,
@@ -251,6 +255,12 @@ impl<T: Transport> Channel<T> {
         let mut broken = None;
         let mut idle = 0;
         while idle < MAX_STALE {
+            if end.pieces > MAX_PIECES {
+                self.dirty = true;
+                let what = "a list that does not end".to_owned();
+                let source = DecodeError::Unexpected { what };
+                return Err(Error::BadAnswer { request, source });
+            }
             match self.receive(request, Wait::Block)? {
                 Received::Datagram => {}
                 Received::Lost => {
