@@ -1,4 +1,5 @@
 //! The client over the in-memory kernel: what it makes of answers that are right, lost, or wrong.
+#![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
 use ipvs::fake::{FakeKernel, Fault};
 use ipvs::{
