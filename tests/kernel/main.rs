@@ -6,4 +6,6 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod rig;
+mod schedulers;
 mod smoke;

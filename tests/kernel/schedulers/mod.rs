@@ -1,0 +1,34 @@
+//! The 13 schedulers of Linux 6.1: each spreads real traffic as its algorithm says.
+//!
+//! An expectation is worked out in the test by a model of the algorithm, never copied from a run:
+//!
+//! ```text
+//!   counted.rs   rr, wrr, lc, wlc, sed, nq, fo, ovf: from weights and connections
+//!   hashed.rs    dh, sh, mh: from addresses and ports
+//!
+//!   rotation.rs  rr wrr         by turns
+//!   least.rs     lc wlc sed nq  by connections that are held open
+//!   overflow.rs  fo ovf         one server until it is full
+//!   locality.rs  lblc lblcr     one server for each destination, until it is overloaded
+//!   hashing.rs   dh sh          tables of 256 places
+//!   maglev.rs    mh             a table of 4093 places
+//! ```
+//!
+//! Every scheduler is tested with a server at weight 0 as well. The counting ones never choose it;
+//! the hashing ones choose it and then refuse the client.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what cannot be set up fails the test there and then"
+)]
+
+mod counted;
+mod crowd;
+mod hashed;
+mod hashing;
+mod least;
+mod locality;
+mod maglev;
+mod overflow;
+mod rotation;
