@@ -46,6 +46,26 @@ pub struct Failure {
 }
 
 impl Report {
+    /// A report that all of so many operations were carried out, for those who implement a
+    /// platform of their own.
+    pub fn done(total: usize) -> Self {
+        Self {
+            total,
+            sent: total,
+            failures: Vec::new(),
+        }
+    }
+
+    /// The same report for a list in which so many operations, all carried out, stand before.
+    pub fn preceded_by(mut self, done: usize) -> Self {
+        self.total += done;
+        self.sent += done;
+        for failure in &mut self.failures {
+            failure.index += done;
+        }
+        self
+    }
+
     /// How many operations were in the list.
     #[must_use]
     pub const fn total(&self) -> usize {

@@ -1,0 +1,216 @@
+//! The texts of a service file and its includes, and places in them.
+
+use std::path::{Path, PathBuf};
+
+/// The longest file that is read, in bytes. A table of 60,000 servers has four million.
+pub const MAX_FILE: usize = 64 << 20;
+
+/// How a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// TOML 1.1.
+    Toml,
+    /// JSON as RFC 8259 has it: no comments, no trailing commas.
+    Json,
+}
+
+impl Format {
+    /// By the extension: `.json` is JSON, everything else TOML.
+    #[must_use]
+    pub fn of(path: &Path) -> Self {
+        match path.extension() {
+            Some(extension) if extension.eq_ignore_ascii_case("json") => Self::Json,
+            _ => Self::Toml,
+        }
+    }
+}
+
+/// Which of the [`Sources`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileId(pub(super) u32);
+
+/// A stretch of a file: bytes from `start` up to, not including, `end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Span {
+    /// The file.
+    pub file: FileId,
+    /// The first byte.
+    pub start: u32,
+    /// The byte after the last.
+    pub end: u32,
+}
+
+impl Span {
+    /// From byte offsets. Files are shorter than [`MAX_FILE`], so that offsets fit; one that does
+    /// not (it is no offset of any file) ends at the largest.
+    pub(super) fn new(file: FileId, range: std::ops::Range<usize>) -> Self {
+        let fit = |offset| u32::try_from(offset).unwrap_or(u32::MAX);
+        Self {
+            file,
+            start: fit(range.start),
+            end: fit(range.end),
+        }
+    }
+}
+
+/// A value and where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Spanned<T> {
+    pub(super) value: T,
+    pub(super) span: Span,
+}
+
+impl<T> Spanned<T> {
+    pub(super) const fn new(value: T, span: Span) -> Self {
+        Self { value, span }
+    }
+
+    pub(super) fn map<U>(self, change: impl FnOnce(T) -> U) -> Spanned<U> {
+        Spanned::new(change(self.value), self.span)
+    }
+}
+
+/// A place as people and editors count it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+}
+
+/// One file's text.
+#[derive(Debug, Clone)]
+pub struct Source {
+    path: PathBuf,
+    text: String,
+    lines: Vec<usize>,
+}
+
+impl Source {
+    fn new(path: PathBuf, text: String) -> Self {
+        let after_breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+        let lines = std::iter::once(0).chain(after_breaks).collect();
+        Self { path, text, lines }
+    }
+
+    /// Its path as it was given, or as the `include` that found it says.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// All of it.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The number of the line that holds a byte, from 0.
+    pub(super) fn line_of(&self, offset: usize) -> usize {
+        self.lines.partition_point(|start| *start <= offset) - 1
+    }
+
+    /// The bytes of a line, from 0, without its end.
+    pub(super) fn line_range(&self, line: usize) -> std::ops::Range<usize> {
+        let start = self.lines[line];
+        let end = match self.lines.get(line + 1) {
+            Some(next) => next - 1,
+            None => self.text.len(),
+        };
+        let carriage_return = self.text[start..end].ends_with('\r');
+        start..end - usize::from(carriage_return)
+    }
+
+    fn position(&self, offset: usize) -> Position {
+        let offset = floor_boundary(&self.text, offset);
+        let line = self.line_of(offset);
+        let before = &self.text[self.lines[line]..offset];
+        Position {
+            line: line + 1,
+            column: before.chars().count() + 1,
+        }
+    }
+}
+
+/// The files that were read, the root file first.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    files: Vec<Source>,
+}
+
+impl Sources {
+    pub(super) fn add(&mut self, path: PathBuf, text: String) -> FileId {
+        let id = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
+        self.files.push(Source::new(path, text));
+        FileId(id)
+    }
+
+    /// The files in the order in which they were read.
+    pub fn iter(&self) -> impl Iterator<Item = &Source> {
+        self.files.iter()
+    }
+
+    /// The file of a span.
+    ///
+    /// # Panics
+    /// When the span belongs to other sources.
+    #[must_use]
+    pub fn file(&self, file: FileId) -> &Source {
+        &self.files[file.0 as usize]
+    }
+
+    /// Where a span starts and ends; the end is the place after its last character.
+    ///
+    /// # Panics
+    /// When the span belongs to other sources.
+    #[must_use]
+    pub fn positions(&self, span: Span) -> (Position, Position) {
+        let source = self.file(span.file);
+        (
+            source.position(span.start as usize),
+            source.position(span.end as usize),
+        )
+    }
+
+    /// The text that a span covers.
+    pub(super) fn text(&self, span: Span) -> &str {
+        let text = self.file(span.file).text();
+        text.get(span.start as usize..span.end as usize)
+            .unwrap_or_default()
+    }
+}
+
+/// The last place at or before `offset` where a character starts.
+pub(super) fn floor_boundary(text: &str, offset: usize) -> usize {
+    let mut offset = offset.min(text.len());
+    while !text.is_char_boundary(offset) {
+        offset -= 1;
+    }
+    offset
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters_and_lines_end_before_their_break() {
+        let mut sources = Sources::default();
+        let file = sources.add("a.toml".into(), "a = 1\r\nü = \"x\"\n".to_owned());
+        let (start, end) = sources.positions(Span::new(file, 12..15));
+        assert_eq!((start.line, start.column), (2, 5));
+        assert_eq!((end.line, end.column), (2, 8));
+        assert_eq!(sources.file(file).line_range(0), 0..5);
+        assert_eq!(sources.file(file).line_range(2), 16..16);
+        let (start, _) = sources.positions(Span::new(file, 16..16));
+        assert_eq!((start.line, start.column), (3, 1));
+    }
+
+    #[test]
+    fn only_json_is_json() {
+        assert_eq!(Format::of(Path::new("a.JSON")), Format::Json);
+        assert_eq!(Format::of(Path::new("json")), Format::Toml);
+        assert_eq!(Format::of(Path::new("a.conf")), Format::Toml);
+    }
+}

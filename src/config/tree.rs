@@ -1,0 +1,93 @@
+//! One tree for both formats: every value knows where it stands in its file.
+
+use super::source::Span;
+
+/// A value and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Node {
+    /// The value's text. Of a TOML `[header]` table it is the header.
+    pub(super) span: Span,
+    pub(super) value: Value,
+}
+
+/// What a file can hold.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    Text(Text),
+    Integer(i64),
+    /// A whole number that does not fit [`Value::Integer`], as written.
+    LargeInteger,
+    Float,
+    Bool(bool),
+    /// A date or a time of day; TOML only.
+    Datetime,
+    /// JSON only.
+    Null,
+    Array(Vec<Node>),
+    Table(Table),
+}
+
+impl Value {
+    /// What it is, with its article.
+    pub(super) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "a string",
+            Self::Integer(_) | Self::LargeInteger => "a whole number",
+            Self::Float => "a fraction",
+            Self::Bool(_) => "a boolean",
+            Self::Datetime => "a date or time of day",
+            Self::Null => "null",
+            Self::Array(_) => "a list",
+            Self::Table(_) => "a table",
+        }
+    }
+}
+
+/// A string.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Text {
+    pub(super) value: String,
+    /// The string stands in the file as it is, between one quote on each side, without escapes and
+    /// without substituted variables. Then a part of it can be underlined.
+    pub(super) verbatim: bool,
+    /// Part of it comes from the environment. Such a string may stand for a number or a boolean.
+    pub(super) substituted: bool,
+}
+
+impl Text {
+    /// A string from its value and its text in the file, quotes included.
+    pub(super) fn new(value: String, raw: &str) -> Self {
+        let verbatim = raw
+            .strip_prefix(['"', '\''])
+            .and_then(|rest| rest.strip_suffix(['"', '\'']))
+            .is_some_and(|inner| inner == value);
+        Self {
+            value,
+            verbatim,
+            substituted: false,
+        }
+    }
+
+    /// The place of a part of the string, or all of it where that cannot be told.
+    pub(super) fn part(&self, whole: Span, part: std::ops::Range<usize>) -> Span {
+        if !self.verbatim {
+            return whole;
+        }
+        let start = whole.start as usize + 1;
+        Span::new(whole.file, start + part.start..start + part.end)
+    }
+}
+
+/// Keys and values in the order of the file.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Table {
+    pub(super) entries: Vec<Entry>,
+}
+
+/// A key and its value.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) key_span: Span,
+    pub(super) node: Node,
+}

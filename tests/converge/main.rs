@@ -1,0 +1,197 @@
+//! Plans and their application over the in-memory kernel: random tables A and B, every failure,
+//! every crash.
+//!
+//! The kernel tests do the same on a real one; here each of thousands of cases takes a
+//! millisecond, and a failure can be put at every single operation.
+
+#![allow(missing_docs, reason = "a test binary")]
+
+mod memory;
+mod tables;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use director::apply::{ApplyError, Incarnation, Ledger, Store, converge};
+use director::plan::{Situation, diff};
+use director::state::{Desired, Ownership};
+use ipvs::Errno;
+use ipvs::fake::Fault;
+use proptest::prelude::*;
+
+use memory::Memory;
+use tables::{arbitrary_desired, configured, wanted};
+
+/// A life of a namespace.
+fn incarnation(life: u64) -> Incarnation {
+    Incarnation {
+        boot: format!("boot {life}"),
+        namespace: (0, life),
+    }
+}
+
+fn store() -> (tempfile::TempDir, Store) {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path().join("state")).unwrap();
+    (directory, store)
+}
+
+fn apply(memory: &mut Memory, store: &Store, desired: &Desired) -> Result<(), ApplyError> {
+    apply_in(memory, store, desired, 1)
+}
+
+fn apply_in(
+    memory: &mut Memory,
+    store: &Store,
+    desired: &Desired,
+    life: u64,
+) -> Result<(), ApplyError> {
+    converge(
+        memory,
+        store,
+        &incarnation(life),
+        desired,
+        |_| true,
+        &mut |_| {},
+    )
+    .map(|_| ())
+}
+
+fn plan_again(memory: &mut Memory, store: &Store, desired: &Desired) -> director::plan::Plan {
+    use director::apply::Platform;
+    let observed = memory.observe().unwrap();
+    let ownership = Ledger::read(store, &incarnation(1)).unwrap();
+    let now = memory.now();
+    diff(&Situation {
+        desired,
+        observed: &observed,
+        ownership: &ownership,
+        now,
+    })
+}
+
+/// A kernel with A in it, owned by us, and a foreign service beside it.
+fn with(a: &Desired, store: &Store) -> Memory {
+    let mut memory = Memory::new();
+    memory.add_foreign();
+    apply(&mut memory, store, a).unwrap();
+    memory
+}
+
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(1500))]
+
+    #[test]
+    fn from_a_to_b_and_then_nothing(a in arbitrary_desired(), b in arbitrary_desired()) {
+        let (_directory, store) = store();
+        let mut memory = with(&a, &store);
+        let foreign = memory.foreign();
+        memory.watch(&a, &b);
+        apply(&mut memory, &store, &b).unwrap();
+        prop_assert_eq!(configured(&memory), wanted(&b));
+        prop_assert_eq!(memory.foreign(), foreign);
+        let again = plan_again(&mut memory, &store, &b);
+        prop_assert!(again.is_empty(), "{:#?}", again.steps);
+    }
+
+}
+
+proptest! {
+    #![proptest_config(cases(150))]
+
+    #[test]
+    fn a_failure_at_any_operation_gives_a_back(a in arbitrary_desired(), b in arbitrary_desired()) {
+        let operations = {
+            let (_directory, store) = store();
+            let mut memory = with(&a, &store);
+            memory.kernel.clear_log();
+            apply(&mut memory, &store, &b).unwrap();
+            memory.operations()
+        };
+        for failing in 0..operations {
+            let (_directory, store) = store();
+            let mut memory = with(&a, &store);
+            let before = configured(&memory);
+            memory.kernel.inject(failing, Fault::Refuse(Errno::ENOMEM));
+            let error = apply(&mut memory, &store, &b).unwrap_err();
+            let ApplyError::Failed { failed, unrestored } = error else {
+                panic!("{error}");
+            };
+            prop_assert_eq!(failed.len(), 1);
+            prop_assert!(unrestored.is_empty(), "{unrestored:?}");
+            prop_assert_eq!(configured(&memory), before, "operation {} of {}", failing, operations);
+        }
+    }
+
+    #[test]
+    fn a_crash_at_any_operation_is_mended_by_the_next_run(
+        a in arbitrary_desired(),
+        b in arbitrary_desired(),
+        rebooted in any::<bool>(),
+    ) {
+        let operations = {
+            let (_directory, store) = store();
+            let mut memory = with(&a, &store);
+            memory.kernel.clear_log();
+            apply(&mut memory, &store, &b).unwrap();
+            memory.operations()
+        };
+        for crash in 0..operations {
+            let (_directory, store) = store();
+            let mut memory = with(&a, &store);
+            let foreign = memory.foreign();
+            memory.crash_after(crash);
+            let crashed = catch_unwind(AssertUnwindSafe(|| apply(&mut memory, &store, &b)));
+            prop_assert!(crashed.is_err(), "the run ended before operation {crash}");
+            memory.live_again();
+            let life = if rebooted {
+                memory.kernel.reboot();
+                2
+            } else {
+                1
+            };
+            apply_in(&mut memory, &store, &b, life).unwrap();
+            prop_assert_eq!(configured(&memory), wanted(&b), "crash after {}", crash);
+            if !rebooted {
+                prop_assert_eq!(memory.foreign(), foreign);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_damaged_ledger_is_said_to_be_so_and_nothing_is_done() {
+    let (_directory, store) = store();
+    std::fs::write(store.path("ledger.json"), b"{").unwrap();
+    let mut memory = Memory::new();
+    let error = apply(&mut memory, &store, &Desired::default()).unwrap_err();
+    assert!(matches!(error, ApplyError::Store(_)), "{error}");
+    assert!(error.to_string().contains("ledger.json"), "{error}");
+    assert_eq!(memory.operations(), 0);
+}
+
+#[test]
+fn a_ledger_of_another_life_is_void() {
+    let (_directory, store) = store();
+    let mut ownership = Ownership::default();
+    let owned = director::state::Owned {
+        name: "x".into(),
+        drain: std::time::Duration::ZERO,
+    };
+    ownership
+        .services
+        .insert(ipvs::ServiceKey::tcp([192, 0, 2, 1], 80), owned);
+    Ledger::write(&store, &incarnation(1), &ownership).unwrap();
+    assert_eq!(Ledger::read(&store, &incarnation(1)).unwrap(), ownership);
+    assert_eq!(
+        Ledger::read(&store, &incarnation(2)).unwrap(),
+        Ownership::default()
+    );
+}
