@@ -6,6 +6,10 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod forwarding;
+mod library_errors;
+mod library_rig;
+mod library_tables;
 mod rig;
 mod schedulers;
 mod smoke;

@@ -170,7 +170,12 @@ pub(crate) struct Connection {
 impl Connection {
     /// Who is at the other end? Also the proof that the connection lives.
     pub(crate) fn ask(&mut self) -> Result<String, Failure> {
-        self.socket.write_all(b"?\n")?;
+        self.say(b"?\n")
+    }
+
+    /// Sends a message of one line (for UDP: any packet), and returns the answer.
+    pub(crate) fn say(&mut self, message: &[u8]) -> Result<String, Failure> {
+        self.socket.write_all(message)?;
         let mut answer = Vec::new();
         let mut buffer = [0; 256];
         // Names are short: more than this is not an answer.

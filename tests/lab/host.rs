@@ -12,6 +12,7 @@ use super::{
     program::{self, Outcome, Process},
     serve::Server,
     traffic::{Failure, Family, Protocol},
+    wire::Wire,
 };
 
 /// A host. See the module's documentation for what a test does with it.
@@ -173,6 +174,17 @@ impl Host {
         // After the colon: bytes, packets, ...
         row.and_then(|row| row.split_whitespace().nth(1)?.parse().ok())
             .unwrap_or(0)
+    }
+
+    /// Listens to the packets that come and go here, from now on.
+    ///
+    /// # Panics
+    ///
+    /// Without the right to do so.
+    #[track_caller]
+    pub(crate) fn tap(&self) -> Wire {
+        self.enter(Wire::tap)
+            .unwrap_or_else(|error| panic!("on {}: cannot listen: {error}", self.name))
     }
 
     /// Marks the packets that come in and match (`-d 10.1.0.100 -p tcp -m multiport --dports

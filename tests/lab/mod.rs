@@ -48,6 +48,7 @@ mod serve;
 mod traffic;
 mod tunnel;
 mod wait;
+mod wire;
 
 pub(crate) use ask::{Answer, Answers, Ask, Connection};
 pub(crate) use drawing::{Drawing, Sketch};
@@ -61,4 +62,6 @@ pub(crate) use traffic::{
     Family::{self, V4, V6},
     Protocol::{self, Sctp, Tcp, Udp},
 };
+pub(crate) use tunnel::GUE_PORT;
 pub(crate) use wait::eventually;
+pub(crate) use wire::{Packet, Wire};

@@ -1,0 +1,148 @@
+//! How packets are forwarded, with real ones: methods and tunnels, protocols and families, marks,
+//! persistence, limits, helpers, synchronisation.
+//!
+//! ```text
+//!   client ── packets ──► director ── which way? ──► real server
+//!                            ▲
+//!                            └── configured by the library under test, not by Debian's ipvsadm
+//! ```
+//!
+//! The rest of the product relies on what the kernel does here: a test that fails on a new kernel
+//! is news, not noise. Where the kernel does something other than one would expect, the test has
+//! that in its name.
+
+mod fwmark;
+mod methods;
+mod one_packet;
+mod persistence;
+mod refusals;
+mod thresholds;
+mod tunnels;
+mod weights;
+
+use std::net::SocketAddr;
+
+use ipvs::{
+    Connection, Connections, ForwardMethod, Fwmark, Name, Operation, Server, ServerEntry,
+    ServerKey, Service, ServiceKey, Totals,
+};
+
+use crate::lab::{Family, Host, Lan, Protocol, eventually};
+
+/// A service that is not persistent and has no flags.
+fn service(protocol: Protocol, at: SocketAddr, scheduler: &'static str) -> Service {
+    let key = ServiceKey::Address {
+        protocol: match protocol {
+            Protocol::Tcp => ipvs::Protocol::Tcp,
+            Protocol::Udp => ipvs::Protocol::Udp,
+            Protocol::Sctp => ipvs::Protocol::Sctp,
+        },
+        address: at.ip(),
+        port: at.port(),
+    };
+    Service::new(key, Name::from_static(scheduler))
+}
+
+/// A service of marked packets.
+fn marked(family: Family, mark: u32, scheduler: &'static str) -> Service {
+    let family = match family {
+        Family::V4 => ipvs::Family::V4,
+        Family::V6 => ipvs::Family::V6,
+    };
+    let mark = Fwmark::new(mark).expect("a mark is not zero");
+    Service::new(
+        ServiceKey::fwmark(family, mark),
+        Name::from_static(scheduler),
+    )
+}
+
+/// A real server behind network address translation.
+fn nat(at: SocketAddr) -> Server {
+    Server::new(
+        ServerKey::new(at.ip(), at.port()),
+        ForwardMethod::Masquerade,
+    )
+}
+
+/// A real server on the director's own cable.
+fn dr(at: SocketAddr) -> Server {
+    Server::new(
+        ServerKey::new(at.ip(), at.port()),
+        ForwardMethod::DirectRoute,
+    )
+}
+
+/// A real server at the far end of a tunnel: IPIP, unless [`Server::tunnel`] says otherwise.
+fn tun(at: SocketAddr) -> Server {
+    Server::new(ServerKey::new(at.ip(), at.port()), ForwardMethod::Tunnel)
+}
+
+/// Every real server of the network, by this forwarding method, with this port in its entry.
+fn all(net: &Lan, family: Family, port: u16, method: fn(SocketAddr) -> Server) -> Vec<Server> {
+    (1..=net.reals().len())
+        .map(|number| method(net.server(family, number, port)))
+        .collect()
+}
+
+/// A connection to the tables of a host.
+fn tables(host: &Host) -> ipvs::Client {
+    host.enter(ipvs::Client::connect)
+        .expect("the lab's kernel has ip_vs")
+}
+
+/// Adds a service with its servers.
+#[track_caller]
+fn balance(host: &Host, service: &Service, servers: impl IntoIterator<Item = Server>) {
+    let mut operations = vec![Operation::AddService(*service)];
+    let servers = servers.into_iter();
+    operations.extend(servers.map(|server| Operation::AddServer(service.key, server)));
+    tables(host)
+        .execute(&operations)
+        .into_result()
+        .expect("the service and its servers can be added");
+}
+
+/// Takes a service away again.
+#[track_caller]
+fn unbalance(host: &Host, service: &Service) {
+    tables(host)
+        .delete_service(&service.key)
+        .expect("a service that is there can be deleted");
+}
+
+/// The servers of a service with their counters, in the order of their keys.
+#[track_caller]
+fn servers(host: &Host, service: &Service) -> Vec<ServerEntry> {
+    let mut servers = tables(host)
+        .servers(&service.key)
+        .expect("the servers of a service can be listed");
+    servers.sort_by_key(|entry| entry.server.key);
+    servers
+}
+
+/// The counters of a service when they show this many connections. They are what the kernel's
+/// estimator summed up last (`ip_vs_est.c`), up to two seconds ago.
+#[track_caller]
+fn counted(host: &Host, service: &Service, connections: u64) -> Totals {
+    let mut tables = tables(host);
+    eventually("the counters are brought up to date", || {
+        let entry = tables.service(&service.key).expect("it can be read")?;
+        (entry.stats.total.connections == connections).then_some(entry.stats.total)
+    })
+}
+
+/// The connection table, with whence each entry came.
+#[track_caller]
+fn connections(host: &Host) -> Vec<Connection> {
+    host.enter(|| Connections::open_with_origin()?.collect::<ipvs::Result<_>>())
+        .expect("the connection table can be read")
+}
+
+/// The entries of the connection table that say where a persistent client belongs.
+#[track_caller]
+fn templates(host: &Host) -> Vec<Connection> {
+    let mut templates = connections(host);
+    templates.retain(|entry| entry.client.port() == 0);
+    templates.sort_by_key(|entry| entry.client);
+    templates
+}

@@ -1,0 +1,129 @@
+//! What a client sees where nothing is balanced.
+//!
+//! ```text
+//!   no such service on a virtual address     the director's own stack: nobody listens, refused
+//!   a service without usable servers         ICMP port unreachable, TCP too (ip_vs_leave)
+//!   a server that does not listen            whatever its own stack says
+//! ```
+
+use std::time::Duration;
+
+use ipvs::Weight;
+
+use super::{all, balance, nat, service};
+use crate::lab::{
+    Answer, Failure,
+    Family::{self, V6},
+    Lan,
+    Protocol::{self, Sctp, Tcp, Udp},
+};
+
+/// How long to wait for an answer: not for long if none is expected.
+fn patience(in_vain: bool) -> Duration {
+    Duration::from_millis(if in_vain { 300 } else { 5000 })
+}
+
+/// A director and one real server, where every refusal is told and not six, then one a second.
+fn talkative() -> Lan {
+    let net = Lan::nat().real_servers(1).build();
+    net.director.sysctls(&[
+        ("net.ipv4.icmp_ratelimit", "0"),
+        ("net.ipv6.icmp.ratelimit", "0"),
+    ]);
+    net
+}
+
+/// What a request without an answer comes to.
+fn failure(net: &Lan, protocol: Protocol, family: Family, port: u16, in_vain: bool) -> Failure {
+    let mut answers = net
+        .client(1)
+        .ask(protocol, net.service(family, port))
+        .patience(patience(in_vain))
+        .run();
+    let Answer { by, .. } = answers.0.remove(0);
+    by.expect_err("nobody is there to answer")
+}
+
+/// Beside a service on port 80 of the same address.
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn a_port_without_service_is_the_directors_own() {
+    let net = talkative();
+    for family in Family::BOTH {
+        for protocol in Protocol::ALL {
+            let _elsewhere = net.real(1).serve(protocol, 81);
+            let web = service(protocol, net.service(family, 80), "rr");
+            balance(&net.director, &web, all(&net, family, 80, nat));
+            assert_eq!(
+                failure(&net, protocol, family, 81, false),
+                Failure::Refused,
+                "{protocol}, {family:?}"
+            );
+            // It is the director's stack that refuses: whoever listens there is reached.
+            let _own = net.director.serve(protocol, 81);
+            let answers = net.client(1).ask(protocol, net.service(family, 81)).run();
+            assert_eq!(answers.to_string(), "director=1", "{protocol}, {family:?}");
+        }
+    }
+}
+
+/// SCTP keeps an ICMP port unreachable to itself and tries again (RFC 4960 section 11.4): such a
+/// client waits in vain.
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn a_service_without_usable_servers_refuses() {
+    let net = talkative();
+    for family in Family::BOTH {
+        for protocol in Protocol::ALL {
+            // The director itself listens: its own stack must not get the packet.
+            let _own = [80, 81].map(|port| net.director.serve(protocol, port));
+            let empty = service(protocol, net.service(family, 80), "rr");
+            balance(&net.director, &empty, []);
+            let quiesced = service(protocol, net.service(family, 81), "rr");
+            let servers = all(&net, family, 81, nat);
+            let servers = servers.into_iter().map(|it| it.weight(Weight::ZERO));
+            balance(&net.director, &quiesced, servers);
+
+            let expected = match protocol {
+                Sctp => Failure::Timeout,
+                Tcp | Udp => Failure::Refused,
+            };
+            for (port, what) in [(80, "no server"), (81, "weight 0 only")] {
+                assert_eq!(
+                    failure(&net, protocol, family, port, protocol == Sctp),
+                    expected,
+                    "{protocol}, {family:?}: {what}"
+                );
+            }
+        }
+    }
+}
+
+/// IPVS itself does not look whether a server listens: what the server's stack says is passed on.
+///
+/// Except ICMPv6: `handle_response_icmp` checks the sum of an error without the pseudo-header that
+/// is a part of it in IPv6 (RFC 4443 section 2.3), and drops what its hardware has not vouched for.
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn a_server_that_does_not_listen_refuses_in_its_own_name() {
+    let net = Lan::nat().real_servers(2).build();
+    for family in Family::BOTH {
+        for protocol in Protocol::ALL {
+            let _half = net.real(1).serve(protocol, 80);
+            let web = service(protocol, net.service(family, 80), "rr");
+            balance(&net.director, &web, all(&net, family, 80, nat));
+            let answers = net
+                .client(1)
+                .ask(protocol, net.service(family, 80))
+                .patience(patience(protocol == Udp && family == V6))
+                .times(4)
+                .run();
+            let expected = if (protocol, family) == (Udp, V6) {
+                "real1=2 timeout=2"
+            } else {
+                "real1=2 refused=2"
+            };
+            assert_eq!(answers.to_string(), expected, "{protocol}, {family:?}");
+        }
+    }
+}
