@@ -140,7 +140,10 @@ fn plain(error: &io::Error) -> String {
 pub(crate) fn text(error: &Error) -> String {
     match error {
         Error::Refused(refusal) => message(&refusal.request, refusal.errno),
-        Error::Socket { source, .. } => plain(source),
+        Error::Socket { request, source } => match source.raw_os_error() {
+            Some(number) => message(request, Errno(number)),
+            None => plain(source),
+        },
         error => error.to_string(),
     }
 }

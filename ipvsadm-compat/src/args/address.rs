@@ -143,7 +143,7 @@ mod tests {
     use crate::names::tests::Table;
 
     fn read(text: &str) -> Option<(String, Option<u16>)> {
-        let found = host_port(text.as_bytes(), Some(Protocol::Tcp), &mut Table::default())?;
+        let found = host_port(text.as_bytes(), Some(Protocol::Tcp), &mut Table)?;
         Some((found.address.to_string(), found.port))
     }
 
@@ -226,7 +226,7 @@ mod tests {
         ] {
             assert_eq!(read(text), None, "{text}");
         }
-        let mut names = Table::default();
+        let mut names = Table;
         assert_eq!(
             host_port(b"10.1:http", Some(Protocol::Udp), &mut names),
             None
@@ -242,10 +242,7 @@ mod tests {
         for text in ["", "80", ":80", "nowhere:80", "six:80"] {
             assert_eq!(read(text), None, "{text}");
         }
-        assert_eq!(
-            host_port(b"\xff:80", Some(Protocol::Tcp), &mut Table::default()),
-            None
-        );
+        assert_eq!(host_port(b"\xff:80", Some(Protocol::Tcp), &mut Table), None);
     }
 
     #[test]

@@ -138,7 +138,7 @@ fn scheduler_flags(typed: &Typed) -> Result<ServiceFlags, Stop> {
             _ => return Err(Stop::quoting("invalid scheduler flag `", word, "'")),
         };
         if let Some(only) = only
-            && !typed.scheduler.is_some_and(|scheduler| scheduler == only)
+            && typed.scheduler.is_none_or(|scheduler| scheduler != only)
         {
             return Err(Stop::quoting("incompatible scheduler flag `", word, "'"));
         }

@@ -46,9 +46,8 @@ pub(crate) fn parse(
     names: &mut dyn Names,
 ) -> Result<Command, Stop> {
     let mut popt = Popt::new(words);
-    let (first, value) = match popt.next() {
-        Ok(Some(given)) => given,
-        Ok(None) | Err(_) => return Err(Stop::no_command(program)),
+    let Ok(Some((first, value))) = popt.next() else {
+        return Err(Stop::no_command(program));
     };
     let verb = match first {
         Opt::Help => return Ok(Command::Help),

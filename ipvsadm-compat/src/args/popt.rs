@@ -110,9 +110,8 @@ impl<'a> Popt<'a> {
     /// The next word as a value.
     fn value_word(&mut self, takes: Takes) -> Result<Option<&'a [u8]>, PoptError> {
         match self.words.get(self.next) {
-            None if takes == Takes::Maybe => Ok(None),
+            None | Some([b'-', ..]) if takes == Takes::Maybe => Ok(None),
             None => Err(PoptError::MissingArgument),
-            Some([b'-', ..]) if takes == Takes::Maybe => Ok(None),
             Some(_) => Ok(self.word()),
         }
     }
@@ -167,8 +166,11 @@ fn long(word: &[u8]) -> Result<(&'static Spelling, Option<&[u8]>), PoptError> {
 mod tests {
     use super::*;
 
-    /// Reads a command line to its end, or to its first error and the word that shows it.
-    fn read(line: &str) -> (Vec<(Opt, Option<String>)>, Vec<String>, Option<String>) {
+    type Options = Vec<(Opt, Option<String>)>;
+
+    /// Reads a command line to its end, or to its first error and the word that shows it:
+    /// options, operands, error.
+    fn read(line: &str) -> (Options, Vec<String>, Option<String>) {
         let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let mut popt = Popt::new(&words);
@@ -184,7 +186,7 @@ mod tests {
         (options, operands, error)
     }
 
-    fn options(line: &str) -> Vec<(Opt, Option<String>)> {
+    fn options(line: &str) -> Options {
         let (options, operands, error) = read(line);
         assert_eq!((operands, error), (Vec::new(), None), "{line}");
         options
