@@ -207,6 +207,10 @@ impl<T: Transport> Client<T> {
             let last = index + 1 == operations.len();
             self.encoder.operation(operation, sequence, last);
         }
+        if may_be_silent(operations) {
+            let sequence = self.main.sequence();
+            self.encoder.barrier(sequence);
+        }
         self.main.send(&self.encoder)?;
         Ok(first.unwrap_or_default())
     }
@@ -219,11 +223,12 @@ impl<T: Transport> Client<T> {
         start: usize,
         failures: &mut Vec<Failure>,
     ) {
-        let mut outcomes: Vec<Option<Outcome>> = vec![None; operations.len()];
+        let messages = operations.len() + usize::from(may_be_silent(operations));
+        let mut outcomes: Vec<Option<Outcome>> = vec![None; messages];
         let trouble = self.read_answers(operations[0].into(), first, &mut outcomes);
         let acknowledged = matches!(outcomes.last(), Some(Some(_))) && trouble.is_none();
-        for (index, outcome) in outcomes.into_iter().enumerate() {
-            let request = Request::from(operations[index]);
+        for (index, (operation, outcome)) in operations.iter().zip(outcomes).enumerate() {
+            let request = Request::from(*operation);
             let error = match outcome {
                 Some(Outcome::Refused(errno)) => Error::refused(request, errno),
                 Some(Outcome::Done) => continue,
@@ -357,6 +362,13 @@ impl Error {
             _ => Self::AnswerLost { request },
         }
     }
+}
+
+/// Whether the kernel may carry out the last operation and say nothing at all. `kthread_stop` has
+/// EINTR for a daemon that was stopped before it ever ran, and netlink answers nothing to EINTR
+/// (`netlink_rcv_skb`): an empty message behind it is acknowledged in any case.
+fn may_be_silent(operations: &[Operation]) -> bool {
+    matches!(operations.last(), Some(Operation::StopDaemon(_)))
 }
 
 fn is_too_long(error: &std::io::Error) -> bool {

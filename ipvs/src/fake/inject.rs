@@ -11,6 +11,9 @@ pub enum Fault {
     Refuse(Errno),
     /// It is carried out (or refused), and the answer is dropped for want of buffer space.
     LoseAnswer,
+    /// It is carried out, and nothing is said at all, as with a sync daemon that is stopped before
+    /// it ever ran.
+    Silence,
     /// It is carried out, and the answer has a sequence number that was never used.
     WrongSequence,
     /// It is carried out, and the answer ends in the middle of the acknowledgement.

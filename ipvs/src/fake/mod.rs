@@ -201,14 +201,16 @@ impl FakeKernel {
     fn answer(&mut self, asked: &wire::Asked<'_>) {
         let shared = Arc::clone(&self.shared);
         let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Ok(request) = asked.request {
+        if let Ok(Some(request)) = asked.request {
             shared.log.push(request);
         }
-        let known = asked.family == shared.family.unwrap_or(0) || asked.family == 16;
+        let known = asked.family == shared.family.unwrap_or(0) || asked.family <= 16;
         match asked.request {
             _ if !known => self.acknowledge(asked, Some(Errno::ENOENT), shared.room),
             Err(errno) => self.acknowledge(asked, Some(errno), shared.room),
-            Ok(Request::Operation(operation)) => {
+            Ok(None) if asked.ack => self.acknowledge(asked, None, shared.room),
+            Ok(None) => {}
+            Ok(Some(Request::Operation(operation))) => {
                 let fault = shared.faults.next();
                 match fault {
                     Some(Fault::Refuse(errno)) => {
@@ -217,6 +219,9 @@ impl FakeKernel {
                     Some(Fault::LoseAnswer) => {
                         let _ = shared.tables.apply(&operation);
                         self.overrun();
+                    }
+                    Some(Fault::Silence) => {
+                        let _ = shared.tables.apply(&operation);
                     }
                     Some(Fault::WrongSequence) => {
                         let _ = shared.tables.apply(&operation);
@@ -240,7 +245,7 @@ impl FakeKernel {
                     }
                 }
             }
-            Ok(Request::Query(query)) if query.is_dump() => {
+            Ok(Some(Request::Query(query))) if query.is_dump() => {
                 if self.dump.is_some() {
                     return self.acknowledge(asked, Some(Errno::EBUSY), shared.room);
                 }
@@ -252,7 +257,7 @@ impl FakeKernel {
                 drop(shared);
                 self.next_piece();
             }
-            Ok(Request::Query(query)) => self.reply(asked, query, &shared),
+            Ok(Some(Request::Query(query))) => self.reply(asked, query, &shared),
         }
     }
 

@@ -80,6 +80,13 @@ impl Encoder {
         self.ipvs(command, &attributes, flags, sequence);
     }
 
+    /// Appends an empty message (`NLMSG_NOOP`) that asks for an acknowledgement. The kernel answers
+    /// in order, so that this one says that all before it were carried out or refused.
+    pub fn barrier(&mut self, sequence: u32) {
+        let flags = NLM_F_REQUEST | NLM_F_ACK;
+        append_message(NLMSG_NOOP, flags, sequence, &mut self.buffer, |_| {});
+    }
+
     /// Appends a query. A dump ends by itself; the answer to the others is one message.
     pub fn query(&mut self, query: &Query, sequence: u32) {
         let flags = if query.is_dump() {

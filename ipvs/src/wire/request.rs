@@ -19,8 +19,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) ack: bool,
     /// The first 16 bytes, which an acknowledgement repeats.
     pub(crate) header: &'a [u8],
-    /// The request, or the errno that its form deserves.
-    pub(crate) request: Result<Request, Errno>,
+    /// The request, `None` for netlink's own messages, or the errno that its form deserves.
+    pub(crate) request: Result<Option<Request>, Errno>,
 }
 
 /// Reads the first request and says how many bytes it takes, padding included.
@@ -32,6 +32,18 @@ pub(crate) fn decode_request(bytes: &[u8]) -> Result<(Asked<'_>, usize), DecodeE
     let buffer = NetlinkBuffer::new_checked(bytes).map_err(|error| malformed(error.to_string()))?;
     let payload = buffer.payload();
     let length = 16 + payload.len();
+    let asked = |request| Asked {
+        sequence: buffer.sequence_number(),
+        family: buffer.message_type(),
+        ack: buffer.flags() & NLM_F_ACK != 0,
+        header: &bytes[..16],
+        request,
+    };
+    let length = length.next_multiple_of(4).min(bytes.len());
+    // Below NLMSG_MIN_TYPE.
+    if buffer.message_type() < 16 {
+        return Ok((asked(Ok(None)), length));
+    }
     let genl = GenlHeader::parse(payload).map_err(|error| malformed(error.to_string()))?;
     let attributes = &payload[GENL_HDRLEN..];
     let dump = buffer.flags() & NLM_F_DUMP == NLM_F_DUMP;
@@ -46,14 +58,7 @@ pub(crate) fn decode_request(bytes: &[u8]) -> Result<(Asked<'_>, usize), DecodeE
             .ok_or(Errno::EOPNOTSUPP)
             .and_then(|command| body(command, attributes, dump))
     };
-    let asked = Asked {
-        sequence: buffer.sequence_number(),
-        family: buffer.message_type(),
-        ack: buffer.flags() & NLM_F_ACK != 0,
-        header: &bytes[..16],
-        request,
-    };
-    Ok((asked, length.next_multiple_of(4).min(bytes.len())))
+    Ok((asked(request.map(Some)), length))
 }
 
 fn body(command: Command, payload: &[u8], dump: bool) -> Result<Request, Errno> {

@@ -111,6 +111,14 @@ fn requests_lie_behind_each_other() {
     );
 }
 
+#[test]
+fn a_barrier_is_an_empty_message_that_is_acknowledged() {
+    let mut encoder = Encoder::new(0x1c);
+    encoder.barrier(5);
+    let bytes = "10 00 00 00 01 00 05 00 05 00 00 00 00 00 00 00";
+    assert_eq!(show(encoder.as_bytes()), bytes);
+}
+
 /// A message from the kernel.
 fn message(kind: u16, flags: u16, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(16 + payload.len()).unwrap();

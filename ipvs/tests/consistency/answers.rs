@@ -1,9 +1,12 @@
 //! Answers that are lost, late, short, wrong or refused: an error or the truth.
 
-use ipvs::fake::FakeKernel;
+use ipvs::fake::{FakeKernel, Fault};
 use ipvs::transport::{Transport, Wait};
 use ipvs::wire::Encoder;
-use ipvs::{Client, DecodeError, Errno, Error, OnFailure, Operation, Query, Service, Timeouts};
+use ipvs::{
+    Client, DaemonRole, DecodeError, Errno, Error, Name, OnFailure, Operation, Query, Service,
+    SyncDaemon, SyncId, Timeouts,
+};
 
 use crate::faulty::{Faulty, Spoil};
 use crate::{kernel_with, server, web};
@@ -351,4 +354,35 @@ fn strange_datagrams_before_the_answer_are_errors_or_nothing() {
         }
         assert_eq!(client.servers(&web()).unwrap(), kernel.servers(&web()));
     }
+}
+
+#[test]
+fn a_daemon_that_the_kernel_stops_without_a_word_is_known_to_be_stopped() {
+    // `kthread_stop` has EINTR for a thread that never ran, and netlink swallows it.
+    let kernel = kernel_with(0);
+    let (mut client, _) = over(&kernel, |_| None);
+    let daemon = SyncDaemon::new(
+        DaemonRole::Master,
+        Name::from_static("eth0"),
+        SyncId::default(),
+    );
+    for before in [0, 1, 3] {
+        client.start_daemon(&daemon).unwrap();
+        let mut operations = adding(before);
+        operations.push(Operation::StopDaemon(DaemonRole::Master));
+        kernel.inject(operations.len() - 1, Fault::Silence);
+        let report = client.execute(&operations);
+        let last = operations.len() - 1;
+        assert!(report.error(last).is_none(), "{:?}", report.failures());
+        assert_eq!(client.daemons().unwrap(), []);
+    }
+    let error = client.stop_daemon(DaemonRole::Master).unwrap_err();
+    assert_eq!(
+        error.errno(),
+        Some(Errno::ESRCH),
+        "a refusal is still heard"
+    );
+    kernel.inject(0, Fault::LoseAnswer);
+    let error = client.stop_daemon(DaemonRole::Master).unwrap_err();
+    assert!(matches!(error, Error::AnswerLost { .. }), "{error}");
 }
