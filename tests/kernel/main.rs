@@ -7,8 +7,12 @@
 mod lab;
 
 mod forwarding;
+mod live;
+mod library_batches;
+mod library_dumps;
 mod library_errors;
 mod library_rig;
+mod library_socket;
 mod library_tables;
 mod rig;
 mod schedulers;
