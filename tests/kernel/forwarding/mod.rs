@@ -11,11 +11,14 @@
 //! is news, not noise. Where the kernel does something other than one would expect, the test has
 //! that in its name.
 
+mod ftp;
 mod fwmark;
 mod methods;
 mod one_packet;
 mod persistence;
 mod refusals;
+mod sip;
+mod sync;
 mod thresholds;
 mod tunnels;
 mod weights;
@@ -23,38 +26,14 @@ mod weights;
 use std::net::SocketAddr;
 
 use ipvs::{
-    Connection, Connections, ForwardMethod, Fwmark, Name, Operation, Server, ServerEntry,
-    ServerKey, Service, ServiceKey, Totals,
+    Connection, Connections, ForwardMethod, Operation, Server, ServerEntry, ServerKey, Service,
+    Totals,
 };
 
-use crate::lab::{Family, Host, Lan, Protocol, eventually};
-
-/// A service that is not persistent and has no flags.
-fn service(protocol: Protocol, at: SocketAddr, scheduler: &'static str) -> Service {
-    let key = ServiceKey::Address {
-        protocol: match protocol {
-            Protocol::Tcp => ipvs::Protocol::Tcp,
-            Protocol::Udp => ipvs::Protocol::Udp,
-            Protocol::Sctp => ipvs::Protocol::Sctp,
-        },
-        address: at.ip(),
-        port: at.port(),
-    };
-    Service::new(key, Name::from_static(scheduler))
-}
-
-/// A service of marked packets.
-fn marked(family: Family, mark: u32, scheduler: &'static str) -> Service {
-    let family = match family {
-        Family::V4 => ipvs::Family::V4,
-        Family::V6 => ipvs::Family::V6,
-    };
-    let mark = Fwmark::new(mark).expect("a mark is not zero");
-    Service::new(
-        ServiceKey::fwmark(family, mark),
-        Name::from_static(scheduler),
-    )
-}
+use crate::{
+    lab::{Family, Host, Lan, eventually},
+    rig::{marked, service, weight},
+};
 
 /// A real server behind network address translation.
 fn nat(at: SocketAddr) -> Server {

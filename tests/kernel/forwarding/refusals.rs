@@ -101,7 +101,7 @@ fn a_service_without_usable_servers_refuses() {
 
 /// IPVS itself does not look whether a server listens: what the server's stack says is passed on.
 ///
-/// Except ICMPv6: `handle_response_icmp` checks the sum of an error without the pseudo-header that
+/// Except over IPv6: `handle_response_icmp` checks the sum of an error without the pseudo-header that
 /// is a part of it in IPv6 (RFC 4443 section 2.3), and drops what its hardware has not vouched for.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]

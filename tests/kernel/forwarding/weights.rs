@@ -2,16 +2,12 @@
 
 use ipvs::Weight;
 
-use super::{all, balance, dr, nat, service, tables};
+use super::{all, balance, dr, nat, service, tables, weight};
 use crate::lab::{
     Family::{self, V4},
     Lan,
     Protocol::{Tcp, Udp},
 };
-
-fn weight(number: u32) -> Weight {
-    Weight::new(number).expect("a weight below 2^31")
-}
 
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
