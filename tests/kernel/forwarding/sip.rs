@@ -11,11 +11,11 @@
 //! A call is one only together with the client's address under the mask (`ip_vs_sip_ct_match`):
 //! for a call that comes from several addresses the mask must take them all in.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::UdpSocket, time::Duration};
 
 use ipvs::{Connections, Family as Of, Name, Netmask, Service, ServiceFlags};
 
-use super::{all, balance, dr, service};
+use super::{all, balance, dr, nat, service};
 use crate::lab::{
     Connection,
     Family::{self, V4, V6},
@@ -160,4 +160,40 @@ fn what_is_no_sip_is_dropped() {
     call(&mut phone(&net, 1, V4), "a@example.org");
     let reached: usize = serving.iter().map(Server::answers).sum();
     assert_eq!(reached, 1, "datagrams that reached a server");
+}
+
+/// The engine finds the way back too, by the Call-ID in what a server says
+/// (`ip_vs_sip_conn_out`): with NAT, answers come from the virtual address although one-packet
+/// scheduling has left no connection, and so does what a server begins itself.
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn nat_gives_what_servers_say_the_virtual_address() {
+    let net = Lan::nat().real_servers(1).build();
+    for family in Family::BOTH {
+        let sip = by_call(&net, family).with_flags(ServiceFlags::ONE_PACKET);
+        balance(&net.director, &sip, all(&net, family, SIP, nat));
+        let [server, alice] = [(net.real(1), SIP), (net.client(1), 0)].map(|(host, port)| {
+            let socket = host.enter(|| UdpSocket::bind((host.address(family), port)));
+            let socket = socket.expect("a free port");
+            let patience = Some(Duration::from_secs(5));
+            socket.set_read_timeout(patience).expect("a limit");
+            socket
+        });
+        let mut buffer = [0; 1024];
+
+        let asked = register("a@example.org");
+        alice
+            .send_to(asked.as_bytes(), net.service(family, SIP))
+            .expect("sent");
+        let (_, from) = server.recv_from(&mut buffer).expect("the request");
+        assert_eq!(from, alice.local_addr().expect("an address"), "{family:?}");
+
+        for call in ["a@example.org", "begun@example.org"] {
+            let said = register(call);
+            server.send_to(said.as_bytes(), from).expect("sent");
+            let (length, source) = alice.recv_from(&mut buffer).expect("what it says");
+            assert_eq!(&buffer[..length], said.as_bytes(), "{family:?}");
+            assert_eq!(source, net.service(family, SIP), "{family:?}: {call}");
+        }
+    }
 }

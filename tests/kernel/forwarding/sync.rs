@@ -9,9 +9,9 @@
 //!
 //! Both have the same services, as in life: a director without services does not look at packets.
 
-use ipvs::{Connection as Entry, DaemonRole, Name, Origin, Service, SyncDaemon, SyncId};
+use ipvs::{Connection as Entry, DaemonRole, Errno, Name, Origin, Service, SyncDaemon, SyncId};
 
-use super::{all, balance, connections, dr, service, tables, templates};
+use super::{all, balance, connections, dr, service, tables, templates, tun};
 use crate::lab::{
     Connection,
     Family::{self, V4, V6},
@@ -267,4 +267,38 @@ fn two_directors_back_each_other_up() {
         entry(&net.director, &second)
     });
     assert_eq!(back.origin, Some(Origin::Sync));
+}
+
+/// The messages have one family for an entry (`ip_vs_sync_conn`): servers of the other family and
+/// a daemon exclude each other, whichever comes first.
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn no_daemon_beside_servers_of_another_family() {
+    let net = Lan::tun().real_servers(1).build();
+    let web = plain(&net, V4);
+    let other = tun(net.server(V6, 1, 80));
+    balance(&net.director, &web, [other]);
+    let mut ipvs = tables(&net.director);
+    for role in [DaemonRole::Master, DaemonRole::Backup] {
+        let started = ipvs.start_daemon(&daemon(role, 7));
+        assert_eq!(refusal(started), Some(Errno::EINVAL));
+    }
+
+    ipvs.delete_server(&web.key, &other.key).expect("deleted");
+    ipvs.start_daemon(&daemon(DaemonRole::Master, 7))
+        .expect("nothing is in the way");
+    let added = ipvs.add_server(&web.key, &other);
+    assert_eq!(refusal(added), Some(Errno::EINVAL));
+    ipvs.stop_daemon(DaemonRole::Master).expect("stopped");
+    ipvs.add_server(&web.key, &other)
+        .expect("nothing is in the way");
+}
+
+/// The errno of a request that the kernel refused.
+#[track_caller]
+fn refusal(result: ipvs::Result<()>) -> Option<Errno> {
+    match result.expect_err("it is refused") {
+        ipvs::Error::Refused(refusal) => Some(refusal.errno),
+        _ => None,
+    }
 }
