@@ -6,13 +6,12 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+
 mod forwarding;
 mod live;
 mod library_batches;
 mod library_connections;
 mod library_dumps;
-mod ipvsadm;
-mod ldirectord;
 mod library_errors;
 mod library_rig;
 mod library_socket;

@@ -1,0 +1,82 @@
+//! What happens to live connections when the tables change, and what weight 0 still gets.
+//!
+//! ```text
+//!   service.rs    scheduler, flags, persistence, engine, netmask change
+//!   server.rs     forwarding method, tunnel, thresholds, weight change; keys do not
+//!   deletion.rs   a server, a service, the last service of a family goes
+//!   quiesced.rs   who still reaches a server of weight 0; a drain
+//!   refused.rs    what NEW_DEST and SET_DEST refuse, and what they do not
+//!   apart.rs      two directors on one kernel
+//!   probe.rs      a check that goes the way of the clients' packets
+//! ```
+//!
+//! That a connection *lives* is shown by an answer on it, from the server that it had. That its
+//! packets are *dropped* is shown by no answer and by a server that has got no request.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what cannot be set up fails the test there and then"
+)]
+
+mod apart;
+mod deletion;
+mod probe;
+mod quiesced;
+mod refused;
+mod server;
+mod service;
+
+use std::{
+    fs::{self, read_to_string},
+    io::Read,
+    time::Duration,
+};
+
+use ipvs::{Errno, Result};
+
+use crate::lab::{Connection, Failure, eventually};
+
+/// How long to wait for an answer that must not come.
+const SILENCE: Duration = Duration::from_millis(400);
+
+/// Asks on a connection whose packets are dropped.
+#[track_caller]
+fn assert_dropped(connection: &mut Connection) {
+    connection.socket().set_read_timeout(Some(SILENCE)).unwrap();
+    assert_eq!(connection.ask(), Err(Failure::Timeout));
+}
+
+/// The answer to the question of [`assert_dropped`], which TCP repeats until it gets through.
+/// Nothing new is asked, so that no second answer is left over.
+#[track_caller]
+fn revived(connection: &mut Connection) -> String {
+    let mut answer = Vec::new();
+    eventually("an answer on a revived connection", || {
+        let mut buffer = [0; 64];
+        let read = connection.socket().read(&mut buffer).ok()?;
+        answer.extend_from_slice(&buffer[..read]);
+        let line = answer.strip_suffix(b"\n")?;
+        Some(String::from_utf8_lossy(line).into_owned())
+    })
+}
+
+/// The errno of a request that the kernel must refuse.
+#[track_caller]
+fn errno(result: Result<()>) -> Errno {
+    let error = result.expect_err("the kernel refuses this");
+    error.errno().unwrap_or_else(|| panic!("no errno: {error}"))
+}
+
+/// Waits until the threads of all sync daemons are at work.
+///
+/// One that is stopped before it ever ran ends with `EINTR` (`kthread_stop`), and to a request
+/// that fails so netlink answers nothing at all (`netlink_rcv_skb`), not even that it was done.
+fn daemons_run() {
+    let at_work = |stat: &str| !stat.contains("(ipvs-") || stat.contains(") S ");
+    eventually("the threads of the sync daemons run", || {
+        let tasks = fs::read_dir("/proc").ok()?.flatten();
+        let mut stats = tasks.filter_map(|task| read_to_string(task.path().join("stat")).ok());
+        stats.all(|stat| at_work(&stat)).then_some(())
+    });
+}
