@@ -132,6 +132,11 @@ impl Findings {
         }
     }
 
+    pub(super) fn has_errors(&self) -> bool {
+        let error = |found: &Diagnostic| found.severity == Severity::Error;
+        self.all.iter().any(error)
+    }
+
     /// In the order of the files and the text.
     pub(super) fn into_sorted(self) -> Vec<Diagnostic> {
         let mut all = self.all;

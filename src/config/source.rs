@@ -172,13 +172,6 @@ impl Sources {
             source.position(span.end as usize),
         )
     }
-
-    /// The text that a span covers.
-    pub(super) fn text(&self, span: Span) -> &str {
-        let text = self.file(span.file).text();
-        text.get(span.start as usize..span.end as usize)
-            .unwrap_or_default()
-    }
 }
 
 /// The last place at or before `offset` where a character starts.

@@ -47,9 +47,12 @@ fn node(file: FileId, text: &str, value: toml::Spanned<DeValue<'_>>) -> Node {
         DeValue::Float(_) => Value::Float,
         DeValue::Boolean(boolean) => Value::Bool(boolean),
         DeValue::Datetime(_) => Value::Datetime,
-        DeValue::Array(array) => {
-            Value::Array(array.into_iter().map(|item| node(file, text, item)).collect())
-        }
+        DeValue::Array(array) => Value::Array(
+            array
+                .into_iter()
+                .map(|item| node(file, text, item))
+                .collect(),
+        ),
         DeValue::Table(inner) => Value::Table(self::table(file, text, inner)),
     };
     Node { span, value }

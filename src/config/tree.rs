@@ -25,6 +25,8 @@ pub(super) enum Value {
     Null,
     Array(Vec<Node>),
     Table(Table),
+    /// What stands here is not known, and that is reported: nothing more is to be said about it.
+    Unreadable,
 }
 
 impl Value {
@@ -36,7 +38,7 @@ impl Value {
             Self::Float => "a fraction",
             Self::Bool(_) => "a boolean",
             Self::Datetime => "a date or time of day",
-            Self::Null => "null",
+            Self::Null | Self::Unreadable => "null",
             Self::Array(_) => "a list",
             Self::Table(_) => "a table",
         }

@@ -30,39 +30,75 @@ pub(super) const SCHEDULERS: &[Word] = &[
     word("wrr", "Weighted round robin."),
     word("lc", "Least connections."),
     word("wlc", "Least connections for the weight; the default.").alias(&["leastconn"]),
-    word("fo", "Fail-over: the available server of the highest weight."),
-    word("ovf", "Overflow: the server of the highest weight until it has as many connections as its weight."),
+    word(
+        "fo",
+        "Fail-over: the available server of the highest weight.",
+    ),
+    word(
+        "ovf",
+        "Overflow: the server of the highest weight until it has as many connections as its weight.",
+    ),
     word("lblc", "Locality-based least connections, for caches."),
-    word("lblcr", "Locality-based least connections with replication, for caches."),
+    word(
+        "lblcr",
+        "Locality-based least connections with replication, for caches.",
+    ),
     word("dh", "Hash of the destination address, for caches."),
     word("sh", "Hash of the client's address.").alias(&["source", "iphash", "ip_hash"]),
     word("sed", "Shortest expected delay."),
-    word("nq", "Never queue: an idle server, or else the shortest expected delay."),
+    word(
+        "nq",
+        "Never queue: an idle server, or else the shortest expected delay.",
+    ),
     word("mh", "Maglev hash of the client's address.").alias(&["maglev"]),
-    word("twos", "Weighted random: the less loaded of two servers; Linux 6.12."),
+    word(
+        "twos",
+        "Weighted random: the less loaded of two servers; Linux 6.12.",
+    ),
     word("none", "No scheduler: every new connection is refused."),
 ];
 
 /// Flags of schedulers. `fallback` and `port` mean something to `sh` and `mh` only.
 pub(super) const FLAGS: &[Word] = &[
-    word("fallback", "`sh`, `mh`: a client whose server is unusable goes to another one.")
-        .alias(&["sh-fallback", "mh-fallback"]),
+    word(
+        "fallback",
+        "`sh`, `mh`: a client whose server is unusable goes to another one.",
+    )
+    .alias(&["sh-fallback", "mh-fallback"]),
     word("port", "`sh`, `mh`: the client's port is hashed too.").alias(&["sh-port", "mh-port"]),
-    word("flag-1", "The scheduler's first flag, whatever it means to it."),
+    word(
+        "flag-1",
+        "The scheduler's first flag, whatever it means to it.",
+    ),
     word("flag-2", "The scheduler's second flag."),
     word("flag-3", "The scheduler's third flag."),
 ];
 
 /// Forwarding methods.
 pub(super) const FORWARD: &[Word] = &[
-    word("nat", "The destination address is rewritten, and the answer's source on its way back.")
-        .alias(&["masq", "masquerade", "masquerading", "snat", "dnat"]),
-    word("dr", "Direct routing: the packet goes to the server's link address as it is; the default.")
-        .alias(&["gate", "gatewaying", "route", "direct"]),
-    word("tun", "Tunnelling: the packet is wrapped in another one, see `tunnel`.")
-        .alias(&["tunnel", "tunneling", "tunnelling", "ipip", "gue", "gre"]),
-    word("local", "The packet is for this machine. The kernel's own; odd to set."),
-    word("bypass", "Past the cache, to where the packet was addressed. The kernel's own; odd to set."),
+    word(
+        "nat",
+        "The destination address is rewritten, and the answer's source on its way back.",
+    )
+    .alias(&["masq", "masquerade", "masquerading", "snat", "dnat"]),
+    word(
+        "dr",
+        "Direct routing: the packet goes to the server's link address as it is; the default.",
+    )
+    .alias(&["gate", "gatewaying", "route", "direct"]),
+    word(
+        "tun",
+        "Tunnelling: the packet is wrapped in another one, see `tunnel`.",
+    )
+    .alias(&["tunnel", "tunneling", "tunnelling", "ipip", "gue", "gre"]),
+    word(
+        "local",
+        "The packet is for this machine. The kernel's own; odd to set.",
+    ),
+    word(
+        "bypass",
+        "Past the cache, to where the packet was addressed. The kernel's own; odd to set.",
+    ),
     word("method-5", "A number without meaning; odd to set."),
     word("method-6", "A number without meaning; odd to set."),
     word("method-7", "A number without meaning; odd to set."),
@@ -80,14 +116,21 @@ pub(super) const ENGINES: &[Word] = &[word("sip", "Sticks by the Call-ID of SIP 
 
 /// What to do about foreign services.
 pub(super) const FOREIGN: &[Word] = &[
-    word("keep", "Report services that are not the file's, and leave them alone; the default.")
-        .alias(&["ignore", "report"]),
+    word(
+        "keep",
+        "Report services that are not the file's, and leave them alone; the default.",
+    )
+    .alias(&["ignore", "report"]),
     word("remove", "Delete them.").alias(&["delete"]),
 ];
 
 /// What to do about drift.
 pub(super) const DRIFT: &[Word] = &[
-    word("repair", "Set right what somebody else changed; the default.").alias(&["fix"]),
+    word(
+        "repair",
+        "Set right what somebody else changed; the default.",
+    )
+    .alias(&["fix"]),
     word("report", "Say so, and leave it.").alias(&["ignore", "keep"]),
 ];
 

@@ -1,0 +1,285 @@
+//! Reading one table of the tree: which keys it has, and what stands behind them.
+//!
+//! A [`Fields`] has reported every key that its section does not know; a [`Place`] is what stands
+//! behind a key, together with what should. Asking it for a value of another type reports that.
+
+use super::super::code::Code;
+use super::super::diagnostic::{Diagnostic, Findings};
+use super::super::keys::{Key, LATER, Section, Shape};
+use super::super::source::{Span, Spanned};
+use super::super::suggest::nearest;
+use super::super::tree::{Entry, Node, Text, Value};
+
+/// A table and its section.
+pub(super) struct Fields<'n> {
+    pub(super) section: &'static Section,
+    /// Where the table is named: what a missing key is reported at.
+    pub(super) at: Span,
+    found: Vec<Option<&'n Entry>>,
+}
+
+impl<'n> Fields<'n> {
+    /// The table in a node, or `None` (reported) when it is something else.
+    pub(super) fn of(
+        node: &'n Node,
+        at: Span,
+        section: &'static Section,
+        findings: &mut Findings,
+    ) -> Option<Self> {
+        let Value::Table(table) = &node.value else {
+            findings.push(wrong_type(node, &Shape::Table(section)));
+            return None;
+        };
+        let mut found = vec![None; section.keys.len()];
+        for entry in &table.entries {
+            match section.index(&entry.key) {
+                Some(index) => found[index] = Some(entry),
+                None => findings.push(unknown_key(entry, section)),
+            }
+        }
+        Some(Self { section, at, found })
+    }
+
+    fn key(&self, name: &str) -> (usize, &'static Key) {
+        #[cfg(test)]
+        super::asked::record(self.section.name, name);
+        let index = self.section.index(name);
+        // A test asks every section for all of its keys.
+        let index = index.expect("the decoder asks for keys of the section");
+        (index, &self.section.keys[index])
+    }
+
+    /// What stands behind a key.
+    pub(super) fn get(&self, name: &str) -> Option<Place<'n>> {
+        let (index, key) = self.key(name);
+        let entry = self.found[index]?;
+        Some(Place {
+            node: &entry.node,
+            shape: &key.shape,
+            at: entry.key_span,
+        })
+    }
+
+    /// What stands behind a key that must be there; reported when it does not.
+    pub(super) fn require(&self, name: &str, findings: &mut Findings) -> Option<Place<'n>> {
+        let found = self.get(name);
+        if found.is_none() {
+            let (_, key) = self.key(name);
+            let message = format!("{} needs `{name}`", self.section.name);
+            findings.push_missing(
+                Diagnostic::new(Code::MissingKey, self.at, message)
+                    .label(format!("`{name}` is missing"))
+                    .help(format!("`{name}` is {}", key.shape.describe())),
+            );
+        }
+        found
+    }
+}
+
+fn unknown_key(entry: &Entry, section: &Section) -> Diagnostic {
+    let key = &entry.key;
+    if LATER.contains(&key.as_str()) {
+        let message = format!("`{key}` is not understood yet");
+        return Diagnostic::new(Code::NotYet, entry.key_span, message)
+            .label("a later version's")
+            .reason("health checks come with `director run`, which this version does not have")
+            .help(format!("leave out `{key}`"));
+    }
+    let message = format!("{} has no key `{}`", section.name, shown(key));
+    let mistake = Diagnostic::new(Code::UnknownKey, entry.key_span, message);
+    let names = section.keys.iter().map(|key| key.name);
+    match nearest(key, names.clone()) {
+        Some(near) => mistake
+            .label(format!("did you mean `{near}`?"))
+            .help(format!("`{near}` is what is near to it")),
+        None => {
+            let names: Vec<_> = names.filter(|name| !name.starts_with('$')).collect();
+            let count = names.len().min(12);
+            let more = if names.len() > count { ", ..." } else { "" };
+            mistake
+                .label("unknown key")
+                .help(format!("its keys are {}{more}", names[..count].join(", ")))
+        }
+    }
+}
+
+/// What stands behind a key or in a list, and what should.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'n> {
+    pub(super) node: &'n Node,
+    pub(super) shape: &'static Shape,
+    /// Where it is named: its key, or in a list the item itself.
+    pub(super) at: Span,
+}
+
+impl<'n> Place<'n> {
+    pub(super) const fn span(&self) -> Span {
+        self.node.span
+    }
+
+    /// Reports that something of another type stands here.
+    pub(super) fn wrong_type<T>(&self, findings: &mut Findings) -> Option<T> {
+        if self.node.value != Value::Unreadable {
+            findings.push(wrong_type(self.node, self.shape));
+        }
+        None
+    }
+
+    /// The string that stands here, if one does.
+    pub(super) fn as_text(&self) -> Option<&'n Text> {
+        match &self.node.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A string.
+    pub(super) fn text(&self, findings: &mut Findings) -> Option<&'n Text> {
+        self.as_text().or_else(|| self.wrong_type(findings))
+    }
+
+    /// The boolean that stands here, if one does.
+    pub(super) fn as_bool(&self) -> Option<bool> {
+        match &self.node.value {
+            Value::Bool(value) => Some(*value),
+            Value::Text(text) if text.substituted => text.value.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// A boolean.
+    pub(super) fn bool(&self, findings: &mut Findings) -> Option<Spanned<bool>> {
+        match self.as_bool() {
+            Some(value) => Some(Spanned::new(value, self.span())),
+            None => self.wrong_type(findings),
+        }
+    }
+
+    /// The whole number that stands here, if one does.
+    pub(super) fn as_whole(&self) -> Option<i64> {
+        match &self.node.value {
+            Value::Integer(value) => Some(*value),
+            Value::Text(text) if text.substituted => text.value.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// A whole number within the range that the key's shape says, as the type that holds that
+    /// range.
+    pub(super) fn whole<T: TryFrom<i64>>(&self, findings: &mut Findings) -> Option<Spanned<T>> {
+        let (least, most) = self.shape.range();
+        if self.node.value == Value::LargeInteger {
+            findings.push(out_of_range(self.span(), least, most));
+            return None;
+        }
+        let Some(value) = self.as_whole() else {
+            return self.wrong_type(findings);
+        };
+        let fitting = (least..=most)
+            .contains(&value)
+            .then(|| T::try_from(value).ok());
+        match fitting.flatten() {
+            Some(fitting) => Some(Spanned::new(fitting, self.span())),
+            None => {
+                findings.push(out_of_range(self.span(), least, most));
+                None
+            }
+        }
+    }
+
+    /// The table that stands here.
+    pub(super) fn table(
+        &self,
+        section: &'static Section,
+        findings: &mut Findings,
+    ) -> Option<Fields<'n>> {
+        if !matches!(self.node.value, Value::Table(_)) {
+            return self.wrong_type(findings);
+        }
+        Fields::of(self.node, self.at, section, findings)
+    }
+
+    /// Whether a table stands here.
+    pub(super) const fn is_table(&self) -> bool {
+        matches!(self.node.value, Value::Table(_))
+    }
+
+    /// The items of a list; where the key's shape allows it, one thing is a list of one.
+    pub(super) fn items(&self, findings: &mut Findings) -> Vec<Self> {
+        let (shape, one) = match self.shape {
+            Shape::List(shape) => (&**shape, false),
+            Shape::OneOrMore(shape) => (&**shape, true),
+            other => (other, true),
+        };
+        let place = |node: &'n Node| Self {
+            node,
+            shape,
+            at: node.span,
+        };
+        match &self.node.value {
+            Value::Array(items) => items.iter().map(place).collect(),
+            _ if one => vec![Self {
+                at: self.at,
+                ..place(self.node)
+            }],
+            _ => {
+                let _: Option<()> = self.wrong_type(findings);
+                Vec::new()
+            }
+        }
+    }
+}
+
+impl Shape {
+    /// The range of the whole number that can stand there.
+    fn range(&self) -> (i64, i64) {
+        match self {
+            Self::Whole { least, most } => (*least, *most),
+            Self::Either(shapes) => {
+                let number = |shape: &&Self| matches!(shape, Self::Whole { .. });
+                shapes
+                    .iter()
+                    .find(number)
+                    .map_or((i64::MIN, i64::MAX), Self::range)
+            }
+            _ => (i64::MIN, i64::MAX),
+        }
+    }
+}
+
+fn wrong_type(node: &Node, shape: &Shape) -> Diagnostic {
+    let found = match &node.value {
+        Value::Text(text) if text.value.chars().count() <= 40 => {
+            format!("the string \"{}\"", shown(&text.value))
+        }
+        other => other.kind().to_owned(),
+    };
+    let message = format!("expected {}", shape.describe());
+    let mistake = Diagnostic::new(Code::WrongType, node.span, message);
+    let mistake = mistake.label(format!("this is {found}"));
+    let time = matches!(shape, Shape::Text { example: "5m", .. });
+    match &node.value {
+        Value::Integer(number) if time => mistake.help(format!(
+            "times have a unit: \"{number}s\", \"{number}ms\", \"{number}m\""
+        )),
+        _ => mistake,
+    }
+}
+
+pub(super) fn out_of_range(span: Span, least: i64, most: i64) -> Diagnostic {
+    let message = if least == most {
+        format!("the only number that can stand here is {least}")
+    } else {
+        format!("the number must be within {least} and {most}")
+    };
+    Diagnostic::new(Code::OutOfRange, span, message).label("outside the range")
+}
+
+/// Text from the file within a message: without line breaks and of bounded length.
+pub(in super::super) fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(60).flat_map(char::escape_debug).collect();
+    if text.chars().nth(60).is_some() {
+        shown.push_str("...");
+    }
+    shown
+}

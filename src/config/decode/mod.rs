@@ -1,0 +1,183 @@
+//! From the tree to what the file declares, by hand: every mistake is found and none hides
+//! another.
+
+mod address;
+#[cfg(test)]
+pub(super) mod asked;
+mod fields;
+mod kernel;
+mod name;
+mod persistence;
+pub(super) mod scheduler;
+mod server;
+mod service;
+pub(super) mod time;
+pub(super) mod tunnel;
+mod word;
+
+use std::collections::HashMap;
+
+use super::code::Code;
+use super::diagnostic::{Diagnostic, Findings};
+use super::keys;
+use super::model::Declaration;
+use super::source::{Span, Spanned};
+use super::tree::{Entry, Node, Value};
+use fields::{Fields, Place};
+use service::Defaults;
+
+pub(super) use address::Listen;
+pub(super) use fields::shown;
+pub(super) use kernel::canonical;
+pub(super) use word::meant;
+
+/// Decodes files one after the other into one declaration.
+#[derive(Debug, Default)]
+pub(super) struct Decoder {
+    declaration: Declaration,
+    services: HashMap<String, Span>,
+    pools: HashMap<String, Span>,
+}
+
+impl Decoder {
+    /// Takes in one file; returns the patterns of the files that it includes.
+    pub(super) fn file(
+        &mut self,
+        root: &Node,
+        is_root: bool,
+        findings: &mut Findings,
+    ) -> Vec<Spanned<String>> {
+        let Some(fields) = Fields::of(root, root.span, &keys::ROOT, findings) else {
+            findings.incomplete = true;
+            return Vec::new();
+        };
+        version(&fields, is_root, findings);
+        self.root_only(&fields, is_root, findings);
+        if let Some(place) = fields.get("$schema") {
+            place.text(findings);
+        }
+        let defaults = fields.get("defaults");
+        let defaults = defaults.map(|place| Defaults::of(&place, findings));
+        let defaults = defaults.unwrap_or_default();
+        for entry in named(fields.get("pool"), findings) {
+            if let Some(pool) = service::pool(entry, findings) {
+                if is_new("pools", &pool.name, &mut self.pools, findings) {
+                    self.declaration.pools.push(pool);
+                }
+            }
+        }
+        for entry in named(fields.get("service"), findings) {
+            if let Some(service) = service::service(entry, &defaults, findings) {
+                if is_new("services", &service.name, &mut self.services, findings) {
+                    self.declaration.services.push(service);
+                }
+            }
+        }
+        let mut includes = Vec::new();
+        if let Some(place) = fields.get("include") {
+            for item in place.items(findings) {
+                let text = item.text(findings);
+                includes.extend(text.map(|text| Spanned::new(text.value.clone(), item.span())));
+            }
+        }
+        includes
+    }
+
+    fn root_only(&mut self, fields: &Fields<'_>, is_root: bool, findings: &mut Findings) {
+        let kernel = fields.get("kernel");
+        let policy = fields.get("policy");
+        let sync = fields.get("sync");
+        if !is_root {
+            let found = [("kernel", kernel), ("policy", policy), ("sync", sync)];
+            for (name, place) in found {
+                let Some(place) = place else { continue };
+                let message = format!("`{name}` cannot stand in an included file");
+                findings.push(
+                    Diagnostic::new(Code::NotHere, place.at, message)
+                        .help("put it into the file that includes this one")
+                        .reason("it holds for the whole network namespace"),
+                );
+            }
+            return;
+        }
+        if let Some(place) = kernel {
+            kernel::kernel(&place, &mut self.declaration, findings);
+        }
+        if let Some(place) = policy {
+            self.declaration.policy = kernel::policy(&place, findings);
+        }
+        if let Some(place) = sync {
+            self.declaration.daemons = Some(kernel::daemons(&place, findings));
+        }
+    }
+
+    pub(super) fn finish(self) -> Declaration {
+        self.declaration
+    }
+}
+
+/// The only version so far.
+const VERSION: i64 = 1;
+
+fn version(fields: &Fields<'_>, is_root: bool, findings: &mut Findings) {
+    let Some(place) = fields.get("version") else {
+        if is_root {
+            findings.push_missing(
+                Diagnostic::new(
+                    Code::NoVersion,
+                    fields.at,
+                    "the file does not say its version",
+                )
+                .help("begin it with `version = 1`: a later director then knows how to read it"),
+            );
+        }
+        return;
+    };
+    match place.as_whole() {
+        Some(VERSION) => {}
+        Some(other) => findings.push(
+            Diagnostic::new(
+                Code::Version,
+                place.span(),
+                format!("version {other} of the service file is not known"),
+            )
+            .label("this program reads version 1"),
+        ),
+        None => {
+            let _: Option<()> = place.wrong_type(findings);
+        }
+    }
+}
+
+/// The entries of a table whose keys are names.
+fn named<'n>(place: Option<Place<'n>>, findings: &mut Findings) -> &'n [Entry] {
+    let Some(place) = place else {
+        return &[];
+    };
+    match &place.node.value {
+        Value::Table(table) => &table.entries,
+        _ => {
+            let _: Option<()> = place.wrong_type(findings);
+            &[]
+        }
+    }
+}
+
+fn is_new(
+    what: &str,
+    name: &Spanned<String>,
+    names: &mut HashMap<String, Span>,
+    findings: &mut Findings,
+) -> bool {
+    if let Some(first) = names.get(&name.value) {
+        let message = format!("two {what} are named `{}`", name.value);
+        findings.push(
+            Diagnostic::new(Code::DuplicateName, name.span, message)
+                .label("the second one")
+                .also(*first, "the first one"),
+        );
+        return false;
+    }
+    names.insert(name.value.clone(), name.span);
+    true
+}

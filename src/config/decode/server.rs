@@ -1,0 +1,148 @@
+//! Real servers: a string, or a table.
+
+use std::collections::HashMap;
+
+use ipvs::Weight;
+
+use super::super::code::Code;
+use super::super::diagnostic::{Diagnostic, Findings};
+use super::super::keys;
+use super::super::model::{ServerDecl, ServerList};
+use super::super::source::{Span, Spanned};
+use super::super::tree::Value;
+use super::address;
+use super::fields::Place;
+use super::name;
+use super::tunnel::{forward, tunnel};
+
+/// The servers of a pool or a service.
+pub(super) fn servers(place: &Place<'_>, findings: &mut Findings) -> ServerList {
+    let items = place.items(findings);
+    let mut complete = matches!(place.node.value, Value::Array(_));
+    let mut servers = Vec::with_capacity(items.len());
+    let mut names: HashMap<String, Span> = HashMap::new();
+    for item in items {
+        let Some(server) = server(&item, findings) else {
+            complete = false;
+            continue;
+        };
+        if let Some(name) = &server.name {
+            if let Some(first) = names.get(&name.value) {
+                let message = format!("two servers are named `{}`", name.value);
+                findings.push(
+                    Diagnostic::new(Code::DuplicateName, name.span, message)
+                        .label("the second one")
+                        .also(*first, "the first one")
+                        .help(
+                            "one machine with several addresses is one server with a list of them",
+                        ),
+                );
+            } else {
+                names.insert(name.value.clone(), name.span);
+            }
+        }
+        servers.push(server);
+    }
+    ServerList { servers, complete }
+}
+
+fn server(place: &Place<'_>, findings: &mut Findings) -> Option<ServerDecl> {
+    if let Some(text) = place.as_text() {
+        let (address, port) = address::server(text, place.span(), findings)?;
+        return Some(ServerDecl {
+            span: place.span(),
+            name: None,
+            addresses: vec![address],
+            port,
+            weight: Weight::ONE,
+            upper: 0,
+            lower: 0,
+            forward: None,
+            tunnel: None,
+        });
+    }
+    let fields = place.table(&keys::SERVER, findings)?;
+    let mut addresses = Vec::new();
+    let mut complete = true;
+    if let Some(list) = fields.require("address", findings) {
+        for item in list.items(findings) {
+            let text = item.text(findings);
+            let address = text.and_then(|text| address::address(text, item.span(), findings));
+            complete &= address.is_some();
+            addresses.extend(address);
+        }
+        if addresses.is_empty() && complete {
+            let message = "a server needs an address";
+            findings.push(
+                Diagnostic::new(Code::MissingKey, list.span(), message).label("an empty list"),
+            );
+        }
+    }
+    let name = fields.get("name");
+    let name = name.and_then(|place| name::server(&place, &addresses, findings));
+    let port = fields.get("port").and_then(|place| place.whole(findings));
+    let weight = fields.get("weight");
+    let weight = weight.and_then(|place| place.whole::<u32>(findings));
+    let (upper, lower) = match fields.get("max_connections") {
+        Some(place) => thresholds(&place, findings),
+        None => (0, 0),
+    };
+    let forward = fields
+        .get("forward")
+        .and_then(|place| forward(&place, findings));
+    let tunnel = fields
+        .get("tunnel")
+        .and_then(|place| tunnel(&place, findings));
+    if addresses.is_empty() {
+        return None;
+    }
+    Some(ServerDecl {
+        span: place.span(),
+        name,
+        addresses,
+        port,
+        weight: weight
+            .and_then(|weight| Weight::new(weight.value))
+            .unwrap_or(Weight::ONE),
+        upper,
+        lower,
+        forward,
+        tunnel,
+    })
+}
+
+/// Upper and lower. The kernel refuses a lower one that is above the upper (`ERANGE`), even where
+/// the upper is 0 and stands for none.
+fn thresholds(place: &Place<'_>, findings: &mut Findings) -> (u32, u32) {
+    if !place.is_table() {
+        return (
+            place
+                .whole(findings)
+                .map_or(0, |upper: Spanned<u32>| upper.value),
+            0,
+        );
+    }
+    let Some(fields) = place.table(&keys::MAX_CONNECTIONS, findings) else {
+        return (0, 0);
+    };
+    let upper = fields.require("upper", findings);
+    let upper: Option<Spanned<u32>> = upper.and_then(|place| place.whole(findings));
+    let lower: Option<Spanned<u32>> = fields.get("lower").and_then(|place| place.whole(findings));
+    let (Some(upper), Some(lower)) = (upper, lower) else {
+        return (upper.map_or(0, |upper| upper.value), 0);
+    };
+    if lower.value > upper.value {
+        findings.push(
+            Diagnostic::new(
+                Code::Thresholds,
+                lower.span,
+                "the lower threshold is above the upper one",
+            )
+            .label(format!("more than {}", upper.value))
+            .also(upper.span, "the upper threshold")
+            .reason("at the upper one a server gets no new connections, below the lower one it gets them again"),
+        );
+        return (upper.value, 0);
+    }
+    (upper.value, lower.value)
+}

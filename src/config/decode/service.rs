@@ -1,0 +1,173 @@
+//! Virtual services, pools, and the defaults that services inherit.
+
+use std::time::Duration;
+
+use ipvs::{ForwardMethod, Service};
+
+use super::super::code::Code;
+use super::super::diagnostic::{Diagnostic, Findings};
+use super::super::keys;
+use super::super::model::{
+    PersistenceDecl, PoolDecl, SchedulerDecl, ServerList, ServersDecl, ServiceDecl, TunnelDecl,
+};
+use super::super::source::{Span, Spanned};
+use super::super::tree::Entry;
+use super::address;
+use super::fields::{Fields, Place};
+use super::name::named;
+use super::persistence;
+use super::scheduler::scheduler;
+use super::server::servers;
+use super::time::time;
+use super::tunnel::{forward, tunnel};
+
+/// What services inherit from their file's `[defaults]`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Defaults {
+    scheduler: Option<Spanned<SchedulerDecl>>,
+    forward: Option<Spanned<ForwardMethod>>,
+    tunnel: Option<TunnelDecl>,
+    persistence: Option<PersistenceDecl>,
+    drain: Option<Spanned<Duration>>,
+}
+
+impl Defaults {
+    /// `[defaults]` of a file.
+    pub(super) fn of(place: &Place<'_>, findings: &mut Findings) -> Self {
+        let fields = place.table(&keys::DEFAULTS, findings);
+        fields.map_or_else(Self::default, |fields| {
+            Self::default().overlaid(&fields, findings)
+        })
+    }
+
+    /// What a table says, over these.
+    fn overlaid(&self, fields: &Fields<'_>, findings: &mut Findings) -> Self {
+        let scheduler = fields
+            .get("scheduler")
+            .and_then(|place| scheduler(&place, findings));
+        let forward = fields
+            .get("forward")
+            .and_then(|place| forward(&place, findings));
+        let tunnel = fields
+            .get("tunnel")
+            .and_then(|place| tunnel(&place, findings));
+        let place = fields.get("persistence");
+        let persistence = place.and_then(|place| persistence::persistence(&place, findings));
+        let drain = fields.get("drain").and_then(|place| time(&place, findings));
+        Self {
+            scheduler: scheduler.or_else(|| self.scheduler.clone()),
+            forward: forward.or(self.forward),
+            tunnel: match tunnel {
+                Some(tunnel) => Some(tunnel.over(self.tunnel)),
+                None => self.tunnel,
+            },
+            persistence: match persistence {
+                Some(said) => said.map(|said| said.over(self.persistence.as_ref())),
+                None => self.persistence.clone(),
+            },
+            drain: drain.or(self.drain),
+        }
+    }
+}
+
+/// A pool.
+pub(super) fn pool(entry: &Entry, findings: &mut Findings) -> Option<PoolDecl> {
+    let fields = Fields::of(&entry.node, entry.key_span, &keys::POOL, findings);
+    let name = named(&entry.key, entry.key_span, findings);
+    let list = fields?.require("servers", findings);
+    let servers = list.map(|place| servers(&place, findings));
+    let servers = servers.unwrap_or(ServerList {
+        servers: Vec::new(),
+        complete: false,
+    });
+    let name = name?;
+    Some(PoolDecl { name, servers })
+}
+
+/// A service.
+pub(super) fn service(
+    entry: &Entry,
+    defaults: &Defaults,
+    findings: &mut Findings,
+) -> Option<ServiceDecl> {
+    let at = entry.key_span;
+    let fields = Fields::of(&entry.node, at, &keys::SERVICE, findings);
+    let name = named(&entry.key, at, findings);
+    let fields = fields?;
+    let inherited = defaults.overlaid(&fields, findings);
+    let mut listen = Vec::new();
+    if let Some(list) = fields.require("listen", findings) {
+        let items = list.items(findings);
+        if items.is_empty() {
+            let message = "a service needs an address to listen on";
+            findings.push_missing(
+                Diagnostic::new(Code::MissingKey, list.span(), message).label("an empty list"),
+            );
+        }
+        for item in items {
+            if let Some(text) = item.text(findings) {
+                listen.extend(address::listen(text, item.span(), findings));
+            }
+        }
+    }
+    let servers = own_or_pool(&fields, findings);
+    let one_packet = fields
+        .get("one_packet")
+        .and_then(|place| place.bool(findings));
+    let as_is = fields.get("as_is").and_then(|place| place.bool(findings));
+    let name = name?;
+    Some(ServiceDecl {
+        name,
+        listen,
+        servers,
+        scheduler: inherited.scheduler.unwrap_or_else(|| default_scheduler(at)),
+        forward: inherited.forward,
+        tunnel: inherited.tunnel,
+        persistence: inherited.persistence,
+        one_packet: one_packet.filter(|set| set.value).map(|set| set.span),
+        drain: inherited.drain,
+        as_is: as_is.is_some_and(|as_is| as_is.value),
+    })
+}
+
+fn default_scheduler(at: Span) -> Spanned<SchedulerDecl> {
+    let decl = SchedulerDecl {
+        name: Service::WLC,
+        flags: Vec::new(),
+    };
+    Spanned::new(decl, at)
+}
+
+fn own_or_pool(fields: &Fields<'_>, findings: &mut Findings) -> ServersDecl {
+    let pool = fields.get("pool");
+    let own = fields.get("servers");
+    if let (Some(pool), Some(own)) = (&pool, &own) {
+        findings.push(
+            Diagnostic::new(
+                Code::PoolAndServers,
+                own.at,
+                "a service has either a pool or servers of its own",
+            )
+            .label("servers of its own")
+            .also(pool.at, "a pool")
+            .help("put them into the pool, or into a pool of their own"),
+        );
+    }
+    let own = own.map(|place| servers(&place, findings));
+    match (pool, own) {
+        (Some(pool), None) => match pool.text(findings) {
+            Some(text) => ServersDecl::Pool(Spanned::new(text.value.clone(), pool.span())),
+            None => ServersDecl::Unknown,
+        },
+        (None, Some(own)) => ServersDecl::Own(own),
+        (Some(_), Some(_)) => ServersDecl::Unknown,
+        (None, None) => {
+            findings.push_missing(
+                Diagnostic::new(Code::MissingKey, fields.at, "a service needs real servers")
+                    .label("neither `pool` nor `servers` is here")
+                    .help("`pool = \"NAME\"` of a [pool.NAME], or `servers = [\"10.0.0.11\"]`"),
+            );
+            ServersDecl::Unknown
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Which services of a table are one service of the file, and what their servers are there.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::IpAddr;
+
+use ipvs::{Family, ForwardMethod, Netmask, Server, ServerKey, ServiceKey, Tunnel, Weight};
+
+use super::super::resolve::{self, Candidate};
+use super::observed;
+use crate::state::{Desired, DesiredServer, DesiredService};
+
+/// A service as the file will say it.
+pub(super) struct Group<'d> {
+    pub(super) name: String,
+    pub(super) members: Vec<Member<'d>>,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// A key and what it stands for.
+pub(super) type Member<'d> = (&'d ServiceKey, &'d DesiredService);
+
+/// A server as the file will say it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Entry {
+    pub(super) name: Option<String>,
+    pub(super) addresses: Vec<IpAddr>,
+    pub(super) port: Option<u16>,
+    pub(super) weight: Weight,
+    pub(super) upper: u32,
+    pub(super) lower: u32,
+    pub(super) forward: ForwardMethod,
+    pub(super) tunnel: Tunnel,
+}
+
+/// The services of a file, in the order of their first keys.
+pub(super) fn groups(desired: &Desired) -> Vec<Group<'_>> {
+    let mut by_name: BTreeMap<&str, Vec<Member<'_>>> = BTreeMap::new();
+    for member in &desired.services {
+        by_name.entry(&member.1.name).or_default().push(member);
+    }
+    let mut taken: HashSet<String> = by_name.keys().map(|name| (*name).to_owned()).collect();
+    let mut groups = Vec::new();
+    for (name, members) in by_name {
+        if let Some(entries) = together(&members) {
+            groups.push(Group {
+                name: name.to_owned(),
+                members,
+                entries,
+            });
+            continue;
+        }
+        // No file can have brought these under one name: each gets one of its own.
+        for (index, member) in members.into_iter().enumerate() {
+            let name = match index {
+                0 => name.to_owned(),
+                _ => free_name(member.0, &mut taken),
+            };
+            groups.push(Group {
+                name,
+                members: vec![member],
+                entries: alone(member),
+            });
+        }
+    }
+    groups.sort_by_key(|group| group.members.first().map(|(key, _)| *key));
+    groups
+}
+
+fn free_name(key: &ServiceKey, taken: &mut HashSet<String>) -> String {
+    let mut name = observed::name(key);
+    // Each turn takes a longer name, and only finitely many are taken.
+    while !taken.insert(name.clone()) {
+        name.push('+');
+    }
+    name
+}
+
+/// The one list of servers that gives each member its own, if there is one.
+fn together(members: &[Member<'_>]) -> Option<Vec<Entry>> {
+    let ((_, first), rest) = members.split_first()?;
+    let settings = |service: &DesiredService| {
+        let kernel = &service.service;
+        (
+            kernel.scheduler,
+            kernel.flags,
+            kernel.timeout,
+            kernel.engine,
+            service.drain,
+        )
+    };
+    if rest
+        .iter()
+        .any(|(_, service)| settings(service) != settings(first))
+    {
+        return None;
+    }
+    let masks: HashSet<Netmask> = members
+        .iter()
+        .map(|(_, service)| service.service.netmask)
+        .collect();
+    let families: HashSet<Family> = masks.iter().map(|mask| mask.family()).collect();
+    if masks.len() != families.len() {
+        return None;
+    }
+    [Ports::Relative, Ports::Absolute]
+        .into_iter()
+        .map(|ports| merged(members, ports))
+        .find(|entries| says_the_same(members, entries))
+}
+
+/// The list of a single service: as it is, without what would make two servers of it one.
+fn alone(member: Member<'_>) -> Vec<Entry> {
+    let merged = merged(&[member], Ports::Relative);
+    if says_the_same(&[member], &merged) {
+        return merged;
+    }
+    let mut names = HashSet::new();
+    let mut entries: Vec<Entry> = entries(member, Ports::Relative).collect();
+    for entry in &mut entries {
+        entry.name = entry.name.take().filter(|name| names.insert(name.clone()));
+    }
+    entries
+}
+
+/// How ports are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ports {
+    /// Left out where they are the service's.
+    Relative,
+    /// All.
+    Absolute,
+}
+
+fn entries<'d>((key, service): Member<'d>, ports: Ports) -> impl Iterator<Item = Entry> + 'd {
+    let service_port = resolve::service_port(key);
+    service.servers.iter().map(move |(server_key, held)| {
+        let named = held.name != resolve::default_name(*server_key, service_port);
+        let server = &held.server;
+        let implied = ports == Ports::Relative && server_key.port == service_port;
+        Entry {
+            name: named.then(|| held.name.clone()),
+            addresses: vec![server_key.address],
+            port: (!implied).then_some(server_key.port),
+            weight: server.weight,
+            upper: server.upper_threshold,
+            lower: server.lower_threshold,
+            forward: server.forward,
+            tunnel: server.tunnel,
+        }
+    })
+}
+
+/// The members' servers, each once; those of one name in one entry.
+fn merged(members: &[Member<'_>], ports: Ports) -> Vec<Entry> {
+    let mut seen = HashSet::new();
+    let mut by_name: HashMap<String, usize> = HashMap::new();
+    let mut merged: Vec<Entry> = Vec::new();
+    for entry in members.iter().flat_map(|member| entries(*member, ports)) {
+        if !seen.insert(entry.clone()) {
+            continue;
+        }
+        let same_name = entry.name.as_ref().and_then(|name| by_name.get(name));
+        if let Some(first) = same_name.map(|index| &mut merged[*index]) {
+            let addresses = entry.addresses.clone();
+            let first_address = first.addresses.clone();
+            if (Entry {
+                addresses: first_address,
+                ..entry
+            }) == *first
+            {
+                first.addresses.extend(addresses);
+            }
+            // Otherwise the check that follows finds it missing.
+            continue;
+        }
+        if let Some(name) = &entry.name {
+            by_name.insert(name.clone(), merged.len());
+        }
+        merged.push(entry);
+    }
+    merged
+}
+
+/// Whether the list, read as a file is read, gives each member the servers that it has.
+fn says_the_same(members: &[Member<'_>], entries: &[Entry]) -> bool {
+    let mut families: Vec<Family> = members.iter().map(|(key, _)| key.family()).collect();
+    families.dedup();
+    let candidates = entries.iter().map(|entry| Candidate {
+        addresses: entry.addresses.as_slice(),
+        tunnelled: entry.forward == ForwardMethod::Tunnel,
+    });
+    let mut used = vec![false; entries.len()];
+    let mut shares = HashMap::new();
+    for family in &families {
+        let taken = resolve::taken(*family, &families, candidates.clone(), |address| *address);
+        taken.iter().for_each(|taken| used[taken.entry] = true);
+        shares.insert(*family, taken);
+    }
+    let same = members.iter().all(|(key, service)| {
+        let Some(taken) = shares.get(&key.family()) else {
+            return false;
+        };
+        taken.len() == service.servers.len()
+            && taken.iter().all(|taken| {
+                let entry = &entries[taken.entry];
+                let read = read(entry, entry.addresses[taken.address], key);
+                service.servers.get(&read.server.key) == Some(&read)
+            })
+    });
+    // A server that nobody gets would be a mistake in the file.
+    same && used.into_iter().all(|used| used)
+}
+
+/// What an entry becomes under a service.
+fn read(entry: &Entry, address: IpAddr, key: &ServiceKey) -> DesiredServer {
+    let service_port = resolve::service_port(key);
+    let server_key = ServerKey::new(address, entry.port.unwrap_or(service_port));
+    let name = entry.name.clone();
+    DesiredServer {
+        name: name.unwrap_or_else(|| resolve::default_name(server_key, service_port)),
+        server: Server::new(server_key, entry.forward)
+            .weight(entry.weight)
+            .thresholds(entry.upper, entry.lower)
+            .tunnel(entry.tunnel),
+    }
+}

@@ -1,0 +1,109 @@
+//! What a file must declare so that the kernel's state is what it asks for.
+
+use ipvs::{Family, ServiceKey};
+
+use super::super::decode::canonical;
+use super::super::resolve;
+use crate::state::{
+    Desired, DesiredServer, DesiredService, KernelSettings, Observed, ObservedService, Policy,
+    Sysctl, SysctlKind,
+};
+
+/// The declaration of what a kernel has.
+///
+/// Services are named after their keys, servers after their addresses. Time limits and sysctls
+/// are declared where they differ from the kernel's defaults, those not at all that the kernel
+/// sets by the machine's size. Where no sync daemon runs, none is forbidden.
+#[must_use]
+pub fn declared(observed: &Observed) -> Desired {
+    let services = observed.services.iter();
+    let timeouts = &observed.timeouts;
+    let unless = |seconds: u32, default: u32| Some(seconds).filter(|s| ![0, default].contains(s));
+    let daemons = observed.daemons.iter();
+    let daemons = daemons.map(|(role, daemon)| (*role, canonical(*daemon)));
+    let sysctls = observed.sysctls.iter();
+    let sysctls = sysctls.filter(|(sysctl, value)| is_worth_declaring(**sysctl, value));
+    Desired {
+        services: services
+            .map(|(key, held)| (*key, service(key, held)))
+            .collect(),
+        kernel: KernelSettings {
+            tcp_timeout: unless(timeouts.tcp, 900),
+            tcp_fin_timeout: unless(timeouts.tcp_fin, 120),
+            udp_timeout: unless(timeouts.udp, 300),
+            sysctls: sysctls
+                .map(|(sysctl, value)| (*sysctl, value.clone()))
+                .collect(),
+        },
+        daemons: (!observed.daemons.is_empty()).then(|| daemons.collect()),
+        policy: Policy::default(),
+    }
+}
+
+fn service(key: &ServiceKey, held: &ObservedService) -> DesiredService {
+    let port = resolve::service_port(key);
+    let servers = held.servers.iter().map(|(server_key, entry)| {
+        let server = DesiredServer {
+            name: resolve::default_name(*server_key, port),
+            server: entry.server,
+        };
+        (*server_key, server)
+    });
+    DesiredService {
+        name: name(key),
+        service: held.entry.service,
+        servers: servers.collect(),
+        drain: DesiredService::DEFAULT_DRAIN,
+    }
+}
+
+/// `tcp-192.0.2.10-80`, `fwmark-7`.
+pub(super) fn name(key: &ServiceKey) -> String {
+    match *key {
+        ServiceKey::Address {
+            protocol,
+            address,
+            port: 0,
+        } => format!("{protocol}-{address}"),
+        ServiceKey::Address {
+            protocol,
+            address,
+            port,
+        } => format!("{protocol}-{address}-{port}"),
+        ServiceKey::Fwmark {
+            family: Family::V4,
+            mark,
+        } => format!("fwmark-{mark}"),
+        ServiceKey::Fwmark {
+            family: Family::V6,
+            mark,
+        } => format!("fwmark6-{mark}"),
+    }
+}
+
+/// Whether a value is not the kernel's default, and one that a service file can say.
+fn is_worth_declaring(sysctl: Sysctl, value: &str) -> bool {
+    let default = match sysctl {
+        // Set by the machine's memory and processors.
+        Sysctl::SyncQlenMax | Sysctl::EstCpulist => return false,
+        Sysctl::AmDropRate => "10",
+        Sysctl::AmemThresh => "1024",
+        Sysctl::SyncThreshold => "3\t50",
+        Sysctl::ConnReuseMode
+        | Sysctl::PmtuDisc
+        | Sysctl::RunEstimation
+        | Sysctl::SnatReroute
+        | Sysctl::SyncPorts
+        | Sysctl::SyncVersion => "1",
+        _ => "0",
+    };
+    let number = value.parse::<i64>();
+    let sayable = match sysctl.kind() {
+        SysctlKind::Flag => number.is_ok_and(|number| i32::try_from(number).is_ok()),
+        SysctlKind::Number { least, most } => {
+            number.is_ok_and(|number| (least..=most).contains(&number))
+        }
+        SysctlKind::Pair | SysctlKind::Text => true,
+    };
+    sayable && value != default
+}

@@ -1,0 +1,250 @@
+//! From files to a table: reads the root file and what it includes, decodes and verifies them.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::code::{Code, Severity};
+use super::decode::Decoder;
+use super::diagnostic::{Diagnostic, Findings};
+use super::environment::Environment;
+use super::files::{Disk, Files};
+use super::source::{FileId, Format, MAX_FILE, Sources, Span, Spanned};
+use super::tree::Node;
+use super::{json, render, report, toml, verify};
+use crate::state::Desired;
+
+/// What came of reading a service file.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The table that the file declares; `None` when there is a mistake.
+    pub desired: Option<Desired>,
+    /// All mistakes and warnings, in the order of the files and the text.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The files that were read, the root file first.
+    pub sources: Sources,
+}
+
+impl Outcome {
+    /// How many mistakes there are.
+    #[must_use]
+    pub fn errors(&self) -> usize {
+        self.count(Severity::Error)
+    }
+
+    /// How many warnings there are.
+    #[must_use]
+    pub fn warnings(&self) -> usize {
+        self.count(Severity::Warning)
+    }
+
+    fn count(&self, severity: Severity) -> usize {
+        let of = |diagnostic: &&Diagnostic| diagnostic.severity == severity;
+        self.diagnostics.iter().filter(of).count()
+    }
+
+    /// The diagnostics for people, each ending in a line break, with an empty line between two.
+    #[must_use]
+    pub fn render(&self, style: render::Style) -> String {
+        render::render(&self.diagnostics, &self.sources, style)
+    }
+
+    /// The diagnostics for programs: a list of objects, see [`report`].
+    #[must_use]
+    pub fn report(&self) -> serde_json::Value {
+        report::report(&self.diagnostics, &self.sources)
+    }
+}
+
+/// Reads a service file from the disk.
+#[must_use]
+pub fn load(path: &Path, environment: &Environment) -> Outcome {
+    load_from(path, &Disk, environment)
+}
+
+/// Reads a service file from somewhere.
+#[must_use]
+pub fn load_from(path: &Path, files: &dyn Files, environment: &Environment) -> Outcome {
+    let mut loader = Loader::new(files, environment);
+    loader.read(path, None);
+    loader.finish()
+}
+
+/// Reads a service file whose text is already there, as from standard input. What it includes is
+/// looked for in `directory`.
+#[must_use]
+pub fn load_text(
+    name: &str,
+    bytes: Vec<u8>,
+    format: Format,
+    directory: &Path,
+    files: &dyn Files,
+    environment: &Environment,
+) -> Outcome {
+    let mut loader = Loader::new(files, environment);
+    let file = loader.text(PathBuf::from(name), bytes, None);
+    if let Some(file) = file {
+        loader.take_in(file, format, directory);
+    }
+    loader.finish()
+}
+
+/// The deepest that includes can nest. A cycle is found before; this is for those that are none.
+const MAX_DEPTH: usize = 32;
+
+struct Loader<'e> {
+    files: &'e dyn Files,
+    environment: &'e Environment,
+    sources: Sources,
+    findings: Findings,
+    decoder: Decoder,
+    /// Where each file, by its identity, was included.
+    included: HashMap<PathBuf, Option<Span>>,
+    depth: usize,
+}
+
+impl<'e> Loader<'e> {
+    fn new(files: &'e dyn Files, environment: &'e Environment) -> Self {
+        Self {
+            files,
+            environment,
+            sources: Sources::default(),
+            findings: Findings::default(),
+            decoder: Decoder::default(),
+            included: HashMap::new(),
+            depth: 0,
+        }
+    }
+
+    fn finish(mut self) -> Outcome {
+        let declaration = self.decoder.finish();
+        let desired = verify::desired(&declaration, &mut self.findings);
+        let usable = !self.findings.has_errors();
+        Outcome {
+            desired: usable.then_some(desired),
+            diagnostics: self.findings.into_sorted(),
+            sources: self.sources,
+        }
+    }
+
+    fn report(&mut self, code: Code, from: Option<Span>, message: String) {
+        self.findings.push(match from {
+            Some(span) => Diagnostic::new(code, span, message).label("included here"),
+            None => Diagnostic::nowhere(code, message),
+        });
+        self.findings.incomplete = true;
+    }
+
+    /// Reads a file, included from there.
+    fn read(&mut self, path: &Path, from: Option<Span>) {
+        let identity = self.files.identity(path);
+        if let Some(first) = self.included.get(&identity) {
+            self.findings.push(twice(path, from, *first));
+            return;
+        }
+        self.included.insert(identity, from);
+        let bytes = match self.files.read(path) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let message = format!("cannot read `{}`: {error}", path.display());
+                self.report(Code::Unreadable, from, message);
+                return;
+            }
+        };
+        let directory = path.parent().unwrap_or(Path::new("")).to_owned();
+        if let Some(file) = self.text(path.to_owned(), bytes, from) {
+            self.take_in(file, Format::of(path), &directory);
+        }
+    }
+
+    /// Takes in a file's bytes, if they are text.
+    fn text(&mut self, path: PathBuf, bytes: Vec<u8>, from: Option<Span>) -> Option<FileId> {
+        if bytes.len() > MAX_FILE {
+            let message = format!("`{}` is longer than {MAX_FILE} bytes", path.display());
+            self.report(Code::TooLarge, from, message);
+            return None;
+        }
+        match String::from_utf8(bytes) {
+            Ok(text) => Some(self.sources.add(path, text)),
+            Err(error) => {
+                let good = error.utf8_error().valid_up_to();
+                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                let file = self.sources.add(path, text);
+                // Each wrong byte became one character of three, and all before are as they were.
+                let span = Span::new(file, good..good + '\u{fffd}'.len_utf8());
+                let found = Diagnostic::new(Code::NotUtf8, span, "the file is not UTF-8");
+                self.findings.push(found.label("not a character"));
+                self.findings.incomplete = true;
+                None
+            }
+        }
+    }
+
+    fn take_in(&mut self, file: FileId, format: Format, directory: &Path) {
+        let text = self.sources.file(file).text();
+        let tree: Option<Node> = match format {
+            Format::Toml => Some(toml::parse(file, text, &mut self.findings)),
+            Format::Json => json::parse(file, text, &mut self.findings),
+        };
+        let Some(mut tree) = tree else { return };
+        self.environment.substitute(&mut tree, &mut self.findings);
+        let is_root = self.depth == 0;
+        let includes = self.decoder.file(&tree, is_root, &mut self.findings);
+        // The tree of a long file is large, and includes may be long as well.
+        drop(tree);
+        for include in includes {
+            self.include(&include, directory);
+        }
+    }
+
+    fn include(&mut self, include: &Spanned<String>, directory: &Path) {
+        let pattern = &include.value;
+        let paths = match self.files.matching(directory, pattern) {
+            Ok(paths) => paths,
+            Err(problem) => {
+                let message = format!("`{pattern}` is no pattern of paths: {problem}");
+                let found = Diagnostic::new(Code::IncludePattern, include.span, message);
+                self.findings
+                    .push(found.help("a pattern is \"services.d/*.toml\""));
+                return;
+            }
+        };
+        if paths.is_empty() && !pattern.contains(['*', '?', '[']) {
+            let message = format!("there is no file `{pattern}`");
+            self.report(Code::Unreadable, Some(include.span), message);
+            return;
+        }
+        if paths.is_empty() {
+            let message = format!("`{pattern}` matches no file");
+            let found = Diagnostic::new(Code::IncludeEmpty, include.span, message);
+            self.findings.push(found.label(format!(
+                "looked for in `{}`",
+                if directory.as_os_str().is_empty() { Path::new(".") } else { directory }.display()
+            )));
+        }
+        if self.depth == MAX_DEPTH {
+            let message = format!("includes are nested more than {MAX_DEPTH} deep");
+            self.report(Code::TooLarge, Some(include.span), message);
+            return;
+        }
+        self.depth += 1;
+        for path in paths {
+            self.read(&path, Some(include.span));
+        }
+        self.depth -= 1;
+    }
+}
+
+fn twice(path: &Path, from: Option<Span>, first: Option<Span>) -> Diagnostic {
+    let message = format!("`{}` is read twice", path.display());
+    let found = match from {
+        Some(span) => {
+            Diagnostic::new(Code::IncludeTwice, span, message).label("included here again")
+        }
+        None => Diagnostic::nowhere(Code::IncludeTwice, message),
+    };
+    match first {
+        Some(first) if Some(first) != from => found.also(first, "and here"),
+        Some(_) => found,
+        None => found.reason("it is the root file"),
+    }
+}

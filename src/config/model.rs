@@ -1,0 +1,172 @@
+//! What the files declare, as decoded: defaults worked in, pools and ranges not yet.
+//!
+//! ```text
+//! tree ── decode ──► Declaration ── resolve, verify ──► Desired
+//! ```
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipvs::{
+    ForwardMethod, Name, ServiceFlags, SyncDaemon, Tunnel, TunnelFlags, TunnelKind, Weight,
+};
+
+use super::decode::Listen;
+use super::source::{Span, Spanned};
+use crate::state::{KernelSettings, Policy, Sysctl};
+
+/// All files together.
+#[derive(Debug, Default)]
+pub(super) struct Declaration {
+    pub(super) services: Vec<ServiceDecl>,
+    pub(super) pools: Vec<PoolDecl>,
+    pub(super) kernel: KernelSettings,
+    /// The sysctls that are set, rightly or not.
+    pub(super) sysctls_named: Vec<Sysctl>,
+    pub(super) policy: Policy,
+    pub(super) daemons: Option<Vec<Spanned<SyncDaemon>>>,
+}
+
+#[derive(Debug)]
+pub(super) struct PoolDecl {
+    pub(super) name: Spanned<String>,
+    pub(super) servers: ServerList,
+}
+
+#[derive(Debug)]
+pub(super) struct ServerList {
+    pub(super) servers: Vec<ServerDecl>,
+    /// No entry was left out because of a mistake in it.
+    pub(super) complete: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct ServiceDecl {
+    pub(super) name: Spanned<String>,
+    pub(super) listen: Vec<Spanned<Listen>>,
+    pub(super) servers: ServersDecl,
+    pub(super) scheduler: Spanned<SchedulerDecl>,
+    pub(super) forward: Option<Spanned<ForwardMethod>>,
+    pub(super) tunnel: Option<TunnelDecl>,
+    pub(super) persistence: Option<PersistenceDecl>,
+    pub(super) one_packet: Option<Span>,
+    pub(super) drain: Option<Spanned<Duration>>,
+    pub(super) as_is: bool,
+}
+
+/// Where a service's servers are.
+#[derive(Debug)]
+pub(super) enum ServersDecl {
+    Pool(Spanned<String>),
+    Own(ServerList),
+    /// Nothing usable was said, and that is reported.
+    Unknown,
+}
+
+#[derive(Debug)]
+pub(super) struct ServerDecl {
+    /// Where the entry stands.
+    pub(super) span: Span,
+    pub(super) name: Option<Spanned<String>>,
+    pub(super) addresses: Vec<Spanned<IpAddr>>,
+    pub(super) port: Option<Spanned<u16>>,
+    pub(super) weight: Weight,
+    pub(super) upper: u32,
+    pub(super) lower: u32,
+    pub(super) forward: Option<Spanned<ForwardMethod>>,
+    pub(super) tunnel: Option<TunnelDecl>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct SchedulerDecl {
+    pub(super) name: Name,
+    pub(super) flags: Vec<Spanned<FlagDecl>>,
+}
+
+/// A flag as written: what it means depends on the scheduler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FlagDecl {
+    /// `fallback` or `port`; with the scheduler that the spelling `sh-port` names.
+    Hash {
+        port: bool,
+        of: Option<&'static str>,
+    },
+    /// `flag-1` and its like.
+    Numbered(ServiceFlags),
+    /// `0x40`: bits without a name.
+    Bits(ServiceFlags),
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TunnelDecl {
+    pub(super) span: Span,
+    pub(super) kind: Option<Spanned<TunnelKind>>,
+    pub(super) port: Option<Spanned<u16>>,
+    pub(super) flags: Option<Spanned<TunnelFlags>>,
+}
+
+impl TunnelDecl {
+    /// What this leaves open is taken from `below`, unless it is about another encapsulation.
+    pub(super) fn over(self, below: Option<Self>) -> Self {
+        match below {
+            Some(below) if self.kind.is_none() => Self {
+                span: self.span,
+                kind: below.kind,
+                port: self.port.or(below.port),
+                flags: self.flags.or(below.flags),
+            },
+            _ => self,
+        }
+    }
+
+    pub(super) fn tunnel(&self) -> Tunnel {
+        Tunnel {
+            kind: self.kind.map_or(TunnelKind::Ipip, |kind| kind.value),
+            port: self.port.map_or(0, |port| port.value),
+            flags: self.flags.map_or(TunnelFlags::NONE, |flags| flags.value),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct PersistenceDecl {
+    pub(super) span: Span,
+    pub(super) timeout: Option<Spanned<u32>>,
+    pub(super) mask: Option<Spanned<std::net::Ipv4Addr>>,
+    pub(super) mask6: Option<Spanned<u32>>,
+    pub(super) engine: Option<Spanned<Name>>,
+    pub(super) enabled: Option<Spanned<bool>>,
+}
+
+impl PersistenceDecl {
+    /// ipvsadm's default, and keepalived's: six minutes.
+    pub(super) const DEFAULT_TIMEOUT: u32 = 360;
+
+    /// What this leaves open is taken from `below`.
+    pub(super) fn over(self, below: Option<&Self>) -> Self {
+        let Some(below) = below else {
+            return self;
+        };
+        Self {
+            span: self.span,
+            timeout: self.timeout.or(below.timeout),
+            mask: self.mask.or(below.mask),
+            mask6: self.mask6.or(below.mask6),
+            engine: self.engine.or(below.engine),
+            enabled: self.enabled.or(below.enabled),
+        }
+    }
+
+    pub(super) fn is_enabled(&self) -> bool {
+        self.enabled.is_none_or(|enabled| enabled.value)
+    }
+
+    /// Seconds.
+    pub(super) fn seconds(&self) -> u32 {
+        match (self.timeout, self.is_enabled()) {
+            (Some(timeout), _) => timeout.value,
+            (None, true) => Self::DEFAULT_TIMEOUT,
+            (None, false) => 0,
+        }
+    }
+}

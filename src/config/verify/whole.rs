@@ -1,0 +1,171 @@
+//! What can be said only of all services together.
+
+use std::collections::HashMap;
+
+use ipvs::{Family, Protocol};
+
+use super::super::code::Code;
+use super::super::decode::Listen;
+use super::super::diagnostic::{Diagnostic, Findings};
+use super::super::model::{Declaration, ServiceDecl};
+use super::super::resolve::Taken;
+use super::super::source::{Span, Spanned};
+use super::server::Settled;
+use super::service::{Shares, family};
+use crate::state::Sysctl;
+
+/// What is noted of each service as it goes by.
+#[derive(Debug, Default)]
+pub(super) struct Whole {
+    persistent: Noted,
+    udp: Noted,
+    mixed: Option<(Span, Span)>,
+    /// For each pool in use, which of its servers serve.
+    pools: HashMap<usize, Vec<bool>>,
+}
+
+/// How many, and where the first is.
+#[derive(Debug, Default)]
+struct Noted {
+    first: Option<Span>,
+    count: usize,
+}
+
+impl Noted {
+    fn note(&mut self, span: Span) {
+        self.first.get_or_insert(span);
+        self.count += 1;
+    }
+
+    fn more(&self) -> String {
+        match self.count {
+            0 | 1 => String::new(),
+            2 => ", and one more".to_owned(),
+            count => format!(", and {} more", count - 1),
+        }
+    }
+}
+
+impl Whole {
+    /// Notes a service.
+    pub(super) fn service(&mut self, service: &ServiceDecl) {
+        let persistence = service.persistence.as_ref();
+        if let Some(persistence) = persistence.filter(|persistence| persistence.is_enabled()) {
+            self.persistent.note(persistence.span);
+        }
+        let udp = |listen: &&Spanned<Listen>| {
+            matches!(
+                listen.value,
+                Listen::Address {
+                    protocol: Protocol::Udp,
+                    ..
+                }
+            )
+        };
+        // One-packet services keep no connections that could be left behind.
+        if let (Some(listen), None) = (service.listen.iter().find(udp), service.one_packet) {
+            self.udp.note(listen.span);
+        }
+    }
+
+    /// Notes which servers of a pool a service takes.
+    pub(super) fn pool_use(&mut self, pool: Option<usize>, servers: usize, shares: &Shares) {
+        let Some(pool) = pool else { return };
+        let used = self
+            .pools
+            .entry(pool)
+            .or_insert_with(|| vec![false; servers]);
+        shares.entries().for_each(|entry| used[entry] = true);
+    }
+
+    /// Notes the first server that stands under an address of the other family.
+    pub(super) fn mixed(
+        &mut self,
+        listen: &Spanned<Listen>,
+        taken: &[Taken],
+        settled: &[Settled<'_>],
+    ) {
+        if self.mixed.is_some() {
+            return;
+        }
+        let addresses = taken
+            .iter()
+            .map(|taken| settled[taken.entry].decl.addresses[taken.address]);
+        let family = family(&listen.value);
+        let other = addresses
+            .into_iter()
+            .find(|address| Family::of(address.value) != family);
+        self.mixed = other.map(|address| (address.span, listen.span));
+    }
+
+    /// Reports.
+    pub(super) fn check(&self, declaration: &Declaration, findings: &mut Findings) {
+        let lacks = |sysctl: Sysctl| {
+            let off = |value: &String| value == "0";
+            let named = declaration.sysctls_named.contains(&sysctl);
+            !named || declaration.kernel.sysctls.get(&sysctl).is_some_and(off)
+        };
+        if let (Some(first), true) = (
+            self.persistent.first,
+            lacks(Sysctl::ExpireQuiescentTemplate),
+        ) {
+            let message = "persistent clients stay with a server of weight 0";
+            findings.push(
+                Diagnostic::new(Code::QuiescentPersistence, first, message)
+                    .label(format!("persistent{}", self.persistent.more()))
+                    .help("[kernel] expire_quiescent_template = true")
+                    .reason("a server that is drained, or down, otherwise gets its persistent clients' new connections"),
+            );
+        }
+        if let (Some(first), true) = (self.udp.first, lacks(Sysctl::ExpireNodestConn)) {
+            let message = "UDP clients of a deleted server are dropped until they pause";
+            findings.push(
+                Diagnostic::new(Code::UdpNoDest, first, message)
+                    .label(format!("UDP{}", self.udp.more()))
+                    .help("[kernel] expire_nodest_conn = true")
+                    .reason("a UDP flow that goes on keeps its entry alive, and packets to a deleted server are dropped"),
+            );
+        }
+        let daemon = declaration
+            .daemons
+            .as_ref()
+            .and_then(|daemons| daemons.first());
+        if let (Some((server, listen)), Some(daemon)) = (self.mixed, daemon) {
+            let message = "a sync daemon and a server of the other address family cannot both be";
+            findings.push(
+                Diagnostic::new(Code::MixedWithSync, server, message)
+                    .label("of the other address family")
+                    .also(listen, "than this")
+                    .also(daemon.span, "a sync daemon")
+                    .reason("the kernel refuses the one as long as the other is there"),
+            );
+        }
+        self.check_pools(declaration, findings);
+    }
+
+    fn check_pools(&self, declaration: &Declaration, findings: &mut Findings) {
+        // What a broken service would have used is not known.
+        if findings.has_errors() {
+            return;
+        }
+        for (index, pool) in declaration.pools.iter().enumerate() {
+            let name = &pool.name;
+            let Some(used) = self.pools.get(&index) else {
+                let message = format!("no service uses the pool `{}`", name.value);
+                findings.push(Diagnostic::new(Code::UnusedPool, name.span, message));
+                continue;
+            };
+            for (server, used) in pool.servers.servers.iter().zip(used) {
+                let Some(address) = server.addresses.first().filter(|_| !used) else {
+                    continue;
+                };
+                let family = Family::of(address.value);
+                let message = format!("no service of this pool listens on an {family} address");
+                findings.push(
+                    Diagnostic::new(Code::UnusedServer, server.span, message)
+                        .label("serves nobody"),
+                );
+            }
+        }
+    }
+}
