@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use ipvs::Operation;
+use ipvs::{Errno, Operation};
 
 use super::platform::Platform;
 use crate::plan::{Change, Phase, Step};
@@ -165,7 +165,9 @@ fn execute(
                 if failure.is_unknown() && index < sent {
                     done.undo.push((step.undo.clone(), Certainty::Unknown));
                 }
-                failed.push(failure);
+                if !is_consequence(&failure, &failed) {
+                    failed.push(failure);
+                }
             }
             None if index < sent => done.undo.push((step.undo.clone(), Certainty::Done)),
             None => {}
@@ -178,28 +180,63 @@ fn execute(
     }
 }
 
+/// Whether a change failed only because the service that it is about could not be made: then it
+/// is nothing to report.
+fn is_consequence(failure: &Failed, earlier: &[Failed]) -> bool {
+    let Cause::Ipvs(error) = &failure.cause else {
+        return false;
+    };
+    error.errno() == Some(Errno::ESRCH)
+        && earlier.iter().any(|earlier| match &earlier.change {
+            Change::Operation(Operation::AddService(service)) => {
+                error.service_key() == Some(service.key)
+            }
+            _ => false,
+        })
+}
+
+impl Done {
+    /// What undoes it all, in the order in which it has to be done.
+    pub(super) fn undo(&self) -> Vec<Change> {
+        self.undo
+            .iter()
+            .rev()
+            .flat_map(|(changes, _)| changes)
+            .cloned()
+            .collect()
+    }
+}
+
 /// Undoes what was done, the last first, and says what could not be.
 pub(super) fn take_back(platform: &mut impl Platform, done: Done) -> Vec<Unrestored> {
     let mut unrestored = Vec::new();
     for (changes, certainty) in done.undo.into_iter().rev() {
-        for change in changes {
-            let failed = match &change {
-                Change::Sysctl { sysctl, value } => platform
-                    .write_sysctl(*sysctl, value)
-                    .err()
-                    .map(Cause::Sysctl),
-                Change::Operation(operation) => {
-                    let report = platform.execute(&[*operation]);
-                    report.into_result().err().map(Cause::Ipvs)
-                }
-            };
-            if let Some(cause) = failed {
-                let failed = Failed { change, cause };
-                // Undoing what was perhaps never done finds nothing, and that is as well.
-                if certainty == Certainty::Done || !failed.is_stale_view() {
-                    unrestored.push(Unrestored(failed));
-                }
-            }
+        let failed = restore(platform, changes);
+        // Undoing what was perhaps never done finds nothing, and that is as well.
+        let excused =
+            |failed: &Unrestored| certainty == Certainty::Unknown && failed.0.is_stale_view();
+        unrestored.extend(failed.into_iter().filter(|failed| !excused(failed)));
+    }
+    unrestored
+}
+
+/// Carries changes out one by one, whatever becomes of each, and says which failed.
+pub(super) fn restore(platform: &mut impl Platform, changes: Vec<Change>) -> Vec<Unrestored> {
+    let mut unrestored = Vec::new();
+    for change in changes {
+        let failed = match &change {
+            Change::Sysctl { sysctl, value } => platform
+                .write_sysctl(*sysctl, value)
+                .err()
+                .map(Cause::Sysctl),
+            Change::Operation(operation) => platform
+                .execute(&[*operation])
+                .into_result()
+                .err()
+                .map(Cause::Ipvs),
+        };
+        if let Some(cause) = failed {
+            unrestored.push(Unrestored(Failed { change, cause }));
         }
     }
     unrestored

@@ -6,7 +6,7 @@ use super::journal::Journal;
 use super::ledger::Ledger;
 use super::platform::{Platform, PlatformError};
 use super::store::{Store, StoreError};
-use crate::plan::{Plan, Situation, diff};
+use crate::plan::{Change, Plan, Situation, diff};
 use crate::state::{Desired, Observed, Ownership};
 
 /// How often a plan is made anew because somebody else changed the tables meanwhile.
@@ -19,6 +19,10 @@ pub struct Applied {
     pub steps: usize,
     /// The plan that was carried out last; what drains and what is foreign stands in it.
     pub plan: Plan,
+    /// What gives back the configuration from before, in the order in which it has to be done.
+    pub undo: Vec<Change>,
+    /// What was owned before.
+    pub before: Ownership,
 }
 
 /// Why the tables are not as declared.
@@ -75,6 +79,7 @@ pub fn converge(
             now,
         })
     };
+    let before = ownership.clone();
     let mut plan = make(&observed, &ownership);
     if !agree(&plan) {
         return Ok(None);
@@ -100,7 +105,12 @@ pub fn converge(
                 }
                 Ledger::write(store, incarnation, &plan.ownership)?;
                 Journal::end(store)?;
-                return Ok(Some(Applied { steps, plan }));
+                return Ok(Some(Applied {
+                    steps,
+                    plan,
+                    undo: done.undo(),
+                    before,
+                }));
             }
             Err(failed) if failed.iter().all(Failed::is_stale_view) => {
                 observed = platform.observe()?;

@@ -5,14 +5,14 @@
 //! declared from anywhere. What the tables cannot tell is who owns the services that the
 //! interrupted run made, and until when its servers drain; that is in here.
 
-use ipvs::Operation;
 use serde::{Deserialize, Serialize};
 
 use super::incarnation::Incarnation;
 use super::ledger::Ledger;
+use super::record::Record;
 use super::store::{Store, StoreError};
-use crate::plan::{Change, Plan};
-use crate::state::{Observed, Ownership, Sysctl};
+use crate::plan::{Plan, Step};
+use crate::state::{Observed, Ownership};
 
 const FILE: &str = "journal.json";
 
@@ -24,43 +24,18 @@ pub struct Journal {
     /// The process that began it.
     pub pid: u32,
     /// What was to be done.
-    pub changes: Vec<Record>,
+    pub changes: Vec<Begun>,
     /// The ledger as it was to be afterwards.
     after: Ledger,
-}
-
-/// A [`Change`] as it is kept on disk.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Record {
-    /// An operation on the tables, and what undoes it.
-    Operation {
-        /// What was to be done.
-        operation: Operation,
-        /// What gives back the configuration from before.
-        undo: Vec<Record>,
-    },
-    /// An operation that undoes another.
-    Undo(Operation),
-    /// A sysctl, by the name of its file.
-    Sysctl {
-        /// Which.
-        name: String,
-        /// Its new value.
-        value: String,
-    },
 }
 
 impl Journal {
     /// The journal of a plan, before it is begun.
     #[must_use]
     pub fn of(plan: &Plan, incarnation: &Incarnation) -> Self {
-        let record = |step: &crate::plan::Step| match &step.change {
-            Change::Operation(operation) => Record::Operation {
-                operation: *operation,
-                undo: step.undo.iter().map(undo).collect(),
-            },
-            Change::Sysctl { sysctl, value } => sysctl_record(*sysctl, value),
+        let record = |step: &Step| Begun {
+            change: Record::from(&step.change),
+            undo: step.undo.iter().map(Record::from).collect(),
         };
         Self {
             version: 1,
@@ -125,16 +100,11 @@ impl Journal {
     }
 }
 
-fn undo(change: &Change) -> Record {
-    match change {
-        Change::Operation(operation) => Record::Undo(*operation),
-        Change::Sysctl { sysctl, value } => sysctl_record(*sysctl, value),
-    }
-}
-
-fn sysctl_record(sysctl: Sysctl, value: &str) -> Record {
-    Record::Sysctl {
-        name: sysctl.name().to_owned(),
-        value: value.to_owned(),
-    }
+/// A change that was to be done, and what undoes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    /// The change.
+    pub change: Record,
+    /// What gives back the configuration from before.
+    pub undo: Vec<Record>,
 }

@@ -25,7 +25,9 @@ mod change;
 mod diff;
 mod effect;
 mod guard;
+mod json;
 mod leave;
+mod render;
 mod service;
 mod settings;
 
@@ -33,6 +35,7 @@ pub use change::{Change, Phase, Step};
 pub use diff::{Situation, diff};
 pub use effect::Effect;
 pub use guard::Objection;
+pub use render::{Style, Summary};
 
 use ipvs::{ServerKey, ServiceKey};
 

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use ipvs::{DaemonRole, Server, ServerKey, Service, ServiceKey, SyncDaemon};
 
+use serde::{Deserialize, Serialize};
+
 use super::Sysctl;
 
 /// All that one service file (with its includes) declares.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Desired {
     /// The virtual services, each listen address one of its own.
     pub services: BTreeMap<ServiceKey, DesiredService>,
@@ -23,7 +25,7 @@ pub struct Desired {
 }
 
 /// A virtual service as declared.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DesiredService {
     /// Its name in the file. Several listen addresses share one.
     pub name: String,
@@ -41,7 +43,7 @@ impl DesiredService {
 }
 
 /// A real server as declared.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DesiredServer {
     /// Its name in the file, or its address where it has none.
     pub name: String,
@@ -50,7 +52,7 @@ pub struct DesiredServer {
 }
 
 /// Settings of the namespace. What is left out is left alone.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct KernelSettings {
     /// Seconds an established TCP connection may idle, 1 to 2147483.
     pub tcp_timeout: Option<u32>,
@@ -63,7 +65,7 @@ pub struct KernelSettings {
 }
 
 /// What to do about what the file does not say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// About services that are neither in the file nor in the ledger.
     pub foreign: Foreign,
@@ -84,7 +86,7 @@ impl Default for Policy {
 }
 
 /// What to do about foreign services.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Foreign {
     /// Report them and leave them alone.
     #[default]
@@ -94,7 +96,7 @@ pub enum Foreign {
 }
 
 /// What to do about drift.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Drift {
     /// Set it right.
     #[default]
@@ -104,7 +106,7 @@ pub enum Drift {
 }
 
 /// A part of a whole in percent, 0 to 100.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Share(u8);
 
 impl Share {

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// What a sysctl takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SysctlKind {
@@ -102,6 +104,21 @@ impl Sysctl {
             .iter()
             .copied()
             .find(|sysctl| sysctl.name() == name)
+    }
+}
+
+/// As the name of its file.
+impl Serialize for Sysctl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Sysctl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::named(&name)
+            .ok_or_else(|| serde::de::Error::custom(format!("no IPVS sysctl is named {name:?}")))
     }
 }
 

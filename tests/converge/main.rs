@@ -5,6 +5,11 @@
 //! millisecond, and a failure can be put at every single operation.
 
 #![allow(missing_docs, reason = "a test binary")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may fail as tests do"
+)]
 
 mod memory;
 mod tables;
@@ -19,7 +24,7 @@ use ipvs::fake::Fault;
 use proptest::prelude::*;
 
 use memory::Memory;
-use tables::{arbitrary_desired, configured, wanted};
+use tables::{arbitrary_desired, wanted};
 
 /// A life of a namespace.
 fn incarnation(life: u64) -> Incarnation {
@@ -95,7 +100,7 @@ proptest! {
         let foreign = memory.foreign();
         memory.watch(&a, &b);
         apply(&mut memory, &store, &b).unwrap();
-        prop_assert_eq!(configured(&memory), wanted(&b));
+        prop_assert_eq!(memory.services(), wanted(&b));
         prop_assert_eq!(memory.foreign(), foreign);
         let again = plan_again(&mut memory, &store, &b);
         prop_assert!(again.is_empty(), "{:#?}", again.steps);
@@ -118,7 +123,7 @@ proptest! {
         for failing in 0..operations {
             let (_directory, store) = store();
             let mut memory = with(&a, &store);
-            let before = configured(&memory);
+            let before = memory.services();
             memory.kernel.inject(failing, Fault::Refuse(Errno::ENOMEM));
             let error = apply(&mut memory, &store, &b).unwrap_err();
             let ApplyError::Failed { failed, unrestored } = error else {
@@ -126,7 +131,7 @@ proptest! {
             };
             prop_assert_eq!(failed.len(), 1);
             prop_assert!(unrestored.is_empty(), "{unrestored:?}");
-            prop_assert_eq!(configured(&memory), before, "operation {} of {}", failing, operations);
+            prop_assert_eq!(memory.services(), before, "operation {} of {}", failing, operations);
         }
     }
 
@@ -158,7 +163,7 @@ proptest! {
                 1
             };
             apply_in(&mut memory, &store, &b, life).unwrap();
-            prop_assert_eq!(configured(&memory), wanted(&b), "crash after {}", crash);
+            prop_assert_eq!(memory.services(), wanted(&b), "crash after {}", crash);
             if !rebooted {
                 prop_assert_eq!(memory.foreign(), foreign);
             }

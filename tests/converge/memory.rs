@@ -64,9 +64,7 @@ impl Memory {
             .services()
             .into_iter()
             .map(|entry| entry.service);
-        let service = service
-            .filter(|service| service.key == foreign_key())
-            .last();
+        let service = service.rfind(|service| service.key == foreign_key());
         let servers = self.kernel.servers(&foreign_key());
         (
             service,

@@ -12,8 +12,6 @@ use ipvs::{
 use proptest::collection::btree_map;
 use proptest::prelude::*;
 
-use super::memory::Memory;
-
 fn key() -> impl Strategy<Value = ServiceKey> {
     prop::sample::select(vec![
         ServiceKey::tcp([192, 0, 2, 1], 80),
@@ -105,11 +103,6 @@ pub(crate) fn arbitrary_desired() -> impl Strategy<Value = Desired> {
         services: services.into_iter().collect::<BTreeMap<_, _>>(),
         ..Desired::default()
     })
-}
-
-/// The configuration in the kernel.
-pub(crate) fn configured(memory: &Memory) -> Vec<(Service, Vec<Server>)> {
-    memory.services()
 }
 
 /// The configuration that is declared.

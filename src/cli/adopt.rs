@@ -1,0 +1,57 @@
+//! `director adopt` and `director disown`: the ledger changes, the kernel does not.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use ipvs::ServiceKey;
+
+use super::args::{Adopt, Args, Disown};
+use super::exit::Exit;
+use super::session::Session;
+use crate::apply::Ledger;
+use crate::state::{DesiredService, Owned};
+
+/// How long another director is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) fn adopt(args: &Args, verb: &Adopt) -> anyhow::Result<Exit> {
+    let mut session = Session::open(args)?;
+    let _lock = session.lock(PATIENCE)?;
+    let observed = session.observe()?;
+    let mut ownership = session.ownership(&observed)?;
+    let keys: Vec<ServiceKey> = if verb.which.all {
+        observed.services.keys().copied().collect()
+    } else {
+        verb.which.services.clone()
+    };
+    for key in keys {
+        if !observed.services.contains_key(&key) {
+            bail!("there is no service {key} in the kernel; nothing was adopted");
+        }
+        let owned = Owned { name: key.to_string(), drain: DesiredService::DEFAULT_DRAIN };
+        ownership.services.entry(key).or_insert(owned);
+    }
+    Ledger::write(&session.store, &session.incarnation, &ownership)?;
+    Ok(Exit::Done)
+}
+
+pub(crate) fn disown(args: &Args, verb: &Disown) -> anyhow::Result<Exit> {
+    let mut session = Session::open(args)?;
+    let _lock = session.lock(PATIENCE)?;
+    let observed = session.observe()?;
+    let mut ownership = session.ownership(&observed)?;
+    let keys: Vec<ServiceKey> = if verb.which.all {
+        ownership.services.keys().copied().collect()
+    } else {
+        verb.which.services.clone()
+    };
+    for key in keys {
+        if ownership.services.remove(&key).is_none() {
+            bail!("{key} is not owned; nothing was disowned");
+        }
+        ownership.leaving.remove(&key);
+        ownership.drains.retain(|(service, _), _| *service != key);
+    }
+    Ledger::write(&session.store, &session.incarnation, &ownership)?;
+    Ok(Exit::Done)
+}

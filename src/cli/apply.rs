@@ -1,0 +1,148 @@
+//! `director apply`.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+
+use super::args::{Apply, Args};
+use super::confirm::{self, refuse_while_unconfirmed};
+use super::exit::Exit;
+use super::load::load;
+use super::output::{consent, print, style};
+use super::planfile::PlanFile;
+use super::progress::Bar;
+use super::session::Session;
+use crate::apply::{Applied, ApplyError, Lock, Pending, Platform, converge};
+use crate::plan::Plan;
+use crate::state::Desired;
+
+/// How often a drain is looked at.
+const DRAIN_PAUSE: Duration = Duration::from_millis(500);
+
+pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
+    let saved = PlanFile::read(&verb.file)?;
+    let desired = match &saved {
+        Some(saved) => saved.desired.clone(),
+        None => match load(args, &verb.file)? {
+            Some(desired) => desired,
+            None => return Ok(Exit::Failed),
+        },
+    };
+    let mut session = Session::open(args)?;
+    let lock = session.lock(verb.lock_timeout)?;
+    refuse_while_unconfirmed(&session)?;
+
+    // Looked at once more inside `converge`, under the same lock: nobody else of us is at work.
+    let plan = session.plan(&desired)?;
+    if let Some(saved) = &saved {
+        saved.verify(&session.incarnation, &plan)?;
+    }
+    let now = session.kernel.now();
+    print(&plan.render(now, style(args)))?;
+    if !plan.objections.is_empty() && !verb.force {
+        bail!("refused: {} (see above)", count(plan.objections.len(), "reason"));
+    }
+    if !plan.is_empty() && !consent(verb.yes, "Apply these changes?")? {
+        eprintln!("Nothing was done.");
+        return Ok(Exit::Failed);
+    }
+    let Some(applied) = carry_out(&mut session, &desired, &plan)? else {
+        bail!("the tables changed while you looked at the plan; nothing was done");
+    };
+    report(&applied);
+    if let Some(time) = verb.confirm_within.filter(|_| applied.steps > 0) {
+        let until = session.kernel.now().after(time);
+        Pending::new(&session.incarnation, until, &applied.undo, &applied.before)
+            .write(&session.store)?;
+        confirm::start_guard(args)?;
+        eprintln!("Undone in {}s, unless: director confirm", time.as_secs());
+    }
+    if verb.drain_wait {
+        wait_for_drains(&mut session, &desired, applied, &lock)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Carries out what was shown, and only that.
+fn carry_out(
+    session: &mut Session,
+    desired: &Desired,
+    shown: &Plan,
+) -> anyhow::Result<Option<Applied>> {
+    let bar = Bar::new(shown.steps.len());
+    let result = converge(
+        &mut session.kernel,
+        &session.store,
+        &session.incarnation,
+        desired,
+        |plan| same_changes(plan, shown),
+        &mut |progress| bar.show(progress),
+    );
+    bar.clear();
+    result.map_err(explain)
+}
+
+fn same_changes(plan: &Plan, shown: &Plan) -> bool {
+    let changes = plan.steps.iter().map(|step| &step.change);
+    changes.eq(shown.steps.iter().map(|step| &step.change))
+}
+
+/// All that failed, where it is more than one thing.
+fn explain(error: ApplyError) -> anyhow::Error {
+    if let ApplyError::Failed { failed, unrestored } = &error {
+        for failed in failed.iter().skip(1) {
+            eprintln!("director: also: {failed}");
+        }
+        for unrestored in unrestored {
+            eprintln!("director: {unrestored}");
+        }
+    }
+    error.into()
+}
+
+fn report(applied: &Applied) {
+    if applied.steps > 0 {
+        eprintln!("Applied: {}.", count(applied.steps, "change"));
+    }
+    if !applied.plan.draining.is_empty() {
+        let draining = count(applied.plan.draining.len(), "server");
+        eprintln!("Draining: {draining}; the next `director apply` removes what is done.");
+    }
+}
+
+fn count(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
+/// Looks again until nothing drains. Each drain has its deadline, so this ends.
+fn wait_for_drains(
+    session: &mut Session,
+    desired: &Desired,
+    mut applied: Applied,
+    _lock: &Lock,
+) -> anyhow::Result<()> {
+    let longest = applied.plan.draining.iter().map(|draining| draining.until).max();
+    let left = longest.map(|until| session.kernel.now().until(until)).unwrap_or_default();
+    // Past the last deadline the plan is to delete, whatever is open.
+    let end = Instant::now() + left + Duration::from_secs(10);
+    while !applied.plan.draining.is_empty() {
+        if Instant::now() > end {
+            bail!("servers still drain past their time; see `director plan`");
+        }
+        thread::sleep(DRAIN_PAUSE);
+        let result = converge(
+            &mut session.kernel,
+            &session.store,
+            &session.incarnation,
+            desired,
+            |_| true,
+            &mut |_| {},
+        );
+        if let Some(next) = result.map_err(explain)? {
+            applied = next;
+        }
+    }
+    eprintln!("Drained.");
+    Ok(())
+}

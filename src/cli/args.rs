@@ -1,0 +1,270 @@
+//! The command line. Texts for `--help`, the man pages and the completions are all made from it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+use ipvs::ServiceKey;
+
+/// Declares what Linux's layer-4 load balancer (IPVS) does, and makes it so.
+#[derive(Debug, Parser)]
+#[command(
+    name = "director",
+    version,
+    propagate_version = true,
+    after_help = "Start with: director export > services.toml; director check services.toml; \
+                  director plan services.toml; director apply services.toml"
+)]
+pub struct Args {
+    /// Where ledger and journal are kept, in a directory for each network namespace.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "DIRECTOR_STATE_DIR",
+        default_value = "/var/lib/director",
+        value_hint = ValueHint::DirPath
+    )]
+    pub(crate) state_dir: PathBuf,
+
+    /// Work in the network namespace of this name (`ip netns list`).
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) netns: Option<String>,
+
+    /// Colours: on a terminal, always, or never. `NO_COLOR` is heeded.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Colour,
+
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    Check(Check),
+    Plan(Plan),
+    Apply(Apply),
+    /// Keep what an `apply --confirm-within` did.
+    Confirm,
+    /// Undoes an `apply --confirm-within` when its time is over. Started by it.
+    #[command(hide = true)]
+    Guard,
+    Export(Export),
+    Flush(Flush),
+    Adopt(Adopt),
+    Disown(Disown),
+    /// Print the JSON Schema of the service file.
+    ///
+    /// A file that names it gets completion in an editor: `#:schema ./director.schema.json` as
+    /// its first line in TOML, `"$schema"` in JSON.
+    #[command(after_help = "Example:\n  director schema > director.schema.json")]
+    Schema,
+    Completions(Completions),
+    Man(Man),
+}
+
+/// Check a service file. Needs neither root nor a kernel with IPVS.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  director check services.toml\n  director check --strict services.toml"
+)]
+pub(crate) struct Check {
+    /// The service file, TOML or (by its ending) JSON.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Warnings are errors.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// The form of the diagnostics.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub(crate) format: TextOrJson,
+}
+
+/// Show what would change, and what that does to traffic.
+///
+/// Exit code: 0 nothing would change, 2 something would, 1 error.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  director plan services.toml\n  director plan services.toml --out tonight.plan && director apply tonight.plan"
+)]
+pub(crate) struct Plan {
+    /// The service file.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// The form of the plan.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub(crate) format: TextOrJson,
+    /// Also save the plan, for `director apply PLAN`.
+    #[arg(long, value_name = "PLAN", value_hint = ValueHint::FilePath)]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Make the kernel what a service file declares, or carry out a saved plan.
+///
+/// All or nothing: when something fails, what was done is undone.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  director apply services.toml\n  director apply services.toml --yes --confirm-within 60s && director confirm"
+)]
+pub(crate) struct Apply {
+    /// The service file, or a plan saved by `director plan --out`.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Carry out a plan that takes away more of a service than the policy allows.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Wait until servers that drain are gone.
+    #[arg(long)]
+    pub(crate) drain_wait: bool,
+    /// Undo it all after that time, unless `director confirm` comes first: whoever cuts himself
+    /// off gets back in.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) confirm_within: Option<Duration>,
+    /// Wait so long for another director that is at work.
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
+    pub(crate) lock_timeout: Duration,
+}
+
+/// Write what is in the kernel as a service file that, applied, changes nothing.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  director export > services.toml")]
+pub(crate) struct Export {
+    /// The form of the file.
+    #[arg(long, value_name = "FORM", default_value = "toml")]
+    pub(crate) format: ExportFormat,
+}
+
+/// Delete the services that director owns, and nothing else.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Flush {
+    /// Do not ask.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+/// Make services in the kernel director's own, without changing them.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  director adopt tcp://192.0.2.10:80")]
+pub(crate) struct Adopt {
+    #[command(flatten)]
+    pub(crate) which: Which,
+}
+
+/// Forget that services are director's own, without changing them.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Disown {
+    #[command(flatten)]
+    pub(crate) which: Which,
+}
+
+#[derive(Debug, ClapArgs)]
+#[group(required = true)]
+pub(crate) struct Which {
+    /// The services: `tcp://192.0.2.10:80`, `fwmark://7`.
+    #[arg(value_name = "SERVICE")]
+    pub(crate) services: Vec<ServiceKey>,
+    /// All of them.
+    #[arg(long, conflicts_with = "services")]
+    pub(crate) all: bool,
+}
+
+/// Print a shell's completions.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  director completions bash > /etc/bash_completion.d/director")]
+pub(crate) struct Completions {
+    /// The shell.
+    pub(crate) shell: Shell,
+}
+
+/// Write the man pages, one for each verb.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Man {
+    /// The directory to write them to.
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) directory: PathBuf,
+}
+
+/// Text for people, JSON for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TextOrJson {
+    Text,
+    Json,
+}
+
+/// The forms of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    Toml,
+    Json,
+    /// Lines for `ipvsadm -R`.
+    Ipvsadm,
+}
+
+/// A time such as `500ms`, `90s`, `5m`, `2h`, at most a day.
+fn time(text: &str) -> Result<Duration, String> {
+    let digits = text
+        .find(|letter: char| !letter.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| wrong_time())?;
+    let milliseconds = match unit {
+        "ms" => Some(number),
+        "s" => number.checked_mul(1000),
+        "m" => number.checked_mul(60_000),
+        "h" => number.checked_mul(3_600_000),
+        _ => None,
+    };
+    milliseconds
+        .filter(|milliseconds| *milliseconds <= 86_400_000)
+        .map(Duration::from_millis)
+        .ok_or_else(wrong_time)
+}
+
+fn wrong_time() -> String {
+    "a time is written as 500ms, 90s, 5m or 2h, and is at most a day".into()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_before_or_after_the_verb() {
+        for line in [
+            "director --netns blue check x.toml",
+            "director check x.toml --netns blue",
+        ] {
+            let args = Args::try_parse_from(line.split(' ')).unwrap();
+            assert_eq!(args.netns.as_deref(), Some("blue"));
+        }
+    }
+
+    #[test]
+    fn times() {
+        assert_eq!(time("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(time("5m"), Ok(Duration::from_secs(300)));
+        assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
+        for wrong in ["", "5", "s", "-1s", "25h", "1d", "99999999999999999999s"] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
+    }
+}

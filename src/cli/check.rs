@@ -1,0 +1,16 @@
+//! `director check`.
+
+use super::args::{Args, Check, TextOrJson};
+use super::exit::Exit;
+use super::load::{print, read};
+use super::output;
+
+pub(crate) fn run(args: &Args, verb: &Check) -> anyhow::Result<Exit> {
+    let outcome = read(&verb.file)?;
+    match verb.format {
+        TextOrJson::Text => print(args, &outcome),
+        TextOrJson::Json => output::print(&format!("{:#}\n", outcome.report()))?,
+    }
+    let failed = outcome.desired.is_none() || (verb.strict && outcome.warnings() > 0);
+    Ok(if failed { Exit::Failed } else { Exit::Done })
+}

@@ -1,0 +1,77 @@
+//! `director confirm`, and the guard that undoes what nobody confirmed.
+//!
+//! The guard is a process of its own in a session of its own, so that it lives on when the
+//! terminal of whoever applied is gone: that he cut himself off is what it is for.
+
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+use super::args::Args;
+use super::exit::Exit;
+use super::session::Session;
+use crate::apply::{Pending, Platform};
+
+/// How often the guard looks whether it was confirmed.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long the others wait for whoever is at work.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
+    let session = Session::open(args)?;
+    let _lock = session.lock(PATIENCE)?;
+    if Pending::read(&session.store, &session.incarnation)?.is_none() {
+        bail!("there is nothing to confirm: no `apply --confirm-within` waits, or its time is over");
+    }
+    Pending::confirm(&session.store)?;
+    eprintln!("Confirmed.");
+    Ok(Exit::Done)
+}
+
+/// An application on top of one that may be undone could not be undone with it.
+pub(crate) fn refuse_while_unconfirmed(session: &Session) -> anyhow::Result<()> {
+    if let Some(pending) = Pending::read(&session.store, &session.incarnation)? {
+        let left = session.kernel.now().until(pending.until());
+        bail!(
+            "the last apply waits for `director confirm` ({}s left); confirm it, or wait until it \
+             is undone",
+            left.as_secs()
+        );
+    }
+    Ok(())
+}
+
+/// Starts the guard for the namespace and state directory of this run.
+pub(crate) fn start_guard(args: &Args) -> anyhow::Result<()> {
+    let mut guard = Command::new(std::env::current_exe()?);
+    guard.arg("--state-dir").arg(std::path::absolute(&args.state_dir)?);
+    // Already in the namespace: the child inherits it.
+    guard.arg("guard").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    guard.spawn().context("cannot start the guard that undoes it; confirm or undo by hand")?;
+    Ok(())
+}
+
+/// Waits, and undoes.
+pub(crate) fn guard(args: &Args) -> anyhow::Result<Exit> {
+    // Out of the terminal's reach. It fails only for a process that leads a group already.
+    let _ = nix::unistd::setsid();
+    let mut session = Session::open(args)?;
+    loop {
+        let Some(pending) = Pending::read(&session.store, &session.incarnation)? else {
+            return Ok(Exit::Done);
+        };
+        let left = session.kernel.now().until(pending.until());
+        if left.is_zero() {
+            break;
+        }
+        thread::sleep(left.min(PAUSE));
+    }
+    let _lock = session.lock(PATIENCE)?;
+    // Confirmed at the last moment?
+    if let Some(pending) = Pending::read(&session.store, &session.incarnation)? {
+        pending.undo(&mut session.kernel, &session.store)?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,24 @@
+//! Exit codes.
+
+use std::process::ExitCode;
+
+/// How the program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// 0: done, or nothing to do.
+    Done,
+    /// 1: something went wrong; stderr says what.
+    Failed,
+    /// 2: `plan` found changes.
+    Changes,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Changes => 2,
+        })
+    }
+}

@@ -1,0 +1,50 @@
+//! `director flush`.
+
+use std::time::Duration;
+
+use super::args::{Args, Flush};
+use super::confirm::refuse_while_unconfirmed;
+use super::exit::Exit;
+use super::output::{consent, print, style};
+use super::session::Session;
+use crate::apply::{Ledger, Platform, converge};
+use crate::plan::{Situation, diff};
+use crate::state::Desired;
+
+/// How long another director is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) fn run(args: &Args, verb: &Flush) -> anyhow::Result<Exit> {
+    let mut session = Session::open(args)?;
+    let _lock = session.lock(PATIENCE)?;
+    refuse_while_unconfirmed(&session)?;
+    let observed = session.observe()?;
+    let mut ownership = session.ownership(&observed)?;
+    // At once: who flushes does not want to wait.
+    for owned in ownership.services.values_mut() {
+        owned.drain = Duration::ZERO;
+    }
+    ownership.leaving.clear();
+    let desired = Desired::default();
+    let now = session.kernel.now();
+    let plan =
+        diff(&Situation { desired: &desired, observed: &observed, ownership: &ownership, now });
+    print(&plan.render(now, style(args)))?;
+    if plan.is_empty() {
+        return Ok(Exit::Done);
+    }
+    if !consent(verb.yes, "Delete these services?")? {
+        eprintln!("Nothing was done.");
+        return Ok(Exit::Failed);
+    }
+    Ledger::write(&session.store, &session.incarnation, &ownership)?;
+    converge(
+        &mut session.kernel,
+        &session.store,
+        &session.incarnation,
+        &desired,
+        |_| true,
+        &mut |_| {},
+    )?;
+    Ok(Exit::Done)
+}

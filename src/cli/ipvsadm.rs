@@ -1,0 +1,103 @@
+//! The tables as lines for `ipvsadm -R`, in its own order and with its own options.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+
+use ipvs::{
+    ForwardMethod, Netmask, Protocol, Server, Service, ServiceFlags, ServiceKey, TunnelFlags,
+    TunnelKind,
+};
+
+use crate::state::Observed;
+
+/// One line for each service and server.
+pub(crate) fn lines(observed: &Observed) -> String {
+    let mut text = String::new();
+    for service in observed.services.values() {
+        let key = key_words(&service.entry.service.key);
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "-A {key}{}", service_words(&service.entry.service));
+        let servers = service.order.iter().filter_map(|server| service.servers.get(server));
+        for entry in servers {
+            let _ = writeln!(text, "-a {key}{}", server_words(&entry.server));
+        }
+    }
+    text
+}
+
+fn key_words(key: &ServiceKey) -> String {
+    match *key {
+        ServiceKey::Address { protocol, address, port } => {
+            let option = match protocol {
+                Protocol::Tcp => "-t",
+                Protocol::Udp => "-u",
+                Protocol::Sctp => "--sctp-service",
+            };
+            format!("{option} {}", SocketAddr::new(address, port))
+        }
+        ServiceKey::Fwmark { family: ipvs::Family::V4, mark } => format!("-f {mark}"),
+        ServiceKey::Fwmark { family: ipvs::Family::V6, mark } => format!("-f {mark} -6"),
+    }
+}
+
+fn service_words(service: &Service) -> String {
+    let mut words = format!(" -s {}", service.scheduler);
+    if service.flags.contains(ServiceFlags::PERSISTENT) {
+        let _ = write!(words, " -p {}", service.timeout);
+        if service.netmask != Netmask::host(service.key.family()) {
+            let _ = write!(words, " -M {}", service.netmask);
+        }
+    }
+    if let Some(engine) = service.engine {
+        let _ = write!(words, " --pe {engine}");
+    }
+    if service.flags.contains(ServiceFlags::ONE_PACKET) {
+        words.push_str(" -o");
+    }
+    let flags = [
+        (ServiceFlags::SCHED_1, "flag-1"),
+        (ServiceFlags::SCHED_2, "flag-2"),
+        (ServiceFlags::SCHED_3, "flag-3"),
+    ];
+    let set = flags.into_iter().filter(|(flag, _)| service.flags.contains(*flag));
+    let names: Vec<_> = set.map(|(_, name)| name).collect();
+    if !names.is_empty() {
+        let _ = write!(words, " -b {}", names.join(","));
+    }
+    words
+}
+
+fn server_words(server: &Server) -> String {
+    let method = match server.forward {
+        ForwardMethod::Masquerade => "-m",
+        ForwardMethod::Tunnel => "-i",
+        _ => "-g",
+    };
+    let mut words = format!(" -r {} {method} -w {}", server.key, server.weight);
+    if server.upper_threshold != 0 {
+        let _ = write!(words, " -x {}", server.upper_threshold);
+    }
+    if server.lower_threshold != 0 {
+        let _ = write!(words, " -y {}", server.lower_threshold);
+    }
+    if server.forward == ForwardMethod::Tunnel {
+        words.push_str(&tunnel_words(server));
+    }
+    words
+}
+
+fn tunnel_words(server: &Server) -> String {
+    let tunnel = server.tunnel;
+    let checksum = if tunnel.flags.contains(TunnelFlags::REMCSUM) {
+        " --tun-remcsum"
+    } else if tunnel.flags.contains(TunnelFlags::CSUM) {
+        " --tun-csum"
+    } else {
+        " --tun-nocsum"
+    };
+    match tunnel.kind {
+        TunnelKind::Gue => format!(" --tun-type gue --tun-port {}{checksum}", tunnel.port),
+        TunnelKind::Gre => format!(" --tun-type gre{checksum}"),
+        TunnelKind::Ipip | TunnelKind::Other(_) => " --tun-type ipip".to_owned(),
+    }
+}

@@ -1,0 +1,51 @@
+//! Reads a service file for a verb, its diagnostics on stderr.
+
+use std::path::Path;
+
+use super::args::Args;
+use super::output::colour_on_stderr;
+use crate::config::{self, Environment, Outcome};
+use crate::state::Desired;
+
+/// Reads the file; `-` is standard input.
+pub(crate) fn read(path: &Path) -> std::io::Result<Outcome> {
+    let environment = Environment::of_process();
+    if path != Path::new("-") {
+        return Ok(config::load(path, &environment));
+    }
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes)?;
+    // No JSON service file begins otherwise, and no TOML one can.
+    let json = bytes.trim_ascii_start().first() == Some(&b'{');
+    let format = if json { config::Format::Json } else { config::Format::Toml };
+    let files = &config::Disk;
+    Ok(config::load_text("(stdin)", bytes, format, Path::new("."), files, &environment))
+}
+
+/// What the file declares, or `None` when it has mistakes, which are printed then.
+pub(crate) fn load(args: &Args, path: &Path) -> anyhow::Result<Option<Desired>> {
+    let outcome = read(path)?;
+    print(args, &outcome);
+    Ok(outcome.desired)
+}
+
+/// Prints the diagnostics, and how many there are.
+pub(crate) fn print(args: &Args, outcome: &Outcome) {
+    if outcome.diagnostics.is_empty() {
+        return;
+    }
+    let style = if colour_on_stderr(args) { config::Style::Coloured } else { config::Style::Plain };
+    eprint!("{}", outcome.render(style));
+    eprintln!("\n{}.", summary(outcome));
+}
+
+/// `2 mistakes, 1 warning`.
+pub(crate) fn summary(outcome: &Outcome) -> String {
+    let count = |number: usize, thing: &str| match number {
+        1 => format!("1 {thing}"),
+        _ => format!("{number} {thing}s"),
+    };
+    let counts = [(outcome.errors(), "mistake"), (outcome.warnings(), "warning")];
+    let counts = counts.iter().filter(|(number, _)| *number > 0);
+    counts.map(|(number, thing)| count(*number, thing)).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,69 @@
+//! The program `director`: a file for each verb.
+//!
+//! ```text
+//!   args.rs (what was typed) ─► one verb ─► exit.rs
+//!               │                  │
+//!               └─ session.rs: state directory, lock, kernel, in the chosen namespace
+//! ```
+//!
+//! Data goes to stdout, everything else to stderr. Colours only on a terminal, and not with
+//! `NO_COLOR`.
+
+mod adopt;
+mod apply;
+mod args;
+mod check;
+mod completions;
+mod confirm;
+mod exit;
+mod export;
+mod ipvsadm;
+mod flush;
+mod load;
+mod man;
+mod output;
+mod plan;
+mod planfile;
+mod progress;
+mod schema;
+mod session;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use args::Args;
+use args::Verb;
+use exit::Exit;
+
+/// Runs the program and says how it ended.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(&args) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            if !output::is_closed_pipe(&error) {
+                eprintln!("director: {error:#}");
+            }
+            Exit::Failed.into()
+        }
+    }
+}
+
+fn run(args: &Args) -> anyhow::Result<Exit> {
+    match &args.verb {
+        Verb::Check(verb) => check::run(args, verb),
+        Verb::Plan(verb) => plan::run(args, verb),
+        Verb::Apply(verb) => apply::run(args, verb),
+        Verb::Confirm => confirm::run(args),
+        Verb::Guard => confirm::guard(args),
+        Verb::Export(verb) => export::run(args, verb),
+        Verb::Flush(verb) => flush::run(args, verb),
+        Verb::Adopt(verb) => adopt::adopt(args, verb),
+        Verb::Disown(verb) => adopt::disown(args, verb),
+        Verb::Schema => schema::run(),
+        Verb::Completions(verb) => completions::run(verb),
+        Verb::Man(verb) => man::run(verb),
+    }
+}

@@ -1,0 +1,97 @@
+//! What the verbs that touch the kernel have in common.
+
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use nix::sched::{CloneFlags, setns};
+
+use super::args::Args;
+use crate::apply::{Incarnation, Journal, Kernel, Ledger, Lock, Platform, Store};
+use crate::plan::{Plan, Situation, diff};
+use crate::state::{Desired, Observed, Ownership};
+
+/// The kernel of the chosen namespace, and what is remembered of it.
+pub(crate) struct Session {
+    pub(crate) kernel: Kernel,
+    pub(crate) store: Store,
+    pub(crate) incarnation: Incarnation,
+}
+
+impl Session {
+    /// Enters the namespace and connects. The program has one thread at this time.
+    pub(crate) fn open(args: &Args) -> anyhow::Result<Self> {
+        if let Some(name) = &args.netns {
+            enter(name)?;
+        }
+        let incarnation = Incarnation::current().context("cannot read /proc")?;
+        // By inode, so that `ip netns exec` and --netns mean the same directory.
+        let directory = args
+            .state_dir
+            .join(format!("net-{}", incarnation.namespace.1));
+        let kernel = Kernel::connect()?;
+        let store = Store::open(directory)?;
+        Ok(Self {
+            kernel,
+            store,
+            incarnation,
+        })
+    }
+
+    /// Takes the lock for as long as what is returned lives.
+    pub(crate) fn lock(&self, patience: Duration) -> anyhow::Result<Lock> {
+        Ok(Lock::take(&self.store, patience)?)
+    }
+
+    /// Reads the kernel.
+    pub(crate) fn observe(&mut self) -> anyhow::Result<Observed> {
+        Ok(self.kernel.observe()?)
+    }
+
+    /// What is owned; after an interrupted run, what that was to own too.
+    pub(crate) fn ownership(&self, observed: &Observed) -> anyhow::Result<Ownership> {
+        let ownership = Ledger::read(&self.store, &self.incarnation)?;
+        let interrupted = Journal::interrupted(&self.store, &self.incarnation)?;
+        Ok(match interrupted {
+            Some(journal) => {
+                eprintln!(
+                    "director: an earlier run (process {}) ended in the middle of {} changes; \
+                     `apply` finishes what is declared now",
+                    journal.pid,
+                    journal.changes.len()
+                );
+                journal.recover(ownership, observed)
+            }
+            None => ownership,
+        })
+    }
+
+    /// The plan for what is declared.
+    pub(crate) fn plan(&mut self, desired: &Desired) -> anyhow::Result<Plan> {
+        let observed = self.observe()?;
+        let ownership = self.ownership(&observed)?;
+        let now = self.kernel.now();
+        Ok(diff(&Situation {
+            desired,
+            observed: &observed,
+            ownership: &ownership,
+            now,
+        }))
+    }
+}
+
+fn enter(name: &str) -> anyhow::Result<()> {
+    if name.is_empty() || name.contains('/') || name == "." || name == ".." {
+        bail!("`{name}` is not the name of a network namespace");
+    }
+    let path = Path::new("/run/netns").join(name);
+    let file = File::open(&path).with_context(|| {
+        format!(
+            "there is no network namespace `{name}` ({})",
+            path.display()
+        )
+    })?;
+    setns(file, CloneFlags::CLONE_NEWNET)
+        .with_context(|| format!("cannot enter network namespace `{name}`"))
+}

@@ -1,0 +1,7 @@
+//! The program `director`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    director::cli::main()
+}

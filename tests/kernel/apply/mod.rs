@@ -1,0 +1,50 @@
+//! Plans carried out on a real kernel: random tables, and connections that live through changes.
+
+mod connections;
+mod random;
+mod watched;
+
+use director::apply::{Applied, ApplyError, Incarnation, Kernel, Platform, Store, converge};
+use director::state::Desired;
+
+/// A state directory of its own.
+struct State {
+    _directory: tempfile::TempDir,
+    store: Store,
+    incarnation: Incarnation,
+}
+
+impl State {
+    /// For the namespace of the calling thread.
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path().join("state")).unwrap();
+        let incarnation = Incarnation::current().unwrap();
+        Self {
+            _directory: directory,
+            store,
+            incarnation,
+        }
+    }
+
+    fn apply_on(
+        &self,
+        platform: &mut impl Platform,
+        desired: &Desired,
+    ) -> Result<Applied, ApplyError> {
+        let agreed = |_: &director::plan::Plan| true;
+        let applied = converge(
+            platform,
+            &self.store,
+            &self.incarnation,
+            desired,
+            agreed,
+            &mut |_| {},
+        )?;
+        Ok(applied.expect("it was agreed to"))
+    }
+
+    fn apply(&self, desired: &Desired) -> Result<Applied, ApplyError> {
+        self.apply_on(&mut Kernel::connect().unwrap(), desired)
+    }
+}
