@@ -6,13 +6,17 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod apply;
 
 mod forwarding;
 mod live;
 mod library_batches;
 mod library_connections;
 mod library_dumps;
+mod ipvsadm;
+mod ldirectord;
 mod library_errors;
+mod library_examples;
 mod library_rig;
 mod library_socket;
 mod library_tables;
