@@ -5,5 +5,7 @@
 //! `ARCHITECTURE.md` shows the rooms and how they depend on each other.
 
 pub mod apply;
+pub mod cli;
+pub mod config;
 pub mod plan;
 pub mod state;

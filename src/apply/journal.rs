@@ -3,7 +3,8 @@
 //! If the program ends in the middle, the next one finds it and knows what was begun. It does not
 //! need to know how far that came: a plan made from the tables as they are leads to what is
 //! declared from anywhere. What the tables cannot tell is who owns the services that the
-//! interrupted run made, and until when its servers drain; that is in here.
+//! interrupted run made, and until when its servers drain; that is in here, beside what every
+//! object that is changed or deleted was before. (What is created was not there before.)
 
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +24,10 @@ pub struct Journal {
     incarnation: Incarnation,
     /// The process that began it.
     pub pid: u32,
-    /// What was to be done.
-    pub changes: Vec<Begun>,
+    /// How many changes were to be made.
+    pub changes: usize,
+    /// What brings back what is changed or deleted, in the order in which it would be.
+    pub before: Vec<Record>,
     /// The ledger as it was to be afterwards.
     after: Ledger,
 }
@@ -33,15 +36,19 @@ impl Journal {
     /// The journal of a plan, before it is begun.
     #[must_use]
     pub fn of(plan: &Plan, incarnation: &Incarnation) -> Self {
-        let record = |step: &Step| Begun {
-            change: Record::from(&step.change),
-            undo: step.undo.iter().map(Record::from).collect(),
-        };
+        let replaces = |step: &&Step| !step.change.creates();
+        let undo = plan
+            .steps
+            .iter()
+            .rev()
+            .filter(replaces)
+            .flat_map(|step| &step.undo);
         Self {
             version: 1,
             incarnation: incarnation.clone(),
             pid: std::process::id(),
-            changes: plan.steps.iter().map(record).collect(),
+            changes: plan.steps.len(),
+            before: undo.map(Record::from).collect(),
             after: Ledger::new(incarnation, &plan.ownership),
         }
     }
@@ -98,13 +105,4 @@ impl Journal {
         }
         ownership
     }
-}
-
-/// A change that was to be done, and what undoes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Begun {
-    /// The change.
-    pub change: Record,
-    /// What gives back the configuration from before.
-    pub undo: Vec<Record>,
 }

@@ -27,7 +27,7 @@ mod store;
 pub use carry::{Cause, Failed, Progress, Unrestored};
 pub use converge::{Applied, ApplyError, converge};
 pub use incarnation::Incarnation;
-pub use journal::{Begun, Journal};
+pub use journal::Journal;
 pub use kernel::Kernel;
 pub use ledger::Ledger;
 pub use lock::{Lock, LockError};

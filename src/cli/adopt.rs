@@ -28,7 +28,10 @@ pub(crate) fn adopt(args: &Args, verb: &Adopt) -> anyhow::Result<Exit> {
         if !observed.services.contains_key(&key) {
             bail!("there is no service {key} in the kernel; nothing was adopted");
         }
-        let owned = Owned { name: key.to_string(), drain: DesiredService::DEFAULT_DRAIN };
+        let owned = Owned {
+            name: key.to_string(),
+            drain: DesiredService::DEFAULT_DRAIN,
+        };
         ownership.services.entry(key).or_insert(owned);
     }
     Ledger::write(&session.store, &session.incarnation, &ownership)?;

@@ -41,7 +41,10 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
     let now = session.kernel.now();
     print(&plan.render(now, style(args)))?;
     if !plan.objections.is_empty() && !verb.force {
-        bail!("refused: {} (see above)", count(plan.objections.len(), "reason"));
+        bail!(
+            "refused: {} (see above)",
+            count(plan.objections.len(), "reason")
+        );
     }
     if !plan.is_empty() && !consent(verb.yes, "Apply these changes?")? {
         eprintln!("Nothing was done.");
@@ -112,7 +115,11 @@ fn report(applied: &Applied) {
 }
 
 fn count(number: usize, thing: &str) -> String {
-    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+    if number == 1 {
+        format!("1 {thing}")
+    } else {
+        format!("{number} {thing}s")
+    }
 }
 
 /// Looks again until nothing drains. Each drain has its deadline, so this ends.
@@ -122,8 +129,15 @@ fn wait_for_drains(
     mut applied: Applied,
     _lock: &Lock,
 ) -> anyhow::Result<()> {
-    let longest = applied.plan.draining.iter().map(|draining| draining.until).max();
-    let left = longest.map(|until| session.kernel.now().until(until)).unwrap_or_default();
+    let longest = applied
+        .plan
+        .draining
+        .iter()
+        .map(|draining| draining.until)
+        .max();
+    let left = longest
+        .map(|until| session.kernel.now().until(until))
+        .unwrap_or_default();
     // Past the last deadline the plan is to delete, whatever is open.
     let end = Instant::now() + left + Duration::from_secs(10);
     while !applied.plan.draining.is_empty() {

@@ -23,7 +23,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let session = Session::open(args)?;
     let _lock = session.lock(PATIENCE)?;
     if Pending::read(&session.store, &session.incarnation)?.is_none() {
-        bail!("there is nothing to confirm: no `apply --confirm-within` waits, or its time is over");
+        bail!(
+            "there is nothing to confirm: no `apply --confirm-within` waits, or its time is over"
+        );
     }
     Pending::confirm(&session.store)?;
     eprintln!("Confirmed.");
@@ -46,10 +48,18 @@ pub(crate) fn refuse_while_unconfirmed(session: &Session) -> anyhow::Result<()> 
 /// Starts the guard for the namespace and state directory of this run.
 pub(crate) fn start_guard(args: &Args) -> anyhow::Result<()> {
     let mut guard = Command::new(std::env::current_exe()?);
-    guard.arg("--state-dir").arg(std::path::absolute(&args.state_dir)?);
+    guard
+        .arg("--state-dir")
+        .arg(std::path::absolute(&args.state_dir)?);
     // Already in the namespace: the child inherits it.
-    guard.arg("guard").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    guard.spawn().context("cannot start the guard that undoes it; confirm or undo by hand")?;
+    guard
+        .arg("guard")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    guard
+        .spawn()
+        .context("cannot start the guard that undoes it; confirm or undo by hand")?;
     Ok(())
 }
 

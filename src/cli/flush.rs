@@ -27,8 +27,12 @@ pub(crate) fn run(args: &Args, verb: &Flush) -> anyhow::Result<Exit> {
     ownership.leaving.clear();
     let desired = Desired::default();
     let now = session.kernel.now();
-    let plan =
-        diff(&Situation { desired: &desired, observed: &observed, ownership: &ownership, now });
+    let plan = diff(&Situation {
+        desired: &desired,
+        observed: &observed,
+        ownership: &ownership,
+        now,
+    });
     print(&plan.render(now, style(args)))?;
     if plan.is_empty() {
         return Ok(Exit::Done);

@@ -17,7 +17,10 @@ pub(crate) fn lines(observed: &Observed) -> String {
         let key = key_words(&service.entry.service.key);
         // Writing to a String does not fail.
         let _ = writeln!(text, "-A {key}{}", service_words(&service.entry.service));
-        let servers = service.order.iter().filter_map(|server| service.servers.get(server));
+        let servers = service
+            .order
+            .iter()
+            .filter_map(|server| service.servers.get(server));
         for entry in servers {
             let _ = writeln!(text, "-a {key}{}", server_words(&entry.server));
         }
@@ -27,7 +30,11 @@ pub(crate) fn lines(observed: &Observed) -> String {
 
 fn key_words(key: &ServiceKey) -> String {
     match *key {
-        ServiceKey::Address { protocol, address, port } => {
+        ServiceKey::Address {
+            protocol,
+            address,
+            port,
+        } => {
             let option = match protocol {
                 Protocol::Tcp => "-t",
                 Protocol::Udp => "-u",
@@ -35,8 +42,14 @@ fn key_words(key: &ServiceKey) -> String {
             };
             format!("{option} {}", SocketAddr::new(address, port))
         }
-        ServiceKey::Fwmark { family: ipvs::Family::V4, mark } => format!("-f {mark}"),
-        ServiceKey::Fwmark { family: ipvs::Family::V6, mark } => format!("-f {mark} -6"),
+        ServiceKey::Fwmark {
+            family: ipvs::Family::V4,
+            mark,
+        } => format!("-f {mark}"),
+        ServiceKey::Fwmark {
+            family: ipvs::Family::V6,
+            mark,
+        } => format!("-f {mark} -6"),
     }
 }
 
@@ -59,7 +72,9 @@ fn service_words(service: &Service) -> String {
         (ServiceFlags::SCHED_2, "flag-2"),
         (ServiceFlags::SCHED_3, "flag-3"),
     ];
-    let set = flags.into_iter().filter(|(flag, _)| service.flags.contains(*flag));
+    let set = flags
+        .into_iter()
+        .filter(|(flag, _)| service.flags.contains(*flag));
     let names: Vec<_> = set.map(|(_, name)| name).collect();
     if !names.is_empty() {
         let _ = write!(words, " -b {}", names.join(","));

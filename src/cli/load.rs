@@ -17,9 +17,20 @@ pub(crate) fn read(path: &Path) -> std::io::Result<Outcome> {
     std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes)?;
     // No JSON service file begins otherwise, and no TOML one can.
     let json = bytes.trim_ascii_start().first() == Some(&b'{');
-    let format = if json { config::Format::Json } else { config::Format::Toml };
+    let format = if json {
+        config::Format::Json
+    } else {
+        config::Format::Toml
+    };
     let files = &config::Disk;
-    Ok(config::load_text("(stdin)", bytes, format, Path::new("."), files, &environment))
+    Ok(config::load_text(
+        "(stdin)",
+        bytes,
+        format,
+        Path::new("."),
+        files,
+        &environment,
+    ))
 }
 
 /// What the file declares, or `None` when it has mistakes, which are printed then.
@@ -34,7 +45,11 @@ pub(crate) fn print(args: &Args, outcome: &Outcome) {
     if outcome.diagnostics.is_empty() {
         return;
     }
-    let style = if colour_on_stderr(args) { config::Style::Coloured } else { config::Style::Plain };
+    let style = if colour_on_stderr(args) {
+        config::Style::Coloured
+    } else {
+        config::Style::Plain
+    };
     eprint!("{}", outcome.render(style));
     eprintln!("\n{}.", summary(outcome));
 }
@@ -45,7 +60,13 @@ pub(crate) fn summary(outcome: &Outcome) -> String {
         1 => format!("1 {thing}"),
         _ => format!("{number} {thing}s"),
     };
-    let counts = [(outcome.errors(), "mistake"), (outcome.warnings(), "warning")];
+    let counts = [
+        (outcome.errors(), "mistake"),
+        (outcome.warnings(), "warning"),
+    ];
     let counts = counts.iter().filter(|(number, _)| *number > 0);
-    counts.map(|(number, thing)| count(*number, thing)).collect::<Vec<_>>().join(", ")
+    counts
+        .map(|(number, thing)| count(*number, thing))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -22,5 +22,9 @@ pub(crate) fn run(args: &Args, verb: &Plan) -> anyhow::Result<Exit> {
         TextOrJson::Text => print(&plan.render(now, style(args)))?,
         TextOrJson::Json => print(&format!("{:#}\n", plan.to_json(now)))?,
     }
-    Ok(if plan.is_empty() { Exit::Done } else { Exit::Changes })
+    Ok(if plan.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Changes
+    })
 }

@@ -14,7 +14,9 @@ pub(crate) struct Bar {
 
 impl Bar {
     pub(crate) fn new(steps: usize) -> Self {
-        Self { shown: steps >= WORTH_IT && io::stderr().is_terminal() }
+        Self {
+            shown: steps >= WORTH_IT && io::stderr().is_terminal(),
+        }
     }
 
     pub(crate) fn show(&self, progress: Progress) {

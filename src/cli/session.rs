@@ -58,8 +58,7 @@ impl Session {
                 eprintln!(
                     "director: an earlier run (process {}) ended in the middle of {} changes; \
                      `apply` finishes what is declared now",
-                    journal.pid,
-                    journal.changes.len()
+                    journal.pid, journal.changes
                 );
                 journal.recover(ownership, observed)
             }

@@ -517,6 +517,7 @@ pub(super) const CHECKSUMS: &[Word] = &[Word {
     name: "remote",
     summary: "Remote checksum offload; GUE only.",
     aliases: &[],
+    odd: false,
 }];
 
 /// Keys of later versions, wherever they stand: a clearer answer than "unknown key".
@@ -537,7 +538,7 @@ impl Shape {
             Self::Bool => "true or false".to_owned(),
             Self::Off => "false".to_owned(),
             Self::Whole { least, most } => match (*least, *most) {
-                (least, most) if least == most => format!("{least}"),
+                (least, most) if least == most => format!("the number {least}"),
                 (least, INT_MAX | U32_MAX) => format!("a whole number from {least}"),
                 (least, most) => format!("a whole number from {least} to {most}"),
             },
@@ -550,8 +551,9 @@ impl Shape {
                 one_of(&shown.collect::<Vec<_>>(), words.len() > 4)
             }
             Self::Table(section) => {
-                let keys = section.keys.iter().take(3).map(|key| key.name);
-                let keys = keys.collect::<Vec<_>>().join(", ");
+                let names = section.keys.iter().map(|key| key.name);
+                let names = names.filter(|name| !name.starts_with('$'));
+                let keys = names.take(3).collect::<Vec<_>>().join(", ");
                 format!("a table with keys such as {keys}")
             }
             Self::Named(section) => format!("a table whose keys are names, each {}", section.name),

@@ -44,6 +44,8 @@ pub(super) struct ServerList {
 pub(super) struct ServiceDecl {
     pub(super) name: Spanned<String>,
     pub(super) listen: Vec<Spanned<Listen>>,
+    /// No listen address was left out because of a mistake in it.
+    pub(super) listens_all: bool,
     pub(super) servers: ServersDecl,
     pub(super) scheduler: Spanned<SchedulerDecl>,
     pub(super) forward: Option<Spanned<ForwardMethod>>,

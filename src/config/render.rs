@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Renderer, Snippet};
 
 use super::code::Severity;
 use super::diagnostic::{Diagnostic, Label, Note};
@@ -27,7 +27,7 @@ pub(super) fn render(diagnostics: &[Diagnostic], sources: &Sources, style: Style
         Style::Plain => Renderer::plain(),
         Style::Coloured => Renderer::styled(),
     };
-    // The window is what fits; the renderer is not to cut it again.
+    // What is shown is cut below; the renderer is not to cut it again.
     let renderer = renderer.term_width(4000);
     let mut out = String::new();
     for diagnostic in diagnostics {
@@ -49,12 +49,19 @@ fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
         .primary_title(diagnostic.message.as_str())
         .id(diagnostic.code.name());
     let mut elements: Vec<Element<'a>> = Vec::new();
-    for (index, label) in diagnostic.labels.iter().enumerate() {
-        let kind = match index {
-            0 => AnnotationKind::Primary,
-            _ => AnnotationKind::Context,
-        };
-        elements.extend(excerpt(label, kind, sources));
+    let places = diagnostic.labels.iter().enumerate();
+    let mut places: Vec<Place<'a>> = places
+        .map(|(index, label)| Place::new(label, index == 0, sources))
+        .collect();
+    while !places.is_empty() {
+        let first = places.remove(0);
+        // What stands near is shown together with it.
+        let near = places
+            .iter()
+            .take_while(|place| first.is_near(place))
+            .count();
+        let together: Vec<_> = std::iter::once(first).chain(places.drain(..near)).collect();
+        elements.push(snippet(&together).into());
     }
     for note in &diagnostic.notes {
         elements.push(match note {
@@ -65,58 +72,119 @@ fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
     Group::with_title(title).elements(elements)
 }
 
-/// Where it is, and the line with the text underlined.
-fn excerpt<'a>(label: &'a Label, kind: AnnotationKind, sources: &'a Sources) -> [Element<'a>; 2] {
-    let source = sources.file(label.span.file);
-    let (start, _) = sources.positions(label.span);
-    let shown = window(source, label.span.start as usize..label.span.end as usize);
-    let text = &source.text()[shown.text];
-    let annotation = kind.span(shown.underlined);
-    let annotation = match label.text.as_str() {
-        "" => annotation,
-        text => annotation.label(text),
-    };
-    let origin = Origin::path(source.path().display().to_string())
-        .line(start.line)
-        .char_column(start.column);
-    let snippet = Snippet::source(text)
-        .line_start(start.line)
-        .fold(false)
-        .annotation(annotation);
-    [origin.into(), snippet.into()]
-}
+/// The longest line that is shown whole, in bytes.
+const LINE: usize = 300;
+/// Of a longer one, how much is shown on either side of what is underlined.
+const AROUND: usize = 60;
+/// How far apart lines are that are shown together.
+const NEAR: usize = 8;
 
-/// What is shown of a file, and what of that is underlined.
-struct Window {
-    text: Range<usize>,
+/// What is underlined: the part of a span that is on its first line.
+struct Place<'a> {
+    source: &'a Source,
+    label: &'a str,
+    primary: bool,
+    line: usize,
+    line_range: Range<usize>,
     underlined: Range<usize>,
 }
 
-/// The longest part of a line that is shown on either side of what is underlined, in bytes.
-const AROUND: usize = 100;
-/// The longest part of a line that is underlined.
-const UNDERLINED: usize = 200;
-
-/// The first line of a span, or what of it is near the span.
-fn window(source: &Source, span: Range<usize>) -> Window {
-    let text = source.text();
-    let start = floor_boundary(text, span.start);
-    let line = source.line_range(source.line_of(start));
-    let start = start.min(line.end);
-    let end = floor_boundary(
-        text,
-        span.end.clamp(start, line.end).min(start + UNDERLINED),
-    );
-    let from = match start - line.start {
-        before if before > AROUND + UNDERLINED => floor_boundary(text, start - AROUND),
-        _ => line.start,
-    };
-    let to = match line.end - end {
-        after if after > AROUND + UNDERLINED => floor_boundary(text, end + AROUND),
-        _ => line.end,
-    };
-    Window {
-        text: from..to,
-        underlined: start - from..end.max(start) - from,
+impl<'a> Place<'a> {
+    fn new(label: &'a Label, primary: bool, sources: &'a Sources) -> Self {
+        let source = sources.file(label.span.file);
+        let text = source.text();
+        let start = floor_boundary(text, label.span.start as usize);
+        let line = source.line_of(start);
+        let line_range = source.line_range(line);
+        let start = start.min(line_range.end);
+        let end = (label.span.end as usize).clamp(start, line_range.end);
+        let end = floor_boundary(text, end.min(start + LINE)).max(start);
+        Self {
+            source,
+            label: &label.text,
+            primary,
+            line,
+            line_range,
+            underlined: start..end,
+        }
     }
+
+    fn is_long(&self) -> bool {
+        self.line_range.len() > LINE
+    }
+
+    /// Whether one piece of the file can show both.
+    fn is_near(&self, other: &Self) -> bool {
+        std::ptr::eq(self.source, other.source)
+            && self.line.abs_diff(other.line) <= NEAR
+            && !self.is_long()
+            && !other.is_long()
+    }
+
+    fn annotation(&self, underlined: Range<usize>) -> Annotation<'a> {
+        let kind = match self.primary {
+            true => AnnotationKind::Primary,
+            false => AnnotationKind::Context,
+        };
+        match self.label {
+            "" => kind.span(underlined),
+            label => kind.span(underlined).label(label),
+        }
+    }
+}
+
+/// A piece of a file with places that are near to each other.
+fn snippet<'a>(places: &[Place<'a>]) -> Snippet<'a, Annotation<'a>> {
+    let first = &places[0];
+    let path = first.source.path().display().to_string();
+    if first.is_long() {
+        return cut_line(first, path);
+    }
+    let start = places
+        .iter()
+        .min_by_key(|place| place.line)
+        .unwrap_or(first);
+    let end = places.iter().map(|place| place.line_range.end).max();
+    let from = start.line_range.start;
+    let annotations = places.iter().map(|place| {
+        let underlined = &place.underlined;
+        place.annotation(underlined.start - from..underlined.end - from)
+    });
+    Snippet::source(&first.source.text()[from..end.unwrap_or(from)])
+        .path(path)
+        .line_start(start.line + 1)
+        .annotations(annotations)
+}
+
+/// The part of a long line around a place. The column, which the renderer would count from the
+/// cut, becomes part of the path.
+fn cut_line<'a>(place: &Place<'a>, path: String) -> Snippet<'a, Annotation<'a>> {
+    let text = place.source.text();
+    let underlined = &place.underlined;
+    let from = underlined
+        .start
+        .saturating_sub(AROUND)
+        .max(place.line_range.start);
+    let from = floor_boundary(text, from).max(place.line_range.start);
+    let to = floor_boundary(text, (underlined.end + AROUND).min(place.line_range.end));
+    let to = to.max(underlined.end);
+    let before = if from > place.line_range.start {
+        "... "
+    } else {
+        ""
+    };
+    let after = if to < place.line_range.end {
+        " ..."
+    } else {
+        ""
+    };
+    let shift = |offset: usize| offset - from + before.len();
+    let column = text[place.line_range.start..underlined.start]
+        .chars()
+        .count()
+        + 1;
+    Snippet::source(format!("{before}{}{after}", &text[from..to]))
+        .path(format!("{path}, column {column}"))
+        .line_start(place.line + 1)
+        .annotation(place.annotation(shift(underlined.start)..shift(underlined.end)))
 }

@@ -7,6 +7,8 @@ pub(super) struct Word {
     pub(super) summary: &'static str,
     /// What other programs call it.
     pub(super) aliases: &'static [&'static str],
+    /// Nothing to choose: a kernel may hold it, and then it can be said.
+    pub(super) odd: bool,
 }
 
 const fn word(name: &'static str, summary: &'static str) -> Word {
@@ -14,6 +16,16 @@ const fn word(name: &'static str, summary: &'static str) -> Word {
         name,
         summary,
         aliases: &[],
+        odd: false,
+    }
+}
+
+const fn odd(name: &'static str, summary: &'static str) -> Word {
+    Word {
+        name,
+        summary,
+        aliases: &[],
+        odd: true,
     }
 }
 
@@ -55,7 +67,7 @@ pub(super) const SCHEDULERS: &[Word] = &[
         "twos",
         "Weighted random: the less loaded of two servers; Linux 6.12.",
     ),
-    word("none", "No scheduler: every new connection is refused."),
+    odd("none", "No scheduler: every new connection is refused."),
 ];
 
 /// Flags of schedulers. `fallback` and `port` mean something to `sh` and `mh` only.
@@ -91,17 +103,17 @@ pub(super) const FORWARD: &[Word] = &[
         "Tunnelling: the packet is wrapped in another one, see `tunnel`.",
     )
     .alias(&["tunnel", "tunneling", "tunnelling", "ipip", "gue", "gre"]),
-    word(
+    odd(
         "local",
         "The packet is for this machine. The kernel's own; odd to set.",
     ),
-    word(
+    odd(
         "bypass",
         "Past the cache, to where the packet was addressed. The kernel's own; odd to set.",
     ),
-    word("method-5", "A number without meaning; odd to set."),
-    word("method-6", "A number without meaning; odd to set."),
-    word("method-7", "A number without meaning; odd to set."),
+    odd("method-5", "A number without meaning; odd to set."),
+    odd("method-6", "A number without meaning; odd to set."),
+    odd("method-7", "A number without meaning; odd to set."),
 ];
 
 /// Tunnel types.

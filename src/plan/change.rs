@@ -47,6 +47,19 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// Whether it makes something that was not there.
+    #[must_use]
+    pub const fn creates(&self) -> bool {
+        matches!(
+            self,
+            Self::Operation(
+                Operation::AddService(_) | Operation::AddServer(..) | Operation::StartDaemon(_)
+            )
+        )
+    }
+}
+
 impl From<Operation> for Change {
     fn from(operation: Operation) -> Self {
         Self::Operation(operation)

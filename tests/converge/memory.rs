@@ -59,12 +59,10 @@ impl Memory {
     }
 
     pub(crate) fn foreign(&self) -> (Option<Service>, Vec<Server>) {
-        let service = self
-            .kernel
-            .services()
-            .into_iter()
-            .map(|entry| entry.service);
-        let service = service.rfind(|service| service.key == foreign_key());
+        let services = self.kernel.services().into_iter();
+        let service = services
+            .map(|entry| entry.service)
+            .find(|service| service.key == foreign_key());
         let servers = self.kernel.servers(&foreign_key());
         (
             service,

@@ -89,9 +89,7 @@ fn unknown_key(entry: &Entry, section: &Section) -> Diagnostic {
     let mistake = Diagnostic::new(Code::UnknownKey, entry.key_span, message);
     let names = section.keys.iter().map(|key| key.name);
     match nearest(key, names.clone()) {
-        Some(near) => mistake
-            .label(format!("did you mean `{near}`?"))
-            .help(format!("`{near}` is what is near to it")),
+        Some(near) => mistake.label(format!("did you mean `{near}`?")),
         None => {
             let names: Vec<_> = names.filter(|name| !name.starts_with('$')).collect();
             let count = names.len().min(12);

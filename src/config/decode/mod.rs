@@ -29,7 +29,7 @@ use service::Defaults;
 pub(super) use address::Listen;
 pub(super) use fields::shown;
 pub(super) use kernel::canonical;
-pub(super) use word::meant;
+pub(super) use word::{meant, one_of};
 
 /// Decodes files one after the other into one declaration.
 #[derive(Debug, Default)]

@@ -96,8 +96,10 @@ pub(super) fn service(
     let fields = fields?;
     let inherited = defaults.overlaid(&fields, findings);
     let mut listen = Vec::new();
+    let mut asked = 0;
     if let Some(list) = fields.require("listen", findings) {
         let items = list.items(findings);
+        asked = items.len();
         if items.is_empty() {
             let message = "a service needs an address to listen on";
             findings.push_missing(
@@ -118,6 +120,7 @@ pub(super) fn service(
     let name = name?;
     Some(ServiceDecl {
         name,
+        listens_all: asked > 0 && listen.len() == asked,
         listen,
         servers,
         scheduler: inherited.scheduler.unwrap_or_else(|| default_scheduler(at)),

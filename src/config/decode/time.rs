@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::source::Spanned;
-use super::fields::{Place, out_of_range, shown};
+use super::fields::{Place, shown};
 
 /// A time.
 pub(super) fn time(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<Duration>> {
@@ -48,8 +48,9 @@ pub(super) fn seconds(
     let longest = most.saturating_mul(10).saturating_add(9);
     let seconds = u32::try_from(time.value.as_secs()).unwrap_or(u32::MAX);
     if !(least..=longest).contains(&seconds) {
-        let mistake = out_of_range(time.span, least.into(), longest.into());
-        findings.push(mistake.reason("this is in seconds"));
+        let message = format!("the kernel takes {least} to {longest} seconds here");
+        let mistake = Diagnostic::new(Code::OutOfRange, time.span, message);
+        findings.push(mistake.label("outside the range"));
         return None;
     }
     if seconds > most {

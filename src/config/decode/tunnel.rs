@@ -8,14 +8,18 @@ use super::super::model::TunnelDecl;
 use super::super::source::Spanned;
 use super::super::words::{FORWARD, TUNNELS};
 use super::fields::Place;
-use super::word::{unknown, word};
+use super::word::{meant, unknown, word};
 
 /// A forwarding method.
 pub(super) fn forward(
     place: &Place<'_>,
     findings: &mut Findings,
 ) -> Option<Spanned<ForwardMethod>> {
-    let method = match word(place, FORWARD, findings)? {
+    // After a mistake, what was meant; or else the method that allows most, so that servers are
+    // not reported for what the service got wrong.
+    let text = place.text(findings)?;
+    let fallback = meant(&text.value, FORWARD).unwrap_or("nat");
+    let method = match word(place, FORWARD, findings).unwrap_or(fallback) {
         "nat" => ForwardMethod::Masquerade,
         "dr" => ForwardMethod::DirectRoute,
         "tun" => ForwardMethod::Tunnel,

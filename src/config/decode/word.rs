@@ -32,8 +32,14 @@ pub(super) fn unknown(typed: &str, span: Span, words: &'static [Word]) -> Diagno
         Some(near) => mistake.label(format!("did you mean `{near}`?")),
         None => mistake.label("unknown word"),
     };
-    let names: Vec<_> = words.iter().map(|word| word.name).collect();
-    mistake.help(format!("one of: {}", names.join(", ")))
+    mistake.help(one_of(words))
+}
+
+/// The words to choose from.
+pub(in super::super) fn one_of(words: &'static [Word]) -> String {
+    let usual = words.iter().filter(|word| !word.odd);
+    let names: Vec<_> = usual.map(|word| word.name).collect();
+    format!("one of: {}", names.join(", "))
 }
 
 /// The word that was meant: by another name of it, or nearly.

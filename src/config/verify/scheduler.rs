@@ -5,7 +5,7 @@ use std::time::Duration;
 use ipvs::{Service, ServiceFlags};
 
 use super::super::code::Code;
-use super::super::decode::{meant, shown};
+use super::super::decode::{meant, one_of, shown};
 use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::model::{FlagDecl, SchedulerDecl, ServiceDecl};
 use super::super::source::Spanned;
@@ -84,11 +84,10 @@ fn check_name(scheduler: &Spanned<SchedulerDecl>, as_is: bool, findings: &mut Fi
         return;
     };
     let message = format!("`{}` is no scheduler", shown(&typed));
-    let names: Vec<_> = SCHEDULERS.iter().map(|word| word.name).collect();
     findings.push(
         Diagnostic::new(Code::UnknownWord, scheduler.span, message)
             .label(format!("did you mean `{near}`?"))
-            .help(format!("one of: {}", names.join(", ")))
+            .help(one_of(SCHEDULERS))
             .unless_as_is(as_is),
     );
 }

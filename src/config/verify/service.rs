@@ -49,7 +49,7 @@ pub(super) fn build<'d>(
     let shares = Shares::new(service, &settled);
     builder.whole.pool_use(pool, list.servers.len(), &shares);
     let mut reported = false;
-    if pool.is_none() {
+    if pool.is_none() && service.listens_all {
         reported = report_other_family(&settled, &shares, findings);
     }
     check_weights(service, &settled, &shares, findings);
