@@ -27,11 +27,7 @@ mod refused;
 mod server;
 mod service;
 
-use std::{
-    fs::{self, read_to_string},
-    io::Read,
-    time::Duration,
-};
+use std::{io::Read, time::Duration};
 
 use ipvs::{Errno, Result};
 
@@ -43,8 +39,11 @@ const SILENCE: Duration = Duration::from_millis(400);
 /// Asks on a connection whose packets are dropped.
 #[track_caller]
 fn assert_dropped(connection: &mut Connection) {
-    connection.socket().set_read_timeout(Some(SILENCE)).unwrap();
+    let socket = connection.socket();
+    let patience = socket.read_timeout().unwrap();
+    socket.set_read_timeout(Some(SILENCE)).unwrap();
     assert_eq!(connection.ask(), Err(Failure::Timeout));
+    connection.socket().set_read_timeout(patience).unwrap();
 }
 
 /// The answer to the question of [`assert_dropped`], which TCP repeats until it gets through.
@@ -66,17 +65,4 @@ fn revived(connection: &mut Connection) -> String {
 fn errno(result: Result<()>) -> Errno {
     let error = result.expect_err("the kernel refuses this");
     error.errno().unwrap_or_else(|| panic!("no errno: {error}"))
-}
-
-/// Waits until the threads of all sync daemons are at work.
-///
-/// One that is stopped before it ever ran ends with `EINTR` (`kthread_stop`), and to a request
-/// that fails so netlink answers nothing at all (`netlink_rcv_skb`), not even that it was done.
-fn daemons_run() {
-    let at_work = |stat: &str| !stat.contains("(ipvs-") || stat.contains(") S ");
-    eventually("the threads of the sync daemons run", || {
-        let tasks = fs::read_dir("/proc").ok()?.flatten();
-        let mut stats = tasks.filter_map(|task| read_to_string(task.path().join("stat")).ok());
-        stats.all(|stat| at_work(&stat)).then_some(())
-    });
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use ipvs::{ForwardMethod, Service};
 
+use super::SILENCE;
 use crate::{
     lab::{Ask, Failure, Lan, Protocol, Tcp, Udp, V4},
     rig::{PORT, Rig, marked, real},
@@ -23,8 +24,7 @@ fn mark(number: usize) -> u32 {
 /// A check of one server by way of its private service.
 fn check(rig: &Rig, protocol: Protocol, number: usize) -> Ask<'_> {
     let service = rig.net.service(V4, PORT);
-    let ask = rig.net.director.ask(protocol, service);
-    ask.mark(mark(number)).patience(Duration::from_millis(600))
+    rig.net.director.ask(protocol, service).mark(mark(number))
 }
 
 /// A network with a service and a private one for each real server.
@@ -45,7 +45,7 @@ fn checked() -> (Rig, Service) {
 fn a_marked_check_finds_a_server_that_lost_the_virtual_address() {
     let (rig, web) = checked();
     // The answer comes from an address that the director has itself.
-    let strict = check(&rig, Tcp, 1).run();
+    let strict = check(&rig, Tcp, 1).patience(SILENCE).run();
     assert_eq!(strict.0[0].by, Err(Failure::Timeout));
     let director = &rig.net.director;
     director.sysctl("net.ipv4.conf.eth0.accept_local", "1");
@@ -55,13 +55,13 @@ fn a_marked_check_finds_a_server_that_lost_the_virtual_address() {
     }
 
     rig.net.real(2).ip("addr del 10.1.0.100/32 dev lo\n");
-    let lost = check(&rig, Tcp, 2).run();
+    let lost = check(&rig, Tcp, 2).patience(SILENCE).run();
     assert_eq!(lost.by("real2"), 0, "{lost}");
     assert_eq!(lost.failures().len(), 1, "{lost}");
     // A check of its own address sees nothing of it, while a third of the clients suffers.
     let own = director.ask(Tcp, rig.net.server(V4, 2, PORT)).run();
     assert_eq!(own.by("real2"), 1);
-    let patience = Duration::from_millis(600);
+    let patience = Duration::from_secs(2);
     let clients = rig.ask(&web).times(3).patience(patience).run();
     assert_eq!(
         (clients.by("real1"), clients.by("real3")),

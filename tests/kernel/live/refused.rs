@@ -7,7 +7,7 @@ use ipvs::{
     SyncId, Weight,
 };
 
-use super::{daemons_run, errno};
+use super::errno;
 use crate::{
     lab::{Family, Netns, Tcp, V4, V6},
     rig::{PORT, Rig, name, real, service},
@@ -60,7 +60,6 @@ fn mixed_families_and_sync_daemons_exclude_each_other() {
     // It may go, and then the daemon may come.
     rig.ipvs.delete_server(&web.key, &mixed.key).unwrap();
     rig.ipvs.start_daemon(&master()).unwrap();
-    daemons_run();
     assert_eq!(errno(rig.ipvs.add_server(&web.key, &mixed)), Errno::EINVAL);
     // Servers of the service's own family are as free as ever.
     rig.weigh(&web, 1, 5);
@@ -87,7 +86,6 @@ fn even_the_weight_of_a_mixed_server_is_refused_beside_a_daemon() {
         Errno::ENOENT
     );
     rig.ipvs.start_daemon(&master()).unwrap();
-    daemons_run();
     assert_eq!(
         errno(rig.ipvs.update_server(&web.key, &mixed)),
         Errno::EINVAL

@@ -82,7 +82,7 @@ fn an_inactive_connection_counts_a_256th_for_lc_and_wlc_and_nothing_for_sed() {
         let expected = pool.hold(3, choose);
         let (open, reached) = rig.hold(&web, 3);
         assert_eq!(reached, expected, "{scheduler}");
-        // real3, the first in the list, keeps an inactive connection; real2 has none at all.
+        // real3, the first in the list, has an inactive connection, the others an active one each.
         open[0].half_close().unwrap();
         pool.of(3).active = 0;
         pool.of(3).inactive = 1;
