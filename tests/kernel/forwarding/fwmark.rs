@@ -6,7 +6,7 @@
 //!   VIP2:80 ─┘
 //! ```
 
-use super::{all, balance, counted, dr, marked, nat};
+use super::{all, balance, dr, marked, nat};
 use crate::lab::{
     Family::{self, V4},
     Lan,
@@ -48,9 +48,6 @@ fn two_ports_and_two_addresses_are_one_service() {
         }
         let unmarked = net.client(1).ask(Tcp, net.service(family, 81)).run();
         assert_eq!(unmarked.to_string(), "refused=1", "{family:?}: no mark");
-    }
-    for family in Family::BOTH {
-        counted(&net.director, &marked(family, MARK, "rr"), 6);
     }
 }
 

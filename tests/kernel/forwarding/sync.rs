@@ -16,7 +16,7 @@ use crate::lab::{
     Connection,
     Family::{self, V4, V6},
     Host, Lan,
-    Protocol::{Sctp, Tcp, Udp},
+    Protocol::{self, Sctp, Tcp, Udp},
     eventually,
 };
 
@@ -89,49 +89,32 @@ fn arrived(net: &Lan, held: &Connection) -> Entry {
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn connections_of_the_master_show_up_on_the_backup() {
-    let net = twins(plain);
-    let _web = net.serve(Tcp, 80);
+    let net = Lan::dr().backup().build();
     synchronise(&net, 3, 7);
-    let open = Family::BOTH.map(|family| (family, open(&net, family)));
-    for (family, (held, by)) in open {
+    let _serving = Protocol::ALL.map(|protocol| net.serve(protocol, 80));
+    let open = [(Tcp, V4), (Tcp, V6), (Udp, V4), (Sctp, V6)].map(|(protocol, family)| {
+        let at = net.service(family, 80);
+        for director in [&net.director, net.backup()] {
+            let web = service(protocol, at, "rr");
+            balance(director, &web, all(&net, family, 80, dr));
+        }
+        let mut held = net.client(1).connect(protocol, at).expect("a connection");
+        // Three packets, even of a UDP flow.
+        let by = [(); 3].map(|()| held.ask().expect("an answer"));
+        (protocol, family, held, by[0].clone())
+    });
+    for (protocol, family, held, by) in open {
         let here = entry(&net.director, &held).expect("the master's own");
         let there = arrived(&net, &held);
-        assert_eq!(here.origin, Some(Origin::Local), "{family:?}");
-        assert_eq!(there.origin, Some(Origin::Sync), "{family:?}");
-        assert_eq!(there.virtual_service, net.service(family, 80));
-        assert_eq!(there.server, here.server, "{family:?}");
-        assert!(there.state == "ESTABLISHED", "{there:?}");
-        let server = (1..=3)
-            .find(|number| net.real(*number).name() == by)
-            .expect("one of the three");
-        assert_eq!(there.server, net.server(family, server, 80));
-    }
-}
-
-#[test]
-#[ignore = "needs a kernel with ip_vs: run scripts/test"]
-fn other_protocols_show_up_too() {
-    let net = Lan::dr().backup().build();
-    let _serving = [Udp, Sctp].map(|protocol| net.serve(protocol, 80));
-    synchronise(&net, 3, 7);
-    let open = [Udp, Sctp].map(|protocol| {
-        let media = service(protocol, net.service(V4, 80), "rr");
-        for director in [&net.director, net.backup()] {
-            balance(director, &media, all(&net, V4, 80, dr));
-        }
-        let mut held = net
-            .client(1)
-            .connect(protocol, net.service(V4, 80))
-            .expect("a connection");
-        for _ in 0..3 {
-            held.ask().expect("an answer");
-        }
-        (protocol, held)
-    });
-    for (protocol, held) in &open {
-        let there = arrived(&net, held);
+        assert_eq!(here.origin, Some(Origin::Local), "{here:?}");
+        assert_eq!(there.origin, Some(Origin::Sync), "{there:?}");
         let name = there.protocol.to_string().to_lowercase();
         assert_eq!(name, protocol.to_string());
+        assert_eq!(there.virtual_service, net.service(family, 80));
+        let server = (1..=3).find(|number| net.real(*number).name() == by);
+        let server = server.expect("one of the three");
+        assert_eq!(there.server, net.server(family, server, 80));
+        assert_eq!(there.state, here.state);
     }
 }
 
