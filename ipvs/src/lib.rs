@@ -85,3 +85,8 @@ pub use model::{
 };
 pub use operation::{Operation, Query, Request};
 pub use socket::NetlinkSocket;
+
+/// The code in the README is compiled with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
