@@ -544,11 +544,9 @@ impl Shape {
             },
             Self::Pair => "a list of two whole numbers".to_owned(),
             Self::Word { words, .. } => {
-                let shown = words
-                    .iter()
-                    .take(4)
-                    .map(|word| format!("\"{}\"", word.name));
-                one_of(&shown.collect::<Vec<_>>(), words.len() > 4)
+                let usual = words.iter().filter(|word| !word.odd);
+                let names: Vec<_> = usual.map(|word| format!("\"{}\"", word.name)).collect();
+                one_of(&names[..names.len().min(4)], names.len() > 4)
             }
             Self::Table(section) => {
                 let names = section.keys.iter().map(|key| key.name);

@@ -181,3 +181,46 @@ fn is_new(
     names.insert(name.value.clone(), name.span);
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::super::{Environment, keys, load};
+    use super::asked;
+
+    #[test]
+    fn the_decoder_asks_for_every_key_that_the_sections_have() {
+        let text = std::fs::read("tests/config/everything.toml").unwrap();
+        let _earlier = asked::take();
+        let files = super::super::Memory::from_iter([("a.toml", text)]);
+        let outcome = load::load_from(Path::new("a.toml"), &files, &Environment::default());
+        assert_eq!(outcome.errors(), 0);
+        let sections = [
+            &keys::ROOT,
+            &keys::KERNEL,
+            &keys::TIMEOUTS,
+            &keys::POLICY,
+            &keys::SYNC,
+            &keys::DEFAULTS,
+            &keys::POOL,
+            &keys::SERVICE,
+            &keys::SERVER,
+            &keys::MAX_CONNECTIONS,
+            &keys::SCHEDULER,
+            &keys::PERSISTENCE,
+            &keys::TUNNEL,
+        ];
+        let known: BTreeSet<_> = sections
+            .iter()
+            .flat_map(|section| {
+                section
+                    .keys
+                    .iter()
+                    .map(|key| (section.name, key.name.to_owned()))
+            })
+            .collect();
+        assert_eq!(asked::take(), known);
+    }
+}

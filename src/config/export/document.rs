@@ -206,15 +206,7 @@ fn service(
 ) -> Map<String, Value> {
     let mut said = Map::new();
     let mut put = |key: &str, value: Value| said.insert(key.to_owned(), value);
-    let mut listen: Vec<Value> = group
-        .members
-        .iter()
-        .map(|(key, _)| self::listen(key))
-        .collect();
-    match (listen.pop(), listen.is_empty()) {
-        (Some(only), true) => put("listen", only),
-        (last, _) => put("listen", listen.into_iter().chain(last).collect()),
-    };
+    put("listen", one_or_list(listens(group)));
     let Some((_, first)) = group.members.first() else {
         return said;
     };
@@ -248,17 +240,52 @@ fn service(
     said
 }
 
-fn listen(key: &ServiceKey) -> Value {
-    match key {
-        ServiceKey::Address {
-            protocol,
-            address,
-            port: 0,
-        } => match Family::of(*address) {
-            Family::V4 => format!("{protocol}://{address}").into(),
-            Family::V6 => format!("{protocol}://[{address}]").into(),
+/// The group's listen addresses, ports in a row as ranges.
+fn listens(group: &Group<'_>) -> Vec<Value> {
+    let keys: Vec<&ServiceKey> = group.members.iter().map(|(key, _)| *key).collect();
+    let in_a_row = |one: &&ServiceKey, next: &&ServiceKey| match (one, next) {
+        (
+            ServiceKey::Address {
+                protocol,
+                address,
+                port,
+            },
+            ServiceKey::Address {
+                protocol: next_protocol,
+                address: next_address,
+                port: next_port,
+            },
+        ) => {
+            let same = (protocol, address) == (next_protocol, next_address);
+            same && *port != 0 && port.checked_add(1) == Some(*next_port)
+        }
+        _ => false,
+    };
+    let rows = keys.chunk_by(in_a_row);
+    let said = rows.filter_map(|row| Some((row.first()?, row.last()?)));
+    let said = said.map(|(first, last)| match (first, last) {
+        (
+            ServiceKey::Address {
+                protocol,
+                address,
+                port: 0,
+            },
+            _,
+        ) => match Family::of(*address) {
+            Family::V4 => format!("{protocol}://{address}"),
+            Family::V6 => format!("{protocol}://[{address}]"),
         },
-        _ => key.to_string().into(),
+        (first, ServiceKey::Address { port, .. }) if first != last => format!("{first}-{port}"),
+        (first, _) => first.to_string(),
+    });
+    said.map(Value::from).collect()
+}
+
+/// One thing as it is, several as a list.
+fn one_or_list(mut values: Vec<Value>) -> Value {
+    match values.len() {
+        1 => values.remove(0),
+        _ => values.into(),
     }
 }
 
@@ -357,15 +384,9 @@ fn server(entry: &Entry, forward: ForwardMethod, tunnel: Option<Tunnel>) -> Valu
     if let Some(name) = &entry.name {
         put("name", text(name));
     }
-    let mut addresses: Vec<Value> = entry
-        .addresses
-        .iter()
-        .map(|address| address.to_string().into())
-        .collect();
-    match (addresses.pop(), addresses.is_empty()) {
-        (Some(only), true) => put("address", only),
-        (last, _) => put("address", addresses.into_iter().chain(last).collect()),
-    };
+    let addresses = entry.addresses.iter();
+    let addresses = addresses.map(|address| Value::from(address.to_string()));
+    put("address", one_or_list(addresses.collect()));
     if let Some(port) = entry.port {
         put("port", port.into());
     }
