@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::error::Errno;
 use crate::model::{
-    Family, ForwardMethod, Netmask, Server, Service, ServiceKey, SyncDaemon, TunnelKind,
+    Family, ForwardMethod, Name, Netmask, Server, Service, ServiceKey, SyncDaemon, TunnelKind,
 };
 use crate::operation::{Operation, Query, Request};
 
@@ -138,10 +138,14 @@ fn write_bad_service(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Resu
     if service.netmask.family() != service.key.family() {
         return f.write_str("the persistence mask is of the other address family");
     }
-    f.write_str(
-        "the kernel finds it invalid: a name of more than 16 bytes, or a scheduler that cannot \
-         be set up with these flags",
-    )
+    if is_too_long(service.scheduler) {
+        return write!(
+            f,
+            "the scheduler's name `{}` is too long: at most 15 bytes",
+            service.scheduler
+        );
+    }
+    f.write_str("the kernel finds it invalid: a scheduler that cannot be set up with these flags")
 }
 
 /// The causes of `EINVAL` in `ip_vs_genl_set_cmd`, `ip_vs_add_dest` and `ip_vs_new_dest`, the
@@ -186,10 +190,20 @@ fn write_bad_daemon(f: &mut fmt::Formatter<'_>, daemon: &SyncDaemon) -> fmt::Res
     {
         return write!(f, "{group} is not a multicast address");
     }
-    f.write_str(
-        "sync daemons do not start while a service has servers of the other address family, on \
-         an interface without multicast, or with a message length that the interface cannot carry",
-    )
+    if is_too_long(daemon.interface) {
+        return write!(
+            f,
+            "the interface's name `{}` is too long: at most 15 bytes",
+            daemon.interface
+        );
+    }
+    f.write_str("sync daemons do not start while a service has servers of the other address family")
+}
+
+/// Whether the kernel's attribute policy refuses a scheduler's or an interface's name: 16 bytes
+/// with the NUL. (An engine's may be one byte longer, and is then not found.)
+fn is_too_long(name: Name) -> bool {
+    name.as_bytes().len() >= Name::MAX
 }
 
 fn write_other(f: &mut fmt::Formatter<'_>, errno: Errno) -> fmt::Result {

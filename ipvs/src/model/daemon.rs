@@ -72,7 +72,7 @@ pub struct SyncDaemon {
     /// The group of directors it belongs to.
     pub sync_id: SyncId,
     /// Longest payload of a sync message, in bytes; 0 to let the kernel derive it from the
-    /// interface's MTU. A backup rounds it up.
+    /// interface's MTU. More than 65507 becomes that, less than 1024 becomes that for a backup.
     pub max_length: u16,
     /// The multicast group; `None` for 224.0.0.81.
     pub group: Option<IpAddr>,

@@ -6,9 +6,9 @@ use std::str::FromStr;
 /// A name in the kernel's tables: a scheduler, a persistence engine, a network interface.
 ///
 /// 1 to 16 bytes, none of them NUL, stored inline. The kernel's buffers hold 16 bytes with the
-/// terminating NUL (`IP_VS_SCHEDNAME_MAXLEN`, `IP_VS_PENAME_MAXLEN`, `IP_VS_IFNAME_MAXLEN`), its
-/// attribute policy lets 16 bytes before the NUL through: such a name is legal to send and is
-/// never found. The bytes need not be UTF-8; `Display` replaces what is not.
+/// terminating NUL (`IP_VS_SCHEDNAME_MAXLEN`, `IP_VS_PENAME_MAXLEN`, `IP_VS_IFNAME_MAXLEN`); its
+/// attribute policy refuses a scheduler or an interface of 16 bytes (`EINVAL`), and lets such an
+/// engine through, which is then never found. The bytes need not be UTF-8; `Display` replaces what is not.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name {
     // Padded with NUL, so that the derived order is that of the strings.
