@@ -233,6 +233,27 @@ impl ipvs::transport::Transport for BreaksOff {
 
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn a_thread_that_went_elsewhere_is_told_so() {
+    let mut client = inside(|| {
+        fill(SERVERS);
+        connect()
+    });
+    // One socket is enough for what is not known to be true; the second would be in this thread's
+    // namespace, and show other tables.
+    assert_eq!(client.servers(&web()).expect("they can be read").len(), 400);
+    let error = client
+        .consistent_servers(&web())
+        .expect_err("it would need a second socket");
+    assert!(matches!(error, Error::OtherNamespace { .. }), "{error}");
+    let error = client.table().expect_err("it would need a second socket");
+    assert!(
+        error.to_string().contains("left the network namespace"),
+        "{error}"
+    );
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn fifty_thousand_servers_are_all_there() {
     inside(|| {
         let service = |number: u8| ServiceKey::tcp([192, 0, 2, number], 80);

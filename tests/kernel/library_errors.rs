@@ -139,7 +139,6 @@ fn schedulers_and_engines_that_the_kernel_does_not_have() {
                     .engine(name("nope")),
                 ["engine `nope`", "modprobe ip_vs_pe_nope"],
             ),
-            // 16 bytes pass the library; the kernel's names have at most 15.
         ] {
             let add = Operation::AddService(service);
             let error = assert_refused(&mut client, add, Errno::ENOENT, &words);
@@ -160,15 +159,34 @@ fn schedulers_and_engines_that_the_kernel_does_not_have() {
 fn names_longer_than_the_kernels() {
     inside(|| {
         let mut client = connect();
-        let service = Service::new(web(), name("a-name-of-16-by."));
-        let error = client.add_service(&service).expect_err("it is refused");
-        let errno = error.errno().expect("the kernel answered");
-        assert!(
-            [Errno::ENOENT, Errno::EINVAL, Errno::ERANGE].contains(&errno),
-            "{error}"
+        // 16 bytes pass the library; the kernel's names have at most 15.
+        let (long, longest) = (name("a-name-of-16-by."), name("fifteen-bytes-."));
+        let scheduler = |name| Operation::AddService(Service::new(web(), name));
+        let words = ["`a-name-of-16-by.`", "at most 15 bytes"];
+        assert_refused(&mut client, scheduler(long), Errno::EINVAL, &words);
+        let words = ["modprobe ip_vs_fifteen-bytes-."];
+        assert_refused(&mut client, scheduler(longest), Errno::ENOENT, &words);
+        let engine = Service::new(web(), Service::RR).engine(long);
+        let words = ["engine `a-name-of-16-by.`"];
+        assert_refused(
+            &mut client,
+            Operation::AddService(engine),
+            Errno::ENOENT,
+            &words,
         );
-        assert!(error.to_string().contains("a-name-of-16-by.") || errno != Errno::ENOENT);
-        assert_eq!(client.services().expect("they can be read"), []);
+        let on = |interface| {
+            Operation::StartDaemon(SyncDaemon {
+                interface,
+                ..master()
+            })
+        };
+        assert_refused(&mut client, on(long), Errno::EINVAL, &["at most 15 bytes"]);
+        assert_refused(
+            &mut client,
+            on(longest),
+            Errno::ENODEV,
+            &["interface fifteen-bytes-."],
+        );
     });
 }
 

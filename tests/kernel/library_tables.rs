@@ -503,6 +503,29 @@ fn daemons_with_everything_and_with_nothing() {
 
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn sync_messages_are_as_long_as_the_kernel_lets_them() {
+    inside(|| {
+        let mut client = connect();
+        for (role, asked, given) in [
+            (DaemonRole::Master, 1, 1),
+            (DaemonRole::Backup, 1, 1024),
+            (DaemonRole::Master, 9000, 9000),
+            (DaemonRole::Backup, 65_535, 65_507),
+        ] {
+            let daemon = SyncDaemon {
+                max_length: asked,
+                ..SyncDaemon::new(role, name("d0"), SyncId(1))
+            };
+            client.start_daemon(&daemon).expect("it can be started");
+            let daemons = client.daemons().expect("they can be read");
+            assert_eq!(daemons[0].max_length, given, "{role}, {asked} bytes");
+            client.stop_daemon(role).expect("it runs");
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn a_client_stays_in_its_namespace() {
     let mut client = inside(|| {
         let mut client = connect();
