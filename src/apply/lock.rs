@@ -3,13 +3,14 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
-use super::store::Store;
+use super::store::{Store, StoreError};
 
 const FILE: &str = "lock";
 const PAUSE: Duration = Duration::from_millis(50);
@@ -32,9 +33,17 @@ pub enum LockError {
         /// The process that holds it, as it wrote down itself.
         holder: Option<u32>,
     },
-    /// The lock file cannot be opened.
-    #[error("cannot open the lock file: {0}")]
-    Io(#[from] io::Error),
+    /// The directory cannot be made.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The lock file cannot be opened or written.
+    #[error("cannot lock {path}: {source}")]
+    Io {
+        /// The lock file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
 }
 
 impl Lock {
@@ -51,13 +60,17 @@ impl Lock {
             .create(true)
             .truncate(false)
             .mode(0o600);
-        let mut file = options.open(store.path(FILE))?;
+        store.make()?;
+        let path = store.path(FILE);
+        let failed = |source: io::Error| LockError::Io {
+            path: path.clone(),
+            source,
+        };
+        let mut file = options.open(&path).map_err(failed)?;
         loop {
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(mut lock) => {
-                    lock.set_len(0)?;
-                    lock.seek(SeekFrom::Start(0))?;
-                    write!(lock, "{}", std::process::id())?;
+                    sign(&mut lock).map_err(failed)?;
                     return Ok(Self { _file: lock });
                 }
                 Err((mut back, Errno::EWOULDBLOCK)) => {
@@ -69,10 +82,27 @@ impl Lock {
                     thread::sleep(PAUSE);
                     file = back;
                 }
-                Err((_, errno)) => return Err(LockError::Io(errno.into())),
+                Err((_, errno)) => return Err(failed(errno.into())),
             }
         }
     }
+
+    /// The process that holds the lock at this moment, if one does.
+    #[must_use]
+    pub fn holder(store: &Store) -> Option<u32> {
+        let file = File::open(store.path(FILE)).ok()?;
+        match Flock::lock(file, FlockArg::LockSharedNonblock) {
+            Err((mut file, Errno::EWOULDBLOCK)) => holder(&mut file),
+            _ => None,
+        }
+    }
+}
+
+/// Writes down who holds it.
+fn sign(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.seek(SeekFrom::Start(0))?;
+    write!(file, "{}", std::process::id())
 }
 
 fn holder(file: &mut File) -> Option<u32> {

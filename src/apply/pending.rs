@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::carry::{Unrestored, restore};
 use super::incarnation::Incarnation;
+use super::journal::Journal;
 use super::ledger::Ledger;
 use super::platform::Platform;
 use super::record::Record;
@@ -86,6 +87,8 @@ impl Pending {
         let changes = self.undo.into_iter().map(Change::from).collect();
         let unrestored = restore(platform, changes);
         Ledger::write(store, &self.incarnation, &self.before.into_ownership())?;
+        // Of the run that is undone, if it was interrupted: while it waits there is no other.
+        Journal::end(store)?;
         store.remove(FILE)?;
         Ok(unrestored)
     }

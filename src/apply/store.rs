@@ -38,18 +38,25 @@ pub enum StoreError {
 }
 
 impl Store {
-    /// The store in a directory, which is made if it is not there.
+    /// The store in a directory. It is made when something is written first: whoever only looks
+    /// leaves nothing behind.
+    #[must_use]
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+        }
+    }
+
+    /// Makes the directory if it is not there.
     ///
     /// # Errors
     /// [`StoreError::Io`] when it cannot be made.
-    pub fn open(directory: impl Into<PathBuf>) -> Result<Self, StoreError> {
-        let directory = directory.into();
+    pub fn make(&self) -> Result<(), StoreError> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
-            .create(&directory)
-            .map_err(|source| failed("make", &directory, source))?;
-        Ok(Self { directory })
+            .create(&self.directory)
+            .map_err(|source| failed("make", &self.directory, source))
     }
 
     /// The path of a file in it.
@@ -79,6 +86,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] when it cannot be written; the old file is still there then.
     pub fn write<T: Serialize>(&self, name: &str, contents: &T) -> Result<(), StoreError> {
+        self.make()?;
         let (path, beside) = (self.path(name), self.path(&format!("{name}.new")));
         let bytes = serde_json::to_vec(contents)
             .map_err(|error| failed("write", &path, io::Error::other(error)))?;

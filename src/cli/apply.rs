@@ -9,13 +9,13 @@ use super::args::{Apply, Args};
 use super::confirm::{self, refuse_while_unconfirmed};
 use super::exit::Exit;
 use super::load::load;
-use super::output::{consent, print, style};
+use super::output::{consent, print, say, style};
 use super::planfile::PlanFile;
 use super::progress::Bar;
 use super::session::Session;
 use crate::apply::{Applied, ApplyError, Lock, Pending, Platform, converge};
-use crate::plan::Plan;
-use crate::state::Desired;
+use crate::plan::{Change, Plan};
+use crate::state::{Desired, Ownership};
 
 /// How often a drain is looked at.
 const DRAIN_PAUSE: Duration = Duration::from_millis(500);
@@ -34,32 +34,30 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
     refuse_while_unconfirmed(&session)?;
 
     // Looked at once more inside `converge`, under the same lock: nobody else of us is at work.
-    let plan = session.plan(&desired)?;
+    let (plan, before) = session.plan(&desired)?;
     if let Some(saved) = &saved {
         saved.verify(&session.incarnation, &plan)?;
     }
     let now = session.kernel.now();
     print(&plan.render(now, style(args)))?;
     if !plan.objections.is_empty() && !verb.force {
+        let reasons: Vec<_> = plan.objections.iter().map(ToString::to_string).collect();
         bail!(
-            "refused: {} (see above)",
-            count(plan.objections.len(), "reason")
+            "refused, as {}; --force does it all the same",
+            reasons.join(", and ")
         );
     }
     if !plan.is_empty() && !consent(verb.yes, "Apply these changes?")? {
-        eprintln!("Nothing was done.");
+        say!("Nothing was done.");
         return Ok(Exit::Failed);
     }
-    let Some(applied) = carry_out(&mut session, &desired, &plan)? else {
-        bail!("the tables changed while you looked at the plan; nothing was done");
+    let applied = match verb.confirm_within.filter(|_| !plan.is_empty()) {
+        Some(time) => carry_out_guarded(args, &mut session, &desired, &plan, &before, time)?,
+        None => carry_out(&mut session, &desired, &plan)?,
     };
     report(&applied);
     if let Some(time) = verb.confirm_within.filter(|_| applied.steps > 0) {
-        let until = session.kernel.now().after(time);
-        Pending::new(&session.incarnation, until, &applied.undo, &applied.before)
-            .write(&session.store)?;
-        confirm::start_guard(args)?;
-        eprintln!("Undone in {}s, unless: director confirm", time.as_secs());
+        say!("Undone in {}s, unless: director confirm", time.as_secs());
     }
     if verb.drain_wait {
         wait_for_drains(&mut session, &desired, applied, &lock)?;
@@ -67,12 +65,31 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Carries out what was shown, and only that.
-fn carry_out(
+/// Carries out what was shown, with a guard that undoes it. The guard is there before the first
+/// change, and what it needs stands on disk: however this process ends, it is undone.
+fn carry_out_guarded(
+    args: &Args,
     session: &mut Session,
     desired: &Desired,
     shown: &Plan,
-) -> anyhow::Result<Option<Applied>> {
+    before: &Ownership,
+    time: Duration,
+) -> anyhow::Result<Applied> {
+    let pending = |session: &Session, undo: &[Change]| {
+        let until = session.kernel.now().after(time);
+        Pending::new(&session.incarnation, until, undo, before).write(&session.store)
+    };
+    pending(session, &shown.undo())?;
+    let applied = confirm::start_guard(args).and_then(|()| carry_out(session, desired, shown));
+    match &applied {
+        Ok(applied) => pending(session, &applied.undo)?,
+        Err(_) => Pending::confirm(&session.store)?,
+    }
+    applied
+}
+
+/// Carries out what was shown, and only that.
+fn carry_out(session: &mut Session, desired: &Desired, shown: &Plan) -> anyhow::Result<Applied> {
     let bar = Bar::new(shown.steps.len());
     let result = converge(
         &mut session.kernel,
@@ -83,7 +100,10 @@ fn carry_out(
         &mut |progress| bar.show(progress),
     );
     bar.clear();
-    result.map_err(explain)
+    match result.map_err(explain)? {
+        Some(applied) => Ok(applied),
+        None => bail!("the tables changed while you looked at the plan; nothing was done"),
+    }
 }
 
 fn same_changes(plan: &Plan, shown: &Plan) -> bool {
@@ -92,13 +112,13 @@ fn same_changes(plan: &Plan, shown: &Plan) -> bool {
 }
 
 /// All that failed, where it is more than one thing.
-fn explain(error: ApplyError) -> anyhow::Error {
+pub(super) fn explain(error: ApplyError) -> anyhow::Error {
     if let ApplyError::Failed { failed, unrestored } = &error {
         for failed in failed.iter().skip(1) {
-            eprintln!("director: also: {failed}");
+            say!("director: also: {failed}");
         }
         for unrestored in unrestored {
-            eprintln!("director: {unrestored}");
+            say!("director: {unrestored}");
         }
     }
     error.into()
@@ -106,11 +126,11 @@ fn explain(error: ApplyError) -> anyhow::Error {
 
 fn report(applied: &Applied) {
     if applied.steps > 0 {
-        eprintln!("Applied: {}.", count(applied.steps, "change"));
+        say!("Applied: {}.", count(applied.steps, "change"));
     }
     if !applied.plan.draining.is_empty() {
         let draining = count(applied.plan.draining.len(), "server");
-        eprintln!("Draining: {draining}; the next `director apply` removes what is done.");
+        say!("Draining: {draining}; the next `director apply` removes what is done.");
     }
 }
 
@@ -157,6 +177,6 @@ fn wait_for_drains(
             applied = next;
         }
     }
-    eprintln!("Drained.");
+    say!("Drained.");
     Ok(())
 }

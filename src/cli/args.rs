@@ -126,7 +126,8 @@ pub(crate) struct Apply {
     #[arg(long)]
     pub(crate) force: bool,
     /// Wait until servers that drain are gone.
-    #[arg(long)]
+    // Drained servers are deleted, which could not be undone.
+    #[arg(long, conflicts_with = "confirm_within")]
     pub(crate) drain_wait: bool,
     /// Undo it all after that time, unless `director confirm` comes first: whoever cuts himself
     /// off gets back in.

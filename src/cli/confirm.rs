@@ -3,6 +3,7 @@
 //! The guard is a process of its own in a session of its own, so that it lives on when the
 //! terminal of whoever applied is gone: that he cut himself off is what it is for.
 
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -11,13 +12,16 @@ use anyhow::{Context, bail};
 
 use super::args::Args;
 use super::exit::Exit;
+use super::output::say;
 use super::session::Session;
 use crate::apply::{Pending, Platform};
 
 /// How often the guard looks whether it was confirmed.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How long the others wait for whoever is at work.
+/// How long a confirmation waits for whoever is at work.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the guard does: as long as the largest application may take.
+const GUARDS_PATIENCE: Duration = Duration::from_secs(600);
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let session = Session::open(args)?;
@@ -28,7 +32,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
         );
     }
     Pending::confirm(&session.store)?;
-    eprintln!("Confirmed.");
+    say!("Confirmed.");
     Ok(Exit::Done)
 }
 
@@ -47,8 +51,10 @@ pub(crate) fn refuse_while_unconfirmed(session: &Session) -> anyhow::Result<()> 
 
 /// Starts the guard for the namespace and state directory of this run.
 pub(crate) fn start_guard(args: &Args) -> anyhow::Result<()> {
-    let mut guard = Command::new(std::env::current_exe()?);
+    // Also when the file was replaced by a newer version since.
+    let mut guard = Command::new("/proc/self/exe");
     guard
+        .arg0("director")
         .arg("--state-dir")
         .arg(std::path::absolute(&args.state_dir)?);
     // Already in the namespace: the child inherits it.
@@ -59,7 +65,7 @@ pub(crate) fn start_guard(args: &Args) -> anyhow::Result<()> {
         .stderr(Stdio::null());
     guard
         .spawn()
-        .context("cannot start the guard that undoes it; confirm or undo by hand")?;
+        .context("cannot start the guard that would undo it; nothing was done")?;
     Ok(())
 }
 
@@ -78,7 +84,7 @@ pub(crate) fn guard(args: &Args) -> anyhow::Result<Exit> {
         }
         thread::sleep(left.min(PAUSE));
     }
-    let _lock = session.lock(PATIENCE)?;
+    let _lock = session.lock(GUARDS_PATIENCE)?;
     // Confirmed at the last moment?
     if let Some(pending) = Pending::read(&session.store, &session.incarnation)? {
         pending.undo(&mut session.kernel, &session.store)?;

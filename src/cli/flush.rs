@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::apply::explain;
 use super::args::{Args, Flush};
 use super::confirm::refuse_while_unconfirmed;
 use super::exit::Exit;
-use super::output::{consent, print, style};
+use super::output::{consent, print, say, style};
 use super::session::Session;
 use crate::apply::{Ledger, Platform, converge};
 use crate::plan::{Situation, diff};
@@ -38,7 +39,7 @@ pub(crate) fn run(args: &Args, verb: &Flush) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     if !consent(verb.yes, "Delete these services?")? {
-        eprintln!("Nothing was done.");
+        say!("Nothing was done.");
         return Ok(Exit::Failed);
     }
     Ledger::write(&session.store, &session.incarnation, &ownership)?;
@@ -49,6 +50,7 @@ pub(crate) fn run(args: &Args, verb: &Flush) -> anyhow::Result<Exit> {
         &desired,
         |_| true,
         &mut |_| {},
-    )?;
+    )
+    .map_err(explain)?;
     Ok(Exit::Done)
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::args::Args;
-use super::output::colour_on_stderr;
+use super::output::{colour_on_stderr, say};
 use crate::config::{self, Environment, Outcome};
 use crate::state::Desired;
 
@@ -50,8 +50,7 @@ pub(crate) fn print(args: &Args, outcome: &Outcome) {
     } else {
         config::Style::Plain
     };
-    eprint!("{}", outcome.render(style));
-    eprintln!("\n{}.", summary(outcome));
+    say!("{}\n{}.", outcome.render(style), summary(outcome));
 }
 
 /// `2 mistakes, 1 warning`.

@@ -39,13 +39,19 @@ use exit::Exit;
 /// Runs the program and says how it ended.
 #[must_use]
 pub fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        // clap's own code for a mistake is 2, which is what `plan` says when there are changes.
+        Err(error) => {
+            let _ = error.print();
+            let asked = !error.use_stderr();
+            return if asked { Exit::Done } else { Exit::Failed }.into();
+        }
+    };
     match run(&args) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            if !output::is_closed_pipe(&error) {
-                eprintln!("director: {error:#}");
-            }
+            output::say!("director: {error:#}");
             Exit::Failed.into()
         }
     }

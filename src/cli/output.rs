@@ -1,5 +1,6 @@
 //! Where output goes and how it looks.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
 use crate::plan::Style;
@@ -27,25 +28,36 @@ fn colour(args: &Args, terminal: bool) -> bool {
     }
 }
 
-/// Writes data to stdout, and makes sure that it arrived.
+/// Writes data to stdout, and makes sure that it arrived. That nobody reads any more (`| head`) is
+/// no error, and changes nothing about what else is to be done.
 pub(crate) fn print(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    stdout.flush()
+    let written = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
 }
 
-/// Whether the error is that nobody reads any more (`| head`), which is no error.
-pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let io = error
-        .chain()
-        .find_map(|cause| cause.downcast_ref::<io::Error>());
-    io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+/// Writes to stderr. `eprint!` would panic where nobody listens any more, and who applies a change
+/// that cuts off his own terminal must not end in the middle of it.
+pub(crate) fn note(text: fmt::Arguments<'_>) {
+    let _ = io::stderr().write_fmt(text);
 }
+
+/// A line on stderr: see [`note`].
+macro_rules! say {
+    ($($text:tt)*) => {
+        $crate::cli::output::note(format_args!("{}\n", format_args!($($text)*)))
+    };
+}
+pub(crate) use say;
 
 /// Asks a question on the terminal; `false` unless the answer is yes.
 pub(crate) fn ask(question: &str) -> io::Result<bool> {
-    eprint!("{question} [y/N] ");
-    io::stderr().flush()?;
+    note(format_args!("{question} [y/N] "));
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes" | "Yes"))

@@ -42,8 +42,11 @@ impl PlanFile {
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// The saved plan in a file; `None` if it is something else.
+    /// The saved plan in a file; `None` if it is something else, or standard input.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Option<Self>> {
+        if path == Path::new("-") {
+            return Ok(None);
+        }
         let bytes =
             std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         if !bytes.starts_with(MAGIC.as_bytes()) {

@@ -1,7 +1,8 @@
 //! A progress bar on stderr, where there is a terminal and enough to do.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
+use super::output::note;
 use crate::apply::Progress;
 
 /// Fewer steps are done before anybody could read a bar.
@@ -24,14 +25,13 @@ impl Bar {
             let filled = progress.done * WIDTH / progress.total;
             let bar = format!("{}{}", "█".repeat(filled), "░".repeat(WIDTH - filled));
             let Progress { phase, done, total } = progress;
-            eprint!("\r  {phase:<6} {bar} {done}/{total} ");
-            let _ = io::stderr().flush();
+            note(format_args!("\r  {phase:<6} {bar} {done}/{total} "));
         }
     }
 
     pub(crate) fn clear(&self) {
         if self.shown {
-            eprint!("\r\x1b[K");
+            note(format_args!("\r\x1b[K"));
         }
     }
 }

@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use nix::sched::{CloneFlags, setns};
 
 use super::args::Args;
+use super::output::say;
 use crate::apply::{Incarnation, Journal, Kernel, Ledger, Lock, Platform, Store};
 use crate::plan::{Plan, Situation, diff};
 use crate::state::{Desired, Observed, Ownership};
@@ -31,7 +32,7 @@ impl Session {
             .state_dir
             .join(format!("net-{}", incarnation.namespace.1));
         let kernel = Kernel::connect()?;
-        let store = Store::open(directory)?;
+        let store = Store::new(directory);
         Ok(Self {
             kernel,
             store,
@@ -55,28 +56,33 @@ impl Session {
         let interrupted = Journal::interrupted(&self.store, &self.incarnation)?;
         Ok(match interrupted {
             Some(journal) => {
-                eprintln!(
-                    "director: an earlier run (process {}) ended in the middle of {} changes; \
-                     `apply` finishes what is declared now",
-                    journal.pid, journal.changes
-                );
+                let (pid, changes) = (journal.pid, journal.changes);
+                if Lock::holder(&self.store) == Some(pid) {
+                    say!("director: process {pid} is in the middle of {changes} changes");
+                } else {
+                    say!(
+                        "director: an earlier run (process {pid}) ended in the middle of \
+                         {changes} changes; `apply` finishes what is declared now"
+                    );
+                }
                 journal.recover(ownership, observed)
             }
             None => ownership,
         })
     }
 
-    /// The plan for what is declared.
-    pub(crate) fn plan(&mut self, desired: &Desired) -> anyhow::Result<Plan> {
+    /// The plan for what is declared, and what is owned before it.
+    pub(crate) fn plan(&mut self, desired: &Desired) -> anyhow::Result<(Plan, Ownership)> {
         let observed = self.observe()?;
         let ownership = self.ownership(&observed)?;
         let now = self.kernel.now();
-        Ok(diff(&Situation {
+        let plan = diff(&Situation {
             desired,
             observed: &observed,
             ownership: &ownership,
             now,
-        }))
+        });
+        Ok((plan, ownership))
     }
 }
 

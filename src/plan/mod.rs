@@ -63,6 +63,14 @@ impl Plan {
         self.steps.is_empty()
     }
 
+    /// What gives back the configuration from before, once all steps are done, in the order in
+    /// which it has to be.
+    #[must_use]
+    pub fn undo(&self) -> Vec<Change> {
+        let steps = self.steps.iter().rev();
+        steps.flat_map(|step| &step.undo).cloned().collect()
+    }
+
     /// The steps of one phase.
     pub fn phase(&self, phase: Phase) -> impl Iterator<Item = &Step> {
         self.steps.iter().filter(move |step| step.phase == phase)

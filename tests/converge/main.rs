@@ -36,7 +36,7 @@ fn incarnation(life: u64) -> Incarnation {
 
 fn store() -> (tempfile::TempDir, Store) {
     let directory = tempfile::tempdir().unwrap();
-    let store = Store::open(directory.path().join("state")).unwrap();
+    let store = Store::new(directory.path().join("state"));
     (directory, store)
 }
 

@@ -18,7 +18,7 @@ impl State {
     /// For the namespace of the calling thread.
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(directory.path().join("state")).unwrap();
+        let store = Store::new(directory.path().join("state"));
         let incarnation = Incarnation::current().unwrap();
         Self {
             _directory: directory,
