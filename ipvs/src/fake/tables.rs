@@ -16,6 +16,9 @@ const SCHEDULERS: [&str; 14] = [
     "rr", "wrr", "lc", "wlc", "fo", "ovf", "lblc", "lblcr", "dh", "sh", "sed", "nq", "mh", "none",
 ];
 
+/// `ip_vs_set_timeout`: INT_MAX clock ticks, of which there are 100 a second here (`HZ`).
+const MAX_TIMEOUT: u32 = i32::MAX.unsigned_abs() / 100;
+
 #[derive(Debug)]
 pub(super) struct Tables {
     services: BTreeMap<ServiceKey, Held>,
@@ -83,6 +86,7 @@ impl Tables {
     }
 
     pub(super) fn apply(&mut self, operation: &Operation) -> Result<(), Errno> {
+        check_names(operation)?;
         match *operation {
             Operation::AddService(service) => {
                 if self.services.contains_key(&service.key) {
@@ -162,6 +166,10 @@ impl Tables {
                 Ok(())
             }
             Operation::SetTimeouts(timeouts) => {
+                let Timeouts { tcp, tcp_fin, udp } = timeouts;
+                if [tcp, tcp_fin, udp].iter().any(|limit| *limit > MAX_TIMEOUT) {
+                    return Err(Errno::EINVAL);
+                }
                 let held = &mut self.timeouts;
                 for (held, wanted) in [
                     (&mut held.tcp, timeouts.tcp),
@@ -214,10 +222,8 @@ impl Tables {
         Ok(())
     }
 
+    /// `ip_vs_genl_new_daemon`, and the head of `start_sync_thread`.
     fn start(&mut self, mut daemon: SyncDaemon) -> Result<(), Errno> {
-        if self.daemons.contains_key(&daemon.role) {
-            return Err(Errno::EEXIST);
-        }
         let mixed = self.services.iter().any(|(key, held)| {
             let other = |entry: &ServerEntry| key.family() != Family::of(entry.server.key.address);
             held.servers.iter().any(other)
@@ -227,6 +233,9 @@ impl Tables {
         }
         if daemon.interface == Name::from_static("nowhere") {
             return Err(Errno::ENODEV);
+        }
+        if self.daemons.contains_key(&daemon.role) {
+            return Err(Errno::EEXIST);
         }
         daemon.group = daemon.group.or(Some(SyncDaemon::DEFAULT_GROUP.into()));
         if daemon.port == 0 {
@@ -268,6 +277,20 @@ fn zero(held: &mut Held) {
     held.entry.stats = Stats::default();
     for entry in &mut held.servers {
         entry.stats = Stats::default();
+    }
+}
+
+/// The attribute policy: names of schedulers and interfaces are 15 bytes long at the most.
+fn check_names(operation: &Operation) -> Result<(), Errno> {
+    let name = match operation {
+        Operation::AddService(service) | Operation::UpdateService(service) => service.scheduler,
+        Operation::StartDaemon(daemon) => daemon.interface,
+        _ => return Ok(()),
+    };
+    if name.as_bytes().len() < Name::MAX {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use ipvs::fake::FakeKernel;
 use ipvs::transport::Transport;
 use ipvs::wire::Encoder;
-use ipvs::{Client, Name, Operation, Request, Service, Weight};
+use ipvs::{Client, Name, Operation, Request, Service, Timeouts, Weight};
 use proptest::prelude::*;
 
 use crate::any;
@@ -94,6 +94,12 @@ proptest! {
     fn any_time_limits_come_back(limits in any::timeouts()) {
         let kernel = FakeKernel::new();
         let mut client = Client::over(kernel.clone()).unwrap();
+        let most = i32::MAX.unsigned_abs() / 100;
+        let limits = Timeouts {
+            tcp: limits.tcp % (most + 1),
+            tcp_fin: limits.tcp_fin % (most + 1),
+            udp: limits.udp % (most + 1),
+        };
         client.set_timeouts(&limits).unwrap();
         let now = client.timeouts().unwrap();
         prop_assert_eq!(now, kernel.timeouts());
