@@ -17,6 +17,7 @@ mod ipvsadm;
 mod ldirectord;
 mod library_errors;
 mod library_examples;
+mod library_fake;
 mod library_rig;
 mod library_socket;
 mod library_tables;
