@@ -51,7 +51,12 @@ fn the_module_vanishes_between_two_calls() {
     // Gone under an operation: it was meant for tables that are no more, so it is not repeated.
     unload();
     let report = client.execute(&[add; 300]);
-    assert_eq!(report.failures().len(), 256 + 43, "{:?}", report.failures().first());
+    assert_eq!(
+        report.failures().len(),
+        256 + 43,
+        "{:?}",
+        report.failures().first()
+    );
     let first = &report.failures()[0].error;
     assert!(matches!(first, Error::NoIpvs { .. }), "{first}");
     assert!(first.to_string().contains("unloaded"), "{first}");

@@ -16,7 +16,7 @@ const SCHEDULERS: [&str; 14] = [
     "rr", "wrr", "lc", "wlc", "fo", "ovf", "lblc", "lblcr", "dh", "sh", "sed", "nq", "mh", "none",
 ];
 
-/// `ip_vs_set_timeout`: INT_MAX clock ticks, of which there are 100 a second here (`HZ`).
+/// `ip_vs_set_timeout`: `INT_MAX` clock ticks, of which there are 100 a second here (`HZ`).
 const MAX_TIMEOUT: u32 = i32::MAX.unsigned_abs() / 100;
 
 #[derive(Debug)]
