@@ -22,6 +22,8 @@ use crate::run::Session;
 const CHUNK: usize = 256;
 /// The longest line. The longest that makes sense has a few hundred bytes.
 const MAX_LINE: usize = 1 << 20;
+/// The longest word.
+const MAX_WORD: usize = 4096;
 /// How much of stdin is read at once.
 const READ: usize = 64 * 1024;
 /// So much of a line is shown when it fails.
@@ -82,11 +84,11 @@ pub(crate) fn run<T: Transport>(
     }
 }
 
-/// The words of a line: no quoting, no comments. `ipvsadm` is left out wherever it stands, and a
-/// NUL byte ends its word.
+/// The words of a line: no quoting, no comments. `ipvsadm` is left out wherever it stands, a NUL
+/// byte ends its word, and what is longer than 1.31's buffer is several words.
 fn words(line: &[u8]) -> Vec<&[u8]> {
     line.split(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
-        .filter(|word| !word.is_empty())
+        .flat_map(|word| word.chunks(MAX_WORD))
         .map(|word| word.split(|byte| *byte == 0).next().unwrap_or_default())
         .filter(|word| *word != b"ipvsadm")
         .collect()
@@ -333,6 +335,9 @@ mod tests {
         );
         assert_eq!(split(b"-f 1\x002 \0x"), [b"-f".as_slice(), b"1", b""]);
         assert!(split(b"  \t\r").is_empty());
+        let long = [b'x'; 10_000];
+        let lengths: Vec<usize> = words(&long).iter().map(|word| word.len()).collect();
+        assert_eq!(lengths, [4096, 4096, 1808]);
         assert_eq!(
             split(b"-s \xff\xfe\x0b"),
             [b"-s".as_slice(), b"\xff\xfe\x0b"]

@@ -45,13 +45,16 @@ fn title(engines: bool, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn row(connection: &Connection, engines: bool, endpoints: &mut Endpoints<'_>, text: &mut Vec<u8>) {
-    let protocol = if connection.protocol == "TCP" {
-        Some(Protocol::Tcp)
-    } else if connection.protocol == "UDP" {
-        Some(Protocol::Udp)
-    } else {
-        None
-    };
+    let protocols = [
+        ("TCP", Protocol::Tcp),
+        ("UDP", Protocol::Udp),
+        ("SCTP", Protocol::Sctp),
+    ];
+    // Templates of firewall marks are of no protocol, and their ports have no names.
+    let protocol = protocols
+        .into_iter()
+        .find(|(name, _)| connection.protocol == *name)
+        .map(|(_, protocol)| protocol);
     let seconds = connection.expires.as_secs();
     put(
         text,

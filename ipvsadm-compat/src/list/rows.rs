@@ -219,14 +219,15 @@ pub(super) fn mask(service: &Service) -> Option<Netmask> {
     (service.netmask != widest).then_some(service.netmask)
 }
 
-/// The names of the scheduler flags that are set, as `-b` takes them.
+/// The names of the scheduler flags that are set, as `-b` takes them. The third has no name under
+/// the schedulers that name the other two.
 pub(super) fn scheduler_flags(service: &Service) -> Vec<&'static str> {
-    let names = if service.scheduler == "sh" {
-        ["sh-fallback", "sh-port", "flag-3"]
+    let names: &[&str] = if service.scheduler == "sh" {
+        &["sh-fallback", "sh-port"]
     } else if service.scheduler == "mh" {
-        ["mh-fallback", "mh-port", "flag-3"]
+        &["mh-fallback", "mh-port"]
     } else {
-        ["flag-1", "flag-2", "flag-3"]
+        &["flag-1", "flag-2", "flag-3"]
     };
     let bits = [
         ServiceFlags::SCHED_1,
@@ -234,7 +235,7 @@ pub(super) fn scheduler_flags(service: &Service) -> Vec<&'static str> {
         ServiceFlags::SCHED_3,
     ];
     let set = |flag: &ServiceFlags| service.flags.contains(*flag);
-    let named = names.into_iter().zip(bits);
+    let named = names.iter().copied().zip(bits);
     named
         .filter(|(_, flag)| set(flag))
         .map(|(name, _)| name)

@@ -1,0 +1,24 @@
+//! The drop-in `ipvsadm` beside Debian's, on a real kernel.
+//!
+//! ```text
+//!   namespace "debian"                      namespace "ours"
+//!   /usr/sbin/ipvsadm ◄── the same case ──► the drop-in
+//!          │                                       │
+//!   stdout, stderr, exit code  ◄─ compared ─► stdout, stderr, exit code
+//!   tables (by the library)    ◄─ compared ─► tables
+//! ```
+//!
+//! * `differential`: cases from a fixed catalogue, every command with every option, and cases
+//!   made up anew at each run. The seed is printed; `DIRECTOR_SEED` replays one.
+//! * `differences`: where the drop-in differs on purpose, and that Debian's really does otherwise.
+//! * `traffic`: lists of a table that carries connections.
+//! * `bad_input`: what no script should feed it, and outputs that take nothing.
+
+mod bad_input;
+mod catalogue;
+mod compare;
+mod differences;
+mod differential;
+mod generate;
+pub(super) mod programs;
+mod traffic;
