@@ -154,7 +154,9 @@ fn outcomes<T: Transport>(client: &mut Client<T>, operations: &[Operation]) -> V
     (0..operations.len())
         .map(|index| {
             let error = report.error(index)?;
-            Some(error.errno().unwrap_or_else(|| panic!("{error}")))
+            let errno = error.errno();
+            assert!(errno.is_some(), "{error}");
+            errno
         })
         .collect()
 }

@@ -1,4 +1,8 @@
 //! What the tests of the library stand on: a namespace with one interface, and a second opinion.
+#![allow(
+    clippy::panic,
+    reason = "a test that cannot be set up fails there and then"
+)]
 
 use std::{io::Write as _, net::IpAddr, process::Command, process::Stdio};
 
@@ -6,7 +10,7 @@ use ipvs::{Client, Server, ServerKey, Service, ServiceKey, Table};
 
 use crate::lab::Netns;
 
-/// Runs `work` in a fresh namespace that has 10.0.0.1/16 and 2001:db8:1::1/64 on `d0`, its
+/// Runs `work` in a fresh namespace that has `10.0.0.1/16` and `2001:db8:1::1/64` on `d0`, its
 /// loopback up.
 pub(crate) fn inside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     let netns = Netns::new("library");

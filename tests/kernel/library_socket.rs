@@ -1,5 +1,9 @@
 //! Sockets of the tests' own: one with the buffers that it is given, and one past which somebody
 //! else writes between the pieces of a dump.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a lock is poisoned only in a test that has failed already"
+)]
 
 use std::{
     io,

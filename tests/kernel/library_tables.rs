@@ -21,8 +21,11 @@ fn name(name: &str) -> Name {
     name.parse().expect("a name")
 }
 
+/// A service as a line of `ipvsadm -Sn`, what the line means, and its servers likewise.
+type Entry = (&'static str, Service, Vec<(&'static str, Server)>);
+
 /// The lines that `ipvsadm -Sn` prints, and what they mean.
-fn dictionary() -> Vec<(&'static str, Service, Vec<(&'static str, Server)>)> {
+fn dictionary() -> Vec<Entry> {
     let server = |address, method| Server::new(at(address), method);
     let tunnel = |address, tunnel| server(address, ForwardMethod::Tunnel).tunnel(tunnel);
     let flags = ServiceFlags::SCHED_1 | ServiceFlags::SCHED_2 | ServiceFlags::SCHED_3;
