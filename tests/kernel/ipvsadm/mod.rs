@@ -14,6 +14,11 @@
 //! * `traffic`: lists of a table that carries connections.
 //! * `bad_input`: what no script should feed it, and outputs that take nothing.
 
+#![allow(
+    clippy::panic,
+    reason = "what cannot be set up fails the test there and then"
+)]
+
 mod bad_input;
 mod catalogue;
 mod compare;
