@@ -7,7 +7,6 @@ use ipvs::{Errno, Operation};
 
 use super::platform::Platform;
 use crate::plan::{Change, Phase, Step};
-use crate::state::Sysctl;
 
 /// How many operations go between two reports of progress.
 const SLICE: usize = 1024;
@@ -72,10 +71,10 @@ impl fmt::Display for Unrestored {
     }
 }
 
-/// What undoes the steps that were done, in the order in which they were.
+/// The steps that were done, in the order in which they were.
 #[derive(Debug, Default)]
 pub(super) struct Done {
-    undo: Vec<(Vec<Change>, Certainty)>,
+    steps: Vec<(Step, Certainty)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,45 +88,54 @@ enum Certainty {
 /// failure nothing further is sent.
 pub(super) fn carry_out(
     platform: &mut impl Platform,
-    steps: &[Step],
+    steps: Vec<Step>,
     done: &mut Done,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), Vec<Failed>> {
     let total = steps.len();
-    let mut index = 0;
+    let mut rest = steps.into_iter().peekable();
+    let mut count = 0;
     for phase in Phase::ALL {
-        while let Some(step) = steps.get(index).filter(|step| step.phase == phase) {
+        let in_phase = |step: &Step| step.phase == phase;
+        while rest.peek().is_some_and(in_phase) {
             progress(Progress {
                 phase,
-                done: index,
+                done: count,
                 total,
             });
-            if let Change::Sysctl { sysctl, value } = &step.change {
-                write(platform, step, *sysctl, value)?;
-                done.undo.push((step.undo.clone(), Certainty::Done));
-                index += 1;
+            if let Some(step) = rest.next_if(|step| matches!(step.change, Change::Sysctl { .. })) {
+                write(platform, &step)?;
+                done.steps.push((step, Certainty::Done));
+                count += 1;
                 continue;
             }
-            let run = &steps[index..];
-            let operations = operations(run, phase);
-            index += execute(platform, &run[..operations.len()], &operations, done)?;
+            let (mut run, mut operations) = (Vec::new(), Vec::new());
+            while run.len() < SLICE
+                && let Some(Change::Operation(operation)) = rest
+                    .peek()
+                    .filter(|step| in_phase(step))
+                    .map(|step| &step.change)
+            {
+                operations.push(*operation);
+                run.extend(rest.next());
+            }
+            count += run.len();
+            execute(platform, run, &operations, done)?;
         }
         progress(Progress {
             phase,
-            done: index,
+            done: count,
             total,
         });
     }
     Ok(())
 }
 
-fn write(
-    platform: &mut impl Platform,
-    step: &Step,
-    sysctl: Sysctl,
-    value: &str,
-) -> Result<(), Vec<Failed>> {
-    platform.write_sysctl(sysctl, value).map_err(|error| {
+fn write(platform: &mut impl Platform, step: &Step) -> Result<(), Vec<Failed>> {
+    let Change::Sysctl { sysctl, value } = &step.change else {
+        return Ok(());
+    };
+    platform.write_sysctl(*sysctl, value).map_err(|error| {
         vec![Failed {
             change: step.change.clone(),
             cause: Cause::Sysctl(error),
@@ -135,26 +143,17 @@ fn write(
     })
 }
 
-/// The operations at the front that belong to the phase, up to a slice.
-fn operations(steps: &[Step], phase: Phase) -> Vec<Operation> {
-    let operation = |step: &Step| match &step.change {
-        Change::Operation(operation) if step.phase == phase => Some(*operation),
-        _ => None,
-    };
-    steps.iter().take(SLICE).map_while(operation).collect()
-}
-
 fn execute(
     platform: &mut impl Platform,
-    steps: &[Step],
+    steps: Vec<Step>,
     operations: &[Operation],
     done: &mut Done,
-) -> Result<usize, Vec<Failed>> {
+) -> Result<(), Vec<Failed>> {
     let report = platform.execute(operations);
     let sent = report.sent();
     let mut failed = Vec::new();
     let mut failures = report.into_failures().into_iter().peekable();
-    for (index, step) in steps.iter().enumerate() {
+    for (index, step) in steps.into_iter().enumerate() {
         match failures.next_if(|failure| failure.index == index) {
             Some(failure) => {
                 let cause = Cause::Ipvs(failure.error);
@@ -163,18 +162,18 @@ fn execute(
                     cause,
                 };
                 if failure.is_unknown() && index < sent {
-                    done.undo.push((step.undo.clone(), Certainty::Unknown));
+                    done.steps.push((step, Certainty::Unknown));
                 }
                 if !is_consequence(&failure, &failed) {
                     failed.push(failure);
                 }
             }
-            None if index < sent => done.undo.push((step.undo.clone(), Certainty::Done)),
+            None if index < sent => done.steps.push((step, Certainty::Done)),
             None => {}
         }
     }
     if failed.is_empty() {
-        Ok(steps.len())
+        Ok(())
     } else {
         Err(failed)
     }
@@ -198,11 +197,10 @@ fn is_consequence(failure: &Failed, earlier: &[Failed]) -> bool {
 impl Done {
     /// What undoes it all, in the order in which it has to be done.
     pub(super) fn undo(&self) -> Vec<Change> {
-        self.undo
+        self.steps
             .iter()
             .rev()
-            .flat_map(|(changes, _)| changes)
-            .cloned()
+            .flat_map(|(step, _)| step.undo())
             .collect()
     }
 }
@@ -210,8 +208,8 @@ impl Done {
 /// Undoes what was done, the last first, and says what could not be.
 pub(super) fn take_back(platform: &mut impl Platform, done: Done) -> Vec<Unrestored> {
     let mut unrestored = Vec::new();
-    for (changes, certainty) in done.undo.into_iter().rev() {
-        let failed = restore(platform, changes);
+    for (step, certainty) in done.steps.into_iter().rev() {
+        let failed = restore(platform, step.undo());
         // Undoing what was perhaps never done finds nothing, and that is as well.
         let excused =
             |failed: &Unrestored| certainty == Certainty::Unknown && failed.0.is_stale_view();

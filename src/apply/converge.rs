@@ -90,9 +90,11 @@ pub fn converge(
         if !plan.is_empty() {
             Journal::of(&plan, incarnation).begin(store)?;
         }
-        match carry_out(platform, &plan.steps, &mut done, progress) {
+        let next = std::mem::take(&mut plan.steps);
+        let count = next.len();
+        match carry_out(platform, next, &mut done, progress) {
             Ok(()) => {
-                steps += plan.steps.len();
+                steps += count;
                 ownership = plan.ownership.clone();
                 // A server that has just been set to weight 0 may have no connection: only now
                 // is a count of none one that stays. Then it goes in the same run.

@@ -12,7 +12,7 @@ use super::incarnation::Incarnation;
 use super::ledger::Ledger;
 use super::record::Record;
 use super::store::{Store, StoreError};
-use crate::plan::{Plan, Step};
+use crate::plan::{Plan, Step, Undo};
 use crate::state::{Observed, Ownership};
 
 const FILE: &str = "journal.json";
@@ -36,19 +36,19 @@ impl Journal {
     /// The journal of a plan, before it is begun.
     #[must_use]
     pub fn of(plan: &Plan, incarnation: &Incarnation) -> Self {
-        let replaces = |step: &&Step| !step.change.creates();
+        let replaces = |step: &&Step| step.undo != Undo::Delete;
         let undo = plan
             .steps
             .iter()
             .rev()
             .filter(replaces)
-            .flat_map(|step| &step.undo);
+            .flat_map(Step::undo);
         Self {
             version: 1,
             incarnation: incarnation.clone(),
             pid: std::process::id(),
             changes: plan.steps.len(),
-            before: undo.map(Record::from).collect(),
+            before: undo.map(|change| Record::from(&change)).collect(),
             after: Ledger::new(incarnation, &plan.ownership),
         }
     }

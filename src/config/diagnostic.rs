@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::code::{Code, Severity};
-use super::source::Span;
+use super::source::{Sources, Span};
 
 /// A mistake or a warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +108,9 @@ impl Diagnostic {
 pub(super) struct Findings {
     all: Vec<Diagnostic>,
     seen: HashSet<(Code, Severity, Span)>,
+    /// Where the text is not what it should be. What else is said of such a line comes from
+    /// misreading it.
+    misread: Vec<Span>,
     /// A file could not be read to its end: what is missing may stand in the part not seen.
     pub(super) incomplete: bool,
 }
@@ -125,6 +128,16 @@ impl Findings {
         self.all.push(diagnostic);
     }
 
+    /// Takes in a syntax error, or only where it is when it follows from another one.
+    pub(super) fn push_syntax(&mut self, diagnostic: Diagnostic, follows: bool) {
+        self.incomplete = true;
+        self.misread
+            .extend(diagnostic.labels.iter().map(|label| label.span));
+        if !follows {
+            self.push(diagnostic);
+        }
+    }
+
     /// Takes in one that says that something is missing, unless a file is known in part only.
     pub(super) fn push_missing(&mut self, diagnostic: Diagnostic) {
         if !self.incomplete {
@@ -137,9 +150,24 @@ impl Findings {
         self.all.iter().any(error)
     }
 
-    /// In the order of the files and the text.
-    pub(super) fn into_sorted(self) -> Vec<Diagnostic> {
+    /// In the order of the files and the text; of a line with a syntax error only the first such.
+    pub(super) fn into_sorted(self, sources: &Sources) -> Vec<Diagnostic> {
+        let line = |span: Span| {
+            (
+                span.file,
+                sources.file(span.file).line_of(span.start as usize),
+            )
+        };
+        let misread: HashSet<_> = self.misread.into_iter().map(line).collect();
         let mut all = self.all;
+        let mut said = HashSet::new();
+        all.retain(|diagnostic| {
+            let Some(line) = diagnostic.labels.first().map(|label| line(label.span)) else {
+                return true;
+            };
+            let is_syntax = diagnostic.code == Code::Syntax;
+            !misread.contains(&line) || is_syntax && said.insert(line)
+        });
         // Stable: several about one place stay in the order in which they were found.
         all.sort_by_key(|diagnostic| diagnostic.labels.first().map(|label| label.span));
         all

@@ -149,12 +149,14 @@ impl Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::source::FileId;
+    use crate::config::source::Sources;
 
     fn expanded(text: &str) -> (String, Vec<Code>) {
         let environment = Environment::from_iter([("A", "x"), ("EMPTY", ""), ("D", "${A}")]);
         let raw = format!("\"{text}\"");
-        let span = Span::new(FileId(0), 0..raw.len());
+        let mut sources = Sources::default();
+        let file = sources.add("a.toml".into(), raw.clone());
+        let span = Span::new(file, 0..raw.len());
         let mut node = Node {
             span,
             value: Value::Text(Text::new(text.to_owned(), &raw)),
@@ -165,7 +167,7 @@ mod tests {
             Value::Text(text) => text.value,
             _ => String::new(),
         };
-        let codes = findings.into_sorted();
+        let codes = findings.into_sorted(&sources);
         (value, codes.iter().map(|found| found.code).collect())
     }
 

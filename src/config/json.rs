@@ -33,8 +33,8 @@ pub(super) fn parse(file: FileId, text: &str, findings: &mut Findings) -> Option
             let range = error.range();
             let span = Span::new(file, range.start..range.end);
             let message = uncapitalised(&error.kind().to_string());
-            findings.push(Diagnostic::new(Code::Syntax, span, message).label("not JSON"));
-            findings.incomplete = true;
+            let found = Diagnostic::new(Code::Syntax, span, message).label("not JSON");
+            findings.push_syntax(found, false);
             return None;
         }
     };

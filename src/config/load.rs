@@ -121,7 +121,7 @@ impl<'e> Loader<'e> {
         let usable = !self.findings.has_errors();
         Outcome {
             desired: usable.then_some(desired),
-            diagnostics: self.findings.into_sorted(),
+            diagnostics: self.findings.into_sorted(&self.sources),
             sources: self.sources,
         }
     }

@@ -50,6 +50,8 @@ pub(super) struct ServiceDecl {
     pub(super) scheduler: Spanned<SchedulerDecl>,
     pub(super) forward: Option<Spanned<ForwardMethod>>,
     pub(super) tunnel: Option<TunnelDecl>,
+    /// The service itself says something about the tunnel, not only `[defaults]`.
+    pub(super) says_tunnel: bool,
     pub(super) persistence: Option<PersistenceDecl>,
     pub(super) one_packet: Option<Span>,
     pub(super) drain: Option<Spanned<Duration>>,

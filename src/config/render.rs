@@ -34,13 +34,36 @@ pub(super) fn render(diagnostics: &[Diagnostic], sources: &Sources, style: Style
         if !out.is_empty() {
             out.push('\n');
         }
-        out.push_str(&renderer.render(&[group(diagnostic, sources)]));
+        let mut columns = Vec::new();
+        let rendered = renderer.render(&[group(diagnostic, sources, &mut columns)]);
+        out.push_str(
+            &columns
+                .iter()
+                .fold(rendered, |rendered, column| column.set(&rendered)),
+        );
         out.push('\n');
     }
     out
 }
 
-fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
+/// The renderer counts columns in what it is given; in a line that was cut that is not the column
+/// in the file.
+struct Column {
+    counted: String,
+    right: String,
+}
+
+impl Column {
+    fn set(&self, rendered: &str) -> String {
+        rendered.replacen(&self.counted, &self.right, 1)
+    }
+}
+
+fn group<'a>(
+    diagnostic: &'a Diagnostic,
+    sources: &'a Sources,
+    columns: &mut Vec<Column>,
+) -> Group<'a> {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -61,7 +84,7 @@ fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
             .take_while(|place| first.is_near(place))
             .count();
         let together: Vec<_> = std::iter::once(first).chain(places.drain(..near)).collect();
-        elements.push(snippet(&together).into());
+        elements.push(snippet(&together, columns).into());
     }
     for note in &diagnostic.notes {
         elements.push(match note {
@@ -134,11 +157,11 @@ impl<'a> Place<'a> {
 }
 
 /// A piece of a file with places that are near to each other.
-fn snippet<'a>(places: &[Place<'a>]) -> Snippet<'a, Annotation<'a>> {
+fn snippet<'a>(places: &[Place<'a>], columns: &mut Vec<Column>) -> Snippet<'a, Annotation<'a>> {
     let first = &places[0];
     let path = first.source.path().display().to_string();
     if first.is_long() {
-        return cut_line(first, path);
+        return cut_line(first, path, columns);
     }
     let start = places
         .iter()
@@ -156,35 +179,36 @@ fn snippet<'a>(places: &[Place<'a>]) -> Snippet<'a, Annotation<'a>> {
         .annotations(annotations)
 }
 
-/// The part of a long line around a place. The column, which the renderer would count from the
-/// cut, becomes part of the path.
-fn cut_line<'a>(place: &Place<'a>, path: String) -> Snippet<'a, Annotation<'a>> {
+/// The part of a long line around a place.
+fn cut_line<'a>(
+    place: &Place<'a>,
+    path: String,
+    columns: &mut Vec<Column>,
+) -> Snippet<'a, Annotation<'a>> {
     let text = place.source.text();
     let underlined = &place.underlined;
-    let from = underlined
-        .start
-        .saturating_sub(AROUND)
-        .max(place.line_range.start);
-    let from = floor_boundary(text, from).max(place.line_range.start);
+    let from = floor_boundary(text, underlined.start.saturating_sub(AROUND));
+    let from = from.max(place.line_range.start);
     let to = floor_boundary(text, (underlined.end + AROUND).min(place.line_range.end));
     let to = to.max(underlined.end);
-    let before = if from > place.line_range.start {
-        "... "
-    } else {
-        ""
+    let before = match from > place.line_range.start {
+        true => "... ",
+        false => "",
     };
-    let after = if to < place.line_range.end {
-        " ..."
-    } else {
-        ""
+    let after = match to < place.line_range.end {
+        true => " ...",
+        false => "",
     };
     let shift = |offset: usize| offset - from + before.len();
-    let column = text[place.line_range.start..underlined.start]
-        .chars()
-        .count()
-        + 1;
+    let line = place.line + 1;
+    let counted = before.len() + text[from..underlined.start].chars().count() + 1;
+    let right = place.source.position(underlined.start).column;
+    columns.push(Column {
+        counted: format!("{path}:{line}:{counted}"),
+        right: format!("{path}:{line}:{right}"),
+    });
     Snippet::source(format!("{before}{}{after}", &text[from..to]))
-        .path(format!("{path}, column {column}"))
-        .line_start(place.line + 1)
+        .path(path)
+        .line_start(line)
         .annotation(place.annotation(shift(underlined.start)..shift(underlined.end)))
 }

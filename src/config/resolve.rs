@@ -63,16 +63,6 @@ pub(super) fn taken<'s, A: 's>(
     own
 }
 
-/// What to call a server without a name: its address, and its port where that is not the
-/// service's.
-pub(super) fn default_name(key: ipvs::ServerKey, service_port: u16) -> String {
-    if key.port == service_port {
-        key.address.to_string()
-    } else {
-        key.to_string()
-    }
-}
-
 /// The port of a service, 0 for a firewall mark.
 pub(super) const fn service_port(key: &ipvs::ServiceKey) -> u16 {
     match key {

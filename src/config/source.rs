@@ -85,13 +85,31 @@ pub struct Source {
     path: PathBuf,
     text: String,
     lines: Vec<usize>,
+    /// How many characters start before every [`STEP`]th byte: a column far into a line of
+    /// megabytes is counted from the nearest of these.
+    characters: Vec<usize>,
 }
+
+/// How far apart the counts of characters are, in bytes.
+const STEP: usize = 1024;
 
 impl Source {
     fn new(path: PathBuf, text: String) -> Self {
         let after_breaks = text.match_indices('\n').map(|(at, _)| at + 1);
         let lines = std::iter::once(0).chain(after_breaks).collect();
-        Self { path, text, lines }
+        let mut total = 0;
+        let characters = text.as_bytes().chunks(STEP).map(|chunk| {
+            let before = total;
+            total += starts(chunk);
+            before
+        });
+        let characters = characters.collect();
+        Self {
+            path,
+            text,
+            lines,
+            characters,
+        }
     }
 
     /// Its path as it was given, or as the `include` that found it says.
@@ -122,13 +140,22 @@ impl Source {
         start..end - usize::from(carriage_return)
     }
 
-    fn position(&self, offset: usize) -> Position {
+    /// Where a byte is.
+    pub(super) fn position(&self, offset: usize) -> Position {
         let offset = floor_boundary(&self.text, offset);
         let line = self.line_of(offset);
-        let before = &self.text[self.lines[line]..offset];
         Position {
             line: line + 1,
-            column: before.chars().count() + 1,
+            column: self.characters_before(offset) - self.characters_before(self.lines[line]) + 1,
+        }
+    }
+
+    fn characters_before(&self, offset: usize) -> usize {
+        let step = offset / STEP;
+        match self.characters.get(step) {
+            Some(before) => before + starts(&self.text.as_bytes()[step * STEP..offset]),
+            // The end of a text whose length is a multiple of the step.
+            None => starts(self.text.as_bytes()),
         }
     }
 }
@@ -174,6 +201,12 @@ impl Sources {
     }
 }
 
+/// How many characters start in these bytes of a text.
+fn starts(bytes: &[u8]) -> usize {
+    let is_start = |byte: &&u8| **byte & 0xc0 != 0x80;
+    bytes.iter().filter(is_start).count()
+}
+
 /// The last place at or before `offset` where a character starts.
 pub(super) fn floor_boundary(text: &str, offset: usize) -> usize {
     let mut offset = offset.min(text.len());
@@ -198,6 +231,31 @@ mod tests {
         assert_eq!(sources.file(file).line_range(2), 16..16);
         let (start, _) = sources.positions(Span::new(file, 16..16));
         assert_eq!((start.line, start.column), (3, 1));
+    }
+
+    #[test]
+    fn columns_of_a_long_line_are_those_that_counting_finds() {
+        let mut sources = Sources::default();
+        let text = "aüß€\n".repeat(3) + &"x€".repeat(512);
+        assert_eq!(text.len() % 2, 1);
+        let file = sources.add("a.toml".into(), text.clone());
+        let last = text.rfind('\n').unwrap() + 1;
+        for (offset, _) in text.char_indices().chain([(text.len(), ' ')]) {
+            if offset >= last {
+                let counted = text[last..offset].chars().count() + 1;
+                let position = sources.file(file).position(offset);
+                assert_eq!(
+                    position,
+                    Position {
+                        line: 4,
+                        column: counted
+                    }
+                );
+            }
+        }
+        let even = "x".repeat(2 * STEP);
+        let file = sources.add("b.toml".into(), even);
+        assert_eq!(sources.file(file).position(2 * STEP).column, 2 * STEP + 1);
     }
 
     #[test]

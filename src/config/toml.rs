@@ -1,6 +1,6 @@
 //! TOML into the tree.
 
-use toml::de::{DeInteger, DeTable, DeValue};
+use toml::de::{DeInteger, DeTable, DeValue, Error};
 
 use super::code::Code;
 use super::diagnostic::{Diagnostic, Findings};
@@ -10,15 +10,39 @@ use super::tree::{Entry, Node, Table, Text, Value};
 /// The tree of a TOML text, as far as it can be read; every syntax error is reported.
 pub(super) fn parse(file: FileId, text: &str, findings: &mut Findings) -> Node {
     let (root, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
-        let range = error.span().unwrap_or(0..0);
-        let span = Span::new(file, range);
-        findings.push(Diagnostic::new(Code::Syntax, span, error.message()).label("not TOML"));
-    }
-    findings.incomplete |= !errors.is_empty();
+    report(file, errors, findings);
     let value = Value::Table(table(file, text, root.into_inner()));
     let span = Span::new(file, 0..0);
     Node { span, value }
+}
+
+/// What the parser says when it takes what follows an array without its bracket for items.
+const ASTRAY: [&str; 4] = [
+    "missing comma between array elements",
+    "string values must be quoted",
+    "unexpected `=` in array",
+    "unclosed array",
+];
+
+/// Reports syntax errors: of a line the first, and of an array that was not closed the first.
+fn report(file: FileId, errors: Vec<Error>, findings: &mut Findings) {
+    let place = |error: &Error| Span::new(file, error.span().unwrap_or(0..0));
+    let mut errors: Vec<_> = errors.into_iter().map(|e| (place(&e), e)).collect();
+    errors.sort_by_key(|(span, _)| span.start);
+    let mut in_array = false;
+    for (span, error) in errors {
+        let message = error.message();
+        let astray = ASTRAY.iter().any(|start| message.starts_with(start));
+        let follows = in_array && astray;
+        in_array = follows || message.starts_with(ASTRAY[0]);
+        let found = Diagnostic::new(Code::Syntax, span, message).label("not TOML");
+        let bare_word = ["invalid boolean", "string values must be quoted"];
+        let found = match bare_word.iter().any(|start| message.starts_with(start)) {
+            true => found.help("text stands in quotes: \"wlc\""),
+            false => found,
+        };
+        findings.push_syntax(found, follows);
+    }
 }
 
 fn table(file: FileId, text: &str, table: DeTable<'_>) -> Table {

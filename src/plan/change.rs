@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ipvs::{DaemonRole, Operation, SyncDaemon, Timeouts};
+use ipvs::{Operation, SyncDaemon, Timeouts};
 
 use super::Effect;
 use crate::state::{ObservedService, Sysctl};
@@ -47,19 +47,6 @@ pub enum Change {
     },
 }
 
-impl Change {
-    /// Whether it makes something that was not there.
-    #[must_use]
-    pub const fn creates(&self) -> bool {
-        matches!(
-            self,
-            Self::Operation(
-                Operation::AddService(_) | Operation::AddServer(..) | Operation::StartDaemon(_)
-            )
-        )
-    }
-}
-
 impl From<Operation> for Change {
     fn from(operation: Operation) -> Self {
         Self::Operation(operation)
@@ -82,18 +69,28 @@ pub struct Step {
     pub phase: Phase,
     /// What.
     pub change: Change,
-    /// What gives back the configuration from before, to be done in this order.
-    pub undo: Vec<Change>,
+    /// What gives back the configuration from before.
+    pub undo: Undo,
     /// What it does to traffic.
     pub effects: Vec<Effect>,
 }
 
 impl Step {
+    /// A step that makes something: it is undone by deleting that.
+    pub(super) fn create(phase: Phase, operation: Operation) -> Self {
+        Self {
+            phase,
+            change: operation.into(),
+            undo: Undo::Delete,
+            effects: Vec::new(),
+        }
+    }
+
     pub(super) fn new(phase: Phase, change: impl Into<Change>, undo: Vec<Change>) -> Self {
         Self {
             phase,
             change: change.into(),
-            undo,
+            undo: Undo::Changes(undo),
             effects: Vec::new(),
         }
     }
@@ -102,6 +99,43 @@ impl Step {
         self.effects.extend(effects);
         self
     }
+
+    /// What gives back the configuration from before, to be done in this order.
+    #[must_use]
+    pub fn undo(&self) -> Vec<Change> {
+        match (&self.undo, &self.change) {
+            (Undo::Changes(changes), _) => changes.clone(),
+            (Undo::Delete, Change::Operation(operation)) => deletion(operation),
+            (Undo::Delete, Change::Sysctl { .. }) => Vec::new(),
+        }
+    }
+
+    /// The first of the changes that undo it, where they are not a mere deletion.
+    pub(super) fn before(&self) -> Option<&Change> {
+        match &self.undo {
+            Undo::Changes(changes) => changes.first(),
+            Undo::Delete => None,
+        }
+    }
+}
+
+/// How a step is undone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Undo {
+    /// What it made is deleted. Most steps of a large plan are of this kind, and need no list.
+    Delete,
+    /// These changes, in this order.
+    Changes(Vec<Change>),
+}
+
+fn deletion(operation: &Operation) -> Vec<Change> {
+    let deletion = match operation {
+        Operation::AddService(service) => Operation::DeleteService(service.key),
+        Operation::AddServer(key, server) => Operation::DeleteServer(*key, server.key),
+        Operation::StartDaemon(daemon) => Operation::StopDaemon(daemon.role),
+        _ => return Vec::new(),
+    };
+    vec![deletion.into()]
 }
 
 /// What brings a deleted service back, its servers in the order in which they were added: under
@@ -126,9 +160,4 @@ pub(super) fn restore_timeouts(before: Timeouts) -> Vec<Change> {
 /// What starts a daemon again that was stopped.
 pub(super) fn restart(daemon: &SyncDaemon) -> Vec<Change> {
     vec![Operation::StartDaemon(*daemon).into()]
-}
-
-/// What stops a daemon again that was started.
-pub(super) fn stop(role: DaemonRole) -> Vec<Change> {
-    vec![Operation::StopDaemon(role).into()]
 }

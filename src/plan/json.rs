@@ -38,7 +38,7 @@ fn step(step: &Step) -> Value {
         "service": service_of(step).map(|key| key.to_string()),
         "description": step.change.to_string(),
         "change": change(&step.change),
-        "undo": step.undo.iter().map(change).collect::<Vec<_>>(),
+        "undo": step.undo().iter().map(change).collect::<Vec<_>>(),
         "effects": step.effects.iter().map(effect).collect::<Vec<_>>(),
     })
 }

@@ -31,7 +31,7 @@ mod render;
 mod service;
 mod settings;
 
-pub use change::{Change, Phase, Step};
+pub use change::{Change, Phase, Step, Undo};
 pub use diff::{Situation, diff};
 pub use effect::Effect;
 pub use guard::Objection;
@@ -68,7 +68,7 @@ impl Plan {
     #[must_use]
     pub fn undo(&self) -> Vec<Change> {
         let steps = self.steps.iter().rev();
-        steps.flat_map(|step| &step.undo).cloned().collect()
+        steps.flat_map(Step::undo).collect()
     }
 
     /// The steps of one phase.

@@ -177,7 +177,7 @@ fn write_step(out: &mut String, step: &Step, style: Style) -> fmt::Result {
 
 /// What a step is about, and how that changes.
 fn describe(step: &Step) -> (String, Option<String>) {
-    let before = step.undo.first();
+    let before = step.before();
     match &step.change {
         Change::Sysctl { sysctl, value } => (
             sysctl.to_string(),

@@ -16,12 +16,9 @@ use crate::state::{DesiredService, ObservedService, Owned, Sysctl};
 /// A service that is not there: it and its servers, in the order of their keys, so that two
 /// directors with one file place the clients of `sh` alike.
 pub(super) fn create(wanted: &DesiredService, steps: &mut Vec<Step>) {
-    let key = wanted.service.key;
-    let undo = vec![Operation::DeleteService(key).into()];
-    steps.push(Step::new(
+    steps.push(Step::create(
         Phase::Make,
         Operation::AddService(wanted.service),
-        undo,
     ));
     for server in wanted.servers.values() {
         steps.push(add_server(wanted, &server.server));
@@ -29,9 +26,10 @@ pub(super) fn create(wanted: &DesiredService, steps: &mut Vec<Step>) {
 }
 
 fn add_server(wanted: &DesiredService, server: &Server) -> Step {
-    let key = wanted.service.key;
-    let undo = vec![Operation::DeleteServer(key, server.key).into()];
-    Step::new(Phase::Make, Operation::AddServer(key, *server), undo)
+    Step::create(
+        Phase::Make,
+        Operation::AddServer(wanted.service.key, *server),
+    )
 }
 
 /// A service that is there and stays.

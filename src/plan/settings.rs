@@ -2,7 +2,7 @@
 
 use ipvs::{Operation, SyncDaemon, Timeouts};
 
-use super::change::{restart, restore_timeouts, stop};
+use super::change::{restart, restore_timeouts};
 use super::{Change, Phase, Situation, Step};
 
 /// Sysctls and time limits that are declared and different.
@@ -65,7 +65,7 @@ pub(super) fn daemons(situation: &Situation<'_>, first: &mut Vec<Step>, last: &m
             .get(role)
             .is_some_and(|running| is_same(daemon, running));
         if !runs {
-            let step = Step::new(Phase::Break, Operation::StartDaemon(*daemon), stop(*role));
+            let step = Step::create(Phase::Break, Operation::StartDaemon(*daemon));
             last.push(step);
         }
     }

@@ -45,8 +45,8 @@ impl DesiredService {
 /// A real server as declared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DesiredServer {
-    /// Its name in the file, or its address where it has none.
-    pub name: String,
+    /// Its name in the file, where it has one.
+    pub name: Option<String>,
     /// Its configuration.
     pub server: Server,
 }

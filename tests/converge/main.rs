@@ -174,6 +174,7 @@ proptest! {
 #[test]
 fn a_damaged_ledger_is_said_to_be_so_and_nothing_is_done() {
     let (_directory, store) = store();
+    std::fs::create_dir_all(store.path("")).unwrap();
     std::fs::write(store.path("ledger.json"), b"{").unwrap();
     let mut memory = Memory::new();
     let error = apply(&mut memory, &store, &Desired::default()).unwrap_err();

@@ -75,15 +75,9 @@ fn server(family: Family) -> impl Strategy<Value = Server> {
 fn desired_service(key: ServiceKey) -> impl Strategy<Value = DesiredService> {
     let servers = prop::collection::vec(server(key.family()), 0..5);
     (service(key), servers, 0u64..2).prop_map(move |(service, servers, drain)| {
-        let servers = servers.into_iter().map(|server| {
-            (
-                server.key,
-                DesiredServer {
-                    name: server.key.to_string(),
-                    server,
-                },
-            )
-        });
+        let servers = servers
+            .into_iter()
+            .map(|server| (server.key, DesiredServer { name: None, server }));
         DesiredService {
             name: key.to_string(),
             service,

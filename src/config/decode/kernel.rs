@@ -200,11 +200,22 @@ fn daemon(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<SyncDaem
     let port = fields.get("port").and_then(|place| place.whole(findings));
     let ttl = fields.get("ttl").and_then(|place| place.whole(findings));
     let role = role?;
+    let (kind, least) = match role.value {
+        "master" => (DaemonRole::Master, 0),
+        // `start_sync_thread` rounds a backup's length up.
+        _ => (DaemonRole::Backup, 1024),
+    };
+    if let Some(length) = max_length
+        && (1..least).contains(&length.value)
+    {
+        let message = format!("a backup takes messages of at least {least} bytes");
+        findings.push(
+            Diagnostic::new(Code::OutOfRange, length.span, message)
+                .label("the kernel would use more"),
+        );
+    }
     let daemon = SyncDaemon {
-        role: match role.value {
-            "master" => DaemonRole::Master,
-            _ => DaemonRole::Backup,
-        },
+        role: kind,
         interface: interface?.value,
         sync_id: SyncId(id.map_or(0, |id| id.value)),
         max_length: max_length.map_or(0, |length| length.value),

@@ -60,17 +60,17 @@ impl Decoder {
         let defaults = defaults.map(|place| Defaults::of(&place, findings));
         let defaults = defaults.unwrap_or_default();
         for entry in named(fields.get("pool"), findings) {
-            if let Some(pool) = service::pool(entry, findings) {
-                if is_new("pools", &pool.name, &mut self.pools, findings) {
-                    self.declaration.pools.push(pool);
-                }
+            if let Some(pool) = service::pool(entry, findings)
+                && is_new("pools", &pool.name, &mut self.pools, findings)
+            {
+                self.declaration.pools.push(pool);
             }
         }
         for entry in named(fields.get("service"), findings) {
-            if let Some(service) = service::service(entry, &defaults, findings) {
-                if is_new("services", &service.name, &mut self.services, findings) {
-                    self.declaration.services.push(service);
-                }
+            if let Some(service) = service::service(entry, &defaults, findings)
+                && is_new("services", &service.name, &mut self.services, findings)
+            {
+                self.declaration.services.push(service);
             }
         }
         let mut includes = Vec::new();

@@ -81,8 +81,8 @@ pub(super) fn kernel_name(place: &Place<'_>, findings: &mut Findings) -> Option<
     checked.map_err(|mistake| findings.push(mistake)).ok()
 }
 
-/// The kernel's buffers hold sixteen bytes with their NUL; a name of sixteen passes its attribute
-/// policy and is then never found (`IP_VS_SCHEDNAME_MAXLEN` and its siblings).
+/// The kernel's buffers hold sixteen bytes with their NUL (`IP_VS_SCHEDNAME_MAXLEN` and its
+/// siblings): it refuses a longer name or never finds it.
 const NAME_MAX: usize = 15;
 
 fn check_name(text: &str, span: Span) -> Result<Spanned<Name>, Diagnostic> {

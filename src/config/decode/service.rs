@@ -117,6 +117,10 @@ pub(super) fn service(
         .get("one_packet")
         .and_then(|place| place.bool(findings));
     let as_is = fields.get("as_is").and_then(|place| place.bool(findings));
+    // A default mask is for those services that are persistent, and makes none so.
+    let says_persistence = fields.get("persistence").is_some();
+    let persistence = inherited.persistence;
+    let persistence = persistence.filter(|said| says_persistence || said.timeout.is_some());
     let name = name?;
     Some(ServiceDecl {
         name,
@@ -126,7 +130,8 @@ pub(super) fn service(
         scheduler: inherited.scheduler.unwrap_or_else(|| default_scheduler(at)),
         forward: inherited.forward,
         tunnel: inherited.tunnel,
-        persistence: inherited.persistence,
+        says_tunnel: fields.get("tunnel").is_some(),
+        persistence,
         one_packet: one_packet.filter(|set| set.value).map(|set| set.span),
         drain: inherited.drain,
         as_is: as_is.is_some_and(|as_is| as_is.value),

@@ -134,11 +134,10 @@ enum Ports {
 fn entries<'d>((key, service): Member<'d>, ports: Ports) -> impl Iterator<Item = Entry> + 'd {
     let service_port = resolve::service_port(key);
     service.servers.iter().map(move |(server_key, held)| {
-        let named = held.name != resolve::default_name(*server_key, service_port);
         let server = &held.server;
         let implied = ports == Ports::Relative && server_key.port == service_port;
         Entry {
-            name: named.then(|| held.name.clone()),
+            name: held.name.clone(),
             addresses: vec![server_key.address],
             port: (!implied).then_some(server_key.port),
             weight: server.weight,
@@ -215,9 +214,8 @@ fn says_the_same(members: &[Member<'_>], entries: &[Entry]) -> bool {
 fn read(entry: &Entry, address: IpAddr, key: &ServiceKey) -> DesiredServer {
     let service_port = resolve::service_port(key);
     let server_key = ServerKey::new(address, entry.port.unwrap_or(service_port));
-    let name = entry.name.clone();
     DesiredServer {
-        name: name.unwrap_or_else(|| resolve::default_name(server_key, service_port)),
+        name: entry.name.clone(),
         server: Server::new(server_key, entry.forward)
             .weight(entry.weight)
             .thresholds(entry.upper, entry.lower)

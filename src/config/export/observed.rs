@@ -3,7 +3,6 @@
 use ipvs::{Family, ServiceKey};
 
 use super::super::decode::canonical;
-use super::super::resolve;
 use crate::state::{
     Desired, DesiredServer, DesiredService, KernelSettings, Observed, ObservedService, Policy,
     Sysctl, SysctlKind,
@@ -41,10 +40,9 @@ pub fn declared(observed: &Observed) -> Desired {
 }
 
 fn service(key: &ServiceKey, held: &ObservedService) -> DesiredService {
-    let port = resolve::service_port(key);
     let servers = held.servers.iter().map(|(server_key, entry)| {
         let server = DesiredServer {
-            name: resolve::default_name(*server_key, port),
+            name: None,
             server: entry.server,
         };
         (*server_key, server)

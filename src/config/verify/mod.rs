@@ -24,6 +24,7 @@ pub(super) fn desired(declaration: &Declaration, findings: &mut Findings) -> Des
         places: HashMap::new(),
         services: BTreeMap::new(),
         servers: 0,
+        unknown_pools: 0,
         whole: whole::Whole::default(),
     };
     for (index, pool) in declaration.pools.iter().enumerate() {
@@ -57,6 +58,8 @@ struct Builder<'d> {
     services: BTreeMap<ServiceKey, DesiredService>,
     /// How many servers all services have by now.
     servers: usize,
+    /// How many services name a pool that is not there.
+    unknown_pools: usize,
     whole: whole::Whole,
 }
 

@@ -41,10 +41,11 @@ pub(super) fn build<'d>(
         .map(|server| Settled::new(server, service, findings))
         .collect();
     let tunnelled = |server: &&Settled<'_>| server.forward.value == ForwardMethod::Tunnel;
-    if let (Some(tunnel), Some(first)) = (&service.tunnel, settled.first()) {
-        if settled.iter().find(tunnelled).is_none() {
-            findings.push(server::idle_tunnel(tunnel.span, first.forward.value));
-        }
+    if let (Some(tunnel), Some(first), true) =
+        (&service.tunnel, settled.first(), service.says_tunnel)
+        && settled.iter().find(tunnelled).is_none()
+    {
+        findings.push(server::idle_tunnel(tunnel.span, first.forward.value));
     }
     let shares = Shares::new(service, &settled);
     builder.whole.pool_use(pool, list.servers.len(), &shares);
@@ -178,10 +179,7 @@ fn place_servers(
         }
     }
     let named = placed.into_iter().map(|(server, _, entry)| {
-        let name = match &entry.decl.name {
-            Some(name) => name.value.clone(),
-            None => resolve::default_name(server.key, service_port),
-        };
+        let name = entry.decl.name.as_ref().map(|name| name.value.clone());
         (server.key, DesiredServer { name, server })
     });
     named.collect()
@@ -237,7 +235,7 @@ fn check_listen(service: &ServiceDecl, findings: &mut Findings) {
     }
 }
 
-fn report_unknown_pool(service: &ServiceDecl, builder: &Builder<'_>, findings: &mut Findings) {
+fn report_unknown_pool(service: &ServiceDecl, builder: &mut Builder<'_>, findings: &mut Findings) {
     let ServersDecl::Pool(pool) = &service.servers else {
         return;
     };
@@ -246,9 +244,16 @@ fn report_unknown_pool(service: &ServiceDecl, builder: &Builder<'_>, findings: &
         super::super::decode::shown(&pool.value)
     );
     let mistake = Diagnostic::new(Code::UnknownPool, pool.span, message);
-    // Bounded: two thousand wrong names among two thousand pools must not take their product.
-    let pools = builder.declaration.pools.iter().take(200);
+    let pools = builder.declaration.pools.iter();
     let names = pools.map(|pool| pool.name.value.as_str());
+    // Bounded: two thousand wrong names among two thousand pools must not take their product.
+    builder.unknown_pools += 1;
+    let looks = if builder.unknown_pools <= 20 {
+        10_000
+    } else {
+        0
+    };
+    let names = names.take(looks);
     findings.push_missing(match nearest(&pool.value, names) {
         Some(near) => mistake.label(format!("did you mean `{near}`?")),
         None => mistake.help("a pool is [pool.NAME] with `servers = [...]`"),

@@ -30,7 +30,7 @@ fn declare(net: &Lan, service: Service, servers: &[(usize, u32)], drain: Duratio
             ForwardMethod::Masquerade,
         )
         .weight(Weight::new(*weight).unwrap());
-        let name = format!("real{number}");
+        let name = Some(format!("real{number}"));
         declared
             .servers
             .insert(server.key, DesiredServer { name, server });

@@ -132,7 +132,7 @@ fn many(count: u8, scheduler: Name) -> Desired {
         let servers = [(
             server.key,
             director::state::DesiredServer {
-                name: String::new(),
+                name: None,
                 server,
             },
         )];
