@@ -1,6 +1,13 @@
 //! The service file: every message as it is printed, the examples, the schema, and what is
 //! exported and loaded again.
 
+#![allow(missing_docs, reason = "a test binary")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may fail as tests do"
+)]
+
 mod examples;
 mod golden;
 mod noise;

@@ -13,7 +13,10 @@ fn survives(name: &str, bytes: Vec<u8>) {
     let plain = outcome.render(Style::Plain);
     assert!(outcome.render(Style::Coloured).len() >= plain.len());
     let reported = outcome.report();
-    assert_eq!(reported.as_array().unwrap().len(), outcome.diagnostics.len());
+    assert_eq!(
+        reported.as_array().unwrap().len(),
+        outcome.diagnostics.len()
+    );
 }
 
 /// A file that is right, with bytes changed, left out and put in.

@@ -178,8 +178,19 @@ fn daemon(role: DaemonRole) -> impl Strategy<Value = SyncDaemon> {
         Just(IpAddr::V4(Ipv4Addr::new(239, 1, 2, 3))),
         Just("ff02::81".parse().unwrap()),
     ];
-    (any::<u8>(), 1..=65507_u16, group, 1..=u16::MAX, 1..=u8::MAX).prop_map(
-        move |(id, max_length, group, port, ttl)| SyncDaemon {
+    // The kernel rounds a backup's length up.
+    let least = match role {
+        DaemonRole::Master => 1,
+        DaemonRole::Backup => 1024,
+    };
+    (
+        any::<u8>(),
+        least..=65507_u16,
+        group,
+        1..=u16::MAX,
+        1..=u8::MAX,
+    )
+        .prop_map(move |(id, max_length, group, port, ttl)| SyncDaemon {
             role,
             interface: Name::from_static("eth0.$1"),
             sync_id: SyncId(id),
@@ -187,8 +198,7 @@ fn daemon(role: DaemonRole) -> impl Strategy<Value = SyncDaemon> {
             group: Some(group),
             port,
             ttl,
-        },
-    )
+        })
 }
 
 fn daemons() -> impl Strategy<Value = BTreeMap<DaemonRole, SyncDaemon>> {

@@ -57,8 +57,15 @@ fn fits(value: &Value, schema: &Value, root: &Value) -> Result<(), String> {
                 let has = |key: &Value| value.get(key.as_str().unwrap()).is_some();
                 operand.as_array().unwrap().iter().all(has)
             }
-            "properties" | "additionalProperties" => true,
-            "pattern" | "description" | "examples" | "title" | "$schema" | "$defs" => true,
+            // The first two are looked at below, the others say nothing about a value.
+            "properties"
+            | "additionalProperties"
+            | "pattern"
+            | "description"
+            | "examples"
+            | "title"
+            | "$schema"
+            | "$defs" => true,
             other => return Err(format!("the keyword {other} is not expected")),
         };
         if !right {
