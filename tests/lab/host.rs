@@ -134,7 +134,6 @@ impl Host {
         self.enter(|| {
             for (name, value) in settings {
                 let path = sysctl_path(name);
-                load_ip_vs_for(&path);
                 if let Err(error) = fs::write(&path, value) {
                     panic!("on {}: {name} = {value}: {error}", self.name);
                 }
@@ -146,11 +145,7 @@ impl Host {
     #[track_caller]
     pub(crate) fn read_sysctl(&self, name: &str) -> String {
         let path = sysctl_path(name);
-        let read = || {
-            load_ip_vs_for(&path);
-            fs::read_to_string(&path)
-        };
-        match self.enter(read) {
+        match self.enter(|| fs::read_to_string(&path)) {
             Ok(value) => value.trim_end().to_owned(),
             Err(error) => panic!("on {}: {name}: {error}", self.name),
         }
@@ -239,13 +234,6 @@ impl Host {
         service: SocketAddr,
     ) -> Result<Connection, Failure> {
         self.ask(protocol, service).connect()
-    }
-}
-
-/// The sysctls of IPVS appear with its module, which is loaded when somebody first asks.
-fn load_ip_vs_for(path: &str) {
-    if path.starts_with("/proc/sys/net/ipv4/vs/") && !fs::exists(path).unwrap_or(false) {
-        program::complete(words("modprobe ip_vs"), b"");
     }
 }
 

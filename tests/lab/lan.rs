@@ -269,7 +269,6 @@ impl LanBuilder {
             drawing = drawing.host(self.director("backup", 2, 0));
         }
         if self.shape == Shape::Tun {
-            tunnel::load();
             drawing = drawing.host(router());
         }
         for number in 1..=self.clients {

@@ -42,6 +42,7 @@ mod ask;
 mod drawing;
 mod host;
 mod lan;
+mod modules;
 mod netns;
 mod program;
 mod serve;

@@ -19,6 +19,8 @@ use nix::{
     sched::{CloneFlags, setns, unshare},
 };
 
+use super::modules;
+
 /// Where iproute2 keeps its names, so that `ip -n NAME` and `ip netns exec NAME` work too.
 const NAMES: &str = "/run/netns";
 
@@ -41,6 +43,7 @@ impl Netns {
     ///
     /// Without the right to make one.
     pub(crate) fn new(role: &str) -> Self {
+        modules::load();
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let name = format!("lab{}-{serial}-{role}", process::id());
         let path = Path::new(NAMES).join(&name);

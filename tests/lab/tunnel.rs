@@ -12,20 +12,10 @@
 //! They only receive: what a real server answers goes to the client by the ordinary route. GUE is
 //! unpacked by the `fou` module, which hands the rest to the device of that row and column.
 
-use std::process::Command;
-
-use super::{drawing::Sketch, program};
+use super::drawing::Sketch;
 
 /// The UDP port on which real servers listen for GUE, the one IANA gave it.
 pub(crate) const GUE_PORT: u16 = 6080;
-
-/// Loads what the kernel does not load by itself: nothing asks for `fou` by a name that its
-/// modules answer to. Where they are built in there is nothing to load.
-pub(super) fn load() {
-    let mut modprobe = Command::new("modprobe");
-    modprobe.args(["-a", "fou", "fou6"]);
-    program::complete(modprobe, b"");
-}
 
 /// Adds the devices to a real server whose addresses are `v4` and `v6`.
 ///

@@ -225,9 +225,9 @@ impl Session {
     }
 }
 
-/// One real server with a session on `port`, and what the client does meanwhile.
+/// One real server with a session on `port`, and what the client does meanwhile. The helper's
+/// module is loaded (the lab does that for all tests).
 fn session(net: &Lan, family: Family, port: u16, client: impl FnOnce(Session) + Send) {
-    net.director.run("modprobe ip_vs_ftp");
     let ftp = service(Tcp, net.service(family, port), "rr");
     balance(&net.director, &ftp, all(net, family, port, nat));
     let at = (net.real(1).address(family), port).into();
