@@ -7,6 +7,7 @@
 //!
 //! ```text
 //! main.rs      which figures, and the table
+//! declared.rs  those of `director`
 //! tables.rs    the services and servers that are measured with
 //! measure.rs   runs, in turns, and their medians
 //! ```
@@ -24,6 +25,8 @@
 
 #[path = "../../tests/lab/mod.rs"]
 mod lab;
+
+mod declared;
 mod measure;
 mod tables;
 
@@ -49,6 +52,9 @@ fn main() -> ExitCode {
     {
         return apply(services.parse().unwrap(), servers.parse().unwrap());
     }
+    if arguments == ["large"] {
+        return declared::apply_large();
+    }
     let ours = env::var("DIRECTOR_IPVSADM").unwrap_or_else(|_| {
         panic!("DIRECTOR_IPVSADM must name the release build of ipvsadm: use scripts/bench")
     });
@@ -57,13 +63,21 @@ fn main() -> ExitCode {
         myself: env::current_exe().unwrap(),
     };
     let mut figures = Vec::new();
-    bench.restore(&mut figures);
-    bench.list(&mut figures, 500, 10, 3.0);
-    bench.list(&mut figures, 2284, 16, 4.0);
-    bench.clear_and_add(&mut figures);
-    bench.start(&mut figures);
-    bench.memory(&mut figures);
-    bench.library(&mut figures);
+    let wanted = |group: &str| arguments.is_empty() || arguments.iter().any(|word| word == group);
+    if wanted("ipvsadm") {
+        bench.restore(&mut figures);
+        bench.list(&mut figures, 500, 10, 3.0);
+        bench.list(&mut figures, 2284, 16, 4.0);
+        bench.clear_and_add(&mut figures);
+        bench.start(&mut figures);
+        bench.memory(&mut figures);
+    }
+    if wanted("library") {
+        bench.library(&mut figures);
+    }
+    if wanted("declared") {
+        bench.declared(&mut figures);
+    }
     measure::print(&figures);
     if figures.iter().all(Figure::is_reached) {
         ExitCode::SUCCESS
@@ -74,9 +88,11 @@ fn main() -> ExitCode {
 
 /// The bare library as a program: what a program that only sends these operations takes.
 fn apply(services: u32, servers: u32) -> ExitCode {
-    let operations = tables::operations(services, servers);
-    let report = Client::connect().map(|mut client| client.execute(&operations));
-    match report {
+    run_apply(&tables::operations(services, servers))
+}
+
+pub(crate) fn run_apply(operations: &[Operation]) -> ExitCode {
+    match Client::connect().map(|mut client| client.execute(operations)) {
         Ok(report) if report.is_complete() => ExitCode::SUCCESS,
         other => panic!("{other:?}"),
     }
@@ -245,9 +261,13 @@ fn namespace() -> Netns {
 
 /// One with that many services, each with that many servers.
 fn filled(services: u32, servers: u32) -> Netns {
+    filled_with(&tables::operations(services, servers))
+}
+
+fn filled_with(operations: &[Operation]) -> Netns {
     let net = namespace();
     let mut client = net.enter(Client::connect).unwrap();
-    let report = client.execute(&tables::operations(services, servers));
+    let report = client.execute(operations);
     assert!(report.is_complete(), "{:?}", report.failures().first());
     net
 }

@@ -160,8 +160,33 @@ pub(crate) fn time(net: &Netns, words: &[&str], input: &str) -> f64 {
     })
 }
 
-/// How many system calls a program makes, its threads' included (`strace -c`).
+/// How many system calls a program makes, its threads' included.
 pub(crate) fn system_calls(net: &Netns, words: &[&str], input: &str) -> f64 {
+    let summary = strace(net, words, input);
+    let total = summary
+        .lines()
+        .rev()
+        .find(|line| line.trim_end().ends_with("total"));
+    calls(total.unwrap())
+}
+
+/// How many of one kind.
+pub(crate) fn system_calls_of(call: &str, net: &Netns, words: &[&str]) -> f64 {
+    let summary = strace(net, words, "");
+    summary
+        .lines()
+        .find(|line| line.trim_end().ends_with(call))
+        .map_or(0.0, calls)
+}
+
+/// A line of the summary: % time, seconds, usecs/call, calls, errors, the name.
+fn calls(line: &str) -> f64 {
+    let calls: u32 = line.split_whitespace().nth(3).unwrap().parse().unwrap();
+    calls.into()
+}
+
+/// The summary of `strace -c`.
+fn strace(net: &Netns, words: &[&str], input: &str) -> String {
     let stdin = file_with(input);
     let summary = std::env::temp_dir().join("strace");
     let output = net.enter(|| {
@@ -174,15 +199,7 @@ pub(crate) fn system_calls(net: &Netns, words: &[&str], input: &str) -> f64 {
         strace.status().unwrap()
     });
     assert!(output.success(), "strace {words:?}: {output}");
-    let text = std::fs::read_to_string(summary).unwrap();
-    let total = text
-        .lines()
-        .rev()
-        .find(|line| line.trim_end().ends_with("total"))
-        .unwrap();
-    // % time, seconds, usecs/call, calls, errors, "total"
-    let calls: u32 = total.split_whitespace().nth(3).unwrap().parse().unwrap();
-    calls.into()
+    std::fs::read_to_string(summary).unwrap()
 }
 
 /// A program's peak resident memory in KiB (GNU time, which is small itself: a process's peak

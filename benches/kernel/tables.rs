@@ -18,7 +18,7 @@ fn service_key(number: u32) -> ServiceKey {
     ServiceKey::tcp(address(number), 80)
 }
 
-fn real_address(number: u32) -> Ipv4Addr {
+pub(crate) fn real_address(number: u32) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 1)) + number)
 }
 
@@ -55,12 +55,42 @@ pub(crate) fn operations(count: u32, servers: u32) -> Vec<Operation> {
 pub(crate) fn lines(count: u32, servers: u32) -> String {
     let mut lines = String::new();
     for service in 0..count {
-        let virtual_address = virtual_address(service);
-        writeln!(lines, "-A -t {virtual_address} -s wlc").unwrap();
-        for server in 0..servers {
-            let real = real_address(server);
-            writeln!(lines, "-a -t {virtual_address} -r {real}:8080 -m -w 1").unwrap();
-        }
+        write_lines(&mut lines, service, servers);
     }
     lines
+}
+
+/// The large table: each service's number, and how many servers it has.
+pub(crate) fn large_shape() -> impl Iterator<Item = (u32, u32)> {
+    let (services, servers) = crate::declared::LARGE;
+    let (each, more) = (servers / services, servers % services);
+    (0..services).map(move |service| (service, each + u32::from(service < more)))
+}
+
+/// Its operations, as `director apply` sends them.
+pub(crate) fn large_operations() -> Vec<Operation> {
+    let services = large_shape().flat_map(|(service, servers)| {
+        let add = Operation::AddService(Service::new(service_key(service), Service::WLC));
+        let servers = (0..servers).map(move |server| server_operation(service, server));
+        std::iter::once(add).chain(servers)
+    });
+    services.collect()
+}
+
+/// The same for `ipvsadm -R`.
+pub(crate) fn large_lines() -> String {
+    let mut lines = String::new();
+    for (service, servers) in large_shape() {
+        write_lines(&mut lines, service, servers);
+    }
+    lines
+}
+
+fn write_lines(lines: &mut String, service: u32, servers: u32) {
+    let virtual_address = virtual_address(service);
+    writeln!(lines, "-A -t {virtual_address} -s wlc").unwrap();
+    for server in 0..servers {
+        let real = real_address(server);
+        writeln!(lines, "-a -t {virtual_address} -r {real}:8080 -m -w 1").unwrap();
+    }
 }

@@ -7,7 +7,7 @@ use super::ledger::Ledger;
 use super::platform::{Platform, PlatformError};
 use super::store::{Store, StoreError};
 use crate::plan::{Change, Plan, Situation, diff};
-use crate::state::{Desired, Observed, Ownership};
+use crate::state::{BootTime, Desired, Observed, Ownership};
 
 /// How often a plan is made anew because somebody else changed the tables meanwhile.
 const MAX_ROUNDS: u32 = 5;
@@ -19,10 +19,28 @@ pub struct Applied {
     pub steps: usize,
     /// The plan that was carried out last; what drains and what is foreign stands in it.
     pub plan: Plan,
-    /// What gives back the configuration from before, in the order in which it has to be done.
-    pub undo: Vec<Change>,
     /// What was owned before.
     pub before: Ownership,
+    done: Done,
+}
+
+impl Applied {
+    /// What gives back the configuration from before, in the order in which it has to be done.
+    #[must_use]
+    pub fn undo(&self) -> Vec<Change> {
+        self.done.undo()
+    }
+}
+
+/// A plan, and what it was made from.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The plan.
+    pub plan: Plan,
+    /// What is owned before it is carried out.
+    pub before: Ownership,
+    /// When it was made.
+    pub now: BootTime,
 }
 
 /// Why the tables are not as declared.
@@ -50,10 +68,38 @@ pub enum ApplyError {
     Contended,
 }
 
-/// Makes the tables what is declared. `agree` sees the plan before anything is done and may
-/// refuse it; it is asked once, for the first one.
+/// Reads the kernel and makes the plan that leads to what is declared.
 ///
-/// Whoever calls this holds the [`Lock`](super::Lock).
+/// # Errors
+/// [`ApplyError`] when the kernel or the ledger cannot be read.
+pub fn prepare(
+    platform: &mut impl Platform,
+    store: &Store,
+    incarnation: &Incarnation,
+    desired: &Desired,
+) -> Result<Prepared, ApplyError> {
+    let observed = platform.observe()?;
+    let mut before = Ledger::read(store, incarnation)?;
+    if let Some(journal) = Journal::interrupted(store, incarnation)? {
+        before = journal.recover(before, &observed);
+    }
+    let now = platform.now();
+    let plan = make(desired, &observed, &before, now);
+    Ok(Prepared { plan, before, now })
+}
+
+fn make(desired: &Desired, observed: &Observed, ownership: &Ownership, now: BootTime) -> Plan {
+    diff(&Situation {
+        desired,
+        observed,
+        ownership,
+        now,
+    })
+}
+
+/// Makes the tables what is declared, starting with a plan that was made for it.
+///
+/// Whoever calls this holds the [`Lock`](super::Lock), since before the plan was made.
 ///
 /// # Errors
 /// [`ApplyError`]; unless it says otherwise the configuration is what it was before.
@@ -62,28 +108,15 @@ pub fn converge(
     store: &Store,
     incarnation: &Incarnation,
     desired: &Desired,
-    agree: impl FnOnce(&Plan) -> bool,
+    prepared: Prepared,
     progress: &mut dyn FnMut(Progress),
-) -> Result<Option<Applied>, ApplyError> {
-    let mut observed = platform.observe()?;
-    let mut ownership = Ledger::read(store, incarnation)?;
-    if let Some(journal) = Journal::interrupted(store, incarnation)? {
-        ownership = journal.recover(ownership, &observed);
-    }
-    let now = platform.now();
-    let make = |observed: &Observed, ownership: &Ownership| {
-        diff(&Situation {
-            desired,
-            observed,
-            ownership,
-            now,
-        })
-    };
-    let before = ownership.clone();
-    let mut plan = make(&observed, &ownership);
-    if !agree(&plan) {
-        return Ok(None);
-    }
+) -> Result<Applied, ApplyError> {
+    let Prepared {
+        mut plan,
+        before,
+        now,
+    } = prepared;
+    let mut ownership = before.clone();
     let mut done = Done::default();
     let mut steps = 0;
     for _ in 0..MAX_ROUNDS {
@@ -95,30 +128,28 @@ pub fn converge(
         match carry_out(platform, next, &mut done, progress) {
             Ok(()) => {
                 steps += count;
-                ownership = plan.ownership.clone();
+                ownership.clone_from(&plan.ownership);
                 // A server that has just been set to weight 0 may have no connection: only now
                 // is a count of none one that stays. Then it goes in the same run.
                 if !plan.draining.is_empty() {
-                    observed = platform.observe()?;
-                    plan = make(&observed, &ownership);
+                    plan = make(desired, &platform.observe()?, &ownership, now);
                     if !plan.is_empty() {
                         continue;
                     }
                 }
                 Ledger::write(store, incarnation, &plan.ownership)?;
                 Journal::end(store)?;
-                return Ok(Some(Applied {
+                return Ok(Applied {
                     steps,
                     plan,
-                    undo: done.undo(),
                     before,
-                }));
+                    done,
+                });
             }
             Err(failed) if failed.iter().all(Failed::is_stale_view) => {
-                observed = platform.observe()?;
                 // What this run made in its earlier rounds is its own.
                 ownership.services.extend(plan.ownership.services.clone());
-                plan = make(&observed, &ownership);
+                plan = make(desired, &platform.observe()?, &ownership, now);
             }
             Err(failed) => {
                 let unrestored = take_back(platform, done);

@@ -25,7 +25,7 @@ mod record;
 mod store;
 
 pub use carry::{Cause, Failed, Progress, Unrestored};
-pub use converge::{Applied, ApplyError, converge};
+pub use converge::{Applied, ApplyError, Prepared, converge, prepare};
 pub use incarnation::Incarnation;
 pub use journal::Journal;
 pub use kernel::Kernel;

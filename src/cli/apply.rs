@@ -1,5 +1,6 @@
 //! `director apply`.
 
+use std::io::{self, IsTerminal};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,9 +14,9 @@ use super::output::{consent, print, say, style};
 use super::planfile::PlanFile;
 use super::progress::Bar;
 use super::session::Session;
-use crate::apply::{Applied, ApplyError, Lock, Pending, Platform, converge};
+use crate::apply::{Applied, ApplyError, Lock, Pending, Platform, Prepared};
 use crate::plan::{Change, Plan};
-use crate::state::{Desired, Ownership};
+use crate::state::Desired;
 
 /// How often a drain is looked at.
 const DRAIN_PAUSE: Duration = Duration::from_millis(500);
@@ -33,13 +34,19 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
     let lock = session.lock(verb.lock_timeout)?;
     refuse_while_unconfirmed(&session)?;
 
-    // Looked at once more inside `converge`, under the same lock: nobody else of us is at work.
-    let (plan, before) = session.plan(&desired)?;
+    let prepared = session.plan(&desired)?;
+    let plan = &prepared.plan;
     if let Some(saved) = &saved {
-        saved.verify(&session.incarnation, &plan)?;
+        saved.verify(&session.incarnation, plan)?;
     }
-    let now = session.kernel.now();
-    print(&plan.render(now, style(args)))?;
+    // All of it for whoever is to decide, the sum for a log.
+    let style = style(args);
+    let somebody_reads = !verb.yes || io::stdout().is_terminal();
+    print(&if somebody_reads {
+        plan.render(prepared.now, style)
+    } else {
+        plan.render_sum(prepared.now, style)
+    })?;
     if !plan.objections.is_empty() && !verb.force {
         let reasons: Vec<_> = plan.objections.iter().map(ToString::to_string).collect();
         bail!(
@@ -47,13 +54,13 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
             reasons.join(", and ")
         );
     }
-    if !plan.is_empty() && !consent(verb.yes, "Apply these changes?")? {
+    let Some(prepared) = agreed(&mut session, verb, &desired, prepared)? else {
         say!("Nothing was done.");
         return Ok(Exit::Failed);
-    }
-    let applied = match verb.confirm_within.filter(|_| !plan.is_empty()) {
-        Some(time) => carry_out_guarded(args, &mut session, &desired, &plan, &before, time)?,
-        None => carry_out(&mut session, &desired, &plan)?,
+    };
+    let applied = match verb.confirm_within.filter(|_| !prepared.plan.is_empty()) {
+        Some(time) => carry_out_guarded(args, &mut session, &desired, prepared, time)?,
+        None => carry_out(&mut session, &desired, prepared)?,
     };
     report(&applied);
     if let Some(time) = verb.confirm_within.filter(|_| applied.steps > 0) {
@@ -65,50 +72,64 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// Asks, where that is wanted. A person takes his time, and the tables may move meanwhile: then
+/// what he agreed to is not what would be done.
+fn agreed(
+    session: &mut Session,
+    verb: &Apply,
+    desired: &Desired,
+    shown: Prepared,
+) -> anyhow::Result<Option<Prepared>> {
+    if verb.yes || shown.plan.is_empty() {
+        return Ok(Some(shown));
+    }
+    if !consent(false, "Apply these changes?")? {
+        return Ok(None);
+    }
+    let now = session.plan(desired)?;
+    if !same_changes(&now.plan, &shown.plan) {
+        bail!("the tables changed while you looked at the plan; nothing was done");
+    }
+    Ok(Some(now))
+}
+
+fn same_changes(plan: &Plan, shown: &Plan) -> bool {
+    let changes = plan.steps.iter().map(|step| &step.change);
+    changes.eq(shown.steps.iter().map(|step| &step.change))
+}
+
 /// Carries out what was shown, with a guard that undoes it. The guard is there before the first
 /// change, and what it needs stands on disk: however this process ends, it is undone.
 fn carry_out_guarded(
     args: &Args,
     session: &mut Session,
     desired: &Desired,
-    shown: &Plan,
-    before: &Ownership,
+    prepared: Prepared,
     time: Duration,
 ) -> anyhow::Result<Applied> {
+    let before = prepared.before.clone();
     let pending = |session: &Session, undo: &[Change]| {
         let until = session.kernel.now().after(time);
-        Pending::new(&session.incarnation, until, undo, before).write(&session.store)
+        Pending::new(&session.incarnation, until, undo, &before).write(&session.store)
     };
-    pending(session, &shown.undo())?;
-    let applied = confirm::start_guard(args).and_then(|()| carry_out(session, desired, shown));
+    pending(session, &prepared.plan.undo())?;
+    let applied = confirm::start_guard(args).and_then(|()| carry_out(session, desired, prepared));
     match &applied {
-        Ok(applied) => pending(session, &applied.undo)?,
+        Ok(applied) => pending(session, &applied.undo())?,
         Err(_) => Pending::confirm(&session.store)?,
     }
     applied
 }
 
-/// Carries out what was shown, and only that.
-fn carry_out(session: &mut Session, desired: &Desired, shown: &Plan) -> anyhow::Result<Applied> {
-    let bar = Bar::new(shown.steps.len());
-    let result = converge(
-        &mut session.kernel,
-        &session.store,
-        &session.incarnation,
-        desired,
-        |plan| same_changes(plan, shown),
-        &mut |progress| bar.show(progress),
-    );
+fn carry_out(
+    session: &mut Session,
+    desired: &Desired,
+    prepared: Prepared,
+) -> anyhow::Result<Applied> {
+    let bar = Bar::new(prepared.plan.steps.len());
+    let result = session.converge(desired, prepared, &mut |progress| bar.show(progress));
     bar.clear();
-    match result.map_err(explain)? {
-        Some(applied) => Ok(applied),
-        None => bail!("the tables changed while you looked at the plan; nothing was done"),
-    }
-}
-
-fn same_changes(plan: &Plan, shown: &Plan) -> bool {
-    let changes = plan.steps.iter().map(|step| &step.change);
-    changes.eq(shown.steps.iter().map(|step| &step.change))
+    result.map_err(explain)
 }
 
 /// All that failed, where it is more than one thing.
@@ -165,17 +186,10 @@ fn wait_for_drains(
             bail!("servers still drain past their time; see `director plan`");
         }
         thread::sleep(DRAIN_PAUSE);
-        let result = converge(
-            &mut session.kernel,
-            &session.store,
-            &session.incarnation,
-            desired,
-            |_| true,
-            &mut |_| {},
-        );
-        if let Some(next) = result.map_err(explain)? {
-            applied = next;
-        }
+        let prepared = session.plan(desired)?;
+        applied = session
+            .converge(desired, prepared, &mut |_| {})
+            .map_err(explain)?;
     }
     say!("Drained.");
     Ok(())

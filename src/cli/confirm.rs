@@ -3,6 +3,7 @@
 //! The guard is a process of its own in a session of its own, so that it lives on when the
 //! terminal of whoever applied is gone: that he cut himself off is what it is for.
 
+use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -12,12 +13,14 @@ use anyhow::{Context, bail};
 
 use super::args::Args;
 use super::exit::Exit;
-use super::output::say;
+use super::output::{print, say};
 use super::session::Session;
 use crate::apply::{Pending, Platform};
 
 /// How often the guard looks whether it was confirmed.
 const PAUSE: Duration = Duration::from_millis(200);
+/// What the guard says when it is on its own.
+const READY: &str = "ready\n";
 /// How long a confirmation waits for whoever is at work.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the guard does: as long as the largest application may take.
@@ -49,7 +52,8 @@ pub(crate) fn refuse_while_unconfirmed(session: &Session) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Starts the guard for the namespace and state directory of this run.
+/// Starts the guard for the namespace and state directory of this run, and waits until it is out
+/// of the terminal's reach.
 pub(crate) fn start_guard(args: &Args) -> anyhow::Result<()> {
     // Also when the file was replaced by a newer version since.
     let mut guard = Command::new("/proc/self/exe");
@@ -61,12 +65,15 @@ pub(crate) fn start_guard(args: &Args) -> anyhow::Result<()> {
     guard
         .arg("guard")
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::null());
-    guard
-        .spawn()
-        .context("cannot start the guard that would undo it; nothing was done")?;
-    Ok(())
+    let trouble = "cannot start the guard that would undo it; nothing was done";
+    let mut guard = guard.spawn().context(trouble)?;
+    let mut ready = [0; READY.len()];
+    match guard.stdout.take() {
+        Some(mut pipe) => pipe.read_exact(&mut ready).context(trouble),
+        None => bail!(trouble),
+    }
 }
 
 /// Waits, and undoes.
@@ -74,6 +81,7 @@ pub(crate) fn guard(args: &Args) -> anyhow::Result<Exit> {
     // Out of the terminal's reach. It fails only for a process that leads a group already.
     let _ = nix::unistd::setsid();
     let mut session = Session::open(args)?;
+    print(READY)?;
     loop {
         let Some(pending) = Pending::read(&session.store, &session.incarnation)? else {
             return Ok(Exit::Done);

@@ -8,7 +8,7 @@ use super::confirm::refuse_while_unconfirmed;
 use super::exit::Exit;
 use super::output::{consent, print, say, style};
 use super::session::Session;
-use crate::apply::{Ledger, Platform, converge};
+use crate::apply::{Platform, Prepared};
 use crate::plan::{Situation, diff};
 use crate::state::Desired;
 
@@ -42,15 +42,13 @@ pub(crate) fn run(args: &Args, verb: &Flush) -> anyhow::Result<Exit> {
         say!("Nothing was done.");
         return Ok(Exit::Failed);
     }
-    Ledger::write(&session.store, &session.incarnation, &ownership)?;
-    converge(
-        &mut session.kernel,
-        &session.store,
-        &session.incarnation,
-        &desired,
-        |_| true,
-        &mut |_| {},
-    )
-    .map_err(explain)?;
+    let prepared = Prepared {
+        plan,
+        before: ownership,
+        now,
+    };
+    session
+        .converge(&desired, prepared, &mut |_| {})
+        .map_err(explain)?;
     Ok(Exit::Done)
 }

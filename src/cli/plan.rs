@@ -13,7 +13,7 @@ pub(crate) fn run(args: &Args, verb: &Plan) -> anyhow::Result<Exit> {
         return Ok(Exit::Failed);
     };
     let mut session = Session::open(args)?;
-    let (plan, _) = session.plan(&desired)?;
+    let plan = session.plan(&desired)?.plan;
     let now = session.kernel.now();
     if let Some(path) = &verb.out {
         PlanFile::save(path, &session.incarnation, &desired, &plan)?;

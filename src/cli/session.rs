@@ -9,8 +9,11 @@ use nix::sched::{CloneFlags, setns};
 
 use super::args::Args;
 use super::output::say;
-use crate::apply::{Incarnation, Journal, Kernel, Ledger, Lock, Platform, Store};
-use crate::plan::{Plan, Situation, diff};
+use crate::apply::{
+    Applied, ApplyError, Incarnation, Journal, Kernel, Ledger, Lock, Platform, Prepared, Progress,
+    Store, converge,
+};
+use crate::plan::{Situation, diff};
 use crate::state::{Desired, Observed, Ownership};
 
 /// The kernel of the chosen namespace, and what is remembered of it.
@@ -71,18 +74,33 @@ impl Session {
         })
     }
 
-    /// The plan for what is declared, and what is owned before it.
-    pub(crate) fn plan(&mut self, desired: &Desired) -> anyhow::Result<(Plan, Ownership)> {
+    /// The plan for what is declared.
+    pub(crate) fn plan(&mut self, desired: &Desired) -> anyhow::Result<Prepared> {
         let observed = self.observe()?;
-        let ownership = self.ownership(&observed)?;
+        let before = self.ownership(&observed)?;
         let now = self.kernel.now();
         let plan = diff(&Situation {
             desired,
             observed: &observed,
-            ownership: &ownership,
+            ownership: &before,
             now,
         });
-        Ok((plan, ownership))
+        Ok(Prepared { plan, before, now })
+    }
+
+    /// Carries a plan out, and whatever it takes beyond it.
+    pub(crate) fn converge(
+        &mut self,
+        desired: &Desired,
+        prepared: Prepared,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Applied, ApplyError> {
+        let Self {
+            kernel,
+            store,
+            incarnation,
+        } = self;
+        converge(kernel, store, incarnation, desired, prepared, progress)
     }
 }
 

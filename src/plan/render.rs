@@ -78,6 +78,14 @@ impl Plan {
         text
     }
 
+    /// The plan in short: what drains, what is foreign, what speaks against it, and the sum.
+    #[must_use]
+    pub fn render_sum(&self, now: BootTime, style: Style) -> String {
+        let mut text = String::new();
+        let _ = self.write_sum(&mut text, now, style);
+        text
+    }
+
     fn write(&self, out: &mut String, now: BootTime, style: Style) -> fmt::Result {
         let mut groups: BTreeMap<Option<ServiceKey>, Vec<&Step>> = BTreeMap::new();
         for step in &self.steps {
@@ -96,6 +104,10 @@ impl Plan {
                 write_step(out, step, style)?;
             }
         }
+        self.write_sum(out, now, style)
+    }
+
+    fn write_sum(&self, out: &mut String, now: BootTime, style: Style) -> fmt::Result {
         for draining in &self.draining {
             let what = match draining.server {
                 Some(server) => format!("{server} of {}", draining.service),

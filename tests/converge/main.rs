@@ -16,7 +16,7 @@ mod tables;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use director::apply::{ApplyError, Incarnation, Ledger, Store, converge};
+use director::apply::{ApplyError, Incarnation, Ledger, Store, converge, prepare};
 use director::plan::{Situation, diff};
 use director::state::{Desired, Ownership};
 use ipvs::Errno;
@@ -50,15 +50,9 @@ fn apply_in(
     desired: &Desired,
     life: u64,
 ) -> Result<(), ApplyError> {
-    converge(
-        memory,
-        store,
-        &incarnation(life),
-        desired,
-        |_| true,
-        &mut |_| {},
-    )
-    .map(|_| ())
+    let incarnation = incarnation(life);
+    let prepared = prepare(memory, store, &incarnation, desired)?;
+    converge(memory, store, &incarnation, desired, prepared, &mut |_| {}).map(|_| ())
 }
 
 fn plan_again(memory: &mut Memory, store: &Store, desired: &Desired) -> director::plan::Plan {

@@ -1,10 +1,18 @@
 //! Plans carried out on a real kernel: random tables, and connections that live through changes.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may fail as tests do"
+)]
+
 mod connections;
 mod random;
 mod watched;
 
-use director::apply::{Applied, ApplyError, Incarnation, Kernel, Platform, Store, converge};
+use director::apply::{
+    Applied, ApplyError, Incarnation, Kernel, Platform, Store, converge, prepare,
+};
 use director::state::Desired;
 
 /// A state directory of its own.
@@ -32,16 +40,15 @@ impl State {
         platform: &mut impl Platform,
         desired: &Desired,
     ) -> Result<Applied, ApplyError> {
-        let agreed = |_: &director::plan::Plan| true;
-        let applied = converge(
+        let prepared = prepare(platform, &self.store, &self.incarnation, desired)?;
+        converge(
             platform,
             &self.store,
             &self.incarnation,
             desired,
-            agreed,
+            prepared,
             &mut |_| {},
-        )?;
-        Ok(applied.expect("it was agreed to"))
+        )
     }
 
     fn apply(&self, desired: &Desired) -> Result<Applied, ApplyError> {

@@ -131,10 +131,7 @@ fn many(count: u8, scheduler: Name) -> Desired {
         );
         let servers = [(
             server.key,
-            director::state::DesiredServer {
-                name: None,
-                server,
-            },
+            director::state::DesiredServer { name: None, server },
         )];
         let service = DesiredService {
             name: format!("s{host}"),

@@ -1,0 +1,176 @@
+//! The declared side: `director plan` and `apply` of a large table, beside the bare library.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use ipvs::Client;
+
+use crate::lab::Netns;
+use crate::measure::{Figure, Reach, medians, peak_memory, seconds, system_calls_of, time};
+use crate::{Bench, DEBIAN, filled_with, namespace, run_apply, tables};
+
+/// 2,284 services with 37,298 servers: 756 services have 17 of them, the others 16.
+pub(crate) const LARGE: (u32, u32) = (2284, 37_298);
+
+impl Bench {
+    /// Everything about the large file.
+    pub(crate) fn declared(&self, figures: &mut Vec<Figure>) {
+        let directory = std::env::temp_dir().join("declared");
+        std::fs::create_dir_all(&directory).unwrap();
+        let file = directory.join("large.toml");
+        std::fs::write(&file, large_file(None)).unwrap();
+        let changed = directory.join("changed.toml");
+        std::fs::write(&changed, large_file(Some(1000))).unwrap();
+        self.apply(figures, &directory, &file);
+        self.plan(figures, &directory, &file, &changed);
+        self.check(figures, &directory, &file);
+    }
+
+    /// Onto empty tables.
+    fn apply(&self, figures: &mut Vec<Figure>, directory: &Path, file: &Path) {
+        let state = directory.join("state");
+        let myself = self.myself.to_str().unwrap();
+        let lines = tables::large_lines();
+        let [debian, bare, ours] = medians(
+            3,
+            [
+                &mut || time(&namespace(), &[DEBIAN, "-R"], &lines),
+                &mut || time(&namespace(), &[myself, "large"], ""),
+                &mut || {
+                    let words = self.director(&state, &["apply", "--yes"], file);
+                    time(&namespace(), &borrowed(&words), "")
+                },
+            ],
+        );
+        let name = "apply, 2,284 with 37,298: ours / bare library";
+        figures.push(Figure::at_most(name, ours, bare, 1.5));
+        let name = "apply, 2,284 with 37,298: Debian's -R / ours";
+        figures.push(Figure::faster(name, debian, ours, 15.0));
+    }
+
+    /// On tables that are as declared.
+    fn plan(&self, figures: &mut Vec<Figure>, directory: &Path, file: &Path, changed: &Path) {
+        let state = directory.join("state-of-plan");
+        let net = filled_with(&[]);
+        let apply = self.director(&state, &["apply", "--yes"], file);
+        time(&net, &borrowed(&apply), "");
+        let plan = self.director(&state, &["plan"], file);
+        let [dump, plan_time] = medians(
+            5,
+            [&mut || dump(&net), &mut || time(&net, &borrowed(&plan), "")],
+        );
+        let name = "plan, nothing to do: ours / the bare dump";
+        figures.push(Figure::at_most(name, plan_time, dump, 2.0));
+        let peak = peak_memory(&net, &borrowed(&plan));
+        let name = "plan, nothing to do: peak KiB";
+        figures.push(Figure::below(
+            name,
+            peak,
+            102_400.0,
+            Reach::Below(102_400.0),
+        ));
+        // Two dumps and one operation: what is sent beyond a run with nothing to do.
+        let idle = system_calls_of("sendto", &net, &borrowed(&apply));
+        let one = self.director(&state, &["apply", "--yes"], changed);
+        let with_one = system_calls_of("sendto", &net, &borrowed(&one));
+        let name = "apply, one weight changed: sends beyond an idle apply";
+        figures.push(Figure::below(name, with_one - idle, 1.0, Reach::Below(2.0)));
+    }
+
+    fn check(&self, figures: &mut Vec<Figure>, directory: &Path, file: &Path) {
+        let wide = directory.join("wide.toml");
+        std::fs::write(&wide, wide_file(60_000)).unwrap();
+        let half = directory.join("half.toml");
+        std::fs::write(&half, wide_file(30_000)).unwrap();
+        let net = namespace();
+        let state = directory.join("state");
+        let mut measure = |file: &Path| {
+            let words = self.director(&state, &["check"], file);
+            let [seconds] = medians(5, [&mut || time(&net, &borrowed(&words), "")]);
+            seconds
+        };
+        let (large, wide, half) = (measure(file), measure(&wide), measure(&half));
+        let name = "check, 2,284 with 37,298: seconds";
+        figures.push(Figure::below(name, large, 0.3, Reach::Below(0.3)));
+        let name = "check, one service of 60,000 servers: seconds";
+        figures.push(Figure::below(name, wide, 0.3, Reach::Below(0.3)));
+        let name = "check, 60,000 servers / 30,000: linear";
+        figures.push(Figure::at_most(name, wide, half, 2.5));
+    }
+
+    fn director(&self, state: &Path, verb: &[&str], file: &Path) -> Vec<String> {
+        let director = std::env::var("DIRECTOR_BIN")
+            .expect("DIRECTOR_BIN names the release build of director: use scripts/bench");
+        let mut words = vec![director, "--state-dir".into(), path(state)];
+        words.extend(verb.iter().map(|&word| word.to_owned()));
+        words.push(path(file));
+        words
+    }
+}
+
+/// What any program that reads the whole table has to pay: its start, and one dump.
+fn dump(net: &Netns) -> f64 {
+    net.enter(|| {
+        seconds(|| {
+            let mut client = Client::connect().unwrap();
+            for service in client.services().unwrap() {
+                client.servers(&service.service.key).unwrap();
+            }
+        })
+    })
+}
+
+/// `kernel large`: the bare library sending the same operations.
+pub(crate) fn apply_large() -> std::process::ExitCode {
+    run_apply(&tables::large_operations())
+}
+
+/// The large table as a service file; the server of that number has another weight.
+fn large_file(changed: Option<u32>) -> String {
+    let mut text =
+        String::from("version = 1\n\n[defaults]\nscheduler = \"wlc\"\nforward = \"nat\"\n");
+    let mut number = 0;
+    for (service, servers) in tables::large_shape() {
+        write!(
+            text,
+            "\n[service.s{service}]\nlisten = \"tcp://{}\"\nservers = [\n",
+            tables::virtual_address(service)
+        )
+        .unwrap();
+        for server in 0..servers {
+            let address = tables::real_address(server);
+            if changed == Some(number) {
+                writeln!(
+                    text,
+                    "  {{ address = \"{address}\", port = 8080, weight = 7 }},"
+                )
+                .unwrap();
+            } else {
+                writeln!(text, "  \"{address}:8080\",").unwrap();
+            }
+            number += 1;
+        }
+        text.push_str("]\n");
+    }
+    text
+}
+
+/// One service with that many servers.
+fn wide_file(servers: u32) -> String {
+    let mut text = String::from(
+        "version = 1\n\n[service.wide]\nlisten = \"tcp://192.0.2.1:80\"\nservers = [\n",
+    );
+    for server in 0..servers {
+        writeln!(text, "  \"{}\",", tables::real_address(server)).unwrap();
+    }
+    text.push_str("]\n");
+    text
+}
+
+fn path(path: &Path) -> String {
+    PathBuf::from(path).into_os_string().into_string().unwrap()
+}
+
+fn borrowed(words: &[String]) -> Vec<&str> {
+    words.iter().map(String::as_str).collect()
+}
