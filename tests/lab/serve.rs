@@ -97,12 +97,26 @@ impl Drop for Server {
 fn listener(protocol: Protocol, address: SocketAddr) -> io::Result<Socket> {
     let socket = protocol.socket(address)?;
     socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
+    bind(&socket, address)?;
     if protocol != Protocol::Udp {
         socket.listen(512)?;
     }
     socket.set_nonblocking(true)?;
     Ok(socket)
+}
+
+/// Takes the port, also from a server that was just dropped: a program that another thread starts
+/// has copies of all sockets between its fork and its exec, and keeps the port taken meanwhile.
+fn bind(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    for _ in 0..100 {
+        match socket.bind(&address.into()) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                thread::sleep(Duration::from_millis(20));
+            }
+            other => return other,
+        }
+    }
+    socket.bind(&address.into())
 }
 
 /// What the thread owns.
