@@ -149,10 +149,11 @@ fn gue_with_a_remote_checksum() {
     const PRIVATE: u16 = 0x0001;
     let net = Lan::tun().real_servers(1).build();
     for seen in carry(&net, Tunnel::gue(GUE_PORT, TunnelFlags::REMCSUM), plain) {
-        for packet in seen.packets {
-            let (_, flags) = gue_header(&packet);
-            assert_eq!(flags, PRIVATE, "{}", seen.protocol);
-        }
+        // Not of every packet: a stack that answers without a socket, such as from TIME_WAIT,
+        // fills in the sum itself.
+        let flagged = |packet: &&Packet| gue_header(packet).1 == PRIVATE;
+        let flagged = seen.packets.iter().filter(flagged).count();
+        assert!(flagged >= 6, "{}: {flagged} packets", seen.protocol);
     }
 }
 
