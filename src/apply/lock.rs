@@ -37,7 +37,7 @@ pub enum LockError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The lock file cannot be opened or written.
-    #[error("cannot lock {path}: {source}")]
+    #[error("cannot lock {path}")]
     Io {
         /// The lock file.
         path: PathBuf,

@@ -36,7 +36,7 @@ pub enum PlatformError {
     #[error(transparent)]
     Ipvs(#[from] ipvs::Error),
     /// A sysctl cannot be read.
-    #[error("cannot read {sysctl}: {source}")]
+    #[error("cannot read {sysctl}")]
     Sysctl {
         /// Which.
         sysctl: Sysctl,

@@ -18,7 +18,7 @@ pub struct Store {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file system refused.
-    #[error("cannot {action} {path}: {source}")]
+    #[error("cannot {action} {path}")]
     Io {
         /// What was tried.
         action: &'static str,
@@ -28,12 +28,12 @@ pub enum StoreError {
         source: io::Error,
     },
     /// The file holds something else than it should.
-    #[error("{path} is damaged ({source}); remove it to start without what it remembered")]
+    #[error("{path} is damaged ({found}); remove it to start without what it remembered")]
     Damaged {
         /// Which file.
         path: PathBuf,
         /// What is wrong with it.
-        source: serde_json::Error,
+        found: serde_json::Error,
     },
 }
 
@@ -74,7 +74,7 @@ impl Store {
         match fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .map(Some)
-                .map_err(|source| StoreError::Damaged { path, source }),
+                .map_err(|found| StoreError::Damaged { path, found }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(failed("read", &path, source)),
         }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
 use ipvs::{
-    ForwardMethod, Operation, Server, Service, ServiceFlags, ServiceKey, Tunnel, TunnelFlags,
-    TunnelKind, Weight,
+    ForwardMethod, Operation, Server, Service, ServiceFlags, ServiceKey, Timeouts, Tunnel,
+    TunnelFlags, TunnelKind, Weight,
 };
 
 use super::{Change, Plan, Step};
@@ -232,11 +232,14 @@ fn describe(step: &Step) -> (String, Option<String>) {
             ),
             Operation::StopDaemon(role) => (format!("{role} sync daemon"), None),
             Operation::SetTimeouts(after) => {
-                let words = format!(
-                    "tcp {}s, tcp_fin {}s, udp {}s",
-                    after.tcp, after.tcp_fin, after.udp
-                );
-                ("timeouts".into(), Some(words))
+                let before = match before {
+                    Some(Change::Operation(Operation::SetTimeouts(before))) => Some(before),
+                    _ => None,
+                };
+                (
+                    "timeouts".into(),
+                    Some(difference(before.map(timeout_words), timeout_words(after))),
+                )
             }
             Operation::ZeroService(_) | Operation::ZeroAll | Operation::Flush => {
                 (operation.to_string(), None)
@@ -276,6 +279,11 @@ fn difference(before: Option<String>, after: String) -> String {
         (true, _) => format!("now {}", come.join(", ")),
         (false, true) => format!("no longer {}", gone.join(", ")),
     }
+}
+
+fn timeout_words(timeouts: &Timeouts) -> String {
+    let Timeouts { tcp, tcp_fin, udp } = timeouts;
+    format!("tcp {tcp}s, tcp_fin {tcp_fin}s, udp {udp}s")
 }
 
 fn service_words(service: &Service) -> String {

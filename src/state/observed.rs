@@ -17,7 +17,7 @@ pub struct Observed {
     pub timeouts: Timeouts,
     /// The sync daemons that run.
     pub daemons: BTreeMap<DaemonRole, SyncDaemon>,
-    /// The IPVS sysctls that this kernel has, without surrounding white space.
+    /// The IPVS sysctls that this kernel has, the words of a value parted by one blank.
     pub sysctls: BTreeMap<Sysctl, String>,
 }
 

@@ -213,7 +213,7 @@ fn sysctls() -> impl Strategy<Value = BTreeMap<Sysctl, String>> {
         any::<i64>().prop_map(|number| number.to_string()),
     ];
     btree_map(prop::sample::select(Sysctl::ALL), value, 0..10).prop_map(|mut sysctls| {
-        sysctls.insert(Sysctl::SyncThreshold, "5\t70".to_owned());
+        sysctls.insert(Sysctl::SyncThreshold, "5 70".to_owned());
         sysctls
     })
 }

@@ -24,3 +24,4 @@ mod library_tables;
 mod rig;
 mod schedulers;
 mod smoke;
+mod verbs;

@@ -119,7 +119,7 @@ fn pair(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
         );
         return None;
     }
-    Some(format!("{first}\t{second}"))
+    Some(format!("{first} {second}"))
 }
 
 /// `[policy]`.

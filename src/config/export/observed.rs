@@ -86,7 +86,7 @@ fn is_worth_declaring(sysctl: Sysctl, value: &str) -> bool {
         Sysctl::SyncQlenMax | Sysctl::EstCpulist => return false,
         Sysctl::AmDropRate => "10",
         Sysctl::AmemThresh => "1024",
-        Sysctl::SyncThreshold => "3\t50",
+        Sysctl::SyncThreshold => "3 50",
         Sysctl::ConnReuseMode
         | Sysctl::PmtuDisc
         | Sysctl::RunEstimation

@@ -1,0 +1,246 @@
+//! SIGKILL at every step of an `apply`: before each request that is sent, before each file that
+//! is renamed into place or removed. (That a file is synced first matters to a power cut, not to
+//! a run that comes after a kill.)
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use super::{DIRECTOR, Desk, Tables, lone};
+
+const A: &str = r#"
+version = 1
+[kernel]
+timeouts = { tcp = "10m" }
+expire_nodest_conn = false
+[policy]
+max_removed = "100%"
+[defaults]
+forward = "nat"
+drain = "0s"
+[service.web]
+listen = "tcp://10.0.0.1:80"
+servers = ["10.0.1.1", "10.0.1.2"]
+[service.old]
+listen = "udp://10.0.0.1:53"
+servers = ["10.0.1.5"]
+persistence = "5m"
+"#;
+
+const B: &str = r#"
+version = 1
+[kernel]
+timeouts = { tcp = "11m" }
+expire_nodest_conn = true
+[policy]
+max_removed = "100%"
+[defaults]
+forward = "nat"
+drain = "0s"
+[service.web]
+listen = "tcp://10.0.0.1:80"
+scheduler = "rr"
+servers = [{ address = "10.0.1.1", weight = 5 }, "10.0.1.3"]
+[service.new]
+listen = "fwmark://9"
+servers = ["10.0.1.1"]
+"#;
+
+const FOREIGN: &str = "-A -t 10.0.0.3:80 -s lc\n-a -t 10.0.0.3:80 -r 10.0.1.9 -m -w 9\n";
+
+/// The system calls by which a run leaves traces.
+const CALLS: [&str; 3] = ["sendto", "rename", "unlink"];
+
+fn at_work(host: &crate::lab::Host) -> Desk<'_> {
+    let desk = Desk::on(host);
+    desk.write("a.toml", A);
+    desk.write("b.toml", B);
+    desk.applied("a.toml");
+    host.ipvsadm(FOREIGN);
+    desk
+}
+
+/// Applies B under strace; with the calls that it made.
+fn traced(desk: &Desk<'_>, expression: &str) -> (i32, String) {
+    let words = [
+        "-o", "trace", "-e", expression, DIRECTOR, "apply", "--yes", "b.toml",
+    ];
+    let outcome = desk.host.command(desk.command("strace", &words), b"");
+    let trace = fs::read_to_string(desk.directory.path().join("trace")).unwrap();
+    (outcome.code, trace)
+}
+
+/// Where to kill: the call, and which of its kind. Those that only read, before the journal is
+/// there, are all alike, so that the last of them stands for all.
+fn places(desk: &Desk<'_>) -> Vec<(&'static str, usize)> {
+    let (code, trace) = traced(desk, "trace=sendto,rename,unlink");
+    assert_eq!(code, 0, "{trace}");
+    let mut counts = BTreeMap::new();
+    let mut places = Vec::new();
+    let mut begun = false;
+    for line in trace.lines() {
+        let Some(call) = CALLS
+            .into_iter()
+            .find(|call| line.starts_with(&format!("{call}(")))
+        else {
+            continue;
+        };
+        let count = counts.entry(call).or_insert(0);
+        *count += 1;
+        if call != "sendto" || begun {
+            places.push((call, *count));
+        }
+        begun |= line.contains("journal.json");
+    }
+    assert!(begun, "{trace}");
+    // The journal into its place; three phases; the ledger into its place; the journal removed.
+    assert!(places.len() >= 6, "{places:?}");
+    places
+}
+
+fn kill_at(desk: &Desk<'_>, (call, number): (&str, usize)) {
+    let expression = format!("inject={call}:signal=SIGKILL:when={number}");
+    let (code, trace) = traced(desk, &expression);
+    assert_eq!(code, 128 + 9, "{call} {number}: {trace}");
+}
+
+/// Every object is what it was in A or what it is to be in B.
+fn is_between(tables: &Tables, a: &Tables, b: &Tables) {
+    let keys = [tables, a, b].map(|tables| tables.services.keys());
+    for key in keys.into_iter().flatten() {
+        let of = |tables: &Tables| tables.services.get(key).cloned();
+        let (now, a, b) = (of(tables), of(a), of(b));
+        let service = |service: &Option<_>| -> Option<ipvs::Service> {
+            service
+                .as_ref()
+                .map(|(service, _): &(ipvs::Service, _)| *service)
+        };
+        let there = service(&now);
+        assert!(
+            there == service(&a) || there == service(&b),
+            "{key}: {there:?}"
+        );
+        for (server, entry) in now.iter().flat_map(|(_, servers)| servers) {
+            let in_file = |tables: &Option<(_, BTreeMap<_, _>)>| {
+                tables
+                    .as_ref()
+                    .and_then(|(_, servers)| servers.get(server))
+                    .copied()
+            };
+            assert!(
+                in_file(&a) == Some(*entry) || in_file(&b) == Some(*entry),
+                "{key} {server}: {entry:?}"
+            );
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn the_tables_kept_the_next_run_ends_in_b() {
+    let host = lone();
+    let desk = at_work(&host);
+    let a = desk.tables();
+    let places = places(&desk);
+    let b = desk.tables();
+    let mut reported = 0;
+    let mut half_done = 0;
+    for place in places {
+        desk.done("apply --yes a.toml");
+        kill_at(&desk, place);
+        let now = desk.tables();
+        is_between(&now, &a, &b);
+        half_done += usize::from(now != a && now != b);
+
+        let interrupted = desk.state("journal.json").is_some();
+        let planned = desk.director("plan b.toml");
+        assert!(matches!(planned.code, 0 | 2), "{place:?}: {planned}");
+        let said = planned.stderr.contains("ended in the middle");
+        assert_eq!(said, interrupted, "{place:?}: {planned}");
+        reported += usize::from(said);
+
+        desk.done("apply --yes b.toml");
+        assert_eq!(desk.tables(), b, "{place:?}");
+        let planned = desk.ends("plan b.toml", 0);
+        assert!(!planned.stderr.contains("ended in"), "{planned}");
+    }
+    assert!(reported >= 5 && half_done >= 2, "{reported} {half_done}");
+    // Nothing that the killed runs made was forgotten, and nothing foreign is taken for it.
+    desk.done("flush --yes");
+    let left: Vec<_> = desk
+        .tables()
+        .services
+        .keys()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(left, ["tcp://10.0.0.3:80"]);
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn the_tables_kept_the_next_run_can_also_go_back_to_a() {
+    let host = lone();
+    let desk = at_work(&host);
+    let a = desk.tables();
+    for place in places(&desk) {
+        desk.done("apply --yes a.toml");
+        kill_at(&desk, place);
+        desk.done("apply --yes a.toml");
+        assert_eq!(desk.tables(), a, "{place:?}");
+        desk.nothing_to_do("a.toml");
+    }
+}
+
+/// As after a reboot: the tables are empty, the files are of another boot.
+fn reboot(desk: &Desk<'_>) {
+    desk.host.run("ipvsadm -C");
+    desk.host.run("ipvsadm --set 900 120 300");
+    desk.host.sysctl("net.ipv4.vs.expire_nodest_conn", "0");
+    for name in ["ledger.json", "journal.json"] {
+        let Some(path) = desk.state(name) else {
+            continue;
+        };
+        let text = fs::read_to_string(&path).unwrap();
+        let mut file: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let mut boot = 0;
+        for part in ["incarnation", "after"] {
+            let Some(part) = file.get_mut(part) else {
+                continue;
+            };
+            let place = if part.get("boot").is_some() {
+                part
+            } else {
+                &mut part["incarnation"]
+            };
+            place["boot"] = "00000000-0000-4000-8000-000000000000".into();
+            boot += 1;
+        }
+        assert!(boot > 0, "{text}");
+        fs::write(&path, file.to_string()).unwrap();
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn after_a_reboot_what_was_written_down_is_void() {
+    let host = lone();
+    let desk = at_work(&host);
+    let places = places(&desk);
+    let b = desk.tables();
+    for place in places {
+        desk.done("apply --yes a.toml");
+        kill_at(&desk, place);
+        reboot(&desk);
+        // One that came up with the machine, made by somebody else, where A had one of its own.
+        host.ipvsadm(FOREIGN);
+        host.ipvsadm("-A -u 10.0.0.1:53 -s rr\n");
+        let planned = desk.ends("plan b.toml", 2);
+        assert!(!planned.stderr.contains("ended in"), "{planned}");
+        let foreign = "foreign, left alone: udp://10.0.0.1:53";
+        assert!(planned.stdout.contains(foreign), "{planned}");
+        desk.done("apply --yes b.toml");
+        let mut now = desk.tables();
+        now.services.remove(&super::key("udp://10.0.0.1:53"));
+        assert_eq!(now, b, "{place:?}");
+        host.ipvsadm("-D -u 10.0.0.1:53\n");
+    }
+}

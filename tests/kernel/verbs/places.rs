@@ -1,0 +1,81 @@
+//! Where files come from and which namespace is meant.
+
+use super::{Desk, Tables, lone, web};
+
+const ONE: &str = r#""10.0.1.1""#;
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn another_namespace_is_worked_on_and_not_the_own() {
+    let (host, other) = (lone(), lone());
+    let desk = Desk::on(&host);
+    desk.write(
+        "one.toml",
+        &web(
+            "tcp://10.0.0.1:80",
+            ONE,
+            "[kernel]\nexpire_nodest_conn = true\ntimeouts = { udp = \"77s\" }",
+        ),
+    );
+    let own = desk.tables();
+    let name = other.netns().name();
+
+    desk.ends(&format!("--netns {name} plan one.toml"), 2);
+    desk.done(&format!("apply one.toml --yes --netns {name}"));
+    assert_eq!(desk.tables(), own);
+    let there = Tables::of(&other);
+    assert!(there.has("tcp://10.0.0.1:80"));
+    assert_eq!(there.timeouts.udp, 77);
+    assert_eq!(other.read_sysctl("net.ipv4.vs.expire_nodest_conn"), "1");
+
+    desk.done(&format!("plan --netns {name} one.toml"));
+    desk.ends("plan one.toml", 2);
+    assert!(
+        desk.done(&format!("export --netns={name}"))
+            .contains("tcp://10.0.0.1:80")
+    );
+    // By `ip netns exec` it is the same namespace, and the same ledger.
+    let desk_there = Desk {
+        host: &other,
+        directory: desk.directory,
+    };
+    desk_there.nothing_to_do("one.toml");
+    desk_there.done("flush --yes");
+    assert!(Tables::of(&other).services.is_empty());
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn a_namespace_that_is_not_there_is_named() {
+    let host = lone();
+    let desk = Desk::on(&host);
+    desk.fails(
+        "export --netns nowhere",
+        &["no network namespace `nowhere`"],
+    );
+    desk.fails("--netns ../netns export", &["`../netns` is not the name"]);
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn a_service_file_comes_by_stdin() {
+    let host = lone();
+    let desk = Desk::on(&host);
+    let toml = web("tcp://10.0.0.1:80", ONE, "");
+    let json = r#" { "version": 1, "service": { "web": { "listen": "udp://10.0.0.2:53", "servers": ["10.0.1.1"] } } }"#;
+    for (file, service) in [
+        (toml.as_str(), "tcp://10.0.0.1:80"),
+        (json, "udp://10.0.0.2:53"),
+    ] {
+        assert_eq!(desk.director_with("plan -", file.as_bytes()).code, 2);
+        let outcome = desk.director_with("apply --yes -", file.as_bytes());
+        assert!(outcome.success(), "{outcome}");
+        assert!(desk.tables().has(service));
+        assert_eq!(desk.tables().services.len(), 1);
+    }
+    // There is nobody to ask where stdin is the file.
+    let outcome = desk.director_with("apply -", toml.as_bytes());
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(outcome.stderr.contains("--yes"), "{outcome}");
+    assert!(!desk.tables().has("tcp://10.0.0.1:80"));
+}

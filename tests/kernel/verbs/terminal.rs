@@ -1,0 +1,64 @@
+//! On a terminal: asked, in colour.
+
+use super::{DIRECTOR, Desk, lone, web};
+use crate::lab::Outcome;
+
+const SERVICE: &str = "tcp://10.0.0.1:80";
+
+/// Runs `director` on a terminal of its own (script(1)); both streams come back as one.
+fn on_a_terminal(desk: &Desk<'_>, line: &str, typed: &[u8], no_color: &str) -> Outcome {
+    let line = format!("{DIRECTOR} {line}");
+    let mut command = desk.command("script", &["-qec", &line, "/dev/null"]);
+    command.env("NO_COLOR", no_color);
+    desk.host.command(command, typed)
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn it_asks_and_heeds_the_answer() {
+    let host = lone();
+    let desk = Desk::on(&host);
+    desk.write("one.toml", &web(SERVICE, r#""10.0.1.1""#, ""));
+    for (verb, answer, code, there) in [
+        ("apply one.toml", "n\n", 1, false),
+        ("apply one.toml", "\n", 1, false),
+        ("apply one.toml", "y\n", 0, true),
+        // Nothing to do, nothing to ask.
+        ("apply one.toml", "n\n", 0, true),
+        ("flush", "no\n", 1, true),
+        ("flush", "yes\n", 0, false),
+    ] {
+        let outcome = on_a_terminal(&desk, verb, answer.as_bytes(), "");
+        assert_eq!(outcome.code, code, "{verb} {answer}: {outcome}");
+        assert_eq!(
+            desk.tables().has(SERVICE),
+            there,
+            "{verb} {answer}: {outcome}"
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn colours_only_where_they_are_wanted() {
+    let host = lone();
+    let desk = Desk::on(&host);
+    desk.write("one.toml", &web(SERVICE, r#""10.0.1.1""#, ""));
+    let coloured = |outcome: &Outcome| outcome.stdout.contains("\x1b[32m+");
+    assert!(coloured(&on_a_terminal(&desk, "plan one.toml", b"", "")));
+    assert!(!coloured(&on_a_terminal(&desk, "plan one.toml", b"", "1")));
+    assert!(!coloured(&on_a_terminal(
+        &desk,
+        "plan --color never one.toml",
+        b"",
+        ""
+    )));
+    assert!(coloured(&on_a_terminal(
+        &desk,
+        "plan --color always one.toml",
+        b"",
+        "1"
+    )));
+    assert!(!coloured(&desk.director("plan one.toml")));
+    assert!(coloured(&desk.director("--color always plan one.toml")));
+}
