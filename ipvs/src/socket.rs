@@ -3,10 +3,11 @@
 use std::fs;
 use std::io;
 use std::os::linux::fs::MetadataExt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use netlink_sys::Socket;
 use netlink_sys::protocols::NETLINK_GENERIC;
-use netlink_sys::{Socket, SocketAddr};
 use nix::sys::socket::{MsgFlags, setsockopt, sockopt};
 use socket2::SockRef;
 
@@ -17,7 +18,8 @@ use crate::transport::{Transport, Wait};
 #[derive(Debug)]
 pub struct NetlinkSocket {
     socket: Socket,
-    receive_buffer: usize,
+    /// How many acknowledgements fit its receive buffer, once somebody has asked.
+    room: OnceLock<usize>,
     /// Which namespace the socket is in; `None` where /proc is not mounted.
     namespace: Option<Namespace>,
 }
@@ -38,24 +40,28 @@ impl NetlinkSocket {
     /// Opens a socket in the calling thread's network namespace.
     ///
     /// # Errors
-    /// Whatever `socket`, `setsockopt` or `bind` say: too many open files, a seccomp filter, a
+    /// Whatever `socket` or `setsockopt` say: too many open files, a seccomp filter, a
     /// kernel without `CONFIG_NETLINK`.
     pub fn open() -> io::Result<Self> {
-        let mut socket = Socket::new(NETLINK_GENERIC)?;
-        socket.bind(&SocketAddr::new(0, 0))?;
+        // The first send binds it to a port of its own (`netlink_autobind`).
+        let socket = Socket::new(NETLINK_GENERIC)?;
         // Error answers then repeat the request's header and not all of it.
         socket.set_cap_ack(true)?;
-        // CAP_NET_ADMIN in the initial user namespace; without it the default buffer has room for
-        // a chunk, and the size read back below says how large a chunk.
-        let _ = setsockopt(&socket, sockopt::RcvBufForce, &Self::WANTED_BUFFER);
-        let options = SockRef::from(&socket);
-        options.set_read_timeout(Some(Self::TIME_LIMIT))?;
-        let receive_buffer = options.recv_buffer_size()?;
+        SockRef::from(&socket).set_read_timeout(Some(Self::TIME_LIMIT))?;
         Ok(Self {
             socket,
-            receive_buffer,
+            room: OnceLock::new(),
             namespace: current_namespace(),
         })
+    }
+
+    /// Makes room for answers. A single request needs none, and most programs make few.
+    fn make_room(&self) -> usize {
+        // CAP_NET_ADMIN in the initial user namespace; without it the default buffer has room for
+        // a chunk, unless `net.core.rmem_default` was set low: then chunks are smaller.
+        let _ = setsockopt(&self.socket, sockopt::RcvBufForce, &Self::WANTED_BUFFER);
+        let size = SockRef::from(&self.socket).recv_buffer_size().unwrap_or(0);
+        (size / Self::ACKNOWLEDGEMENT).max(1)
     }
 }
 
@@ -91,7 +97,7 @@ impl Transport for NetlinkSocket {
     }
 
     fn acknowledgement_room(&self) -> usize {
-        (self.receive_buffer / Self::ACKNOWLEDGEMENT).max(1)
+        *self.room.get_or_init(|| self.make_room())
     }
 
     fn time_limit(&self) -> Duration {

@@ -159,7 +159,7 @@ impl<T: Transport> Client<T> {
             total: operations.len(),
             ..Report::default()
         };
-        let mut chunk = self.chunk_size();
+        let mut chunk = self.chunk_size(operations.len());
         while report.sent < operations.len() {
             let rest = &operations[report.sent..];
             let part = &rest[..chunk.min(rest.len())];
@@ -193,7 +193,10 @@ impl<T: Transport> Client<T> {
     }
 
     /// As many operations as the kernel can refuse without dropping an answer.
-    fn chunk_size(&self) -> usize {
+    fn chunk_size(&self, operations: usize) -> usize {
+        if operations <= 1 {
+            return 1;
+        }
         MAX_CHUNK.min(self.main.transport().acknowledgement_room())
     }
 
