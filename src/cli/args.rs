@@ -54,6 +54,11 @@ pub(crate) enum Verb {
     Plan(Plan),
     Apply(Apply),
     /// Keep what an `apply --confirm-within` did.
+    ///
+    /// Without it, everything is undone when the time is over.
+    #[command(
+        after_help = "Example:\n  director apply services.toml --confirm-within 60s\n  director confirm"
+    )]
     Confirm,
     /// Undoes an `apply --confirm-within` when its time is over. Started by it.
     #[command(hide = true)]
@@ -148,7 +153,10 @@ pub(crate) struct Export {
 }
 
 /// Delete the services that director owns, and nothing else.
+///
+/// At once: connections are not waited for.
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  director flush --yes")]
 pub(crate) struct Flush {
     /// Do not ask.
     #[arg(long, short)]
@@ -165,6 +173,7 @@ pub(crate) struct Adopt {
 
 /// Forget that services are director's own, without changing them.
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  director disown tcp://192.0.2.10:80")]
 pub(crate) struct Disown {
     #[command(flatten)]
     pub(crate) which: Which,
@@ -191,6 +200,7 @@ pub(crate) struct Completions {
 
 /// Write the man pages, one for each verb.
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  director man /usr/local/share/man/man1")]
 pub(crate) struct Man {
     /// The directory to write them to.
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]

@@ -2,6 +2,7 @@
 
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -136,7 +137,10 @@ fn a_failure_is_nothing_to_confirm() {
 fn login(desk: &Desk<'_>, host: &Host, line: &str) -> crate::lab::Process {
     let script = format!("{DIRECTOR} {line} && touch applied && exec sleep 100");
     let mut shell = desk.command("sh", &["-c", &script]);
-    shell.process_group(0);
+    shell
+        .process_group(0)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     host.spawn_command(shell)
 }
 

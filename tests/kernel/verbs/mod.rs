@@ -1,12 +1,16 @@
 //! The program `director` on a real kernel, verb by verb, each run a process of its own.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests may fail as tests do"
+)]
+
 mod adoption;
 mod confirm;
 mod crash;
 mod drains;
 mod examples;
 mod guards;
-mod interrupted;
 mod locks;
 mod ownership;
 mod places;

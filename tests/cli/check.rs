@@ -1,0 +1,133 @@
+//! `director check`.
+
+use serde_json::Value;
+
+use super::{GOOD, WARNED, WRONG, command, director_in, director_with, files};
+
+#[test]
+fn a_good_file_is_passed_over_in_silence() {
+    let directory = files();
+    let run = director_in(directory.path(), "check good.toml");
+    assert_eq!(
+        (run.code, run.stdout.as_str(), run.stderr.as_str()),
+        (Some(0), "", "")
+    );
+}
+
+#[test]
+fn all_mistakes_are_said_at_once() {
+    let directory = files();
+    let run = director_in(directory.path(), "check wrong.toml");
+    assert_eq!(run.code, Some(1));
+    assert_eq!(run.stdout, "", "data is for stdout, and this is none");
+    for part in [
+        "wrong.toml:5:1",
+        "shceduler",
+        "`scheduler`",
+        "wrong.toml:6:24",
+        "10.0.0.300",
+        "2 mistakes",
+    ] {
+        assert!(run.stderr.contains(part), "{part}:\n{}", run.stderr);
+    }
+}
+
+#[test]
+fn warnings_are_mistakes_only_when_asked_for() {
+    let directory = files();
+    let run = director_in(directory.path(), "check warned.toml");
+    assert_eq!(run.code, Some(0));
+    assert!(
+        run.stderr.contains("warning[") && run.stderr.contains("1 warning"),
+        "{}",
+        run.stderr
+    );
+    let strict = director_in(directory.path(), "check --strict warned.toml");
+    assert_eq!(strict.code, Some(1));
+    assert_eq!(
+        director_in(directory.path(), "check --strict good.toml").code,
+        Some(0)
+    );
+}
+
+#[test]
+fn for_programs_there_is_json_on_stdout() {
+    let directory = files();
+    for (file, code, count) in [("good", 0, 0), ("warned", 0, 1), ("wrong", 1, 2)] {
+        let run = director_in(
+            directory.path(),
+            &format!("check --format json {file}.toml"),
+        );
+        assert_eq!(run.code, Some(code), "{file}");
+        assert_eq!(run.stderr, "", "{file}");
+        let report: Value = serde_json::from_str(&run.stdout).unwrap();
+        let report = report.as_array().unwrap();
+        assert_eq!(report.len(), count, "{file}: {report:?}");
+        for found in report {
+            assert_eq!(found["file"], format!("{file}.toml"));
+            assert!(found["start"]["line"].as_u64() > Some(1), "{found}");
+        }
+    }
+}
+
+#[test]
+fn a_file_comes_by_stdin_in_either_form() {
+    assert_eq!(director_with("check -", GOOD).code, Some(0));
+    let wrong = director_with("check -", WRONG);
+    assert_eq!(wrong.code, Some(1));
+    assert!(wrong.stderr.contains("(stdin):5:1"), "{}", wrong.stderr);
+    let json = r#"{ "version": 1, "service": { "web": { "listen": "tcp://192.0.2.10:80", "servers": ["10.0.0.1"] } } }"#;
+    assert_eq!(director_with("check -", json).code, Some(0));
+    assert_eq!(director_with("check -", "{ \"version\": 2 }").code, Some(1));
+    assert_eq!(director_with("check --strict -", WARNED).code, Some(1));
+}
+
+#[test]
+fn what_cannot_be_read_is_named() {
+    let directory = files();
+    for (file, why) in [("missing.toml", "No such file"), (".", "directory")] {
+        for verb in ["check", "plan", "apply --yes"] {
+            let run = director_in(directory.path(), &format!("{verb} {file}"));
+            assert_eq!(run.code, Some(1), "{verb} {file}");
+            let named = run.stderr.contains(&format!("cannot read `{file}`"))
+                || run.stderr.contains(&format!("cannot read {file}"));
+            assert!(
+                named && run.stderr.contains(why),
+                "{verb} {file}: {}",
+                run.stderr
+            );
+        }
+    }
+}
+
+#[test]
+fn colours_are_for_terminals_and_those_who_ask() {
+    let directory = files();
+    let coloured = |args: &[&str], no_color: Option<&str>| {
+        let mut command = command(args);
+        command.current_dir(directory.path());
+        if let Some(value) = no_color {
+            command.env("NO_COLOR", value);
+        }
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).unwrap().contains("\x1b[")
+    };
+    assert!(
+        !coloured(&["check", "wrong.toml"], None),
+        "stderr is no terminal here"
+    );
+    assert!(coloured(
+        &["check", "--color", "always", "wrong.toml"],
+        None
+    ));
+    assert!(
+        coloured(&["--color=always", "check", "wrong.toml"], Some("1")),
+        "asked for by name"
+    );
+    assert!(!coloured(
+        &["--color", "never", "check", "wrong.toml"],
+        None
+    ));
+    assert!(!coloured(&["check", "wrong.toml"], Some("1")));
+}

@@ -1,0 +1,197 @@
+//! Help, versions, completions, man pages, the schema; and what is typed wrong.
+
+use std::fs;
+use std::io::Read;
+use std::process::Stdio;
+
+use super::{command, director};
+
+const VERBS: [&str; 11] = [
+    "check",
+    "plan",
+    "apply",
+    "confirm",
+    "export",
+    "flush",
+    "adopt",
+    "disown",
+    "schema",
+    "completions",
+    "man",
+];
+
+#[test]
+fn help_names_every_verb_and_each_verb_has_an_example() {
+    let help = director("--help");
+    assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
+    for verb in VERBS {
+        assert!(
+            help.stdout.contains(&format!("\n  {verb} ")),
+            "{verb}: {}",
+            help.stdout
+        );
+        let own = director(&format!("{verb} --help"));
+        assert_eq!(own.code, Some(0), "{verb}");
+        assert!(own.stdout.contains("Example"), "{verb}: {}", own.stdout);
+        assert!(
+            own.stdout.contains(&format!("\n  director {verb}")),
+            "{verb}: {}",
+            own.stdout
+        );
+        for global in ["--state-dir", "--netns", "--color"] {
+            assert!(own.stdout.contains(global), "{verb} {global}");
+        }
+    }
+    assert!(
+        !help.stdout.contains("guard"),
+        "what is not for people is not in it"
+    );
+}
+
+#[test]
+fn versions() {
+    let version = format!("director {}\n", env!("CARGO_PKG_VERSION"));
+    for option in ["-V", "--version"] {
+        let run = director(option);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(0), version.as_str()));
+    }
+}
+
+#[test]
+fn what_is_typed_wrong_is_an_error_and_no_change() {
+    // 2 is what `plan` says when there are changes.
+    for (line, said) in [
+        ("", "Usage"),
+        ("plan", "<FILE>"),
+        ("plan --outt x a.toml", "--out"),
+        ("aply a.toml", "apply"),
+        ("check --format yaml a.toml", "json"),
+        ("apply --confirm-within soon a.toml", "90s"),
+        ("apply --lock-timeout 5 a.toml", "5m"),
+        (
+            "apply --drain-wait --confirm-within 1m a.toml",
+            "cannot be used with",
+        ),
+        ("adopt", "SERVICE"),
+        ("adopt tcp://192.0.2.1", "tcp://192.0.2.1"),
+        ("adopt --all tcp://192.0.2.1:80", "cannot be used with"),
+        ("completions tcsh", "bash"),
+        ("--color sometimes schema", "never"),
+    ] {
+        let run = director(line);
+        assert_eq!(run.code, Some(1), "director {line}");
+        assert_eq!(run.stdout, "", "director {line}");
+        assert!(run.stderr.contains(said), "director {line}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn completions_for_every_shell_know_verbs_and_options() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let run = director(&format!("completions {shell}"));
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{shell}");
+        for word in VERBS
+            .into_iter()
+            .chain(["confirm-within", "drain-wait", "netns"])
+        {
+            assert!(run.stdout.contains(word), "{shell}: {word}");
+        }
+    }
+}
+
+#[test]
+fn bash_takes_its_completions() {
+    let script = director("completions bash").stdout;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("director.bash");
+    fs::write(&path, script).unwrap();
+    let ask = format!(
+        ". {} && COMP_WORDS=(director ap) COMP_CWORD=1 && _director director ap director && \
+         echo \"${{COMPREPLY[@]}}\"",
+        path.display()
+    );
+    let Ok(output) = std::process::Command::new("bash")
+        .args(["-c", &ask])
+        .output()
+    else {
+        return; // a machine without bash
+    };
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout).trim(),
+        "apply",
+        "{output:?}"
+    );
+}
+
+#[test]
+fn there_is_a_man_page_for_every_verb() {
+    let directory = tempfile::tempdir().unwrap();
+    let into = directory.path().join("man1");
+    let output = command(&["man".as_ref(), into.as_os_str()])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let page = |name: &str| fs::read_to_string(into.join(name)).unwrap();
+    let root = page("director.1");
+    for verb in VERBS {
+        let own = page(&format!("director-{verb}.1"));
+        assert!(
+            own.contains(".TH") && own.contains(".SH NAME"),
+            "{verb}: {own}"
+        );
+        assert!(own.contains("Example"), "{verb}: {own}");
+        assert!(
+            root.contains(&format!("director\\-{verb}(1)")),
+            "{verb}: {root}"
+        );
+    }
+    let pages = fs::read_dir(&into).unwrap().count();
+    assert_eq!(pages, VERBS.len() + 1, "nothing else");
+}
+
+#[test]
+fn the_schema_is_one() {
+    let run = director("schema");
+    assert_eq!(run.code, Some(0));
+    let schema: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert!(
+        schema["$schema"]
+            .as_str()
+            .unwrap()
+            .contains("json-schema.org")
+    );
+    assert!(schema["properties"]["service"].is_object());
+}
+
+#[test]
+fn a_reader_who_goes_away_is_no_error() {
+    for line in ["schema", "completions zsh", "--help"] {
+        let words: Vec<_> = line.split(' ').collect();
+        let mut child = command(&words)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let mut said = String::new();
+        let mut stderr = child.stderr.take().unwrap();
+        stderr.read_to_string(&mut said).unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!(
+            (status.code(), said.as_str()),
+            (Some(0), ""),
+            "director {line}"
+        );
+    }
+}
+
+#[test]
+fn a_full_disk_is_one() {
+    let Ok(full) = fs::OpenOptions::new().write(true).open("/dev/full") else {
+        return; // a machine without that device
+    };
+    let output = command(&["schema"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("No space left"), "{said}");
+}
