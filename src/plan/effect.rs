@@ -49,23 +49,23 @@ impl fmt::Display for Effect {
             Self::Drained {
                 connections: 0,
                 at_most,
-            } => {
-                write!(f, "idle; goes within {}s", at_most.as_secs())
-            }
+            } => write!(f, "idle; goes within {}s", at_most.as_secs()),
             Self::Drained {
                 connections,
                 at_most,
             } => {
-                let s = if *connections == 1 { "" } else { "s" };
-                write!(
-                    f,
-                    "{connections} connection{s} drained, at most {}s",
-                    at_most.as_secs()
-                )
+                let live = if *connections == 1 {
+                    "connection lives"
+                } else {
+                    "connections live"
+                };
+                write!(f, "{connections} {live} on, at most {}s", at_most.as_secs())
+            }
+            Self::PersistenceLost { templates: 1 } => {
+                f.write_str("1 persistent client loses its server")
             }
             Self::PersistenceLost { templates } => {
-                let s = if *templates == 1 { "" } else { "s" };
-                write!(f, "{templates} persistent client{s} lose their server")
+                write!(f, "{templates} persistent clients lose their server")
             }
             Self::WeightTaken { percent } => write!(f, "{percent}% of the service's weight goes"),
             Self::NewRefusedBriefly => {

@@ -1,9 +1,9 @@
 //! What this project is about, in half a minute: `scripts/demo` runs this in the lab.
 //!
-//! A client, a director and three real servers, each in a network namespace of its own; the
-//! drop-in `ipvsadm` configures, real requests go through the virtual address, and every answer
-//! says who gave it. Nothing shown is made up: a scene that does not come out as its text says
-//! ends the demo with exit code 1.
+//! A client, a director and three real servers, each in a network namespace of its own. A service
+//! file says what the balancer shall do; `director` checks it, plans it, applies it; real requests
+//! go through the virtual address, and every answer says who gave it. Nothing shown is made up: a
+//! scene that does not come out as its text says ends the demo with exit code 1.
 
 #![allow(missing_docs, reason = "a program")]
 #![allow(
@@ -17,30 +17,64 @@ mod lab;
 mod show;
 
 use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
-use ipvs::{Client, ServerKey, ServiceKey, Weight};
-
-use lab::{Answers, Connection, Lan, Tcp, V4};
+use lab::{Answers, Connection, Lan, Outcome, Tcp, V4};
 use show::Show;
 
+/// The first version of the service file, with a mistake in it.
+const MISTAKEN: &str = r#"version = 1
+
+[defaults]
+forward = "nat"
+
+[service.web]
+listen = "tcp://10.1.0.100:80"
+shceduler = "wrr"
+servers = ["10.2.0.11", "10.2.0.12", "10.2.0.13"]
+"#;
+
+/// The second version: real1 is a bigger machine, real3 goes.
+const SECOND: &str = r#"version = 1
+
+[defaults]
+forward = "nat"
+
+[service.web]
+listen = "tcp://10.1.0.100:80"
+scheduler = "wrr"
+drain = "1m"
+servers = [
+  { address = "10.2.0.11", weight = 3 },
+  "10.2.0.12",
+]
+"#;
+
 fn main() {
+    let directory = env::temp_dir().join("demo");
+    fs::create_dir_all(&directory).unwrap();
+    let net = Lan::nat().real_servers(3).build();
+    let _web = net.serve(Tcp, 80);
     let demo = Demo {
         show: Show::new(),
-        net: Lan::nat().real_servers(3).build(),
+        net,
+        directory,
     };
-    let _web = demo.net.serve(Tcp, 80);
     demo.picture();
-    demo.balance();
-    demo.weights();
-    demo.drain();
-    demo.refusal();
-    demo.counters();
+    demo.check();
+    demo.plan_and_apply();
+    demo.change_under_traffic();
+    demo.export();
     demo.show.end();
 }
 
 struct Demo {
     show: Show,
     net: Lan,
+    directory: PathBuf,
 }
 
 impl Demo {
@@ -57,69 +91,105 @@ impl Demo {
         );
     }
 
-    /// Runs a line of `ipvsadm` on the director, by the drop-in, and shows both.
-    fn ipvsadm(&self, words: &str) -> String {
-        self.show.command("director", &format!("ipvsadm {words}"));
-        let program = env::var("DIRECTOR_IPVSADM")
-            .unwrap_or_else(|_| panic!("DIRECTOR_IPVSADM must name our ipvsadm: use scripts/demo"));
-        self.net.director.run(&format!("{program} {words}"))
+    fn write(&self, text: &str) {
+        fs::write(self.directory.join("web.toml"), text).unwrap();
     }
 
-    /// Asks through the virtual address and shows who answered.
+    /// Runs a verb on the director, in the directory of the file, and shows both.
+    fn director(&self, words: &str, codes: &[i32]) -> Outcome {
+        self.show.command("director", &format!("director {words}"));
+        let outcome = self.silently(words);
+        self.show.output(&outcome.stdout);
+        self.show.output(&outcome.stderr);
+        assert!(codes.contains(&outcome.code), "director {words}: {outcome}");
+        outcome
+    }
+
+    fn silently(&self, words: &str) -> Outcome {
+        let program = env::var("DIRECTOR_BIN")
+            .unwrap_or_else(|_| panic!("DIRECTOR_BIN must name director: use scripts/demo"));
+        let colour = if self.show.colour() {
+            "always"
+        } else {
+            "never"
+        };
+        let mut command = std::process::Command::new(program);
+        command
+            .args(["--color", colour])
+            .args(words.split(' '))
+            .current_dir(&self.directory);
+        self.net.director.command(command, b"")
+    }
+
+    /// Asks through the virtual address.
     fn ask(&self, times: usize) -> Answers {
         let service = self.net.service(V4, 80);
         let answers = self.net.client(1).ask(Tcp, service).times(times).run();
         assert!(answers.failures().is_empty(), "requests failed: {answers}");
-        let names: Vec<_> = self.net.reals().iter().map(lab::Host::name).collect();
-        self.show
-            .bars(&format!("{times} requests to {service}"), &names, &answers);
         answers
     }
 
-    fn balance(&self) {
+    /// The same, and shows who answered.
+    fn ask_and_show(&self, times: usize) -> Answers {
+        let answers = self.ask(times);
+        let names: Vec<_> = self.net.reals().iter().map(lab::Host::name).collect();
+        self.show.bars(
+            &format!("{times} requests to {}", self.net.service(V4, 80)),
+            &names,
+            &answers,
+        );
+        answers
+    }
+
+    fn check(&self) {
         self.show
-            .scene("A virtual service and three real servers, by weighted round robin");
-        self.ipvsadm("-A -t 10.1.0.100:80 -s wrr");
-        for last in 11..=13 {
-            self.ipvsadm(&format!("-a -t 10.1.0.100:80 -r 10.2.0.{last}:80 -m -w 1"));
-        }
-        let answers = self.ask(60);
+            .scene("A service file says what the balancer shall do. This one has a mistake");
+        self.write(MISTAKEN);
+        let outcome = self.director("check web.toml", &[1]);
+        assert!(outcome.stderr.contains("scheduler"), "{outcome}");
+    }
+
+    fn plan_and_apply(&self) {
+        self.show.scene("Put right: what would change?");
+        self.write(&MISTAKEN.replace("shceduler", "scheduler"));
+        self.director("check web.toml", &[0]);
+        self.director("plan web.toml", &[2]);
+        self.show.scene("Make it so, and ask 60 times");
+        self.director("apply web.toml --yes", &[0]);
+        let answers = self.ask_and_show(60);
         assert_eq!(answers.to_string(), "real1=20 real2=20 real3=20");
     }
 
-    fn weights(&self) {
-        self.show.scene(
-            "real1 is a bigger machine: three times the weight, from one moment to the next",
-        );
-        self.ipvsadm("-e -t 10.1.0.100:80 -r 10.2.0.11:80 -m -w 3");
-        let answers = self.ask(60);
-        assert_eq!(answers.to_string(), "real1=36 real2=12 real3=12");
-    }
-
-    /// Weight 0 by way of the library: no new requests, and the open connection lives on.
-    fn drain(&self) {
+    /// The second version, applied while requests run and somebody is connected to the server
+    /// that goes.
+    fn change_under_traffic(&self) {
         self.show
-            .scene("real3 is taken out for maintenance, while somebody is connected to it");
+            .scene("A second version: real1 is a bigger machine, real3 is taken away");
         let mut connection = self.connection_to("real3");
-        self.show.note("a long connection is open to real3");
-        let web = ServiceKey::tcp([10, 1, 0, 100], 80);
-        let mut client = self.net.director.enter(Client::connect).unwrap();
-        let real3 = ServerKey::new([10, 2, 0, 13], 80);
-        let entry = client
-            .servers(&web)
-            .unwrap()
-            .into_iter()
-            .find(|entry| entry.server.key == real3);
-        let drained = entry.unwrap().server.weight(Weight::ZERO);
+        self.write(SECOND);
+        self.director("plan web.toml", &[2]);
         self.show
-            .command("director", "ipvs::Client::update_server(real3, weight 0)");
-        client.update_server(&web, &drained).unwrap();
-        let answers = self.ask(60);
+            .scene("Applied while requests run without pause, and with a connection open to real3");
+        let over = AtomicBool::new(false);
+        let asked: usize = thread::scope(|scope| {
+            let asking = scope.spawn(|| {
+                let mut asked = 0;
+                while !over.load(Ordering::Relaxed) {
+                    asked += self.ask(20).0.len();
+                }
+                asked
+            });
+            self.director("apply web.toml --yes", &[0]);
+            over.store(true, Ordering::Relaxed);
+            asking.join().unwrap()
+        });
+        self.show
+            .note(&format!("{asked} requests meanwhile, none lost"));
+        let answers = self.ask_and_show(60);
         assert_eq!(answers.to_string(), "real1=45 real2=15");
-        let by = connection.ask().unwrap();
-        assert_eq!(by, "real3");
+        assert_eq!(connection.ask().as_deref(), Ok("real3"));
         self.show
-            .note("the long connection is still answered by real3: nobody was cut off");
+            .note("the open connection is still answered by real3: nobody was cut off");
     }
 
     /// A connection to the server of that name: the scheduler says who is next.
@@ -134,24 +204,15 @@ impl Demo {
         panic!("{name} was not chosen in 20 connections");
     }
 
-    fn refusal(&self) {
-        self.show.scene("A mistake gets an answer that helps");
-        let mut client = self.net.director.enter(Client::connect).unwrap();
-        let service = ipvs::Service::new(
-            ServiceKey::tcp([10, 1, 0, 100], 443),
-            ipvs::Name::from_static("wlcc"),
-        );
+    fn export(&self) {
         self.show
-            .command("director", "ipvs::Client::add_service(443, scheduler wlcc)");
-        let error = client.add_service(&service).unwrap_err();
-        self.show.note(&error.to_string());
-    }
-
-    fn counters(&self) {
+            .scene("What the kernel has, as a service file, and as ipvsadm has always shown it");
+        let exported = self.director("export", &[0]);
+        assert!(exported.stdout.contains("weight = 3"), "{exported}");
+        let program = env::var("DIRECTOR_IPVSADM")
+            .unwrap_or_else(|_| panic!("DIRECTOR_IPVSADM must name ipvsadm: use scripts/demo"));
+        self.show.command("director", "ipvsadm -Ln");
         self.show
-            .scene("What the kernel counted, as ipvsadm has always shown it");
-        let listing = self.ipvsadm("-Ln --stats");
-        assert!(listing.contains("10.2.0.13:80"), "{listing}");
-        self.show.output(&listing);
+            .output(&self.net.director.run(&format!("{program} -Ln")));
     }
 }

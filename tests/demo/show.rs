@@ -19,6 +19,10 @@ impl Show {
         }
     }
 
+    pub(crate) fn colour(&self) -> bool {
+        self.colour
+    }
+
     fn paint(&self, code: &str, text: &str) -> String {
         if self.colour {
             format!("\x1b[{code}m{text}\x1b[0m")
@@ -51,7 +55,7 @@ impl Show {
 
     pub(crate) fn output(&self, text: &str) {
         for line in text.lines() {
-            println!("   {line}");
+            println!("     {line}");
         }
     }
 

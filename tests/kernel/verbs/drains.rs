@@ -39,7 +39,7 @@ fn it_keeps_its_connection_and_goes_when_that_ends() {
 
     let planned = desk.ends("plan second.toml", 2).stdout;
     assert!(
-        planned.contains("1 connection drained, at most 600s"),
+        planned.contains("1 connection lives on, at most 600s"),
         "{planned}"
     );
     let said = desk.ends("apply --yes second.toml", 0);
