@@ -6,6 +6,7 @@ use anyhow::bail;
 use ipvs::ServiceKey;
 
 use super::args::{Adopt, Args, Disown};
+use super::confirm::refuse_while_unconfirmed;
 use super::exit::Exit;
 use super::session::Session;
 use crate::apply::Ledger;
@@ -17,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) fn adopt(args: &Args, verb: &Adopt) -> anyhow::Result<Exit> {
     let mut session = Session::open(args)?;
     let _lock = session.lock(PATIENCE)?;
+    refuse_while_unconfirmed(&mut session)?;
     let observed = session.observe()?;
     let mut ownership = session.ownership(&observed)?;
     let keys: Vec<ServiceKey> = if verb.which.all {
@@ -41,6 +43,7 @@ pub(crate) fn adopt(args: &Args, verb: &Adopt) -> anyhow::Result<Exit> {
 pub(crate) fn disown(args: &Args, verb: &Disown) -> anyhow::Result<Exit> {
     let mut session = Session::open(args)?;
     let _lock = session.lock(PATIENCE)?;
+    refuse_while_unconfirmed(&mut session)?;
     let observed = session.observe()?;
     let mut ownership = session.ownership(&observed)?;
     let keys: Vec<ServiceKey> = if verb.which.all {

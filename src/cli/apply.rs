@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
     };
     let mut session = Session::open(args)?;
     let lock = session.lock(verb.lock_timeout)?;
-    refuse_while_unconfirmed(&session)?;
+    refuse_while_unconfirmed(&mut session)?;
 
     let prepared = session.plan(&desired)?;
     let plan = &prepared.plan;

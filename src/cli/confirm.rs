@@ -39,15 +39,29 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// An application on top of one that may be undone could not be undone with it.
-pub(crate) fn refuse_while_unconfirmed(session: &Session) -> anyhow::Result<()> {
-    if let Some(pending) = Pending::read(&session.store, &session.incarnation)? {
-        let left = session.kernel.now().until(pending.until());
-        bail!(
-            "the last apply waits for `director confirm` ({}s left); confirm it, or wait until it \
-             is undone",
-            left.as_secs()
-        );
+/// Refuses while an application waits: one on top of it could not be undone with it. Where the
+/// time is over and the guard has not come, as it was killed, its work is done here.
+///
+/// Whoever calls this holds the lock.
+pub(crate) fn refuse_while_unconfirmed(session: &mut Session) -> anyhow::Result<()> {
+    let Some(pending) = Pending::read(&session.store, &session.incarnation)? else {
+        return Ok(());
+    };
+    let left = session.kernel.now().until(pending.until());
+    if left.is_zero() {
+        say!("director: the last apply was not confirmed in time: it is undone");
+        return undo(session, pending);
+    }
+    bail!(
+        "the last apply waits for `director confirm` ({}s left); confirm it, or wait until it is \
+         undone",
+        left.as_secs()
+    );
+}
+
+fn undo(session: &mut Session, pending: Pending) -> anyhow::Result<()> {
+    for unrestored in pending.undo(&mut session.kernel, &session.store)? {
+        say!("director: {unrestored}");
     }
     Ok(())
 }
@@ -87,15 +101,16 @@ pub(crate) fn guard(args: &Args) -> anyhow::Result<Exit> {
             return Ok(Exit::Done);
         };
         let left = session.kernel.now().until(pending.until());
-        if left.is_zero() {
-            break;
+        if !left.is_zero() {
+            thread::sleep(left.min(PAUSE));
+            continue;
         }
-        thread::sleep(left.min(PAUSE));
+        let _lock = session.lock(GUARDS_PATIENCE)?;
+        // Confirmed at the last moment? Or was it at work until now, so that its time begins?
+        if let Some(pending) = Pending::read(&session.store, &session.incarnation)?
+            && session.kernel.now().until(pending.until()).is_zero()
+        {
+            undo(&mut session, pending)?;
+        }
     }
-    let _lock = session.lock(GUARDS_PATIENCE)?;
-    // Confirmed at the last moment?
-    if let Some(pending) = Pending::read(&session.store, &session.incarnation)? {
-        pending.undo(&mut session.kernel, &session.store)?;
-    }
-    Ok(Exit::Done)
 }

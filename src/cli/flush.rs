@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) fn run(args: &Args, verb: &Flush) -> anyhow::Result<Exit> {
     let mut session = Session::open(args)?;
     let _lock = session.lock(PATIENCE)?;
-    refuse_while_unconfirmed(&session)?;
+    refuse_while_unconfirmed(&mut session)?;
     let observed = session.observe()?;
     let mut ownership = session.ownership(&observed)?;
     // At once: who flushes does not want to wait.

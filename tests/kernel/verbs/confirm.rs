@@ -4,7 +4,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use super::{DIRECTOR, Desk, exists, lone};
@@ -93,6 +93,8 @@ fn it_is_kept_when_confirmed() {
         "apply --yes before.toml",
         "apply --yes after.toml",
         "flush --yes",
+        "adopt --all",
+        "disown --all",
     ] {
         desk.fails(line, &["director confirm", "s left"]);
     }
@@ -195,6 +197,38 @@ fn it_is_undone_when_the_run_was_killed_in_the_middle() {
         let planned = desk.ends("plan before.toml", 0);
         assert!(!planned.stderr.contains("ended in"), "{planned}");
     }
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn it_is_undone_by_the_next_run_when_no_guard_is_left() {
+    let host = lone();
+    let desk = Desk::on(&host);
+    two_versions(&desk);
+    let before = desk.tables();
+    desk.done("apply --yes --confirm-within 2s after.toml");
+    kill(guard_of(&desk), Signal::SIGKILL).unwrap();
+    desk.write("none.toml", "version = 1\n");
+    // Refused while the time runs, done when it is over; and only then what is asked for.
+    eventually("it is over", || {
+        desk.director("adopt --all").success().then_some(())
+    });
+    assert_eq!(unconfirmed(&desk), None);
+    assert_eq!(desk.tables(), before);
+    desk.nothing_to_do("before.toml");
+}
+
+/// The process that is to undo what was applied at this desk.
+fn guard_of(desk: &Desk<'_>) -> Pid {
+    let place = desk.directory.path().to_str().unwrap();
+    let is_guard = |pid: &i32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).into_owned();
+        line.contains(place) && line.trim_end_matches('\0').ends_with("guard")
+    };
+    let processes = std::fs::read_dir("/proc").unwrap();
+    let mut pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    Pid::from_raw(pids.find(is_guard).expect("there is a guard"))
 }
 
 #[test]

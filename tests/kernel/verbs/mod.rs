@@ -1,9 +1,6 @@
 //! The program `director` on a real kernel, verb by verb, each run a process of its own.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "helpers of tests may fail as tests do"
-)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
 mod adoption;
 mod confirm;
