@@ -84,7 +84,7 @@ impl Bench {
         std::fs::write(&half, wide_file(30_000)).unwrap();
         let net = namespace();
         let state = directory.join("state");
-        let mut measure = |file: &Path| {
+        let measure = |file: &Path| {
             let words = self.director(&state, &["check"], file);
             let [seconds] = medians(5, [&mut || time(&net, &borrowed(&words), "")]);
             seconds

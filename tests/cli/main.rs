@@ -1,9 +1,6 @@
 //! The program `director` without a kernel that has IPVS: what is typed, what is said, how it ends.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "helpers of tests may fail as tests do"
-)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
 mod check;
 mod help;
