@@ -1,6 +1,8 @@
 //! Tables that Debian's `ipvsadm` built: exported, applied, unchanged.
 
-use super::{Desk, Tables, lone};
+use std::fs;
+
+use super::{DIRECTOR, Desk, Tables, lone, web};
 use crate::lab::{Host, Lan, Tcp, V4};
 
 const SCHEDULERS: [&str; 13] = [
@@ -83,6 +85,26 @@ fn everything() -> String {
     lines
 }
 
+/// Applies a file; how many requests it sent that change something. Only those ask for an
+/// acknowledgement, the last one of each chunk.
+fn writes(desk: &Desk<'_>, file: &str) -> usize {
+    let words = [
+        "-o",
+        "trace",
+        "-e",
+        "trace=sendto,sendmsg",
+        DIRECTOR,
+        "apply",
+        "--yes",
+        file,
+    ];
+    let outcome = desk.host.command(desk.command("strace", &words), b"");
+    assert!(outcome.success(), "{outcome}");
+    let trace = fs::read_to_string(desk.directory.path().join("trace")).unwrap();
+    assert!(trace.contains("nlmsg_type=IPVS"), "{trace}");
+    trace.matches("NLM_F_ACK").count()
+}
+
 /// Debian's. What only the kernel remembers, thresholds, is apart in it.
 fn saved(host: &Host) -> Vec<String> {
     let mut lines: Vec<_> = host.run("ipvsadm -Sn").lines().map(str::to_owned).collect();
@@ -105,8 +127,7 @@ fn an_export_applied_changes_nothing() {
         let checked = desk.director(&format!("check {file}"));
         assert!(checked.success(), "{checked}");
         desk.nothing_to_do(file);
-        let applied = desk.ends(&format!("apply --yes {file}"), 0);
-        assert!(applied.stdout.contains("Nothing to do"), "{applied}");
+        assert_eq!(writes(&desk, file), 0);
         assert_eq!(Tables::of(&host), before);
         // Now they are its own: a file with nothing in it would remove them all.
         desk.write("none.toml", "version = 1\n");
@@ -114,6 +135,10 @@ fn an_export_applied_changes_nothing() {
         let planned: serde_json::Value = serde_json::from_str(&planned).unwrap();
         assert_eq!(planned["foreign"], serde_json::json!([]));
     }
+    // What is counted is there where something changes.
+    let desk = Desk::on(&host);
+    desk.write("one.toml", &web("tcp://10.0.8.1:80", r#""10.0.5.1""#, ""));
+    assert_eq!(writes(&desk, "one.toml"), 1);
 }
 
 #[test]
