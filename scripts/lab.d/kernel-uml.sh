@@ -22,12 +22,28 @@ lab_start() {
     case $mem in *G) wanted=$((${mem%G} * 1024)) ;; *) wanted=${mem%M} ;; esac
     [ "$room" -gt $((wanted + 64)) ] || export TMPDIR=$run
 
+    # On one processor: the guest's kernel and its processes take turns, and the host's scheduler
+    # sends them back and forth between its own, which makes starting a program up to three times
+    # slower. Which one is left to chance, as several labs may run.
+    local allowed=() pinned=()
+    mapfile -t allowed < <(processors)
+    [ ${#allowed[@]} -eq 0 ] || pinned=(taskset -c "${allowed[RANDOM % ${#allowed[@]}]}")
+
     # initcall_blacklist: RAID6 measures its algorithms for 0.85 s, more than a third of the boot.
     # lsm: none; an empty list lets every layer of security policy out.
     exec setpriv --pdeathsig TERM timeout --kill-after=5 "$limit" \
-        setpriv --pdeathsig TERM linux.uml \
+        setpriv --pdeathsig TERM ${pinned[@]+"${pinned[@]}"} linux.uml \
         "mem=$mem" root=/dev/root rootfstype=hostfs rootflags=/ ro "init=$here/lab.d/guest-init" \
         "uml_dir=$run/uml/" umid=guest "hostname=lab" "lab_run=$run" "lab_streams=$streams" \
         con=null con0=null,fd:1 con1=null,fd:3 con2=null,fd:4 ssl=null \
         initcall_blacklist=raid6_select_algo lsm= selinux=0 quiet panic=-1
+}
+
+# The processors that this process may run on, one a line.
+processors() {
+    local list range
+    list=$(taskset -cp $BASHPID 2>/dev/null) || return 0
+    for range in $(tr ',' ' ' <<<"${list##*: }"); do
+        seq "${range%-*}" "${range#*-}"
+    done
 }

@@ -48,7 +48,7 @@ impl Outcome {
         render::render(&self.diagnostics, &self.sources, style)
     }
 
-    /// The diagnostics for programs: a list of objects, see [`report`].
+    /// The diagnostics for programs: a list of objects with severity, code, message, place and notes.
     #[must_use]
     pub fn report(&self) -> serde_json::Value {
         report::report(&self.diagnostics, &self.sources)
