@@ -46,7 +46,7 @@ impl DaemonAttr {
             MCAST_GROUP6 => Self::Group6(attribute::ipv6(value, "the IPv6 multicast group")?),
             MCAST_PORT => Self::Port(attribute::u16(value, "the multicast port")?),
             MCAST_TTL => Self::Ttl(attribute::u8(value, "the multicast TTL")?),
-            _ => Self::Other(raw.unknown(WHAT)?),
+            _ => Self::Other(raw.unknown()),
         })
     }
 }

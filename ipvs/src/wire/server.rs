@@ -4,7 +4,7 @@ use netlink_packet_core::Nla;
 
 use super::DecodeError;
 use super::attribute::{self, Raw, Unknown, attributes, emit_nest, nest_len};
-use super::stats::{self, Width};
+use super::stats::{self, Nests, Width};
 use crate::model::{
     Family, ForwardMethod, Server, ServerEntry, ServerKey, Stats, Tunnel, TunnelFlags, TunnelKind,
     Weight,
@@ -71,9 +71,7 @@ impl ServerAttr {
             TUN_TYPE => Self::TunnelKind(attribute::u8(value, "the tunnel type")?),
             TUN_PORT => Self::TunnelPort(attribute::be16(value, "the tunnel port")?),
             TUN_FLAGS => Self::TunnelFlags(attribute::u16(value, "the tunnel flags")?),
-            STATS => Self::Stats(stats::decode(value, Width::Narrow)?),
-            STATS64 => Self::Stats64(stats::decode(value, Width::Wide)?),
-            _ => Self::Other(raw.unknown(WHAT)?),
+            _ => Self::Other(raw.unknown()),
         })
     }
 }
@@ -204,9 +202,21 @@ pub(super) fn parts(nest: &[u8], service: Family) -> Result<Parts, DecodeError> 
     let (mut forward, mut weight, mut upper, mut lower) = (None, None, None, None);
     let mut tunnel = Tunnel::IPIP;
     let mut counts = [0; 3];
-    let (mut narrow, mut wide) = (None, None);
+    let mut counters = Nests::default();
     for raw in attributes(nest, WHAT) {
-        match ServerAttr::parse(&raw?)? {
+        let raw = raw?;
+        match raw.kind {
+            STATS => {
+                counters.narrow = Some(raw.value);
+                continue;
+            }
+            STATS64 => {
+                counters.wide = Some(raw.value);
+                continue;
+            }
+            _ => {}
+        }
+        match ServerAttr::parse(&raw)? {
             ServerAttr::Address(value) => address = Some(value),
             ServerAttr::Port(value) => port = Some(value),
             ServerAttr::Forward(value) => forward = Some(value),
@@ -220,9 +230,7 @@ pub(super) fn parts(nest: &[u8], service: Family) -> Result<Parts, DecodeError> 
             ServerAttr::TunnelKind(value) => tunnel.kind = TunnelKind::from_number(value),
             ServerAttr::TunnelPort(value) => tunnel.port = value,
             ServerAttr::TunnelFlags(value) => tunnel.flags = TunnelFlags::from_bits_retain(value),
-            ServerAttr::Stats(value) => narrow = Some(value),
-            ServerAttr::Stats64(value) => wide = Some(value),
-            ServerAttr::Other(_) => {}
+            ServerAttr::Stats(_) | ServerAttr::Stats64(_) | ServerAttr::Other(_) => {}
         }
     }
     let address = address.ok_or(DecodeError::Missing {
@@ -235,7 +243,7 @@ pub(super) fn parts(nest: &[u8], service: Family) -> Result<Parts, DecodeError> 
         address: attribute::address(address, family),
         port,
     };
-    let stats = wide.or(narrow).unwrap_or_default();
+    let stats = counters.decode()?;
     Ok(Parts {
         key,
         forward,

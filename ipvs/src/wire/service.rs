@@ -4,7 +4,7 @@ use netlink_packet_core::Nla;
 
 use super::DecodeError;
 use super::attribute::{self, Raw, Unknown, attributes, emit_nest, nest_len};
-use super::stats::{self, Width};
+use super::stats::{self, Nests, Width};
 use crate::model::{
     Family, Fwmark, Name, Netmask, Protocol, Service, ServiceEntry, ServiceFlags, ServiceKey, Stats,
 };
@@ -72,9 +72,7 @@ impl ServiceAttr {
             TIMEOUT => Self::Timeout(attribute::u32(value, "the persistence time")?),
             NETMASK => Self::Netmask(attribute::bytes4(value, "the persistence mask")?),
             PE_NAME => Self::Engine(attribute::name(value, "the persistence engine's name")?),
-            STATS => Self::Stats(stats::decode(value, Width::Narrow)?),
-            STATS64 => Self::Stats64(stats::decode(value, Width::Wide)?),
-            _ => Self::Other(raw.unknown(WHAT)?),
+            _ => Self::Other(raw.unknown()),
         })
     }
 }
@@ -195,9 +193,21 @@ pub(super) fn parts(nest: &[u8]) -> Result<Parts, DecodeError> {
         (None, None, None, None, None);
     let (mut scheduler, mut flags, mut timeout, mut netmask, mut engine) =
         (None, None, None, None, None);
-    let (mut narrow, mut wide) = (None, None);
+    let mut counters = Nests::default();
     for raw in attributes(nest, WHAT) {
-        match ServiceAttr::parse(&raw?)? {
+        let raw = raw?;
+        match raw.kind {
+            STATS => {
+                counters.narrow = Some(raw.value);
+                continue;
+            }
+            STATS64 => {
+                counters.wide = Some(raw.value);
+                continue;
+            }
+            _ => {}
+        }
+        match ServiceAttr::parse(&raw)? {
             ServiceAttr::Family(value) => family = Some(value),
             ServiceAttr::Protocol(value) => protocol = Some(value),
             ServiceAttr::Address(value) => address = Some(value),
@@ -208,9 +218,7 @@ pub(super) fn parts(nest: &[u8]) -> Result<Parts, DecodeError> {
             ServiceAttr::Timeout(value) => timeout = Some(value),
             ServiceAttr::Netmask(value) => netmask = Some(value),
             ServiceAttr::Engine(value) => engine = value,
-            ServiceAttr::Stats(value) => narrow = Some(value),
-            ServiceAttr::Stats64(value) => wide = Some(value),
-            ServiceAttr::Other(_) => {}
+            ServiceAttr::Stats(_) | ServiceAttr::Stats64(_) | ServiceAttr::Other(_) => {}
         }
     }
     let missing = |what| DecodeError::Missing { what };
@@ -236,7 +244,7 @@ pub(super) fn parts(nest: &[u8]) -> Result<Parts, DecodeError> {
         Family::V4 => Netmask::V4(bytes.into()),
         Family::V6 => Netmask::V6(u32::from_ne_bytes(bytes)),
     });
-    let stats = wide.or(narrow).unwrap_or_default();
+    let stats = counters.decode()?;
     Ok(Parts {
         key,
         scheduler,

@@ -4,7 +4,7 @@ use netlink_packet_core::Nla;
 
 use super::DecodeError;
 use super::attribute::{self, attributes};
-use crate::model::Stats;
+use crate::model::{Rates, Stats, Totals};
 
 /// How wide the numbers of a statistics nest are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,21 +15,68 @@ pub(super) enum Width {
     Narrow,
 }
 
-/// The fields of [`Stats`] in the order of their attribute numbers, 1 to 10.
-fn fields(stats: &mut Stats) -> [&mut u64; 10] {
+/// The two nests of an object. Kernels since 4.1 send both; then the narrow one says nothing new,
+/// and is not read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Nests<'a> {
+    pub(super) narrow: Option<&'a [u8]>,
+    pub(super) wide: Option<&'a [u8]>,
+}
+
+impl Nests<'_> {
+    pub(super) fn decode(self) -> Result<Stats, DecodeError> {
+        match (self.wide, self.narrow) {
+            (Some(nest), _) => decode(nest, Width::Wide),
+            (None, Some(nest)) => decode(nest, Width::Narrow),
+            (None, None) => Ok(Stats::default()),
+        }
+    }
+}
+
+/// The numbers of [`Stats`] in the order of their attribute numbers, 1 to 10.
+type Numbers = [u64; 10];
+
+fn numbers(stats: &Stats) -> Numbers {
     let Stats { total, rate } = stats;
     [
-        &mut total.connections,
-        &mut total.packets_in,
-        &mut total.packets_out,
-        &mut total.bytes_in,
-        &mut total.bytes_out,
-        &mut rate.connections,
-        &mut rate.packets_in,
-        &mut rate.packets_out,
-        &mut rate.bytes_in,
-        &mut rate.bytes_out,
+        total.connections,
+        total.packets_in,
+        total.packets_out,
+        total.bytes_in,
+        total.bytes_out,
+        rate.connections,
+        rate.packets_in,
+        rate.packets_out,
+        rate.bytes_in,
+        rate.bytes_out,
     ]
+}
+
+fn stats(numbers: Numbers) -> Stats {
+    let [
+        connections,
+        packets_in,
+        packets_out,
+        bytes_in,
+        bytes_out,
+        rates @ ..,
+    ] = numbers;
+    let total = Totals {
+        connections,
+        packets_in,
+        packets_out,
+        bytes_in,
+        bytes_out,
+    };
+    let [connections, packets_in, packets_out, bytes_in, bytes_out] = rates;
+    let rate = Rates {
+        connections,
+        packets_in,
+        packets_out,
+        bytes_in,
+        bytes_out,
+    };
+    Stats { total, rate }
 }
 
 /// `IPVS_STATS_ATTR_INBYTES` and `IPVS_STATS_ATTR_OUTBYTES`.
@@ -39,26 +86,22 @@ fn is_wide(kind: u16, width: Width) -> bool {
     width == Width::Wide || BYTE_TOTALS.contains(&kind)
 }
 
-pub(super) fn decode(bytes: &[u8], width: Width) -> Result<Stats, DecodeError> {
-    let mut stats = Stats::default();
+fn decode(bytes: &[u8], width: Width) -> Result<Stats, DecodeError> {
+    let mut numbers = Numbers::default();
     for raw in attributes(bytes, "a statistics nest") {
         let raw = raw?;
         // Kinds past the tenth are IPVS_STATS_ATTR_PAD, and what later kernels may add.
-        let Some(index) = raw
-            .kind
-            .checked_sub(1)
-            .map(usize::from)
-            .filter(|index| *index < 10)
-        else {
+        let place = usize::from(raw.kind).wrapping_sub(1);
+        let Some(number) = numbers.get_mut(place) else {
             continue;
         };
-        *fields(&mut stats)[index] = if is_wide(raw.kind, width) {
+        *number = if is_wide(raw.kind, width) {
             attribute::u64(raw.value, "a 64-bit counter")?
         } else {
             attribute::u32(raw.value, "a 32-bit counter")?.into()
         };
     }
-    Ok(stats)
+    Ok(stats(numbers))
 }
 
 /// One number of a statistics nest, for encoding.
@@ -70,12 +113,12 @@ pub(super) struct Counter {
 
 /// The attributes of a statistics nest. Numbers that do not fit 32 bits are cut to them in the
 /// narrow nest, as the kernel does (`ip_vs_export_stats_user`).
-pub(super) fn counters(mut stats: Stats, width: Width) -> Vec<Counter> {
+pub(super) fn counters(stats: Stats, width: Width) -> Vec<Counter> {
     (1..)
-        .zip(fields(&mut stats))
+        .zip(numbers(&stats))
         .map(|(kind, value)| Counter {
             kind,
-            value: *value,
+            value,
             wide: is_wide(kind, width),
         })
         .collect()

@@ -1,7 +1,7 @@
 //! An address and a port as one word.
 
 use std::io::Write as _;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipvs::Protocol;
 
@@ -50,7 +50,7 @@ impl<'a> Endpoints<'a> {
         };
         match (address, name) {
             (IpAddr::V4(_), Some(name)) => row.extend_from_slice(name.as_bytes()),
-            (IpAddr::V4(address), None) => put(row, format_args!("{address}")),
+            (IpAddr::V4(address), None) => ipv4(address, row),
             (IpAddr::V6(_), Some(name)) => put(row, format_args!("[{name}]")),
             (IpAddr::V6(address), None) => {
                 row.push(b'[');
@@ -65,7 +65,7 @@ impl<'a> Endpoints<'a> {
         };
         match name {
             Some(name) => row.extend_from_slice(name.as_bytes()),
-            None => put(row, format_args!("{port}")),
+            None => number(port.into(), row),
         }
         row.truncate(start.saturating_add(self.longest));
     }
@@ -74,6 +74,37 @@ impl<'a> Endpoints<'a> {
 /// Appends formatted text.
 pub(super) fn put(row: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     row.write_fmt(text).expect("a Vec takes every write");
+}
+
+/// Appends a decimal number. Lists have hundreds of thousands of them, and this takes a fifth of
+/// the time of `core::fmt`.
+pub(super) fn number(mut value: u64, row: &mut Vec<u8>) {
+    let start = row.len();
+    loop {
+        // Less than ten.
+        row.push(b'0' + u8::try_from(value % 10).unwrap_or(0));
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    row[start..].reverse();
+}
+
+/// Appends a number, and blanks up to a width.
+pub(super) fn number_padded(value: u64, width: usize, row: &mut Vec<u8>) {
+    let end = row.len() + width;
+    number(value, row);
+    row.resize(row.len().max(end), b' ');
+}
+
+fn ipv4(address: Ipv4Addr, row: &mut Vec<u8>) {
+    for (place, byte) in address.octets().into_iter().enumerate() {
+        if place > 0 {
+            row.push(b'.');
+        }
+        number(byte.into(), row);
+    }
 }
 
 /// `inet_ntop(AF_INET6)`: as Rust, but for the old IPv4-compatible form `::1.2.3.4`.

@@ -7,7 +7,7 @@ use ipvs::{
     TunnelFlags, TunnelKind,
 };
 
-use super::endpoint::{Endpoints, put};
+use super::endpoint::{Endpoints, number_padded, put};
 use super::numbers::counter;
 use crate::args::{List, View};
 
@@ -120,10 +120,13 @@ impl<'a> Rows<'a> {
         let forward = forward_name(server.forward);
         let (weight, active, inactive) = (server.weight, entry.active, entry.inactive);
         match self.view {
-            View::Plain => put(
-                &mut self.row,
-                format_args!(" {forward:<7} {weight:<6} {active:<10} {inactive:<10}"),
-            ),
+            View::Plain => {
+                put_padded(forward, 7, &mut self.row);
+                for (value, width) in [(weight.get(), 6), (active, 10), (inactive, 10)] {
+                    self.row.push(b' ');
+                    number_padded(value.into(), width, &mut self.row);
+                }
+            }
             View::TunInfo => {
                 let tunnel = match server.forward {
                     ForwardMethod::Tunnel => tunnel_info(&server.tunnel),
@@ -188,6 +191,14 @@ impl<'a> Rows<'a> {
         self.row.push(b'\n');
         self.out.write_all(&self.row)
     }
+}
+
+/// Appends a blank, a word, and blanks up to a width.
+fn put_padded(word: &str, width: usize, row: &mut Vec<u8>) {
+    row.push(b' ');
+    let end = row.len() + width;
+    row.extend_from_slice(word.as_bytes());
+    row.resize(row.len().max(end), b' ');
 }
 
 /// Scheduler, flags, persistence.

@@ -8,7 +8,7 @@ use ipvs::{
     TunnelKind,
 };
 
-use super::endpoint::{Endpoints, put};
+use super::endpoint::{Endpoints, number, put};
 use super::rows::{mask, scheduler_flags};
 
 /// Appends the line that adds a service.
@@ -54,7 +54,10 @@ pub(super) fn server(
         ForwardMethod::DirectRoute | ForwardMethod::Local => "-g",
         ForwardMethod::Bypass | ForwardMethod::Other(_) => "(null)",
     };
-    put(row, format_args!(" {forward} -w {}", server.weight));
+    row.push(b' ');
+    row.extend_from_slice(forward.as_bytes());
+    row.extend_from_slice(b" -w ");
+    number(server.weight.get().into(), row);
     if server.upper_threshold != 0 {
         put(row, format_args!(" -x {}", server.upper_threshold));
     }
