@@ -1,14 +1,15 @@
 //! The generic netlink socket to the kernel.
 
 use std::fs;
-use std::io;
+use std::io::{self, IoSliceMut};
+use std::os::fd::AsRawFd;
 use std::os::linux::fs::MetadataExt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use netlink_sys::Socket;
 use netlink_sys::protocols::NETLINK_GENERIC;
-use nix::sys::socket::{MsgFlags, setsockopt, sockopt};
+use nix::sys::socket::{MsgFlags, MultiHeaders, recvmmsg, setsockopt, sockopt};
 use socket2::SockRef;
 
 use crate::transport::{Transport, Wait};
@@ -20,6 +21,10 @@ pub struct NetlinkSocket {
     socket: Socket,
     /// How many acknowledgements fit its receive buffer, once somebody has asked.
     room: OnceLock<usize>,
+    /// Where datagrams are received to, two with one call; empty until the first.
+    slots: [Box<[u8]>; 2],
+    /// The length of the datagram in the second slot, which came with the one before.
+    ahead: Option<usize>,
     /// Which namespace the socket is in; `None` where /proc is not mounted.
     namespace: Option<Namespace>,
 }
@@ -45,23 +50,55 @@ impl NetlinkSocket {
     pub fn open() -> io::Result<Self> {
         // The first send binds it to a port of its own (`netlink_autobind`).
         let socket = Socket::new(NETLINK_GENERIC)?;
-        // Error answers then repeat the request's header and not all of it.
-        socket.set_cap_ack(true)?;
         SockRef::from(&socket).set_read_timeout(Some(Self::TIME_LIMIT))?;
         Ok(Self {
             socket,
             room: OnceLock::new(),
+            slots: Default::default(),
+            ahead: None,
             namespace: current_namespace(),
         })
     }
 
     /// Makes room for answers. A single request needs none, and most programs make few.
     fn make_room(&self) -> usize {
+        // Refusals then repeat the request's header and not all of it. Kernels before 4.3 do not
+        // know it: then there is less room than reckoned, and what is lost is said to be.
+        let _ = self.socket.set_cap_ack(true);
         // CAP_NET_ADMIN in the initial user namespace; without it the default buffer has room for
         // a chunk, unless `net.core.rmem_default` was set low: then chunks are smaller.
         let _ = setsockopt(&self.socket, sockopt::RcvBufForce, &Self::WANTED_BUFFER);
         let size = SockRef::from(&self.socket).recv_buffer_size().unwrap_or(0);
         (size / Self::ACKNOWLEDGEMENT).max(1)
+    }
+}
+
+impl NetlinkSocket {
+    /// Receives a datagram, and the next one too if it is there already: the end of a short dump
+    /// is written while its one piece is read (`netlink_recvmsg`), so that a list costs two calls
+    /// instead of three.
+    fn receive_two(&mut self, buffer: &mut Vec<u8>, wait: Wait) -> nix::Result<usize> {
+        let size = buffer.capacity();
+        for slot in &mut self.slots {
+            if slot.len() != size {
+                *slot = vec![0; size].into_boxed_slice();
+            }
+        }
+        // Only the first is waited for.
+        let mut flags = MsgFlags::MSG_TRUNC | MsgFlags::MSG_WAITFORONE;
+        if wait == Wait::Poll {
+            flags |= MsgFlags::MSG_DONTWAIT;
+        }
+        let mut headers = MultiHeaders::<()>::preallocate(2, None);
+        let [first, second] = &mut self.slots;
+        let mut slices = [[IoSliceMut::new(first)], [IoSliceMut::new(second)]];
+        let fd = self.socket.as_raw_fd();
+        let received = recvmmsg(fd, &mut headers, slices.iter_mut(), flags, None)?;
+        let mut lengths = received.map(|message| message.bytes);
+        let length = lengths.next().unwrap_or(0);
+        self.ahead = lengths.next();
+        buffer.extend_from_slice(&self.slots[0][..length.min(size)]);
+        Ok(length)
     }
 }
 
@@ -83,15 +120,16 @@ impl Transport for NetlinkSocket {
     }
 
     fn receive(&mut self, buffer: &mut Vec<u8>, wait: Wait) -> io::Result<usize> {
-        let mut flags = MsgFlags::MSG_TRUNC;
-        if wait == Wait::Poll {
-            flags |= MsgFlags::MSG_DONTWAIT;
+        buffer.clear();
+        if let Some(length) = self.ahead.take() {
+            let [_, second] = &self.slots;
+            buffer.extend_from_slice(&second[..length.min(second.len())]);
+            return Ok(length);
         }
         loop {
-            buffer.clear();
-            match self.socket.recv(buffer, flags.bits()) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return result,
+            match self.receive_two(buffer, wait) {
+                Err(nix::errno::Errno::EINTR) => {}
+                result => return result.map_err(io::Error::from),
             }
         }
     }

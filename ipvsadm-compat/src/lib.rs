@@ -60,7 +60,7 @@ impl Program {
 }
 
 /// So much output is collected for a write.
-const OUTPUT: usize = 64 * 1024;
+const OUTPUT: usize = 16 * 1024;
 
 /// Runs a program on this process's words, streams and network namespace. Which one, if it is not
 /// given, is told by the name that the process was called by.

@@ -10,9 +10,9 @@ use crate::operation::{Query, Request};
 use crate::transport::{Transport, Wait};
 use crate::wire::{Answer, Encoder, Message, Messages};
 
-/// Buffer for the main channel: twice the 32,256 bytes that the kernel puts at most into one
+/// Buffer for the main channel: room for the 32,256 bytes that the kernel puts at most into one
 /// piece of a dump (`netlink_dump`).
-pub(super) const WHOLE_PIECES: usize = 64 * 1024;
+pub(super) const WHOLE_PIECES: usize = 36 * 1024;
 /// Buffer for the second channel. The kernel cuts a dump to fit the largest buffer it has seen on
 /// the socket, so here the cuts lie elsewhere; see `dump.rs` for why that matters.
 pub(super) const SMALLER_PIECES: usize = 20 * 1024;

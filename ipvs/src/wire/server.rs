@@ -71,6 +71,8 @@ impl ServerAttr {
             TUN_TYPE => Self::TunnelKind(attribute::u8(value, "the tunnel type")?),
             TUN_PORT => Self::TunnelPort(attribute::be16(value, "the tunnel port")?),
             TUN_FLAGS => Self::TunnelFlags(attribute::u16(value, "the tunnel flags")?),
+            STATS => Self::Stats(stats::decode(value, Width::Narrow)?),
+            STATS64 => Self::Stats64(stats::decode(value, Width::Wide)?),
             _ => Self::Other(raw.unknown()),
         })
     }

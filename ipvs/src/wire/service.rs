@@ -72,6 +72,8 @@ impl ServiceAttr {
             TIMEOUT => Self::Timeout(attribute::u32(value, "the persistence time")?),
             NETMASK => Self::Netmask(attribute::bytes4(value, "the persistence mask")?),
             PE_NAME => Self::Engine(attribute::name(value, "the persistence engine's name")?),
+            STATS => Self::Stats(stats::decode(value, Width::Narrow)?),
+            STATS64 => Self::Stats64(stats::decode(value, Width::Wide)?),
             _ => Self::Other(raw.unknown()),
         })
     }

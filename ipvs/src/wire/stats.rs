@@ -86,7 +86,7 @@ fn is_wide(kind: u16, width: Width) -> bool {
     width == Width::Wide || BYTE_TOTALS.contains(&kind)
 }
 
-fn decode(bytes: &[u8], width: Width) -> Result<Stats, DecodeError> {
+pub(super) fn decode(bytes: &[u8], width: Width) -> Result<Stats, DecodeError> {
     let mut numbers = Numbers::default();
     for raw in attributes(bytes, "a statistics nest") {
         let raw = raw?;
