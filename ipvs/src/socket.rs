@@ -21,7 +21,9 @@ pub struct NetlinkSocket {
     socket: Socket,
     /// How many acknowledgements fit its receive buffer, once somebody has asked.
     room: OnceLock<usize>,
-    /// Where datagrams are received to, two with one call; empty until the first.
+    /// How many datagrams were received one by one so far.
+    singles: u32,
+    /// Where datagrams are received to, two with one call; empty until then.
     slots: [Box<[u8]>; 2],
     /// The length of the datagram in the second slot, which came with the one before.
     ahead: Option<usize>,
@@ -54,6 +56,7 @@ impl NetlinkSocket {
         Ok(Self {
             socket,
             room: OnceLock::new(),
+            singles: 0,
             slots: Default::default(),
             ahead: None,
             namespace: current_namespace(),
@@ -74,6 +77,19 @@ impl NetlinkSocket {
 }
 
 impl NetlinkSocket {
+    /// A program that reads fewer datagrams than this ends sooner without the buffers for two.
+    const SINGLES: u32 = 8;
+
+    fn receive_one(&mut self, buffer: &mut Vec<u8>, wait: Wait) -> io::Result<usize> {
+        let mut flags = MsgFlags::MSG_TRUNC;
+        if wait == Wait::Poll {
+            flags |= MsgFlags::MSG_DONTWAIT;
+        }
+        let length = self.socket.recv(buffer, flags.bits())?;
+        self.singles += 1;
+        Ok(length)
+    }
+
     /// Receives a datagram, and the next one too if it is there already: the end of a short dump
     /// is written while its one piece is read (`netlink_recvmsg`), so that a list costs two calls
     /// instead of three.
@@ -127,9 +143,14 @@ impl Transport for NetlinkSocket {
             return Ok(length);
         }
         loop {
-            match self.receive_two(buffer, wait) {
-                Err(nix::errno::Errno::EINTR) => {}
-                result => return result.map_err(io::Error::from),
+            let received = if self.singles < Self::SINGLES {
+                self.receive_one(buffer, wait)
+            } else {
+                self.receive_two(buffer, wait).map_err(io::Error::from)
+            };
+            match received {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
             }
         }
     }
