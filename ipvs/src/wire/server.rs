@@ -207,16 +207,8 @@ pub(super) fn parts(nest: &[u8], service: Family) -> Result<Parts, DecodeError> 
     let mut counters = Nests::default();
     for raw in attributes(nest, WHAT) {
         let raw = raw?;
-        match raw.kind {
-            STATS => {
-                counters.narrow = Some(raw.value);
-                continue;
-            }
-            STATS64 => {
-                counters.wide = Some(raw.value);
-                continue;
-            }
-            _ => {}
+        if counters.take(&raw, STATS, STATS64) {
+            continue;
         }
         match ServerAttr::parse(&raw)? {
             ServerAttr::Address(value) => address = Some(value),

@@ -198,16 +198,8 @@ pub(super) fn parts(nest: &[u8]) -> Result<Parts, DecodeError> {
     let mut counters = Nests::default();
     for raw in attributes(nest, WHAT) {
         let raw = raw?;
-        match raw.kind {
-            STATS => {
-                counters.narrow = Some(raw.value);
-                continue;
-            }
-            STATS64 => {
-                counters.wide = Some(raw.value);
-                continue;
-            }
-            _ => {}
+        if counters.take(&raw, STATS, STATS64) {
+            continue;
         }
         match ServiceAttr::parse(&raw)? {
             ServiceAttr::Family(value) => family = Some(value),

@@ -3,7 +3,7 @@
 use netlink_packet_core::Nla;
 
 use super::DecodeError;
-use super::attribute::{self, attributes};
+use super::attribute::{self, Raw, attributes};
 use crate::model::{Rates, Stats, Totals};
 
 /// How wide the numbers of a statistics nest are.
@@ -19,11 +19,23 @@ pub(super) enum Width {
 /// and is not read.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Nests<'a> {
-    pub(super) narrow: Option<&'a [u8]>,
-    pub(super) wide: Option<&'a [u8]>,
+    narrow: Option<&'a [u8]>,
+    wide: Option<&'a [u8]>,
 }
 
-impl Nests<'_> {
+impl<'a> Nests<'a> {
+    /// Keeps the attribute for [`Nests::decode`] if it is of one of these kinds, and says whether
+    /// it is.
+    pub(super) fn take(&mut self, raw: &Raw<'a>, narrow: u16, wide: u16) -> bool {
+        let place = match raw.kind {
+            kind if kind == narrow => &mut self.narrow,
+            kind if kind == wide => &mut self.wide,
+            _ => return false,
+        };
+        *place = Some(raw.value);
+        true
+    }
+
     pub(super) fn decode(self) -> Result<Stats, DecodeError> {
         match (self.wide, self.narrow) {
             (Some(nest), _) => decode(nest, Width::Wide),
