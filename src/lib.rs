@@ -5,7 +5,9 @@
 //! `ARCHITECTURE.md` shows the rooms and how they depend on each other.
 
 pub mod apply;
+pub mod check;
 pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod plan;
 pub mod state;

@@ -10,6 +10,7 @@
 //! alone; what a kernel does not have (an old one, say) is absent from [`Observed`].
 
 mod desired;
+pub mod health;
 mod observed;
 mod ownership;
 mod sysctl;

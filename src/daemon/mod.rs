@@ -1,0 +1,17 @@
+//! The director that runs: keeps the kernel's tables what the file and the checks say.
+//!
+//! ```text
+//!   checks ── verdicts ──┐
+//!   control socket ──────┤             ┌─► ipvs: a verdict's one operation, at once
+//!   file, signals ───────┼─► core ─────┼─► worker thread: dump, compare, load, transaction
+//!   worker: what it saw ─┤             ├─► checks: start, stop
+//!   timer ───────────────┘             └─► snapshot, events, commands to notify
+//! ```
+//!
+//! - **The core decides, and nothing else does.** It is a function of its state, an input and the
+//!   time; the kernel is handed in. The threads around it only carry.
+//! - **The core never waits** for anything but the kernel's answer to one small request.
+//! - **The snapshot** is all that `status`, metrics and pages read.
+
+pub mod operator;
+pub mod snapshot;

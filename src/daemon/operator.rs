@@ -1,0 +1,189 @@
+//! The operator's hand: what can be asked of a running director, and what is remembered of it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use ipvs::{ServerKey, ServiceKey};
+use serde::{Deserialize, Serialize};
+
+/// What an operator asks for. Services and servers are named as people name them; the core finds
+/// out which are meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Request {
+    /// No new clients for a server; it keeps its connections, and stays in at weight 0.
+    Drain(ServerRequest),
+    /// No longer.
+    Undrain(ServerRequest),
+    /// Another weight than declared; `None` for the declared one again.
+    Weight {
+        /// Of whom.
+        #[serde(flatten)]
+        of: ServerRequest,
+        /// 0 to 65535.
+        weight: Option<u16>,
+    },
+    /// A server, by address, out of every service, for maintenance.
+    Disable(HostRequest),
+    /// In again.
+    Enable(HostRequest),
+    /// Reads the service file again.
+    Reload {
+        /// Even if a guard objects (last server, too large a share taken away).
+        #[serde(default)]
+        force: bool,
+    },
+}
+
+/// A request about a server of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerRequest {
+    /// The service: its name in the file (then all its listen addresses), or one listen address
+    /// as the file has it, `tcp://192.0.2.10:80`.
+    pub service: String,
+    /// The server: its name in the file, its address, or its address and port.
+    pub server: String,
+    /// Who asks, why, and for how long.
+    #[serde(flatten)]
+    pub note: Note,
+}
+
+/// A request about a machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostRequest {
+    /// Its address, or its name in the file.
+    pub server: String,
+    /// Who asks, why, and for how long.
+    #[serde(flatten)]
+    pub note: Note,
+}
+
+/// Who set something, why, and until when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Note {
+    /// Who: the user's name as the control socket knows it.
+    #[serde(default)]
+    pub by: String,
+    /// Why.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Seconds from now after which it ends by itself.
+    #[serde(default)]
+    pub for_seconds: Option<u64>,
+}
+
+/// Something an operator has set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setting<T> {
+    /// What.
+    pub value: T,
+    /// Who set it.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// When, in seconds since 1970.
+    #[serde(with = "unix_time")]
+    pub at: SystemTime,
+    /// When it ends by itself, in seconds since 1970.
+    #[serde(with = "unix_time::optional")]
+    pub until: Option<SystemTime>,
+}
+
+/// What an operator has set for a server of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct ServerSettings {
+    /// It is drained.
+    pub drain: Option<Setting<()>>,
+    /// Its weight.
+    pub weight: Option<Setting<u16>>,
+}
+
+/// All that operators have set; it outlives restarts and reboots.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// Of servers of services.
+    pub servers: BTreeMap<(ServiceKey, ServerKey), ServerSettings>,
+    /// Of machines: out everywhere.
+    pub disabled: BTreeMap<IpAddr, Setting<()>>,
+}
+
+/// What a request came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// What was done, one line for each thing.
+    pub done: Vec<String>,
+}
+
+/// Why a request was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// What kind of no this is.
+    pub kind: RefusalKind,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+/// Kinds of refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusalKind {
+    /// There is no such service or server. (HTTP 404)
+    NotFound,
+    /// The request makes no sense. (HTTP 400)
+    Invalid,
+    /// A guard objects, or the file has mistakes. (HTTP 409)
+    Refused,
+    /// The kernel refused. (HTTP 502)
+    Kernel,
+    /// The director is stopping, or did not answer in time. (HTTP 503)
+    Unavailable,
+}
+
+/// Times as whole seconds since 1970.
+mod unix_time {
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        time: &SystemTime,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        serializer.serialize_u64(since.as_secs())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<SystemTime, D::Error> {
+        let seconds = u64::deserialize(deserializer)?;
+        UNIX_EPOCH
+            .checked_add(Duration::from_secs(seconds))
+            .ok_or_else(|| serde::de::Error::custom("a time beyond all calendars"))
+    }
+
+    pub(super) mod optional {
+        use super::{Deserialize, Deserializer, Serializer, SystemTime};
+
+        #[derive(Deserialize)]
+        struct Wrapped(#[serde(with = "super")] SystemTime);
+
+        pub(in super::super) fn serialize<S: Serializer>(
+            time: &Option<SystemTime>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            match time {
+                Some(time) => super::serialize(time, serializer),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<SystemTime>, D::Error> {
+            Ok(Option::<Wrapped>::deserialize(deserializer)?.map(|wrapped| wrapped.0))
+        }
+    }
+}

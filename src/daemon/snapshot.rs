@@ -1,0 +1,214 @@
+//! One picture of the whole state, for whoever shows it: `status`, the API, later metrics and
+//! pages.
+//!
+//! The core replaces the part of a service when that changes, and publishes a new picture made of
+//! the same parts. Whoever reads it holds no lock while reading.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use ipvs::{Server, ServerKey, Service, ServiceKey};
+use serde::Serialize;
+
+use super::operator::Setting;
+use crate::check::Record;
+use crate::state::health::CheckSpec;
+
+/// All that is known at one time.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Grows by one with each new picture.
+    pub revision: u64,
+    /// The service file.
+    pub file: Arc<str>,
+    /// When the director started, and the file was read last.
+    pub started: Option<SystemTime>,
+    /// When the file that is in force was read.
+    pub loaded: Option<SystemTime>,
+    /// What is wrong with the newer file that is not in force, as `check` says it.
+    pub rejected: Option<Arc<str>>,
+    /// The services, those that leave too.
+    pub services: BTreeMap<ServiceKey, Arc<ServiceStatus>>,
+    /// Services in the kernel that are not ours.
+    pub foreign: Arc<[ServiceKey]>,
+    /// Machines in maintenance.
+    pub disabled: BTreeMap<std::net::IpAddr, Setting<()>>,
+    /// When the kernel was last seen to be, or made, as it should be.
+    pub reconciled: Option<SystemTime>,
+    /// What keeps the kernel from being as it should.
+    pub trouble: Option<Arc<str>>,
+}
+
+/// A service.
+#[derive(Debug, Clone)]
+pub struct ServiceStatus {
+    /// Its name in the file.
+    pub name: Arc<str>,
+    /// Its configuration as it should be now.
+    pub service: Service,
+    /// Its servers: declared, backup, sorry, and those that leave; by role and key.
+    pub servers: Vec<ServerStatus>,
+    /// How many of the declared servers are well.
+    pub up: usize,
+    /// How many are declared.
+    pub declared: usize,
+    /// How many must stay in.
+    pub min_healthy: usize,
+    /// Fewer than that are well: servers that are down are kept in.
+    pub panic: bool,
+    /// It is no longer declared and goes when its connections are gone.
+    pub leaving: bool,
+}
+
+/// A server of a service.
+#[derive(Debug, Clone)]
+pub struct ServerStatus {
+    /// Its name in the file.
+    pub name: Option<Arc<str>>,
+    /// What it is there for.
+    pub role: Role,
+    /// Its configuration as it should be in the kernel now; `None` if it is not to be there.
+    pub server: Option<Server>,
+    /// Its key, there or not.
+    pub key: ServerKey,
+    /// The weight that the file declares.
+    pub declared_weight: u32,
+    /// How it is.
+    pub state: ServerState,
+    /// Why it is so, in words.
+    pub reason: Arc<str>,
+    /// Since when.
+    pub since: SystemTime,
+    /// For how long the state lasts at most, from `since` of the snapshot's making.
+    pub remaining: Option<Duration>,
+    /// The operator's drain.
+    pub drain: Option<Setting<()>>,
+    /// The operator's weight.
+    pub weight: Option<Setting<u16>>,
+    /// Its checks, and what they found.
+    pub checks: Vec<(Arc<CheckSpec>, Arc<Record>)>,
+}
+
+/// What a server is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// For the clients.
+    Regular,
+    /// For when too few others are up.
+    Backup,
+    /// For when no other is left.
+    Sorry,
+}
+
+/// How a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServerState {
+    /// Well, with its full weight.
+    Up,
+    /// Well, and its weight still grows.
+    Warming,
+    /// Not judged yet: in or out as it was found or as `initial` says.
+    Pending,
+    /// Down: at weight 0 or removed.
+    Down,
+    /// Down, but kept in because too few are left.
+    Panic,
+    /// Its verdict changed too often: held out.
+    Held,
+    /// Drained by the operator or its agent.
+    Drained,
+    /// Its machine is in maintenance.
+    Disabled,
+    /// A backup or sorry server that is not needed.
+    Standby,
+    /// No longer declared: leaves when its connections are gone.
+    Leaving,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, Serialize)]
+pub struct Event {
+    /// Its number; they grow by one.
+    pub id: u64,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// What kind: `server-up`, `drift`, `reloaded`, ...
+    pub kind: &'static str,
+    /// The service's name in the file, where it is about one.
+    pub service: Option<Arc<str>>,
+    /// Its listen address.
+    pub listen: Option<ServiceKey>,
+    /// The server, where it is about one.
+    pub server: Option<ServerKey>,
+    /// In words.
+    pub text: Arc<str>,
+}
+
+/// Where the core puts the picture and the events, and everybody else reads them.
+#[derive(Debug, Default)]
+pub struct Board {
+    inner: Mutex<BoardInner>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct BoardInner {
+    snapshot: Arc<Snapshot>,
+    events: VecDeque<Arc<Event>>,
+    next: u64,
+}
+
+/// So many events are kept.
+const EVENTS: usize = 4096;
+
+impl Board {
+    /// The newest picture.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.lock().snapshot.clone()
+    }
+
+    /// Replaces the picture.
+    pub fn publish(&self, snapshot: Snapshot) {
+        self.lock().snapshot = Arc::new(snapshot);
+        self.changed.notify_all();
+    }
+
+    /// Adds an event; its number is given here.
+    pub fn record(&self, mut event: Event) {
+        let mut inner = self.lock();
+        event.id = inner.next;
+        inner.next += 1;
+        if inner.events.len() == EVENTS {
+            inner.events.pop_front();
+        }
+        inner.events.push_back(Arc::new(event));
+        drop(inner);
+        self.changed.notify_all();
+    }
+
+    /// The events from a number on that are still kept, and the number of the next one.
+    #[must_use]
+    pub fn events(&self, from: u64) -> (Vec<Arc<Event>>, u64) {
+        let inner = self.lock();
+        let events = inner.events.iter().filter(|event| event.id >= from);
+        (events.cloned().collect(), inner.next)
+    }
+
+    /// Waits for a new picture or event, for at most so long.
+    pub fn wait(&self, at_most: Duration) {
+        let inner = self.lock();
+        drop(
+            self.changed
+                .wait_timeout(inner, at_most)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BoardInner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,214 @@
+//! What a verdict does to the tables.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipvs::{ServerKey, ServiceKey};
+use serde::Serialize;
+
+use super::{CheckSpec, Combine};
+use crate::state::{DesiredServer, Share};
+
+/// Health, as one service file declares it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Watch {
+    /// By listen address, for exactly the services of [`Desired`](crate::state::Desired).
+    pub services: BTreeMap<ServiceKey, Arc<ServiceWatch>>,
+    /// What holds for the daemon as a whole.
+    pub run: RunSettings,
+}
+
+/// What holds for the daemon as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunSettings {
+    /// How often the kernel's tables are compared with what they should be; 100 ms to a day.
+    pub reconcile: Duration,
+    /// The firewall marks of the private services of checks through the forwarding path.
+    pub marks: MarkRange,
+    /// The source ports of such checks, both ends included.
+    pub ports: (u16, u16),
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self {
+            reconcile: Duration::from_secs(5),
+            marks: MarkRange::DEFAULT,
+            ports: (20_000, 29_999),
+        }
+    }
+}
+
+/// A range of firewall marks, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MarkRange {
+    /// The first, not 0.
+    pub first: u32,
+    /// The last, not below the first.
+    pub last: u32,
+}
+
+impl MarkRange {
+    /// Far from what people choose by hand.
+    pub const DEFAULT: Self = Self {
+        first: 0x6d00_0000,
+        last: 0x6d00_ffff,
+    };
+
+    /// Whether a mark is one of them.
+    #[must_use]
+    pub const fn contains(self, mark: u32) -> bool {
+        self.first <= mark && mark <= self.last
+    }
+}
+
+/// What is declared about the health of one service.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ServiceWatch {
+    /// The checks of its servers. Without any a server is always up.
+    pub checks: Arc<[Arc<CheckSpec>]>,
+    /// How they make one verdict.
+    pub combine: Combine,
+    /// Servers for which something else is said.
+    pub servers: BTreeMap<ServerKey, ServerWatch>,
+    /// Servers that join when too few others are up.
+    pub backup: BTreeMap<ServerKey, DesiredServer>,
+    /// So few: the backup servers join when fewer are up. One by default.
+    pub backup_below: Option<Threshold>,
+    /// Servers that join when no other is left. They are not checked.
+    pub sorry: BTreeMap<ServerKey, DesiredServer>,
+    /// What becomes of a server that is down.
+    pub on_fail: OnFail,
+    /// So many stay in, well or not.
+    pub min_healthy: Option<Threshold>,
+    /// How a server that is new begins.
+    pub initial: Initial,
+    /// How long a server that comes back takes to its full weight; zero for at once.
+    pub slow_start: Duration,
+    /// How flapping is damped; `None` for not at all.
+    pub damping: Option<Damping>,
+    /// How fast a dynamic weight may move.
+    pub weight_steps: WeightSteps,
+    /// Commands to run when something happens.
+    pub notify: Arc<[Notify]>,
+}
+
+/// What is said of one server.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ServerWatch {
+    /// Its own checks instead of the service's.
+    pub checks: Option<Arc<[Arc<CheckSpec>]>>,
+    /// How it begins.
+    pub initial: Option<Initial>,
+}
+
+/// What becomes of a server that is down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum OnFail {
+    /// Weight 0, its connections kept. Where weight 0 does harm (UDP, `dh`, one-packet,
+    /// persistence without quiescent expiry, `sh` and `mh` that have no fallback flag and cannot
+    /// be lent it) the server is removed all the same.
+    #[default]
+    Drain,
+    /// Deleted, its connections with it.
+    Remove,
+}
+
+/// How a server begins that its service did not have before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Initial {
+    /// Out, until its checks have succeeded `rise` times.
+    #[default]
+    Down,
+    /// In, until they have failed `fall` times.
+    Up,
+}
+
+/// A number of servers, or a part of all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Threshold {
+    /// So many.
+    Count(u32),
+    /// This part of all declared ones, rounded up.
+    Part(Share),
+}
+
+impl Threshold {
+    /// How many that is, of so many servers; never more than there are.
+    #[must_use]
+    pub fn of(self, servers: usize) -> usize {
+        let asked = match self {
+            Self::Count(count) => usize::try_from(count).unwrap_or(usize::MAX),
+            Self::Part(share) => (servers * usize::from(share.get())).div_ceil(100),
+        };
+        asked.min(servers)
+    }
+}
+
+/// A server whose verdict changes too often is held out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Damping {
+    /// More changes than this, at least 1, ...
+    pub changes: u32,
+    /// ... within this time, ...
+    pub within: Duration,
+    /// ... and it stays out for so long; each time twice as long, ...
+    pub hold: Duration,
+    /// ... up to this. A time of `within` without a hold resets it to `hold`.
+    pub max_hold: Duration,
+}
+
+impl Default for Damping {
+    fn default() -> Self {
+        Self {
+            changes: 4,
+            within: Duration::from_secs(120),
+            hold: Duration::from_secs(60),
+            max_hold: Duration::from_secs(1800),
+        }
+    }
+}
+
+/// How fast a dynamic weight may move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct WeightSteps {
+    /// By at most this part of the declared weight (at least by 1) ...
+    pub step: Share,
+    /// ... in this time.
+    pub every: Duration,
+}
+
+impl Default for WeightSteps {
+    fn default() -> Self {
+        Self {
+            step: Share::percent(20),
+            every: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A command to run when something happens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Notify {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// On what.
+    pub on: BTreeSet<Occasion>,
+    /// It is killed after this time.
+    pub timeout: Duration,
+}
+
+/// What a command is run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Occasion {
+    /// A server is up again.
+    ServerUp,
+    /// A server is down.
+    ServerDown,
+    /// Fewer servers are up than `min_healthy`.
+    ServiceBelow,
+    /// No longer.
+    ServiceAbove,
+}
