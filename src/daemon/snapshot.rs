@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use ipvs::{Server, ServerKey, Service, ServiceKey};
 use serde::Serialize;
+use tokio::sync::watch;
 
 use super::operator::Setting;
 use crate::check::Record;
@@ -45,8 +46,11 @@ pub struct Snapshot {
 pub struct ServiceStatus {
     /// Its name in the file.
     pub name: Arc<str>,
-    /// Its configuration as it should be now.
+    /// Its configuration as it should be in the kernel now: with the fallback flag, say, that is
+    /// lent to it while a server drains.
     pub service: Service,
+    /// Its configuration as the file has it; of a service that leaves, as the file had it.
+    pub as_declared: Service,
     /// Its servers: declared, backup, sorry, and those that leave; by role and key.
     pub servers: Vec<ServerStatus>,
     /// How many of the declared servers are well.
@@ -70,24 +74,31 @@ pub struct ServerStatus {
     pub role: Role,
     /// Its configuration as it should be in the kernel now; `None` if it is not to be there.
     pub server: Option<Server>,
-    /// Its key, there or not.
-    pub key: ServerKey,
-    /// The weight that the file declares.
-    pub declared_weight: u32,
+    /// Its configuration as the file has it; of a server that leaves, as the file had it. Its key
+    /// is the server's, there or not.
+    pub as_declared: Server,
     /// How it is.
     pub state: ServerState,
     /// Why it is so, in words.
     pub reason: Arc<str>,
     /// Since when.
     pub since: SystemTime,
-    /// For how long the state lasts at most, from `since` of the snapshot's making.
-    pub remaining: Option<Duration>,
+    /// When the state ends by itself at the latest: a ramp, a hold, a drain with a deadline.
+    pub until: Option<SystemTime>,
     /// The operator's drain.
     pub drain: Option<Setting<()>>,
     /// The operator's weight.
     pub weight: Option<Setting<u16>>,
     /// Its checks, and what they found.
     pub checks: Vec<(Arc<CheckSpec>, Arc<Record>)>,
+}
+
+impl ServerStatus {
+    /// Which server.
+    #[must_use]
+    pub const fn key(&self) -> ServerKey {
+        self.as_declared.key
+    }
 }
 
 /// What a server is there for.
@@ -152,6 +163,8 @@ pub struct Event {
 pub struct Board {
     inner: Mutex<BoardInner>,
     changed: Condvar,
+    /// For those who wait on a runtime.
+    changes: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
@@ -174,7 +187,7 @@ impl Board {
     /// Replaces the picture.
     pub fn publish(&self, snapshot: Snapshot) {
         self.lock().snapshot = Arc::new(snapshot);
-        self.changed.notify_all();
+        self.tell();
     }
 
     /// Adds an event; its number is given here.
@@ -187,7 +200,7 @@ impl Board {
         }
         inner.events.push_back(Arc::new(event));
         drop(inner);
-        self.changed.notify_all();
+        self.tell();
     }
 
     /// The events from a number on that are still kept, and the number of the next one.
@@ -206,6 +219,17 @@ impl Board {
                 .wait_timeout(inner, at_most)
                 .unwrap_or_else(PoisonError::into_inner),
         );
+    }
+
+    /// Where whoever waits on a runtime hears of each new picture and event.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    fn tell(&self) {
+        self.changed.notify_all();
+        self.changes.send_replace(());
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BoardInner> {
