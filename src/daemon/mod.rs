@@ -14,4 +14,18 @@
 //! - **The snapshot** is all that `status`, metrics and pages read.
 
 pub mod operator;
+mod server;
 pub mod snapshot;
+
+use std::time::SystemTime;
+
+use crate::state::BootTime;
+
+/// What time it is: for deadlines, and for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Time since boot.
+    pub boot: BootTime,
+    /// The calendar's.
+    pub wall: SystemTime,
+}

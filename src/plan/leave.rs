@@ -13,14 +13,14 @@
 use ipvs::{Name, Protocol, ServerEntry, Service, ServiceFlags};
 
 /// Whether servers of a service keep connections at weight 0 without harm to new clients.
-pub(super) fn can_drain(service: &Service) -> bool {
+pub(crate) fn can_drain(service: &Service) -> bool {
     service.scheduler != Name::from_static("dh")
         && service.key.protocol() != Some(Protocol::Udp)
         && !service.flags.contains(ServiceFlags::ONE_PACKET)
 }
 
 /// The flag that makes a scheduler pass over servers of weight 0, where it needs one for that.
-pub(super) fn fallback(service: &Service) -> Option<ServiceFlags> {
+pub(crate) fn fallback(service: &Service) -> Option<ServiceFlags> {
     if service.scheduler == Name::from_static("sh") {
         Some(ServiceFlags::SH_FALLBACK)
     } else if service.scheduler == Name::from_static("mh") {
@@ -31,7 +31,7 @@ pub(super) fn fallback(service: &Service) -> Option<ServiceFlags> {
 }
 
 /// The connections that hold a server in a drain.
-pub(super) fn connections(entry: &ServerEntry) -> u64 {
+pub(crate) fn connections(entry: &ServerEntry) -> u64 {
     u64::from(entry.active) + u64::from(entry.inactive)
 }
 

@@ -35,6 +35,7 @@ pub use change::{Change, Phase, Step, Undo};
 pub use diff::{Situation, diff};
 pub use effect::Effect;
 pub use guard::Objection;
+pub(crate) use leave::{can_drain, connections, fallback};
 pub use render::{Style, Summary};
 
 use ipvs::{ServerKey, ServiceKey};

@@ -95,7 +95,8 @@ fn exits(
         .is_some_and(|daemons| !daemons.is_empty());
     let exit = |entry: &ServerEntry| {
         let mixed = ipvs::Family::of(entry.server.key.address) != key.family();
-        if !drains || (mixed && has_daemons) {
+        let dead = wanted.dead.contains(&entry.server.key);
+        if !drains || dead || (mixed && has_daemons) {
             return Exit::Now;
         }
         let until = situation

@@ -35,6 +35,9 @@ pub struct DesiredService {
     pub servers: BTreeMap<ServerKey, DesiredServer>,
     /// How long a server that leaves keeps its connections; zero to delete it at once.
     pub drain: Duration,
+    /// Servers that leave at once, whatever they carry: they are down. A file declares none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dead: Vec<ServerKey>,
 }
 
 impl DesiredService {

@@ -276,6 +276,7 @@ fn names_that_no_file_can_have_given_are_made_anew() {
             service: Service::new(key(port), Name::new(scheduler).unwrap()),
             servers: BTreeMap::new(),
             drain: director::state::DesiredService::DEFAULT_DRAIN,
+            dead: Vec::new(),
         };
         desired.services.insert(key(port), held);
     }

@@ -83,6 +83,7 @@ fn desired_service(key: ServiceKey) -> impl Strategy<Value = DesiredService> {
             service,
             servers: servers.collect(),
             drain: Duration::from_secs(drain * 30),
+            dead: Vec::new(),
         }
     })
 }

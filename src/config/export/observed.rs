@@ -52,6 +52,7 @@ fn service(key: &ServiceKey, held: &ObservedService) -> DesiredService {
         service: held.entry.service,
         servers: servers.collect(),
         drain: DesiredService::DEFAULT_DRAIN,
+        dead: Vec::new(),
     }
 }
 

@@ -102,6 +102,7 @@ pub(super) fn build<'d>(
                 drain: service
                     .drain
                     .map_or(DesiredService::DEFAULT_DRAIN, |drain| drain.value),
+                dead: Vec::new(),
             };
             builder.services.insert(key, entry);
         }

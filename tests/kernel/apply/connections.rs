@@ -22,6 +22,7 @@ fn declare(net: &Lan, service: Service, servers: &[(usize, u32)], drain: Duratio
         service,
         servers: Default::default(),
         drain,
+        dead: Vec::new(),
     };
     for (number, weight) in servers {
         let at = net.server(V4, *number, 80);

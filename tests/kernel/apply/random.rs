@@ -138,6 +138,7 @@ fn many(count: u8, scheduler: Name) -> Desired {
             service: Service::new(key, scheduler),
             servers: servers.into(),
             drain: std::time::Duration::ZERO,
+            dead: Vec::new(),
         };
         desired.services.insert(key, service);
     }

@@ -1,0 +1,212 @@
+//! One server of a service, as the daemon sees it over time. Pure: every function is given the
+//! time.
+//!
+//! ```text
+//!   verdicts of its checks ─► combined ─► Damper ─► well?
+//!   its agent ─────────────► Stepper ─► percent of its weight ┐
+//!   coming back ───────────► Ramp ────► part of its weight ───┴─► weight
+//! ```
+
+mod damper;
+mod ramp;
+mod stepper;
+
+use std::sync::Arc;
+
+pub(super) use damper::Damper;
+pub(super) use ramp::Ramp;
+pub(super) use stepper::Stepper;
+
+use super::Now;
+use crate::check::{Admin, Advice, TargetId, Verdict};
+use crate::state::BootTime;
+use crate::state::health::{Combine, ServiceWatch};
+
+/// What is known of a server of a service.
+#[derive(Debug, Clone)]
+pub(super) struct ServerState {
+    /// Its checks.
+    pub(super) checks: Box<[CheckState]>,
+    /// The verdict of all its checks together.
+    pub(super) verdict: Verdict,
+    /// While the verdict is open: whether it is in.
+    pub(super) in_while_open: bool,
+    /// It was added to a service that was there, and has not been up yet: what it replaces waits
+    /// for it.
+    pub(super) successor: bool,
+    /// Since when the verdict stands.
+    pub(super) since: Now,
+    /// What the check said that changed the verdict.
+    pub(super) reason: Arc<str>,
+    /// Its weight grows until this is over.
+    pub(super) ramp: Option<Ramp>,
+    /// Counts its changes.
+    pub(super) damper: Damper,
+    /// Its dynamic weight.
+    pub(super) stepper: Stepper,
+}
+
+/// What one check of a server says.
+#[derive(Debug, Clone)]
+pub(super) struct CheckState {
+    pub(super) target: TargetId,
+    pub(super) verdict: Verdict,
+    pub(super) reason: Arc<str>,
+    pub(super) advice: Advice,
+}
+
+/// What a new verdict of one check means for its server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Nothing: the others decide.
+    None,
+    /// It is well now.
+    Up,
+    /// It is well, but changed too often and is held out.
+    HeldUp,
+    /// It is not well now.
+    Down,
+}
+
+impl ServerState {
+    /// A server before its first verdict.
+    pub(super) fn new(checks: Box<[CheckState]>, now: Now) -> Self {
+        Self {
+            checks,
+            verdict: Verdict::Open,
+            in_while_open: false,
+            successor: false,
+            since: now,
+            reason: Arc::from("not checked yet"),
+            ramp: None,
+            damper: Damper::default(),
+            stepper: Stepper::default(),
+        }
+    }
+
+    /// Whether it should serve, as far as its checks go.
+    pub(super) fn is_well(&self, now: BootTime) -> bool {
+        match self.verdict {
+            Verdict::Up => !self.damper.is_holding(now),
+            Verdict::Down => false,
+            Verdict::Open => self.in_while_open,
+        }
+    }
+
+    /// Takes in the verdict of one of its checks.
+    pub(super) fn judge(
+        &mut self,
+        target: TargetId,
+        verdict: Verdict,
+        reason: &Arc<str>,
+        watch: &ServiceWatch,
+        now: Now,
+    ) -> Change {
+        for check in self
+            .checks
+            .iter_mut()
+            .filter(|check| check.target == target)
+        {
+            check.verdict = verdict;
+            check.reason = reason.clone();
+        }
+        self.combine(watch, now)
+    }
+
+    /// Makes one verdict of those of its checks.
+    pub(super) fn combine(&mut self, watch: &ServiceWatch, now: Now) -> Change {
+        let before = self.verdict;
+        let verdict = combined(&self.checks, watch.combine);
+        if verdict == before || verdict == Verdict::Open {
+            return Change::None;
+        }
+        let was_in = self.is_well(now.boot);
+        self.verdict = verdict;
+        self.since = now;
+        if let Some(check) = self.checks.iter().find(|check| check.verdict == verdict) {
+            self.reason = check.reason.clone();
+        }
+        // The first verdict of all confirms what was found, or is news; it is no flapping.
+        if before != Verdict::Open
+            && let Some(damping) = &watch.damping
+        {
+            self.damper.change(damping, now.boot);
+        }
+        match verdict {
+            Verdict::Up => {
+                self.successor = false;
+                if self.damper.is_holding(now.boot) {
+                    return Change::HeldUp;
+                }
+                if !was_in {
+                    self.ramp = Ramp::begin(watch.slow_start, now.boot);
+                }
+                Change::Up
+            }
+            _ => {
+                self.ramp = None;
+                Change::Down
+            }
+        }
+    }
+
+    /// Takes in what a check says beside its verdict; whether that is news.
+    pub(super) fn advise(&mut self, target: TargetId, advice: Advice) -> bool {
+        let mut news = false;
+        for check in self
+            .checks
+            .iter_mut()
+            .filter(|check| check.target == target)
+        {
+            news |= check.advice != advice;
+            check.advice = advice;
+        }
+        news
+    }
+
+    /// The lowest weight that its checks ask for, in percent.
+    pub(super) fn asked_percent(&self) -> u16 {
+        let asked = self.checks.iter().filter_map(|check| check.advice.weight);
+        asked.min().unwrap_or(Stepper::FULL)
+    }
+
+    /// What its agents say of its use: the strictest.
+    pub(super) fn admin(&self) -> Admin {
+        let says = |admin| self.checks.iter().any(|check| check.advice.admin == admin);
+        if says(Admin::Maint) {
+            Admin::Maint
+        } else if says(Admin::Drain) {
+            Admin::Drain
+        } else {
+            Admin::Ready
+        }
+    }
+
+    /// Lets time pass: a hold that ends starts the way back; whether one ended.
+    pub(super) fn elapse(&mut self, watch: &ServiceWatch, now: BootTime) -> bool {
+        if !self.damper.release(now) {
+            return false;
+        }
+        if self.verdict == Verdict::Up {
+            self.ramp = Ramp::begin(watch.slow_start, now);
+        }
+        true
+    }
+}
+
+fn combined(checks: &[CheckState], combine: Combine) -> Verdict {
+    let any = |verdict| checks.iter().any(|check| check.verdict == verdict);
+    let (decisive, other) = match combine {
+        Combine::All => (Verdict::Down, Verdict::Up),
+        Combine::Any => (Verdict::Up, Verdict::Down),
+    };
+    if checks.is_empty() {
+        Verdict::Up
+    } else if any(decisive) {
+        decisive
+    } else if any(Verdict::Open) {
+        Verdict::Open
+    } else {
+        other
+    }
+}
