@@ -1,0 +1,168 @@
+//! One check, run once: each kind in a file of its own.
+//!
+//! ```text
+//!   Target ──► run ──► tcp, http, ... ──► Passed or Failure ──► Report
+//!               │
+//!               └ the limit of time, over all of it; the stage says in what it ran out
+//! ```
+//!
+//! - **The limit is set here**, once, from before the first packet to after the last byte. A kind
+//!   awaits as if it had all the time in the world, and is dropped when it has not; what it
+//!   started (a program) ends with it.
+//! - **What is this machine's fault is no failure**: without descriptors, memory or the source
+//!   address the question was not asked, and the verdict stays.
+//! - **A report holds no secret**: nothing that is sent is in it, and of what comes back only a
+//!   short quoted beginning.
+
+mod expect;
+mod tcp;
+
+use std::cell::Cell;
+use std::fmt;
+use std::io;
+use std::time::Instant;
+
+use tokio::net::TcpStream;
+
+use super::net::{self, Way};
+use super::{Advice, Outcome, Report, Target};
+use crate::state::health::CheckKind;
+pub(crate) use expect::Patterns;
+
+/// What checks share: all that is costly to make anew each time. One of them for a thread.
+#[derive(Debug, Default)]
+pub(crate) struct Means {
+    /// Compiled expectations.
+    pub(crate) patterns: Patterns,
+}
+
+/// One check under way.
+#[derive(Debug)]
+pub(crate) struct Attempt<'a> {
+    /// What is checked.
+    pub(crate) target: &'a Target,
+    /// Where it goes.
+    pub(crate) way: Way,
+    /// What checks share.
+    pub(crate) means: &'a Means,
+    stage: Cell<&'static str>,
+}
+
+impl Attempt<'_> {
+    /// What is done from now on, for the text when time runs out: "connecting", "waiting for ...".
+    pub(crate) fn stage(&self, doing: &'static str) {
+        self.stage.set(doing);
+    }
+
+    /// A TCP connection to the target.
+    pub(crate) async fn connect(&self) -> Result<TcpStream, Failure> {
+        self.stage("connecting");
+        self.way.connect().await
+    }
+}
+
+/// A check that went well.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Passed {
+    /// What is worth telling.
+    pub(crate) text: Option<Box<str>>,
+    /// What else it said.
+    pub(crate) advice: Option<Advice>,
+}
+
+/// A check that did not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// What was wrong.
+    pub(crate) text: Box<str>,
+    /// Whether it is this machine that could not ask.
+    pub(crate) ours: bool,
+    /// What else the server said.
+    pub(crate) advice: Option<Advice>,
+}
+
+impl Failure {
+    /// The server's failure.
+    pub(crate) fn new(text: impl fmt::Display) -> Self {
+        Self {
+            text: text.to_string().into(),
+            ours: false,
+            advice: None,
+        }
+    }
+
+    /// This machine's own: the question could not be asked.
+    pub(crate) fn ours(text: impl Into<OwnFault>) -> Self {
+        Self {
+            ours: true,
+            ..Self::new(text.into().0)
+        }
+    }
+
+    /// An error of a connection: the server's, or ours, as it comes.
+    pub(crate) fn io(error: &io::Error) -> Self {
+        if net::is_ours(error) {
+            Self::ours(error)
+        } else {
+            Self::new(net::describe(error))
+        }
+    }
+}
+
+/// What this machine could not do.
+#[derive(Debug)]
+pub(crate) struct OwnFault(String);
+
+impl From<&io::Error> for OwnFault {
+    fn from(error: &io::Error) -> Self {
+        Self(format!("not checked: {}", net::describe(error)))
+    }
+}
+
+impl From<String> for OwnFault {
+    fn from(text: String) -> Self {
+        Self(format!("not checked: {text}"))
+    }
+}
+
+/// Runs one check that began at `began`.
+pub(crate) async fn run(target: &Target, means: &Means, began: Instant) -> Report {
+    let attempt = Attempt {
+        target,
+        way: Way::to(target),
+        means,
+        stage: Cell::new("starting"),
+    };
+    let timeout = target.spec.pace.timeout;
+    let deadline = tokio::time::Instant::from_std(began + timeout);
+    match tokio::time::timeout_at(deadline, ask(&attempt)).await {
+        Ok(Ok(passed)) => Report {
+            outcome: Outcome::Passed(passed.text),
+            advice: passed.advice,
+        },
+        Ok(Err(failure)) => Report {
+            outcome: if failure.ours {
+                Outcome::NotAsked(failure.text)
+            } else {
+                Outcome::Failed(failure.text)
+            },
+            advice: failure.advice,
+        },
+        Err(_) => Report {
+            outcome: Outcome::Failed(
+                format!("timed out after {timeout:?} while {}", attempt.stage.get()).into(),
+            ),
+            advice: None,
+        },
+    }
+}
+
+async fn ask(attempt: &Attempt<'_>) -> Result<Passed, Failure> {
+    match &attempt.target.spec.kind {
+        CheckKind::Tcp(spec) => tcp::run(spec, attempt).await,
+        other => Err(Failure::ours(format!(
+            "checks of the kind '{}' are not built in yet",
+            other.name()
+        ))),
+    }
+}
