@@ -14,7 +14,9 @@
 //! - **The snapshot** is all that `status`, metrics and pages read.
 
 pub mod operator;
+mod overlay;
 mod server;
+mod service;
 pub mod snapshot;
 
 use std::time::SystemTime;

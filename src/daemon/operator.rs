@@ -21,8 +21,8 @@ pub enum Request {
         /// Of whom.
         #[serde(flatten)]
         of: ServerRequest,
-        /// 0 to 65535.
-        weight: Option<u16>,
+        /// 0 to 2147483647.
+        weight: Option<u32>,
     },
     /// A server, by address, out of every service, for maintenance.
     Disable(HostRequest),
@@ -96,7 +96,7 @@ pub struct ServerSettings {
     /// It is drained.
     pub drain: Option<Setting<()>>,
     /// Its weight.
-    pub weight: Option<Setting<u16>>,
+    pub weight: Option<Setting<u32>>,
 }
 
 /// All that operators have set; it outlives restarts and reboots.

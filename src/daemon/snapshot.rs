@@ -88,7 +88,7 @@ pub struct ServerStatus {
     /// The operator's drain.
     pub drain: Option<Setting<()>>,
     /// The operator's weight.
-    pub weight: Option<Setting<u16>>,
+    pub weight: Option<Setting<u32>>,
     /// Its checks, and what they found.
     pub checks: Vec<(Arc<CheckSpec>, Arc<Record>)>,
 }

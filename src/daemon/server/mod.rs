@@ -34,6 +34,8 @@ pub(super) struct ServerState {
     /// It was added to a service that was there, and has not been up yet: what it replaces waits
     /// for it.
     pub(super) successor: bool,
+    /// It has served clients: where too few servers are left, it may do so again.
+    pub(super) was_in: bool,
     /// Since when the verdict stands.
     pub(super) since: Now,
     /// What the check said that changed the verdict.
@@ -76,6 +78,7 @@ impl ServerState {
             verdict: Verdict::Open,
             in_while_open: false,
             successor: false,
+            was_in: false,
             since: now,
             reason: Arc::from("not checked yet"),
             ramp: None,
@@ -134,7 +137,7 @@ impl ServerState {
         }
         match verdict {
             Verdict::Up => {
-                self.successor = false;
+                (self.successor, self.was_in) = (false, true);
                 if self.damper.is_holding(now.boot) {
                     return Change::HeldUp;
                 }

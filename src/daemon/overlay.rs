@@ -1,0 +1,365 @@
+//! The file with the overlay on it: what a service should be in the kernel at this moment.
+//!
+//! ```text
+//!   declared service ┐
+//!   its servers' states ├─► overlay ─► the same service with other weights, without some servers
+//!   operator's settings │             and a word on each server, for `status`
+//!   what is there       ┘
+//! ```
+//!
+//! Pure. From the same states it always makes the same service, so that a reconcile finds nothing
+//! to do where nothing happened.
+//!
+//! # Who serves
+//!
+//! 1. Servers that are well, or not judged yet and found in; less those that the operator or
+//!    their agent took out.
+//! 2. If these are fewer than `min_healthy`: of those that failed as many as are missing, the
+//!    last one to fail first. So a failure that would go below is not acted upon.
+//! 3. If fewer than `backup_below` are well: the backup servers that are.
+//! 4. If nobody is left: the sorry servers.
+//!
+//! # Where weight 0 does harm
+//!
+//! A server that failed keeps its connections at weight 0, unless `on_fail` says otherwise or
+//! weight 0 would send it new clients or refuse them (see [`plan`](crate::plan)): then it is
+//! deleted. `sh` and `mh` are lent their fallback flag instead.
+
+use ipvs::{Server, ServerKey, ServiceFlags, ServiceKey, Weight};
+
+use super::operator::{ServerSettings, Settings};
+use super::server::ServerState;
+use super::service::ServiceState;
+use super::snapshot::{Role, ServerState as State};
+use crate::check::{Admin, Verdict};
+use crate::plan::{can_drain, fallback};
+use crate::state::health::{OnFail, Threshold};
+use crate::state::{BootTime, DesiredServer, DesiredService, ObservedService};
+
+/// What an overlay is made from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Situation<'a> {
+    pub(super) service: &'a ServiceState,
+    /// The service in the kernel, as far as is known.
+    pub(super) there: Option<&'a ObservedService>,
+    pub(super) settings: &'a Settings,
+    /// Persistent clients leave a server of weight 0 (`expire_quiescent_template`).
+    pub(super) quiescent: bool,
+    pub(super) now: BootTime,
+}
+
+/// A service as it should be now.
+#[derive(Debug, Clone)]
+pub(super) struct Overlaid {
+    /// What the kernel should have.
+    pub(super) wanted: DesiredService,
+    /// All its servers: for clients, backup, sorry, held over; in this order.
+    pub(super) seats: Vec<Seat>,
+    /// How many of the servers for clients are well and serve.
+    pub(super) up: usize,
+    /// How many servers must stay in.
+    pub(super) min_healthy: usize,
+    /// Servers that failed are kept in, as too few are left.
+    pub(super) panic: bool,
+}
+
+/// What becomes of one server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seat {
+    pub(super) key: ServerKey,
+    pub(super) role: Role,
+    pub(super) state: State,
+    /// As it should be in the kernel; `None` if it should not be there.
+    pub(super) server: Option<Server>,
+}
+
+/// Makes the overlay.
+pub(super) fn overlay(situation: &Situation<'_>) -> Overlaid {
+    let ServiceState {
+        declared, watch, ..
+    } = situation.service;
+    let mut places: Vec<Place<'_>> = declared
+        .servers
+        .iter()
+        .map(|(key, server)| place(situation, Role::Regular, *key, server))
+        .collect();
+    let min_healthy = watch.min_healthy.map_or(0, |least| least.of(places.len()));
+    let up = places.iter().filter(|place| place.serves()).count();
+    let panic = up < min_healthy && keep_in(&mut places, min_healthy - up);
+
+    let below = watch.backup_below.unwrap_or(Threshold::Count(1));
+    let needs_backup = up < below.of(declared.servers.len());
+    places.extend(watch.backup.iter().map(|(key, server)| {
+        let mut place = place(situation, Role::Backup, *key, server);
+        if !needs_backup && matches!(place.fate, Fate::In { .. } | Fate::Waiting) {
+            place.fate = Fate::Standby;
+        }
+        place
+    }));
+    hold_over(situation, &mut places);
+
+    let serves = places.iter().any(Place::serves);
+    let undecided = places.iter().any(|place| place.fate == Fate::Waiting);
+    places.extend(watch.sorry.iter().map(|(key, server)| {
+        let there = situation
+            .there
+            .is_some_and(|there| there.servers.contains_key(key));
+        let needed = !serves && (!undecided || there);
+        let fate = if needed {
+            Fate::In {
+                weight: server.server.weight,
+                state: State::Up,
+            }
+        } else {
+            Fate::Standby
+        };
+        Place {
+            key: *key,
+            role: Role::Sorry,
+            declared: server,
+            state: None,
+            fate,
+        }
+    }));
+    seat(situation, places, up, min_healthy, panic)
+}
+
+/// A server, on its way to what becomes of it.
+#[derive(Debug)]
+struct Place<'a> {
+    key: ServerKey,
+    role: Role,
+    declared: &'a DesiredServer,
+    state: Option<&'a ServerState>,
+    fate: Fate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// In, with that weight.
+    In { weight: Weight, state: State },
+    /// Not judged yet, and out until it is.
+    Waiting,
+    /// Failed: at weight 0, or gone.
+    Failed(State),
+    /// Taken out by somebody: at weight 0, or gone where that does harm.
+    Drained(State),
+    /// Not needed.
+    Standby,
+    /// Was held over, and is no longer.
+    Over,
+}
+
+impl Place<'_> {
+    fn serves(&self) -> bool {
+        matches!(self.fate, Fate::In { weight, .. } if weight != Weight::ZERO)
+    }
+}
+
+fn place<'a>(
+    situation: &Situation<'a>,
+    role: Role,
+    key: ServerKey,
+    declared: &'a DesiredServer,
+) -> Place<'a> {
+    let state = situation.service.servers.get(&key);
+    let fate = match state {
+        Some(state) => fate(situation, key, declared, state),
+        None => Fate::Waiting,
+    };
+    Place {
+        key,
+        role,
+        declared,
+        state,
+        fate,
+    }
+}
+
+fn fate(
+    situation: &Situation<'_>,
+    key: ServerKey,
+    declared: &DesiredServer,
+    state: &ServerState,
+) -> Fate {
+    let now = situation.now;
+    let service = situation.service.key();
+    let set = settings(situation.settings, service, key);
+    if situation.settings.disabled.contains_key(&key.address) || state.admin() == Admin::Maint {
+        return Fate::Drained(State::Disabled);
+    }
+    let drained = set.is_some_and(|set| set.drain.is_some()) || state.admin() == Admin::Drain;
+    if drained {
+        return Fate::Drained(State::Drained);
+    }
+    if state.verdict == Verdict::Down {
+        return Fate::Failed(State::Down);
+    }
+    if state.damper.is_holding(now) {
+        return Fate::Failed(State::Held);
+    }
+    if state.verdict == Verdict::Open && !state.in_while_open {
+        return Fate::Waiting;
+    }
+    let by_operator = set.and_then(|set| set.weight.as_ref());
+    let base = by_operator.map_or(declared.server.weight.get(), |set| set.value);
+    let full = state.stepper.weight(base);
+    if full == 0 && base > 0 {
+        return Fate::Drained(State::Drained);
+    }
+    let (weight, is_warming) = match state.ramp {
+        Some(ramp) if !ramp.is_over(now) => (ramp.weight(full, now), true),
+        _ => (full, false),
+    };
+    let state = match (state.verdict, is_warming) {
+        (Verdict::Open, _) => State::Pending,
+        (_, true) => State::Warming,
+        _ => State::Up,
+    };
+    Fate::In {
+        weight: Weight::new(weight).unwrap_or(Weight::MAX),
+        state,
+    }
+}
+
+fn settings(
+    settings: &Settings,
+    service: ServiceKey,
+    server: ServerKey,
+) -> Option<&ServerSettings> {
+    settings.servers.get(&(service, server))
+}
+
+/// Keeps so many of those that failed in; whether there was one.
+fn keep_in(places: &mut [Place<'_>], mut missing: usize) -> bool {
+    let mut failed: Vec<&mut Place<'_>> = places
+        .iter_mut()
+        .filter(|place| {
+            let was_in = place.state.is_some_and(|state| state.was_in);
+            matches!(place.fate, Fate::Failed(_)) && was_in
+        })
+        .collect();
+    // One that is held out for flapping is at least well at the moment; then the last to fail.
+    failed.sort_by_key(|place| {
+        let since = place.state.map(|state| state.since.boot);
+        (
+            place.fate == Fate::Failed(State::Down),
+            std::cmp::Reverse(since),
+            place.key,
+        )
+    });
+    let mut kept = false;
+    for place in failed {
+        if missing == 0 {
+            break;
+        }
+        place.fate = Fate::In {
+            weight: place.declared.server.weight,
+            state: State::Panic,
+        };
+        missing -= 1;
+        kept = true;
+    }
+    kept
+}
+
+/// Keeps as many of the servers that were replaced as their successors are not up yet.
+fn hold_over<'a>(situation: &Situation<'a>, places: &mut Vec<Place<'a>>) {
+    let is_awaited = |place: &&Place<'_>| {
+        place.role == Role::Regular && place.state.is_some_and(|state| state.successor)
+    };
+    let mut awaited = places.iter().filter(is_awaited).count();
+    for (key, held) in &situation.service.held_over {
+        let found = fate(situation, *key, &held.server, &held.state);
+        let stays = awaited > 0 && matches!(found, Fate::In { .. });
+        awaited -= usize::from(stays);
+        places.push(Place {
+            key: *key,
+            role: Role::Regular,
+            declared: &held.server,
+            state: Some(&held.state),
+            fate: match found {
+                Fate::In { weight, .. } if stays => Fate::In {
+                    weight,
+                    state: State::Leaving,
+                },
+                Fate::Failed(_) => Fate::Failed(State::Leaving),
+                _ => Fate::Over,
+            },
+        });
+    }
+}
+
+/// Turns fates into what the kernel should have.
+fn seat(
+    situation: &Situation<'_>,
+    places: Vec<Place<'_>>,
+    up: usize,
+    min_healthy: usize,
+    panic: bool,
+) -> Overlaid {
+    let declared = &situation.service.declared;
+    let mut wanted = DesiredService {
+        name: declared.name.clone(),
+        service: declared.service,
+        servers: std::collections::BTreeMap::new(),
+        drain: declared.drain,
+        dead: Vec::new(),
+    };
+    let persistent = declared.service.flags.contains(ServiceFlags::PERSISTENT);
+    let can_drain = can_drain(&declared.service);
+    let can_fail_at_zero = can_drain
+        && situation.service.watch.on_fail == OnFail::Drain
+        && (!persistent || situation.quiescent);
+    let mut lowered = false;
+    let mut seats = Vec::with_capacity(places.len());
+    for place in places {
+        let is_there = situation
+            .there
+            .is_some_and(|there| there.servers.contains_key(&place.key));
+        let at_zero = place.declared.server.weight(Weight::ZERO);
+        let (state, server) = match place.fate {
+            Fate::In { weight, state } => (state, Some(place.declared.server.weight(weight))),
+            // One that was found at weight 0 stays so until it is judged.
+            Fate::Waiting => (State::Pending, (is_there && can_drain).then_some(at_zero)),
+            // Not declared any more and failed: there is nothing to keep.
+            Fate::Failed(State::Leaving) => {
+                wanted.dead.push(place.key);
+                (State::Leaving, None)
+            }
+            Fate::Failed(state) if can_fail_at_zero => (state, is_there.then_some(at_zero)),
+            Fate::Failed(state) => {
+                wanted.dead.push(place.key);
+                (state, None)
+            }
+            Fate::Drained(state) => (state, (is_there && can_drain).then_some(at_zero)),
+            Fate::Standby => (State::Standby, None),
+            Fate::Over => (State::Leaving, None),
+        };
+        if let Some(server) = server {
+            lowered |=
+                server.weight == Weight::ZERO && server.weight != place.declared.server.weight;
+            let entry = DesiredServer {
+                server,
+                ..place.declared.clone()
+            };
+            wanted.servers.insert(place.key, entry);
+        }
+        seats.push(Seat {
+            key: place.key,
+            role: place.role,
+            state,
+            server,
+        });
+    }
+    if lowered {
+        wanted.service.flags |= fallback(&wanted.service).unwrap_or_default();
+    }
+    Overlaid {
+        wanted,
+        seats,
+        up,
+        min_healthy,
+        panic,
+    }
+}

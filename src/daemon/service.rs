@@ -1,0 +1,116 @@
+//! A service as the daemon sees it over time: what is declared, and how its servers are.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ipvs::{ServerKey, ServiceKey, Weight};
+
+use super::Now;
+use super::server::{Ramp, ServerState};
+use crate::check::Verdict;
+use crate::state::health::{Initial, ServiceWatch};
+use crate::state::{BootTime, DesiredServer, DesiredService, ObservedService};
+
+/// A declared service, and how its servers are.
+#[derive(Debug, Clone)]
+pub(super) struct ServiceState {
+    pub(super) declared: Arc<DesiredService>,
+    pub(super) watch: Arc<ServiceWatch>,
+    /// Its servers and backup servers.
+    pub(super) servers: BTreeMap<ServerKey, ServerState>,
+    /// Servers that are no longer declared, and wait for those that replace them.
+    pub(super) held_over: BTreeMap<ServerKey, HeldOver>,
+    /// Fewer servers are well than `min_healthy`, and that was said.
+    pub(super) below: bool,
+}
+
+/// A server that is no longer declared, as it was.
+#[derive(Debug, Clone)]
+pub(super) struct HeldOver {
+    pub(super) server: DesiredServer,
+    pub(super) state: ServerState,
+}
+
+impl ServiceState {
+    pub(super) fn key(&self) -> ServiceKey {
+        self.declared.service.key
+    }
+
+    /// A declared server, for clients or as a backup.
+    pub(super) fn server(&self, key: &ServerKey) -> Option<&DesiredServer> {
+        self.declared
+            .servers
+            .get(key)
+            .or_else(|| self.watch.backup.get(key))
+    }
+
+    /// All declared servers, those for clients first.
+    pub(super) fn declared(
+        declared: &DesiredService,
+        watch: &ServiceWatch,
+    ) -> impl Iterator<Item = (ServerKey, DesiredServer)> {
+        let regular = declared.servers.iter();
+        let all = regular.chain(watch.backup.iter());
+        all.map(|(key, server)| (*key, server.clone()))
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    /// Sets how a server begins that was not known before.
+    ///
+    /// What is in the kernel with a weight is in and stays so until its checks fail; what is there
+    /// with none, or is missing from a service that is there, is out until they succeed; a new
+    /// one begins as declared.
+    pub(super) fn begin(
+        declared: &DesiredServer,
+        key: &ServerKey,
+        state: &mut ServerState,
+        watch: &ServiceWatch,
+        there: Option<&ObservedService>,
+        now: Now,
+    ) {
+        let initial = watch.servers.get(key).and_then(|server| server.initial);
+        let initial = initial.unwrap_or(watch.initial);
+        let found = there.and_then(|there| there.servers.get(key));
+        state.in_while_open = match found {
+            Some(entry) => {
+                entry.server.weight != Weight::ZERO || declared.server.weight == Weight::ZERO
+            }
+            None => initial == Initial::Up,
+        };
+        state.was_in = state.in_while_open;
+        if let Some(entry) = found
+            && state.in_while_open
+        {
+            let (has, full) = (entry.server.weight.get(), declared.server.weight.get());
+            state.ramp = Ramp::resume(watch.slow_start, has, full, now.boot);
+        }
+        if state.verdict == Verdict::Open && state.in_while_open {
+            state.reason = Arc::from("in, and not checked yet");
+        }
+    }
+
+    /// Lets time pass for all servers; when something changes by itself next.
+    pub(super) fn elapse(&mut self, now: BootTime) -> Option<BootTime> {
+        let watch = &self.watch;
+        let held_over = self.held_over.values_mut().map(|held| &mut held.state);
+        let mut next: Option<BootTime> = None;
+        let mut earliest = |time: Option<BootTime>| {
+            next = match (next, time) {
+                (Some(next), Some(time)) => Some(next.min(time)),
+                (one, other) => one.or(other),
+            };
+        };
+        for server in self.servers.values_mut().chain(held_over) {
+            server.elapse(watch, now);
+            earliest(server.damper.until(now));
+            if server.ramp.is_some_and(|ramp| ramp.is_over(now)) {
+                server.ramp = None;
+            }
+            earliest(server.ramp.and_then(|ramp| ramp.next(now)));
+            let asked = server.asked_percent();
+            earliest(server.stepper.step(asked, &watch.weight_steps, now));
+        }
+        next
+    }
+}
