@@ -36,7 +36,7 @@ impl<N: Into<OsString>, V: Into<OsString>> FromIterator<(N, V)> for Environment 
 
 impl Environment {
     /// Puts the variables into every string of a tree.
-    pub(super) fn substitute(&self, node: &mut Node, findings: &mut Findings) {
+    pub(super) fn substitute(&self, node: &mut Node<'_>, findings: &mut Findings) {
         match &mut node.value {
             Value::Text(text) if text.value.contains('$') => {
                 node.value = match self.expand(text, node.span, findings) {
@@ -58,7 +58,12 @@ impl Environment {
         }
     }
 
-    fn expand(&self, text: &Text, span: Span, findings: &mut Findings) -> Option<Text> {
+    fn expand(
+        &self,
+        text: &Text<'_>,
+        span: Span,
+        findings: &mut Findings,
+    ) -> Option<Text<'static>> {
         let source = &text.value;
         let mut value = String::with_capacity(source.len());
         let mut substituted = false;
@@ -97,7 +102,7 @@ impl Environment {
         }
         value.push_str(&source[at..]);
         complete.then_some(Text {
-            value,
+            value: value.into(),
             verbatim: false,
             substituted,
         })
@@ -159,12 +164,12 @@ mod tests {
         let span = Span::new(file, 0..raw.len());
         let mut node = Node {
             span,
-            value: Value::Text(Text::new(text.to_owned(), &raw)),
+            value: Value::Text(Text::new(text.into(), &raw)),
         };
         let mut findings = Findings::default();
         environment.substitute(&mut node, &mut findings);
         let value = match node.value {
-            Value::Text(text) => text.value,
+            Value::Text(text) => text.value.into_owned(),
             _ => String::new(),
         };
         let codes = findings.into_sorted(&sources);

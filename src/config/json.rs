@@ -1,5 +1,6 @@
 //! JSON into the tree.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use jsonc_parser::ast;
@@ -26,7 +27,7 @@ const STRICT: ParseOptions = ParseOptions {
 };
 
 /// The tree of a JSON text; `None` after a syntax error, which is reported.
-pub(super) fn parse(file: FileId, text: &str, findings: &mut Findings) -> Option<Node> {
+pub(super) fn parse<'t>(file: FileId, text: &'t str, findings: &mut Findings) -> Option<Node<'t>> {
     let parsed = match parse_to_ast(text, &CollectOptions::default(), &STRICT) {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -55,20 +56,19 @@ struct Reader<'t> {
     text: &'t str,
 }
 
-impl Reader<'_> {
+impl<'t> Reader<'t> {
     fn span(&self, ranged: &impl Ranged) -> Span {
         let range = ranged.range();
         Span::new(self.file, range.start..range.end)
     }
 
     /// The depth is bounded by the parser, which refuses 512 levels.
-    fn node(&self, value: ast::Value<'_>, findings: &mut Findings) -> Node {
+    fn node(&self, value: ast::Value<'t>, findings: &mut Findings) -> Node<'t> {
         let span = self.span(&value);
         let value = match value {
             ast::Value::StringLit(string) => {
                 let raw = self.text.get(string.range.start..string.range.end);
-                let value = string.value.into_owned();
-                Value::Text(Text::new(value, raw.unwrap_or_default()))
+                Value::Text(Text::new(string.value, raw.unwrap_or_default()))
             }
             ast::Value::NumberLit(number) => whole(number.value),
             ast::Value::BooleanLit(boolean) => Value::Bool(boolean.value),
@@ -82,14 +82,14 @@ impl Reader<'_> {
         Node { span, value }
     }
 
-    fn table(&self, object: ast::Object<'_>, findings: &mut Findings) -> Table {
-        let mut seen: HashMap<String, Span> = HashMap::new();
+    fn table(&self, object: ast::Object<'t>, findings: &mut Findings) -> Table<'t> {
+        let mut seen: HashMap<Cow<'t, str>, Span> = HashMap::new();
         let mut entries = Vec::with_capacity(object.properties.len());
         for property in object.properties {
             let key_span = self.span(&property.name);
             let key = match property.name {
-                ast::ObjectPropName::String(name) => name.value.into_owned(),
-                ast::ObjectPropName::Word(name) => name.value.to_owned(),
+                ast::ObjectPropName::String(name) => name.value,
+                ast::ObjectPropName::Word(name) => name.value.into(),
             };
             if let Some(first) = seen.get(&key) {
                 let message = format!("the key `{key}` stands here twice");
@@ -112,7 +112,7 @@ impl Reader<'_> {
 }
 
 /// JSON does not tell whole numbers from fractions: `2.0` is a fraction here, as it is in TOML.
-fn whole(number: &str) -> Value {
+fn whole(number: &str) -> Value<'static> {
     match number.parse() {
         Ok(number) => Value::Integer(number),
         Err(_) if number.contains(['.', 'e', 'E']) => Value::Float,

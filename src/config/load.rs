@@ -181,7 +181,7 @@ impl<'e> Loader<'e> {
 
     fn take_in(&mut self, file: FileId, format: Format, directory: &Path) {
         let text = self.sources.file(file).text();
-        let tree: Option<Node> = match format {
+        let tree: Option<Node<'_>> = match format {
             Format::Toml => Some(toml::parse(file, text, &mut self.findings)),
             Format::Json => json::parse(file, text, &mut self.findings),
         };

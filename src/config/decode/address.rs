@@ -33,7 +33,11 @@ const FORM: &str = "a listen address is tcp://192.0.2.10:80, udp://[2001:db8::1]
                     tcp://192.0.2.10:8000-8010, fwmark://7 or fwmark6://7";
 
 /// A listen address.
-pub(super) fn listen(text: &Text, whole: Span, findings: &mut Findings) -> Option<Spanned<Listen>> {
+pub(super) fn listen(
+    text: &Text<'_>,
+    whole: Span,
+    findings: &mut Findings,
+) -> Option<Spanned<Listen>> {
     let value = &text.value;
     let Some((scheme, rest)) = value.split_once("://") else {
         let message = format!("`{}` does not say its protocol", shown(value));
@@ -95,7 +99,7 @@ pub(super) fn listen(text: &Text, whole: Span, findings: &mut Findings) -> Optio
 }
 
 fn mark(
-    text: &Text,
+    text: &Text<'_>,
     whole: Span,
     at: usize,
     family: Family,
@@ -138,7 +142,7 @@ fn ports(text: &str, place: Span, findings: &mut Findings) -> Option<(u16, u16)>
 
 /// A real server's address and port: `10.0.0.11`, `10.0.0.11:8080`, `[2001:db8::1]:80`.
 pub(super) fn server(
-    text: &Text,
+    text: &Text<'_>,
     whole: Span,
     findings: &mut Findings,
 ) -> Option<(Spanned<IpAddr>, Option<Spanned<u16>>)> {
@@ -174,7 +178,7 @@ pub(super) fn server(
 
 /// An address alone.
 pub(super) fn address(
-    text: &Text,
+    text: &Text<'_>,
     whole: Span,
     findings: &mut Findings,
 ) -> Option<Spanned<IpAddr>> {

@@ -15,13 +15,13 @@ pub(super) struct Fields<'n> {
     pub(super) section: &'static Section,
     /// Where the table is named: what a missing key is reported at.
     pub(super) at: Span,
-    found: Vec<Option<&'n Entry>>,
+    found: Vec<Option<&'n Entry<'n>>>,
 }
 
 impl<'n> Fields<'n> {
     /// The table in a node, or `None` (reported) when it is something else.
     pub(super) fn of(
-        node: &'n Node,
+        node: &'n Node<'n>,
         at: Span,
         section: &'static Section,
         findings: &mut Findings,
@@ -76,9 +76,9 @@ impl<'n> Fields<'n> {
     }
 }
 
-fn unknown_key(entry: &Entry, section: &Section) -> Diagnostic {
+fn unknown_key(entry: &Entry<'_>, section: &Section) -> Diagnostic {
     let key = &entry.key;
-    if LATER.contains(&key.as_str()) {
+    if LATER.contains(&&**key) {
         let message = format!("`{key}` is not understood yet");
         return Diagnostic::new(Code::NotYet, entry.key_span, message)
             .label("a later version's")
@@ -104,7 +104,7 @@ fn unknown_key(entry: &Entry, section: &Section) -> Diagnostic {
 /// What stands behind a key or in a list, and what should.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'n> {
-    pub(super) node: &'n Node,
+    pub(super) node: &'n Node<'n>,
     pub(super) shape: &'static Shape,
     /// Where it is named: its key, or in a list the item itself.
     pub(super) at: Span,
@@ -124,7 +124,7 @@ impl<'n> Place<'n> {
     }
 
     /// The string that stands here, if one does.
-    pub(super) fn as_text(&self) -> Option<&'n Text> {
+    pub(super) fn as_text(&self) -> Option<&'n Text<'n>> {
         match &self.node.value {
             Value::Text(text) => Some(text),
             _ => None,
@@ -132,7 +132,7 @@ impl<'n> Place<'n> {
     }
 
     /// A string.
-    pub(super) fn text(&self, findings: &mut Findings) -> Option<&'n Text> {
+    pub(super) fn text(&self, findings: &mut Findings) -> Option<&'n Text<'n>> {
         self.as_text().or_else(|| self.wrong_type(findings))
     }
 
@@ -209,7 +209,7 @@ impl<'n> Place<'n> {
             Shape::OneOrMore(shape) => (&**shape, true),
             other => (other, true),
         };
-        let place = |node: &'n Node| Self {
+        let place = |node: &'n Node<'n>| Self {
             node,
             shape,
             at: node.span,
@@ -245,7 +245,7 @@ impl Shape {
     }
 }
 
-fn wrong_type(node: &Node, shape: &Shape) -> Diagnostic {
+fn wrong_type(node: &Node<'_>, shape: &Shape) -> Diagnostic {
     let found = match &node.value {
         Value::Text(text) if text.value.chars().count() <= 40 => {
             format!("the string \"{}\"", shown(&text.value))

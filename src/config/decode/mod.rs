@@ -43,7 +43,7 @@ impl Decoder {
     /// Takes in one file; returns the patterns of the files that it includes.
     pub(super) fn file(
         &mut self,
-        root: &Node,
+        root: &Node<'_>,
         is_root: bool,
         findings: &mut Findings,
     ) -> Vec<Spanned<String>> {
@@ -77,7 +77,9 @@ impl Decoder {
         if let Some(place) = fields.get("include") {
             for item in place.items(findings) {
                 let text = item.text(findings);
-                includes.extend(text.map(|text| Spanned::new(text.value.clone(), item.span())));
+                includes.extend(
+                    text.map(|text| Spanned::new(text.value.clone().into_owned(), item.span())),
+                );
             }
         }
         includes
@@ -150,7 +152,7 @@ fn version(fields: &Fields<'_>, is_root: bool, findings: &mut Findings) {
 }
 
 /// The entries of a table whose keys are names.
-fn named<'n>(place: Option<Place<'n>>, findings: &mut Findings) -> &'n [Entry] {
+fn named<'n>(place: Option<Place<'n>>, findings: &mut Findings) -> &'n [Entry<'n>] {
     let Some(place) = place else {
         return &[];
     };

@@ -36,7 +36,7 @@ pub(super) fn scheduler(
 fn flag(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<FlagDecl>> {
     let hash = |port, of| FlagDecl::Hash { port, of };
     let text = place.text(findings)?;
-    let flag = match text.value.as_str() {
+    let flag = match &*text.value {
         "fallback" => hash(false, None),
         "port" => hash(true, None),
         "sh-fallback" => hash(false, Some("sh")),

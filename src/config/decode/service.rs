@@ -71,7 +71,7 @@ impl Defaults {
 }
 
 /// A pool.
-pub(super) fn pool(entry: &Entry, findings: &mut Findings) -> Option<PoolDecl> {
+pub(super) fn pool(entry: &Entry<'_>, findings: &mut Findings) -> Option<PoolDecl> {
     let fields = Fields::of(&entry.node, entry.key_span, &keys::POOL, findings);
     let name = named(&entry.key, entry.key_span, findings);
     let list = fields?.require("servers", findings);
@@ -86,7 +86,7 @@ pub(super) fn pool(entry: &Entry, findings: &mut Findings) -> Option<PoolDecl> {
 
 /// A service.
 pub(super) fn service(
-    entry: &Entry,
+    entry: &Entry<'_>,
     defaults: &Defaults,
     findings: &mut Findings,
 ) -> Option<ServiceDecl> {
@@ -164,7 +164,9 @@ fn own_or_pool(fields: &Fields<'_>, findings: &mut Findings) -> ServersDecl {
     let own = own.map(|place| servers(&place, findings));
     match (pool, own) {
         (Some(pool), None) => match pool.text(findings) {
-            Some(text) => ServersDecl::Pool(Spanned::new(text.value.clone(), pool.span())),
+            Some(text) => {
+                ServersDecl::Pool(Spanned::new(text.value.clone().into_owned(), pool.span()))
+            }
             None => ServersDecl::Unknown,
         },
         (None, Some(own)) => ServersDecl::Own(own),

@@ -66,7 +66,7 @@ pub(super) fn tunnel(place: &Place<'_>, findings: &mut Findings) -> Option<Tunne
 
 fn kind(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<TunnelKind>> {
     let text = place.text(findings)?;
-    let kind = match text.value.as_str() {
+    let kind = match &*text.value {
         "ipip" => TunnelKind::Ipip,
         "gue" => TunnelKind::Gue,
         "gre" => TunnelKind::Gre,

@@ -1,14 +1,15 @@
-//! TOML into the tree.
+//! TOML with mistakes in it, by the crate `toml`: the tree as far as it can be read, and every
+//! syntax error.
 
 use toml::de::{DeInteger, DeTable, DeValue, Error};
 
-use super::code::Code;
-use super::diagnostic::{Diagnostic, Findings};
-use super::source::{FileId, Span};
-use super::tree::{Entry, Node, Table, Text, Value};
+use super::super::code::Code;
+use super::super::diagnostic::{Diagnostic, Findings};
+use super::super::source::{FileId, Span};
+use super::super::tree::{Entry, Node, Table, Text, Value};
 
 /// The tree of a TOML text, as far as it can be read; every syntax error is reported.
-pub(super) fn parse(file: FileId, text: &str, findings: &mut Findings) -> Node {
+pub(super) fn parse<'t>(file: FileId, text: &'t str, findings: &mut Findings) -> Node<'t> {
     let (root, errors) = DeTable::parse_recoverable(text);
     report(file, errors, findings);
     let value = Value::Table(table(file, text, root.into_inner()));
@@ -45,12 +46,12 @@ fn report(file: FileId, errors: Vec<Error>, findings: &mut Findings) {
     }
 }
 
-fn table(file: FileId, text: &str, table: DeTable<'_>) -> Table {
-    let mut entries: Vec<Entry> = table
+fn table<'t>(file: FileId, text: &str, table: DeTable<'t>) -> Table<'t> {
+    let mut entries: Vec<Entry<'_>> = table
         .into_iter()
         .map(|(key, value)| Entry {
             key_span: Span::new(file, key.span()),
-            key: key.into_inner().into_owned(),
+            key: key.into_inner(),
             node: node(file, text, value),
         })
         .collect();
@@ -59,13 +60,13 @@ fn table(file: FileId, text: &str, table: DeTable<'_>) -> Table {
     Table { entries }
 }
 
-fn node(file: FileId, text: &str, value: toml::Spanned<DeValue<'_>>) -> Node {
+fn node<'t>(file: FileId, text: &str, value: toml::Spanned<DeValue<'t>>) -> Node<'t> {
     let range = value.span();
     let span = Span::new(file, range.clone());
     let value = match value.into_inner() {
         DeValue::String(string) => {
             let raw = text.get(range).unwrap_or_default();
-            Value::Text(Text::new(string.into_owned(), raw))
+            Value::Text(Text::new(string, raw))
         }
         DeValue::Integer(integer) => whole(&integer),
         DeValue::Float(_) => Value::Float,
@@ -82,7 +83,7 @@ fn node(file: FileId, text: &str, value: toml::Spanned<DeValue<'_>>) -> Node {
     Node { span, value }
 }
 
-fn whole(integer: &DeInteger<'_>) -> Value {
+fn whole(integer: &DeInteger<'_>) -> Value<'static> {
     i64::from_str_radix(integer.as_str(), integer.radix())
         .map_or(Value::LargeInteger, Value::Integer)
 }
