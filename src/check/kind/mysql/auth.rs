@@ -1,0 +1,95 @@
+//! How a password is proved.
+
+use aws_lc_rs::digest::{self, Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
+use aws_lc_rs::rsa::{OAEP_SHA1_MGF1SHA1, OaepPublicEncryptingKey, PublicEncryptingKey};
+use rustls::pki_types::SubjectPublicKeyInfoDer;
+use rustls::pki_types::pem::PemObject;
+
+/// Twenty random bytes of the server's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Nonce([u8; 20]);
+
+impl Nonce {
+    pub(super) fn from_parts(first: &[u8], second: &[u8]) -> Option<Self> {
+        let all = [first, second].concat();
+        Some(Self(all.try_into().ok()?))
+    }
+}
+
+/// An authentication plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Plugin {
+    /// SHA-1; MariaDB's default, and that of MySQL before 8.
+    Native,
+    /// SHA-256; the default of MySQL since 8.
+    CachingSha2,
+}
+
+impl Plugin {
+    pub(super) fn named(name: &[u8]) -> Option<Self> {
+        match name {
+            b"mysql_native_password" => Some(Self::Native),
+            b"caching_sha2_password" => Some(Self::CachingSha2),
+            _ => None,
+        }
+    }
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Native => "mysql_native_password",
+            Self::CachingSha2 => "caching_sha2_password",
+        }
+    }
+
+    /// What proves that the password is known, without telling it.
+    pub(super) fn scramble(self, password: &[u8], nonce: &Nonce) -> Vec<u8> {
+        if password.is_empty() {
+            return Vec::new();
+        }
+        let hash = |parts: &[&[u8]]| hash(self.algorithm(), parts);
+        let once = hash(&[password]);
+        let twice = hash(&[once.as_ref()]);
+        let salted = match self {
+            Self::Native => hash(&[&nonce.0, twice.as_ref()]),
+            Self::CachingSha2 => hash(&[twice.as_ref(), &nonce.0]),
+        };
+        let pairs = once.as_ref().iter().zip(salted.as_ref());
+        pairs.map(|(a, b)| a ^ b).collect()
+    }
+
+    fn algorithm(self) -> &'static Algorithm {
+        match self {
+            Self::Native => &SHA1_FOR_LEGACY_USE_ONLY,
+            Self::CachingSha2 => &SHA256,
+        }
+    }
+}
+
+fn hash(algorithm: &'static Algorithm, parts: &[&[u8]]) -> digest::Digest {
+    let mut context = digest::Context::new(algorithm);
+    for part in parts {
+        context.update(part);
+    }
+    context.finish()
+}
+
+/// The password under the server's public key (PEM), for `caching_sha2_password` without TLS.
+///
+/// # Errors
+/// When that is no RSA key, or the password does not fit into it.
+pub(super) fn seal(password: &[u8], nonce: &Nonce, pem: &[u8]) -> Result<Vec<u8>, Box<str>> {
+    const NO_KEY: &str = "it sent no public key to encrypt the password with";
+    let der = SubjectPublicKeyInfoDer::from_pem_slice(pem).map_err(|_| NO_KEY)?;
+    let key = PublicEncryptingKey::from_der(&der).map_err(|_| NO_KEY)?;
+    let key = OaepPublicEncryptingKey::new(key).map_err(|_| NO_KEY)?;
+    let plain: Vec<u8> = password
+        .iter()
+        .chain(&[0])
+        .zip(nonce.0.iter().cycle())
+        .map(|(byte, mask)| byte ^ mask)
+        .collect();
+    let mut room = vec![0; key.ciphertext_size()];
+    let sealed = key.encrypt(&OAEP_SHA1_MGF1SHA1, &plain, &mut room, None);
+    let sealed = sealed.map_err(|_| "the password does not fit into its public key")?;
+    Ok(sealed.to_vec())
+}
