@@ -20,6 +20,9 @@
 mod kind;
 #[allow(dead_code, reason = "the runner lands next")]
 mod net;
+mod schedule;
+mod statistics;
+mod verdict;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};

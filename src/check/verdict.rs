@@ -1,0 +1,150 @@
+//! Rise and fall: when single answers make a verdict.
+//!
+//! ```text
+//!            rise successes in a row              fall failures in a row
+//!   Open ─────────────────────────────► Up ◄──────────────────────────── Open
+//!                                       │ ▲
+//!               fall failures in a row  ▼ │  rise successes in a row
+//!                                      Down
+//! ```
+//!
+//! A pure machine: of the answers in their order and nothing else, not even the time.
+
+use super::Verdict;
+
+/// What the answers so far say of one target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Judge {
+    verdict: Verdict,
+    /// The last answer.
+    passed: bool,
+    /// So many in a row were like it; 0 before the first.
+    streak: u32,
+}
+
+impl Judge {
+    /// One that begins with a verdict, and has heard no answer.
+    pub(crate) const fn new(verdict: Verdict) -> Self {
+        Self {
+            verdict,
+            passed: true,
+            streak: 0,
+        }
+    }
+
+    /// One more answer. Returns the verdict if it changed.
+    ///
+    /// `rise` and `fall` are at least 1; 0 is taken for 1.
+    #[must_use]
+    pub(crate) fn hear(&mut self, passed: bool, rise: u32, fall: u32) -> Option<Verdict> {
+        self.streak = if self.passed == passed {
+            self.streak.saturating_add(1)
+        } else {
+            1
+        };
+        self.passed = passed;
+        let (says, enough) = if passed {
+            (Verdict::Up, rise)
+        } else {
+            (Verdict::Down, fall)
+        };
+        if self.verdict == says || self.streak < enough {
+            return None;
+        }
+        self.verdict = says;
+        Some(says)
+    }
+
+    /// So many answers in a row were like the last one.
+    pub(crate) const fn streak(&self) -> u32 {
+        self.streak
+    }
+
+    /// Whether the verdict is open, or the last answer speaks against it: then the next answer is
+    /// wanted sooner.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        match self.verdict {
+            Verdict::Open => true,
+            Verdict::Up => self.streak > 0 && !self.passed,
+            Verdict::Down => self.streak > 0 && self.passed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn verdict() -> impl Strategy<Value = Verdict> {
+        prop_oneof![
+            Just(Verdict::Open),
+            Just(Verdict::Up),
+            Just(Verdict::Down)
+        ]
+    }
+
+    /// The definition, said in another way: look back over all answers each time.
+    fn by_definition(begin: Verdict, answers: &[bool], rise: u32, fall: u32) -> Verdict {
+        let mut verdict = begin;
+        for end in 1..=answers.len() {
+            let last_are = |passed, number: u32| {
+                let number = number.max(1) as usize;
+                end >= number && answers[end - number..end].iter().all(|a| *a == passed)
+            };
+            if last_are(true, rise) {
+                verdict = Verdict::Up;
+            } else if last_are(false, fall) {
+                verdict = Verdict::Down;
+            }
+        }
+        verdict
+    }
+
+    proptest! {
+        #[test]
+        fn the_machine_does_what_the_definition_says(
+            begin in verdict(),
+            answers in prop::collection::vec(any::<bool>(), 0..60),
+            rise in 0u32..6,
+            fall in 0u32..6,
+        ) {
+            let mut judge = Judge::new(begin);
+            let mut told = begin;
+            for (number, passed) in answers.iter().enumerate() {
+                if let Some(new) = judge.hear(*passed, rise, fall) {
+                    prop_assert_ne!(new, told, "only a change is told");
+                    told = new;
+                }
+                let heard = &answers[..=number];
+                prop_assert_eq!(told, by_definition(begin, heard, rise, fall));
+                let agrees = told == if *passed { Verdict::Up } else { Verdict::Down };
+                prop_assert_eq!(judge.is_unsettled(), !agrees);
+                let row = heard.iter().rev().take_while(|a| *a == passed).count();
+                prop_assert_eq!(judge.streak() as usize, row);
+            }
+        }
+
+        #[test]
+        fn fewer_failures_than_fall_never_take_a_server_out(fall in 2u32..10, turns in 1usize..50) {
+            let mut judge = Judge::new(Verdict::Up);
+            for _ in 0..turns {
+                for _ in 1..fall {
+                    prop_assert_eq!(judge.hear(false, 1, fall), None);
+                }
+                prop_assert_eq!(judge.hear(true, 1, fall), None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_verdict_taken_over_is_settled_until_an_answer_speaks_against_it() {
+        let mut judge = Judge::new(Verdict::Down);
+        assert!(!judge.is_unsettled());
+        assert_eq!(judge.hear(true, 2, 3), None);
+        assert!(judge.is_unsettled());
+        assert_eq!(judge.hear(true, 2, 3), Some(Verdict::Up));
+        assert!(!judge.is_unsettled());
+    }
+}
