@@ -15,14 +15,15 @@
 //!   [`Record`] and no more.
 //! - **A target is checked once**, however many services have the server.
 
-// Until the runner is there that calls them.
-#[allow(dead_code, reason = "the runner lands next")]
+mod connects;
+mod inbox;
 mod kind;
-#[allow(dead_code, reason = "the runner lands next")]
 mod net;
+mod runner;
 mod schedule;
 mod statistics;
 mod verdict;
+mod worker;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,6 +32,9 @@ use std::time::{Duration, SystemTime};
 use ipvs::ServiceKey;
 
 use crate::state::health::CheckSpec;
+
+pub use runner::Checks;
+pub use statistics::{Lateness, Statistics};
 
 /// What is checked: a spec and a place. Targets that are equal are one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -59,8 +63,8 @@ pub struct TargetId(pub u32);
 /// What the checks are told.
 #[derive(Debug)]
 pub enum Command {
-    /// Check this target from now on. The first check comes at once, within the jitter of an
-    /// interval so that ten thousand do not start together.
+    /// Check this target from now on. The first check comes at once; of many that are started
+    /// together one after the other, 5,000 a second, and at the latest after an interval.
     Start {
         /// Its number from now on.
         id: TargetId,

@@ -174,7 +174,10 @@ impl Schedule {
             return Some(*at);
         }
         let drained = Duration::try_from_secs_f64(over / (2.0 * self.rate)).unwrap_or_default();
-        Some(self.level_at.map_or(*at, |since| (*at).max(since + drained)))
+        Some(
+            self.level_at
+                .map_or(*at, |since| (*at).max(since + drained)),
+        )
     }
 
     /// A target whose check is to begin now. It is under way from then on, until

@@ -67,7 +67,10 @@ fn simulate(
             let interval = world.intervals[due.id.0 as usize];
             ends.insert((now + interval * world.takes / 1000, due.id), interval);
         }
-        let next = schedule.next().into_iter().chain(ends.keys().next().map(|(at, _)| *at));
+        let next = schedule
+            .next()
+            .into_iter()
+            .chain(ends.keys().next().map(|(at, _)| *at));
         now = next.min().expect("there are targets").max(now) + naps.up_to(world.nap);
         if let Some((at, length)) = stall
             && !stalled
@@ -157,7 +160,10 @@ fn ten_thousand_newcomers_are_lined_up_and_then_spread_over_the_interval() {
         per_tenth[usize::try_from(start.as_millis() / 100).expect("small")] += 1;
     }
     let first = per_tenth[..20].iter().max();
-    assert!(first <= Some(&520), "5,000 a second at the beginning: {first:?}");
+    assert!(
+        first <= Some(&520),
+        "5,000 a second at the beginning: {first:?}"
+    );
     for (tenth, count) in per_tenth.iter().enumerate().skip(60) {
         // 250 in the mean.
         assert!((170..=330).contains(count), "{count} in tenth {tenth}");
@@ -166,7 +172,11 @@ fn ten_thousand_newcomers_are_lined_up_and_then_spread_over_the_interval() {
 
 #[test]
 fn one_newcomer_is_checked_at_once() {
-    let started = simulate(&farm(1, Duration::from_secs(20)), Duration::from_secs(1), None);
+    let started = simulate(
+        &farm(1, Duration::from_secs(20)),
+        Duration::from_secs(1),
+        None,
+    );
     assert_eq!(started[&TargetId(0)], [Duration::ZERO]);
 }
 
@@ -180,7 +190,10 @@ fn a_machine_that_stalls_does_not_burst() {
         let started = simulate(&farm(4000, interval), lasts, Some((at, length)));
         // 2,000 a second; at most twice that, and 400 at once.
         let starts = all(&started);
-        let after: Vec<_> = starts.iter().filter(|start| **start >= at + length).collect();
+        let after: Vec<_> = starts
+            .iter()
+            .filter(|start| **start >= at + length)
+            .collect();
         for window in after.windows(1001) {
             let took = *window[1000] - *window[0];
             assert!(took >= Duration::from_millis(145), "1,000 in {took:?}");

@@ -92,7 +92,8 @@ impl Counter {
     }
 
     pub(crate) fn raise_to(&self, time: Duration) {
-        self.0.store(self.0.load(Relaxed).max(micros(time)), Relaxed);
+        self.0
+            .store(self.0.load(Relaxed).max(micros(time)), Relaxed);
     }
 
     fn get(&self) -> u64 {
@@ -180,7 +181,11 @@ mod tests {
         for micros in (0..5000).chain((0..32).flat_map(|n| [1 << n, (1 << n) + (1 << n) / 3])) {
             let number = bucket(micros);
             assert!(micros <= upper(number), "{micros}");
-            assert!(upper(number) - micros <= micros / 16, "{micros}: {}", upper(number));
+            assert!(
+                upper(number) - micros <= micros / 16,
+                "{micros}: {}",
+                upper(number)
+            );
             assert!(number == 0 || upper(number - 1) < micros, "{micros}");
         }
         assert_eq!(bucket(u64::MAX), BUCKETS - 1);

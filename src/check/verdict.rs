@@ -78,11 +78,7 @@ mod tests {
     use super::*;
 
     fn verdict() -> impl Strategy<Value = Verdict> {
-        prop_oneof![
-            Just(Verdict::Open),
-            Just(Verdict::Up),
-            Just(Verdict::Down)
-        ]
+        prop_oneof![Just(Verdict::Open), Just(Verdict::Up), Just(Verdict::Down)]
     }
 
     /// The definition, said in another way: look back over all answers each time.

@@ -28,7 +28,7 @@ mod udp;
 use std::cell::Cell;
 use std::fmt;
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
@@ -44,6 +44,15 @@ pub(crate) struct Means {
     pub(crate) patterns: Patterns,
 }
 
+/// What a kind remembers of a target from one check to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Memory {
+    /// What the agent said last, as its words hold until it says others.
+    pub(crate) advice: Advice,
+    /// Whether the agent said that the server is down, and not yet that it is up.
+    pub(crate) down: bool,
+}
+
 /// One check under way.
 #[derive(Debug)]
 pub(crate) struct Attempt<'a> {
@@ -53,6 +62,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) way: Way,
     /// What checks share.
     pub(crate) means: &'a Means,
+    /// What the kind remembers, and will.
+    pub(crate) memory: Cell<Memory>,
     stage: Cell<&'static str>,
     silence_is_well: Cell<bool>,
 }
@@ -70,7 +81,7 @@ impl Attempt<'_> {
 
     /// A TCP connection to the target.
     pub(crate) async fn connect(&self) -> Result<TcpStream, Failure> {
-        self.stage("connecting");
+        self.stage(CONNECTING);
         self.way.connect().await
     }
 }
@@ -139,39 +150,53 @@ impl From<String> for OwnFault {
     }
 }
 
+/// What is done first, by nearly all.
+pub(crate) const CONNECTING: &str = "connecting";
+
+/// Time ran out.
+pub(crate) fn timed_out(timeout: Duration, stage: &str) -> Failure {
+    Failure::new(format_args!("timed out after {timeout:?} while {stage}"))
+}
+
 /// Runs one check that began at `began`.
-pub(crate) async fn run(target: &Target, means: &Means, began: Instant) -> Report {
+pub(crate) async fn run(
+    target: &Target,
+    means: &Means,
+    memory: Memory,
+    began: Instant,
+) -> (Report, Memory) {
     let attempt = Attempt {
         target,
         way: Way::to(target),
         means,
+        memory: Cell::new(memory),
         stage: Cell::new("starting"),
         silence_is_well: Cell::new(false),
     };
     let timeout = target.spec.pace.timeout;
     let deadline = tokio::time::Instant::from_std(began + timeout);
-    match tokio::time::timeout_at(deadline, ask(&attempt)).await {
-        Ok(Ok(passed)) => Report {
+    let result = match tokio::time::timeout_at(deadline, ask(&attempt)).await {
+        Ok(result) => result,
+        Err(_) if attempt.silence_is_well.get() => Ok(Passed::default()),
+        Err(_) => Err(timed_out(timeout, attempt.stage.get())),
+    };
+    (report(result), attempt.memory.get())
+}
+
+/// A result, as others see it.
+pub(crate) fn report(result: Result<Passed, Failure>) -> Report {
+    match result {
+        Ok(passed) => Report {
             outcome: Outcome::Passed(passed.text),
             advice: passed.advice,
         },
-        Ok(Err(failure)) => Report {
+        Err(failure) => Report {
             outcome: if failure.ours {
                 Outcome::NotAsked(failure.text)
             } else {
                 Outcome::Failed(failure.text)
             },
             advice: failure.advice,
-        },
-        Err(_) if attempt.silence_is_well.get() => Report {
-            outcome: Outcome::Passed(None),
-            advice: None,
-        },
-        Err(_) => Report {
-            outcome: Outcome::Failed(
-                format!("timed out after {timeout:?} while {}", attempt.stage.get()).into(),
-            ),
-            advice: None,
         },
     }
 }

@@ -35,9 +35,9 @@ async fn check(kind: CheckKind, to: SocketAddr, millis: u64) -> Outcome {
         service_name: None,
         server_name: None,
     };
-    run(&target, &Means::default(), Instant::now())
-        .await
-        .outcome
+    let (means, memory) = (Means::default(), Memory::default());
+    let (report, _) = run(&target, &means, memory, Instant::now()).await;
+    report.outcome
 }
 
 /// Long enough for anything that happens at all.

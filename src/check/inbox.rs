@@ -1,0 +1,90 @@
+//! What the thread of the checks is told, by the daemon and by the worker.
+
+use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use super::connects::Job;
+use super::kind::Memory;
+use super::{Command, Report};
+
+/// A message.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// From the daemon.
+    Commands(Vec<Command>),
+    /// From the worker.
+    Answer(Answer),
+}
+
+/// How one check of the worker went.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) job: Job,
+    pub(crate) report: Report,
+    pub(crate) memory: Memory,
+    pub(crate) began: Instant,
+    pub(crate) took: Duration,
+}
+
+/// Messages, and the means to wake whoever reads them.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    messages: Mutex<Vec<Message>>,
+    wake: EventFd,
+    /// Whether it was woken and has not looked since: one write is enough for many messages.
+    woken: AtomicBool,
+    closed: AtomicBool,
+}
+
+impl Inbox {
+    pub(crate) fn new() -> nix::Result<Self> {
+        Ok(Self {
+            messages: Mutex::default(),
+            wake: EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?,
+            woken: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    /// What is readable, once, each time somebody wakes the reader.
+    pub(crate) const fn wake(&self) -> &EventFd {
+        &self.wake
+    }
+
+    pub(crate) fn put(&self, message: Message) {
+        self.lock().push(message);
+        self.signal();
+    }
+
+    /// Nothing is read any more.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.signal();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// All that came, in its order.
+    pub(crate) fn take(&self) -> Vec<Message> {
+        // First, so that what comes from now on wakes again.
+        self.woken.store(false, Ordering::SeqCst);
+        mem::take(&mut *self.lock())
+    }
+
+    fn signal(&self) {
+        if !self.woken.swap(true, Ordering::SeqCst) {
+            // It fails when the counter is full, and then it is signalled already.
+            let _ = self.wake.write(1);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Message>> {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,497 @@
+//! The thread that keeps the time: begins the checks, hears their answers, tells the news.
+//!
+//! ```text
+//!            ┌──────────────── inbox ◄── commands (daemon), answers (worker)
+//!            ▼
+//!   wait ► conclude ► begin what is due ─┬─► connects.rs, plain TCP, on this thread
+//!    ▲                                   ├─► worker.rs, all else
+//!    └───────────────────────────────────┘   or a lane's queue, when too many are under way
+//! ```
+//!
+//! - **It never blocks** but in its one wait.
+//! - **Due times are rounded** up to 4 ms, so that one wake-up serves many checks.
+//! - **A job's number is never used again**: an answer to a check that was stopped meanwhile finds
+//!   nobody waiting for it.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use super::connects::{Connects, Job, Landed};
+use super::inbox::{Answer, Inbox, Message};
+use super::kind::{Memory, Passed, report};
+use super::schedule::{Chance, Due, Schedule};
+use super::statistics::Counters;
+use super::verdict::Judge;
+use super::worker::Worker;
+use super::{Advice, Command, Finding, Outcome, Record, Report, Statistics, Target, TargetId};
+use crate::state::health::{CheckKind, CheckSpec};
+
+/// Wake-ups come at multiples of this.
+const TICK: Duration = Duration::from_millis(4);
+
+/// The checks: a thread that keeps the time, and one that does the longer ones. Dropping it ends
+/// both, and every check under way.
+#[derive(Debug)]
+pub struct Checks {
+    inbox: Arc<Inbox>,
+    counters: Arc<Counters>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Checks {
+    /// Starts the threads, without a target. `found` is called on the thread that keeps the time
+    /// and must not block.
+    ///
+    /// It raises this process's soft limit of descriptors, as far as the hard one allows.
+    ///
+    /// # Errors
+    ///
+    /// When there is no descriptor or thread left.
+    pub fn start(found: impl FnMut(Finding) + Send + 'static) -> io::Result<Self> {
+        let limits = Limits::raise()?;
+        let inbox = Arc::new(Inbox::new()?);
+        let counters = Arc::new(Counters::default());
+        counters
+            .most_under_way
+            .set(limits.connections + limits.programs);
+        let now = Instant::now();
+        let runner = Runner {
+            entries: HashMap::new(),
+            jobs: HashMap::new(),
+            last_job: 0,
+            schedule: Schedule::new(Chance::new(seed())),
+            connects: Connects::new(inbox.wake())?,
+            worker: Worker::start(Arc::clone(&inbox))?,
+            connections: Lane::new(limits.connections),
+            programs: Lane::new(limits.programs),
+            zero: now,
+            clock: (now, SystemTime::now()),
+            inbox: Arc::clone(&inbox),
+            counters: Arc::clone(&counters),
+            found,
+        };
+        let thread = thread::Builder::new()
+            .name("checks".into())
+            .spawn(move || runner.run())?;
+        Ok(Self {
+            inbox,
+            counters,
+            thread: Some(thread),
+        })
+    }
+
+    /// Starts and stops targets. Does not wait.
+    pub fn send(&self, commands: Vec<Command>) {
+        self.inbox.put(Message::Commands(commands));
+    }
+
+    /// How well the checks keep their time, since they were started.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.counters.read()
+    }
+}
+
+impl Drop for Checks {
+    fn drop(&mut self) {
+        self.inbox.close();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// How many checks may be under way at a time.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    connections: usize,
+    programs: usize,
+}
+
+impl Limits {
+    /// As many as there are descriptors for, when the soft limit is as high as it may be.
+    fn raise() -> io::Result<Self> {
+        // Not to the hard limit where that is a thousand million: programs that close every
+        // descriptor there could be would take minutes.
+        const ENOUGH: u64 = 65_536;
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+        let wanted = hard.min(ENOUGH);
+        let limit = if soft < wanted {
+            setrlimit(Resource::RLIMIT_NOFILE, wanted, hard)?;
+            wanted
+        } else {
+            soft.min(ENOUGH)
+        };
+        let all = usize::try_from(limit).unwrap_or(usize::MAX);
+        // A program takes its pipe, its pidfd, and for a moment what it is started with.
+        let programs = (all / 64).clamp(4, 256);
+        let others = all / 8 + programs * 6;
+        Ok(Self {
+            connections: all.saturating_sub(others).max(16),
+            programs,
+        })
+    }
+}
+
+/// Checks of one sort, of which only so many may be under way.
+#[derive(Debug)]
+struct Lane {
+    most: usize,
+    under_way: usize,
+    queue: VecDeque<Due>,
+}
+
+impl Lane {
+    const fn new(most: usize) -> Self {
+        Self {
+            most,
+            under_way: 0,
+            queue: VecDeque::new(),
+        }
+    }
+}
+
+/// A target, and what is known of it.
+#[derive(Debug)]
+struct Entry {
+    target: Arc<Target>,
+    record: Arc<Record>,
+    judge: Judge,
+    memory: Memory,
+    advice: Option<Advice>,
+    under_way: Option<Job>,
+    gap: Duration,
+}
+
+/// A check under way.
+#[derive(Debug)]
+struct UnderWay {
+    due: Due,
+    began: Instant,
+    program: bool,
+}
+
+struct Runner<F> {
+    entries: HashMap<TargetId, Entry>,
+    jobs: HashMap<Job, UnderWay>,
+    last_job: Job,
+    schedule: Schedule,
+    connects: Connects,
+    worker: Worker,
+    connections: Lane,
+    programs: Lane,
+    /// Ticks are counted from here.
+    zero: Instant,
+    /// What time it was on the wall, not long ago.
+    clock: (Instant, SystemTime),
+    inbox: Arc<Inbox>,
+    counters: Arc<Counters>,
+    found: F,
+}
+
+impl<F: FnMut(Finding)> Runner<F> {
+    fn run(mut self) {
+        let mut landed = Vec::new();
+        let mut now = Instant::now();
+        loop {
+            let due = self.schedule.next().map(|at| self.round_up(at));
+            let until = due.into_iter().chain(self.connects.next_deadline()).min();
+            let woken = match self.connects.wait(until, now, &mut landed) {
+                Ok(waited) => {
+                    now = waited.now;
+                    waited.woken
+                }
+                Err(error) => {
+                    // Only memory can be missing. Better late than in a loop.
+                    tracing::error!(%error, "the checks cannot wait for their sockets");
+                    thread::sleep(Duration::from_millis(100));
+                    now = Instant::now();
+                    true
+                }
+            };
+            for landed in landed.drain(..) {
+                self.land(landed, now);
+            }
+            if woken {
+                if self.inbox.is_closed() {
+                    return;
+                }
+                self.hear(now);
+            }
+            self.begin_what_is_due(now);
+            self.count();
+        }
+    }
+
+    /// The next tick at or after `at`.
+    fn round_up(&self, at: Instant) -> Instant {
+        let since = at.saturating_duration_since(self.zero);
+        let over = since.as_nanos() % TICK.as_nanos();
+        let over = Duration::from_nanos(u64::try_from(over).unwrap_or(0));
+        if over.is_zero() {
+            at
+        } else {
+            at + (TICK - over)
+        }
+    }
+
+    fn hear(&mut self, now: Instant) {
+        for message in self.inbox.take() {
+            match message {
+                Message::Commands(commands) => {
+                    for command in commands {
+                        self.obey(command, now);
+                    }
+                }
+                Message::Answer(answer) => self.answer(answer, now),
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Start {
+                id,
+                target,
+                verdict,
+                record,
+            } => {
+                self.stop(id);
+                let pace = target.spec.pace;
+                let judge = Judge::new(verdict);
+                let interval = interval(&target.spec, judge);
+                self.schedule.start(id, interval, pace.jitter, now);
+                let entry = Entry {
+                    target: Arc::new(target),
+                    record,
+                    judge,
+                    memory: Memory::default(),
+                    advice: None,
+                    under_way: None,
+                    gap: Duration::ZERO,
+                };
+                self.entries.insert(id, entry);
+            }
+            Command::Stop(id) => self.stop(id),
+        }
+    }
+
+    fn stop(&mut self, id: TargetId) {
+        self.schedule.stop(id);
+        let under_way = self.entries.remove(&id).and_then(|entry| entry.under_way);
+        if let Some(job) = under_way {
+            self.connects.cancel(job);
+            self.worker.cancel(job);
+            self.forget(job);
+        }
+    }
+
+    /// A check is under way no longer.
+    fn forget(&mut self, job: Job) -> Option<UnderWay> {
+        let under_way = self.jobs.remove(&job)?;
+        self.lane(under_way.program).under_way -= 1;
+        Some(under_way)
+    }
+
+    const fn lane(&mut self, program: bool) -> &mut Lane {
+        if program {
+            &mut self.programs
+        } else {
+            &mut self.connections
+        }
+    }
+
+    fn begin_what_is_due(&mut self, now: Instant) {
+        for program in [false, true] {
+            while let Some(due) = self.next_queued(program) {
+                self.begin(due, program, now);
+            }
+        }
+        while let Some(due) = self.schedule.pop(now) {
+            let Some(entry) = self.entries.get(&due.id) else {
+                continue;
+            };
+            let program = matches!(entry.target.spec.kind, CheckKind::Exec(_));
+            let lane = self.lane(program);
+            if lane.under_way >= lane.most {
+                lane.queue.push_back(due);
+                self.counters.held.add_one();
+            } else {
+                self.begin(due, program, now);
+            }
+        }
+    }
+
+    fn next_queued(&mut self, program: bool) -> Option<Due> {
+        let lane = self.lane(program);
+        if lane.under_way >= lane.most {
+            return None;
+        }
+        lane.queue.pop_front()
+    }
+
+    fn begin(&mut self, due: Due, program: bool, now: Instant) {
+        // It may have been stopped in the queue, and even started again, and be waiting twice.
+        let Some(entry) = self.entries.get_mut(&due.id) else {
+            return;
+        };
+        if entry.under_way.is_some() {
+            return;
+        }
+        self.last_job += 1;
+        let job = self.last_job;
+        entry.under_way = Some(job);
+        if let Some(gap) = self.schedule.began(due, now) {
+            entry.gap = entry.gap.max(gap);
+            self.counters.longest_gap.raise_to(gap);
+        }
+        self.counters.started.add_one();
+        let target = Arc::clone(&entry.target);
+        let memory = entry.memory;
+        let under_way = UnderWay {
+            due,
+            began: now,
+            program,
+        };
+        self.jobs.insert(job, under_way);
+        self.lane(program).under_way += 1;
+        if is_plain(&target.spec) {
+            self.counters
+                .lateness
+                .add(now.saturating_duration_since(due.at));
+            if let Some(landed) = self.connects.begin(job, &target, now) {
+                self.land(landed, now);
+            }
+        } else {
+            self.worker.run(job, target, memory);
+        }
+    }
+
+    fn land(&mut self, landed: Landed, now: Instant) {
+        let result = landed.result.map(|()| Passed::default());
+        self.conclude(landed.job, report(result), None, landed.took, now);
+    }
+
+    fn answer(&mut self, answer: Answer, now: Instant) {
+        if let Some(under_way) = self.jobs.get(&answer.job) {
+            let late = answer.began.saturating_duration_since(under_way.due.at);
+            self.counters.lateness.add(late);
+        }
+        let memory = Some(answer.memory);
+        self.conclude(answer.job, answer.report, memory, answer.took, now);
+    }
+
+    fn conclude(
+        &mut self,
+        job: Job,
+        report: Report,
+        memory: Option<Memory>,
+        took: Duration,
+        now: Instant,
+    ) {
+        let Some(under_way) = self.forget(job) else {
+            return;
+        };
+        let id = under_way.due.id;
+        let at = self.wall_clock(under_way.began);
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        entry.under_way = None;
+        entry.memory = memory.unwrap_or(entry.memory);
+        let pace = entry.target.spec.pace;
+        let (passed, text) = match report.outcome {
+            Outcome::Passed(text) => (Some(true), text),
+            Outcome::Failed(text) => (Some(false), Some(text)),
+            Outcome::NotAsked(text) => (None, Some(text)),
+        };
+        let counted = match passed {
+            Some(true) => &self.counters.passed,
+            Some(false) => &self.counters.failed,
+            None => &self.counters.not_asked,
+        };
+        counted.add_one();
+        let verdict = passed.and_then(|passed| entry.judge.hear(passed, pace.rise, pace.fall));
+        let judge = entry.judge;
+        if let Some(verdict) = verdict {
+            let reason = match &text {
+                Some(text) => Arc::from(&**text),
+                None => format!("{} checks in a row passed", judge.streak()).into(),
+            };
+            (self.found)(Finding::Judged {
+                target: id,
+                verdict,
+                reason,
+            });
+        }
+        if let Some(advice) = report.advice
+            && entry.advice != Some(advice)
+        {
+            entry.advice = Some(advice);
+            (self.found)(Finding::Advised { target: id, advice });
+        }
+        let gap = entry.gap;
+        entry.record.update(|seen| {
+            seen.at = Some(at);
+            seen.took = took;
+            seen.text = text;
+            seen.longest_gap = gap;
+            let Some(passed) = passed else { return };
+            seen.passed = passed;
+            seen.streak = judge.streak();
+            if passed {
+                seen.successes += 1;
+            } else {
+                seen.failures += 1;
+            }
+        });
+        self.schedule
+            .finished(id, interval(&entry.target.spec, judge), now);
+    }
+
+    /// When an instant was, on the wall's clock, which is asked once a second.
+    fn wall_clock(&mut self, at: Instant) -> SystemTime {
+        let (then, time) = self.clock;
+        if at.saturating_duration_since(then) > Duration::from_secs(1) {
+            self.clock = (Instant::now(), SystemTime::now());
+        }
+        let since = at.saturating_duration_since(then);
+        time + since
+    }
+
+    fn count(&self) {
+        let counters = &self.counters;
+        counters.targets.set(self.schedule.len());
+        counters.under_way.set(self.jobs.len());
+        counters
+            .waiting
+            .set(self.connections.queue.len() + self.programs.queue.len());
+    }
+}
+
+/// Whether a check only connects.
+const fn is_plain(spec: &CheckSpec) -> bool {
+    match &spec.kind {
+        CheckKind::Tcp(tcp) => tcp.send.is_empty() && tcp.expect.is_none() && !spec.at.through,
+        _ => false,
+    }
+}
+
+fn interval(spec: &CheckSpec, judge: Judge) -> Duration {
+    if judge.is_unsettled() {
+        spec.pace.fast_interval
+    } else {
+        spec.pace.interval
+    }
+}
+
+/// A different one at each start, so that directors with the same file do not march in step.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
+}

@@ -1,0 +1,19 @@
+//! Health checks of small servers on loopback, through the room's public side.
+//!
+//! ```text
+//! ask.rs     one check, asked of one place: what came out
+//! serve.rs   servers that do as they should, and others
+//! ```
+//!
+//! No port is fixed and no time is asserted; where a test waits, the wait has a generous end.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+mod ask;
+mod runner;
+mod serve;
+mod tcp;
