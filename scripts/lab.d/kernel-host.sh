@@ -17,6 +17,8 @@ lab_check() {
     "$here/deps" lab
 }
 
+lab_began() { true; }
+
 lab_start() {
     # --fork and --pid: whatever the command leaves running ends with it.
     # shellcheck disable=SC2016 # the inner shell expands it

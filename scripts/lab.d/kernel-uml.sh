@@ -4,7 +4,7 @@
 #   this machine                         the guest
 #   linux.uml, an ordinary process       kernel 6.1 with every ip_vs module, one processor
 #   / (hostfs, read-only)           ---> lower layer of an overlay, the upper one is memory
-#   $run (hostfs)                   ---> /run/lab: command, status, rw
+#   $run (hostfs)                   ---> /run/lab: command, status, mounts
 #   --rw DIR, $LAB_OUT (hostfs)     ---> the same path
 #   descriptors 3 and 4             <--- /dev/tty1, /dev/tty2: the command's stdout and stderr
 #   $run/console                    <--- /dev/tty0: the kernel's messages
@@ -13,8 +13,11 @@ lab_check() {
     "$here/deps" lab
 }
 
+lab_began() { true; }
+
 lab_start() {
-    printf '%s\n' "${rw[@]+"${rw[@]}"}" >"$run/rw"
+    local dir
+    for dir in ${rw[@]+"${rw[@]}"}; do echo "none $dir hostfs $dir"; done >"$run/mounts"
 
     # The guest's memory is a deleted sparse file, in /dev/shm if that can hold it.
     local room wanted
@@ -33,7 +36,7 @@ lab_start() {
     # lsm: none; an empty list lets every layer of security policy out.
     exec setpriv --pdeathsig TERM timeout --kill-after=5 "$limit" \
         setpriv --pdeathsig TERM ${pinned[@]+"${pinned[@]}"} linux.uml \
-        "mem=$mem" root=/dev/root rootfstype=hostfs rootflags=/ ro "init=$here/lab.d/guest-init" \
+        "mem=$mem" root=/dev/root rootfstype=hostfs rootflags=/ ro "init=$here/lab.d/uml-root" \
         "uml_dir=$run/uml/" umid=guest "hostname=lab" "lab_run=$run" "lab_streams=$streams" \
         con=null con0=null,fd:1 con1=null,fd:3 con2=null,fd:4 ssl=null \
         initcall_blacklist=raid6_select_algo lsm= selinux=0 quiet panic=-1

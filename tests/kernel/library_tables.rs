@@ -7,6 +7,7 @@ use ipvs::{
     TunnelFlags, TunnelKind, Version, Weight,
 };
 
+use crate::lab::has_module;
 use crate::library_rig::{at, configured, connect, inside, run, web};
 
 fn mark(family: Family, mark: u32) -> ServiceKey {
@@ -195,8 +196,12 @@ fn all_services() -> Vec<Service> {
     let mut port = 0u16;
     let schedulers = [
         "rr", "wrr", "lc", "wlc", "fo", "ovf", "lblc", "lblcr", "dh", "sh", "sed", "nq", "mh",
-        "none",
+        "none", "twos",
     ];
+    // Debian's kernels have it from 6.12 on.
+    let schedulers = schedulers
+        .iter()
+        .filter(|name| **name != "twos" || has_module("ip_vs_twos"));
     let mut add = |service: &dyn Fn(u16) -> Service| {
         port += 1;
         services.push(service(port));
@@ -212,7 +217,7 @@ fn all_services() -> Vec<Service> {
         &|port| mark(Family::V6, u32::MAX - u32::from(port)),
     ];
     for key in kinds {
-        for scheduler in schedulers {
+        for scheduler in schedulers.clone() {
             add(&|port| Service::new(key(port), name(scheduler)));
         }
         for bits in [0, 1, 4, 8, 0x10, 0x20, 0x3d, 0x8000_0000] {

@@ -21,6 +21,7 @@ mod library_rig;
 mod library_socket;
 mod library_tables;
 mod live;
+mod processors;
 mod rig;
 mod schedulers;
 mod smoke;

@@ -55,6 +55,7 @@ pub(crate) use ask::{Answer, Answers, Ask, Connection};
 pub(crate) use drawing::{Drawing, Sketch};
 pub(crate) use host::Host;
 pub(crate) use lan::{Lan, LanBuilder};
+pub(crate) use modules::has_module;
 pub(crate) use netns::Netns;
 pub(crate) use program::{Outcome, Process};
 pub(crate) use serve::Server;

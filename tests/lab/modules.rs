@@ -31,6 +31,13 @@ const MODULES: [&str; 17] = [
     "nf_tables",
 ];
 
+/// Whether the kernel has a module of that name, loaded or not. What is built in counts too.
+pub(crate) fn has_module(name: &str) -> bool {
+    let mut modprobe = Command::new("modprobe");
+    modprobe.args(["--quiet", "--dry-run", name]);
+    program::complete(modprobe, b"").success()
+}
+
 /// Loads them, the first time that it is called. What is built in or missing is passed over: who
 /// needs a missing one says so better.
 pub(super) fn load() {

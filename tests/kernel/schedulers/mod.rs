@@ -1,6 +1,7 @@
-//! The 13 schedulers of Linux 6.1: each spreads real traffic as its algorithm says.
+//! The schedulers, 13 in Debian's Linux 6.1 and 14 from 6.12 on: each spreads real traffic as its algorithm says.
 //!
-//! An expectation is worked out in the test by a model of the algorithm, never copied from a run:
+//! An expectation is worked out in the test by a model of the algorithm, never copied from a run
+//! (`twos` draws lots; its test says how unlikely a failure is):
 //!
 //! ```text
 //!   counted.rs   rr, wrr, lc, wlc, sed, nq, fo, ovf: from weights and connections
@@ -12,6 +13,7 @@
 //!   locality.rs  lblc lblcr     one server for each destination, until it is overloaded
 //!   hashing.rs   dh sh          tables of 256 places
 //!   maglev.rs    mh             a table of 4093 places
+//!   twos.rs      twos           two at random, the less loaded of them
 //! ```
 //!
 //! Every scheduler is tested with a server at weight 0 as well. The counting ones never choose it;
@@ -32,3 +34,4 @@ mod locality;
 mod maglev;
 mod overflow;
 mod rotation;
+mod twos;

@@ -3,16 +3,17 @@
 use std::fs;
 
 use super::{DIRECTOR, Desk, Tables, lone, web};
-use crate::lab::{Host, Lan, Tcp, V4};
+use crate::lab::{Host, Lan, Tcp, V4, has_module};
 
-const SCHEDULERS: [&str; 13] = [
-    "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh",
+const SCHEDULERS: [&str; 14] = [
+    "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh", "twos",
 ];
 
 /// Lines for `ipvsadm -R`: whatever it can build.
 fn everything() -> String {
     let mut lines = String::new();
-    for (number, scheduler) in SCHEDULERS.iter().enumerate() {
+    let there = |scheduler: &&&str| has_module(&format!("ip_vs_{scheduler}"));
+    for (number, scheduler) in SCHEDULERS.iter().filter(there).enumerate() {
         let service = format!("-t 10.0.4.{number}:80");
         lines.push_str(&format!(
             "-A {service} -s {scheduler}\n-a {service} -r 10.0.5.{number}:80 -m -w {number}\n"
