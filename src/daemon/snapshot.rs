@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use ipvs::{Server, ServerKey, Service, ServiceKey};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::operator::Setting;
@@ -102,7 +102,7 @@ impl ServerStatus {
 }
 
 /// What a server is there for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// For the clients.
@@ -114,7 +114,7 @@ pub enum Role {
 }
 
 /// How a server is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ServerState {
     /// Well, with its full weight.
@@ -207,8 +207,17 @@ impl Board {
     #[must_use]
     pub fn events(&self, from: u64) -> (Vec<Arc<Event>>, u64) {
         let inner = self.lock();
-        let events = inner.events.iter().filter(|event| event.id >= from);
+        // Their numbers are without gaps.
+        let first = inner.events.front().map_or(inner.next, |event| event.id);
+        let skipped = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX);
+        let events = inner.events.iter().skip(skipped);
         (events.cloned().collect(), inner.next)
+    }
+
+    /// The number that the next event will have.
+    #[must_use]
+    pub fn next_event(&self) -> u64 {
+        self.lock().next
     }
 
     /// Waits for a new picture or event, for at most so long.

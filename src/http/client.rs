@@ -1,0 +1,285 @@
+//! The command line's side of the control socket.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use nix::unistd::{Gid, Group};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+use tokio::runtime::{self, Runtime};
+
+use super::api::{Line, Problem, VERSION_HEADER, Version};
+use crate::daemon::operator::{Answer, Refusal};
+
+/// How long connecting may take.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// How long the answer to a question, or to a request, may take to begin and to arrive: longer
+/// than the server waits for the core.
+const TIME: Duration = Duration::from_secs(150);
+/// A follower who hears nothing for so long has lost the director: three heartbeats.
+const SILENCE: Duration = Duration::from_secs(45);
+/// The largest answer, in bytes: ten times that of forty thousand servers.
+const SIZE: usize = 512 * 1024 * 1024;
+/// The longest line of a stream, in bytes.
+const LINE: usize = 1024 * 1024;
+
+/// A director that runs, as its control socket shows it.
+#[derive(Debug)]
+pub struct Client {
+    socket: PathBuf,
+    runtime: Runtime,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody listens.
+    #[error(
+        "no director runs here (nobody answers on {socket}); start it with `director run FILE`, \
+         or name its socket with --socket"
+    )]
+    NotRunning {
+        /// The socket.
+        socket: PathBuf,
+    },
+    /// This user may not.
+    #[error("you may not use {socket}: {who} may")]
+    Denied {
+        /// The socket.
+        socket: PathBuf,
+        /// Who may.
+        who: String,
+    },
+    /// The director said no.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// What came is not what this program understands.
+    #[error("cannot understand the answer on {socket}: {cause}{}", other(.version.as_deref()))]
+    Strange {
+        /// The socket.
+        socket: PathBuf,
+        /// What is strange.
+        cause: String,
+        /// The version of who answers, if it said so.
+        version: Option<String>,
+    },
+    /// It took too long, or broke off.
+    #[error("lost the director on {socket}: {cause}")]
+    Lost {
+        /// The socket.
+        socket: PathBuf,
+        /// How.
+        cause: String,
+    },
+    /// This program could not ask.
+    #[error("cannot use the control socket")]
+    Io(#[from] io::Error),
+}
+
+impl Client {
+    /// A client of the director at that socket. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// When the system has no descriptors left.
+    pub fn new(socket: &Path) -> Result<Self, ClientError> {
+        Ok(Self {
+            socket: socket.to_owned(),
+            runtime: runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?,
+        })
+    }
+
+    /// Which director it is; `None` if none runs.
+    ///
+    /// # Errors
+    /// [`ClientError`], but not [`ClientError::NotRunning`].
+    pub fn version(&self) -> Result<Option<Version>, ClientError> {
+        match self.get("/v1/version") {
+            Ok(version) => Ok(Some(version)),
+            Err(ClientError::NotRunning { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks for something, such as `/v1/status`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.runtime
+            .block_on(self.whole(Method::GET, path, Bytes::new()))
+    }
+
+    /// Asks the director to do something.
+    ///
+    /// # Errors
+    /// [`ClientError`]; [`ClientError::Refused`] says that nothing was done.
+    pub fn post(&self, path: &str, body: &impl Serialize) -> Result<Answer, ClientError> {
+        let body = serde_json::to_vec(body).map_err(io::Error::other)?;
+        self.runtime
+            .block_on(self.whole(Method::POST, path, body.into()))
+    }
+
+    /// Reads a stream of lines until it ends or `each` has enough.
+    ///
+    /// # Errors
+    /// [`ClientError`]; [`ClientError::Lost`] when the director went away.
+    pub fn lines(
+        &self,
+        path: &str,
+        mut each: impl FnMut(Line) -> ControlFlow<()>,
+    ) -> Result<(), ClientError> {
+        self.runtime.block_on(async {
+            let response = self.ask(Method::GET, path, Bytes::new()).await?;
+            let version = version_of(&response);
+            let mut body = response.into_body();
+            let mut text = Vec::new();
+            loop {
+                let frame = tokio::time::timeout(SILENCE, body.frame()).await;
+                let Some(frame) = frame.map_err(|_| self.lost("it is silent"))? else {
+                    return Ok(());
+                };
+                let frame = frame.map_err(|error| self.lost(&error))?;
+                text.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+                while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
+                    let line: Vec<u8> = text.drain(..=end).collect();
+                    let line = serde_json::from_slice(&line)
+                        .map_err(|error| self.strange(&error, version.clone()))?;
+                    if each(line).is_break() {
+                        return Ok(());
+                    }
+                }
+                if text.len() > LINE {
+                    return Err(self.strange("a line without an end", version));
+                }
+            }
+        })
+    }
+
+    async fn whole<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<T, ClientError> {
+        let response = self.ask(method, path, body).await?;
+        let version = version_of(&response);
+        let bytes = self.collect(response).await?;
+        serde_json::from_slice(&bytes).map_err(|error| self.strange(&error, version))
+    }
+
+    /// The answer, when it is not an error.
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Response<Incoming>, ClientError> {
+        let stream = tokio::time::timeout(CONNECT_TIME, UnixStream::connect(&self.socket))
+            .await
+            .map_err(|_| self.lost("it does not take connections"))?
+            .map_err(|error| self.unreachable(&error))?;
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(hyper::header::HOST, "director")
+            .body(Full::new(body))
+            .map_err(io::Error::other)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| self.lost(&error))?;
+        // Ends with the answer: each connection is for one.
+        tokio::spawn(connection);
+        let response = tokio::time::timeout(TIME, sender.send_request(request))
+            .await
+            .map_err(|_| self.lost("it does not answer"))?
+            .map_err(|error| self.lost(&error))?;
+        if response.status() == StatusCode::OK {
+            return Ok(response);
+        }
+        let version = version_of(&response);
+        let status = response.status();
+        let bytes = self.collect(response).await?;
+        Err(match serde_json::from_slice::<Problem>(&bytes) {
+            Ok(problem) => ClientError::Refused(problem.error),
+            Err(_) => self.strange(&format!("HTTP status {status}"), version),
+        })
+    }
+
+    async fn collect(&self, response: Response<Incoming>) -> Result<Bytes, ClientError> {
+        let body = Limited::new(response.into_body(), SIZE).collect();
+        let body = tokio::time::timeout(TIME, body).await;
+        let body = body.map_err(|_| self.lost("the answer does not end"))?;
+        Ok(body.map_err(|error| self.lost(&error))?.to_bytes())
+    }
+
+    fn unreachable(&self, error: &io::Error) -> ClientError {
+        let socket = self.socket.clone();
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                ClientError::NotRunning { socket }
+            }
+            io::ErrorKind::PermissionDenied => ClientError::Denied {
+                who: who_may(&socket),
+                socket,
+            },
+            _ => self.lost(error),
+        }
+    }
+
+    fn lost(&self, cause: &(impl ToString + ?Sized)) -> ClientError {
+        ClientError::Lost {
+            socket: self.socket.clone(),
+            cause: cause.to_string(),
+        }
+    }
+
+    fn strange(&self, cause: &(impl ToString + ?Sized), version: Option<String>) -> ClientError {
+        ClientError::Strange {
+            socket: self.socket.clone(),
+            cause: cause.to_string(),
+            version,
+        }
+    }
+}
+
+fn version_of(response: &Response<Incoming>) -> Option<String> {
+    let version = response.headers().get(VERSION_HEADER)?.to_str().ok()?;
+    Some(version.to_owned())
+}
+
+/// What to say of a director of another version.
+fn other(version: Option<&str>) -> String {
+    let own = env!("CARGO_PKG_VERSION");
+    match version {
+        Some(version) if version != own => format!(
+            "; the director there is version {version} and this program is {own}: restart it, or \
+             use its own program"
+        ),
+        Some(_) => String::new(),
+        None => "; is it a director's?".to_owned(),
+    }
+}
+
+fn who_may(socket: &Path) -> String {
+    // The directory may be closed to this user too.
+    let Ok(found) = std::fs::metadata(socket) else {
+        return "root".to_owned();
+    };
+    match Group::from_gid(Gid::from_raw(found.gid())) {
+        Ok(Some(group)) if group.name != "root" => {
+            format!("root and members of the group `{}`", group.name)
+        }
+        _ => "root".to_owned(),
+    }
+}

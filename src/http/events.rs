@@ -1,0 +1,87 @@
+//! Events as a stream of lines, for as long as somebody reads them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use serde_json::json;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use super::director::Director;
+use super::stream::{Gone, Sink};
+
+/// So often a follower hears something, be it that there is nothing.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Where a stream begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum From {
+    /// With the event of this number.
+    Number(u64),
+    /// With so many that have been.
+    Last(u64),
+}
+
+/// The events from there on; with a permit, those that come too.
+pub(super) fn lines(
+    director: Arc<dyn Director>,
+    from: From,
+    follow: Option<OwnedSemaphorePermit>,
+) -> Body {
+    let (sink, body) = Sink::new();
+    tokio::spawn(async move {
+        // That nobody reads any more ends it.
+        let _ = send(&director, &sink, from, follow.is_some()).await;
+        drop(follow);
+    });
+    body
+}
+
+async fn send(
+    director: &Arc<dyn Director>,
+    sink: &Sink,
+    from: From,
+    follow: bool,
+) -> Result<(), Gone> {
+    let board = director.board();
+    let mut changes = board.changes();
+    let next = board.next_event();
+    let mut from = match from {
+        // It has not come yet: it is of the time before a restart, and all are new.
+        From::Number(number) if number > next => 0,
+        From::Number(number) => number,
+        From::Last(count) => next.saturating_sub(count),
+    };
+    let mut silent_until = Instant::now();
+    loop {
+        changes.mark_unchanged();
+        let (events, next) = board.events(from);
+        let first = events.first().map_or(next, |event| event.id);
+        if first > from {
+            let missed = json!({ "missed": first - from, "next": first });
+            sink.send(format!("{missed}\n").into_bytes()).await?;
+        }
+        for event in events {
+            // Numbers and strings: this cannot fail.
+            let mut line = serde_json::to_vec(&*event).unwrap_or_default();
+            line.push(b'\n');
+            sink.send(line).await?;
+        }
+        from = next;
+        if !follow || Instant::now() >= silent_until {
+            let line = format!("{}\n", json!({ "next": next }));
+            sink.send(line.into_bytes()).await?;
+            silent_until = Instant::now() + HEARTBEAT;
+        }
+        if !follow {
+            return Ok(());
+        }
+        tokio::select! {
+            // An error says that the board is gone, and the director with it.
+            changed = changes.changed() => changed.map_err(|_| Gone)?,
+            () = tokio::time::sleep_until(silent_until) => {}
+            () = sink.closed() => return Err(Gone),
+        }
+    }
+}

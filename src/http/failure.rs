@@ -1,0 +1,64 @@
+//! What is answered instead, always as `{"error": {"kind": ..., "message": ...}}`.
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::api::Problem;
+use crate::daemon::operator::{Refusal, RefusalKind};
+
+/// An answer that is an error.
+#[derive(Debug)]
+pub(super) struct Failure {
+    status: StatusCode,
+    error: Refusal,
+}
+
+impl Failure {
+    /// The request makes no sense.
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Refusal::new(RefusalKind::Invalid, message).into()
+    }
+
+    /// There is no such thing.
+    pub(super) fn not_found(message: impl Into<String>) -> Self {
+        Refusal::new(RefusalKind::NotFound, message).into()
+    }
+
+    /// Not now.
+    pub(super) fn unavailable(message: impl Into<String>) -> Self {
+        Refusal::new(RefusalKind::Unavailable, message).into()
+    }
+
+    /// The same under another HTTP status.
+    pub(super) fn status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// What is sent.
+    pub(super) fn text(self) -> String {
+        let problem = Problem { error: self.error };
+        // Strings and a word: this cannot fail.
+        serde_json::to_string(&problem).unwrap_or_default() + "\n"
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(error: Refusal) -> Self {
+        let status = match error.kind {
+            RefusalKind::NotFound => StatusCode::NOT_FOUND,
+            RefusalKind::Invalid => StatusCode::BAD_REQUEST,
+            RefusalKind::Refused => StatusCode::CONFLICT,
+            RefusalKind::Kernel => StatusCode::BAD_GATEWAY,
+            RefusalKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self { status, error }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let json = [(header::CONTENT_TYPE, "application/json")];
+        (self.status, json, self.text()).into_response()
+    }
+}

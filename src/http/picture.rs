@@ -1,0 +1,119 @@
+//! The core's picture in the words of the interface.
+
+use std::time::SystemTime;
+
+use ipvs::{ServiceFlags, ServiceKey};
+
+use super::api;
+use crate::daemon::operator::Setting;
+use crate::daemon::snapshot::{ServerStatus, ServiceStatus, Snapshot};
+
+pub(super) fn head(snapshot: &Snapshot, now: SystemTime) -> api::Head {
+    let disabled = snapshot.disabled.iter();
+    api::Head {
+        revision: snapshot.revision,
+        now: api::unix(now),
+        file: snapshot.file.to_string(),
+        started: snapshot.started.map(api::unix),
+        loaded: snapshot.loaded.map(api::unix),
+        reconciled: snapshot.reconciled.map(api::unix),
+        rejected: snapshot.rejected.as_deref().map(str::to_owned),
+        trouble: snapshot.trouble.as_deref().map(str::to_owned),
+        foreign: snapshot.foreign.to_vec(),
+        disabled: disabled
+            .map(|(address, set)| api::Disabled {
+                address: *address,
+                setting: setting(set, None),
+            })
+            .collect(),
+    }
+}
+
+pub(super) fn service(listen: ServiceKey, status: &ServiceStatus) -> api::Service {
+    let service = &status.service;
+    let persistent = service.flags.contains(ServiceFlags::PERSISTENT);
+    api::Service {
+        name: status.name.to_string(),
+        listen,
+        scheduler: service.scheduler.to_string(),
+        persistence: persistent.then_some(service.timeout),
+        up: status.up,
+        declared: status.declared,
+        min_healthy: status.min_healthy,
+        panic: status.panic,
+        leaving: status.leaving,
+        servers: status.servers.iter().map(server).collect(),
+    }
+}
+
+fn server(status: &ServerStatus) -> api::Server {
+    let weight = status.weight.as_ref();
+    api::Server {
+        name: status.name.as_deref().map(str::to_owned),
+        address: status.key(),
+        role: status.role,
+        state: status.state,
+        weight: status.server.map(|server| server.weight.get()),
+        declared_weight: status.as_declared.weight.get(),
+        reason: status.reason.to_string(),
+        since: api::unix(status.since),
+        until: status.until.map(api::unix),
+        drain: status.drain.as_ref().map(|set| setting(set, None)),
+        weight_set: weight.map(|set| setting(set, Some(set.value))),
+        checks: status
+            .checks
+            .iter()
+            .map(|(spec, record)| {
+                let seen = record.seen();
+                api::Check {
+                    kind: spec.kind.name().to_owned(),
+                    passed: seen.at.map(|_| seen.passed),
+                    text: seen.text.map(String::from),
+                    at: seen.at.map(api::unix),
+                    took_ms: milliseconds(seen.took),
+                    streak: seen.streak,
+                    successes: seen.successes,
+                    failures: seen.failures,
+                    interval_ms: milliseconds(spec.pace.interval),
+                    longest_gap_ms: milliseconds(seen.longest_gap),
+                }
+            })
+            .collect(),
+    }
+}
+
+fn setting<T>(set: &Setting<T>, weight: Option<u32>) -> api::Setting {
+    api::Setting {
+        weight,
+        by: set.by.clone(),
+        reason: set.reason.clone(),
+        at: api::unix(set.at),
+        until: set.until.map(api::unix),
+    }
+}
+
+fn milliseconds(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+pub(super) fn overlay(listen: ServiceKey, status: &ServiceStatus) -> api::OverlaidService {
+    let servers = status.servers.iter();
+    api::OverlaidService {
+        listen,
+        name: status.name.to_string(),
+        declared: status.as_declared,
+        now: status.service,
+        leaving: status.leaving,
+        servers: servers
+            .map(|server| api::OverlaidServer {
+                address: server.key(),
+                name: server.name.as_deref().map(str::to_owned),
+                role: server.role,
+                state: server.state,
+                declared: server.as_declared,
+                now: server.server,
+                reason: server.reason.to_string(),
+            })
+            .collect(),
+    }
+}

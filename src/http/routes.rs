@@ -1,0 +1,339 @@
+//! What can be asked, and who answers it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::body::Body;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use ipvs::ServiceKey;
+use serde::Serialize;
+use tokio::sync::{Semaphore, oneshot};
+
+use super::api;
+use super::caller::Caller;
+use super::director::{Director, Reply};
+use super::events::{self, From as Start};
+use super::failure::Failure;
+use super::{picture, request, stats, stream};
+use crate::daemon::operator::{Answer, Refusal, Request};
+use crate::daemon::snapshot::{ServiceStatus, Snapshot};
+
+/// So many may follow the events.
+const FOLLOWERS: usize = 32;
+/// So many may wait for the kernel's counters; they are read for one at a time.
+const READERS: usize = 8;
+/// How long the core may take to answer, and the worker to read the kernel.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The same for a reload, which may change thousands of services.
+const RELOAD_PATIENCE: Duration = Duration::from_secs(120);
+
+/// What all routes share.
+#[derive(Clone)]
+struct Desk {
+    director: Arc<dyn Director>,
+    followers: Arc<Semaphore>,
+    readers: Arc<Semaphore>,
+    reading: Arc<Semaphore>,
+}
+
+type Parameters = Result<Query<Vec<(String, String)>>, QueryRejection>;
+
+pub(super) fn router(director: Arc<dyn Director>) -> Router {
+    let desk = Desk {
+        director,
+        followers: Arc::new(Semaphore::new(FOLLOWERS)),
+        readers: Arc::new(Semaphore::new(READERS)),
+        reading: Arc::new(Semaphore::new(1)),
+    };
+    Router::new()
+        .route("/v1/version", get(version))
+        .route("/v1/status", get(status))
+        .route("/v1/services/{*service}", get(services))
+        .route("/v1/events", get(follow))
+        .route("/v1/stats", get(counters))
+        .route("/v1/overlay", get(overlay))
+        .route("/v1/drain", post(drain))
+        .route("/v1/undrain", post(undrain))
+        .route("/v1/weight", post(weight))
+        .route("/v1/disable", post(disable))
+        .route("/v1/enable", post(enable))
+        .route("/v1/reload", post(reload))
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(unknown)
+        .layer(map_response(signed))
+        .with_state(desk)
+}
+
+async fn version(State(desk): State<Desk>, query: Parameters) -> Result<Response, Failure> {
+    parameters(query, &[])?;
+    let identity = desk.director.identity();
+    let snapshot = desk.director.board().snapshot();
+    Ok(Json(api::Version {
+        api: "v1".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        boot: identity.incarnation.boot,
+        namespace: identity.incarnation.namespace,
+        state_dir: identity.state_dir.display().to_string(),
+        file: snapshot.file.to_string(),
+        started: snapshot.started.map(api::unix),
+    })
+    .into_response())
+}
+
+async fn status(State(desk): State<Desk>, query: Parameters) -> Result<Response, Failure> {
+    let wanted = all(&parameters(query, &["service"])?, "service");
+    let snapshot = desk.director.board().snapshot();
+    let head = picture::head(&snapshot, SystemTime::now());
+    Ok(send(&head, chosen(&snapshot, &wanted)?, picture::service))
+}
+
+async fn services(
+    State(desk): State<Desk>,
+    service: Result<Path<String>, PathRejection>,
+    query: Parameters,
+) -> Result<Response, Failure> {
+    parameters(query, &[])?;
+    let Path(service) = service.map_err(|error| Failure::invalid(error.body_text()))?;
+    let snapshot = desk.director.board().snapshot();
+    let chosen = chosen(&snapshot, &[service])?;
+    Ok(send(&Nothing {}, chosen, picture::service))
+}
+
+async fn overlay(State(desk): State<Desk>, query: Parameters) -> Result<Response, Failure> {
+    #[derive(Serialize)]
+    struct Head {
+        revision: u64,
+        disabled: Vec<std::net::IpAddr>,
+        private_marks: (u32, u32),
+    }
+    parameters(query, &[])?;
+    let snapshot = desk.director.board().snapshot();
+    let marks = desk.director.private_marks();
+    let head = Head {
+        revision: snapshot.revision,
+        disabled: snapshot.disabled.keys().copied().collect(),
+        private_marks: (marks.first, marks.last),
+    };
+    Ok(send(&head, chosen(&snapshot, &[])?, picture::overlay))
+}
+
+async fn follow(State(desk): State<Desk>, query: Parameters) -> Result<Response, Failure> {
+    let parameters = parameters(query, &["from", "last", "follow"])?;
+    let from = match (number(&parameters, "from")?, number(&parameters, "last")?) {
+        (Some(_), Some(_)) => return Err(Failure::invalid("either `from` or `last`")),
+        (None, Some(last)) => Start::Last(last),
+        (from, None) => Start::Number(from.unwrap_or(0)),
+    };
+    let permit = match one(&parameters, "follow")? {
+        None | Some("false") => None,
+        Some("true") => {
+            let permit = desk.followers.clone().try_acquire_owned();
+            let busy = |_| Failure::unavailable("too many follow the events already");
+            Some(permit.map_err(busy)?)
+        }
+        Some(_) => return Err(Failure::invalid("`follow` is true or false")),
+    };
+    let lines = events::lines(desk.director, from, permit);
+    Ok(([(header::CONTENT_TYPE, "application/jsonl")], lines).into_response())
+}
+
+async fn counters(State(desk): State<Desk>, query: Parameters) -> Result<Response, Failure> {
+    let wanted = all(&parameters(query, &["service"])?, "service");
+    let busy = |_| Failure::unavailable("too many read the counters already");
+    let _reader = desk.readers.try_acquire().map_err(busy)?;
+    // Never closed.
+    let turn = desk.reading.acquire().await;
+    let (reply, answer) = Reply::new();
+    desk.director.table(reply);
+    let table = answered(answer, PATIENCE).await?;
+    drop(turn);
+    let snapshot = desk.director.board().snapshot();
+    let marks = desk.director.private_marks();
+    // By name: ours. By listen address: whatever is in the kernel, foreign too.
+    let mut keys = BTreeSet::new();
+    for word in &wanted {
+        match word.parse::<ServiceKey>() {
+            Ok(key) if table.service(&key).is_some() && !stats::is_private(&key, marks) => {
+                keys.insert(key);
+            }
+            _ => {
+                let ours = chosen(&snapshot, std::slice::from_ref(word))?;
+                keys.extend(ours.into_iter().map(|(key, _)| key));
+            }
+        }
+    }
+    let wanted = move |key: &ServiceKey| keys.is_empty() || keys.contains(key);
+    let services = stats::services(table, snapshot, marks, wanted);
+    Ok(json(stream::with_services(&Nothing {}, services)))
+}
+
+async fn drain(
+    State(desk): State<Desk>,
+    Extension(caller): Extension<Caller>,
+    body: Body,
+) -> Result<Response, Failure> {
+    let request = request::server(request::read(body).await?, caller, Request::Drain);
+    desk.request(request.await?, PATIENCE).await
+}
+
+async fn undrain(
+    State(desk): State<Desk>,
+    Extension(caller): Extension<Caller>,
+    body: Body,
+) -> Result<Response, Failure> {
+    let request = request::server(request::read(body).await?, caller, Request::Undrain);
+    desk.request(request.await?, PATIENCE).await
+}
+
+async fn weight(
+    State(desk): State<Desk>,
+    Extension(caller): Extension<Caller>,
+    body: Body,
+) -> Result<Response, Failure> {
+    let request = request::weight(request::read(body).await?, caller);
+    desk.request(request.await?, PATIENCE).await
+}
+
+async fn disable(
+    State(desk): State<Desk>,
+    Extension(caller): Extension<Caller>,
+    body: Body,
+) -> Result<Response, Failure> {
+    let request = request::host(request::read(body).await?, caller, Request::Disable);
+    desk.request(request.await?, PATIENCE).await
+}
+
+async fn enable(
+    State(desk): State<Desk>,
+    Extension(caller): Extension<Caller>,
+    body: Body,
+) -> Result<Response, Failure> {
+    let request = request::host(request::read(body).await?, caller, Request::Enable);
+    desk.request(request.await?, PATIENCE).await
+}
+
+async fn reload(State(desk): State<Desk>, body: Body) -> Result<Response, Failure> {
+    let request = request::reload(request::read(body).await?);
+    desk.request(request, RELOAD_PATIENCE).await
+}
+
+impl Desk {
+    async fn request(&self, request: Request, patience: Duration) -> Result<Response, Failure> {
+        let (reply, answer) = Reply::<Answer>::new();
+        self.director.request(request, reply);
+        Ok(Json(answered(answer, patience).await?).into_response())
+    }
+}
+
+async fn answered<T>(
+    answer: oneshot::Receiver<Result<T, Refusal>>,
+    patience: Duration,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(patience, answer).await {
+        Ok(Ok(answer)) => Ok(answer?),
+        Ok(Err(_)) => Err(Failure::unavailable("the director is stopping")),
+        Err(_) => Err(Failure::unavailable(format!(
+            "the director did not answer in {}s; `director status` shows whether it was done",
+            patience.as_secs()
+        ))),
+    }
+}
+
+async fn unknown(uri: Uri) -> Failure {
+    Failure::not_found(format!(
+        "there is no {} in director {}; see docs/api.md",
+        uri.path(),
+        env!("CARGO_PKG_VERSION")
+    ))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Failure {
+    Failure::invalid(format!("{} cannot be asked with {method}", uri.path()))
+        .status(StatusCode::METHOD_NOT_ALLOWED)
+}
+
+/// Says in every answer which director it is.
+async fn signed(mut response: Response) -> Response {
+    let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
+    let name = HeaderName::from_static(api::VERSION_HEADER);
+    response.headers_mut().insert(name, version);
+    response
+}
+
+/// The head of an answer that has none.
+#[derive(Serialize)]
+struct Nothing {}
+
+type Part = (ServiceKey, Arc<ServiceStatus>);
+
+/// The services of these names or listen addresses, all if there are none.
+fn chosen(snapshot: &Snapshot, wanted: &[String]) -> Result<Vec<Part>, Failure> {
+    let matches = |word: &str, (key, status): (&ServiceKey, &Arc<ServiceStatus>)| {
+        word.parse() == Ok(*key) || *word == *status.name
+    };
+    for word in wanted {
+        if !snapshot.services.iter().any(|part| matches(word, part)) {
+            let message = format!("there is no service `{word}`; `director status` lists them");
+            return Err(Failure::not_found(message));
+        }
+    }
+    let parts = snapshot.services.iter();
+    let parts = parts.filter(|part| {
+        wanted.is_empty() || wanted.iter().any(|word| matches(word, (part.0, part.1)))
+    });
+    Ok(parts.map(|(key, status)| (*key, status.clone())).collect())
+}
+
+fn send<H: Serialize, T: Serialize + Send + 'static>(
+    head: &H,
+    parts: Vec<Part>,
+    show: fn(ServiceKey, &ServiceStatus) -> T,
+) -> Response {
+    let parts = parts.into_iter();
+    let parts = parts.map(move |(key, status)| show(key, &status));
+    json(stream::with_services(head, parts))
+}
+
+fn json(body: Body) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// The parameters behind the question mark; one that is not known is an error.
+fn parameters(query: Parameters, known: &[&str]) -> Result<Vec<(String, String)>, Failure> {
+    let Query(parameters) = query.map_err(|error| Failure::invalid(error.body_text()))?;
+    let unknown = parameters
+        .iter()
+        .find(|(key, _)| !known.contains(&key.as_str()));
+    match unknown {
+        Some((key, _)) => Err(Failure::invalid(format!("there is no parameter `{key}`"))),
+        None => Ok(parameters),
+    }
+}
+
+fn all(parameters: &[(String, String)], key: &str) -> Vec<String> {
+    let found = parameters.iter().filter(|(found, _)| found == key);
+    found.map(|(_, value)| value.clone()).collect()
+}
+
+fn one<'p>(parameters: &'p [(String, String)], key: &str) -> Result<Option<&'p str>, Failure> {
+    let mut found = parameters.iter().filter(|(found, _)| found == key);
+    let first = found.next().map(|(_, value)| value.as_str());
+    match found.next() {
+        Some(_) => Err(Failure::invalid(format!("`{key}` is there twice"))),
+        None => Ok(first),
+    }
+}
+
+fn number(parameters: &[(String, String)], key: &str) -> Result<Option<u64>, Failure> {
+    let value = one(parameters, key)?;
+    let number = value.map(str::parse).transpose();
+    number.map_err(|_| Failure::invalid(format!("`{key}` is a whole number")))
+}

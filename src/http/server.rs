@@ -1,0 +1,168 @@
+//! The thread that serves the control socket, and its limits.
+
+use std::io;
+use std::os::unix::net::UnixListener as StdListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::runtime;
+use tokio::sync::{Semaphore, oneshot};
+
+use super::caller::Caller;
+use super::director::Director;
+use super::failure::Failure;
+use super::routes;
+use super::socket::{self, Place};
+use super::stall::Patient;
+
+/// So many connections at once; one more is told to come again.
+const CONNECTIONS: usize = 128;
+/// From connecting to the last byte of the head of a request.
+const HEAD_TIME: Duration = Duration::from_secs(5);
+/// The head of a request, in bytes.
+const HEAD_SIZE: usize = 16 * 1024;
+/// A client that takes nothing for so long is let go.
+const STALL: Duration = Duration::from_secs(10);
+/// How long to wait when no connection can be taken, for want of descriptors.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long answers that are under way are waited for when the server stops.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// Where to listen.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The socket; its directory is made if it is not there.
+    pub path: PathBuf,
+    /// The group that may use it, beside root; `None` for that of the process.
+    pub group: Option<String>,
+}
+
+/// A server that runs. It stops, and its socket goes, when this is dropped.
+#[derive(Debug)]
+pub struct Server {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    _place: Place,
+}
+
+/// Serves the control socket on a thread of its own.
+///
+/// # Errors
+/// When the socket cannot be made, `AddrInUse` when another director answers there; when there is
+/// no thread to be had.
+pub fn serve(options: &Options, director: Arc<dyn Director>) -> io::Result<Server> {
+    let (listener, place) = socket::listen(&options.path, options.group.as_deref())?;
+    listener.set_nonblocking(true)?;
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(2)
+        .build()?;
+    let (stop, stopped) = oneshot::channel();
+    let thread = thread::Builder::new()
+        .name("control".to_owned())
+        .spawn(move || {
+            runtime.block_on(run(listener, director, stopped));
+            runtime.shutdown_background();
+        })?;
+    Ok(Server {
+        stop: Some(stop),
+        thread: Some(thread),
+        _place: place,
+    })
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn run(listener: StdListener, director: Arc<dyn Director>, stopped: oneshot::Receiver<()>) {
+    let listener = match UnixListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::error!(%error, "the control socket does not work");
+            return;
+        }
+    };
+    let router = routes::router(director);
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    tokio::select! {
+        () = accept(&listener, &router, &places) => {}
+        // Sent or dropped, it means the same.
+        _ = stopped => {}
+    }
+    drop(listener);
+    // Answers to those who read; who follows events would stay for ever.
+    let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
+    let _ = tokio::time::timeout(FAREWELL, places.acquire_many(all)).await;
+}
+
+async fn accept(listener: &UnixListener, router: &Router, places: &Arc<Semaphore>) {
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "cannot take a connection on the control socket");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let Ok(place) = places.clone().try_acquire_owned() else {
+            turn_away(&stream);
+            continue;
+        };
+        let router = router.clone();
+        tokio::spawn(async move {
+            talk(stream, router).await;
+            drop(place);
+        });
+    }
+}
+
+/// One request, one answer: there is no connection that waits for a next request.
+async fn talk(stream: UnixStream, router: Router) {
+    let caller = Caller {
+        uid: stream.peer_cred().ok().map(|credentials| credentials.uid()),
+    };
+    let routes = TowerToHyperService::new(router);
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(caller);
+        routes.call(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(HEAD_SIZE)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(Patient::new(stream, STALL)), service);
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "a connection to the control socket ended early");
+    }
+}
+
+/// Says that there is no room, to whoever reads it.
+fn turn_away(stream: &UnixStream) {
+    let body = Failure::unavailable("too many connections; try again").text();
+    let length = body.len();
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    );
+    // It fits any socket buffer; if not, the client sees the connection end.
+    let _ = stream.try_write(answer.as_bytes());
+}

@@ -1,0 +1,172 @@
+//! The listening socket: in its place only when it has its mode and group, and never in the place
+//! of one that somebody answers on.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use nix::sys::stat::{Mode, fchmod};
+use nix::unistd::{Gid, Group};
+use socket2::{Domain, SockAddr, Socket, Type};
+
+/// For its owner and its group, and for nobody else.
+const MODE: u32 = 0o660;
+/// So many connections may wait to be taken.
+const BACKLOG: i32 = 128;
+
+/// The place of a socket in the file system. Gone when this is, unless another has taken it.
+#[derive(Debug)]
+pub(super) struct Place {
+    path: PathBuf,
+    file: Identity,
+}
+
+/// Device, inode, and when it was made: inodes are used again.
+type Identity = (u64, u64, (i64, i64));
+
+/// Listens at a path, for members of a group where one is named.
+///
+/// # Errors
+/// `AddrInUse` when somebody answers there; whatever the file system says.
+pub(super) fn listen(path: &Path, group: Option<&str>) -> io::Result<(UnixListener, Place)> {
+    let group = group.map(gid).transpose()?;
+    if let Some(directory) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
+        fs::create_dir_all(directory)?;
+    }
+    make_way(path)?;
+    // Beside, and renamed into place when all about it is right: whoever sees it may use it.
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    make_way(&beside)?;
+
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // The file gets the socket's own mode (`unix_bind`), so there is no moment with a wider one.
+    fchmod(&socket, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    socket.bind(&SockAddr::unix(&beside)?)?;
+    let ready = || {
+        if let Some(group) = group {
+            std::os::unix::fs::chown(&beside, None, Some(group.as_raw()))?;
+        }
+        fs::set_permissions(&beside, fs::Permissions::from_mode(MODE))?;
+        socket.listen(BACKLOG)?;
+        let file = identity(&beside)?;
+        fs::rename(&beside, path)?;
+        Ok(file)
+    };
+    let file = ready().inspect_err(|_: &io::Error| {
+        let _ = fs::remove_file(&beside);
+    })?;
+    let place = Place {
+        path: path.to_owned(),
+        file,
+    };
+    Ok((UnixListener::from(socket), place))
+}
+
+/// Takes away what a director left that is gone. Anything else stays, and is an error.
+fn make_way(path: &Path) -> io::Result<()> {
+    let kind = match fs::symlink_metadata(path) {
+        Ok(found) => found.file_type(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let taken = |what: &str| {
+        let message = format!("{} is {what}", path.display());
+        Err(io::Error::new(io::ErrorKind::AddrInUse, message))
+    };
+    if !kind.is_socket() {
+        return taken("no socket, and so nothing that a director has left there");
+    }
+    match UnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+        _ => taken("the socket of another director that runs; use another --socket or --netns"),
+    }
+}
+
+fn gid(name: &str) -> io::Result<Gid> {
+    let missing = || {
+        let message = format!("there is no group `{name}`");
+        io::Error::new(io::ErrorKind::NotFound, message)
+    };
+    Ok(Group::from_name(name)?.ok_or_else(missing)?.gid)
+}
+
+fn identity(path: &Path) -> io::Result<Identity> {
+    let found = fs::symlink_metadata(path)?;
+    let made = (found.mtime(), found.mtime_nsec());
+    Ok((found.dev(), found.ino(), made))
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if identity(&self.path).is_ok_and(|file| file == self.file) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn owner_and_group_may_use_it_and_nobody_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("deep/control.sock");
+        let (_listener, place) = listen(&path, None).unwrap();
+        assert_eq!(mode(&path), 0o660);
+        drop(place);
+        assert!(!path.exists(), "it goes with its director");
+    }
+
+    #[test]
+    fn a_group_that_is_not_there_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("control.sock");
+        let error = listen(&path, Some("no-such-group")).unwrap_err();
+        assert_eq!(error.to_string(), "there is no group `no-such-group`");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_dead_director_left_is_replaced_and_a_live_one_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("control.sock");
+        drop(UnixListener::bind(&path).unwrap());
+        drop(UnixListener::bind(directory.path().join("control.sock.new")).unwrap());
+        let (listener, place) = listen(&path, None).unwrap();
+        let error = listen(&path, None).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(error.to_string().contains("another director"), "{error}");
+        drop(listener);
+        // A second one takes the place of the first, which then leaves it alone.
+        let (_second, _its_place) = listen(&path, None).unwrap();
+        drop(place);
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn what_is_no_socket_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("control.sock");
+        fs::write(&path, "precious").unwrap();
+        let error = listen(&path, None).unwrap_err();
+        assert!(error.to_string().contains("no socket"), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+        let link = directory.path().join("link.sock");
+        std::os::unix::fs::symlink("/nowhere", &link).unwrap();
+        assert!(listen(&link, None).is_err(), "a link is not followed");
+    }
+}

@@ -1,0 +1,107 @@
+//! Answers that are made while they are sent: a picture of forty thousand servers never stands in
+//! memory as text, and a client that reads slowly makes its own answer slow and nothing else.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes};
+use hyper::body::Frame;
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+/// So many pieces wait to be sent at most.
+const PIECES: usize = 2;
+/// Items are gathered up to this size, in bytes.
+const PIECE: usize = 32 * 1024;
+
+/// Where the pieces go.
+pub(super) struct Sink(mpsc::Sender<io::Result<Bytes>>);
+
+/// Nobody reads any more.
+#[derive(Debug)]
+pub(super) struct Gone;
+
+impl Sink {
+    /// A body, and where its pieces go.
+    pub(super) fn new() -> (Self, Body) {
+        let (sender, receiver) = mpsc::channel(PIECES);
+        (Self(sender), Body::new(Pieces(receiver)))
+    }
+
+    /// Sends a piece, when there is room for it.
+    pub(super) async fn send(&self, piece: Vec<u8>) -> Result<(), Gone> {
+        self.0.send(Ok(piece.into())).await.map_err(|_| Gone)
+    }
+
+    /// Ends the body so that the client knows it is not whole.
+    async fn abort(&self, error: serde_json::Error) {
+        let _ = self.0.send(Err(error.into())).await;
+    }
+
+    /// Returns when nobody reads any more.
+    pub(super) async fn closed(&self) {
+        self.0.closed().await;
+    }
+}
+
+struct Pieces(mpsc::Receiver<io::Result<Bytes>>);
+
+impl hyper::body::Body for Pieces {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let piece = self.0.poll_recv(context);
+        piece.map(|piece| piece.map(|piece| piece.map(Frame::data)))
+    }
+}
+
+/// An object with all that `head` has, and a list `services` behind it, made item by item.
+pub(super) fn with_services<H, I>(head: &H, items: I) -> Body
+where
+    H: Serialize,
+    I: Iterator<Item: Serialize + Send> + Send + 'static,
+{
+    let (sink, body) = Sink::new();
+    let head = serde_json::to_vec(head);
+    tokio::spawn(async move {
+        let sent = match head {
+            Ok(head) => send_all(&sink, head, items).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = sent {
+            sink.abort(error).await;
+        }
+    });
+    body
+}
+
+async fn send_all<I>(sink: &Sink, head: Vec<u8>, items: I) -> serde_json::Result<()>
+where
+    I: Iterator<Item: Serialize + Send> + Send,
+{
+    let mut piece = head;
+    // Open the object again.
+    piece.pop();
+    if piece.len() > 1 {
+        piece.push(b',');
+    }
+    piece.extend_from_slice(br#""services":["#);
+    for (index, item) in items.enumerate() {
+        if index > 0 {
+            piece.push(b',');
+        }
+        serde_json::to_writer(&mut piece, &item)?;
+        if piece.len() >= PIECE && sink.send(std::mem::take(&mut piece)).await.is_err() {
+            return Ok(());
+        }
+    }
+    piece.extend_from_slice(b"]}\n");
+    // That nobody reads it any more is no error.
+    let _ = sink.send(piece).await;
+    Ok(())
+}

@@ -1,0 +1,348 @@
+//! A director without a kernel: a picture that never changes, and a record of what was asked.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use director::apply::Incarnation;
+use director::check::{Record, Seen};
+use director::daemon::operator::{Answer, Refusal, RefusalKind, Request, Setting};
+use director::daemon::snapshot::{
+    Board, Event, Role, ServerState, ServerStatus, ServiceStatus, Snapshot,
+};
+use director::http::{Director, Identity, Options, Reply, Server, serve};
+use director::state::health::{CheckAt, CheckKind, CheckSpec, MarkRange, Pace, TcpCheck};
+use ipvs::{
+    Family, ForwardMethod, Fwmark, Name, Rates, ServerEntry, ServerKey, Service, ServiceEntry,
+    ServiceFlags, ServiceKey, Stats, Table, TableService, Totals, Weight,
+};
+use tempfile::TempDir;
+
+/// 2026-11-21 12:00:00 UTC.
+pub(crate) const NOON: u64 = 1_795_262_400;
+
+/// What the fake answers to requests.
+pub(crate) enum Mood {
+    /// Done.
+    Willing,
+    /// No.
+    Refuses(RefusalKind),
+    /// It drops the question.
+    Stopping,
+    /// It keeps the question and says nothing.
+    Silent,
+}
+
+pub(crate) struct Fake {
+    pub(crate) board: Board,
+    pub(crate) mood: Mutex<Mood>,
+    pub(crate) asked: Mutex<VecDeque<Request>>,
+    kept: Mutex<Vec<Reply<Answer>>>,
+    pub(crate) tables: Mutex<u32>,
+    pub(crate) namespace: (u64, u64),
+    pub(crate) state_dir: PathBuf,
+}
+
+impl Director for Fake {
+    fn identity(&self) -> Identity {
+        Identity {
+            state_dir: self.state_dir.clone(),
+            incarnation: Incarnation {
+                boot: "0f0e0d0c-0b0a-0908-0706-050403020100".to_owned(),
+                namespace: self.namespace,
+            },
+        }
+    }
+
+    fn board(&self) -> &Board {
+        &self.board
+    }
+
+    fn private_marks(&self) -> MarkRange {
+        MarkRange::DEFAULT
+    }
+
+    fn request(&self, request: Request, reply: Reply<Answer>) {
+        self.asked.lock().unwrap().push_back(request);
+        match *self.mood.lock().unwrap() {
+            Mood::Willing => reply.send(Ok(Answer {
+                done: vec!["10.0.0.11:80 of tcp://192.0.2.10:80 (web) drains".to_owned()],
+            })),
+            Mood::Refuses(kind) => reply.send(Err(Refusal::new(kind, "no, and here is why"))),
+            Mood::Stopping => drop(reply),
+            Mood::Silent => self.kept.lock().unwrap().push(reply),
+        }
+    }
+
+    fn table(&self, reply: Reply<Table>) {
+        *self.tables.lock().unwrap() += 1;
+        reply.send(Ok(table()));
+    }
+}
+
+/// A fake director that serves its socket.
+pub(crate) struct Running {
+    pub(crate) fake: Arc<Fake>,
+    pub(crate) server: Option<Server>,
+    pub(crate) directory: TempDir,
+}
+
+impl Running {
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory.path().join("control.sock")
+    }
+}
+
+/// With the canned picture.
+pub(crate) fn run() -> Running {
+    run_with(snapshot())
+}
+
+pub(crate) fn run_with(snapshot: Snapshot) -> Running {
+    let directory = tempfile::tempdir().unwrap();
+    let board = Board::default();
+    board.publish(snapshot);
+    for event in events() {
+        board.record(event);
+    }
+    let fake = Arc::new(Fake {
+        board,
+        mood: Mutex::new(Mood::Willing),
+        asked: Mutex::default(),
+        kept: Mutex::default(),
+        tables: Mutex::default(),
+        namespace: (4, 4_026_531_840),
+        state_dir: "/var/lib/director/net-4026531840".into(),
+    });
+    let server = serve_at(&directory.path().join("control.sock"), &fake);
+    Running {
+        fake,
+        server: Some(server),
+        directory,
+    }
+}
+
+pub(crate) fn serve_at(path: &Path, fake: &Arc<Fake>) -> Server {
+    let options = Options {
+        path: path.to_owned(),
+        group: None,
+    };
+    serve(&options, fake.clone()).unwrap()
+}
+
+pub(crate) fn at(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+pub(crate) fn web() -> ServiceKey {
+    ServiceKey::tcp([192, 0, 2, 10], 80)
+}
+
+pub(crate) fn server_key(last: u8) -> ServerKey {
+    ServerKey::new([10, 0, 0, last], 80)
+}
+
+fn server(last: u8, weight: u32) -> ipvs::Server {
+    ipvs::Server::new(server_key(last), ForwardMethod::DirectRoute)
+        .weight(Weight::new(weight).unwrap())
+}
+
+fn check() -> Arc<CheckSpec> {
+    Arc::new(CheckSpec {
+        kind: CheckKind::Tcp(TcpCheck::default()),
+        pace: Pace::default(),
+        at: CheckAt::default(),
+    })
+}
+
+fn found(passed: bool, text: &str, streak: u32) -> Arc<Record> {
+    let record = Record::default();
+    record.update(|seen| {
+        *seen = Seen {
+            at: Some(at(NOON - 1)),
+            took: Duration::from_millis(3),
+            text: Some(text.into()),
+            passed,
+            streak,
+            successes: 1200,
+            failures: 7,
+            longest_gap: Duration::from_millis(2110),
+        };
+    });
+    Arc::new(record)
+}
+
+fn status(last: u8, state: ServerState, now: Option<u32>, reason: &str) -> ServerStatus {
+    let well = !matches!(state, ServerState::Down | ServerState::Panic);
+    ServerStatus {
+        name: Some(format!("app{}", last - 10).into()),
+        role: Role::Regular,
+        server: now.map(|weight| server(last, weight)),
+        as_declared: server(last, 10),
+        state,
+        reason: reason.into(),
+        since: at(NOON - 3661),
+        until: None,
+        drain: None,
+        weight: None,
+        checks: vec![(
+            check(),
+            found(well, if well { "connected" } else { reason }, 4),
+        )],
+    }
+}
+
+/// Two services of the file: one with a server in every state, one that leaves.
+pub(crate) fn snapshot() -> Snapshot {
+    let mut warming = status(12, ServerState::Warming, Some(3), "back, 3 of 10 so far");
+    warming.until = Some(at(NOON + 21));
+    let mut drained = status(13, ServerState::Drained, Some(0), "drained by the operator");
+    drained.drain = Some(Setting {
+        value: (),
+        by: "root (alice)".to_owned(),
+        reason: Some("kernel update".to_owned()),
+        at: at(NOON - 600),
+        until: Some(at(NOON + 6600)),
+    });
+    let mut heavy = status(11, ServerState::Up, Some(40), "2 checks passed");
+    heavy.weight = Some(Setting {
+        value: 40,
+        by: "bob".to_owned(),
+        reason: None,
+        at: at(NOON - 60),
+        until: None,
+    });
+    let mut held = status(15, ServerState::Held, Some(0), "5 changes in 120s");
+    held.until = Some(at(NOON + 48));
+    let mut backup = status(21, ServerState::Standby, None, "not needed");
+    backup.role = Role::Backup;
+    backup.name = None;
+    let mut sorry = status(22, ServerState::Standby, None, "not needed");
+    sorry.role = Role::Sorry;
+    sorry.checks.clear();
+    let declared = Service::new(web(), Name::from_static("sh"));
+    let service = ServiceStatus {
+        name: "web".into(),
+        service: declared.with_flags(ServiceFlags::SCHED_1),
+        as_declared: declared,
+        servers: vec![
+            heavy,
+            warming,
+            drained,
+            status(14, ServerState::Down, Some(0), "connection refused"),
+            held,
+            status(
+                16,
+                ServerState::Disabled,
+                None,
+                "10.0.0.16 is in maintenance",
+            ),
+            status(17, ServerState::Pending, None, "0 of 2 checks passed"),
+            backup,
+            sorry,
+        ],
+        up: 2,
+        declared: 7,
+        min_healthy: 2,
+        panic: false,
+        leaving: false,
+    };
+    let old_key = ServiceKey::fwmark(Family::V4, Fwmark::new(7).unwrap());
+    let old = Service::new(old_key, Service::WLC).persistent(300);
+    let mut gone = status(11, ServerState::Leaving, Some(0), "12 connections left");
+    gone.checks.clear();
+    gone.until = Some(at(NOON + 30));
+    let old = ServiceStatus {
+        name: "old".into(),
+        service: old,
+        as_declared: old,
+        servers: vec![gone, status(12, ServerState::Panic, Some(10), "timed out")],
+        up: 0,
+        declared: 1,
+        min_healthy: 1,
+        panic: true,
+        leaving: true,
+    };
+    let maintenance = Setting {
+        value: (),
+        by: "root".to_owned(),
+        reason: Some("new disks".to_owned()),
+        at: at(NOON - 7200),
+        until: None,
+    };
+    Snapshot {
+        revision: 42,
+        file: "/etc/director/services.toml".into(),
+        started: Some(at(NOON - 90_000)),
+        loaded: Some(at(NOON - 7300)),
+        rejected: None,
+        services: BTreeMap::from([(web(), Arc::new(service)), (old_key, Arc::new(old))]),
+        foreign: Arc::new([ServiceKey::udp([192, 0, 2, 99], 53)]),
+        disabled: BTreeMap::from([(IpAddr::from([10, 0, 0, 16]), maintenance)]),
+        reconciled: Some(at(NOON - 2)),
+        trouble: None,
+    }
+}
+
+pub(crate) fn events() -> Vec<Event> {
+    let event = |ago: u64, kind, last: Option<u8>, text: &str| Event {
+        id: 0,
+        at_ms: (NOON - ago) * 1000 + 123,
+        kind,
+        service: last.map(|_| "web".into()),
+        listen: last.map(|_| web()),
+        server: last.map(server_key),
+        text: text.into(),
+    };
+    vec![
+        event(90_000, "started", None, "2 services, 9 servers"),
+        event(3661, "server-down", Some(14), "connection refused"),
+        event(600, "drained", Some(13), "root (alice): kernel update"),
+    ]
+}
+
+/// The kernel's side of [`snapshot`], with a foreign service and a private one.
+pub(crate) fn table() -> Table {
+    let stats = |factor: u64| Stats {
+        total: Totals {
+            connections: 7 * factor,
+            packets_in: 70 * factor,
+            packets_out: 0,
+            bytes_in: 7_000 * factor,
+            bytes_out: 0,
+        },
+        rate: Rates {
+            connections: factor,
+            packets_in: 10 * factor,
+            packets_out: 0,
+            bytes_in: 1_000 * factor,
+            bytes_out: 0,
+        },
+    };
+    let service = |key, servers: &[u8]| TableService {
+        entry: ServiceEntry {
+            service: Service::new(key, Service::WLC),
+            stats: stats(servers.iter().map(|last| u64::from(*last)).sum()),
+        },
+        servers: servers
+            .iter()
+            .map(|last| ServerEntry {
+                server: server(*last, 10),
+                active: u32::from(*last) * 2,
+                inactive: 5,
+                persistent: 0,
+                stats: stats(u64::from(*last)),
+            })
+            .collect(),
+    };
+    let private = Fwmark::new(MarkRange::DEFAULT.first + 3).unwrap();
+    Table {
+        services: vec![
+            service(web(), &[12, 11]),
+            service(ServiceKey::udp([192, 0, 2, 99], 53), &[]),
+            service(ServiceKey::fwmark(Family::V4, private), &[14]),
+        ],
+    }
+}

@@ -1,0 +1,12 @@
+//! The control socket and the verbs that use it, with a fake director behind it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may fail as tests do"
+)]
+
+mod fake;
+mod limits;
+mod raw;
+mod routes;
