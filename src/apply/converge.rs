@@ -39,6 +39,8 @@ pub struct Prepared {
     pub plan: Plan,
     /// What is owned before it is carried out.
     pub before: Ownership,
+    /// What is owned besides, of services that the plan does not look at; it stays so.
+    pub beside: Ownership,
     /// When it was made.
     pub now: BootTime,
 }
@@ -85,7 +87,12 @@ pub fn prepare(
     }
     let now = platform.now();
     let plan = make(desired, &observed, &before, now);
-    Ok(Prepared { plan, before, now })
+    Ok(Prepared {
+        plan,
+        before,
+        beside: Ownership::default(),
+        now,
+    })
 }
 
 fn make(desired: &Desired, observed: &Observed, ownership: &Ownership, now: BootTime) -> Plan {
@@ -114,6 +121,7 @@ pub fn converge(
     let Prepared {
         mut plan,
         before,
+        beside,
         now,
     } = prepared;
     let mut ownership = before.clone();
@@ -137,7 +145,7 @@ pub fn converge(
                         continue;
                     }
                 }
-                Ledger::write(store, incarnation, &plan.ownership)?;
+                Ledger::write(store, incarnation, &plan.ownership.clone().and(&beside))?;
                 Journal::end(store)?;
                 return Ok(Applied {
                     steps,

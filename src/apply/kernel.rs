@@ -31,18 +31,23 @@ impl Kernel {
             client: Client::connect()?,
         })
     }
-}
 
-impl Platform for Kernel {
-    fn observe(&mut self) -> Result<Observed, PlatformError> {
-        let services = Observed::services(self.client.table()?);
+    /// The connection to IPVS below.
+    pub fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
+    /// Reads everything but the services.
+    ///
+    /// # Errors
+    /// As [`Platform::observe`].
+    pub fn settings(&mut self) -> Result<Observed, PlatformError> {
         let daemons = self
             .client
             .daemons()?
             .into_iter()
             .map(|daemon| (daemon.role, daemon));
         let mut observed = Observed {
-            services,
             timeouts: self.client.timeouts()?,
             daemons: daemons.collect(),
             ..Observed::default()
@@ -64,6 +69,16 @@ impl Platform for Kernel {
             }
         }
         Ok(observed)
+    }
+}
+
+impl Platform for Kernel {
+    fn observe(&mut self) -> Result<Observed, PlatformError> {
+        let services = Observed::services(self.client.table()?);
+        Ok(Observed {
+            services,
+            ..self.settings()?
+        })
     }
 
     fn execute(&mut self, operations: &[Operation]) -> Report {

@@ -10,7 +10,7 @@ use super::output::{consent, print, say, style};
 use super::session::Session;
 use crate::apply::{Platform, Prepared};
 use crate::plan::{Situation, diff};
-use crate::state::Desired;
+use crate::state::{Desired, Ownership};
 
 /// How long another director is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -45,6 +45,7 @@ pub(crate) fn run(args: &Args, verb: &Flush) -> anyhow::Result<Exit> {
     let prepared = Prepared {
         plan,
         before: ownership,
+        beside: Ownership::default(),
         now,
     };
     session

@@ -85,7 +85,12 @@ impl Session {
             ownership: &before,
             now,
         });
-        Ok(Prepared { plan, before, now })
+        Ok(Prepared {
+            plan,
+            before,
+            beside: Ownership::default(),
+            now,
+        })
     }
 
     /// Carries a plan out, and whatever it takes beyond it.

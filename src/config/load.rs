@@ -18,6 +18,8 @@ use crate::state::Desired;
 pub struct Outcome {
     /// The table that the file declares; `None` when there is a mistake.
     pub desired: Option<Desired>,
+    /// What it says of health; there exactly when the table is.
+    pub watch: Option<crate::state::health::Watch>,
     /// All mistakes and warnings, in the order of the files and the text.
     pub diagnostics: Vec<Diagnostic>,
     /// The files that were read, the root file first.
@@ -120,6 +122,7 @@ impl<'e> Loader<'e> {
         let desired = verify::desired(&declaration, &mut self.findings);
         let usable = !self.findings.has_errors();
         Outcome {
+            watch: usable.then(Default::default),
             desired: usable.then_some(desired),
             diagnostics: self.findings.into_sorted(&self.sources),
             sources: self.sources,

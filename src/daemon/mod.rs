@@ -13,11 +13,15 @@
 //! - **The core never waits** for anything but the kernel's answer to one small request.
 //! - **The snapshot** is all that `status`, metrics and pages read.
 
+mod core;
 pub mod operator;
 mod overlay;
 mod server;
 mod service;
 pub mod snapshot;
+mod tables;
+mod targets;
+mod worker;
 
 use std::time::SystemTime;
 

@@ -1,0 +1,155 @@
+//! A new declaration of a service takes the place of the old one; its servers keep what is known
+//! of them.
+
+use std::collections::BTreeMap;
+
+use ipvs::{ServerKey, ServiceKey};
+
+use super::Core;
+use crate::check::{Target, Verdict};
+use crate::daemon::Now;
+use crate::daemon::server::{CheckState, ServerState};
+use crate::daemon::service::{HeldOver, ServiceState};
+use crate::daemon::targets::targets;
+use crate::daemon::worker::Declaration;
+
+impl Core {
+    /// What a service is under a new declaration, before its checks are set up.
+    pub(super) fn state_of(&self, declaration: &Declaration, now: Now) -> ServiceState {
+        let Declaration {
+            key,
+            declared,
+            watch,
+        } = declaration;
+        let old = self.services.get(key);
+        let there = self.picture.get(key).map(AsRef::as_ref);
+        let mut servers = BTreeMap::new();
+        for (server, wanted) in declared.servers.iter().chain(&watch.backup) {
+            let known = old.and_then(|old| {
+                let held = old.held_over.get(server).map(|held| &held.state);
+                old.servers.get(server).or(held)
+            });
+            let is_checked = !targets(declared, watch, server, wanted).is_empty();
+            let mut state = match known {
+                Some(known) => known.clone(),
+                None => {
+                    let mut state = ServerState::new(Box::default(), now);
+                    ServiceState::begin(wanted, server, &mut state, watch, there, now);
+                    // It takes the place of another only where clients are served already.
+                    state.successor = old.is_some() && !state.in_while_open && is_checked;
+                    state
+                }
+            };
+            if !is_checked {
+                (state.verdict, state.successor, state.was_in) = (Verdict::Up, false, true);
+            }
+            servers.insert(*server, state);
+        }
+        let held_over = old
+            .map(|old| held_over(old, declaration))
+            .unwrap_or_default();
+        ServiceState {
+            declared: declared.clone(),
+            watch: watch.clone(),
+            servers,
+            held_over,
+            below: old.is_some_and(|old| old.below),
+        }
+    }
+
+    /// Puts a new declaration in force.
+    pub(super) fn absorb(&mut self, declaration: &Declaration, now: Now) {
+        let key = declaration.key;
+        let mut service = self.state_of(declaration, now);
+        let (declared, watch) = (service.declared.clone(), service.watch.clone());
+        for (server, wanted) in declared.servers.iter().chain(&watch.backup) {
+            let Some(state) = service.servers.get_mut(server) else {
+                continue;
+            };
+            let targets = targets(&declared, &watch, server, wanted);
+            state.checks = self.subscribe((key, *server), targets, state.verdict);
+            if !state.checks.is_empty() {
+                state.combine(&watch, now);
+            }
+        }
+        if let Some(old) = self.services.insert(key, service) {
+            let kept = self.services.get(&key).map(|service| &service.held_over);
+            let is_kept = |server: &ServerKey| kept.is_some_and(|kept| kept.contains_key(server));
+            let gone: Vec<_> = old
+                .servers
+                .iter()
+                .filter(|(server, _)| !is_kept(server))
+                .chain(
+                    old.held_over
+                        .iter()
+                        .filter(|(server, _)| !is_kept(server))
+                        .map(|(server, held)| (server, &held.state)),
+                )
+                .flat_map(|(server, state)| {
+                    state.checks.iter().map(|check| (*server, check.target))
+                })
+                .collect();
+            for (server, target) in gone {
+                self.targets
+                    .unsubscribe(target, (key, server), &mut self.out.checks);
+            }
+        }
+        self.work.dirty.insert(key);
+    }
+
+    fn subscribe(
+        &mut self,
+        member: (ServiceKey, ServerKey),
+        targets: Vec<Target>,
+        verdict: Verdict,
+    ) -> Box<[CheckState]> {
+        let subscribe = |target| {
+            self.targets
+                .subscribe(target, member, verdict, &mut self.out.checks)
+        };
+        targets.into_iter().map(subscribe).collect()
+    }
+
+    /// A service is no longer declared: its checks end, what is left of it drains.
+    pub(super) fn let_go(&mut self, key: &ServiceKey) {
+        let Some(old) = self.services.remove(key) else {
+            return;
+        };
+        let held = old
+            .held_over
+            .iter()
+            .map(|(server, held)| (server, &held.state));
+        for (server, state) in old.servers.iter().chain(held) {
+            for check in &state.checks {
+                self.targets
+                    .unsubscribe(check.target, (*key, *server), &mut self.out.checks);
+            }
+        }
+        self.work.dirty.insert(*key);
+    }
+}
+
+/// Servers for clients that serve, and that the new declaration does not have.
+fn held_over(old: &ServiceState, declaration: &Declaration) -> BTreeMap<ServerKey, HeldOver> {
+    let Declaration {
+        declared, watch, ..
+    } = declaration;
+    let is_gone = |server: &ServerKey| {
+        !declared.servers.contains_key(server)
+            && !watch.backup.contains_key(server)
+            && !watch.sorry.contains_key(server)
+    };
+    let left = old.servers.iter().filter_map(|(server, state)| {
+        let before = old.declared.servers.get(server)?;
+        let held = HeldOver {
+            server: before.clone(),
+            state: state.clone(),
+        };
+        (is_gone(server) && state.verdict != Verdict::Down).then_some((*server, held))
+    });
+    let still = old.held_over.iter().filter(|(server, _)| is_gone(server));
+    still
+        .map(|(server, held)| (*server, held.clone()))
+        .chain(left)
+        .collect()
+}

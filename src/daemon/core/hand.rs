@@ -1,0 +1,298 @@
+//! The operator's hand.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
+
+use ipvs::{ServiceKey, Weight};
+
+use super::{Core, Member, Reply};
+use crate::daemon::Now;
+use crate::daemon::operator::{
+    Answer, HostRequest, Note, Refusal, RefusalKind, Request, ServerRequest, Setting,
+};
+use crate::daemon::tables::Tables;
+
+impl Core {
+    /// Carries out what an operator asks for. The answer is given when the kernel has it and the
+    /// setting is on disk.
+    pub(super) fn request(
+        &mut self,
+        request: Request,
+        reply: Reply,
+        tables: &mut dyn Tables,
+        now: Now,
+    ) {
+        if !self.is_ready() {
+            return reply(Err(Refusal {
+                kind: RefusalKind::Unavailable,
+                message: "the director is starting; try again in a moment".to_owned(),
+            }));
+        }
+        let done = match request {
+            Request::Reload { force } => return self.reload(force, Some(reply), now),
+            Request::Drain(request) => self.drain(&request, now),
+            Request::Undrain(request) => self.undrain(&request, now),
+            Request::Weight { of, weight } => self.weigh(&of, weight, now),
+            Request::Disable(request) => self.disable(&request, now),
+            Request::Enable(request) => self.enable(&request, now),
+        };
+        match done {
+            Err(refusal) => reply(Err(refusal)),
+            Ok((answer, services)) => {
+                let services: Vec<ServiceKey> = services.into_iter().collect();
+                self.settle(&services, tables, now);
+                self.refresh(now);
+                self.publish_now(now);
+                self.out.keep = Some(self.settings.clone());
+                self.replies.push((reply, answer));
+            }
+        }
+    }
+
+    /// The settings are on disk.
+    pub(super) fn kept(&mut self) {
+        for (reply, answer) in self.replies.drain(..) {
+            reply(Ok(answer));
+        }
+    }
+
+    fn drain(&mut self, request: &ServerRequest, now: Now) -> Outcome {
+        let setting = setting((), &request.note, now)?;
+        self.on_members(request, now, |core, member| {
+            let set = core.settings.servers.entry(member).or_default();
+            set.drain = Some(setting.clone());
+            Some(("drained", format!("drained{}", by(&setting))))
+        })
+    }
+
+    fn undrain(&mut self, request: &ServerRequest, now: Now) -> Outcome {
+        let note = request.note.clone();
+        self.on_members(request, now, |core, member| {
+            let set = core.settings.servers.get_mut(&member)?;
+            set.drain.take()?;
+            core.drop_empty(member);
+            core.warm_up(member, now);
+            Some(("undrained", format!("no longer drained, by {}", note.by)))
+        })
+    }
+
+    fn weigh(&mut self, request: &ServerRequest, weight: Option<u32>, now: Now) -> Outcome {
+        if weight.is_some_and(|weight| Weight::new(weight).is_none()) {
+            return Err(invalid(format!(
+                "a weight is at most {}",
+                Weight::MAX.get()
+            )));
+        }
+        let setting = match weight {
+            Some(weight) => Some(setting(weight, &request.note, now)?),
+            None => None,
+        };
+        let note = request.note.clone();
+        self.on_members(request, now, |core, member| {
+            let set = core.settings.servers.entry(member).or_default();
+            let before = std::mem::replace(&mut set.weight, setting.clone());
+            core.drop_empty(member);
+            match &setting {
+                Some(setting) => {
+                    Some(("weight", format!("weight {}{}", setting.value, by(setting))))
+                }
+                None => before.map(|_| {
+                    (
+                        "weight",
+                        format!("the declared weight again, by {}", note.by),
+                    )
+                }),
+            }
+        })
+    }
+
+    fn disable(&mut self, request: &HostRequest, now: Now) -> Outcome {
+        let setting = setting((), &request.note, now)?;
+        self.on_machines(request, now, |core, address| {
+            core.settings.disabled.insert(address, setting.clone());
+            Some(("disabled", format!("in maintenance{}", by(&setting))))
+        })
+    }
+
+    fn enable(&mut self, request: &HostRequest, now: Now) -> Outcome {
+        let note = request.note.clone();
+        self.on_machines(request, now, |core, address| {
+            core.settings.disabled.remove(&address)?;
+            for member in core.members_at(address) {
+                core.warm_up(member, now);
+            }
+            Some(("enabled", format!("in service again, by {}", note.by)))
+        })
+    }
+
+    /// Does something to each server that is meant.
+    fn on_members(
+        &mut self,
+        request: &ServerRequest,
+        now: Now,
+        mut change: impl FnMut(&mut Self, Member) -> Option<(&'static str, String)>,
+    ) -> Outcome {
+        let members = self.members(request)?;
+        let mut done = Vec::new();
+        let mut services = BTreeSet::new();
+        for member in members {
+            let (key, server) = member;
+            services.insert(key);
+            match change(self, member) {
+                Some((kind, text)) => {
+                    done.push(format!("{key} {server}: {text}"));
+                    self.event(kind, Some(&key), Some(&server), text, now);
+                }
+                None => done.push(format!("{key} {server}: nothing was set")),
+            }
+        }
+        Ok((Answer { done }, services))
+    }
+
+    fn on_machines(
+        &mut self,
+        request: &HostRequest,
+        now: Now,
+        mut change: impl FnMut(&mut Self, std::net::IpAddr) -> Option<(&'static str, String)>,
+    ) -> Outcome {
+        let addresses = self.machine(&request.server)?;
+        let mut done = Vec::new();
+        let mut services = BTreeSet::new();
+        for address in addresses {
+            let members = self.members_at(address);
+            services.extend(members.iter().map(|(key, _)| *key));
+            let count = members.len();
+            match change(self, address) {
+                Some((kind, text)) => {
+                    done.push(format!("{address}: {text} ({count} servers)"));
+                    self.event(kind, None, None, format!("{address} {text}"), now);
+                }
+                None => done.push(format!("{address}: was not in maintenance")),
+            }
+        }
+        Ok((Answer { done }, services))
+    }
+
+    fn members_at(&self, address: std::net::IpAddr) -> Vec<Member> {
+        let of = |(key, service): (&ServiceKey, &crate::daemon::service::ServiceState)| {
+            let servers = service.servers.keys().chain(service.held_over.keys());
+            let there = servers.filter(|server| server.address == address);
+            there.map(|server| (*key, *server)).collect::<Vec<_>>()
+        };
+        self.services.iter().flat_map(of).collect()
+    }
+
+    /// A server that comes back begins with a small weight, where that is declared.
+    fn warm_up(&mut self, (key, server): Member, now: Now) {
+        let Some(service) = self.services.get_mut(&key) else {
+            return;
+        };
+        let length = service.watch.slow_start;
+        if let Some(state) = service.servers.get_mut(&server) {
+            state.ramp = crate::daemon::server::Ramp::begin(length, now.boot);
+        }
+    }
+
+    fn drop_empty(&mut self, member: Member) {
+        let set = self.settings.servers.get(&member);
+        if set.is_some_and(|set| set.drain.is_none() && set.weight.is_none()) {
+            self.settings.servers.remove(&member);
+        }
+    }
+
+    /// Ends what an operator has set for a time.
+    pub(super) fn expire(&mut self, tables: &mut dyn Tables, now: Now) {
+        fn is_over<T>(setting: Option<&Setting<T>>, now: SystemTime) -> bool {
+            let until = setting.and_then(|setting| setting.until);
+            until.is_some_and(|until| until <= now)
+        }
+        let servers = self.settings.servers.iter();
+        let over: Vec<(Member, bool, bool)> = servers
+            .map(|(member, set)| {
+                let drain = is_over(set.drain.as_ref(), now.wall);
+                (*member, drain, is_over(set.weight.as_ref(), now.wall))
+            })
+            .filter(|(_, drain, weight)| *drain || *weight)
+            .collect();
+        let machines = self.settings.disabled.iter();
+        let enabled: Vec<std::net::IpAddr> = machines
+            .filter(|(_, set)| is_over(Some(set), now.wall))
+            .map(|(address, _)| *address)
+            .collect();
+        if over.is_empty() && enabled.is_empty() {
+            return;
+        }
+        let mut services = BTreeSet::new();
+        for (member, drain, weight) in over {
+            let (key, server) = member;
+            services.insert(key);
+            if let Some(set) = self.settings.servers.get_mut(&member) {
+                if drain {
+                    set.drain = None;
+                }
+                if weight {
+                    set.weight = None;
+                }
+            }
+            if drain {
+                self.warm_up(member, now);
+            }
+            self.drop_empty(member);
+            let text = "what the operator had set is over".to_owned();
+            self.event("expired", Some(&key), Some(&server), text, now);
+        }
+        for address in enabled {
+            self.settings.disabled.remove(&address);
+            for member in self.members_at(address) {
+                services.insert(member.0);
+                self.warm_up(member, now);
+            }
+            self.event(
+                "expired",
+                None,
+                None,
+                format!("the maintenance of {address} is over"),
+                now,
+            );
+        }
+        let services: Vec<ServiceKey> = services.into_iter().collect();
+        self.settle(&services, tables, now);
+        self.out.keep = Some(self.settings.clone());
+    }
+}
+
+/// What was done, and which services it concerns.
+type Outcome = Result<(Answer, BTreeSet<ServiceKey>), Refusal>;
+
+fn setting<T>(value: T, note: &Note, now: Now) -> Result<Setting<T>, Refusal> {
+    let until = match note.for_seconds {
+        Some(0) => return Err(invalid("a time of 0 is over at once".to_owned())),
+        Some(seconds) => {
+            let until = now.wall.checked_add(Duration::from_secs(seconds));
+            Some(until.ok_or_else(|| invalid("that time is beyond all calendars".to_owned()))?)
+        }
+        None => None,
+    };
+    Ok(Setting {
+        value,
+        by: note.by.clone(),
+        reason: note.reason.clone(),
+        at: now.wall,
+        until,
+    })
+}
+
+fn by<T>(setting: &Setting<T>) -> String {
+    let reason = setting
+        .reason
+        .as_ref()
+        .map_or(String::new(), |reason| format!(": {reason}"));
+    format!(" by {}{reason}", setting.by)
+}
+
+fn invalid(message: String) -> Refusal {
+    Refusal {
+        kind: RefusalKind::Invalid,
+        message,
+    }
+}

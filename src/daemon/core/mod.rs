@@ -1,0 +1,305 @@
+//! The core: everything that is decided, as a function of what is known, an input, and the time.
+//!
+//! ```text
+//!   handle(input) ─► state changes ─► settle(service): overlay ─► diff ─► operations, at once
+//!   work()        ─► one slice of what is left to do: services to read again, a new file taken in
+//!   out           ─► what the threads around are to do: checks, jobs, commands, settings to keep
+//! ```
+//!
+//! - **One way to the kernel.** Whatever the cause, a service is changed by [`settle`]: what it
+//!   should be now is compared with what it is believed to be. A verdict comes to one operation,
+//!   since everything else is as it should be.
+//! - **Slices.** Nothing in here takes longer than one slice, some milliseconds, so that a verdict
+//!   never waits long; what is left stands in [`Work`].
+//! - **Belief is checked.** What an operation finds otherwise than believed is read again, and
+//!   every period all of it is (by the worker, which only names what differs).
+//!
+//! [`settle`]: Core::settle
+
+mod absorb;
+mod hand;
+mod judge;
+mod name;
+mod reconcile;
+mod reload;
+mod settle;
+mod show;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use ipvs::{ServerKey, ServiceKey};
+
+use super::operator::{Answer, Refusal, Request, Settings};
+use super::service::ServiceState;
+use super::snapshot::{Board, ServiceStatus};
+use super::tables::Tables;
+use super::targets::Targets;
+use super::{Now, worker};
+use crate::check::{Command, Finding};
+use crate::state::health::{Notify, Occasion, RunSettings};
+use crate::state::{BootTime, Desired, Drift, ObservedService, Ownership, Policy};
+
+pub(super) use reload::Stage;
+
+/// A server of a service.
+pub(super) type Member = (ServiceKey, ServerKey);
+
+/// Servers that were changed while a transaction is under way: it leaves them alone.
+pub(super) type Hot = Arc<Mutex<HashSet<Member>>>;
+
+/// What the core is told.
+pub(super) enum Input {
+    /// By the checks.
+    Finding(Finding),
+    /// By an operator.
+    Request(Request, Reply),
+    /// The file changed, or SIGHUP came.
+    Reload,
+    /// By the worker.
+    Done(worker::Done),
+    /// The settings of operators are on disk, and whoever waits for that may be told.
+    Kept,
+    /// The director is to stop.
+    Stop,
+}
+
+/// Whom an answer goes to.
+pub(super) type Reply = Box<dyn FnOnce(Result<Answer, Refusal>) + Send>;
+
+/// What the threads around the core are to do.
+#[derive(Default)]
+pub(super) struct Out {
+    pub(super) checks: Vec<Command>,
+    pub(super) jobs: Vec<worker::Job>,
+    pub(super) notify: Vec<Notification>,
+    /// Settings to put on disk; then `Input::Kept` comes.
+    pub(super) keep: Option<Settings>,
+}
+
+/// A command to run.
+#[derive(Debug, Clone)]
+pub(super) struct Notification {
+    pub(super) commands: Arc<[Notify]>,
+    pub(super) occasion: Occasion,
+    pub(super) service: Arc<str>,
+    pub(super) listen: ServiceKey,
+    pub(super) server: Option<ServerKey>,
+    pub(super) text: Arc<str>,
+}
+
+/// What is left to do.
+#[derive(Debug, Default)]
+struct Work {
+    /// Services of which something changed: to be compared with what is believed.
+    stale: BTreeSet<ServiceKey>,
+    /// Services to be read first.
+    dirty: BTreeSet<ServiceKey>,
+    /// Services whose part of the picture is out of date.
+    unseen: BTreeSet<ServiceKey>,
+}
+
+/// When a service has to be looked at again.
+#[derive(Debug, Default)]
+struct Timers {
+    by_time: BTreeSet<(BootTime, ServiceKey)>,
+    by_service: BTreeMap<ServiceKey, BootTime>,
+}
+
+/// The core.
+pub(super) struct Core {
+    file: PathBuf,
+    policy: Policy,
+    /// What the file declares beside services.
+    rest: Desired,
+    run: RunSettings,
+    /// Persistent clients leave servers of weight 0.
+    quiescent: bool,
+    services: BTreeMap<ServiceKey, ServiceState>,
+    /// What is believed to be in the kernel, of declared and owned services.
+    picture: BTreeMap<ServiceKey, Arc<ObservedService>>,
+    foreign: BTreeSet<ServiceKey>,
+    ownership: Ownership,
+    settings: Settings,
+    targets: Targets,
+    work: Work,
+    timers: Timers,
+    /// Counts writes; and the last one to each service, as long as a reading is under way.
+    writes: u64,
+    written: BTreeMap<ServiceKey, u64>,
+    /// Tried in vain, so often, and not again before that time.
+    refused: BTreeMap<ServiceKey, (u32, BootTime)>,
+    reading: bool,
+    next_reading: BootTime,
+    stage: Stage,
+    /// The order to read the file again came while one was being read.
+    reload_again: bool,
+    hot: Hot,
+    replies: Vec<(Reply, Answer)>,
+    reload_replies: Vec<Reply>,
+    ledger_changed: bool,
+    board: Arc<Board>,
+    parts: BTreeMap<ServiceKey, Arc<ServiceStatus>>,
+    show: show::Show,
+    pub(super) out: Out,
+}
+
+impl Core {
+    /// A core that knows nothing yet, and asks for the file and the tables first.
+    pub(super) fn new(
+        file: PathBuf,
+        settings: Settings,
+        force: bool,
+        board: Arc<Board>,
+        now: Now,
+    ) -> Self {
+        let mut core = Self {
+            show: show::Show::new(&file, now),
+            file,
+            policy: Policy::default(),
+            rest: Desired::default(),
+            run: RunSettings::default(),
+            quiescent: false,
+            services: BTreeMap::new(),
+            picture: BTreeMap::new(),
+            foreign: BTreeSet::new(),
+            ownership: Ownership::default(),
+            settings,
+            targets: Targets::default(),
+            work: Work::default(),
+            timers: Timers::default(),
+            writes: 0,
+            written: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            reading: false,
+            next_reading: now.boot,
+            stage: Stage::Idle,
+            reload_again: false,
+            hot: Hot::default(),
+            replies: Vec::new(),
+            reload_replies: Vec::new(),
+            ledger_changed: false,
+            board,
+            parts: BTreeMap::new(),
+            out: Out::default(),
+        };
+        core.begin_load(true, force);
+        core
+    }
+
+    /// Takes in what happened.
+    pub(super) fn handle(&mut self, input: Input, tables: &mut dyn Tables, now: Now) {
+        match input {
+            Input::Finding(finding) => self.finding(finding, tables, now),
+            Input::Request(request, reply) => self.request(request, reply, tables, now),
+            Input::Reload => self.reload(false, None, now),
+            Input::Done(done) => self.done(done, tables, now),
+            Input::Kept => self.kept(),
+            Input::Stop => {}
+        }
+    }
+
+    /// Whether there is work left.
+    pub(super) fn has_work(&self) -> bool {
+        !self.work.stale.is_empty()
+            || !self.work.dirty.is_empty()
+            || self.stage.has_work()
+            || !self.work.unseen.is_empty()
+    }
+
+    /// Does one slice of it, the most urgent first.
+    pub(super) fn work(&mut self, tables: &mut dyn Tables, now: Now) {
+        if !self.work.stale.is_empty() {
+            self.settle_stale(tables, now);
+        } else if !self.work.dirty.is_empty() {
+            self.settle_dirty(tables, now);
+        } else if self.stage.has_work() {
+            self.advance_reload(now);
+        } else {
+            self.refresh(now);
+        }
+    }
+
+    /// Does what is due.
+    pub(super) fn tick(&mut self, tables: &mut dyn Tables, now: Now) {
+        self.due(tables, now);
+        self.expire(tables, now);
+        self.begin_reading(now);
+        if std::mem::take(&mut self.ledger_changed) && !self.stage.is_transacting() {
+            self.out
+                .jobs
+                .push(worker::Job::Keep(Box::new(self.ownership.clone())));
+        }
+        self.publish(now);
+    }
+
+    /// When `tick` has something to do next, at the latest.
+    pub(super) fn next(&self, now: BootTime) -> Duration {
+        let longest = Duration::from_millis(500);
+        let timer = self
+            .timers
+            .by_time
+            .first()
+            .map(|(time, _)| now.until(*time));
+        let reading = (!self.reading).then(|| now.until(self.next_reading));
+        let publish = self.show.is_pending().then_some(show::PACE);
+        [timer, reading, publish]
+            .into_iter()
+            .flatten()
+            .fold(longest, Duration::min)
+    }
+
+    /// Whether the first file is in force.
+    pub(super) fn is_ready(&self) -> bool {
+        self.show.is_ready()
+    }
+
+    /// What went wrong with the first file, if it did.
+    pub(super) fn failed_to_start(&self) -> Option<Arc<str>> {
+        self.show.rejected_at_start()
+    }
+
+    /// Which period the tables are looked at in.
+    fn period(&self) -> Duration {
+        self.run.reconcile
+    }
+
+    fn repairs(&self) -> bool {
+        self.policy.drift == Drift::Repair
+    }
+}
+
+impl Timers {
+    fn set(&mut self, key: ServiceKey, time: Option<BootTime>) {
+        if let Some(before) = self.by_service.remove(&key) {
+            self.by_time.remove(&(before, key));
+        }
+        if let Some(time) = time {
+            self.by_service.insert(key, time);
+            self.by_time.insert((time, key));
+        }
+    }
+
+    fn take_due(&mut self, now: BootTime) -> Option<ServiceKey> {
+        let (time, key) = *self.by_time.first()?;
+        if time > now {
+            return None;
+        }
+        self.by_time.remove(&(time, key));
+        self.by_service.remove(&key);
+        Some(key)
+    }
+}
+
+/// A time of the boot clock as one of the calendar.
+fn calendar(time: BootTime, now: Now) -> SystemTime {
+    if time >= now.boot {
+        now.wall + now.boot.until(time)
+    } else {
+        now.wall
+            .checked_sub(time.until(now.boot))
+            .unwrap_or(now.wall)
+    }
+}

@@ -1,0 +1,120 @@
+//! Which services and servers an operator means.
+
+use std::net::IpAddr;
+
+use ipvs::{ServerKey, ServiceKey};
+
+use super::{Core, Member};
+use crate::daemon::operator::{Refusal, RefusalKind, ServerRequest};
+
+/// So many names are offered when none fits.
+const OFFERED: usize = 8;
+
+impl Core {
+    /// The servers that a request is about: one name can stand for several listen addresses.
+    pub(super) fn members(&self, request: &ServerRequest) -> Result<Vec<Member>, Refusal> {
+        let services = self.services_named(&request.service)?;
+        let mut members = Vec::new();
+        for key in &services {
+            let found = self.servers_named(key, &request.server);
+            members.extend(found.into_iter().map(|server| (*key, server)));
+        }
+        if members.is_empty() {
+            let known = services.iter().flat_map(|key| self.server_names(key));
+            return Err(not_found(
+                "server",
+                &request.server,
+                &request.service,
+                known,
+            ));
+        }
+        Ok(members)
+    }
+
+    fn services_named(&self, name: &str) -> Result<Vec<ServiceKey>, Refusal> {
+        let named: Vec<ServiceKey> = self
+            .services
+            .iter()
+            .filter(|(_, service)| service.declared.name == name)
+            .map(|(key, _)| *key)
+            .collect();
+        if !named.is_empty() {
+            return Ok(named);
+        }
+        if let Ok(key) = name.parse::<ServiceKey>()
+            && self.services.contains_key(&key)
+        {
+            return Ok(vec![key]);
+        }
+        let known = self
+            .services
+            .values()
+            .map(|service| service.declared.name.clone());
+        Err(not_found("service", name, "the file", known))
+    }
+
+    fn servers_named(&self, key: &ServiceKey, name: &str) -> Vec<ServerKey> {
+        let Some(service) = self.services.get(key) else {
+            return Vec::new();
+        };
+        let address: Option<IpAddr> = name.trim_matches(['[', ']']).parse().ok();
+        let exact: Option<ServerKey> = name.parse().ok();
+        let held_over = service.held_over.keys();
+        let is_meant = |server: &&ServerKey| {
+            let declared = service
+                .server(server)
+                .and_then(|server| server.name.as_deref());
+            declared == Some(name) || exact == Some(**server) || address == Some(server.address)
+        };
+        let all = service.servers.keys().chain(held_over);
+        all.filter(is_meant).copied().collect()
+    }
+
+    /// The addresses of the machine that is meant, over all services.
+    pub(super) fn machine(&self, name: &str) -> Result<Vec<IpAddr>, Refusal> {
+        if let Ok(address) = name.trim_matches(['[', ']']).parse() {
+            return Ok(vec![address]);
+        }
+        let mut addresses: Vec<IpAddr> = self
+            .services
+            .keys()
+            .flat_map(|key| self.servers_named(key, name))
+            .map(|server| server.address)
+            .collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        if addresses.is_empty() {
+            let known = self.services.keys().flat_map(|key| self.server_names(key));
+            return Err(not_found("server", name, "the file", known));
+        }
+        Ok(addresses)
+    }
+
+    fn server_names(&self, key: &ServiceKey) -> Vec<String> {
+        let Some(service) = self.services.get(key) else {
+            return Vec::new();
+        };
+        let named = |server: &ServerKey| {
+            let name = service
+                .server(server)
+                .and_then(|server| server.name.clone());
+            name.unwrap_or_else(|| server.to_string())
+        };
+        service.servers.keys().map(named).collect()
+    }
+}
+
+fn not_found(what: &str, name: &str, place: &str, known: impl Iterator<Item = String>) -> Refusal {
+    let mut known: Vec<String> = known.collect();
+    known.sort_unstable();
+    known.dedup();
+    let more = if known.len() > OFFERED { ", ..." } else { "" };
+    known.truncate(OFFERED);
+    Refusal {
+        kind: RefusalKind::NotFound,
+        message: format!(
+            "{place} has no {what} `{name}`; there are: {}{more}",
+            known.join(", ")
+        ),
+    }
+}

@@ -1,0 +1,201 @@
+//! What the worker saw when it compared the kernel with the picture.
+
+use ipvs::{ServerKey, ServiceKey};
+
+use super::{Core, Stage};
+use crate::daemon::Now;
+use crate::daemon::tables::Tables;
+use crate::daemon::worker::{Done, Job, Read, Reading};
+use crate::plan::{Situation, diff};
+use crate::state::{Foreign, Observed, ObservedService, Owned, Ownership};
+
+/// So many differences are named in one line of the log.
+const NAMED: usize = 4;
+
+impl Core {
+    /// Has the tables read, when it is time.
+    pub(super) fn begin_reading(&mut self, now: Now) {
+        let is_free = !self.reading && !self.stage.is_busy() && self.is_ready();
+        if !is_free || now.boot < self.next_reading {
+            return;
+        }
+        self.reading = true;
+        self.out.jobs.push(Job::Read(Read {
+            began: self.writes,
+            picture: self.picture.clone(),
+            marks: self.run.marks,
+        }));
+    }
+
+    /// Takes in what the worker did.
+    pub(super) fn done(&mut self, done: Done, tables: &mut dyn Tables, now: Now) {
+        match done {
+            Done::Loaded(loaded) => self.loaded(loaded, now),
+            Done::Transacted(result) => self.transacted(result, now),
+            Done::Read(Ok(reading)) => self.read(reading, tables, now),
+            Done::Read(Err(error)) => {
+                self.reading = false;
+                self.next_reading = now.boot.after(self.period());
+                self.event("kernel-refused", None, None, error, now);
+            }
+        }
+    }
+
+    fn read(&mut self, reading: Reading, _tables: &mut dyn Tables, now: Now) {
+        self.reading = false;
+        self.next_reading = now.boot.after(self.period());
+        let mut clean = true;
+        for key in reading.suspects {
+            // What was written meanwhile may or may not be in the reading.
+            if self
+                .written
+                .get(&key)
+                .is_none_or(|write| *write <= reading.began)
+            {
+                self.work.dirty.insert(key);
+                clean = false;
+            }
+        }
+        self.written.retain(|_, write| *write > reading.began);
+        self.take_foreign(reading.unknown, now);
+        clean &= self.settings_are_declared(&reading.settings, now);
+        if clean && self.work.dirty.is_empty() && self.refused.is_empty() {
+            self.show.reconciled = Some(now.wall);
+            self.show.touch();
+        }
+    }
+
+    /// Services in the kernel that are not in the picture.
+    fn take_foreign(&mut self, unknown: Vec<ServiceKey>, now: Now) {
+        let before = std::mem::take(&mut self.foreign);
+        for key in unknown {
+            let is_ours =
+                self.services.contains_key(&key) || self.ownership.services.contains_key(&key);
+            if is_ours {
+                self.work.dirty.insert(key);
+                continue;
+            }
+            if self.policy.foreign == Foreign::Remove {
+                let owned = Owned {
+                    name: key.to_string(),
+                    drain: crate::state::DesiredService::DEFAULT_DRAIN,
+                };
+                self.ownership.services.insert(key, owned);
+                self.work.dirty.insert(key);
+                let text = "not declared: removed, as policy.foreign says".to_owned();
+                self.event("foreign", Some(&key), None, text, now);
+                continue;
+            }
+            if !before.contains(&key) {
+                let text = "in the kernel, and not declared: left alone".to_owned();
+                self.event("foreign", Some(&key), None, text, now);
+            }
+            self.foreign.insert(key);
+        }
+        if self.foreign != before {
+            self.show.touch();
+        }
+    }
+
+    /// Whether sysctls, time limits and sync daemons are as declared; if not they are set right.
+    fn settings_are_declared(&mut self, observed: &Observed, now: Now) -> bool {
+        let plan = diff(&Situation {
+            desired: &self.rest,
+            observed,
+            ownership: &Ownership::default(),
+            now: now.boot,
+        });
+        if plan.is_empty() {
+            return true;
+        }
+        let steps: Vec<String> = plan
+            .steps
+            .iter()
+            .map(|step| step.change.to_string())
+            .collect();
+        let verb = if self.repairs() {
+            "set right"
+        } else {
+            "left, as policy.drift says"
+        };
+        let text = format!(
+            "somebody changed the settings; {verb}: {}",
+            steps.join(", ")
+        );
+        self.event("drift", None, None, text, now);
+        if self.repairs() && !self.stage.is_busy() {
+            self.transact_settings();
+        }
+        false
+    }
+
+    /// Says what somebody else changed of a service; whether anything was.
+    pub(super) fn drift(
+        &mut self,
+        key: &ServiceKey,
+        before: Option<&ObservedService>,
+        there: Option<&ObservedService>,
+        now: Now,
+    ) -> bool {
+        // What was tried in vain is no drift, and what was not known cannot have changed.
+        let (Some(before), false) = (before, self.refused.contains_key(key)) else {
+            return false;
+        };
+        let mut changes = differences(before, there);
+        if changes.is_empty() {
+            return false;
+        }
+        let more = changes.len().saturating_sub(NAMED);
+        changes.truncate(NAMED);
+        let more = if more > 0 {
+            format!(", and {more} more")
+        } else {
+            String::new()
+        };
+        let verb = if self.repairs() {
+            "set right"
+        } else {
+            "left, as policy.drift says"
+        };
+        let text = format!("somebody changed it; {verb}: {}{more}", changes.join(", "));
+        self.event("drift", Some(key), None, text, now);
+        true
+    }
+}
+
+/// What is different, in words.
+fn differences(before: &ObservedService, there: Option<&ObservedService>) -> Vec<String> {
+    let Some(there) = there else {
+        return vec!["the service is gone".to_owned()];
+    };
+    let mut changes = Vec::new();
+    if before.entry.service != there.entry.service {
+        changes.push("its configuration".to_owned());
+    }
+    for (server, entry) in &before.servers {
+        match there.servers.get(server) {
+            None => changes.push(format!("{server} is gone")),
+            Some(now) if now.server.weight != entry.server.weight => changes.push(format!(
+                "weight of {server} {} instead of {}",
+                now.server.weight.get(),
+                entry.server.weight.get()
+            )),
+            Some(now) if now.server != entry.server => {
+                changes.push(format!("configuration of {server}"));
+            }
+            Some(_) => {}
+        }
+    }
+    let new = |server: &&ServerKey| !before.servers.contains_key(server);
+    for server in there.servers.keys().filter(new) {
+        changes.push(format!("{server} was added"));
+    }
+    changes
+}
+
+impl Stage {
+    /// Whether a reload or a transaction is under way.
+    pub(super) fn is_busy(&self) -> bool {
+        !matches!(self, Self::Idle)
+    }
+}

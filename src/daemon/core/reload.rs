@@ -1,0 +1,338 @@
+//! A new service file, from the order to read it until it is in force.
+//!
+//! ```text
+//!   order ─► Loading ─► Overlaying ─► Transacting ─► Absorbing ─► in force
+//!            worker     slices        worker         slices
+//!               └─ mistakes ─┴── guard, refusal ─┴─► the old one stays, and says why
+//! ```
+//!
+//! Only what differs from the file in force goes through it. Until the transaction is done the old
+//! declaration holds, so that a verdict in between finds everything as it was; what it changes
+//! meanwhile the transaction leaves alone.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ipvs::ServiceKey;
+
+use super::{Core, Reply};
+use crate::daemon::Now;
+use crate::daemon::operator::{Answer, Refusal, RefusalKind};
+use crate::daemon::overlay::{Situation, overlay};
+use crate::daemon::worker::{Declaration, First, Job, Loaded, Transacted, Transaction};
+use crate::state::{DesiredService, Sysctl};
+
+/// So many services go through a stage in one slice.
+const SLICE: usize = 16;
+
+/// How far a reload is.
+pub(in crate::daemon) enum Stage {
+    /// None is under way.
+    Idle,
+    /// The worker reads the file.
+    Loading { force: bool },
+    /// What is declared now is worked out, service by service.
+    Overlaying {
+        loaded: Box<Loaded>,
+        force: bool,
+        next: usize,
+        wanted: Vec<DesiredService>,
+    },
+    /// The worker makes the kernel so. `None` for settings alone, which are no reload.
+    Transacting { loaded: Option<Box<Loaded>> },
+    /// The new declarations take the place of the old ones.
+    Absorbing {
+        loaded: Box<Loaded>,
+        next: usize,
+        steps: usize,
+    },
+}
+
+impl Stage {
+    /// Whether the core has a slice of it to do.
+    pub(super) fn has_work(&self) -> bool {
+        matches!(self, Self::Overlaying { .. } | Self::Absorbing { .. })
+    }
+
+    /// Whether the worker changes tables.
+    pub(super) fn is_transacting(&self) -> bool {
+        matches!(self, Self::Transacting { .. })
+    }
+}
+
+impl Core {
+    /// The file is to be read again.
+    pub(super) fn reload(&mut self, force: bool, reply: Option<Reply>, now: Now) {
+        self.reload_replies.extend(reply);
+        if self.stage.is_busy() {
+            self.reload_again = true;
+            return;
+        }
+        self.event(
+            "reloading",
+            None,
+            None,
+            format!("reading {}", self.file.display()),
+            now,
+        );
+        self.begin_load(false, force);
+    }
+
+    pub(super) fn begin_load(&mut self, first: bool, force: bool) {
+        self.stage = Stage::Loading { force };
+        self.out.jobs.push(Job::Load { first });
+    }
+
+    /// The worker has read it.
+    pub(super) fn loaded(&mut self, loaded: Result<Box<Loaded>, String>, now: Now) {
+        let Stage::Loading { force } = self.stage else {
+            return;
+        };
+        match loaded {
+            Err(why) => self.reject(&why, now),
+            Ok(mut loaded) => {
+                if let Some(first) = loaded.first.take() {
+                    self.adopt(*first, &loaded);
+                }
+                self.stage = Stage::Overlaying {
+                    loaded,
+                    force,
+                    next: 0,
+                    wanted: Vec::new(),
+                };
+            }
+        }
+    }
+
+    /// What stands in the kernel when the director starts.
+    fn adopt(&mut self, first: First, loaded: &Loaded) {
+        self.ownership = first.ownership;
+        let declared: std::collections::BTreeSet<&ServiceKey> = loaded
+            .changed
+            .iter()
+            .map(|declaration| &declaration.key)
+            .collect();
+        for (key, there) in first.observed.services {
+            if declared.contains(&key) || self.ownership.services.contains_key(&key) {
+                self.picture.insert(key, Arc::new(there));
+            } else {
+                self.foreign.insert(key);
+            }
+        }
+        let quiescent = first.observed.sysctls.get(&Sysctl::ExpireQuiescentTemplate);
+        self.quiescent = quiescent.is_some_and(|value| value != "0");
+    }
+
+    /// Does a slice of a stage.
+    pub(super) fn advance_reload(&mut self, now: Now) {
+        match std::mem::replace(&mut self.stage, Stage::Idle) {
+            Stage::Overlaying {
+                loaded,
+                force,
+                mut next,
+                mut wanted,
+            } => {
+                let end = loaded.changed.len().min(next + SLICE);
+                for declaration in &loaded.changed[next..end] {
+                    wanted.push(self.wanted_then(
+                        declaration,
+                        loaded.quiescent(self.quiescent),
+                        now,
+                    ));
+                }
+                next = end;
+                if next < loaded.changed.len() {
+                    self.stage = Stage::Overlaying {
+                        loaded,
+                        force,
+                        next,
+                        wanted,
+                    };
+                    return;
+                }
+                let removed = self.no_longer_declared(&loaded);
+                self.out.jobs.push(Job::Transact(Box::new(Transaction {
+                    wanted,
+                    removed,
+                    rest: loaded.rest.clone(),
+                    ownership: self.ownership.clone(),
+                    hot: self.hot.clone(),
+                    force,
+                })));
+                self.stage = Stage::Transacting {
+                    loaded: Some(loaded),
+                };
+            }
+            Stage::Absorbing {
+                mut loaded,
+                mut next,
+                steps,
+            } => {
+                let end = loaded.changed.len().min(next + SLICE);
+                for declaration in &loaded.changed[next..end] {
+                    self.absorb(declaration, now);
+                }
+                next = end;
+                if next < loaded.changed.len() {
+                    self.stage = Stage::Absorbing {
+                        loaded,
+                        next,
+                        steps,
+                    };
+                    return;
+                }
+                let rest = loaded.removed.len().min(SLICE);
+                for key in loaded.removed.drain(..rest) {
+                    self.let_go(&key);
+                }
+                if loaded.removed.is_empty() {
+                    self.in_force(steps, now);
+                } else {
+                    self.stage = Stage::Absorbing {
+                        loaded,
+                        next,
+                        steps,
+                    };
+                }
+            }
+            other => self.stage = other,
+        }
+    }
+
+    /// What a new declaration makes of a service, were it in force.
+    fn wanted_then(&self, declaration: &Declaration, quiescent: bool, now: Now) -> DesiredService {
+        let service = self.state_of(declaration, now);
+        let there = self.picture.get(&declaration.key).map(Arc::as_ref);
+        let overlaid = overlay(&Situation {
+            service: &service,
+            there,
+            settings: &self.settings,
+            quiescent,
+            now: now.boot,
+        });
+        overlaid.wanted
+    }
+
+    /// Services that the new file does not have; at the start also those that an earlier run
+    /// owned.
+    fn no_longer_declared(&self, loaded: &Loaded) -> Vec<ServiceKey> {
+        let declared: std::collections::BTreeSet<&ServiceKey> = loaded
+            .changed
+            .iter()
+            .map(|declaration| &declaration.key)
+            .collect();
+        let stays = |key: &ServiceKey| {
+            declared.contains(key)
+                || (self.services.contains_key(key) && !loaded.removed.contains(key))
+        };
+        let owned = self.ownership.services.keys();
+        let left = owned.filter(|key| !stays(key) && self.picture.contains_key(key));
+        let mut removed: Vec<ServiceKey> = left.copied().collect();
+        removed.extend(loaded.removed.iter().copied());
+        removed.sort_unstable();
+        removed.dedup();
+        removed
+    }
+
+    /// Sets the settings right, as somebody changed them.
+    pub(super) fn transact_settings(&mut self) {
+        self.stage = Stage::Transacting { loaded: None };
+        self.out.jobs.push(Job::Transact(Box::new(Transaction {
+            wanted: Vec::new(),
+            removed: Vec::new(),
+            rest: self.rest.clone(),
+            ownership: self.ownership.clone(),
+            hot: self.hot.clone(),
+            force: false,
+        })));
+    }
+
+    /// The worker has made the kernel so, or has not.
+    pub(super) fn transacted(&mut self, result: Result<Transacted, String>, now: Now) {
+        self.hot
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clear();
+        let Stage::Transacting { loaded } = std::mem::replace(&mut self.stage, Stage::Idle) else {
+            return;
+        };
+        match (result, loaded) {
+            (Err(why), Some(_)) => self.reject(&why, now),
+            (Err(why), None) => self.event("kernel-refused", None, None, why, now),
+            (Ok(_), None) => {}
+            (Ok(done), Some(loaded)) => {
+                for key in &done.keys {
+                    self.replace_owned(key);
+                    self.work.dirty.insert(*key);
+                }
+                self.ownership.services.extend(done.ownership.services);
+                self.ownership.drains.extend(done.ownership.drains);
+                self.ownership.leaving.extend(done.ownership.leaving);
+                self.quiescent = loaded.quiescent(self.quiescent);
+                self.policy = loaded.rest.policy;
+                self.rest = loaded.rest.clone();
+                self.run = loaded.run.clone();
+                self.stage = Stage::Absorbing {
+                    loaded,
+                    next: 0,
+                    steps: done.steps,
+                };
+            }
+        }
+        self.again(now);
+    }
+
+    /// The new file is not taken: the old one stays in force.
+    fn reject(&mut self, why: &str, now: Now) {
+        self.stage = Stage::Idle;
+        let stays = if self.is_ready() {
+            "; what was read before stays in force"
+        } else {
+            ""
+        };
+        self.event(
+            "rejected",
+            None,
+            None,
+            format!("{}{stays}\n{why}", name(&self.file)),
+            now,
+        );
+        self.show.rejected = Some(Arc::from(why));
+        self.show.touch();
+        let refusal = Refusal {
+            kind: RefusalKind::Refused,
+            message: why.to_owned(),
+        };
+        for reply in self.reload_replies.drain(..) {
+            reply(Err(refusal.clone()));
+        }
+        self.again(now);
+    }
+
+    fn in_force(&mut self, steps: usize, now: Now) {
+        self.show.loaded = Some(now.wall);
+        self.show.rejected = None;
+        self.show.touch();
+        let (services, checks) = (self.services.len(), self.targets.len());
+        let text = format!("in force: {services} services, {checks} checks; {steps} changes made");
+        self.event("loaded", None, None, text.clone(), now);
+        for reply in self.reload_replies.drain(..) {
+            reply(Ok(Answer {
+                done: vec![text.clone()],
+            }));
+        }
+        self.next_reading = self.next_reading.min(now.boot.after(self.period()));
+        self.again(now);
+    }
+
+    /// The file changed again while it was being read.
+    fn again(&mut self, now: Now) {
+        if !self.stage.is_busy() && std::mem::take(&mut self.reload_again) {
+            self.reload(false, None, now);
+        }
+    }
+}
+
+fn name(path: &Path) -> String {
+    format!("{} is not taken", path.display())
+}

@@ -1,0 +1,410 @@
+//! The one way to the kernel: what a service should be now, compared with what it is believed to
+//! be.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipvs::{Operation, ServerEntry, ServerKey, ServiceEntry, ServiceKey, Stats};
+
+use super::{Core, Member};
+use crate::daemon::Now;
+use crate::daemon::overlay::{self, Overlaid, overlay};
+use crate::daemon::tables::Tables;
+use crate::plan::{Change, Plan, Situation, Step, diff};
+use crate::state::{BootTime, Desired, Observed, ObservedService, Ownership};
+
+/// So many services are settled in one slice; of sixteen servers each that is about as many
+/// operations as go into one datagram.
+const SLICE: usize = 16;
+
+/// So often a service is read again at once when it was not as believed.
+const PATIENCE: u32 = 3;
+
+/// A server that drains is looked at so often.
+const DRAIN_PACE: Duration = Duration::from_secs(1);
+
+/// Above so many services that drain, they are looked at once in a period.
+const MANY_DRAINS: usize = 64;
+
+impl Core {
+    /// What a declared service should be now.
+    pub(super) fn overlaid(&self, key: &ServiceKey, now: Now) -> Option<Overlaid> {
+        let service = self.services.get(key)?;
+        Some(overlay(&overlay::Situation {
+            service,
+            there: self.picture.get(key).map(Arc::as_ref),
+            settings: &self.settings,
+            quiescent: self.quiescent,
+            now: now.boot,
+        }))
+    }
+
+    /// Brings services to what they should be now.
+    ///
+    /// What is not as believed, or refused, is left for later: nothing in here loops.
+    pub(super) fn settle(&mut self, keys: &[ServiceKey], tables: &mut dyn Tables, now: Now) {
+        let mut desired = Desired {
+            policy: self.policy,
+            ..Desired::default()
+        };
+        let mut observed = Observed::default();
+        if self.quiescent {
+            let on = "1".to_owned();
+            observed
+                .sysctls
+                .insert(crate::state::Sysctl::ExpireQuiescentTemplate, on);
+        }
+        for key in keys {
+            self.work.stale.remove(key);
+            self.work.unseen.insert(*key);
+            let next = self
+                .services
+                .get_mut(key)
+                .and_then(|service| service.elapse(now.boot));
+            self.timers.set(*key, next);
+            if let Some(overlaid) = self.overlaid(key, now) {
+                self.watch_strength(key, &overlaid, now);
+                self.mark_in(key, &overlaid);
+                desired.services.insert(*key, overlaid.wanted);
+            }
+            if let Some(there) = self.picture.get(key) {
+                observed
+                    .services
+                    .insert(*key, ObservedService::clone(there));
+            }
+        }
+        let plan = diff(&Situation {
+            desired: &desired,
+            observed: &observed,
+            ownership: &self.owned(keys),
+            now: now.boot,
+        });
+        self.take_over(keys, &plan, now);
+        self.carry_out(plan.steps, tables, now);
+        self.forget_gone(keys);
+    }
+
+    /// What is owned, of these services only.
+    fn owned(&self, keys: &[ServiceKey]) -> Ownership {
+        let mut part = Ownership::default();
+        for key in keys {
+            if let Some(owned) = self.ownership.services.get(key) {
+                part.services.insert(*key, owned.clone());
+            }
+            if let Some(until) = self.ownership.leaving.get(key) {
+                part.leaving.insert(*key, *until);
+            }
+            part.drains.extend(self.drains_of(key));
+        }
+        part
+    }
+
+    /// Forgets what is owned of a service, as it is replaced.
+    pub(super) fn replace_owned(&mut self, key: &ServiceKey) {
+        self.ownership.services.remove(key);
+        self.ownership.leaving.remove(key);
+        let drains: Vec<_> = self.drains_of(key).collect();
+        for (member, _) in drains {
+            self.ownership.drains.remove(&member);
+        }
+    }
+
+    /// Replaces what is owned of these services, and comes back for what drains.
+    fn take_over(&mut self, keys: &[ServiceKey], plan: &Plan, now: Now) {
+        let before = self.owned(keys);
+        for key in keys {
+            if plan.ownership.services.contains_key(key) || !self.picture.contains_key(key) {
+                continue;
+            }
+            // Deleted in this plan. Should that fail, the next look finds it foreign no more than
+            // it was before: it is owned until it is gone.
+            if let Some(owned) = before.services.get(key) {
+                self.ownership.services.insert(*key, owned.clone());
+            }
+        }
+        if plan.ownership != before {
+            for key in keys {
+                self.ownership.leaving.remove(key);
+                let drains: Vec<_> = self.drains_of(key).collect();
+                for (member, _) in drains {
+                    self.ownership.drains.remove(&member);
+                }
+            }
+            let after = plan.ownership.clone();
+            self.ownership.services.extend(after.services);
+            self.ownership.drains.extend(after.drains);
+            self.ownership.leaving.extend(after.leaving);
+            self.ledger_changed = true;
+        }
+        let draining = self.ownership.drains.len() + self.ownership.leaving.len();
+        let pace = if draining > MANY_DRAINS {
+            self.period()
+        } else {
+            DRAIN_PACE
+        };
+        for draining in &plan.draining {
+            let next = now.boot.after(pace).min(draining.until.max(now.boot));
+            let earlier = self.timers.by_service.get(&draining.service).copied();
+            let next = earlier.map_or(next, |earlier| earlier.min(next));
+            self.timers.set(draining.service, Some(next));
+        }
+    }
+
+    /// Forgets services that are neither declared nor there.
+    fn forget_gone(&mut self, keys: &[ServiceKey]) {
+        for key in keys {
+            if self.services.contains_key(key) || self.picture.contains_key(key) {
+                continue;
+            }
+            let owned = self.ownership.services.remove(key).is_some();
+            let leaving = self.ownership.leaving.remove(key).is_some();
+            self.ledger_changed |= owned || leaving;
+            self.timers.set(*key, None);
+        }
+    }
+
+    /// Sends steps, and makes the picture follow.
+    fn carry_out(&mut self, steps: Vec<Step>, tables: &mut dyn Tables, now: Now) {
+        let mut steps = steps.into_iter().peekable();
+        while let Some(phase) = steps.peek().map(|step| step.phase) {
+            let mut operations = Vec::new();
+            while let Some(step) = steps.next_if(|step| step.phase == phase) {
+                if let Change::Operation(operation) = step.change {
+                    operations.push(operation);
+                }
+            }
+            if !self.send(&operations, tables, now) {
+                return;
+            }
+        }
+    }
+
+    /// Sends operations; whether all went well.
+    fn send(&mut self, operations: &[Operation], tables: &mut dyn Tables, now: Now) -> bool {
+        if operations.is_empty() {
+            return true;
+        }
+        self.writes += 1;
+        for operation in operations {
+            let Some(service) = operation.service_key() else {
+                continue;
+            };
+            self.written.insert(service, self.writes);
+            if self.stage.is_transacting()
+                && let Some(server) = operation.server_key()
+            {
+                let mut hot = self
+                    .hot
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
+                hot.insert((service, server));
+            }
+        }
+        let report = tables.execute(operations);
+        let sent = report.sent();
+        let failures = report.into_failures();
+        let mut failed = failures.iter().peekable();
+        for (index, operation) in operations.iter().enumerate() {
+            let failure = failed.next_if(|failure| failure.index == index);
+            match failure {
+                None if index < sent => follow(&mut self.picture, operation),
+                _ => {
+                    let service = operation.service_key();
+                    let error = failure.map(|failure| &failure.error);
+                    self.not_done(service, error, now);
+                }
+            }
+        }
+        if failures.is_empty() {
+            for operation in operations {
+                if let Some(service) = operation.service_key() {
+                    self.refused.remove(&service);
+                }
+            }
+            self.no_trouble();
+        }
+        failures.is_empty()
+    }
+
+    /// An operation was not carried out: the service is read again, at once or after a while.
+    fn not_done(&mut self, service: Option<ServiceKey>, error: Option<&ipvs::Error>, now: Now) {
+        let Some(key) = service else { return };
+        let (tries, _) = self.refused.get(&key).copied().unwrap_or_default();
+        let stale = error.is_none_or(|error| error.is_stale_view() || error.is_outcome_unknown());
+        let pause = match tries {
+            0..PATIENCE if stale => Duration::ZERO,
+            _ => Duration::from_secs(1 << tries.min(6))
+                .min(self.period().max(Duration::from_secs(1))),
+        };
+        let again = now.boot.after(pause);
+        self.refused.insert(key, (tries.saturating_add(1), again));
+        if pause.is_zero() {
+            self.work.dirty.insert(key);
+        } else {
+            self.timers.set(key, Some(again));
+            if let Some(error) = error {
+                self.trouble(&key, error, now);
+            }
+        }
+    }
+
+    /// A slice of the services that have to be compared.
+    pub(super) fn settle_stale(&mut self, tables: &mut dyn Tables, now: Now) {
+        let keys: Vec<ServiceKey> = self.work.stale.iter().take(SLICE).copied().collect();
+        self.settle(&keys, tables, now);
+    }
+
+    /// A slice of the services that have to be read first.
+    pub(super) fn settle_dirty(&mut self, tables: &mut dyn Tables, now: Now) {
+        let mut keys = Vec::new();
+        while keys.len() < SLICE
+            && let Some(key) = self.work.dirty.pop_first()
+        {
+            if self.look(&key, tables, now) {
+                keys.push(key);
+            }
+        }
+        self.settle(&keys, tables, now);
+    }
+
+    /// Reads a service; whether it is to be settled then.
+    fn look(&mut self, key: &ServiceKey, tables: &mut dyn Tables, now: Now) -> bool {
+        let there = match tables.service(key) {
+            Ok(there) => there,
+            Err(error) => {
+                self.not_done(Some(*key), Some(&error), now);
+                return false;
+            }
+        };
+        let before = self.picture.remove(key);
+        let is_ours = self.services.contains_key(key) || self.ownership.services.contains_key(key);
+        if !is_ours {
+            if there.is_some() {
+                self.foreign.insert(*key);
+            }
+            return false;
+        }
+        self.foreign.remove(key);
+        let meddled = self.drift(key, before.as_deref(), there.as_ref(), now);
+        if let Some(there) = there {
+            self.picture.insert(*key, Arc::new(there));
+        }
+        self.work.unseen.insert(*key);
+        !meddled || self.repairs()
+    }
+
+    /// Services whose time has come.
+    pub(super) fn due(&mut self, tables: &mut dyn Tables, now: Now) {
+        let mut keys = Vec::new();
+        while keys.len() < SLICE
+            && let Some(key) = self.timers.take_due(now.boot)
+        {
+            let drains = self.ownership.leaving.contains_key(&key)
+                || self.drains_of(&key).next().is_some()
+                || self.refused.contains_key(&key);
+            if drains {
+                self.work.dirty.insert(key);
+            } else {
+                keys.push(key);
+            }
+        }
+        if !keys.is_empty() {
+            self.settle(&keys, tables, now);
+        }
+    }
+
+    /// The servers of a service that drain, and until when.
+    fn drains_of(&self, key: &ServiceKey) -> impl Iterator<Item = (Member, BootTime)> {
+        let key = *key;
+        let first = (key, ServerKey::new([0, 0, 0, 0], 0));
+        let from = self.ownership.drains.range(first..);
+        from.map(|(member, until)| (*member, *until))
+            .take_while(move |((service, _), _)| *service == key)
+    }
+
+    /// Notes which servers serve, for when too few are left, and lets go of those that were held
+    /// over and no longer are.
+    fn mark_in(&mut self, key: &ServiceKey, overlaid: &Overlaid) {
+        let Some(service) = self.services.get_mut(key) else {
+            return;
+        };
+        let mut over = Vec::new();
+        for seat in &overlaid.seats {
+            let serves = seat.server.is_some_and(|server| server.weight.get() > 0);
+            if serves && let Some(state) = service.servers.get_mut(&seat.key) {
+                state.was_in = true;
+            }
+            if seat.server.is_none()
+                && let Some(held) = service.held_over.remove(&seat.key)
+            {
+                over.push((seat.key, held));
+            }
+        }
+        for (server, held) in over {
+            for check in &held.state.checks {
+                self.targets
+                    .unsubscribe(check.target, (*key, server), &mut self.out.checks);
+            }
+        }
+    }
+
+    /// The deadline that holds for a server that drains.
+    pub(super) fn drain_deadline(&self, member: &Member) -> Option<BootTime> {
+        let leaving = self.ownership.leaving.get(&member.0);
+        self.ownership.drains.get(member).or(leaving).copied()
+    }
+}
+
+/// Makes the picture what an operation has made the kernel.
+fn follow(picture: &mut BTreeMap<ServiceKey, Arc<ObservedService>>, operation: &Operation) {
+    let entry = |server| ServerEntry {
+        server,
+        active: 0,
+        inactive: 0,
+        persistent: 0,
+        stats: Stats::default(),
+    };
+    match operation {
+        Operation::AddService(service) => {
+            let made = ObservedService {
+                entry: ServiceEntry {
+                    service: *service,
+                    stats: Stats::default(),
+                },
+                servers: BTreeMap::new(),
+                order: Vec::new(),
+            };
+            picture.insert(service.key, Arc::new(made));
+        }
+        Operation::DeleteService(key) => {
+            picture.remove(key);
+        }
+        Operation::UpdateService(service) => {
+            if let Some(there) = picture.get_mut(&service.key) {
+                Arc::make_mut(there).entry.service = *service;
+            }
+        }
+        Operation::AddServer(key, server) => {
+            if let Some(there) = picture.get_mut(key) {
+                let there = Arc::make_mut(there);
+                there.servers.insert(server.key, entry(*server));
+                there.order.push(server.key);
+            }
+        }
+        Operation::UpdateServer(key, server) => {
+            let there = picture.get_mut(key).map(Arc::make_mut);
+            if let Some(entry) = there.and_then(|there| there.servers.get_mut(&server.key)) {
+                entry.server = *server;
+            }
+        }
+        Operation::DeleteServer(key, server) => {
+            if let Some(there) = picture.get_mut(key) {
+                let there = Arc::make_mut(there);
+                there.servers.remove(server);
+                there.order.retain(|one| one != server);
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,391 @@
+//! What the core shows: events, the log, the picture for `status`.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use ipvs::{ServerKey, ServiceKey};
+
+use super::{Core, Notification, calendar};
+use crate::check::{Admin, Verdict};
+use crate::daemon::Now;
+use crate::daemon::operator::ServerSettings;
+use crate::daemon::overlay::Seat;
+use crate::daemon::server::ServerState;
+use crate::daemon::snapshot::{
+    Event, Role, ServerState as State, ServerStatus, ServiceStatus, Snapshot,
+};
+use crate::plan::connections;
+use crate::state::health::Occasion;
+use crate::state::{DesiredServer, ObservedService};
+
+/// A new picture is published at most so often.
+pub(super) const PACE: Duration = Duration::from_millis(100);
+
+/// So many parts of the picture are made in one slice.
+const SLICE: usize = 32;
+
+/// What is shown of the core as a whole.
+#[derive(Debug)]
+pub(super) struct Show {
+    file: Arc<str>,
+    started: SystemTime,
+    pub(super) loaded: Option<SystemTime>,
+    pub(super) rejected: Option<Arc<str>>,
+    pub(super) reconciled: Option<SystemTime>,
+    trouble: Option<Arc<str>>,
+    revision: u64,
+    changed: bool,
+    published: Option<SystemTime>,
+}
+
+impl Show {
+    pub(super) fn new(file: &Path, now: Now) -> Self {
+        Self {
+            file: Arc::from(file.display().to_string()),
+            started: now.wall,
+            loaded: None,
+            rejected: None,
+            reconciled: None,
+            trouble: None,
+            revision: 0,
+            changed: true,
+            published: None,
+        }
+    }
+
+    pub(super) fn is_pending(&self) -> bool {
+        self.changed
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.loaded.is_some()
+    }
+
+    pub(super) fn rejected_at_start(&self) -> Option<Arc<str>> {
+        self.rejected.clone().filter(|_| self.loaded.is_none())
+    }
+
+    pub(super) fn touch(&mut self) {
+        self.changed = true;
+    }
+}
+
+impl Core {
+    /// Something happened: into the log and to whoever follows.
+    pub(super) fn event(
+        &mut self,
+        kind: &'static str,
+        service: Option<&ServiceKey>,
+        server: Option<&ServerKey>,
+        text: String,
+        now: Now,
+    ) {
+        let name = service.and_then(|key| self.name_of(key));
+        let subject = match (service, server) {
+            (Some(service), Some(server)) => format!("{service} {server} "),
+            (Some(service), None) => format!("{service} "),
+            _ => String::new(),
+        };
+        let named = name.as_deref().unwrap_or_default();
+        // error: act now; warn: look soon; info: normal life.
+        match kind {
+            "service-below" | "rejected" | "kernel-refused" => {
+                tracing::error!(kind, service = named, "{subject}{text}");
+            }
+            "server-down" | "server-held" | "drift" | "foreign" => {
+                tracing::warn!(kind, service = named, "{subject}{text}");
+            }
+            _ => tracing::info!(kind, service = named, "{subject}{text}"),
+        }
+        let since = now.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.board.record(Event {
+            id: 0,
+            at_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            kind,
+            service: name,
+            listen: service.copied(),
+            server: server.copied(),
+            text: text.into(),
+        });
+    }
+
+    fn name_of(&self, key: &ServiceKey) -> Option<Arc<str>> {
+        let declared = self
+            .services
+            .get(key)
+            .map(|service| service.declared.name.as_str());
+        let owned = self
+            .ownership
+            .services
+            .get(key)
+            .map(|owned| owned.name.as_str());
+        declared.or(owned).map(Arc::from)
+    }
+
+    /// Runs the commands of a service, if it has any.
+    pub(super) fn notify(
+        &mut self,
+        key: &ServiceKey,
+        server: Option<&ServerKey>,
+        occasion: Occasion,
+    ) {
+        let Some(service) = self.services.get(key) else {
+            return;
+        };
+        let wanted = |notify: &crate::state::health::Notify| notify.on.contains(&occasion);
+        if !service.watch.notify.iter().any(wanted) {
+            return;
+        }
+        let state = server.and_then(|server| service.servers.get(server));
+        self.out.notify.push(Notification {
+            commands: service.watch.notify.clone(),
+            occasion,
+            service: Arc::from(service.declared.name.as_str()),
+            listen: *key,
+            server: server.copied(),
+            text: state.map_or_else(|| Arc::from(""), |state| state.reason.clone()),
+        });
+    }
+
+    /// The kernel refused something that it should not have.
+    pub(super) fn trouble(&mut self, key: &ServiceKey, error: &ipvs::Error, now: Now) {
+        let text: Arc<str> = Arc::from(error.to_string());
+        if self.show.trouble.as_ref() != Some(&text) {
+            self.event("kernel-refused", Some(key), None, text.to_string(), now);
+        }
+        self.show.trouble = Some(text);
+        self.show.touch();
+    }
+
+    /// The kernel takes what it is given.
+    pub(super) fn no_trouble(&mut self) {
+        if self.refused.is_empty() && self.show.trouble.take().is_some() {
+            self.show.touch();
+        }
+    }
+
+    /// Redoes a slice of the parts of the picture that are out of date.
+    pub(super) fn refresh(&mut self, now: Now) {
+        for _ in 0..SLICE {
+            let Some(key) = self.work.unseen.pop_first() else {
+                break;
+            };
+            match self.status(&key, now) {
+                Some(status) => self.parts.insert(key, Arc::new(status)),
+                None => self.parts.remove(&key),
+            };
+            self.show.touch();
+        }
+    }
+
+    /// Publishes the picture, if it changed and the last one is old enough.
+    pub(super) fn publish(&mut self, now: Now) {
+        let age = self
+            .show
+            .published
+            .and_then(|then| now.wall.duration_since(then).ok());
+        let is_due = self.show.published.is_none() || age.is_none_or(|age| age >= PACE);
+        if self.show.changed && is_due && self.work.unseen.is_empty() {
+            self.publish_now(now);
+        }
+    }
+
+    /// Publishes it, whatever the time: an operator who asked for something sees it afterwards.
+    pub(super) fn publish_now(&mut self, now: Now) {
+        self.show.changed = false;
+        self.show.published = Some(now.wall);
+        self.show.revision += 1;
+        let show = &self.show;
+        self.board.publish(Snapshot {
+            revision: show.revision,
+            file: show.file.clone(),
+            started: Some(show.started),
+            loaded: show.loaded,
+            rejected: show.rejected.clone(),
+            services: self.parts.clone(),
+            foreign: self.foreign.iter().copied().collect(),
+            disabled: self.settings.disabled.clone(),
+            reconciled: show.reconciled,
+            trouble: show.trouble.clone(),
+        });
+    }
+
+    /// The picture of one service.
+    fn status(&self, key: &ServiceKey, now: Now) -> Option<ServiceStatus> {
+        let there = self.picture.get(key).map(Arc::as_ref);
+        let Some(overlaid) = self.overlaid(key, now) else {
+            return self.leaving_status(key, there?, now);
+        };
+        let service = self.services.get(key)?;
+        let seat = |seat: &Seat| {
+            let declared = self.declared_server(key, seat);
+            let state = service
+                .servers
+                .get(&seat.key)
+                .or_else(|| service.held_over.get(&seat.key).map(|held| &held.state));
+            self.server_status(key, seat, declared?, state, now)
+        };
+        let mut servers: Vec<ServerStatus> = overlaid.seats.iter().filter_map(seat).collect();
+        servers.extend(self.drained_status(key, there, &overlaid.seats, now));
+        Some(ServiceStatus {
+            name: Arc::from(service.declared.name.as_str()),
+            service: overlaid.wanted.service,
+            as_declared: service.declared.service,
+            servers,
+            up: overlaid.up,
+            declared: service.declared.servers.len(),
+            min_healthy: overlaid.min_healthy,
+            panic: overlaid.panic,
+            leaving: false,
+        })
+    }
+
+    fn declared_server(&self, key: &ServiceKey, seat: &Seat) -> Option<&DesiredServer> {
+        let service = self.services.get(key)?;
+        match seat.role {
+            Role::Regular => {
+                let held = service.held_over.get(&seat.key).map(|held| &held.server);
+                service.declared.servers.get(&seat.key).or(held)
+            }
+            Role::Backup => service.watch.backup.get(&seat.key),
+            Role::Sorry => service.watch.sorry.get(&seat.key),
+        }
+    }
+
+    fn server_status(
+        &self,
+        key: &ServiceKey,
+        seat: &Seat,
+        declared: &DesiredServer,
+        state: Option<&ServerState>,
+        now: Now,
+    ) -> Option<ServerStatus> {
+        let set = self.settings.servers.get(&(*key, seat.key));
+        let checks = state.map_or(&[][..], |state| &state.checks);
+        let until = state.and_then(|state| match seat.state {
+            State::Held => state.damper.until(now.boot),
+            State::Warming => state
+                .ramp
+                .map(|ramp| now.boot.after(ramp.remaining(now.boot))),
+            _ => None,
+        });
+        let by_operator = set
+            .and_then(|set| set.drain.as_ref())
+            .and_then(|drain| drain.until);
+        let until = until.map(|until| calendar(until, now));
+        Some(ServerStatus {
+            name: declared.name.as_deref().map(Arc::from),
+            role: seat.role,
+            server: seat.server,
+            as_declared: declared.server,
+            state: seat.state,
+            reason: reason(
+                seat,
+                set,
+                state,
+                self.settings.disabled.get(&seat.key.address),
+            ),
+            since: state.map_or(now.wall, |state| state.since.wall),
+            until: until.or(by_operator.filter(|_| seat.state == State::Drained)),
+            drain: set.and_then(|set| set.drain.clone()),
+            weight: set.and_then(|set| set.weight.clone()),
+            checks: checks
+                .iter()
+                .filter_map(|check| self.targets.record(check.target))
+                .collect(),
+        })
+    }
+
+    /// Servers that are no longer wanted and drain.
+    fn drained_status<'a>(
+        &'a self,
+        key: &'a ServiceKey,
+        there: Option<&'a ObservedService>,
+        seats: &'a [Seat],
+        now: Now,
+    ) -> impl Iterator<Item = ServerStatus> {
+        let servers = there.into_iter().flat_map(|there| there.servers.values());
+        servers
+            .filter(|entry| !seats.iter().any(|seat| seat.key == entry.server.key))
+            .map(move |entry| {
+                let until = self.drain_deadline(&(*key, entry.server.key));
+                let open = connections(entry);
+                ServerStatus {
+                    name: None,
+                    role: Role::Regular,
+                    server: Some(entry.server),
+                    as_declared: entry.server,
+                    state: State::Leaving,
+                    reason: Arc::from(format!("no longer declared; {open} connections are left")),
+                    since: now.wall,
+                    until: until.map(|until| calendar(until, now)),
+                    drain: None,
+                    weight: None,
+                    checks: Vec::new(),
+                }
+            })
+    }
+
+    /// A service that is no longer declared and drains.
+    fn leaving_status(
+        &self,
+        key: &ServiceKey,
+        there: &ObservedService,
+        now: Now,
+    ) -> Option<ServiceStatus> {
+        let owned = self.ownership.services.get(key)?;
+        Some(ServiceStatus {
+            name: Arc::from(owned.name.as_str()),
+            service: there.entry.service,
+            as_declared: there.entry.service,
+            servers: self.drained_status(key, Some(there), &[], now).collect(),
+            up: 0,
+            declared: 0,
+            min_healthy: 0,
+            panic: false,
+            leaving: true,
+        })
+    }
+}
+
+fn reason(
+    seat: &Seat,
+    set: Option<&ServerSettings>,
+    state: Option<&ServerState>,
+    disabled: Option<&crate::daemon::operator::Setting<()>>,
+) -> Arc<str> {
+    let because = |said: &Option<String>| {
+        said.as_ref()
+            .map_or(String::new(), |said| format!(": {said}"))
+    };
+    let checked = state.map_or_else(|| Arc::from(""), |state| state.reason.clone());
+    match seat.state {
+        State::Disabled => match disabled {
+            Some(set) => format!("in maintenance, by {}{}", set.by, because(&set.reason)).into(),
+            None => Arc::from("in maintenance, says its agent"),
+        },
+        State::Drained => match set.and_then(|set| set.drain.as_ref()) {
+            Some(set) => format!("drained by {}{}", set.by, because(&set.reason)).into(),
+            None if state.is_some_and(|state| state.admin() == Admin::Drain) => {
+                Arc::from("drained by its agent")
+            }
+            None => Arc::from("a dynamic weight of 0"),
+        },
+        State::Panic => format!("kept in, as too few are left; {checked}").into(),
+        State::Held => format!("changed too often; {checked}").into(),
+        State::Standby => Arc::from("not needed"),
+        State::Leaving if seat.server.is_some() => {
+            Arc::from("no longer declared; waits for those that replace it")
+        }
+        State::Leaving => Arc::from("no longer declared"),
+        State::Up if seat.role == Role::Sorry => Arc::from("no other server is left"),
+        State::Up if state.is_some_and(|state| state.checks.is_empty()) => Arc::from("not checked"),
+        State::Up | State::Warming | State::Down | State::Pending => checked,
+    }
+}
+
+/// The verdict that a check of a known server begins with.
+pub(super) fn first_verdict(state: &ServerState) -> Verdict {
+    state.verdict
+}

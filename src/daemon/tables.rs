@@ -1,0 +1,46 @@
+//! The kernel as the core sees it: one service read, a few operations carried out.
+
+use ipvs::transport::Transport;
+use ipvs::{Client, OnFailure, Operation, Report, ServiceEntry, ServiceKey};
+
+use crate::state::ObservedService;
+
+/// What the core asks of the kernel. Each call is one or two small exchanges.
+pub trait Tables {
+    /// Reads one service; `None` if it is not there. What it returns is known to be true.
+    ///
+    /// # Errors
+    /// [`ipvs::Error`] when the kernel cannot be asked.
+    fn service(&mut self, key: &ServiceKey) -> ipvs::Result<Option<ObservedService>>;
+
+    /// Carries operations out in their order. After a failure no further chunk is sent.
+    fn execute(&mut self, operations: &[Operation]) -> Report;
+}
+
+impl<T: Transport> Tables for Client<T> {
+    fn service(&mut self, key: &ServiceKey) -> ipvs::Result<Option<ObservedService>> {
+        let Some(entry) = Client::service(self, key)? else {
+            return Ok(None);
+        };
+        let servers = self.consistent_servers(key)?;
+        Ok(Some(observed(entry, servers)))
+    }
+
+    fn execute(&mut self, operations: &[Operation]) -> Report {
+        self.execute_with(operations, OnFailure::Stop)
+    }
+}
+
+/// A service as the kernel lists it: the server added last comes first.
+pub(super) fn observed(entry: ServiceEntry, servers: Vec<ipvs::ServerEntry>) -> ObservedService {
+    let order = servers.iter().rev().map(|entry| entry.server.key).collect();
+    let servers = servers
+        .into_iter()
+        .map(|entry| (entry.server.key, entry))
+        .collect();
+    ObservedService {
+        entry,
+        servers,
+        order,
+    }
+}

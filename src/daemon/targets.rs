@@ -1,0 +1,168 @@
+//! What is checked, and for whom: a target is checked once, however many services have it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ipvs::{ServerKey, ServiceKey};
+
+use super::server::CheckState;
+use crate::check::{Advice, Command, Record, Target, TargetId, Verdict};
+use crate::state::health::{CheckKind, CheckSpec, ServiceWatch};
+use crate::state::{DesiredServer, DesiredService};
+
+/// All targets that are checked.
+#[derive(Debug, Default)]
+pub(super) struct Targets {
+    ids: HashMap<Target, TargetId>,
+    entries: HashMap<TargetId, Entry>,
+    next: u32,
+}
+
+#[derive(Debug)]
+struct Entry {
+    target: Target,
+    subscribers: Vec<(ServiceKey, ServerKey)>,
+    record: Arc<Record>,
+    verdict: Verdict,
+    reason: Arc<str>,
+    advice: Advice,
+}
+
+impl Targets {
+    /// Takes a part in a target's verdicts; begins to check it if nobody did.
+    ///
+    /// `verdict` is the one to begin with.
+    pub(super) fn subscribe(
+        &mut self,
+        target: Target,
+        subscriber: (ServiceKey, ServerKey),
+        verdict: Verdict,
+        commands: &mut Vec<Command>,
+    ) -> CheckState {
+        let id = *self.ids.entry(target.clone()).or_insert_with(|| {
+            let id = TargetId(self.next);
+            self.next = self.next.wrapping_add(1);
+            let record = Arc::new(Record::default());
+            commands.push(Command::Start {
+                id,
+                target: target.clone(),
+                verdict,
+                record: record.clone(),
+            });
+            let entry = Entry {
+                target,
+                subscribers: Vec::new(),
+                record,
+                verdict,
+                reason: Arc::from("not checked yet"),
+                advice: Advice::default(),
+            };
+            self.entries.insert(id, entry);
+            id
+        });
+        let entry = self
+            .entries
+            .get_mut(&id)
+            .expect("it was there, or was made");
+        entry.subscribers.push(subscriber);
+        CheckState {
+            target: id,
+            verdict: entry.verdict,
+            reason: entry.reason.clone(),
+            advice: entry.advice,
+        }
+    }
+
+    /// Takes no part any longer; the last one to go ends the checks.
+    pub(super) fn unsubscribe(
+        &mut self,
+        id: TargetId,
+        subscriber: (ServiceKey, ServerKey),
+        commands: &mut Vec<Command>,
+    ) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        if let Some(place) = entry.subscribers.iter().position(|one| *one == subscriber) {
+            entry.subscribers.swap_remove(place);
+        }
+        if entry.subscribers.is_empty()
+            && let Some(entry) = self.entries.remove(&id)
+        {
+            self.ids.remove(&entry.target);
+            commands.push(Command::Stop(id));
+        }
+    }
+
+    /// Notes a verdict; whom it is about.
+    pub(super) fn judged(
+        &mut self,
+        id: TargetId,
+        verdict: Verdict,
+        reason: &Arc<str>,
+    ) -> Vec<(ServiceKey, ServerKey)> {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return Vec::new();
+        };
+        entry.verdict = verdict;
+        entry.reason = reason.clone();
+        entry.subscribers.clone()
+    }
+
+    /// Notes what a check says beside its verdict; whom it is about.
+    pub(super) fn advised(&mut self, id: TargetId, advice: Advice) -> Vec<(ServiceKey, ServerKey)> {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return Vec::new();
+        };
+        entry.advice = advice;
+        entry.subscribers.clone()
+    }
+
+    /// What is checked and what was found, for `status`.
+    pub(super) fn record(&self, id: TargetId) -> Option<(Arc<CheckSpec>, Arc<Record>)> {
+        let entry = self.entries.get(&id)?;
+        Some((entry.target.spec.clone(), entry.record.clone()))
+    }
+
+    /// The spec that a target is checked by.
+    pub(super) fn spec(&self, id: TargetId) -> Option<&Arc<CheckSpec>> {
+        self.entries.get(&id).map(|entry| &entry.target.spec)
+    }
+
+    /// All targets, for the private services of checks through the forwarding path.
+    pub(super) fn all(&self) -> impl Iterator<Item = (TargetId, &Target)> {
+        self.entries.iter().map(|(id, entry)| (*id, &entry.target))
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+}
+
+/// What is checked of a server.
+pub(super) fn targets(
+    declared: &DesiredService,
+    watch: &ServiceWatch,
+    key: &ServerKey,
+    server: &DesiredServer,
+) -> Vec<Target> {
+    let own = watch.servers.get(key).and_then(|own| own.checks.as_ref());
+    let checks = own.unwrap_or(&watch.checks);
+    let target = |spec: &Arc<CheckSpec>| {
+        let names_all = matches!(spec.kind, CheckKind::Exec(_) | CheckKind::File(_));
+        let names_service = names_all || spec.at.through;
+        let service = declared.service.key;
+        let port = spec.at.port.unwrap_or(key.port);
+        Target {
+            spec: spec.clone(),
+            address: spec.at.address.unwrap_or(key.address),
+            port: if spec.kind.needs_port() { port } else { 0 },
+            service: names_service.then_some(service),
+            server: (key.address, if names_service { key.port } else { 0 }),
+            service_name: names_service.then(|| Arc::from(declared.name.as_str())),
+            server_name: server.name.as_deref().filter(|_| names_all).map(Arc::from),
+        }
+    };
+    checks.iter().map(target).collect()
+}
