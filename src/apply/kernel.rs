@@ -90,7 +90,13 @@ impl Platform for Kernel {
     }
 
     fn now(&self) -> BootTime {
-        let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from);
-        BootTime(now)
+        boot_time()
     }
+}
+
+/// The time since boot, suspends included.
+#[must_use]
+pub fn boot_time() -> BootTime {
+    let now = clock_gettime(ClockId::CLOCK_BOOTTIME);
+    BootTime(now.map_or(Duration::ZERO, Duration::from))
 }

@@ -28,7 +28,7 @@ pub use carry::{Cause, Failed, Progress, Unrestored};
 pub use converge::{Applied, ApplyError, Prepared, converge, prepare};
 pub use incarnation::Incarnation;
 pub use journal::Journal;
-pub use kernel::Kernel;
+pub use kernel::{Kernel, boot_time};
 pub use ledger::Ledger;
 pub use lock::{Lock, LockError};
 pub use pending::Pending;

@@ -24,6 +24,8 @@ pub struct Outcome {
     pub diagnostics: Vec<Diagnostic>,
     /// The files that were read, the root file first.
     pub sources: Sources,
+    /// The directories in which included files were looked for.
+    pub directories: Vec<PathBuf>,
 }
 
 impl Outcome {
@@ -97,6 +99,7 @@ struct Loader<'e> {
     files: &'e dyn Files,
     environment: &'e Environment,
     sources: Sources,
+    directories: Vec<PathBuf>,
     findings: Findings,
     decoder: Decoder,
     /// Where each file, by its identity, was included.
@@ -110,6 +113,7 @@ impl<'e> Loader<'e> {
             files,
             environment,
             sources: Sources::default(),
+            directories: Vec::new(),
             findings: Findings::default(),
             decoder: Decoder::default(),
             included: HashMap::new(),
@@ -126,6 +130,7 @@ impl<'e> Loader<'e> {
             desired: usable.then_some(desired),
             diagnostics: self.findings.into_sorted(&self.sources),
             sources: self.sources,
+            directories: self.directories,
         }
     }
 
@@ -201,6 +206,7 @@ impl<'e> Loader<'e> {
 
     fn include(&mut self, include: &Spanned<String>, directory: &Path) {
         let pattern = &include.value;
+        self.directories.push(looked_into(directory, pattern));
         let paths = match self.files.matching(directory, pattern) {
             Ok(paths) => paths,
             Err(problem) => {
@@ -235,6 +241,14 @@ impl<'e> Loader<'e> {
         }
         self.depth -= 1;
     }
+}
+
+/// The directory that a pattern looks into, as far as it is named without a wildcard.
+fn looked_into(directory: &Path, pattern: &str) -> PathBuf {
+    let named = pattern.find(['*', '?', '[']).map_or(pattern, |wild| &pattern[..wild]);
+    let named = named.rfind('/').map_or("", |slash| &named[..=slash]);
+    let looked = directory.join(named);
+    if looked.as_os_str().is_empty() { PathBuf::from(".") } else { looked }
 }
 
 fn twice(path: &Path, from: Option<Span>, first: Option<Span>) -> Diagnostic {

@@ -14,6 +14,7 @@
 //! - **The snapshot** is all that `status`, metrics and pages read.
 
 mod core;
+mod keeper;
 pub mod operator;
 mod overlay;
 mod server;
@@ -21,6 +22,7 @@ mod service;
 pub mod snapshot;
 mod tables;
 mod targets;
+mod watch_file;
 mod worker;
 
 use std::time::SystemTime;

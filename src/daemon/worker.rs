@@ -5,13 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
 use ipvs::{Operation, Report, ServiceKey};
 
 use super::core::Hot;
 use super::tables::observed;
+use super::watch_file::Watched;
 use crate::apply::{
     ApplyError, Incarnation, Journal, Kernel, Ledger, Platform, PlatformError, Prepared, Store,
     converge,
@@ -140,6 +141,7 @@ pub(super) struct Worker {
     in_force: BTreeMap<ServiceKey, (Arc<DesiredService>, Arc<ServiceWatch>)>,
     /// What would be, if the transaction succeeds.
     candidate: Option<BTreeMap<ServiceKey, (Arc<DesiredService>, Arc<ServiceWatch>)>>,
+    watched: Watched,
 }
 
 impl Worker {
@@ -148,6 +150,7 @@ impl Worker {
         kernel: Kernel,
         store: Store,
         incarnation: Incarnation,
+        watched: Watched,
     ) -> Self {
         Self {
             file,
@@ -156,6 +159,7 @@ impl Worker {
             incarnation,
             in_force: BTreeMap::new(),
             candidate: None,
+            watched,
         }
     }
 
@@ -182,6 +186,9 @@ impl Worker {
 
     fn load(&mut self, first: bool) -> Result<Box<Loaded>, String> {
         let outcome = config::load(&self.file, &Environment::of_process());
+        let read = outcome.sources.iter().map(|source| source.path()).chain([self.file.as_path()]);
+        let looked = outcome.directories.iter().map(PathBuf::as_path);
+        self.watched.set(read.chain(looked).map(Path::to_owned).collect());
         let report = outcome.render(config::Style::Plain);
         let (Some(desired), Some(watch)) = (outcome.desired, outcome.watch) else {
             return Err(report);

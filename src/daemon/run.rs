@@ -1,0 +1,265 @@
+//! The threads around the core, from start to stop.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, bail};
+use ipvs::Client;
+
+use super::core::{Core, Input, Out};
+use super::operator::Settings;
+use super::snapshot::Board;
+use super::watch_file::{Watched, Watcher};
+use super::worker::{Job, Worker};
+use super::{Now, keeper};
+use crate::apply::{Incarnation, Kernel, Ledger, Platform, Prepared, Store, boot_time, converge};
+use crate::check::Checks;
+use crate::plan::{Situation, diff};
+use crate::state::{Desired, Ownership};
+
+/// So many inputs are taken in before time is looked at again.
+const INPUTS: usize = 64;
+
+/// How often the files are looked at.
+const FILE_PACE: Duration = Duration::from_secs(1);
+
+/// How often drains are looked at when the director stops by draining.
+const DRAIN_PAUSE: Duration = Duration::from_millis(500);
+
+/// How a director runs.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The service file.
+    pub file: PathBuf,
+    /// Start although a guard objects to what the file would take away.
+    pub force: bool,
+    /// What becomes of the tables when it stops.
+    pub on_stop: OnStop,
+    /// Ledger, journal, settings: the directory of this network namespace.
+    pub store: Store,
+    /// Which life of which namespace.
+    pub incarnation: Incarnation,
+    /// The control socket.
+    pub socket: PathBuf,
+}
+
+/// What becomes of the tables when the director stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnStop {
+    /// They stay as they are.
+    Keep,
+    /// Its services drain, and go when their connections have ended or their time is over.
+    Drain,
+    /// Its services are deleted at once.
+    Flush,
+}
+
+/// Runs until a signal ends it. Whoever calls this holds the lock, is in the right network
+/// namespace, and has one thread.
+///
+/// # Errors
+/// When it cannot start: the first file has mistakes, the kernel cannot be reached.
+pub fn run(options: Options) -> anyhow::Result<()> {
+    let settings = keeper::read(&options.store)?;
+    let mut tables = Client::connect()?;
+    let (inputs, inbox) = mpsc::channel();
+    let board = Arc::new(Board::default());
+    let threads = Threads::start(&options, &inputs, &board)?;
+    let core = Core::new(options.file.clone(), settings, options.force, board, clock());
+    let ended = turn(core, &mut tables, &inbox, &threads);
+    threads.stop();
+    ended?;
+    leave(&options)
+}
+
+/// What time it is.
+fn clock() -> Now {
+    Now {
+        boot: boot_time(),
+        wall: SystemTime::now(),
+    }
+}
+
+/// The loop: what happened, what is due, one slice of what is left.
+fn turn(
+    mut core: Core,
+    tables: &mut Client,
+    inbox: &Receiver<Input>,
+    threads: &Threads,
+) -> anyhow::Result<()> {
+    let mut was_ready = false;
+    loop {
+        for input in inbox.try_iter().take(INPUTS) {
+            if matches!(input, Input::Stop) {
+                return Ok(());
+            }
+            core.handle(input, tables, clock());
+            threads.deliver(&mut core.out);
+        }
+        core.tick(tables, clock());
+        threads.deliver(&mut core.out);
+        threads.outside.alive();
+        if let Some(why) = core.failed_to_start() {
+            bail!("{why}");
+        }
+        if core.is_ready() && !was_ready {
+            was_ready = true;
+            threads.outside.ready();
+        }
+        if core.has_work() {
+            core.work(tables, clock());
+            threads.deliver(&mut core.out);
+            continue;
+        }
+        match inbox.recv_timeout(core.next(clock().boot)) {
+            Ok(Input::Stop) => return Ok(()),
+            Ok(input) => {
+                core.handle(input, tables, clock());
+                threads.deliver(&mut core.out);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => bail!("all threads have ended"),
+        }
+    }
+}
+
+/// The threads around the core.
+struct Threads {
+    checks: Checks,
+    jobs: Sender<Job>,
+    worker: JoinHandle<()>,
+    keep: Sender<Settings>,
+    keeper: JoinHandle<()>,
+    outside: Outside,
+}
+
+impl Threads {
+    fn start(
+        options: &Options,
+        inputs: &Sender<Input>,
+        board: &Arc<Board>,
+    ) -> anyhow::Result<Self> {
+        let watched = Watched::default();
+        let (jobs, worker) = start_worker(options, inputs.clone(), watched.clone())?;
+        let kept = inputs.clone();
+        let (keep, keeper) = keeper::start(options.store.clone(), move || {
+            let _ = kept.send(Input::Kept);
+        })?;
+        let found = inputs.clone();
+        let checks = Checks::start(move |finding| {
+            let _ = found.send(Input::Finding(finding));
+        })
+        .context("cannot start the checks")?;
+        let outside = Outside::start(options, inputs, board, &jobs, watched)?;
+        Ok(Self {
+            checks,
+            jobs,
+            worker,
+            keep,
+            keeper,
+            outside,
+        })
+    }
+
+    /// Hands out what the core wants done.
+    fn deliver(&self, out: &mut Out) {
+        if !out.checks.is_empty() {
+            self.checks.send(std::mem::take(&mut out.checks));
+        }
+        for job in out.jobs.drain(..) {
+            let _ = self.jobs.send(job);
+        }
+        for notification in out.notify.drain(..) {
+            self.outside.notify(notification);
+        }
+        if let Some(settings) = out.keep.take() {
+            let _ = self.keep.send(settings);
+        }
+    }
+
+    /// Ends them all; what is to be on disk is there afterwards.
+    fn stop(self) {
+        self.outside.stop();
+        drop(self.checks);
+        drop(self.jobs);
+        drop(self.keep);
+        for thread in [self.worker, self.keeper] {
+            if thread.join().is_err() {
+                tracing::error!("a thread ended badly");
+            }
+        }
+    }
+}
+
+fn start_worker(
+    options: &Options,
+    inputs: Sender<Input>,
+    watched: Watched,
+) -> anyhow::Result<(Sender<Job>, JoinHandle<()>)> {
+    let (jobs, todo) = mpsc::channel();
+    let (file, store) = (options.file.clone(), options.store.clone());
+    let incarnation = options.incarnation.clone();
+    // The kernel must be connected on the thread that uses it: procfs shows the sysctls of the
+    // namespace of whoever looks.
+    let thread = thread::Builder::new().name("worker".to_owned()).spawn(move || {
+        let kernel = match Kernel::connect() {
+            Ok(kernel) => kernel,
+            Err(error) => {
+                tracing::error!("the worker has no connection to IPVS: {error}");
+                let _ = inputs.send(Input::Stop);
+                return;
+            }
+        };
+        let mut worker = Worker::new(file, kernel, store, incarnation, watched);
+        while let Ok(job) = todo.recv() {
+            if let Some(done) = worker.work(job)
+                && inputs.send(Input::Done(done)).is_err()
+            {
+                return;
+            }
+        }
+    })?;
+    Ok((jobs, thread))
+}
+
+/// Leaves the tables as the options say.
+fn leave(options: &Options) -> anyhow::Result<()> {
+    if options.on_stop == OnStop::Keep {
+        return Ok(());
+    }
+    let mut kernel = Kernel::connect()?;
+    let desired = Desired::default();
+    // Every drain has its deadline, so this ends.
+    loop {
+        let mut before = Ledger::read(&options.store, &options.incarnation)?;
+        if options.on_stop == OnStop::Flush {
+            for owned in before.services.values_mut() {
+                owned.drain = Duration::ZERO;
+            }
+            before.leaving.clear();
+        }
+        let observed = kernel.observe()?;
+        let now = kernel.now();
+        let plan = diff(&Situation {
+            desired: &desired,
+            observed: &observed,
+            ownership: &before,
+            now,
+        });
+        let prepared = Prepared {
+            plan,
+            before,
+            beside: Ownership::default(),
+            now,
+        };
+        let (store, incarnation) = (&options.store, &options.incarnation);
+        let applied = converge(&mut kernel, store, incarnation, &desired, prepared, &mut |_| {})?;
+        if applied.plan.draining.is_empty() {
+            return Ok(());
+        }
+        thread::sleep(DRAIN_PAUSE);
+    }
+}

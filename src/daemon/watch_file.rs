@@ -1,0 +1,97 @@
+//! Notices that the service file changed, or one that it includes.
+//!
+//! It looks once a second instead of asking inotify: that works for files that are replaced, for
+//! symbolic links that are turned round and for network file systems alike, and it waits by itself
+//! until whoever writes is done.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How a file or directory looks from outside.
+type Look = Option<(u64, i64, i64, u64)>;
+
+/// What is looked at: files, and directories in which included files may appear; each with how it
+/// looked when it was read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Watched(Arc<Mutex<BTreeMap<PathBuf, Look>>>);
+
+impl Watched {
+    /// Replaces what is looked at, just before or after it is read.
+    pub(super) fn set(&self, paths: Vec<PathBuf>) {
+        let looks = paths.into_iter().map(|path| {
+            let look = look(&path);
+            (path, look)
+        });
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = looks.collect();
+    }
+
+    fn read(&self) -> BTreeMap<PathBuf, Look> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn look(path: &Path) -> Look {
+    let found = fs::metadata(path).ok()?;
+    Some((found.ino(), found.mtime(), found.mtime_nsec(), found.size()))
+}
+
+/// Looks again and again.
+#[derive(Debug, Default)]
+pub(super) struct Watcher {
+    settled: BTreeMap<PathBuf, Look>,
+    last: BTreeMap<PathBuf, Look>,
+}
+
+impl Watcher {
+    /// Whether something changed and has stayed as it is since the last look.
+    pub(super) fn changed(&mut self, watched: &Watched) -> bool {
+        let read = watched.read();
+        // What a reload began to read looks as it did then.
+        self.settled.retain(|path, _| read.contains_key(path));
+        for (path, look) in &read {
+            self.settled.entry(path.clone()).or_insert(*look);
+        }
+        let now = read.into_keys().map(|path| {
+            let look = look(&path);
+            (path, look)
+        });
+        let now: BTreeMap<PathBuf, Look> = now.collect();
+        let is_calm = now == self.last;
+        self.last = now;
+        if !is_calm || self.last == self.settled {
+            return false;
+        }
+        self.settled.clone_from(&self.last);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_noticed_once_and_only_when_it_is_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("a.toml");
+        fs::write(&file, "1").unwrap();
+        let (watched, mut watcher) = (Watched::default(), Watcher::default());
+        watched.set(vec![file.clone(), directory.path().to_owned()]);
+        let looks = |watcher: &mut Watcher, times: usize| {
+            (0..times).filter(|_| watcher.changed(&watched)).count()
+        };
+        assert_eq!(looks(&mut watcher, 5), 0, "the first look is no change");
+        fs::write(&file, "22").unwrap();
+        assert!(!watcher.changed(&watched));
+        fs::write(&file, "333").unwrap();
+        assert!(!watcher.changed(&watched), "still being written");
+        assert_eq!(looks(&mut watcher, 5), 1);
+        fs::write(directory.path().join("b.toml"), "").unwrap();
+        assert_eq!(looks(&mut watcher, 5), 1, "a file that may be included appeared");
+        fs::remove_file(&file).unwrap();
+        assert_eq!(looks(&mut watcher, 5), 1);
+    }
+}
