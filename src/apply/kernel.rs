@@ -5,7 +5,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use ipvs::{Client, OnFailure, Operation, Report};
+use ipvs::transport::Transport;
+use ipvs::{Client, NetlinkSocket, OnFailure, Operation, Report};
 use nix::time::{ClockId, clock_gettime};
 
 use super::platform::{Platform, PlatformError};
@@ -17,8 +18,8 @@ const SYSCTLS: &str = "/proc/sys/net/ipv4/vs";
 
 /// The IPVS of one network namespace.
 #[derive(Debug)]
-pub struct Kernel {
-    client: Client,
+pub struct Kernel<T: Transport = NetlinkSocket> {
+    client: Client<T>,
 }
 
 impl Kernel {
@@ -31,9 +32,16 @@ impl Kernel {
             client: Client::connect()?,
         })
     }
+}
+
+impl<T: Transport> Kernel<T> {
+    /// Over a client that is there, as of a kernel in memory.
+    pub fn over(client: Client<T>) -> Self {
+        Self { client }
+    }
 
     /// The connection to IPVS below.
-    pub fn client(&mut self) -> &mut Client {
+    pub fn client(&mut self) -> &mut Client<T> {
         &mut self.client
     }
 
@@ -72,7 +80,7 @@ impl Kernel {
     }
 }
 
-impl Platform for Kernel {
+impl<T: Transport> Platform for Kernel<T> {
     fn observe(&mut self) -> Result<Observed, PlatformError> {
         let services = Observed::services(self.client.table()?);
         Ok(Observed {

@@ -245,10 +245,16 @@ impl<'e> Loader<'e> {
 
 /// The directory that a pattern looks into, as far as it is named without a wildcard.
 fn looked_into(directory: &Path, pattern: &str) -> PathBuf {
-    let named = pattern.find(['*', '?', '[']).map_or(pattern, |wild| &pattern[..wild]);
+    let named = pattern
+        .find(['*', '?', '['])
+        .map_or(pattern, |wild| &pattern[..wild]);
     let named = named.rfind('/').map_or("", |slash| &named[..=slash]);
     let looked = directory.join(named);
-    if looked.as_os_str().is_empty() { PathBuf::from(".") } else { looked }
+    if looked.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        looked
+    }
 }
 
 fn twice(path: &Path, from: Option<Span>, first: Option<Span>) -> Diagnostic {

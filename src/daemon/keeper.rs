@@ -47,17 +47,22 @@ pub(super) fn read(store: &Store) -> Result<Settings, StoreError> {
     let servers = kept.servers.into_iter();
     let disabled = kept.disabled.into_iter();
     Ok(Settings {
-        servers: servers.map(|of| ((of.service, of.server), of.set)).collect(),
+        servers: servers
+            .map(|of| ((of.service, of.server), of.set))
+            .collect(),
         disabled: disabled.map(|of| (of.address, of.set)).collect(),
     })
 }
 
-fn write(store: &Store, settings: &Settings) -> Result<(), StoreError> {
-    let servers = settings.servers.iter().map(|((service, server), set)| OfServer {
-        service: *service,
-        server: *server,
-        set: set.clone(),
-    });
+pub(super) fn write(store: &Store, settings: &Settings) -> Result<(), StoreError> {
+    let servers = settings
+        .servers
+        .iter()
+        .map(|((service, server), set)| OfServer {
+            service: *service,
+            server: *server,
+            set: set.clone(),
+        });
     let disabled = settings.disabled.iter().map(|(address, set)| OfMachine {
         address: *address,
         set: set.clone(),
@@ -76,17 +81,19 @@ pub(super) fn start(
     kept: impl Fn() + Send + 'static,
 ) -> std::io::Result<(Sender<Settings>, JoinHandle<()>)> {
     let (sender, settings) = mpsc::channel::<Settings>();
-    let thread = thread::Builder::new().name("keeper".to_owned()).spawn(move || {
-        while let Ok(mut newest) = settings.recv() {
-            // Each is all of it: only the last one matters.
-            while let Ok(newer) = settings.try_recv() {
-                newest = newer;
+    let thread = thread::Builder::new()
+        .name("keeper".to_owned())
+        .spawn(move || {
+            while let Ok(mut newest) = settings.recv() {
+                // Each is all of it: only the last one matters.
+                while let Ok(newer) = settings.try_recv() {
+                    newest = newer;
+                }
+                if let Err(error) = write(&store, &newest) {
+                    tracing::error!("what the operator set is not on disk: {}", chain(&error));
+                }
+                kept();
             }
-            if let Err(error) = write(&store, &newest) {
-                tracing::error!("what the operator set is not on disk: {}", chain(&error));
-            }
-            kept();
-        }
-    })?;
+        })?;
     Ok((sender, thread))
 }

@@ -19,6 +19,8 @@ pub mod operator;
 mod overlay;
 mod server;
 mod service;
+#[cfg(test)]
+mod sim;
 pub mod snapshot;
 mod tables;
 mod targets;

@@ -29,7 +29,10 @@ impl Watched {
     }
 
     fn read(&self) -> BTreeMap<PathBuf, Look> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -90,7 +93,11 @@ mod tests {
         assert!(!watcher.changed(&watched), "still being written");
         assert_eq!(looks(&mut watcher, 5), 1);
         fs::write(directory.path().join("b.toml"), "").unwrap();
-        assert_eq!(looks(&mut watcher, 5), 1, "a file that may be included appeared");
+        assert_eq!(
+            looks(&mut watcher, 5),
+            1,
+            "a file that may be included appeared"
+        );
         fs::remove_file(&file).unwrap();
         assert_eq!(looks(&mut watcher, 5), 1);
     }

@@ -8,7 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
-use ipvs::{Operation, Report, ServiceKey};
+use ipvs::transport::Transport;
+use ipvs::{NetlinkSocket, Operation, Report, ServiceKey};
 
 use super::core::Hot;
 use super::tables::observed;
@@ -132,9 +133,9 @@ pub(super) struct Reading {
 }
 
 /// The worker.
-pub(super) struct Worker {
+pub(super) struct Worker<T: Transport = NetlinkSocket> {
     pub(super) file: PathBuf,
-    pub(super) kernel: Kernel,
+    pub(super) kernel: Kernel<T>,
     pub(super) store: Store,
     pub(super) incarnation: Incarnation,
     /// What is in force, or is being put in force.
@@ -144,10 +145,10 @@ pub(super) struct Worker {
     watched: Watched,
 }
 
-impl Worker {
+impl<T: Transport> Worker<T> {
     pub(super) fn new(
         file: PathBuf,
-        kernel: Kernel,
+        kernel: Kernel<T>,
         store: Store,
         incarnation: Incarnation,
         watched: Watched,
@@ -186,9 +187,14 @@ impl Worker {
 
     fn load(&mut self, first: bool) -> Result<Box<Loaded>, String> {
         let outcome = config::load(&self.file, &Environment::of_process());
-        let read = outcome.sources.iter().map(|source| source.path()).chain([self.file.as_path()]);
+        let read = outcome
+            .sources
+            .iter()
+            .map(|source| source.path())
+            .chain([self.file.as_path()]);
         let looked = outcome.directories.iter().map(PathBuf::as_path);
-        self.watched.set(read.chain(looked).map(Path::to_owned).collect());
+        self.watched
+            .set(read.chain(looked).map(Path::to_owned).collect());
         let report = outcome.render(config::Style::Plain);
         let (Some(desired), Some(watch)) = (outcome.desired, outcome.watch) else {
             return Err(report);
@@ -401,13 +407,13 @@ fn divided(ownership: Ownership, keys: &BTreeSet<ServiceKey>) -> (Ownership, Own
 
 /// The kernel, of which only some services are seen, and servers that the core has just changed
 /// are left as they are.
-struct Scoped<'a> {
-    kernel: &'a mut Kernel,
+struct Scoped<'a, T: Transport> {
+    kernel: &'a mut Kernel<T>,
     keys: &'a BTreeSet<ServiceKey>,
     hot: &'a Hot,
 }
 
-impl Scoped<'_> {
+impl<T: Transport> Scoped<'_, T> {
     fn is_hot(&self, operation: &Operation) -> bool {
         let Operation::UpdateServer(service, server) = operation else {
             return false;
@@ -417,7 +423,7 @@ impl Scoped<'_> {
     }
 }
 
-impl Platform for Scoped<'_> {
+impl<T: Transport> Platform for Scoped<'_, T> {
     fn observe(&mut self) -> Result<Observed, PlatformError> {
         if self.keys.len() > FEW {
             let mut observed = self.kernel.observe()?;

@@ -1,0 +1,338 @@
+//! The whole daemon but its threads, over the in-memory kernel and simulated time.
+//!
+//! The core and the worker are the real ones. Checks are answered by a list of addresses that are
+//! alive; hours pass in milliseconds.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may fail as tests do"
+)]
+
+mod chaos;
+mod scenarios;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, SystemTime};
+
+use ipvs::fake::FakeKernel;
+use ipvs::{Client, Operation, ServerKey, ServiceKey};
+
+use super::core::{Core, Input};
+use super::keeper;
+use super::operator::{Answer, Note, Refusal, Request, ServerRequest, Settings};
+use super::snapshot::{Board, Event, ServerState, ServiceStatus};
+use super::watch_file::Watched;
+use super::worker::Worker;
+use super::{Now, worker};
+use crate::apply::{Incarnation, Kernel, Store};
+use crate::check::{Command, Finding, Target, TargetId, Verdict};
+use crate::state::BootTime;
+
+/// A director, its kernel, and the servers that it checks.
+struct Sim {
+    kernel: FakeKernel,
+    client: Client<FakeKernel>,
+    directory: tempfile::TempDir,
+    core: Core,
+    worker: Worker<FakeKernel>,
+    board: Arc<Board>,
+    now: Now,
+    /// What the worker has finished, and when that arrives.
+    coming: Vec<(BootTime, worker::Done)>,
+    /// How long the worker takes.
+    pace: Duration,
+    checks: BTreeMap<TargetId, Checked>,
+    /// Who does not answer.
+    dead: BTreeSet<IpAddr>,
+    /// What the checks started and stopped so far.
+    started: usize,
+    kept: Settings,
+}
+
+/// A target under check.
+struct Checked {
+    target: Target,
+    verdict: Verdict,
+    streak: u32,
+    next: BootTime,
+}
+
+impl Sim {
+    /// A director that starts with this file.
+    fn start(file: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("services.toml"), file).unwrap();
+        let now = Now {
+            boot: BootTime(Duration::from_secs(1000)),
+            wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
+        };
+        Self::boot(FakeKernel::new(), directory, now)
+    }
+
+    fn boot(kernel: FakeKernel, directory: tempfile::TempDir, now: Now) -> Self {
+        let store = Store::new(directory.path().join("state"));
+        let file = directory.path().join("services.toml");
+        let incarnation = Incarnation {
+            boot: "this one".to_owned(),
+            namespace: (0, 1),
+        };
+        let settings = keeper::read(&store).unwrap();
+        let board = Arc::new(Board::default());
+        let client = Client::over(kernel.clone()).unwrap();
+        let own = Kernel::over(Client::over(kernel.clone()).unwrap());
+        let worker = Worker::new(file.clone(), own, store, incarnation, Watched::default());
+        let core = Core::new(file, settings.clone(), false, board.clone(), now);
+        Self {
+            kernel,
+            client,
+            directory,
+            core,
+            worker,
+            board,
+            now,
+            coming: Vec::new(),
+            pace: Duration::from_millis(50),
+            checks: BTreeMap::new(),
+            dead: BTreeSet::new(),
+            started: 0,
+            kept: settings,
+        }
+    }
+
+    /// The director is killed and started again; the tables stay.
+    fn restart(self) -> Self {
+        let Self {
+            kernel,
+            directory,
+            now,
+            dead,
+            pace,
+            ..
+        } = self;
+        let mut sim = Self::boot(kernel, directory, now);
+        (sim.dead, sim.pace) = (dead, pace);
+        sim
+    }
+
+    fn file(&self) -> PathBuf {
+        self.directory.path().join("services.toml")
+    }
+
+    /// Replaces the file, and has it read.
+    fn edit(&mut self, file: &str) {
+        std::fs::write(self.file(), file).unwrap();
+        self.handle(Input::Reload);
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.core.handle(input, &mut self.client, self.now);
+        self.deliver();
+    }
+
+    /// Does what the threads around the core do.
+    fn deliver(&mut self) {
+        loop {
+            let out = std::mem::take(&mut self.core.out);
+            for command in out.checks {
+                match command {
+                    Command::Start {
+                        id,
+                        target,
+                        verdict,
+                        ..
+                    } => {
+                        self.started += 1;
+                        let next = self.now.boot;
+                        let checked = Checked {
+                            target,
+                            verdict,
+                            streak: 0,
+                            next,
+                        };
+                        assert!(self.checks.insert(id, checked).is_none(), "started twice");
+                    }
+                    Command::Stop(id) => {
+                        assert!(self.checks.remove(&id).is_some(), "stopped and was not there");
+                    }
+                }
+            }
+            for job in out.jobs {
+                if let Some(done) = self.worker.work(job) {
+                    self.coming.push((self.now.boot.after(self.pace), done));
+                }
+            }
+            if let Some(settings) = out.keep {
+                let store = Store::new(self.directory.path().join("state"));
+                keeper::write(&store, &settings).unwrap();
+                self.kept = settings;
+                self.core.handle(Input::Kept, &mut self.client, self.now);
+                continue;
+            }
+            return;
+        }
+    }
+
+    /// Lets time pass, in steps of ten milliseconds.
+    fn pass(&mut self, time: Duration) {
+        let end = self.now.boot.after(time);
+        while self.now.boot < end {
+            self.now.boot = self.now.boot.after(Duration::from_millis(10));
+            self.now.wall += Duration::from_millis(10);
+            self.check();
+            let now = self.now.boot;
+            let (due, later) = std::mem::take(&mut self.coming).into_iter().partition(|(at, _)| *at <= now);
+            self.coming = later;
+            let due: Vec<(BootTime, worker::Done)> = due;
+            for (_, done) in due {
+                self.handle(Input::Done(done));
+            }
+            self.core.tick(&mut self.client, self.now);
+            self.deliver();
+            for _ in 0..64 {
+                if !self.core.has_work() {
+                    break;
+                }
+                self.core.work(&mut self.client, self.now);
+                self.deliver();
+            }
+        }
+    }
+
+    fn seconds(&mut self, seconds: u64) {
+        self.pass(Duration::from_secs(seconds));
+    }
+
+    fn check(&mut self) {
+        let mut found = Vec::new();
+        for (id, checked) in &mut self.checks {
+            if checked.next > self.now.boot {
+                continue;
+            }
+            let pace = checked.target.spec.pace;
+            let passed = !self.dead.contains(&checked.target.address);
+            let after = if passed { Verdict::Up } else { Verdict::Down };
+            checked.streak = if checked.verdict == after { 0 } else { checked.streak + 1 };
+            let needed = if passed { pace.rise } else { pace.fall };
+            // The streak of an open verdict may be of either kind; the simulation has no mixed ones.
+            if checked.verdict != after && checked.streak >= needed {
+                checked.verdict = after;
+                checked.streak = 0;
+                let reason = if passed { "it answers" } else { "no answer" };
+                found.push(Finding::Judged {
+                    target: *id,
+                    verdict: after,
+                    reason: Arc::from(reason),
+                });
+            }
+            checked.next = self.now.boot.after(pace.interval);
+        }
+        for finding in found {
+            self.handle(Input::Finding(finding));
+        }
+    }
+
+    /// A request, and what came of it at once.
+    fn ask(&mut self, request: Request) -> Result<Answer, Refusal> {
+        let (sender, answer) = mpsc::channel();
+        let reply = Box::new(move |answer| sender.send(answer).unwrap());
+        self.handle(Input::Request(request, reply));
+        answer.try_recv().expect("answered")
+    }
+
+    fn request(service: &str, server: &str) -> ServerRequest {
+        ServerRequest {
+            service: service.to_owned(),
+            server: server.to_owned(),
+            note: Note {
+                by: "anna".to_owned(),
+                ..Note::default()
+            },
+        }
+    }
+
+    /// Somebody else changes the tables.
+    fn meddle(&self, operation: Operation) {
+        self.kernel.meddle(&operation).unwrap();
+    }
+
+    /// A service's servers and weights in the kernel, by the last number of their addresses:
+    /// `11=1 12=0`.
+    fn weights(&self, service: &str) -> String {
+        let key: ServiceKey = service.parse().unwrap();
+        let mut servers: Vec<(ServerKey, u32)> = self
+            .kernel
+            .servers(&key)
+            .iter()
+            .map(|entry| (entry.server.key, entry.server.weight.get()))
+            .collect();
+        servers.sort_unstable();
+        let shown = servers.iter().map(|(server, weight)| {
+            let address = server.address.to_string();
+            format!("{}={weight}", address.rsplit(['.', ':']).next().unwrap())
+        });
+        shown.collect::<Vec<_>>().join(" ")
+    }
+
+    fn status(&self, service: &str) -> Arc<ServiceStatus> {
+        self.board.snapshot().services[&service.parse().unwrap()].clone()
+    }
+
+    /// A server's state as `status` shows it.
+    fn state(&self, service: &str, server: &str) -> ServerState {
+        let status = self.status(service);
+        let server: IpAddr = server.parse().unwrap();
+        let found = status.servers.iter().find(|one| one.key().address == server);
+        found.unwrap().state
+    }
+
+    /// What was told since the start, `kind: text`.
+    fn events(&self, kind: &str) -> Vec<String> {
+        let (events, _) = self.board.events(0);
+        let of_kind = |event: &&Arc<Event>| event.kind == kind;
+        events.iter().filter(of_kind).map(|event| event.text.to_string()).collect()
+    }
+
+    /// Connections that a server carries.
+    fn carry(&self, service: &str, server: &str, active: u32) {
+        let server: IpAddr = server.parse().unwrap();
+        self.kernel.count(&service.parse().unwrap(), |_, servers| {
+            for entry in servers.iter_mut().filter(|entry| entry.server.key.address == server) {
+                entry.active = active;
+            }
+        });
+    }
+
+    fn kill(&mut self, server: &str) {
+        self.dead.insert(server.parse().unwrap());
+    }
+
+    fn revive(&mut self, server: &str) {
+        self.dead.remove(&server.parse().unwrap());
+    }
+
+    /// How often each operation was sent since this was asked last.
+    fn sent(&self) -> HashMap<&'static str, usize> {
+        let mut counts = HashMap::new();
+        for request in self.kernel.log() {
+            if let ipvs::Request::Operation(operation) = request {
+                let kind = match operation {
+                    Operation::AddService(_) => "add-service",
+                    Operation::UpdateService(_) => "update-service",
+                    Operation::DeleteService(_) => "delete-service",
+                    Operation::AddServer(..) => "add-server",
+                    Operation::UpdateServer(..) => "update-server",
+                    Operation::DeleteServer(..) => "delete-server",
+                    _ => "other",
+                };
+                *counts.entry(kind).or_insert(0) += 1;
+            }
+        }
+        self.kernel.clear_log();
+        counts
+    }
+}

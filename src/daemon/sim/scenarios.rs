@@ -1,0 +1,462 @@
+//! What happens when, one story a test.
+
+use ipvs::{ForwardMethod, Operation, Server, ServerKey, Service, ServiceKey, Weight};
+
+use super::*;
+use crate::daemon::operator::HostRequest;
+
+const WEB: &str = "tcp://192.0.2.10:80";
+
+/// Three servers, checked every second, two answers make a verdict.
+const THREE: &str = r#"
+version = 1
+[defaults.check]
+type = "tcp"
+interval = "1s"
+rise = 2
+fall = 2
+[service.web]
+listen = "tcp://192.0.2.10:80"
+scheduler = "rr"
+drain = "30s"
+servers = ["10.0.0.11", "10.0.0.12", "10.0.0.13"]
+"#;
+
+fn with(more: &str) -> String {
+    format!("{THREE}\n{more}\n")
+}
+
+/// Runs until all servers are in.
+fn running(file: &str) -> Sim {
+    let mut sim = Sim::start(file);
+    sim.seconds(5);
+    assert!(sim.core.is_ready(), "{:?}", sim.core.failed_to_start());
+    sim.kernel.clear_log();
+    sim
+}
+
+#[test]
+fn on_empty_tables_servers_join_when_their_checks_say_so() {
+    let mut sim = Sim::start(THREE);
+    sim.kill("10.0.0.13");
+    sim.pass(Duration::from_millis(500));
+    assert_eq!(sim.weights(WEB), "", "the service is there, its servers are not judged yet");
+    sim.seconds(3);
+    assert_eq!(sim.weights(WEB), "11=1 12=1");
+    sim.revive("10.0.0.13");
+    sim.seconds(3);
+    assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
+}
+
+#[test]
+fn a_verdict_is_one_operation() {
+    let mut sim = running(THREE);
+    sim.kill("10.0.0.12");
+    sim.seconds(3);
+    assert_eq!(sim.weights(WEB), "11=1 12=0 13=1");
+    assert_eq!(sim.sent(), HashMap::from([("update-server", 1)]));
+    assert_eq!(sim.state(WEB, "10.0.0.12"), ServerState::Down);
+    sim.revive("10.0.0.12");
+    sim.seconds(3);
+    assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
+    assert_eq!(sim.sent(), HashMap::from([("update-server", 1)]));
+    assert_eq!(sim.events("server-down"), ["down: no answer"]);
+    assert_eq!(sim.events("server-up").len(), 4);
+}
+
+#[test]
+fn where_weight_0_does_harm_a_failed_server_is_removed() {
+    let udp = THREE.replace("tcp://192.0.2.10:80", "udp://192.0.2.10:53");
+    let dh = THREE.replace("\"rr\"", "\"dh\"");
+    let remove = with("on_fail = \"remove\"");
+    let persistent = with("persistence = \"6m\"");
+    for (file, service) in [
+        (udp.as_str(), "udp://192.0.2.10:53"),
+        (dh.as_str(), WEB),
+        (remove.as_str(), WEB),
+        (persistent.as_str(), WEB),
+    ] {
+        let mut sim = running(file);
+        sim.carry(service, "10.0.0.12", 5);
+        sim.kill("10.0.0.12");
+        sim.seconds(3);
+        assert_eq!(sim.weights(service), "11=1 13=1", "{file}");
+        sim.revive("10.0.0.12");
+        sim.seconds(3);
+        assert_eq!(sim.weights(service), "11=1 12=1 13=1", "{file}");
+    }
+    let quiescent = persistent + "[kernel]\nexpire_quiescent_template = true\n";
+    let mut sim = running(&quiescent);
+    sim.kill("10.0.0.12");
+    sim.seconds(3);
+    assert_eq!(sim.weights(WEB), "11=1 12=0 13=1");
+}
+
+#[test]
+fn a_hash_scheduler_is_lent_its_fallback_flag() {
+    let mut sim = running(&THREE.replace("\"rr\"", "\"sh\""));
+    let flags = |sim: &Sim| sim.kernel.services()[0].service.flags;
+    let before = flags(&sim);
+    sim.kill("10.0.0.12");
+    sim.seconds(3);
+    assert_eq!(sim.weights(WEB), "11=1 12=0 13=1");
+    assert!(flags(&sim).contains(ipvs::ServiceFlags::SH_FALLBACK));
+    sim.revive("10.0.0.12");
+    sim.seconds(3);
+    assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
+    assert_eq!(flags(&sim), before);
+}
+
+#[test]
+fn sorry_servers_join_when_nobody_is_left_and_go_again() {
+    let mut sim = running(&with("sorry = [\"10.0.0.99\"]"));
+    for server in ["10.0.0.11", "10.0.0.12"] {
+        sim.kill(server);
+    }
+    sim.seconds(3);
+    assert_eq!(sim.weights(WEB), "11=0 12=0 13=1");
+    sim.kill("10.0.0.13");
+    sim.seconds(3);
+    assert_eq!(sim.weights(WEB), "11=0 12=0 13=0 99=1");
+    sim.carry(WEB, "10.0.0.99", 3);
+    sim.revive("10.0.0.12");
+    sim.seconds(3);
+    assert_eq!(sim.weights(WEB), "11=0 12=1 13=0 99=0", "its three connections may end");
+    sim.carry(WEB, "10.0.0.99", 0);
+    sim.seconds(3);
+    assert_eq!(sim.weights(WEB), "11=0 12=1 13=0");
+}
+
+#[test]
+fn backup_servers_join_when_too_few_are_up() {
+    let mut sim = running(&with("backup = [\"10.0.0.21\"]\nbackup_below = 2"));
+    assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
+    sim.kill("10.0.0.11");
+    sim.seconds(3);
+    assert_eq!(sim.weights(WEB), "11=0 12=1 13=1");
+    sim.kill("10.0.0.12");
+    sim.seconds(3);
+    assert_eq!(sim.weights(WEB), "11=0 12=0 13=1 21=1");
+    sim.revive("10.0.0.12");
+    sim.seconds(5);
+    assert_eq!(sim.weights(WEB), "11=0 12=1 13=1");
+}
+
+#[test]
+fn below_min_healthy_nobody_is_taken_out_any_more() {
+    let mut sim = running(&with("min_healthy = 2"));
+    sim.kill("10.0.0.11");
+    sim.seconds(5);
+    assert_eq!(sim.weights(WEB), "11=0 12=1 13=1");
+    assert!(sim.events("service-below").is_empty());
+    sim.kill("10.0.0.12");
+    sim.seconds(5);
+    assert_eq!(sim.weights(WEB), "11=0 12=1 13=1", "the last one to fail stays");
+    assert_eq!(sim.state(WEB, "10.0.0.12"), ServerState::Panic);
+    assert_eq!(sim.events("service-below").len(), 1);
+    sim.revive("10.0.0.11");
+    sim.seconds(5);
+    assert_eq!(sim.weights(WEB), "11=1 12=0 13=1");
+    assert_eq!(sim.events("service-above").len(), 1);
+}
+
+#[test]
+fn a_server_that_comes_back_ramps_up() {
+    let file = THREE.replace("\"10.0.0.12\"", "{ address = \"10.0.0.12\", weight = 100 }");
+    let mut sim = running(&format!("{file}slow_start = \"20s\"\n"));
+    sim.seconds(30);
+    assert_eq!(sim.weights(WEB), "11=1 12=100 13=1");
+    sim.kill("10.0.0.12");
+    sim.seconds(3);
+    sim.revive("10.0.0.12");
+    let mut seen = Vec::new();
+    for _ in 0..30 {
+        sim.seconds(1);
+        let weights = sim.weights(WEB);
+        seen.push(weights.split(['=', ' ']).nth(3).unwrap().parse::<u32>().unwrap());
+    }
+    assert!(seen.is_sorted(), "{seen:?}");
+    assert!(seen.contains(&1) && seen.iter().filter(|weight| (2..100).contains(*weight)).count() > 10);
+    assert_eq!(seen.last(), Some(&100));
+}
+
+#[test]
+fn a_kill_changes_nothing_and_a_start_takes_nobody_out() {
+    let mut sim = running(THREE);
+    sim.kill("10.0.0.12");
+    sim.seconds(3);
+    // While nobody watches, 12 comes back and 13 dies.
+    let mut sim = sim.restart();
+    sim.revive("10.0.0.12");
+    sim.kill("10.0.0.13");
+    sim.kernel.clear_log();
+    sim.pass(Duration::from_millis(900));
+    assert_eq!(sim.weights(WEB), "11=1 12=0 13=1", "as it was found");
+    assert_eq!(sim.sent(), HashMap::new());
+    sim.seconds(3);
+    assert_eq!(sim.weights(WEB), "11=1 12=1 13=0");
+}
+
+#[test]
+fn a_service_built_by_hand_is_adopted_as_it_is() {
+    let mut sim = Sim::start(THREE);
+    let key: ServiceKey = WEB.parse().unwrap();
+    sim.meddle(Operation::AddService(Service::new(key, Service::RR)));
+    for last in [11, 12, 13] {
+        let server = ServerKey::new([10, 0, 0, last], 80);
+        let server = Server::new(server, ForwardMethod::Masquerade);
+        sim.meddle(Operation::AddServer(key, server));
+    }
+    sim.kernel.clear_log();
+    sim.seconds(10);
+    assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
+    assert_eq!(sim.sent(), HashMap::new());
+}
+
+#[test]
+fn what_a_reload_adds_joins_first_and_what_it_replaces_leaves_then() {
+    let mut sim = running(THREE);
+    sim.carry(WEB, "10.0.0.13", 2);
+    sim.kill("10.0.0.14");
+    sim.edit(&THREE.replace("10.0.0.13", "10.0.0.14"));
+    sim.seconds(10);
+    assert_eq!(sim.weights(WEB), "11=1 12=1 13=1", "its successor is not up");
+    assert_eq!(sim.state(WEB, "10.0.0.13"), ServerState::Leaving);
+    sim.revive("10.0.0.14");
+    sim.seconds(5);
+    assert_eq!(sim.weights(WEB), "11=1 12=1 13=0 14=1");
+    sim.carry(WEB, "10.0.0.13", 0);
+    sim.seconds(3);
+    assert_eq!(sim.weights(WEB), "11=1 12=1 14=1");
+    assert_eq!(sim.checks.len(), 3, "the check of what left has ended");
+}
+
+#[test]
+fn initial_up_joins_at_once() {
+    let mut sim = running(&with("initial = \"up\""));
+    sim.kill("10.0.0.14");
+    let file = with("initial = \"up\"").replace("\"10.0.0.13\"", "\"10.0.0.13\", \"10.0.0.14\"");
+    sim.edit(&file);
+    sim.pass(Duration::from_millis(600));
+    assert_eq!(sim.weights(WEB), "11=1 12=1 13=1 14=1");
+    sim.seconds(3);
+    assert_eq!(sim.weights(WEB), "11=1 12=1 13=1 14=0");
+}
+
+#[test]
+fn a_reload_keeps_every_check_and_its_state() {
+    let mut sim = running(THREE);
+    sim.kill("10.0.0.12");
+    sim.seconds(3);
+    let (started, due): (usize, Vec<BootTime>) =
+        (sim.started, sim.checks.values().map(|checked| checked.next).collect());
+    sim.edit(&THREE.replace("drain = \"30s\"", "drain = \"40s\""));
+    sim.pass(Duration::from_millis(300));
+    assert_eq!(sim.started, started, "none was started again");
+    let after: Vec<BootTime> = sim.checks.values().map(|checked| checked.next).collect();
+    assert!(after.iter().zip(&due).all(|(after, due)| after >= due));
+    assert_eq!(sim.weights(WEB), "11=1 12=0 13=1");
+    assert_eq!(sim.sent().len(), 1);
+}
+
+#[test]
+fn a_broken_file_keeps_the_old_one() {
+    let mut sim = running(THREE);
+    sim.edit(&THREE.replace("\"rr\"", "\"rrr\""));
+    sim.seconds(2);
+    assert_eq!(sim.sent(), HashMap::new());
+    let rejected = sim.board.snapshot().rejected.clone().unwrap();
+    assert!(rejected.contains("rrr"), "{rejected}");
+    sim.kill("10.0.0.11");
+    sim.seconds(3);
+    assert_eq!(sim.weights(WEB), "11=0 12=1 13=1", "its checks go on");
+    sim.edit(THREE);
+    sim.seconds(2);
+    assert!(sim.board.snapshot().rejected.is_none());
+}
+
+#[test]
+fn a_reload_that_takes_too_much_is_refused_without_force() {
+    let mut sim = running(THREE);
+    let one = THREE.replace("\"10.0.0.12\", \"10.0.0.13\"", "\"10.0.0.11\"").replace("\"10.0.0.11\", \"10.0.0.11\"", "\"10.0.0.11\"");
+    sim.edit(&one);
+    sim.seconds(3);
+    assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
+    assert!(sim.board.snapshot().rejected.as_ref().unwrap().contains("max_removed"));
+    let (sender, answer) = mpsc::channel();
+    let reply = Box::new(move |answer| sender.send(answer).unwrap());
+    sim.handle(Input::Request(Request::Reload { force: true }, reply));
+    sim.seconds(5);
+    assert!(answer.try_recv().unwrap().is_ok());
+    assert_eq!(sim.weights(WEB), "11=1");
+}
+
+#[test]
+fn a_file_that_the_kernel_refuses_changes_nothing() {
+    let mut sim = running(THREE);
+    let second = "[service.two]\nlisten = \"tcp://192.0.2.11:80\"\nservers = [\"10.0.0.21\"]\n";
+    // The first operation of the transaction goes well, the second does not.
+    sim.kernel.inject(1, ipvs::fake::Fault::Refuse(ipvs::Errno::EPERM));
+    sim.edit(&format!("{}{second}", THREE.replace("\"rr\"", "\"wlc\"")));
+    sim.seconds(1);
+    assert_eq!(sim.kernel.services().len(), 1);
+    assert_eq!(sim.kernel.services()[0].service.scheduler, Service::RR);
+    assert!(sim.board.snapshot().rejected.is_some());
+    sim.seconds(10);
+    assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
+}
+
+#[test]
+fn what_somebody_breaks_is_mended_within_a_period_and_told() {
+    let mut sim = running(THREE);
+    let key: ServiceKey = WEB.parse().unwrap();
+    let server = ServerKey::new([10, 0, 0, 12], 80);
+    let heavy = Server::new(server, ForwardMethod::Masquerade).weight(Weight::new(7).unwrap());
+    let other = Service::new(ServiceKey::tcp([192, 0, 2, 99], 80), Service::RR);
+    for (break_it, said) in [
+        (Operation::DeleteServer(key, server), "10.0.0.12:80 is gone"),
+        (Operation::UpdateServer(key, heavy), "weight of 10.0.0.12:80 7 instead of 1"),
+        (Operation::DeleteService(key), "the service is gone"),
+        (Operation::Flush, "the service is gone"),
+    ] {
+        let told = sim.events("drift").len();
+        sim.meddle(break_it);
+        sim.seconds(6);
+        assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
+        let drift = sim.events("drift");
+        assert!(drift[told..].iter().any(|text| text.contains(said)), "{drift:?}");
+    }
+    sim.meddle(Operation::AddService(other));
+    sim.seconds(20);
+    assert_eq!(sim.events("foreign").len(), 1);
+    assert_eq!(sim.board.snapshot().foreign.len(), 1);
+    assert_eq!(sim.kernel.services().len(), 2, "it is left alone");
+}
+
+#[test]
+fn a_quiet_period_sends_nothing() {
+    let mut sim = running(THREE);
+    sim.seconds(60);
+    assert_eq!(sim.sent(), HashMap::new());
+    assert!(sim.board.snapshot().reconciled.is_some());
+}
+
+#[test]
+fn drift_that_is_only_reported_stays() {
+    let mut sim = running(&with("[policy]\ndrift = \"report\""));
+    let key: ServiceKey = WEB.parse().unwrap();
+    sim.meddle(Operation::DeleteServer(key, ServerKey::new([10, 0, 0, 12], 80)));
+    sim.seconds(20);
+    assert_eq!(sim.weights(WEB), "11=1 13=1");
+    assert_eq!(sim.events("drift").len(), 1);
+}
+
+#[test]
+fn the_operator_drains_weighs_and_disables_and_it_outlives_a_kill() {
+    let mut sim = running(THREE);
+    let answer = sim.ask(Request::Drain(Sim::request("web", "10.0.0.11"))).unwrap();
+    assert_eq!(answer.done, [format!("{WEB} 10.0.0.11:80: drained by anna")]);
+    let of = Sim::request(WEB, "10.0.0.12:80");
+    sim.ask(Request::Weight { of, weight: Some(5) }).unwrap();
+    assert_eq!(sim.weights(WEB), "11=0 12=5 13=1");
+    let mut sim = sim.restart();
+    sim.seconds(8);
+    assert_eq!(sim.weights(WEB), "11=0 12=5 13=1");
+    assert_eq!(sim.state(WEB, "10.0.0.11"), ServerState::Drained);
+    sim.ask(Request::Undrain(Sim::request("web", "10.0.0.11"))).unwrap();
+    let of = Sim::request("web", "10.0.0.12");
+    sim.ask(Request::Weight { of, weight: None }).unwrap();
+    assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
+
+    let host = |server: &str, seconds| HostRequest {
+        server: server.to_owned(),
+        note: Note {
+            for_seconds: seconds,
+            ..Note::default()
+        },
+    };
+    sim.ask(Request::Disable(host("10.0.0.13", Some(60)))).unwrap();
+    assert_eq!(sim.weights(WEB), "11=1 12=1 13=0");
+    assert_eq!(sim.state(WEB, "10.0.0.13"), ServerState::Disabled);
+    sim.seconds(59);
+    assert_eq!(sim.weights(WEB), "11=1 12=1 13=0");
+    sim.seconds(2);
+    assert_eq!(sim.weights(WEB), "11=1 12=1 13=1", "it expired");
+    assert!(sim.kept.disabled.is_empty());
+}
+
+#[test]
+fn requests_that_make_no_sense_are_refused_with_a_reason() {
+    let mut sim = running(THREE);
+    let said = |sim: &mut Sim, service: &str, server: &str| {
+        sim.ask(Request::Drain(Sim::request(service, server))).unwrap_err().message
+    };
+    assert_eq!(said(&mut sim, "wbe", "x"), "the file has no service `wbe`; there are: web");
+    assert_eq!(
+        said(&mut sim, "web", "10.0.0.99"),
+        "web has no server `10.0.0.99`; there are: 10.0.0.11:80, 10.0.0.12:80, 10.0.0.13:80"
+    );
+    let of = Sim::request("web", "10.0.0.11");
+    let weight = Some(u32::MAX);
+    assert!(sim.ask(Request::Weight { of, weight }).is_err());
+}
+
+#[test]
+fn flapping_is_damped() {
+    let mut sim = running(&with("damping = { changes = 3, within = \"2m\", hold = \"60s\", max_hold = \"10m\" }"));
+    for _ in 0..20 {
+        sim.kill("10.0.0.12");
+        sim.seconds(3);
+        sim.revive("10.0.0.12");
+        sim.seconds(3);
+    }
+    let sent = sim.sent()["update-server"];
+    assert!(sent <= 12, "{sent} writes in two minutes");
+    assert!(!sim.events("server-held").is_empty());
+    sim.seconds(200);
+    assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
+}
+
+#[test]
+fn a_server_of_many_services_is_checked_once() {
+    let mut file = "version = 1\n[pool.p]\nservers = [\"10.0.0.11\", \"10.0.0.12\"]\n[defaults.check]\ntype = \"tcp\"\nport = 80\ninterval = \"1s\"\n".to_owned();
+    for number in 1..=100 {
+        file += &format!("[service.s{number}]\nlisten = \"tcp://192.0.2.10:{number}\"\npool = \"p\"\n");
+    }
+    let mut sim = running(&file);
+    sim.seconds(5);
+    assert_eq!(sim.checks.len(), 2);
+    sim.kill("10.0.0.11");
+    sim.seconds(5);
+    for number in 1..=100 {
+        assert_eq!(sim.weights(&format!("tcp://192.0.2.10:{number}")), "11=0 12=1");
+    }
+    assert_eq!(sim.sent(), HashMap::from([("update-server", 100)]));
+}
+
+#[test]
+fn a_verdict_during_a_transaction_is_not_undone_by_it() {
+    let mut sim = running(THREE);
+    sim.pace = Duration::from_secs(2);
+    sim.kill("10.0.0.12");
+    sim.edit(&THREE.replace("\"10.0.0.12\"", "{ address = \"10.0.0.12\", weight = 9 }"));
+    sim.seconds(8);
+    assert_eq!(sim.weights(WEB), "11=1 12=0 13=1");
+    sim.revive("10.0.0.12");
+    sim.seconds(4);
+    assert_eq!(sim.weights(WEB), "11=1 12=9 13=1");
+}
+
+#[test]
+fn a_service_that_is_no_longer_declared_drains_and_goes() {
+    let second = "[service.two]\nlisten = \"tcp://192.0.2.11:80\"\nservers = [\"10.0.0.21\"]\n";
+    let mut sim = running(&with(second));
+    sim.seconds(5);
+    let two = "tcp://192.0.2.11:80";
+    assert_eq!(sim.weights(two), "21=1");
+    sim.edit(THREE);
+    sim.seconds(3);
+    assert_eq!(sim.kernel.services().len(), 1, "nothing was open");
+    assert_eq!(sim.checks.len(), 3);
+    assert_eq!(sim.board.snapshot().services.len(), 1);
+}
