@@ -16,7 +16,9 @@
 mod core;
 mod keeper;
 pub mod operator;
+mod outside;
 mod overlay;
+pub mod run;
 mod server;
 mod service;
 #[cfg(test)]

@@ -11,8 +11,9 @@ use ipvs::Client;
 
 use super::core::{Core, Input, Out};
 use super::operator::Settings;
+use super::outside::Outside;
 use super::snapshot::Board;
-use super::watch_file::{Watched, Watcher};
+use super::watch_file::Watched;
 use super::worker::{Job, Worker};
 use super::{Now, keeper};
 use crate::apply::{Incarnation, Kernel, Ledger, Platform, Prepared, Store, boot_time, converge};
@@ -22,9 +23,6 @@ use crate::state::{Desired, Ownership};
 
 /// So many inputs are taken in before time is looked at again.
 const INPUTS: usize = 64;
-
-/// How often the files are looked at.
-const FILE_PACE: Duration = Duration::from_secs(1);
 
 /// How often drains are looked at when the director stops by draining.
 const DRAIN_PAUSE: Duration = Duration::from_millis(500);
@@ -68,7 +66,13 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let (inputs, inbox) = mpsc::channel();
     let board = Arc::new(Board::default());
     let threads = Threads::start(&options, &inputs, &board)?;
-    let core = Core::new(options.file.clone(), settings, options.force, board, clock());
+    let core = Core::new(
+        options.file.clone(),
+        settings,
+        options.force,
+        board,
+        clock(),
+    );
     let ended = turn(core, &mut tables, &inbox, &threads);
     threads.stop();
     ended?;
@@ -204,24 +208,26 @@ fn start_worker(
     let incarnation = options.incarnation.clone();
     // The kernel must be connected on the thread that uses it: procfs shows the sysctls of the
     // namespace of whoever looks.
-    let thread = thread::Builder::new().name("worker".to_owned()).spawn(move || {
-        let kernel = match Kernel::connect() {
-            Ok(kernel) => kernel,
-            Err(error) => {
-                tracing::error!("the worker has no connection to IPVS: {error}");
-                let _ = inputs.send(Input::Stop);
-                return;
+    let thread = thread::Builder::new()
+        .name("worker".to_owned())
+        .spawn(move || {
+            let kernel = match Kernel::connect() {
+                Ok(kernel) => kernel,
+                Err(error) => {
+                    tracing::error!("the worker has no connection to IPVS: {error}");
+                    let _ = inputs.send(Input::Stop);
+                    return;
+                }
+            };
+            let mut worker = Worker::new(file, kernel, store, incarnation, watched);
+            while let Ok(job) = todo.recv() {
+                if let Some(done) = worker.work(job)
+                    && inputs.send(Input::Done(done)).is_err()
+                {
+                    return;
+                }
             }
-        };
-        let mut worker = Worker::new(file, kernel, store, incarnation, watched);
-        while let Ok(job) = todo.recv() {
-            if let Some(done) = worker.work(job)
-                && inputs.send(Input::Done(done)).is_err()
-            {
-                return;
-            }
-        }
-    })?;
+        })?;
     Ok((jobs, thread))
 }
 
@@ -256,7 +262,14 @@ fn leave(options: &Options) -> anyhow::Result<()> {
             now,
         };
         let (store, incarnation) = (&options.store, &options.incarnation);
-        let applied = converge(&mut kernel, store, incarnation, &desired, prepared, &mut |_| {})?;
+        let applied = converge(
+            &mut kernel,
+            store,
+            incarnation,
+            &desired,
+            prepared,
+            &mut |_| {},
+        )?;
         if applied.plan.draining.is_empty() {
             return Ok(());
         }

@@ -12,7 +12,12 @@ use super::*;
 enum Happening {
     Die(u8),
     Return(u8),
-    Edit { servers: u8, second: bool, weight: u8, scheduler: u8 },
+    Edit {
+        servers: u8,
+        second: bool,
+        weight: u8,
+        scheduler: u8,
+    },
     Break,
     DeleteServer(u8),
     DeleteService(u8),
@@ -64,7 +69,12 @@ impl File {
         let servers: Vec<String> = self
             .servers
             .iter()
-            .map(|last| format!("{{ address = \"10.0.0.{last}\", weight = {} }}", self.weight))
+            .map(|last| {
+                format!(
+                    "{{ address = \"10.0.0.{last}\", weight = {} }}",
+                    self.weight
+                )
+            })
             .collect();
         let servers = servers.join(", ");
         let scheduler = self.scheduler;
@@ -76,7 +86,10 @@ impl File {
             SERVICES[0]
         );
         if self.second {
-            text += &format!("[service.two]\nlisten = \"{}\"\nservers = [{servers}]\n", SERVICES[1]);
+            text += &format!(
+                "[service.two]\nlisten = \"{}\"\nservers = [{servers}]\n",
+                SERVICES[1]
+            );
         }
         text
     }

@@ -157,7 +157,10 @@ impl Sim {
                         assert!(self.checks.insert(id, checked).is_none(), "started twice");
                     }
                     Command::Stop(id) => {
-                        assert!(self.checks.remove(&id).is_some(), "stopped and was not there");
+                        assert!(
+                            self.checks.remove(&id).is_some(),
+                            "stopped and was not there"
+                        );
                     }
                 }
             }
@@ -185,7 +188,9 @@ impl Sim {
             self.now.wall += Duration::from_millis(10);
             self.check();
             let now = self.now.boot;
-            let (due, later) = std::mem::take(&mut self.coming).into_iter().partition(|(at, _)| *at <= now);
+            let (due, later) = std::mem::take(&mut self.coming)
+                .into_iter()
+                .partition(|(at, _)| *at <= now);
             self.coming = later;
             let due: Vec<(BootTime, worker::Done)> = due;
             for (_, done) in due {
@@ -216,7 +221,11 @@ impl Sim {
             let pace = checked.target.spec.pace;
             let passed = !self.dead.contains(&checked.target.address);
             let after = if passed { Verdict::Up } else { Verdict::Down };
-            checked.streak = if checked.verdict == after { 0 } else { checked.streak + 1 };
+            checked.streak = if checked.verdict == after {
+                0
+            } else {
+                checked.streak + 1
+            };
             let needed = if passed { pace.rise } else { pace.fall };
             // The streak of an open verdict may be of either kind; the simulation has no mixed ones.
             if checked.verdict != after && checked.streak >= needed {
@@ -286,7 +295,10 @@ impl Sim {
     fn state(&self, service: &str, server: &str) -> ServerState {
         let status = self.status(service);
         let server: IpAddr = server.parse().unwrap();
-        let found = status.servers.iter().find(|one| one.key().address == server);
+        let found = status
+            .servers
+            .iter()
+            .find(|one| one.key().address == server);
         found.unwrap().state
     }
 
@@ -294,14 +306,21 @@ impl Sim {
     fn events(&self, kind: &str) -> Vec<String> {
         let (events, _) = self.board.events(0);
         let of_kind = |event: &&Arc<Event>| event.kind == kind;
-        events.iter().filter(of_kind).map(|event| event.text.to_string()).collect()
+        events
+            .iter()
+            .filter(of_kind)
+            .map(|event| event.text.to_string())
+            .collect()
     }
 
     /// Connections that a server carries.
     fn carry(&self, service: &str, server: &str, active: u32) {
         let server: IpAddr = server.parse().unwrap();
         self.kernel.count(&service.parse().unwrap(), |_, servers| {
-            for entry in servers.iter_mut().filter(|entry| entry.server.key.address == server) {
+            for entry in servers
+                .iter_mut()
+                .filter(|entry| entry.server.key.address == server)
+            {
                 entry.active = active;
             }
         });

@@ -40,7 +40,11 @@ fn on_empty_tables_servers_join_when_their_checks_say_so() {
     let mut sim = Sim::start(THREE);
     sim.kill("10.0.0.13");
     sim.pass(Duration::from_millis(500));
-    assert_eq!(sim.weights(WEB), "", "the service is there, its servers are not judged yet");
+    assert_eq!(
+        sim.weights(WEB),
+        "",
+        "the service is there, its servers are not judged yet"
+    );
     sim.seconds(3);
     assert_eq!(sim.weights(WEB), "11=1 12=1");
     sim.revive("10.0.0.13");
@@ -121,7 +125,11 @@ fn sorry_servers_join_when_nobody_is_left_and_go_again() {
     sim.carry(WEB, "10.0.0.99", 3);
     sim.revive("10.0.0.12");
     sim.seconds(3);
-    assert_eq!(sim.weights(WEB), "11=0 12=1 13=0 99=0", "its three connections may end");
+    assert_eq!(
+        sim.weights(WEB),
+        "11=0 12=1 13=0 99=0",
+        "its three connections may end"
+    );
     sim.carry(WEB, "10.0.0.99", 0);
     sim.seconds(3);
     assert_eq!(sim.weights(WEB), "11=0 12=1 13=0");
@@ -151,7 +159,11 @@ fn below_min_healthy_nobody_is_taken_out_any_more() {
     assert!(sim.events("service-below").is_empty());
     sim.kill("10.0.0.12");
     sim.seconds(5);
-    assert_eq!(sim.weights(WEB), "11=0 12=1 13=1", "the last one to fail stays");
+    assert_eq!(
+        sim.weights(WEB),
+        "11=0 12=1 13=1",
+        "the last one to fail stays"
+    );
     assert_eq!(sim.state(WEB, "10.0.0.12"), ServerState::Panic);
     assert_eq!(sim.events("service-below").len(), 1);
     sim.revive("10.0.0.11");
@@ -173,10 +185,24 @@ fn a_server_that_comes_back_ramps_up() {
     for _ in 0..30 {
         sim.seconds(1);
         let weights = sim.weights(WEB);
-        seen.push(weights.split(['=', ' ']).nth(3).unwrap().parse::<u32>().unwrap());
+        seen.push(
+            weights
+                .split(['=', ' '])
+                .nth(3)
+                .unwrap()
+                .parse::<u32>()
+                .unwrap(),
+        );
     }
     assert!(seen.is_sorted(), "{seen:?}");
-    assert!(seen.contains(&1) && seen.iter().filter(|weight| (2..100).contains(*weight)).count() > 10);
+    assert!(
+        seen.contains(&1)
+            && seen
+                .iter()
+                .filter(|weight| (2..100).contains(*weight))
+                .count()
+                > 10
+    );
     assert_eq!(seen.last(), Some(&100));
 }
 
@@ -220,7 +246,11 @@ fn what_a_reload_adds_joins_first_and_what_it_replaces_leaves_then() {
     sim.kill("10.0.0.14");
     sim.edit(&THREE.replace("10.0.0.13", "10.0.0.14"));
     sim.seconds(10);
-    assert_eq!(sim.weights(WEB), "11=1 12=1 13=1", "its successor is not up");
+    assert_eq!(
+        sim.weights(WEB),
+        "11=1 12=1 13=1",
+        "its successor is not up"
+    );
     assert_eq!(sim.state(WEB, "10.0.0.13"), ServerState::Leaving);
     sim.revive("10.0.0.14");
     sim.seconds(5);
@@ -248,8 +278,10 @@ fn a_reload_keeps_every_check_and_its_state() {
     let mut sim = running(THREE);
     sim.kill("10.0.0.12");
     sim.seconds(3);
-    let (started, due): (usize, Vec<BootTime>) =
-        (sim.started, sim.checks.values().map(|checked| checked.next).collect());
+    let (started, due): (usize, Vec<BootTime>) = (
+        sim.started,
+        sim.checks.values().map(|checked| checked.next).collect(),
+    );
     sim.edit(&THREE.replace("drain = \"30s\"", "drain = \"40s\""));
     sim.pass(Duration::from_millis(300));
     assert_eq!(sim.started, started, "none was started again");
@@ -278,11 +310,20 @@ fn a_broken_file_keeps_the_old_one() {
 #[test]
 fn a_reload_that_takes_too_much_is_refused_without_force() {
     let mut sim = running(THREE);
-    let one = THREE.replace("\"10.0.0.12\", \"10.0.0.13\"", "\"10.0.0.11\"").replace("\"10.0.0.11\", \"10.0.0.11\"", "\"10.0.0.11\"");
+    let one = THREE
+        .replace("\"10.0.0.12\", \"10.0.0.13\"", "\"10.0.0.11\"")
+        .replace("\"10.0.0.11\", \"10.0.0.11\"", "\"10.0.0.11\"");
     sim.edit(&one);
     sim.seconds(3);
     assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
-    assert!(sim.board.snapshot().rejected.as_ref().unwrap().contains("max_removed"));
+    assert!(
+        sim.board
+            .snapshot()
+            .rejected
+            .as_ref()
+            .unwrap()
+            .contains("max_removed")
+    );
     let (sender, answer) = mpsc::channel();
     let reply = Box::new(move |answer| sender.send(answer).unwrap());
     sim.handle(Input::Request(Request::Reload { force: true }, reply));
@@ -296,7 +337,8 @@ fn a_file_that_the_kernel_refuses_changes_nothing() {
     let mut sim = running(THREE);
     let second = "[service.two]\nlisten = \"tcp://192.0.2.11:80\"\nservers = [\"10.0.0.21\"]\n";
     // The first operation of the transaction goes well, the second does not.
-    sim.kernel.inject(1, ipvs::fake::Fault::Refuse(ipvs::Errno::EPERM));
+    sim.kernel
+        .inject(1, ipvs::fake::Fault::Refuse(ipvs::Errno::EPERM));
     sim.edit(&format!("{}{second}", THREE.replace("\"rr\"", "\"wlc\"")));
     sim.seconds(1);
     assert_eq!(sim.kernel.services().len(), 1);
@@ -315,7 +357,10 @@ fn what_somebody_breaks_is_mended_within_a_period_and_told() {
     let other = Service::new(ServiceKey::tcp([192, 0, 2, 99], 80), Service::RR);
     for (break_it, said) in [
         (Operation::DeleteServer(key, server), "10.0.0.12:80 is gone"),
-        (Operation::UpdateServer(key, heavy), "weight of 10.0.0.12:80 7 instead of 1"),
+        (
+            Operation::UpdateServer(key, heavy),
+            "weight of 10.0.0.12:80 7 instead of 1",
+        ),
         (Operation::DeleteService(key), "the service is gone"),
         (Operation::Flush, "the service is gone"),
     ] {
@@ -324,7 +369,10 @@ fn what_somebody_breaks_is_mended_within_a_period_and_told() {
         sim.seconds(6);
         assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
         let drift = sim.events("drift");
-        assert!(drift[told..].iter().any(|text| text.contains(said)), "{drift:?}");
+        assert!(
+            drift[told..].iter().any(|text| text.contains(said)),
+            "{drift:?}"
+        );
     }
     sim.meddle(Operation::AddService(other));
     sim.seconds(20);
@@ -345,7 +393,10 @@ fn a_quiet_period_sends_nothing() {
 fn drift_that_is_only_reported_stays() {
     let mut sim = running(&with("[policy]\ndrift = \"report\""));
     let key: ServiceKey = WEB.parse().unwrap();
-    sim.meddle(Operation::DeleteServer(key, ServerKey::new([10, 0, 0, 12], 80)));
+    sim.meddle(Operation::DeleteServer(
+        key,
+        ServerKey::new([10, 0, 0, 12], 80),
+    ));
     sim.seconds(20);
     assert_eq!(sim.weights(WEB), "11=1 13=1");
     assert_eq!(sim.events("drift").len(), 1);
@@ -354,16 +405,26 @@ fn drift_that_is_only_reported_stays() {
 #[test]
 fn the_operator_drains_weighs_and_disables_and_it_outlives_a_kill() {
     let mut sim = running(THREE);
-    let answer = sim.ask(Request::Drain(Sim::request("web", "10.0.0.11"))).unwrap();
-    assert_eq!(answer.done, [format!("{WEB} 10.0.0.11:80: drained by anna")]);
+    let answer = sim
+        .ask(Request::Drain(Sim::request("web", "10.0.0.11")))
+        .unwrap();
+    assert_eq!(
+        answer.done,
+        [format!("{WEB} 10.0.0.11:80: drained by anna")]
+    );
     let of = Sim::request(WEB, "10.0.0.12:80");
-    sim.ask(Request::Weight { of, weight: Some(5) }).unwrap();
+    sim.ask(Request::Weight {
+        of,
+        weight: Some(5),
+    })
+    .unwrap();
     assert_eq!(sim.weights(WEB), "11=0 12=5 13=1");
     let mut sim = sim.restart();
     sim.seconds(8);
     assert_eq!(sim.weights(WEB), "11=0 12=5 13=1");
     assert_eq!(sim.state(WEB, "10.0.0.11"), ServerState::Drained);
-    sim.ask(Request::Undrain(Sim::request("web", "10.0.0.11"))).unwrap();
+    sim.ask(Request::Undrain(Sim::request("web", "10.0.0.11")))
+        .unwrap();
     let of = Sim::request("web", "10.0.0.12");
     sim.ask(Request::Weight { of, weight: None }).unwrap();
     assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
@@ -375,7 +436,8 @@ fn the_operator_drains_weighs_and_disables_and_it_outlives_a_kill() {
             ..Note::default()
         },
     };
-    sim.ask(Request::Disable(host("10.0.0.13", Some(60)))).unwrap();
+    sim.ask(Request::Disable(host("10.0.0.13", Some(60))))
+        .unwrap();
     assert_eq!(sim.weights(WEB), "11=1 12=1 13=0");
     assert_eq!(sim.state(WEB, "10.0.0.13"), ServerState::Disabled);
     sim.seconds(59);
@@ -389,9 +451,14 @@ fn the_operator_drains_weighs_and_disables_and_it_outlives_a_kill() {
 fn requests_that_make_no_sense_are_refused_with_a_reason() {
     let mut sim = running(THREE);
     let said = |sim: &mut Sim, service: &str, server: &str| {
-        sim.ask(Request::Drain(Sim::request(service, server))).unwrap_err().message
+        sim.ask(Request::Drain(Sim::request(service, server)))
+            .unwrap_err()
+            .message
     };
-    assert_eq!(said(&mut sim, "wbe", "x"), "the file has no service `wbe`; there are: web");
+    assert_eq!(
+        said(&mut sim, "wbe", "x"),
+        "the file has no service `wbe`; there are: web"
+    );
     assert_eq!(
         said(&mut sim, "web", "10.0.0.99"),
         "web has no server `10.0.0.99`; there are: 10.0.0.11:80, 10.0.0.12:80, 10.0.0.13:80"
@@ -403,7 +470,9 @@ fn requests_that_make_no_sense_are_refused_with_a_reason() {
 
 #[test]
 fn flapping_is_damped() {
-    let mut sim = running(&with("damping = { changes = 3, within = \"2m\", hold = \"60s\", max_hold = \"10m\" }"));
+    let mut sim = running(&with(
+        "damping = { changes = 3, within = \"2m\", hold = \"60s\", max_hold = \"10m\" }",
+    ));
     for _ in 0..20 {
         sim.kill("10.0.0.12");
         sim.seconds(3);
@@ -421,7 +490,8 @@ fn flapping_is_damped() {
 fn a_server_of_many_services_is_checked_once() {
     let mut file = "version = 1\n[pool.p]\nservers = [\"10.0.0.11\", \"10.0.0.12\"]\n[defaults.check]\ntype = \"tcp\"\nport = 80\ninterval = \"1s\"\n".to_owned();
     for number in 1..=100 {
-        file += &format!("[service.s{number}]\nlisten = \"tcp://192.0.2.10:{number}\"\npool = \"p\"\n");
+        file +=
+            &format!("[service.s{number}]\nlisten = \"tcp://192.0.2.10:{number}\"\npool = \"p\"\n");
     }
     let mut sim = running(&file);
     sim.seconds(5);
@@ -429,7 +499,10 @@ fn a_server_of_many_services_is_checked_once() {
     sim.kill("10.0.0.11");
     sim.seconds(5);
     for number in 1..=100 {
-        assert_eq!(sim.weights(&format!("tcp://192.0.2.10:{number}")), "11=0 12=1");
+        assert_eq!(
+            sim.weights(&format!("tcp://192.0.2.10:{number}")),
+            "11=0 12=1"
+        );
     }
     assert_eq!(sim.sent(), HashMap::from([("update-server", 100)]));
 }
