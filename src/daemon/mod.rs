@@ -21,8 +21,6 @@ mod overlay;
 pub mod run;
 mod server;
 mod service;
-#[cfg(test)]
-mod sim;
 pub mod snapshot;
 mod tables;
 mod targets;
