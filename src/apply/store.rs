@@ -59,6 +59,12 @@ impl Store {
             .map_err(|source| failed("make", &self.directory, source))
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// The path of a file in it.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {

@@ -1,6 +1,6 @@
 //! The command line. Texts for `--help`, the man pages and the completions are all made from it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
@@ -32,12 +32,34 @@ pub struct Args {
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) netns: Option<String>,
 
+    /// The control socket of a running director; by default one for each network namespace, in
+    /// /run/director.
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "DIRECTOR_SOCKET",
+        value_hint = ValueHint::FilePath
+    )]
+    pub(crate) socket: Option<PathBuf>,
+
     /// Colours: on a terminal, always, or never. `NO_COLOR` is heeded.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Colour,
 
     #[command(subcommand)]
     pub(crate) verb: Verb,
+}
+
+impl Args {
+    /// Where the control socket is.
+    pub(crate) fn socket(&self) -> PathBuf {
+        let default = || {
+            let name = self.netns.as_deref().unwrap_or("control");
+            Path::new("/run/director").join(format!("{name}.sock"))
+        };
+        self.socket.clone().unwrap_or_else(default)
+    }
 }
 
 /// When to use colours.
@@ -50,6 +72,7 @@ pub(crate) enum Colour {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    Run(Run),
     Check(Check),
     Plan(Plan),
     Apply(Apply),
@@ -75,6 +98,37 @@ pub(crate) enum Verb {
     Schema,
     Completions(Completions),
     Man(Man),
+}
+
+/// Keep the kernel what a service file and the health checks say, until a signal ends it.
+///
+/// SIGHUP, `director reload`, or a change of the file make it read the file again; one with
+/// mistakes leaves the old one in force. SIGTERM ends it.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  director run /etc/director/director.toml\n  director run services.toml --on-stop drain"
+)]
+pub(crate) struct Run {
+    /// The service file, TOML or (by its ending) JSON.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Start even if the file takes away more of a service than the policy allows.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// What becomes of the tables when it ends.
+    #[arg(long, value_name = "WHAT", default_value = "keep")]
+    pub(crate) on_stop: OnStop,
+}
+
+/// What becomes of the tables when `run` ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnStop {
+    /// They stay as they are.
+    Keep,
+    /// Director's services drain, and go when their connections have ended or their time is over.
+    Drain,
+    /// Director's services are deleted at once.
+    Flush,
 }
 
 /// Check a service file. Needs neither root nor a kernel with IPVS.

@@ -25,6 +25,7 @@ mod output;
 mod plan;
 mod planfile;
 mod progress;
+mod run;
 mod schema;
 mod session;
 
@@ -59,6 +60,7 @@ pub fn main() -> ExitCode {
 
 fn run(args: &Args) -> anyhow::Result<Exit> {
     match &args.verb {
+        Verb::Run(verb) => run::run(args, verb),
         Verb::Check(verb) => check::run(args, verb),
         Verb::Plan(verb) => plan::run(args, verb),
         Verb::Apply(verb) => apply::run(args, verb),

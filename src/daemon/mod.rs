@@ -15,6 +15,7 @@
 
 mod core;
 mod keeper;
+mod link;
 pub mod operator;
 mod outside;
 mod overlay;

@@ -11,10 +11,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::core::{Input, Notification};
+use super::link::Link;
 use super::run::Options;
 use super::snapshot::Board;
 use super::watch_file::{Watched, Watcher};
 use super::worker::Job;
+use crate::http::{self, Identity};
 
 /// How often the files are looked at.
 const FILE_PACE: Duration = Duration::from_secs(1);
@@ -23,6 +25,7 @@ const FILE_PACE: Duration = Duration::from_secs(1);
 pub(super) struct Outside {
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
+    control: http::Server,
 }
 
 impl Outside {
@@ -33,7 +36,21 @@ impl Outside {
         jobs: &Sender<Job>,
         watched: Watched,
     ) -> anyhow::Result<Self> {
-        let _ = (options, board, jobs);
+        let link = Link {
+            identity: Identity {
+                state_dir: options.store.directory().to_owned(),
+                incarnation: options.incarnation.clone(),
+            },
+            board: board.clone(),
+            inputs: inputs.clone(),
+            jobs: jobs.clone(),
+        };
+        let place = http::Options {
+            path: options.socket.clone(),
+            group: None,
+        };
+        let control = http::serve(&place, Arc::new(link))
+            .with_context(|| format!("cannot make the control socket {}", place.path.display()))?;
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -47,10 +64,26 @@ impl Outside {
             .spawn(move || {
                 runtime.block_on(listen(signals, watched, &inputs, stopped));
             })?;
-        Ok(Self { stop, thread })
+        Ok(Self {
+            stop,
+            thread,
+            control,
+        })
     }
 
-    pub(super) fn notify(&self, _notification: Notification) {}
+    /// Has the commands of a service run.
+    pub(super) fn notify(&self, notification: &Notification) {
+        let Notification {
+            commands,
+            occasion,
+            service,
+            listen,
+            server,
+            text,
+        } = notification;
+        let count = commands.len();
+        tracing::debug!(?occasion, %service, %listen, ?server, %text, count, "to notify");
+    }
 
     pub(super) fn alive(&self) {}
 
@@ -58,6 +91,7 @@ impl Outside {
 
     /// Ends them.
     pub(super) fn stop(self) {
+        drop(self.control);
         let _ = self.stop.send(());
         if self.thread.join().is_err() {
             tracing::error!("a thread ended badly");

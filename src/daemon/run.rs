@@ -60,12 +60,12 @@ pub enum OnStop {
 ///
 /// # Errors
 /// When it cannot start: the first file has mistakes, the kernel cannot be reached.
-pub fn run(options: Options) -> anyhow::Result<()> {
+pub fn run(options: &Options) -> anyhow::Result<()> {
     let settings = keeper::read(&options.store)?;
     let mut tables = Client::connect()?;
     let (inputs, inbox) = mpsc::channel();
     let board = Arc::new(Board::default());
-    let threads = Threads::start(&options, &inputs, &board)?;
+    let threads = Threads::start(options, &inputs, &board)?;
     let core = Core::new(
         options.file.clone(),
         settings,
@@ -76,7 +76,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let ended = turn(core, &mut tables, &inbox, &threads);
     threads.stop();
     ended?;
-    leave(&options)
+    leave(options)
 }
 
 /// What time it is.
@@ -177,7 +177,7 @@ impl Threads {
             let _ = self.jobs.send(job);
         }
         for notification in out.notify.drain(..) {
-            self.outside.notify(notification);
+            self.outside.notify(&notification);
         }
         if let Some(settings) = out.keep.take() {
             let _ = self.keep.send(settings);

@@ -44,18 +44,6 @@ impl ServiceState {
             .or_else(|| self.watch.backup.get(key))
     }
 
-    /// All declared servers, those for clients first.
-    pub(super) fn declared(
-        declared: &DesiredService,
-        watch: &ServiceWatch,
-    ) -> impl Iterator<Item = (ServerKey, DesiredServer)> {
-        let regular = declared.servers.iter();
-        let all = regular.chain(watch.backup.iter());
-        all.map(|(key, server)| (*key, server.clone()))
-            .collect::<Vec<_>>()
-            .into_iter()
-    }
-
     /// Sets how a server begins that was not known before.
     ///
     /// What is in the kernel with a weight is in and stays so until its checks fail; what is there

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::operator::Setting;
 use crate::check::Record;
-use crate::state::health::CheckSpec;
+use crate::state::health::{CheckSpec, MarkRange};
 
 /// All that is known at one time.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub revision: u64,
     /// The service file.
     pub file: Arc<str>,
+    /// The firewall marks of private services, which nobody is shown.
+    pub marks: MarkRange,
     /// When the director started, and the file was read last.
     pub started: Option<SystemTime>,
     /// When the file that is in force was read.

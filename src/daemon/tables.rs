@@ -6,7 +6,7 @@ use ipvs::{Client, OnFailure, Operation, Report, ServiceEntry, ServiceKey};
 use crate::state::ObservedService;
 
 /// What the core asks of the kernel. Each call is one or two small exchanges.
-pub trait Tables {
+pub(super) trait Tables {
     /// Reads one service; `None` if it is not there. What it returns is known to be true.
     ///
     /// # Errors

@@ -124,16 +124,6 @@ impl Targets {
         Some((entry.target.spec.clone(), entry.record.clone()))
     }
 
-    /// The spec that a target is checked by.
-    pub(super) fn spec(&self, id: TargetId) -> Option<&Arc<CheckSpec>> {
-        self.entries.get(&id).map(|entry| &entry.target.spec)
-    }
-
-    /// All targets, for the private services of checks through the forwarding path.
-    pub(super) fn all(&self) -> impl Iterator<Item = (TargetId, &Target)> {
-        self.entries.iter().map(|(id, entry)| (*id, &entry.target))
-    }
-
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.entries.len()

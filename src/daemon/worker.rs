@@ -132,6 +132,9 @@ pub(super) struct Reading {
     pub(super) settings: Observed,
 }
 
+/// The services of a file.
+type Declared = BTreeMap<ServiceKey, (Arc<DesiredService>, Arc<ServiceWatch>)>;
+
 /// The worker.
 pub(super) struct Worker<T: Transport = NetlinkSocket> {
     pub(super) file: PathBuf,
@@ -139,9 +142,9 @@ pub(super) struct Worker<T: Transport = NetlinkSocket> {
     pub(super) store: Store,
     pub(super) incarnation: Incarnation,
     /// What is in force, or is being put in force.
-    in_force: BTreeMap<ServiceKey, (Arc<DesiredService>, Arc<ServiceWatch>)>,
+    in_force: Declared,
     /// What would be, if the transaction succeeds.
-    candidate: Option<BTreeMap<ServiceKey, (Arc<DesiredService>, Arc<ServiceWatch>)>>,
+    candidate: Option<Declared>,
     watched: Watched,
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ipvs::{ServerKey, ServiceKey};
 
 use super::{Core, Notification, calendar};
-use crate::check::{Admin, Verdict};
+use crate::check::Admin;
 use crate::daemon::Now;
 use crate::daemon::operator::ServerSettings;
 use crate::daemon::overlay::Seat;
@@ -200,6 +200,7 @@ impl Core {
         self.board.publish(Snapshot {
             revision: show.revision,
             file: show.file.clone(),
+            marks: self.run.marks,
             started: Some(show.started),
             loaded: show.loaded,
             rejected: show.rejected.clone(),
@@ -383,9 +384,4 @@ fn reason(
         State::Up if state.is_some_and(|state| state.checks.is_empty()) => Arc::from("not checked"),
         State::Up | State::Warming | State::Down | State::Pending => checked,
     }
-}
-
-/// The verdict that a check of a known server begins with.
-pub(super) fn first_verdict(state: &ServerState) -> Verdict {
-    state.verdict
 }

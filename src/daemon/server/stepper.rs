@@ -25,6 +25,7 @@ impl Stepper {
     pub(in crate::daemon) const FULL: u16 = 100;
 
     /// The percentage that holds now.
+    #[cfg(test)]
     pub(in crate::daemon) const fn percent(self) -> u16 {
         self.percent
     }

@@ -49,6 +49,12 @@ pub struct MarkRange {
     pub last: u32,
 }
 
+impl Default for MarkRange {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
 impl MarkRange {
     /// Far from what people choose by hand.
     pub const DEFAULT: Self = Self {
