@@ -5,13 +5,14 @@ use std::io::{self, Write};
 /// The version that is stood in for. Programs look for nothing in it but its exit code.
 const VERSION: &str = "ipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v1.2.1)";
 
+/// 1.31's line, and below it which build this really is.
 pub(crate) fn version(out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{VERSION}")
+    writeln!(out, "{VERSION}\ndirector {}", env!("DIRECTOR_VERSION"))
 }
 
 /// Writes the help; `program` is the program's name as typed.
 pub(crate) fn help(program: &[u8], out: &mut dyn Write) -> io::Result<()> {
-    version(out)?;
+    writeln!(out, "{VERSION}")?;
     out.write_all(b"\nUsage: ")?;
     out.write_all(program)?;
     out.write_all(HELP.as_bytes())

@@ -91,7 +91,7 @@ pub fn main(program: Option<Program>) -> ExitCode {
     let code = match program.unwrap_or_else(|| Program::called(&name)) {
         Program::Ipvsadm => run::run(&name, &words, streams, &mut names, connect),
         Program::Save => scripts::save(&name, &words, streams, &mut names, connect),
-        Program::Restore => scripts::restore(streams, &mut names, connect),
+        Program::Restore => scripts::restore(&words, streams, &mut names, connect),
     };
     ExitCode::from(code)
 }

@@ -11,7 +11,10 @@ use crate::run::{self, Streams};
 /// The most that a saved table may be: 50,000 servers take 4 MB.
 const MAX_INPUT: u64 = 256 << 20;
 
-/// `ipvsadm-save [-n]`: as `ipvsadm -S [-n]`. Other options get the help; operands mean nothing.
+const VERSION: &[u8] = b"--version";
+
+/// `ipvsadm-save [-n]`: as `ipvsadm -S [-n]`. `--version` is ipvsadm's; other options get the help;
+/// operands mean nothing.
 pub(crate) fn save<T: Transport>(
     name: &[u8],
     words: &[&[u8]],
@@ -23,6 +26,7 @@ pub(crate) fn save<T: Transport>(
     for word in words {
         match *word {
             b"-n" => save = vec![b"-S", b"-n"],
+            VERSION => return run::run(b"ipvsadm", &[VERSION], streams, names, connect),
             [b'-', ..] => {
                 let name = name.rsplit(|byte| *byte == b'/').next().unwrap_or(name);
                 let text = [
@@ -41,12 +45,16 @@ pub(crate) fn save<T: Transport>(
 
 /// `ipvsadm-restore`: replaces the table by what stdin says. Lines that start with `#` are left
 /// out. stdin is read to its end before anything is deleted: if it cannot be read, the table
-/// stays.
+/// stays. `--version` is ipvsadm's; all other words mean nothing.
 pub(crate) fn restore<T: Transport>(
+    words: &[&[u8]],
     streams: Streams<'_>,
     names: &mut dyn Names,
     connect: &mut dyn FnMut() -> ipvs::Result<Client<T>>,
 ) -> u8 {
+    if words == [VERSION] {
+        return run::run(b"ipvsadm", words, streams, names, connect);
+    }
     let mut input = Vec::new();
     let read = streams.stdin.take(MAX_INPUT + 1).read_to_end(&mut input);
     let too_long = || io::Error::other("there is no end to it");

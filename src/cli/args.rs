@@ -11,7 +11,7 @@ use ipvs::ServiceKey;
 #[derive(Debug, Parser)]
 #[command(
     name = "director",
-    version,
+    version = env!("DIRECTOR_VERSION"),
     propagate_version = true,
     after_help = "Start with: director export > services.toml; director check services.toml; \
                   director plan services.toml; director apply services.toml"

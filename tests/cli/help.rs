@@ -50,11 +50,20 @@ fn help_names_every_verb_and_each_verb_has_an_example() {
 
 #[test]
 fn versions() {
-    let version = format!("director {}\n", env!("CARGO_PKG_VERSION"));
+    // Made by build.rs, for this file as for the program.
+    let version = env!("DIRECTOR_VERSION");
     for option in ["-V", "--version"] {
         let run = director(option);
-        assert_eq!((run.code, run.stdout.as_str()), (Some(0), version.as_str()));
+        let expected = format!("director {version}\n");
+        assert_eq!((run.code, run.stdout), (Some(0), expected));
     }
+    let (number, commit) = version.split_once(" (").unwrap();
+    assert_eq!(number, env!("CARGO_PKG_VERSION"));
+    let commit = commit.split(['-', ' ']).next().unwrap();
+    assert!(
+        commit == "commit" || commit.len() == 12 && u64::from_str_radix(commit, 16).is_ok(),
+        "{version}"
+    );
 }
 
 #[test]

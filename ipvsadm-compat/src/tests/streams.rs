@@ -92,7 +92,7 @@ fn save(kernel: &FakeKernel, words: &[&[u8]]) -> Outcome {
 
 fn restore(kernel: &FakeKernel, stdin: &mut dyn Read) -> Outcome {
     script(
-        |streams, connect| scripts::restore(streams, &mut Table, connect),
+        |streams, connect| scripts::restore(&[], streams, &mut Table, connect),
         kernel,
         stdin,
     )
@@ -111,6 +111,19 @@ fn ipvsadm_save() {
         assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{option}");
         assert!(outcome.stderr.starts_with("ipvsadm-save: "), "{option}");
     }
+}
+
+#[test]
+fn all_programs_have_a_version() {
+    let kernel = FakeKernel::new();
+    done(&kernel, "-A -t 10.9.9.1:80");
+    let version = printed(&shown(&kernel, "--version"));
+    assert_eq!(save(&kernel, &[b"--version"]), version);
+    let restore = |streams: Streams<'_>, connect: &mut dyn FnMut() -> _| {
+        scripts::restore(&[b"--version"], streams, &mut Table, connect)
+    };
+    assert_eq!(script(restore, &kernel, &mut io::empty()), version);
+    assert_eq!(shown(&kernel, "-Sn"), "-A -t 10.9.9.1:80 -s wlc\n");
 }
 
 #[test]

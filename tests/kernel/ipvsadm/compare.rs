@@ -4,6 +4,7 @@
 //!
 //! * the drop-in's line that names the line of `-R`: taken out of its stderr
 //! * the help, but for its first line
+//! * the second line of `-v`, which names the build
 //! * thresholds, which Debian's `-S` leaves out: taken out of lines that add a server
 //!
 //! And one thing that is neither program's: the order of services in a `--nosort` list is that of
@@ -86,7 +87,7 @@ fn stdout(case: &Case, text: &str) -> Vec<String> {
         if line.starts_with("Usage:") || (line == "\n" && blocks.len() == 1) {
             in_help = true;
         }
-        if in_help {
+        if in_help || line.starts_with("director ") {
             continue;
         }
         if line.starts_with("  -> ") && !blocks.is_empty() {

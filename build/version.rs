@@ -1,0 +1,128 @@
+//! What `--version` says: `0.1.0 (963c1c3d7e4a 2026-11-20)`, in the compilation's environment
+//! variable `DIRECTOR_VERSION`.
+//!
+//! The same for the same commit: the date is the commit's, never that of the build.
+//!
+//! | built from | in the brackets |
+//! |---|---|
+//! | a commit | `963c1c3d7e4a 2026-11-20` |
+//! | a commit and changes to what the programs are made of | `963c1c3d7e4a-dirty 2026-11-20` |
+//! | sources without git, or below somebody else's repository | `commit unknown` |
+//!
+//! `SOURCE_DATE_EPOCH`, where it is set, is the date in all three
+//! (<https://reproducible-builds.org/specs/source-date-epoch/>).
+
+use std::path::Path;
+use std::process::Command;
+
+/// What the programs are made of, below the top of the workspace.
+const MADE_OF: [&str; 9] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "build",
+    "build.rs",
+    "src",
+    "ipvs/Cargo.toml",
+    "ipvs/src",
+    "ipvsadm-compat/Cargo.toml",
+    "ipvsadm-compat/src",
+];
+
+/// Tells cargo the version, and when to ask again. `top` is the top of the workspace, seen from
+/// the package that is built.
+pub(crate) fn tell_cargo(top: &str) {
+    println!("cargo:rerun-if-env-changed=SOURCE_DATE_EPOCH");
+    for path in MADE_OF {
+        println!("cargo:rerun-if-changed={top}/{path}");
+    }
+    let top = Path::new(top);
+    let is_ours = git(top, &["rev-parse", "--show-prefix"]).is_some_and(|below| below.is_empty());
+    let commit = is_ours.then(|| commit(top)).flatten();
+    let inside = match (commit, epoch_date()) {
+        (Some((commit, date)), given) => format!("{commit} {}", given.unwrap_or(date)),
+        (None, Some(date)) => format!("commit unknown, {date}"),
+        (None, None) => "commit unknown".to_owned(),
+    };
+    let version = std::env::var("CARGO_PKG_VERSION").unwrap_or_default();
+    println!("cargo:rustc-env=DIRECTOR_VERSION={version} ({inside})");
+}
+
+/// The commit, with `-dirty` where it applies, and its date.
+fn commit(top: &Path) -> Option<(String, String)> {
+    // Another commit of the same sources is another version. Not worth it while one works: each
+    // commit would build everything again, so a debug build may name the commit before.
+    if std::env::var("PROFILE").is_ok_and(|profile| profile == "release") {
+        for file in ["HEAD", "logs/HEAD"] {
+            let path = git(
+                top,
+                &["rev-parse", "--path-format=absolute", "--git-path", file],
+            )?;
+            // cargo builds anew each time when a file that it shall watch is not there.
+            if Path::new(&path).exists() {
+                println!("cargo:rerun-if-changed={path}");
+            }
+        }
+    }
+    let about = git(
+        top,
+        &[
+            "log",
+            "-1",
+            "--abbrev=12",
+            "--date=format-local:%Y-%m-%d",
+            "--format=%h %cd",
+        ],
+    )?;
+    let (commit, date) = about.split_once(' ')?;
+    let status = [
+        "--no-optional-locks",
+        "status",
+        "--porcelain",
+        "--untracked-files=no",
+        "--",
+    ];
+    let dirty = match git(top, &[&status[..], &MADE_OF[..]].concat())?.as_str() {
+        "" => "",
+        _ => "-dirty",
+    };
+    Some((format!("{commit}{dirty}"), date.to_owned()))
+}
+
+/// What git prints, without the newline at its end. `None`: no git, no repository, or an error.
+fn git(top: &Path, words: &[&str]) -> Option<String> {
+    let answer = Command::new("git")
+        .current_dir(top)
+        .env("TZ", "UTC")
+        .args(words)
+        .output()
+        .ok()?;
+    let text = String::from_utf8(answer.stdout).ok()?;
+    answer.status.success().then(|| text.trim_end().to_owned())
+}
+
+/// The day of `SOURCE_DATE_EPOCH`, in UTC.
+fn epoch_date() -> Option<String> {
+    let seconds: u64 = std::env::var("SOURCE_DATE_EPOCH").ok()?.parse().ok()?;
+    let mut day = seconds / 86_400;
+    let mut year = 1970_u64;
+    let leap = |year: u64| {
+        u64::from(year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)))
+    };
+    while day >= 365 + leap(year) {
+        day -= 365 + leap(year);
+        year += 1;
+        if year > 9999 {
+            return None;
+        }
+    }
+    let lengths = [31, 28 + leap(year), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 1;
+    for length in lengths {
+        if day < length {
+            break;
+        }
+        day -= length;
+        month += 1;
+    }
+    Some(format!("{year}-{month:02}-{:02}", day + 1))
+}
