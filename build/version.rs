@@ -36,33 +36,36 @@ pub(crate) fn tell_cargo(top: &str) {
         println!("cargo:rerun-if-changed={top}/{path}");
     }
     let top = Path::new(top);
-    let is_ours = git(top, &["rev-parse", "--show-prefix"]).is_some_and(|below| below.is_empty());
-    let commit = is_ours.then(|| commit(top)).flatten();
-    let inside = match (commit, epoch_date()) {
-        (Some((commit, date)), given) => format!("{commit} {}", given.unwrap_or(date)),
-        (None, Some(date)) => format!("commit unknown, {date}"),
-        (None, None) => "commit unknown".to_owned(),
-    };
-    let version = std::env::var("CARGO_PKG_VERSION").unwrap_or_default();
-    println!("cargo:rustc-env=DIRECTOR_VERSION={version} ({inside})");
-}
-
-/// The commit, with `-dirty` where it applies, and its date.
-fn commit(top: &Path) -> Option<(String, String)> {
     // Another commit of the same sources is another version. Not worth it while one works: each
     // commit would build everything again, so a debug build may name the commit before.
     if std::env::var("PROFILE").is_ok_and(|profile| profile == "release") {
         for file in ["HEAD", "logs/HEAD"] {
-            let path = git(
-                top,
-                &["rev-parse", "--path-format=absolute", "--git-path", file],
-            )?;
+            let path = ["rev-parse", "--path-format=absolute", "--git-path", file];
             // cargo builds anew each time when a file that it shall watch is not there.
-            if Path::new(&path).exists() {
+            if let Some(path) = git(top, &path).filter(|path| Path::new(path).exists()) {
                 println!("cargo:rerun-if-changed={path}");
             }
         }
     }
+    let number = std::env::var("CARGO_PKG_VERSION").unwrap_or_default();
+    let epoch = std::env::var("SOURCE_DATE_EPOCH").ok();
+    let version = version(top, &number, epoch.as_deref());
+    println!("cargo:rustc-env=DIRECTOR_VERSION={version}");
+}
+
+/// What `--version` says of the sources in `top`.
+pub(crate) fn version(top: &Path, number: &str, epoch: Option<&str>) -> String {
+    let is_ours = git(top, &["rev-parse", "--show-prefix"]).is_some_and(|below| below.is_empty());
+    let commit = is_ours.then(|| commit(top)).flatten();
+    match (commit, epoch.and_then(day)) {
+        (Some((commit, date)), given) => format!("{number} ({commit} {})", given.unwrap_or(date)),
+        (None, Some(date)) => format!("{number} (commit unknown, {date})"),
+        (None, None) => format!("{number} (commit unknown)"),
+    }
+}
+
+/// The commit, with `-dirty` where it applies, and its date.
+fn commit(top: &Path) -> Option<(String, String)> {
     let about = git(
         top,
         &[
@@ -100,9 +103,10 @@ fn git(top: &Path, words: &[&str]) -> Option<String> {
     answer.status.success().then(|| text.trim_end().to_owned())
 }
 
-/// The day of `SOURCE_DATE_EPOCH`, in UTC.
-fn epoch_date() -> Option<String> {
-    let seconds: u64 = std::env::var("SOURCE_DATE_EPOCH").ok()?.parse().ok()?;
+/// The day of a `SOURCE_DATE_EPOCH`, seconds since 1970, in UTC. `None`: no such number, or past the
+/// year 9999.
+fn day(epoch: &str) -> Option<String> {
+    let seconds: u64 = epoch.parse().ok()?;
     let mut day = seconds / 86_400;
     let mut year = 1970_u64;
     let leap = |year: u64| {

@@ -5,6 +5,7 @@
 mod check;
 mod help;
 mod machine;
+mod version;
 
 use std::ffi::OsStr;
 use std::io::Write;
