@@ -72,7 +72,6 @@ codes! {
     VariableSyntax "variable-syntax" Error "A `${` has no `}`, or no name.";
     // Keys and values.
     UnknownKey "unknown-key" Error "A key that means nothing there.";
-    NotYet "not-yet" Error "A key that a later version understands.";
     MissingKey "missing-key" Error "A key that must be there is not.";
     WrongType "wrong-type" Error "A value of the wrong type.";
     UnknownWord "unknown-word" Error "A word that is none of those that can stand there.";
@@ -83,6 +82,13 @@ codes! {
     BadPort "bad-port" Error "A port, or a range of ports, that is none.";
     BadName "bad-name" Error "A name that cannot be used.";
     BadMask "bad-mask" Error "A persistence mask that cannot be read.";
+    BadRange "bad-range" Error "A range that cannot be read, or that is empty.";
+    BadRegex "bad-regex" Error "A regular expression that cannot be read.";
+    BadHex "bad-hex" Error "Hexadecimal digits that cannot be read.";
+    BadRequest "bad-request" Error "A part of a request that no request can have.";
+    BadPath "bad-path" Error "A path that cannot be used.";
+    BadCommand "bad-command" Error "A command that cannot be run.";
+    EitherOr "either-or" Error "Two keys of which only one can stand.";
     // How the parts fit together.
     DuplicateName "duplicate-name" Error "Two services, pools or servers have one name.";
     DuplicateListen "duplicate-listen" Error "Two services listen on the same address.";
@@ -94,6 +100,14 @@ codes! {
     NoServer "no-server" Error "A listen address is left without a real server.";
     OtherFamily "other-family" Error "A real server's address family is none that the service listens on.";
     UnusedServer "unused-server" Warning "No service that uses the pool takes this server.";
+    CheckPace "check-pace" Error "A check's times do not go together.";
+    CheckPort "check-port" Error "A check has no port to go to.";
+    CheckSource "check-source" Error "A check's source address that it cannot have.";
+    CheckThrough "check-through" Error "A check through the forwarding path where none leads.";
+    CheckMark "check-mark" Error "A firewall mark that is kept for checks.";
+    TwoWeights "two-weights" Error "Two checks of a server would both set its weight.";
+    TooFewServers "too-few-servers" Error "More servers are to be well than a service has.";
+    DampingHold "damping-hold" Error "The longest hold is shorter than the first.";
     // What the kernel refuses or silently ignores.
     NotUnicast "not-unicast" Error "A real server's address is not unicast.";
     OnePacket "one-packet" Error "One-packet scheduling of something else than UDP.";
@@ -125,6 +139,14 @@ codes! {
     DhDrain "dh-drain" Warning "A server under `dh` cannot be drained.";
     ZeroWeights "zero-weights" Warning "All servers of a service have weight 0.";
     IgnoredWeight "ignored-weight" Warning "A scheduler does not look at weights that differ.";
+    LongCheck "long-check" Warning "A check may take longer than its interval.";
+    HairTrigger "hair-trigger" Warning "One answer changes a server's state, and nothing damps it.";
+    MovingWeight "moving-weight" Warning "A weight that moves, under a scheduler that suffers from it or ignores it.";
+    FailRemoves "fail-removes" Warning "A server that is down is removed where draining does harm.";
+    SorryIdle "sorry-idle" Warning "The sorry servers never join.";
+    NoCheck "no-check" Warning "Without a check no server is ever down.";
+    IdleCheck "idle-check" Warning "A check that is never made.";
+    FileMissing "file-missing" Warning "A file that a check needs is not on this machine.";
 }
 
 impl fmt::Display for Code {

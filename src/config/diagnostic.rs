@@ -111,6 +111,8 @@ pub(super) struct Findings {
     /// Where the text is not what it should be. What else is said of such a line comes from
     /// misreading it.
     misread: Vec<Span>,
+    /// How many mistakes were said, those included that were said before.
+    pub(super) mistakes: usize,
     /// A file could not be read to its end: what is missing may stand in the part not seen.
     pub(super) incomplete: bool,
 }
@@ -119,6 +121,7 @@ impl Findings {
     /// Takes in a diagnostic. One place has one of a code: a pool that two thousand services
     /// share, or a default, is not reported two thousand times.
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
+        self.mistakes += usize::from(diagnostic.severity == Severity::Error);
         if let Some(label) = diagnostic.labels.first() {
             let key = (diagnostic.code, diagnostic.severity, label.span);
             if !self.seen.insert(key) {

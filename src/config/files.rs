@@ -21,6 +21,9 @@ pub trait Files {
     /// What is wrong with the pattern, or with a directory that it looks into.
     fn matching(&self, directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, String>;
 
+    /// Whether there is no such file. Where that cannot be told, there may be one.
+    fn lacks(&self, path: &Path) -> bool;
+
     /// The same for two paths of one file.
     fn identity(&self, path: &Path) -> PathBuf {
         path.to_owned()
@@ -72,6 +75,10 @@ impl Files for Disk {
         Ok(found)
     }
 
+    fn lacks(&self, path: &Path) -> bool {
+        matches!(path.try_exists(), Ok(false))
+    }
+
     fn identity(&self, path: &Path) -> PathBuf {
         path.canonicalize().unwrap_or_else(|_| path.to_owned())
     }
@@ -96,6 +103,10 @@ impl Files for Memory {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let found = self.files.get(path);
         found.cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn lacks(&self, path: &Path) -> bool {
+        !self.files.contains_key(path)
     }
 
     fn matching(&self, directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {

@@ -12,14 +12,15 @@ use super::source::{FileId, Format, MAX_FILE, Sources, Span, Spanned};
 use super::tree::Node;
 use super::{json, render, report, toml, verify};
 use crate::state::Desired;
+use crate::state::health::Watch;
 
 /// What came of reading a service file.
 #[derive(Debug)]
 pub struct Outcome {
     /// The table that the file declares; `None` when there is a mistake.
     pub desired: Option<Desired>,
-    /// What it says of health; there exactly when the table is.
-    pub watch: Option<crate::state::health::Watch>,
+    /// What it says of health; there exactly when `desired` is.
+    pub watch: Option<Watch>,
     /// All mistakes and warnings, in the order of the files and the text.
     pub diagnostics: Vec<Diagnostic>,
     /// The files that were read, the root file first.
@@ -123,11 +124,11 @@ impl<'e> Loader<'e> {
 
     fn finish(mut self) -> Outcome {
         let declaration = self.decoder.finish();
-        let desired = verify::desired(&declaration, &mut self.findings);
+        let (desired, watch) = verify::desired(&declaration, self.files, &mut self.findings);
         let usable = !self.findings.has_errors();
         Outcome {
-            watch: usable.then(Default::default),
             desired: usable.then_some(desired),
+            watch: usable.then_some(watch),
             diagnostics: self.findings.into_sorted(&self.sources),
             sources: self.sources,
             directories: self.directories,

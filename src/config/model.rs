@@ -5,14 +5,18 @@
 //! ```
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipvs::{
     ForwardMethod, Name, ServiceFlags, SyncDaemon, Tunnel, TunnelFlags, TunnelKind, Weight,
 };
 
-use super::decode::Listen;
+use super::decode::{CheckTable, Listen, OwnChecks};
 use super::source::{Span, Spanned};
+use crate::state::health::{
+    CheckSpec, Combine, Damping, Initial, Notify, OnFail, RunSettings, Threshold, WeightSteps,
+};
 use crate::state::{KernelSettings, Policy, Sysctl};
 
 /// All files together.
@@ -25,6 +29,9 @@ pub(super) struct Declaration {
     pub(super) sysctls_named: Vec<Sysctl>,
     pub(super) policy: Policy,
     pub(super) daemons: Option<Vec<Spanned<SyncDaemon>>>,
+    pub(super) run: RunSettings,
+    /// Where the marks of checks are said.
+    pub(super) marks: Option<Span>,
 }
 
 #[derive(Debug)]
@@ -55,7 +62,47 @@ pub(super) struct ServiceDecl {
     pub(super) persistence: Option<PersistenceDecl>,
     pub(super) one_packet: Option<Span>,
     pub(super) drain: Option<Spanned<Duration>>,
+    pub(super) health: HealthDecl,
     pub(super) as_is: bool,
+}
+
+/// What a service says of health.
+#[derive(Debug, Clone, Default)]
+pub(super) struct HealthDecl {
+    pub(super) checks: Option<Arc<ChecksDecl>>,
+    /// Something was said of checks that could not be read, and that is reported.
+    pub(super) misread: bool,
+    /// What a check of a server's own inherits, where the service has not just one check.
+    pub(super) base: Option<Arc<CheckTable>>,
+    pub(super) combine: Option<Combine>,
+    pub(super) on_fail: Option<Spanned<OnFail>>,
+    pub(super) backup: Option<Arc<Spanned<ServerList>>>,
+    pub(super) backup_below: Option<Spanned<Threshold>>,
+    /// The service itself says it, not only `[defaults]`.
+    pub(super) says_backup_below: bool,
+    pub(super) sorry: Option<Arc<Spanned<ServerList>>>,
+    pub(super) min_healthy: Option<Spanned<Threshold>>,
+    /// The service itself says it, not only `[defaults]`.
+    pub(super) says_min_healthy: bool,
+    pub(super) initial: Option<Initial>,
+    pub(super) slow_start: Option<Spanned<Duration>>,
+    /// The inner `None` for `false`.
+    pub(super) damping: Option<Option<Damping>>,
+    pub(super) weight_steps: Option<WeightSteps>,
+    pub(super) notify: Option<Arc<[Notify]>>,
+}
+
+/// The checks of a service or of a server; empty for `false`.
+#[derive(Debug, Default)]
+pub(super) struct ChecksDecl {
+    pub(super) checks: Vec<CheckDecl>,
+}
+
+/// A check, what it inherits worked in.
+#[derive(Debug)]
+pub(super) struct CheckDecl {
+    pub(super) table: CheckTable,
+    pub(super) spec: CheckSpec,
 }
 
 /// Where a service's servers are.
@@ -79,6 +126,15 @@ pub(super) struct ServerDecl {
     pub(super) lower: u32,
     pub(super) forward: Option<Spanned<ForwardMethod>>,
     pub(super) tunnel: Option<TunnelDecl>,
+    /// What it says of health itself, which is seldom anything.
+    pub(super) own: Option<Box<OwnHealth>>,
+}
+
+/// What a server says of health itself.
+#[derive(Debug)]
+pub(super) struct OwnHealth {
+    pub(super) checks: Option<OwnChecks>,
+    pub(super) initial: Option<Initial>,
 }
 
 #[derive(Debug, Clone)]

@@ -28,6 +28,9 @@ fn section(section: &Section, definitions: &mut Map<String, Value>) -> Value {
     for key in section.keys.iter() {
         let mut schema = shape(&key.shape, definitions);
         schema.insert("description".to_owned(), key.summary.into());
+        if let Some(default) = &key.default {
+            schema.insert("default".to_owned(), default.clone());
+        }
         properties.insert(key.name.to_owned(), schema.into());
         // A file without `version` is read all the same, and an included one needs none.
         if key.required && key.name != "version" {
@@ -77,6 +80,15 @@ fn shape(shape: &Shape, definitions: &mut Map<String, Value>) -> Map<String, Val
             json!({ "anyOf": allowed })
         }
         Shape::Table(section) => json!({ "$ref": reference(section, definitions) }),
+        Shape::Tagged(sections) => {
+            let sections = sections
+                .iter()
+                .map(|section| json!({ "$ref": reference(section, definitions) }));
+            json!({ "anyOf": sections.collect::<Vec<_>>() })
+        }
+        Shape::Map(item) => json!({
+            "type": "object", "additionalProperties": self::shape(item, definitions),
+        }),
         Shape::Named(section) => json!({
             "type": "object",
             "additionalProperties": { "$ref": reference(section, definitions) },
@@ -107,7 +119,12 @@ fn variable() -> Value {
 /// The place of a section among the definitions; it is added there when it is new.
 fn reference(section: &'static Section, definitions: &mut Map<String, Value>) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let name = section.name.trim_start_matches("a ").replace(' ', "_");
+    let name = section.name;
+    let name = name
+        .strip_prefix("a ")
+        .or(name.strip_prefix("an "))
+        .unwrap_or(name);
+    let name = name.replace(' ', "_");
     let name: String = name.chars().filter(|c| plain(*c)).collect();
     if !definitions.contains_key(&name) {
         // Taken before its keys are gone through, so that a section within itself would end.

@@ -34,7 +34,35 @@ pub(super) enum Value<'t> {
     Unreadable,
 }
 
+impl Node<'_> {
+    /// The same, with a copy of whatever it borrows from the text.
+    pub(super) fn to_static(&self) -> Node<'static> {
+        Node {
+            span: self.span,
+            value: self.value.to_static(),
+        }
+    }
+}
+
 impl Value<'_> {
+    fn to_static(&self) -> Value<'static> {
+        match self {
+            Self::Text(text) => Value::Text(Text {
+                value: Cow::Owned(text.value.clone().into_owned()),
+                ..*text
+            }),
+            Self::Integer(number) => Value::Integer(*number),
+            Self::LargeInteger => Value::LargeInteger,
+            Self::Float => Value::Float,
+            Self::Bool(value) => Value::Bool(*value),
+            Self::Datetime => Value::Datetime,
+            Self::Null => Value::Null,
+            Self::Array(items) => Value::Array(items.iter().map(Node::to_static).collect()),
+            Self::Table(table) => Value::Table(table.to_static()),
+            Self::Unreadable => Value::Unreadable,
+        }
+    }
+
     /// What it is, with its article.
     pub(super) const fn kind(&self) -> &'static str {
         match self {
@@ -89,6 +117,20 @@ impl<'t> Text<'t> {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Table<'t> {
     pub(super) entries: Vec<Entry<'t>>,
+}
+
+impl Table<'_> {
+    /// The same, with a copy of whatever it borrows from the text.
+    pub(super) fn to_static(&self) -> Table<'static> {
+        let owned = |entry: &Entry<'_>| Entry {
+            key: Cow::Owned(entry.key.clone().into_owned()),
+            key_span: entry.key_span,
+            node: entry.node.to_static(),
+        };
+        Table {
+            entries: self.entries.iter().map(owned).collect(),
+        }
+    }
 }
 
 /// A key and its value.

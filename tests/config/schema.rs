@@ -62,6 +62,7 @@ fn fits(value: &Value, schema: &Value, root: &Value) -> Result<(), String> {
             | "additionalProperties"
             | "pattern"
             | "description"
+            | "default"
             | "examples"
             | "title"
             | "$schema"
@@ -117,6 +118,10 @@ fn what_is_wrong_does_not() {
         json!({ "version": 1, "service": { "web": { "listen": 80 } } }),
         json!({ "version": 1, "service": { "web": { "listen": "tcp://192.0.2.1:80", "forward": "x" } } }),
         json!({ "version": 1, "pool": { "app": { "servers": [{ "address": "10.0.0.1", "weight": -1 }] } } }),
+        json!({ "version": 1, "defaults": { "check": { "type": "tcp", "path": "/" } } }),
+        json!({ "version": 1, "defaults": { "check": { "type": "htpp" } } }),
+        json!({ "version": 1, "defaults": { "check": { "rise": 0 } } }),
+        json!({ "version": 1, "defaults": { "damping": true } }),
     ] {
         assert!(fits(&wrong, &schema, &schema).is_err(), "{wrong}");
     }

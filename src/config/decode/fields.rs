@@ -5,7 +5,7 @@
 
 use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
-use super::super::keys::{Key, LATER, Section, Shape};
+use super::super::keys::{self, Key, Section, Shape};
 use super::super::source::{Span, Spanned};
 use super::super::suggest::nearest;
 use super::super::tree::{Entry, Node, Text, Value};
@@ -64,29 +64,35 @@ impl<'n> Fields<'n> {
     pub(super) fn require(&self, name: &str, findings: &mut Findings) -> Option<Place<'n>> {
         let found = self.get(name);
         if found.is_none() {
-            let (_, key) = self.key(name);
-            let message = format!("{} needs `{name}`", self.section.name);
-            findings.push_missing(
-                Diagnostic::new(Code::MissingKey, self.at, message)
-                    .label(format!("`{name}` is missing"))
-                    .help(format!("`{name}` is {}", key.shape.describe())),
-            );
+            self.missing(name, findings);
         }
         found
+    }
+
+    /// Reports that a key is missing.
+    pub(super) fn missing(&self, name: &str, findings: &mut Findings) {
+        let (_, key) = self.key(name);
+        let message = format!("{} needs `{name}`", self.section.name);
+        findings.push_missing(
+            Diagnostic::new(Code::MissingKey, self.at, message)
+                .label(format!("`{name}` is missing"))
+                .help(format!("`{name}` is {}", key.shape.describe())),
+        );
     }
 }
 
 fn unknown_key(entry: &Entry<'_>, section: &Section) -> Diagnostic {
     let key = &entry.key;
-    if LATER.contains(&&**key) {
-        let message = format!("`{key}` is not understood yet");
-        return Diagnostic::new(Code::NotYet, entry.key_span, message)
-            .label("a later version's")
-            .reason("health checks come with `director run`, which this version does not have")
-            .help(format!("leave out `{key}`"));
-    }
     let message = format!("{} has no key `{}`", section.name, shown(key));
     let mistake = Diagnostic::new(Code::UnknownKey, entry.key_span, message);
+    let lower = key.to_lowercase();
+    let called = |known: &&Key| known.aliases.contains(&lower.as_str());
+    if let Some(known) = section.keys.iter().find(called) {
+        return mistake.label(format!("did you mean `{}`?", known.name));
+    }
+    if let Some(other) = keys::other_check(section, key) {
+        return mistake.label(format!("a key of {}", other.name));
+    }
     let names = section.keys.iter().map(|key| key.name);
     match nearest(key, names.clone()) {
         Some(near) => mistake.label(format!("did you mean `{near}`?")),

@@ -14,9 +14,10 @@ use super::super::words::{DRIFT, FOREIGN, ROLES};
 use super::address;
 use super::fields::{Place, out_of_range, shown};
 use super::scheduler::kernel_name;
+use super::share::share;
 use super::time::seconds;
 use super::word::word;
-use crate::state::{Drift, Foreign, Policy, Share, Sysctl, SysctlKind};
+use crate::state::{Drift, Foreign, Policy, Sysctl, SysctlKind};
 
 /// The kernel's time limits are an `int` of ticks: with 1000 of them a second, the most that a
 /// kernel has, they end here (`ip_vs_set_timeout`).
@@ -137,27 +138,9 @@ pub(super) fn policy(place: &Place<'_>, findings: &mut Findings) -> Policy {
         policy.drift = Drift::Report;
     }
     if let Some(place) = fields.get("max_removed") {
-        policy.max_removed = share(&place, findings).unwrap_or(policy.max_removed);
+        policy.max_removed = share(&place, 0, 100, findings).unwrap_or(policy.max_removed);
     }
     policy
-}
-
-fn share(place: &Place<'_>, findings: &mut Findings) -> Option<Share> {
-    let text = place.text(findings)?;
-    let digits = text.value.strip_suffix('%').unwrap_or_default();
-    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
-    let percent = digits
-        .parse()
-        .ok()
-        .filter(|percent| plain && *percent <= 100);
-    if percent.is_none() {
-        let message = format!("`{}` is not a share", shown(&text.value));
-        findings.push(
-            Diagnostic::new(Code::OutOfRange, place.span(), message)
-                .help("a share is a percentage from \"0%\" to \"100%\""),
-        );
-    }
-    percent.map(Share::percent)
 }
 
 /// `sync`.

@@ -4,13 +4,18 @@
 mod address;
 #[cfg(test)]
 pub(super) mod asked;
+mod check;
+mod command;
+mod daemon;
 mod fields;
+mod health;
 mod kernel;
 mod name;
 mod persistence;
 pub(super) mod scheduler;
 mod server;
 mod service;
+mod share;
 pub(super) mod time;
 pub(super) mod tunnel;
 mod word;
@@ -27,6 +32,7 @@ use fields::{Fields, Place};
 use service::Defaults;
 
 pub(super) use address::Listen;
+pub(super) use check::{CheckTable, OwnChecks};
 pub(super) use fields::shown;
 pub(super) use kernel::canonical;
 pub(super) use word::{meant, one_of};
@@ -60,7 +66,7 @@ impl Decoder {
         let defaults = defaults.map(|place| Defaults::of(&place, findings));
         let defaults = defaults.unwrap_or_default();
         for entry in named(fields.get("pool"), findings) {
-            if let Some(pool) = service::pool(entry, findings)
+            if let Some(pool) = service::pool(entry, &defaults, findings)
                 && is_new("pools", &pool.name, &mut self.pools, findings)
             {
                 self.declaration.pools.push(pool);
@@ -89,8 +95,14 @@ impl Decoder {
         let kernel = fields.get("kernel");
         let policy = fields.get("policy");
         let sync = fields.get("sync");
+        let daemon = fields.get("daemon");
         if !is_root {
-            let found = [("kernel", kernel), ("policy", policy), ("sync", sync)];
+            let found = [
+                ("kernel", kernel),
+                ("policy", policy),
+                ("sync", sync),
+                ("daemon", daemon),
+            ];
             for (name, place) in found {
                 let Some(place) = place else { continue };
                 let message = format!("`{name}` cannot stand in an included file");
@@ -107,6 +119,9 @@ impl Decoder {
         }
         if let Some(place) = policy {
             self.declaration.policy = kernel::policy(&place, findings);
+        }
+        if let Some(place) = daemon {
+            daemon::daemon(&place, &mut self.declaration, findings);
         }
         if let Some(place) = sync {
             self.declaration.daemons = Some(kernel::daemons(&place, findings));
@@ -198,7 +213,8 @@ mod tests {
         let _earlier = asked::take();
         let files = super::super::Memory::from_iter([("a.toml", text)]);
         let outcome = load::load_from(Path::new("a.toml"), &files, &Environment::default());
-        assert_eq!(outcome.errors(), 0);
+        let said = outcome.render(super::super::Style::Plain);
+        assert_eq!(outcome.errors(), 0, "{said}");
         let sections = [
             &keys::ROOT,
             &keys::KERNEL,
@@ -213,9 +229,16 @@ mod tests {
             &keys::SCHEDULER,
             &keys::PERSISTENCE,
             &keys::TUNNEL,
+            &keys::DAEMON,
+            &keys::DAMPING,
+            &keys::WEIGHT_STEPS,
+            &keys::NOTIFY,
+            &keys::CHECK,
+            &keys::TLS,
         ];
         let known: BTreeSet<_> = sections
             .iter()
+            .chain(&keys::CHECKS)
             .flat_map(|section| {
                 section
                     .keys

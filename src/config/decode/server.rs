@@ -1,28 +1,35 @@
 //! Real servers: a string, or a table.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use ipvs::Weight;
 
 use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::keys;
-use super::super::model::{ServerDecl, ServerList};
+use super::super::model::{OwnHealth, ServerDecl, ServerList};
 use super::super::source::{Span, Spanned};
 use super::super::tree::Value;
 use super::address;
-use super::fields::Place;
+use super::check::{CheckTable, OwnChecks};
+use super::fields::{Fields, Place};
+use super::health;
 use super::name;
 use super::tunnel::{forward, tunnel};
 
-/// The servers of a pool or a service.
-pub(super) fn servers(place: &Place<'_>, findings: &mut Findings) -> ServerList {
+/// The servers of a pool or a service; checks of their own inherit `base`.
+pub(super) fn servers(
+    place: &Place<'_>,
+    base: Option<&Arc<CheckTable>>,
+    findings: &mut Findings,
+) -> ServerList {
     let items = place.items(findings);
     let mut complete = matches!(place.node.value, Value::Array(_));
     let mut servers = Vec::with_capacity(items.len());
     let mut names: HashMap<String, Span> = HashMap::new();
     for item in items {
-        let Some(server) = server(&item, findings) else {
+        let Some(server) = server(&item, base, findings) else {
             complete = false;
             continue;
         };
@@ -46,7 +53,11 @@ pub(super) fn servers(place: &Place<'_>, findings: &mut Findings) -> ServerList 
     ServerList { servers, complete }
 }
 
-fn server(place: &Place<'_>, findings: &mut Findings) -> Option<ServerDecl> {
+fn server(
+    place: &Place<'_>,
+    base: Option<&Arc<CheckTable>>,
+    findings: &mut Findings,
+) -> Option<ServerDecl> {
     if let Some(text) = place.as_text() {
         let (address, port) = address::server(text, place.span(), findings)?;
         return Some(ServerDecl {
@@ -59,6 +70,7 @@ fn server(place: &Place<'_>, findings: &mut Findings) -> Option<ServerDecl> {
             lower: 0,
             forward: None,
             tunnel: None,
+            own: None,
         });
     }
     let fields = place.table(&keys::SERVER, findings)?;
@@ -93,6 +105,7 @@ fn server(place: &Place<'_>, findings: &mut Findings) -> Option<ServerDecl> {
     let tunnel = fields
         .get("tunnel")
         .and_then(|place| tunnel(&place, findings));
+    let own = own_health(&fields, base, findings);
     if addresses.is_empty() {
         return None;
     }
@@ -108,7 +121,20 @@ fn server(place: &Place<'_>, findings: &mut Findings) -> Option<ServerDecl> {
         lower,
         forward,
         tunnel,
+        own,
     })
+}
+
+fn own_health(
+    fields: &Fields<'_>,
+    base: Option<&Arc<CheckTable>>,
+    findings: &mut Findings,
+) -> Option<Box<OwnHealth>> {
+    let checks = fields.get("check");
+    let checks = checks.map(|place| OwnChecks::new(&place, base, findings));
+    let initial = fields.get("initial");
+    let initial = initial.and_then(|place| health::initial(&place, findings));
+    (checks.is_some() || initial.is_some()).then(|| Box::new(OwnHealth { checks, initial }))
 }
 
 /// Upper and lower. The kernel refuses a lower one that is above the upper (`ERANGE`), even where

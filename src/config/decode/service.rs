@@ -1,5 +1,6 @@
 //! Virtual services, pools, and the defaults that services inherit.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipvs::{ForwardMethod, Service};
@@ -8,12 +9,15 @@ use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::keys;
 use super::super::model::{
-    PersistenceDecl, PoolDecl, SchedulerDecl, ServerList, ServersDecl, ServiceDecl, TunnelDecl,
+    HealthDecl, PersistenceDecl, PoolDecl, SchedulerDecl, ServerList, ServersDecl, ServiceDecl,
+    TunnelDecl,
 };
 use super::super::source::{Span, Spanned};
 use super::super::tree::Entry;
 use super::address;
+use super::check::CheckTable;
 use super::fields::{Fields, Place};
+use super::health;
 use super::name::named;
 use super::persistence;
 use super::scheduler::scheduler;
@@ -29,18 +33,20 @@ pub(super) struct Defaults {
     tunnel: Option<TunnelDecl>,
     persistence: Option<PersistenceDecl>,
     drain: Option<Spanned<Duration>>,
+    health: HealthDecl,
 }
 
 impl Defaults {
     /// `[defaults]` of a file.
     pub(super) fn of(place: &Place<'_>, findings: &mut Findings) -> Self {
         let fields = place.table(&keys::DEFAULTS, findings);
-        fields.map_or_else(Self::default, |fields| {
-            Self::default().overlaid(&fields, findings)
+        fields.map_or_else(Self::default, |fields| Self {
+            health: health::defaults(&fields, findings),
+            ..Self::default().overlaid(&fields, findings)
         })
     }
 
-    /// What a table says, over these.
+    /// What a table says, over these; all but health.
     fn overlaid(&self, fields: &Fields<'_>, findings: &mut Findings) -> Self {
         let scheduler = fields
             .get("scheduler")
@@ -66,16 +72,22 @@ impl Defaults {
                 None => self.persistence.clone(),
             },
             drain: drain.or(self.drain),
+            health: HealthDecl::default(),
         }
     }
 }
 
 /// A pool.
-pub(super) fn pool(entry: &Entry<'_>, findings: &mut Findings) -> Option<PoolDecl> {
+pub(super) fn pool(
+    entry: &Entry<'_>,
+    defaults: &Defaults,
+    findings: &mut Findings,
+) -> Option<PoolDecl> {
     let fields = Fields::of(&entry.node, entry.key_span, &keys::POOL, findings);
     let name = named(&entry.key, entry.key_span, findings);
     let list = fields?.require("servers", findings);
-    let servers = list.map(|place| servers(&place, findings));
+    let base = defaults.health.base.as_ref();
+    let servers = list.map(|place| servers(&place, base, findings));
     let servers = servers.unwrap_or(ServerList {
         servers: Vec::new(),
         complete: false,
@@ -95,6 +107,7 @@ pub(super) fn service(
     let name = named(&entry.key, at, findings);
     let fields = fields?;
     let inherited = defaults.overlaid(&fields, findings);
+    let health = health::service(&defaults.health, &fields, findings);
     let mut listen = Vec::new();
     let mut asked = 0;
     if let Some(list) = fields.require("listen", findings) {
@@ -112,7 +125,7 @@ pub(super) fn service(
             }
         }
     }
-    let servers = own_or_pool(&fields, findings);
+    let servers = own_or_pool(&fields, health.base.as_ref(), findings);
     let one_packet = fields
         .get("one_packet")
         .and_then(|place| place.bool(findings));
@@ -134,6 +147,7 @@ pub(super) fn service(
         persistence,
         one_packet: one_packet.filter(|set| set.value).map(|set| set.span),
         drain: inherited.drain,
+        health,
         as_is: as_is.is_some_and(|as_is| as_is.value),
     })
 }
@@ -146,7 +160,11 @@ fn default_scheduler(at: Span) -> Spanned<SchedulerDecl> {
     Spanned::new(decl, at)
 }
 
-fn own_or_pool(fields: &Fields<'_>, findings: &mut Findings) -> ServersDecl {
+fn own_or_pool(
+    fields: &Fields<'_>,
+    base: Option<&Arc<CheckTable>>,
+    findings: &mut Findings,
+) -> ServersDecl {
     let pool = fields.get("pool");
     let own = fields.get("servers");
     if let (Some(pool), Some(own)) = (&pool, &own) {
@@ -161,7 +179,7 @@ fn own_or_pool(fields: &Fields<'_>, findings: &mut Findings) -> ServersDecl {
             .help("put them into the pool, or into a pool of their own"),
         );
     }
-    let own = own.map(|place| servers(&place, findings));
+    let own = own.map(|place| servers(&place, base, findings));
     match (pool, own) {
         (Some(pool), None) => match pool.text(findings) {
             Some(text) => {
@@ -172,11 +190,15 @@ fn own_or_pool(fields: &Fields<'_>, findings: &mut Findings) -> ServersDecl {
         (None, Some(own)) => ServersDecl::Own(own),
         (Some(_), Some(_)) => ServersDecl::Unknown,
         (None, None) => {
-            findings.push_missing(
+            let mistake =
                 Diagnostic::new(Code::MissingKey, fields.at, "a service needs real servers")
                     .label("neither `pool` nor `servers` is here")
-                    .help("`pool = \"NAME\"` of a [pool.NAME], or `servers = [\"10.0.0.11\"]`"),
-            );
+                    .help("`pool = \"NAME\"` of a [pool.NAME], or `servers = [\"10.0.0.11\"]`");
+            let others = fields.get("backup").or_else(|| fields.get("sorry"));
+            findings.push_missing(match others {
+                Some(_) => mistake.reason("backup and sorry servers stand in for others"),
+                None => mistake,
+            });
             ServersDecl::Unknown
         }
     }

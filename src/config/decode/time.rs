@@ -22,6 +22,33 @@ pub(super) fn time(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned
     }
 }
 
+/// A time of at least and at most so many milliseconds.
+pub(super) fn within(
+    place: &Place<'_>,
+    least: u64,
+    most: u64,
+    findings: &mut Findings,
+) -> Option<Spanned<Duration>> {
+    let time = time(place, findings)?;
+    let [least, most] = [least, most].map(Duration::from_millis);
+    if !(least..=most).contains(&time.value) {
+        let message = format!(
+            "the time must be within {} and {}",
+            write(least),
+            write(most)
+        );
+        let mistake = Diagnostic::new(Code::OutOfRange, time.span, message);
+        findings.push(mistake.label("outside the range"));
+        return None;
+    }
+    Some(time)
+}
+
+/// Milliseconds of the longer units.
+pub(super) const SECOND: u64 = 1000;
+pub(super) const HOUR: u64 = 3600 * SECOND;
+pub(super) const DAY: u64 = 24 * HOUR;
+
 /// A time in whole seconds, at least `least` and at most what a kernel can keep.
 ///
 /// The kernel counts in ticks, `HZ` a second, in fields that end at `most * 1000` ticks. With

@@ -1,6 +1,9 @@
-//! From what the files declare to [`Desired`]: how the parts fit together, what the kernel would
+//! From what the files declare to [`Desired`] and [`Watch`]: how the parts fit together, what the kernel would
 //! refuse or silently ignore, and what works but hurts.
 
+mod advice;
+mod check;
+mod health;
 mod persistence;
 mod scheduler;
 mod server;
@@ -8,21 +11,34 @@ mod service;
 mod whole;
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use ipvs::ServiceKey;
 
 use super::diagnostic::Findings;
+use super::files::Files;
 use super::model::{Declaration, ServerList, ServersDecl, ServiceDecl};
 use super::source::Span;
+use crate::state::health::{ServiceWatch, Watch};
 use crate::state::{Desired, DesiredService};
 
-/// The table that the declaration comes to. Only without mistakes is it one to use.
-pub(super) fn desired(declaration: &Declaration, findings: &mut Findings) -> Desired {
+/// The table that the declaration comes to, and what is to be watched. Only without mistakes are
+/// they ones to use.
+pub(super) fn desired<'d>(
+    declaration: &'d Declaration,
+    files: &'d dyn Files,
+    findings: &mut Findings,
+) -> (Desired, Watch) {
     let mut builder = Builder {
         declaration,
         pools: HashMap::new(),
         places: HashMap::new(),
         services: BTreeMap::new(),
+        watched: BTreeMap::new(),
+        interned: health::Interned::default(),
+        files,
+        lacks: HashMap::new(),
         servers: 0,
         unknown_pools: 0,
         whole: whole::Whole::default(),
@@ -36,7 +52,11 @@ pub(super) fn desired(declaration: &Declaration, findings: &mut Findings) -> Des
     }
     builder.whole.check(declaration, findings);
     let daemons = declaration.daemons.as_ref();
-    Desired {
+    let watch = Watch {
+        services: builder.watched,
+        run: declaration.run.clone(),
+    };
+    let desired = Desired {
         services: builder.services,
         kernel: declaration.kernel.clone(),
         daemons: daemons.map(|daemons| {
@@ -46,7 +66,8 @@ pub(super) fn desired(declaration: &Declaration, findings: &mut Findings) -> Des
             by_role.collect()
         }),
         policy: declaration.policy,
-    }
+    };
+    (desired, watch)
 }
 
 /// What is collected while the services are gone through.
@@ -56,6 +77,11 @@ struct Builder<'d> {
     /// Where each service key was first declared.
     places: HashMap<ServiceKey, Span>,
     services: BTreeMap<ServiceKey, DesiredService>,
+    watched: BTreeMap<ServiceKey, Arc<ServiceWatch>>,
+    interned: health::Interned,
+    files: &'d dyn Files,
+    /// The files that checks need, and whether they are missing.
+    lacks: HashMap<PathBuf, bool>,
     /// How many servers all services have by now.
     servers: usize,
     /// How many services name a pool that is not there.

@@ -11,6 +11,7 @@ use super::super::model::{ServersDecl, ServiceDecl};
 use super::super::resolve::{self, Candidate, Taken};
 use super::super::source::Spanned;
 use super::super::suggest::nearest;
+use super::health::Health;
 use super::server::{self, Settled};
 use super::{Builder, persistence, scheduler};
 use crate::state::{DesiredServer, DesiredService};
@@ -54,8 +55,9 @@ pub(super) fn build<'d>(
         reported = report_other_family(&settled, &shares, findings);
     }
     check_weights(service, &settled, &shares, findings);
+    let health = Health::new(service, &settled, builder, findings);
     for listen in &service.listen {
-        let taken = shares.of(family(&listen.value));
+        let taken = shares.at(&listen.value);
         if taken.is_empty() && list.complete && !reported {
             findings.push(no_server(service, listen));
         }
@@ -66,13 +68,15 @@ pub(super) fn build<'d>(
                 settled[server.entry].check_port(ports, listen.span, service.as_is, findings);
             }
         }
+        health.check_listen(service, listen, taken, &settled, builder, findings);
         let count = usize::from(ports.1 - ports.0) + 1;
-        builder.servers += count * taken.len().max(1);
+        let servers = taken.len() + health.extra(&listen.value);
+        builder.servers += count * servers.max(1);
         if builder.servers > MAX_SERVERS {
             let message = format!("the file comes to more than {MAX_SERVERS} servers");
             findings.push(
                 Diagnostic::new(Code::TooLarge, listen.span, message)
-                    .label(format!("{count} ports with {} servers each", taken.len()))
+                    .label(format!("{count} ports with {servers} servers each"))
                     .help("one service of a firewall mark, or of all ports, can stand for many"),
             );
             return;
@@ -104,6 +108,9 @@ pub(super) fn build<'d>(
                     .map_or(DesiredService::DEFAULT_DRAIN, |drain| drain.value),
                 dead: Vec::new(),
             };
+            let regular = &entry.servers;
+            let watch = health.under(&key, &listen.value, taken, &settled, regular, findings);
+            builder.watched.insert(key, watch);
             builder.services.insert(key, entry);
         }
     }
@@ -116,7 +123,7 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    fn new(service: &ServiceDecl, settled: &[Settled<'_>]) -> Self {
+    pub(super) fn new(service: &ServiceDecl, settled: &[Settled<'_>]) -> Self {
         let families: Vec<_> = service
             .listen
             .iter()
@@ -139,6 +146,11 @@ impl Shares {
         }
     }
 
+    /// What a listen address gets.
+    pub(super) fn at(&self, listen: &Listen) -> &[Taken] {
+        self.of(family(listen))
+    }
+
     fn of(&self, family: Family) -> &[Taken] {
         match family {
             Family::V4 => &self.v4,
@@ -152,7 +164,8 @@ impl Shares {
     }
 }
 
-fn place_servers(
+/// The servers that one service key gets.
+pub(super) fn place_servers(
     key: &ServiceKey,
     taken: &[Taken],
     settled: &[Settled<'_>],
@@ -361,7 +374,8 @@ pub(super) const fn family(listen: &Listen) -> Family {
     }
 }
 
-const fn ports(listen: &Listen) -> (u16, u16) {
+/// The ports of a listen address, 0 to 0 for all of them and for a mark.
+pub(super) const fn ports(listen: &Listen) -> (u16, u16) {
     match listen {
         Listen::Address { first, last, .. } => (*first, *last),
         Listen::Fwmark { .. } => (0, 0),

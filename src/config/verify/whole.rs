@@ -140,6 +140,7 @@ impl Whole {
                     .reason("the kernel refuses the one as long as the other is there"),
             );
         }
+        check_marks(declaration, findings);
         self.check_pools(declaration, findings);
     }
 
@@ -167,5 +168,29 @@ impl Whole {
                 );
             }
         }
+    }
+}
+
+/// Reports services of marks that checks through the forwarding path use.
+fn check_marks(declaration: &Declaration, findings: &mut Findings) {
+    let marks = declaration.run.marks;
+    let services = declaration.services.iter();
+    for listen in services.flat_map(|service| &service.listen) {
+        let Listen::Fwmark { mark, .. } = listen.value else {
+            continue;
+        };
+        if !marks.contains(mark.get()) {
+            continue;
+        }
+        let message = format!(
+            "the mark {:#x} is one of those that checks are given",
+            mark.get()
+        );
+        let mistake = Diagnostic::new(Code::CheckMark, listen.span, message);
+        let mistake = match declaration.marks {
+            Some(span) => mistake.also(span, "the marks of checks"),
+            None => mistake.label(format!("within {:#x}-{:#x}", marks.first, marks.last)),
+        };
+        findings.push(mistake.help("another mark, or other `check_marks` in [daemon]"));
     }
 }

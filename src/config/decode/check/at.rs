@@ -1,0 +1,94 @@
+//! Where a check goes, and what it leaves with.
+
+use std::net::IpAddr;
+
+use ipvs::Family;
+
+use super::super::super::code::Code;
+use super::super::super::diagnostic::{Diagnostic, Findings};
+use super::super::super::source::Spanned;
+use super::super::address;
+use super::super::fields::{Fields, Place};
+use crate::state::health::CheckAt;
+
+/// The keys from `address` to `through`.
+pub(super) fn at(fields: &Fields<'_>, kind: &str, findings: &mut Findings) -> CheckAt {
+    let target = fields.get("address");
+    let target = target.and_then(|place| one_address(&place, findings));
+    let port = fields.get("port").and_then(|place| place.whole(findings));
+    let source = fields.get("source");
+    let source = source.map_or_else(Vec::new, |place| sources(&place, findings));
+    let mark = fields.get("mark").and_then(|place| place.whole(findings));
+    let through = fields.get("through");
+    let through = through.and_then(|place| place.bool(findings));
+    let through = through.filter(|through| through.value);
+    if let Some(through) = through {
+        let nowhere = match kind {
+            "exec" | "file" => Some("says for itself where it looks"),
+            "agent" => Some("listens on the server's own address"),
+            "ping" => Some("is not balanced by IPVS"),
+            _ => None,
+        };
+        if let Some(why) = nowhere {
+            let message = format!("a check of type {kind} cannot go through the forwarding path");
+            findings.push(
+                Diagnostic::new(Code::CheckThrough, through.span, message)
+                    .label(format!("what is asked here {why}")),
+            );
+        }
+        for (name, why) in [
+            ("address", "it goes to the virtual address"),
+            ("mark", "it has a mark of its own, out of `check_marks`"),
+        ] {
+            let Some(other) = fields.get(name) else {
+                continue;
+            };
+            let message = format!("a check through the forwarding path has no `{name}`");
+            findings.push(
+                Diagnostic::new(Code::EitherOr, other.at, message)
+                    .label(why)
+                    .also(through.span, "through the forwarding path"),
+            );
+        }
+    }
+    CheckAt {
+        address: target.map(|address| address.value),
+        port: port.map(|port| port.value),
+        source,
+        mark: mark.map(|mark| mark.value),
+        through: through.is_some(),
+    }
+}
+
+fn one_address(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<IpAddr>> {
+    let text = place.text(findings)?;
+    let address = address::address(text, place.span(), findings)?;
+    if address.value.is_multicast() || address.value.is_unspecified() {
+        let message = format!("no check can use the address {}", address.value);
+        findings.push(Diagnostic::new(Code::NotUnicast, address.span, message));
+        return None;
+    }
+    Some(address)
+}
+
+fn sources(place: &Place<'_>, findings: &mut Findings) -> Vec<IpAddr> {
+    let mut sources: Vec<Spanned<IpAddr>> = Vec::new();
+    for item in place.items(findings) {
+        let Some(source) = one_address(&item, findings) else {
+            continue;
+        };
+        let family = Family::of(source.value);
+        let same = |other: &&Spanned<IpAddr>| Family::of(other.value) == family;
+        if let Some(first) = sources.iter().find(same) {
+            let message = format!("a check has one {family} source address");
+            findings.push(
+                Diagnostic::new(Code::CheckSource, source.span, message)
+                    .label("the second one")
+                    .also(first.span, "the first one"),
+            );
+            continue;
+        }
+        sources.push(source);
+    }
+    sources.into_iter().map(|source| source.value).collect()
+}

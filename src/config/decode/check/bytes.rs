@@ -1,0 +1,157 @@
+//! What is sent, and what has to come back.
+
+use super::super::super::code::Code;
+use super::super::super::diagnostic::{Diagnostic, Findings};
+use super::super::fields::{Fields, Place, shown};
+use crate::state::health::Expect;
+
+/// `send` or `send_hex`.
+pub(super) fn send(fields: &Fields<'_>, findings: &mut Findings) -> Vec<u8> {
+    let text = fields.get("send");
+    let digits = fields.get("send_hex");
+    only_one(&[("send", text), ("send_hex", digits)], findings);
+    let text = text.and_then(|place| place.text(findings));
+    let digits = digits.and_then(|place| hex(&place, findings));
+    digits
+        .or_else(|| text.map(|text| text.value.clone().into_owned().into_bytes()))
+        .unwrap_or_default()
+}
+
+/// `expect`, `expect_hex` or `expect_regex`.
+pub(super) fn expect(fields: &Fields<'_>, findings: &mut Findings) -> Option<Expect> {
+    let text = fields.get("expect");
+    let digits = fields.get("expect_hex");
+    let pattern = fields.get("expect_regex");
+    let names = ["expect", "expect_hex", "expect_regex"];
+    let said: Vec<_> = names.into_iter().zip([text, digits, pattern]).collect();
+    only_one(&said, findings);
+    let text = text.and_then(|place| contained(&place, findings));
+    let digits = digits.and_then(|place| hex(&place, findings));
+    let pattern = pattern.and_then(|place| regex(&place, findings));
+    pattern.or_else(|| digits.or(text).map(Expect::Contains))
+}
+
+/// Text that an answer has to hold.
+pub(super) fn contained(place: &Place<'_>, findings: &mut Findings) -> Option<Vec<u8>> {
+    let text = place.text(findings)?;
+    if text.value.is_empty() {
+        let message = "every answer holds the empty text";
+        findings.push(
+            Diagnostic::new(Code::OutOfRange, place.span(), message)
+                .label("empty")
+                .help("leave it out, if any answer will do"),
+        );
+        return None;
+    }
+    Some(text.value.clone().into_owned().into_bytes())
+}
+
+/// A regular expression that an answer has to match.
+pub(super) fn regex(place: &Place<'_>, findings: &mut Findings) -> Option<Expect> {
+    let text = place.text(findings)?;
+    let Err(problem) = regex::bytes::Regex::new(&text.value) else {
+        return Some(Expect::Matches(text.value.clone().into_owned()));
+    };
+    let message = "the regular expression cannot be read";
+    let mistake = |span| Diagnostic::new(Code::BadRegex, span, message);
+    findings.push(match &problem {
+        regex::Error::Syntax(said) => {
+            let part = caret(said, &text.value).map(|part| text.part(place.span(), part));
+            let why = said.lines().last().unwrap_or_default();
+            let why = why.strip_prefix("error: ").unwrap_or(why);
+            mistake(part.unwrap_or(place.span())).label(why)
+        }
+        regex::Error::CompiledTooBig(limit) => {
+            mistake(place.span()).label(format!("comes to more than {limit} bytes"))
+        }
+        _ => mistake(place.span()),
+    });
+    None
+}
+
+/// The part of a pattern of one line that the library's message points at:
+///
+/// ```text
+/// regex parse error:
+///     (ok
+///     ^
+/// error: unclosed group
+/// ```
+fn caret(said: &str, pattern: &str) -> Option<std::ops::Range<usize>> {
+    let mut lines = said
+        .lines()
+        .skip_while(|line| line.trim() != pattern.trim());
+    let shown = lines.next()?;
+    let marks = lines.next()?;
+    if !marks.chars().all(|c| matches!(c, ' ' | '^')) {
+        return None;
+    }
+    let indent = shown.len().checked_sub(pattern.len())?;
+    let first = marks.find('^')?.checked_sub(indent)?;
+    let count = marks.matches('^').count();
+    let at = |character: usize| {
+        let place = pattern.char_indices().nth(character);
+        place.map_or(pattern.len(), |(byte, _)| byte)
+    };
+    Some(at(first)..at(first + count))
+}
+
+/// Pairs of hexadecimal digits, white space between them where it helps.
+fn hex(place: &Place<'_>, findings: &mut Findings) -> Option<Vec<u8>> {
+    let text = place.text(findings)?;
+    let digits: Vec<char> = text.value.chars().filter(|c| !c.is_whitespace()).collect();
+    let byte = |pair: &[char]| {
+        let [high, low] = pair else { return None };
+        let value = high.to_digit(16)? * 16 + low.to_digit(16)?;
+        u8::try_from(value).ok()
+    };
+    let bytes: Option<Vec<u8>> = digits.chunks(2).map(byte).collect();
+    let bytes = bytes.filter(|bytes| !bytes.is_empty());
+    if bytes.is_none() {
+        let message = format!("`{}` is no row of bytes", shown(&text.value));
+        findings.push(
+            Diagnostic::new(Code::BadHex, place.span(), message)
+                .help("two hexadecimal digits for each byte: \"00 01 ff\""),
+        );
+    }
+    bytes
+}
+
+/// Reports all but the first of keys that stand for the same.
+pub(super) fn only_one(said: &[(&str, Option<Place<'_>>)], findings: &mut Findings) {
+    let mut said = said
+        .iter()
+        .filter_map(|(name, place)| Some((name, (*place)?)));
+    let Some((first_name, first)) = said.next() else {
+        return;
+    };
+    for (name, place) in said {
+        let message = format!("`{first_name}` and `{name}` cannot both stand");
+        findings.push(
+            Diagnostic::new(Code::EitherOr, place.at, message)
+                .label("one too many")
+                .also(first.at, "the other one"),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::caret;
+
+    #[test]
+    fn the_part_at_fault_is_found() {
+        for (pattern, part) in [
+            ("(ok", "("),
+            ("ok(é", "("),
+            ("é[z-a]", "z-a"),
+            (r"ok\yes", r"\y"),
+            ("a**{", "{"),
+        ] {
+            let Err(regex::Error::Syntax(said)) = regex::bytes::Regex::new(pattern) else {
+                panic!("{pattern} is right");
+            };
+            assert_eq!(caret(&said, pattern).map(|at| &pattern[at]), Some(part));
+        }
+    }
+}

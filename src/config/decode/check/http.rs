@@ -1,0 +1,218 @@
+//! HTTP requests, and what their answers have to be.
+
+use super::super::super::code::Code;
+use super::super::super::diagnostic::{Diagnostic, Findings};
+use super::super::super::source::Span;
+use super::super::super::tree::Value;
+use super::super::fields::{Fields, Place, out_of_range, shown};
+use super::bytes::{contained, only_one, regex};
+use crate::state::health::{HttpCheck, TlsSpec, WeightFrom};
+
+/// The keys of an HTTP request and its answer.
+pub(super) fn http(
+    fields: &Fields<'_>,
+    tls: Option<TlsSpec>,
+    findings: &mut Findings,
+) -> HttpCheck {
+    let default = HttpCheck::default();
+    let path = fields.get("path");
+    let path = path.and_then(|place| path_and_query(&place, findings));
+    let method_at = fields.get("method");
+    let method = method_at.and_then(|place| method(&place, findings));
+    let method = method.unwrap_or(default.method);
+    let host = fields.get("host");
+    let host = host.and_then(|place| authority(&place, findings));
+    let headers = fields.get("headers");
+    let headers = headers.map_or_else(Vec::new, |place| headers_of(&place, findings));
+    let status = fields.get("status");
+    let status = status.map_or(default.status, |place| statuses(&place, findings));
+    let body = fields.get("body");
+    let body_regex = fields.get("body_regex");
+    only_one(&[("body", body), ("body_regex", body_regex)], findings);
+    let contains = body.and_then(|place| contained(&place, findings));
+    let matches = body_regex.and_then(|place| regex(&place, findings));
+    let weight_header = fields.get("weight_header");
+    let weight_body = fields.get("weight_body");
+    let first_word = weight_body.and_then(|place| place.bool(findings));
+    let in_body = weight_body.filter(|_| first_word.is_some_and(|said| said.value));
+    let weights = [("weight_header", weight_header), ("weight_body", in_body)];
+    only_one(&weights, findings);
+    if let (Some(method_at), Some(body), "HEAD") =
+        (method_at, body.or(body_regex).or(in_body), method.as_str())
+    {
+        findings.push(
+            Diagnostic::new(Code::EitherOr, body.at, "the answer to `HEAD` has no body")
+                .label("nothing would be there")
+                .also(method_at.span(), "the method"),
+        );
+    }
+    let header = weight_header.and_then(|place| {
+        let text = place.text(findings)?;
+        let name = header_name(&text.value, place.span(), findings)?;
+        Some(WeightFrom::Header(name))
+    });
+    HttpCheck {
+        tls,
+        method,
+        path: path.unwrap_or(default.path),
+        host,
+        headers,
+        status,
+        body: matches.or(contains.map(crate::state::health::Expect::Contains)),
+        weight: header.or(in_body.map(|_| WeightFrom::Body)),
+    }
+}
+
+fn bad(span: Span, message: String) -> Diagnostic {
+    Diagnostic::new(Code::BadRequest, span, message)
+}
+
+/// A `token` of RFC 9110 section 5.6.2.
+fn is_token(text: &str) -> bool {
+    let char = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    !text.is_empty() && text.chars().all(char)
+}
+
+fn method(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
+    let text = place.text(findings)?;
+    if !is_token(&text.value) {
+        let message = format!("`{}` is no HTTP method", shown(&text.value));
+        findings.push(bad(place.span(), message).help("GET, HEAD, OPTIONS, ..."));
+        return None;
+    }
+    if matches!(&*text.value, "CONNECT" | "TRACE") {
+        let message = format!("`{}` says nothing about a server's health", text.value);
+        findings.push(bad(place.span(), message).help("GET, HEAD, OPTIONS, ..."));
+        return None;
+    }
+    if text.value.chars().any(|c| c.is_ascii_lowercase()) {
+        let message = format!("`{}` is not a method that servers know", text.value);
+        let upper = text.value.to_uppercase();
+        findings.push(bad(place.span(), message).label(format!("did you mean `{upper}`?")));
+        return None;
+    }
+    Some(text.value.clone().into_owned())
+}
+
+/// The `origin-form` of a request target, RFC 9112 section 3.2.1.
+fn path_and_query(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
+    let text = place.text(findings)?;
+    let value = &text.value;
+    let (part, problem) = match value.find(|c: char| !('!'..='~').contains(&c)) {
+        _ if value.contains("://") => (0..value.len(), "is an address, and not a path"),
+        _ if !value.starts_with('/') => (0..value.len(), "does not begin with a slash"),
+        Some(at) => {
+            let length = value[at..].chars().next().map_or(0, char::len_utf8);
+            (
+                at..at + length,
+                "has a character that must be percent-encoded",
+            )
+        }
+        None => match value.find('#') {
+            Some(at) => (at..value.len(), "has a fragment, which is never sent"),
+            None => return Some(value.clone().into_owned()),
+        },
+    };
+    let message = format!("`{}` is no path of a request", shown(value));
+    let mistake = bad(text.part(place.span(), part), message).label(problem);
+    findings.push(match value.contains("://") {
+        true => mistake.help("`path` is the path alone, such as \"/healthz\"; `host` says the name, `type` the scheme"),
+        false => mistake.help("a path is such as \"/healthz\" or \"/status?deep=1\""),
+    });
+    None
+}
+
+/// A host name or address, with a port where it is said.
+pub(super) fn authority(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
+    let text = place.text(findings)?;
+    let char = |c: char| c.is_ascii_alphanumeric() || "-._~%!$&'()*+,;=:[]".contains(c);
+    if text.value.is_empty() || !text.value.chars().all(char) {
+        let message = format!("`{}` is no host", shown(&text.value));
+        findings.push(bad(place.span(), message).help("a host is such as \"www.example.org\""));
+        return None;
+    }
+    Some(text.value.clone().into_owned())
+}
+
+fn headers_of(place: &Place<'_>, findings: &mut Findings) -> Vec<(String, String)> {
+    let Value::Table(table) = &place.node.value else {
+        let _: Option<()> = place.wrong_type(findings);
+        return Vec::new();
+    };
+    let mut headers = Vec::new();
+    for entry in &table.entries {
+        let name = header_name(&entry.key, entry.key_span, findings);
+        let Value::Text(text) = &entry.node.value else {
+            let message = "the value of a header is a string";
+            findings.push(
+                Diagnostic::new(Code::WrongType, entry.node.span, message)
+                    .label(format!("this is {}", entry.node.value.kind())),
+            );
+            continue;
+        };
+        // RFC 9110 section 5.5.
+        if text.value.contains(|c: char| c.is_control() && c != '\t') {
+            let message = "the value of a header has no control characters".to_owned();
+            findings.push(bad(entry.node.span, message));
+            continue;
+        }
+        headers.extend(name.map(|name| (name, text.value.clone().into_owned())));
+    }
+    headers
+}
+
+fn header_name(name: &str, span: Span, findings: &mut Findings) -> Option<String> {
+    if !is_token(name) {
+        let message = format!("`{}` is no name of a header", shown(name));
+        findings.push(bad(span, message));
+        return None;
+    }
+    let own = match name.to_ascii_lowercase().as_str() {
+        "host" => "`host` says it",
+        "content-length" | "transfer-encoding" | "connection" | "upgrade" => {
+            "the check says it itself"
+        }
+        _ => return Some(name.to_owned()),
+    };
+    let message = format!("the header `{name}` cannot be set here");
+    findings.push(bad(span, message).label(own));
+    None
+}
+
+fn statuses(place: &Place<'_>, findings: &mut Findings) -> Vec<(u16, u16)> {
+    let items = place.items(findings);
+    if items.is_empty() {
+        let message = "no status code would be well";
+        findings
+            .push(Diagnostic::new(Code::MissingKey, place.span(), message).label("an empty list"));
+    }
+    let read = |item: Place<'_>| status(&item, findings);
+    items.into_iter().filter_map(read).collect()
+}
+
+fn status(place: &Place<'_>, findings: &mut Findings) -> Option<(u16, u16)> {
+    if place.as_whole().is_some() || place.as_text().is_none() {
+        let code = place.whole::<u16>(findings)?.value;
+        return Some((code, code));
+    }
+    let text = place.text(findings)?;
+    let number = |digits: &str| {
+        let plain = digits.len() == 3 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        plain.then(|| digits.parse::<u16>().ok()).flatten()
+    };
+    let value = &*text.value;
+    let (first, last) = value.split_once('-').unwrap_or((value, value));
+    let Some((first, last)) = number(first).zip(number(last)).filter(|(a, b)| a <= b) else {
+        let message = format!("`{}` is no range of status codes", shown(value));
+        findings.push(
+            Diagnostic::new(Code::BadRange, place.span(), message)
+                .help("status = [200, \"300-399\"]"),
+        );
+        return None;
+    };
+    if first < 100 || last > 599 {
+        findings.push(out_of_range(place.span(), 100, 599));
+        return None;
+    }
+    Some((first, last))
+}

@@ -1,0 +1,80 @@
+//! Commands: a program and its arguments, or a line for the shell.
+
+use super::super::code::Code;
+use super::super::diagnostic::{Diagnostic, Findings};
+use super::fields::{Place, shown};
+
+/// A program and its arguments, never empty. `shell` says that a line for the shell could stand
+/// beside it.
+pub(super) fn command(
+    place: &Place<'_>,
+    shell: bool,
+    findings: &mut Findings,
+) -> Option<Vec<String>> {
+    let items = place.items(findings);
+    if items.is_empty() {
+        let message = "a command needs a program";
+        findings
+            .push(Diagnostic::new(Code::BadCommand, place.span(), message).label("an empty list"));
+        return None;
+    }
+    let count = items.len();
+    let words = items.iter().map(|item| word(item, findings));
+    let words: Vec<_> = words.collect::<Vec<_>>().into_iter().flatten().collect();
+    if words.len() != count {
+        return None;
+    }
+    let program = words.first()?;
+    if program.trim().is_empty() {
+        let message = "the name of a program is empty";
+        findings.push(Diagnostic::new(
+            Code::BadCommand,
+            items.first()?.span(),
+            message,
+        ));
+        return None;
+    }
+    // `command = "check -v"` would look for a program of that name.
+    if place.as_text().is_some() && program.contains(char::is_whitespace) {
+        let list: Vec<_> = program.split_whitespace().collect();
+        let message = format!("`{}` is more than a program", shown(program));
+        let mistake = Diagnostic::new(Code::BadCommand, place.span(), message)
+            .label("no shell takes it apart")
+            .help(format!("command = {}", shown_list(&list)));
+        findings.push(match shell {
+            true => mistake.help("or `shell` instead of `command`, for a line of the shell"),
+            false => mistake,
+        });
+        return None;
+    }
+    Some(words)
+}
+
+/// A line for the shell.
+pub(super) fn line(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
+    let line = word(place, findings)?;
+    if line.trim().is_empty() {
+        let message = "the line for the shell is empty";
+        findings.push(Diagnostic::new(Code::BadCommand, place.span(), message));
+        return None;
+    }
+    Some(line)
+}
+
+fn word(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
+    let text = place.text(findings)?;
+    if text.value.contains('\0') {
+        let message = "an argument of a command has no NUL byte";
+        findings.push(Diagnostic::new(Code::BadCommand, place.span(), message));
+        return None;
+    }
+    Some(text.value.clone().into_owned())
+}
+
+fn shown_list(words: &[&str]) -> String {
+    let words: Vec<_> = words
+        .iter()
+        .map(|word| format!("\"{}\"", shown(word)))
+        .collect();
+    format!("[{}]", words.join(", "))
+}

@@ -1,0 +1,224 @@
+//! Checks and the places they go to: ports, sources, the forwarding path.
+
+use std::net::IpAddr;
+
+use ipvs::{Family, ForwardMethod};
+
+use super::super::code::Code;
+use super::super::decode::tunnel::forward_word;
+use super::super::decode::{Listen, shown};
+use super::super::diagnostic::{Diagnostic, Findings};
+use super::super::model::{CheckDecl, ChecksDecl, Declaration, ServerDecl};
+use super::super::source::Spanned;
+use super::Builder;
+use super::server::Settled;
+use super::service::ports;
+use crate::state::health::{CheckKind, MarkRange};
+
+/// The servers under one listen address, as far as it matters to checks.
+pub(super) struct Places<'a> {
+    listen: &'a Spanned<Listen>,
+    marks: MarkRange,
+    /// Of the servers that have the service's checks.
+    common: Summary<'a>,
+    /// Servers with checks of their own.
+    own: Vec<(&'a ChecksDecl, Summary<'a>)>,
+}
+
+/// What is said of several servers together: for each question the first that it concerns.
+#[derive(Default, Clone, Copy)]
+struct Summary<'a> {
+    any: bool,
+    v4: bool,
+    v6: bool,
+    portless: Option<&'a ServerDecl>,
+    direct: Option<(&'a ServerDecl, ForwardMethod)>,
+}
+
+impl<'a> Places<'a> {
+    pub(super) const fn new(listen: &'a Spanned<Listen>, declaration: &Declaration) -> Self {
+        Self {
+            listen,
+            marks: declaration.run.marks,
+            common: Summary {
+                any: false,
+                v4: false,
+                v6: false,
+                portless: None,
+                direct: None,
+            },
+            own: Vec::new(),
+        }
+    }
+
+    /// Takes in a server, with its own checks where it has any.
+    pub(super) fn add(
+        &mut self,
+        server: &Settled<'a>,
+        address: IpAddr,
+        own: Option<&'a ChecksDecl>,
+    ) {
+        let mut alone = Summary::default();
+        let summary = match own {
+            Some(_) => &mut alone,
+            None => &mut self.common,
+        };
+        let decl = server.decl;
+        summary.any = true;
+        match Family::of(address) {
+            Family::V4 => summary.v4 = true,
+            Family::V6 => summary.v6 = true,
+        }
+        let port = decl
+            .port
+            .map_or(ports(&self.listen.value).0, |port| port.value);
+        if port == 0 {
+            summary.portless.get_or_insert(decl);
+        }
+        let forward = server.forward.value;
+        if !matches!(forward, ForwardMethod::DirectRoute | ForwardMethod::Tunnel) {
+            summary.direct.get_or_insert((decl, forward));
+        }
+        self.own.extend(own.map(|checks| (checks, alone)));
+    }
+
+    /// Reports the checks that cannot be made.
+    pub(super) fn check(&self, service: Option<&ChecksDecl>, findings: &mut Findings) {
+        for check in service.iter().flat_map(|checks| &checks.checks) {
+            self.one(check, &self.common, findings);
+        }
+        for (checks, summary) in &self.own {
+            for check in &checks.checks {
+                self.one(check, summary, findings);
+            }
+        }
+    }
+
+    fn one(&self, check: &CheckDecl, servers: &Summary<'_>, findings: &mut Findings) {
+        let at = &check.spec.at;
+        if let Some(mark) = at.mark.filter(|mark| self.marks.contains(*mark)) {
+            let message = format!("the mark {mark:#x} is one of those that checks are given");
+            findings.push(
+                Diagnostic::new(Code::CheckMark, check.table.place_of("mark"), message)
+                    .label("within `check_marks`")
+                    .help("another mark, or other `check_marks` in [daemon]"),
+            );
+        }
+        if !servers.any {
+            return;
+        }
+        if at.through {
+            self.through(check, servers, findings);
+        }
+        port(check, servers, findings);
+        let (v4, v6) = match at.address.map(Family::of) {
+            Some(family) => (family == Family::V4, family == Family::V6),
+            None => (servers.v4, servers.v6),
+        };
+        let usable = |source: &IpAddr| match Family::of(*source) {
+            Family::V4 => v4,
+            Family::V6 => v6,
+        };
+        if !at.source.is_empty() && !at.source.iter().any(usable) {
+            let family = if v4 { Family::V4 } else { Family::V6 };
+            let message = format!("the check goes to {family} addresses, and comes from none");
+            findings.push(
+                Diagnostic::new(Code::CheckSource, check.table.place_of("source"), message)
+                    .label(format!("no {family} address"))
+                    .also(self.listen.span, format!("{family} servers here"))
+                    .help("source = [\"10.0.0.2\", \"2001:db8::2\"], one of each family"),
+            );
+        }
+    }
+
+    fn through(&self, check: &CheckDecl, servers: &Summary<'_>, findings: &mut Findings) {
+        let place = check.table.place_of("through");
+        if let Listen::Fwmark { .. } = self.listen.value {
+            let message = "a service of a firewall mark has no address to check";
+            findings.push(
+                Diagnostic::new(Code::CheckThrough, place, message)
+                    .label("through the forwarding path to where?")
+                    .also(self.listen.span, "a mark, and no address"),
+            );
+            return;
+        }
+        if let Some((server, forward)) = servers.direct {
+            let word = forward_word(forward);
+            let message = format!("a server behind `{word}` does not hold the virtual address");
+            findings.push(
+                Diagnostic::new(Code::CheckThrough, place, message)
+                    .label("for `dr` and `tun`")
+                    .also(server.span, format!("`{word}` here"))
+                    .help(
+                        "leave out `through`: the server's own address is what its clients reach",
+                    ),
+            );
+        }
+    }
+}
+
+fn port(check: &CheckDecl, servers: &Summary<'_>, findings: &mut Findings) {
+    let spec = &check.spec;
+    if !spec.kind.needs_port() || spec.at.port.is_some() {
+        return;
+    }
+    let kind = spec.kind.name();
+    if matches!(spec.kind, CheckKind::Agent(_)) {
+        findings.push(
+            Diagnostic::new(
+                Code::CheckPort,
+                check.table.at,
+                "an agent has a port of its own",
+            )
+            .label("no `port`")
+            .help("check = { type = \"agent\", port = 9777 }"),
+        );
+    } else if let Some(server) = servers.portless {
+        let message = format!("a check of type {kind} needs a port");
+        findings.push(
+            Diagnostic::new(Code::CheckPort, check.table.at, message)
+                .label("no `port`")
+                .also(server.span, "this server has none either")
+                .help(format!("check = {{ type = \"{kind}\", port = 80 }}")),
+        );
+    }
+}
+
+/// Reports files that checks need and that are not there. It is no mistake: the file may be for
+/// another machine.
+pub(super) fn files(checks: &ChecksDecl, builder: &mut Builder<'_>, findings: &mut Findings) {
+    for check in &checks.checks {
+        let tls = match &check.spec.kind {
+            CheckKind::Http(http) => http.tls.as_ref(),
+            CheckKind::Grpc(grpc) => grpc.tls.as_ref(),
+            _ => None,
+        };
+        let Some(tls) = tls else { continue };
+        let files = [
+            ("ca", &tls.ca),
+            ("certificate", &tls.certificate),
+            ("key", &tls.key),
+        ];
+        for (key, path) in files {
+            let Some(path) = path else { continue };
+            let lacks = match builder.lacks.get(path) {
+                Some(lacks) => *lacks,
+                None => {
+                    let lacks = builder.files.lacks(path);
+                    builder.lacks.insert(path.clone(), lacks);
+                    lacks
+                }
+            };
+            if lacks {
+                let shown = shown(&path.to_string_lossy());
+                let message = format!("there is no file `{shown}` on this machine");
+                let at = check.table.place_within("tls", key);
+                findings.push(
+                    Diagnostic::new(Code::FileMissing, at, message)
+                        .label("not here")
+                        .reason("the director reads it when it starts, and when it reloads"),
+                );
+            }
+        }
+    }
+}
