@@ -11,15 +11,27 @@ use director::state::health::{CheckAt, CheckKind, CheckSpec, Pace};
 /// Longer than anything here takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What came out of one check.
+/// What came out of one check, whose target is checked on.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) verdict: Verdict,
     pub(crate) seen: Seen,
-    pub(crate) advice: Option<Advice>,
+    running: Running,
 }
 
 impl Answer {
+    /// What it said beside that, which is told just after the verdict.
+    pub(crate) fn advice(&self) -> Option<Advice> {
+        // The record was written after both.
+        self.running
+            .found
+            .try_iter()
+            .find_map(|finding| match finding {
+                Finding::Advised { advice, .. } => Some(advice),
+                Finding::Judged { .. } => None,
+            })
+    }
+
     /// It went well; what it told.
     #[track_caller]
     pub(crate) fn passed(&self) -> &str {
@@ -89,19 +101,15 @@ pub(crate) fn ask_target(target: Target) -> Answer {
     };
     let record = Arc::clone(&running.records[0]);
     let seen = eventually(|| Some(record.seen()).filter(|seen| seen.at.is_some()));
-    // What was said beside it was told just after it.
-    let advice = running.found.try_iter().find_map(|finding| match finding {
-        Finding::Advised { advice, .. } => Some(advice),
-        Finding::Judged { .. } => None,
-    });
     Answer {
         verdict,
         seen,
-        advice,
+        running,
     }
 }
 
 /// Checks that run, and what they find.
+#[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) checks: Checks,
     pub(crate) found: Receiver<Finding>,

@@ -1,8 +1,9 @@
 //! Health checks of small servers on loopback, through the room's public side.
 //!
 //! ```text
-//! ask.rs     one check, asked of one place: what came out
-//! serve.rs   servers that do as they should, and others
+//! ask.rs            one check, asked of one place: what came out
+//! serve.rs          servers that do as they should, and others
+//! certificates.rs   an authority and what it signs
 //! ```
 //!
 //! No port is fixed and no time is asserted; where a test waits, the wait has a generous end.
@@ -14,6 +15,10 @@
 )]
 
 mod ask;
+mod certificates;
+mod grpc;
+mod http;
+mod programs;
 mod runner;
 mod serve;
 mod tcp;

@@ -14,8 +14,13 @@
 //! - **A report holds no secret**: nothing that is sent is in it, and of what comes back only a
 //!   short quoted beginning.
 
+mod agent;
 mod dns;
+mod exec;
 mod expect;
+mod file;
+mod grpc;
+mod http;
 mod mysql;
 mod ping;
 mod postgres;
@@ -24,6 +29,7 @@ mod smtp;
 mod talk;
 mod tcp;
 mod udp;
+mod words;
 
 use std::cell::Cell;
 use std::fmt;
@@ -33,6 +39,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
 use super::net::{self, Way};
+use super::tls::Configurations;
 use super::{Advice, Outcome, Report, Target};
 use crate::state::health::CheckKind;
 pub(crate) use expect::Patterns;
@@ -42,6 +49,8 @@ pub(crate) use expect::Patterns;
 pub(crate) struct Means {
     /// Compiled expectations.
     pub(crate) patterns: Patterns,
+    /// TLS configurations.
+    pub(crate) tls: Configurations,
 }
 
 /// What a kind remembers of a target from one check to the next.
@@ -211,10 +220,11 @@ async fn ask(attempt: &Attempt<'_>) -> Result<Passed, Failure> {
         CheckKind::Mysql(spec) => mysql::run(spec, attempt).await,
         CheckKind::Postgres(spec) => postgres::run(spec, attempt).await,
         CheckKind::Ping(spec) => ping::run(spec, attempt).await,
-        other => Err(Failure::ours(format!(
-            "checks of the kind '{}' are not built in yet",
-            other.name()
-        ))),
+        CheckKind::Http(spec) => http::run(spec, attempt).await,
+        CheckKind::Grpc(spec) => grpc::run(spec, attempt).await,
+        CheckKind::Exec(spec) => exec::run(spec, attempt).await,
+        CheckKind::File(spec) => file::run(spec, attempt).await,
+        CheckKind::Agent(spec) => agent::run(spec, attempt).await,
     }
 }
 
