@@ -201,7 +201,10 @@ fn health_request(service: &str) -> Vec<u8> {
 
 /// `HealthCheckResponse.ServingStatus`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(clippy::enum_variant_names, reason = "they are called as in health.proto")]
+#[allow(
+    clippy::enum_variant_names,
+    reason = "they are called as in health.proto"
+)]
 enum Health {
     Unknown,
     Serving,
