@@ -10,5 +10,6 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod http;
+pub mod net;
 pub mod plan;
 pub mod state;

@@ -10,7 +10,8 @@ use super::args::{Apply, Args};
 use super::confirm::{self, refuse_while_unconfirmed};
 use super::exit::Exit;
 use super::load::load;
-use super::output::{consent, print, say, style};
+use super::machine;
+use super::output::{colour_on_stderr, consent, print, say, style};
 use super::planfile::PlanFile;
 use super::progress::Bar;
 use super::session::Session;
@@ -47,6 +48,7 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
     } else {
         plan.render_sum(prepared.now, style)
     })?;
+    machine::print(args, &machine::warnings(&desired));
     if !plan.objections.is_empty() && !verb.force {
         let reasons: Vec<_> = plan.objections.iter().map(ToString::to_string).collect();
         bail!(
@@ -60,7 +62,7 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
     };
     let applied = match verb.confirm_within.filter(|_| !prepared.plan.is_empty()) {
         Some(time) => carry_out_guarded(args, &mut session, &desired, prepared, time)?,
-        None => carry_out(&mut session, &desired, prepared)?,
+        None => carry_out(args, &mut session, &desired, prepared)?,
     };
     report(&applied);
     if let Some(time) = verb.confirm_within.filter(|_| applied.steps > 0) {
@@ -113,7 +115,8 @@ fn carry_out_guarded(
         Pending::new(&session.incarnation, until, undo, &before).write(&session.store)
     };
     pending(session, &prepared.plan.undo())?;
-    let applied = confirm::start_guard(args).and_then(|()| carry_out(session, desired, prepared));
+    let applied =
+        confirm::start_guard(args).and_then(|()| carry_out(args, session, desired, prepared));
     match &applied {
         Ok(applied) => pending(session, &applied.undo())?,
         Err(_) => Pending::confirm(&session.store)?,
@@ -122,13 +125,15 @@ fn carry_out_guarded(
 }
 
 fn carry_out(
+    args: &Args,
     session: &mut Session,
     desired: &Desired,
     prepared: Prepared,
 ) -> anyhow::Result<Applied> {
-    let bar = Bar::new(prepared.plan.steps.len());
+    let bar = Bar::new(prepared.plan.steps.len(), colour_on_stderr(args));
     let result = session.converge(desired, prepared, &mut |progress| bar.show(progress));
-    bar.clear();
+    // Before anything else is said.
+    drop(bar);
     result.map_err(explain)
 }
 

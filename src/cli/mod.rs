@@ -20,6 +20,7 @@ mod export;
 mod flush;
 mod ipvsadm;
 mod load;
+mod machine;
 mod man;
 mod output;
 mod plan;

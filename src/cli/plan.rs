@@ -3,10 +3,12 @@
 use super::args::{Args, Plan, TextOrJson};
 use super::exit::Exit;
 use super::load::load;
+use super::machine;
 use super::output::{print, style};
 use super::planfile::PlanFile;
 use super::session::Session;
 use crate::apply::Platform;
+use crate::net::Warning;
 
 pub(crate) fn run(args: &Args, verb: &Plan) -> anyhow::Result<Exit> {
     let Some(desired) = load(args, &verb.file)? else {
@@ -18,10 +20,16 @@ pub(crate) fn run(args: &Args, verb: &Plan) -> anyhow::Result<Exit> {
     if let Some(path) = &verb.out {
         PlanFile::save(path, &session.incarnation, &desired, &plan)?;
     }
+    let warnings = machine::warnings(&desired);
     match verb.format {
         TextOrJson::Text => print(&plan.render(now, style(args)))?,
-        TextOrJson::Json => print(&format!("{:#}\n", plan.to_json(now)))?,
+        TextOrJson::Json => {
+            let mut json = plan.to_json(now);
+            json["warnings"] = warnings.iter().map(Warning::to_json).collect();
+            print(&format!("{json:#}\n"))?;
+        }
     }
+    machine::print(args, &warnings);
     Ok(if plan.is_empty() {
         Exit::Done
     } else {

@@ -1,11 +1,8 @@
 //! What the verbs that touch the kernel have in common.
 
-use std::fs::File;
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use nix::sched::{CloneFlags, setns};
+use anyhow::Context;
 
 use super::args::Args;
 use super::output::say;
@@ -13,6 +10,7 @@ use crate::apply::{
     Applied, ApplyError, Incarnation, Journal, Kernel, Ledger, Lock, Platform, Prepared, Progress,
     Store, converge,
 };
+use crate::net;
 use crate::plan::{Situation, diff};
 use crate::state::{Desired, Observed, Ownership};
 
@@ -27,7 +25,7 @@ impl Session {
     /// Enters the namespace and connects. The program has one thread at this time.
     pub(crate) fn open(args: &Args) -> anyhow::Result<Self> {
         if let Some(name) = &args.netns {
-            enter(name)?;
+            net::enter(name)?;
         }
         let incarnation = Incarnation::current().context("cannot read /proc")?;
         // By inode, so that `ip netns exec` and --netns mean the same directory.
@@ -107,19 +105,4 @@ impl Session {
         } = self;
         converge(kernel, store, incarnation, desired, prepared, progress)
     }
-}
-
-fn enter(name: &str) -> anyhow::Result<()> {
-    if name.is_empty() || name.contains('/') || name == "." || name == ".." {
-        bail!("`{name}` is not the name of a network namespace");
-    }
-    let path = Path::new("/run/netns").join(name);
-    let file = File::open(&path).with_context(|| {
-        format!(
-            "there is no network namespace `{name}` ({})",
-            path.display()
-        )
-    })?;
-    setns(file, CloneFlags::CLONE_NEWNET)
-        .with_context(|| format!("cannot enter network namespace `{name}`"))
 }

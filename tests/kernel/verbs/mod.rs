@@ -9,6 +9,7 @@ mod drains;
 mod examples;
 mod guards;
 mod locks;
+mod machine;
 mod ownership;
 mod places;
 mod refused;

@@ -1,0 +1,241 @@
+//! What the machine lacks, for people and for programs.
+
+use std::fmt::{self, Write};
+use std::net::IpAddr;
+
+use serde_json::{Value, json};
+
+/// How many examples are shown of what a warning is about.
+const SHOWN: usize = 3;
+
+/// Something about the machine because of which declared services do not work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Warning {
+    /// Addresses that services listen on and that are not this machine's.
+    AddressMissing(Examples),
+    /// Addresses that stand on interfaces and are not in use there, or not yet.
+    AddressUnready(Examples),
+    /// Addresses that another machine has too, so that they are not used here.
+    AddressTaken(Examples),
+    /// Servers to which no route leads.
+    NoRoute(Examples),
+    /// Servers by NAT whose answers are not forwarded.
+    NotForwarded {
+        /// The sysctl that would have to be 1.
+        sysctl: String,
+        /// The servers.
+        servers: Examples,
+    },
+    /// Clients from far away are taken for impostors on the interface where they come in.
+    SourceRefused {
+        /// The interface's name.
+        interface: String,
+        /// The addresses that services listen on there.
+        addresses: Examples,
+    },
+}
+
+/// Things of one kind: how many there are, and the first of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Examples {
+    /// How many.
+    pub count: usize,
+    /// Whether there are more, which were not counted.
+    pub more: bool,
+    /// The first few, each with the name of a service that it is of.
+    pub first: Vec<(IpAddr, String)>,
+}
+
+impl Examples {
+    /// One more.
+    pub(super) fn add(&mut self, address: IpAddr, service: &str) {
+        self.count += 1;
+        if self.first.len() < SHOWN {
+            self.first.push((address, service.to_owned()));
+        }
+    }
+
+    fn address(&self) -> String {
+        let first = self.first.first();
+        first.map_or_else(String::new, |(address, _)| address.to_string())
+    }
+
+    /// The first of them, with the services that they are of.
+    fn named(&self) -> String {
+        let named = |(address, service): &(IpAddr, String)| format!("{address} ({service})");
+        let named: Vec<_> = self.first.iter().map(named).collect();
+        let rest = if self.count > self.first.len() {
+            ", …"
+        } else {
+            ""
+        };
+        format!("{}{rest}", named.join(", "))
+    }
+
+    /// One, named, and what is said of it; or how many of what there are, and which.
+    fn say(&self, of_one: &str, of_many: &str) -> String {
+        if self.count == 1 {
+            return format!("{} {of_one}", self.named());
+        }
+        let more = if self.more { "more than " } else { "" };
+        format!("{more}{} {of_many}: {}", self.count, self.named())
+    }
+}
+
+impl Warning {
+    /// One word that stays what it is, for programs.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::AddressMissing(_) => "address_missing",
+            Self::AddressUnready(_) => "address_unready",
+            Self::AddressTaken(_) => "address_taken",
+            Self::NoRoute(_) => "no_route",
+            Self::NotForwarded { .. } => "not_forwarded",
+            Self::SourceRefused { .. } => "source_refused",
+        }
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub const fn examples(&self) -> &Examples {
+        match self {
+            Self::AddressMissing(examples)
+            | Self::AddressUnready(examples)
+            | Self::AddressTaken(examples)
+            | Self::NoRoute(examples)
+            | Self::NotForwarded {
+                servers: examples, ..
+            }
+            | Self::SourceRefused {
+                addresses: examples,
+                ..
+            } => examples,
+        }
+    }
+
+    /// What comes of it.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::AddressMissing(_) => "IPVS balances what the machine would receive itself; \
+                                        the rest it never sees"
+                .into(),
+            Self::AddressUnready(_) => {
+                "its interface is down, or duplicate address detection has not ended".into()
+            }
+            Self::AddressTaken(_) => "duplicate address detection found it elsewhere on the \
+                                      network, so nothing is received for it here"
+                .into(),
+            Self::NoRoute(_) => "connections that are given to such a server fail".into(),
+            Self::NotForwarded { .. } => "an answer comes back to the director, which has to \
+                                          forward it to the client"
+                .into(),
+            Self::SourceRefused { interface, .. } => format!(
+                "the answer to a client beyond its networks would not leave by {interface}, so that \
+                 its packets are taken for forged and dropped"
+            ),
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn help(&self) -> String {
+        let address = self.examples().address();
+        let bits = if address.contains(':') { 128 } else { 32 };
+        match self {
+            Self::AddressMissing(_) => format!(
+                "`ip address add {address}/{bits} dev lo`, or `ip route add local` for a whole \
+                 network; not on a director that stands by"
+            ),
+            Self::AddressUnready(_) => {
+                format!("`ip address show to {address}` tells where it is, and which of the two")
+            }
+            Self::AddressTaken(_) => format!(
+                "take {address} off the other machine; where both are to have it, as under \
+                 `dr`, the servers hold it on lo"
+            ),
+            Self::NoRoute(_) => format!("`ip route get {address}` tells what the kernel would do"),
+            Self::NotForwarded { sysctl, .. } => {
+                format!("`sysctl -w {sysctl}=1`, and in /etc/sysctl.d to keep it")
+            }
+            Self::SourceRefused { interface, .. } => format!(
+                "`sysctl -w net.ipv4.conf.{interface}.rp_filter=2`, or a route to the clients \
+                 by {interface}"
+            ),
+        }
+    }
+
+    /// The warning as text of three lines, ending in a newline.
+    #[must_use]
+    pub fn render(&self, colour: bool) -> String {
+        let mut text = String::new();
+        let title = if colour {
+            "\x1b[1;33mwarning\x1b[0m"
+        } else {
+            "warning"
+        };
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "{title}[{}]: {self}", self.kind().replace('_', "-"));
+        let _ = writeln!(text, "  = note: {}", self.reason());
+        let _ = writeln!(text, "  = help: {}", self.help());
+        text
+    }
+
+    /// The warning for programs.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let examples = self.examples();
+        let first = examples.first.iter().map(
+            |(address, service)| json!({ "address": address.to_string(), "service": service }),
+        );
+        json!({
+            "kind": self.kind(),
+            "count": examples.count,
+            "more": examples.more,
+            "examples": first.collect::<Vec<_>>(),
+            "text": self.to_string(),
+            "reason": self.reason(),
+            "help": self.help(),
+        })
+    }
+}
+
+/// What is wrong, with which things.
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::AddressMissing(addresses) => addresses.say(
+                "is not an address of this machine",
+                "listen addresses are not addresses of this machine",
+            ),
+            Self::AddressUnready(addresses) => {
+                addresses.say("is not in use yet", "listen addresses are not in use yet")
+            }
+            Self::AddressTaken(addresses) => addresses.say(
+                "is used by another machine",
+                "listen addresses are used by other machines",
+            ),
+            Self::NoRoute(servers) if servers.count == 1 => {
+                format!("there is no route to {}", servers.named())
+            }
+            Self::NoRoute(servers) => servers.say("", "servers cannot be reached by any route"),
+            Self::NotForwarded { sysctl, servers } => {
+                let servers = servers.say("uses `nat`", "servers use `nat`");
+                format!("{sysctl} is 0, and {servers}")
+            }
+            Self::SourceRefused {
+                interface,
+                addresses,
+            } => {
+                let addresses = if addresses.count == 1 {
+                    addresses.named()
+                } else {
+                    addresses.say("", "addresses")
+                };
+                format!("rp_filter is strict on {interface}, where clients of {addresses} come in")
+            }
+        };
+        f.write_str(&text)
+    }
+}
