@@ -1,37 +1,45 @@
 //! A progress bar on stderr, where there is a terminal and enough to do.
 
-use std::io::{self, IsTerminal};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
-use super::output::note;
 use crate::apply::Progress;
 
 /// Fewer steps are done before anybody could read a bar.
 const WORTH_IT: usize = 5_000;
-const WIDTH: usize = 40;
 
-pub(crate) struct Bar {
-    shown: bool,
-}
+/// What is shown: the phase, the bar, how many steps of how many.
+const PLAIN: &str = "  {msg:6} {bar:40} {pos}/{len}";
+/// Whether there are colours is for --color and `NO_COLOR` to say, as everywhere: by a style of
+/// indicatif's own it would decide itself.
+const COLOURED: &str = "  {msg:6} \x1b[32m{bar:40}\x1b[0m {pos}/{len}";
+
+/// The bar. It is gone from the screen when it is dropped.
+pub(crate) struct Bar(ProgressBar);
 
 impl Bar {
-    pub(crate) fn new(steps: usize) -> Self {
-        Self {
-            shown: steps >= WORTH_IT && io::stderr().is_terminal(),
+    /// A bar of that many steps.
+    pub(crate) fn new(steps: usize, colour: bool) -> Self {
+        // indicatif hides it where stderr is no terminal, or one that cannot move its cursor.
+        let target = if steps >= WORTH_IT {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let bar = ProgressBar::with_draw_target(Some(number(steps)), target)
+            .with_finish(ProgressFinish::AndClear);
+        let template = if colour { COLOURED } else { PLAIN };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("█▌░"));
         }
+        Self(bar)
     }
 
     pub(crate) fn show(&self, progress: Progress) {
-        if self.shown && progress.total > 0 {
-            let filled = progress.done * WIDTH / progress.total;
-            let bar = format!("{}{}", "█".repeat(filled), "░".repeat(WIDTH - filled));
-            let Progress { phase, done, total } = progress;
-            note(format_args!("\r  {phase:<6} {bar} {done}/{total} "));
-        }
+        self.0.set_message(progress.phase.to_string());
+        self.0.set_position(number(progress.done));
     }
+}
 
-    pub(crate) fn clear(&self) {
-        if self.shown {
-            note(format_args!("\r\x1b[K"));
-        }
-    }
+fn number(steps: usize) -> u64 {
+    u64::try_from(steps).unwrap_or(u64::MAX)
 }

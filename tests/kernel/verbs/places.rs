@@ -1,5 +1,8 @@
 //! Where files come from and which namespace is meant.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
 use super::{Desk, Tables, lone, web};
 
 const ONE: &str = r#""10.0.1.1""#;
@@ -78,4 +81,75 @@ fn a_service_file_comes_by_stdin() {
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("--yes"), "{outcome}");
     assert!(!desk.tables().has("tcp://10.0.0.1:80"));
+}
+
+/// A namespace of `ip netns`, gone when dropped.
+struct Named<'h> {
+    host: &'h crate::lab::Host,
+    name: String,
+}
+
+impl<'h> Named<'h> {
+    fn new(host: &'h crate::lab::Host) -> Self {
+        let name = format!("{}-inner", host.netns().name());
+        host.run(&format!("ip netns add {name}"));
+        Self { host, name }
+    }
+
+    fn inode(&self) -> u64 {
+        let path = format!("/run/netns/{}", self.name);
+        fs::metadata(path).unwrap().ino()
+    }
+
+    fn ipvsadm(&self, words: &str) {
+        self.host
+            .run(&format!("ip netns exec {} ipvsadm {words}", self.name));
+    }
+}
+
+impl Drop for Named<'_> {
+    fn drop(&mut self) {
+        self.host.run(&format!("ip netns del {}", self.name));
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn a_namespace_made_anew_begins_anew() {
+    let host = lone();
+    let desk = Desk::on(&host);
+    desk.write("none.toml", "version = 1\n");
+    // The kernel gives the inode of a namespace to the next one, but for what else is made and
+    // deleted meanwhile: as often as it takes to see that.
+    for _ in 0..50 {
+        let before = Named::new(&host);
+        let (inode, name) = (before.inode(), before.name.clone());
+        before.ipvsadm("-A -t 10.0.0.1:80");
+        desk.done(&format!("--netns {name} adopt --all"));
+        let own = desk.ends(&format!("--netns {name} plan none.toml"), 2);
+        assert!(own.stdout.contains("10.0.0.1:80"), "{own}");
+        let saved = format!("--netns {name} plan none.toml --out old.plan");
+        desk.ends(&saved, 2);
+        drop(before);
+
+        let after = Named::new(&host);
+        if after.inode() != inode {
+            continue;
+        }
+        after.ipvsadm("-A -t 10.0.0.1:80");
+        // Somebody else's, whatever the ledger of the one before says.
+        let planned = desk.ends(&format!("--netns {name} plan none.toml"), 0);
+        assert!(
+            planned
+                .stdout
+                .contains("foreign, left alone: tcp://10.0.0.1:80"),
+            "{planned}"
+        );
+        desk.fails(
+            &format!("--netns {name} apply --yes old.plan"),
+            &["another network namespace"],
+        );
+        return;
+    }
+    panic!("no inode came a second time");
 }
