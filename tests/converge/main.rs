@@ -31,6 +31,7 @@ fn incarnation(life: u64) -> Incarnation {
     Incarnation {
         boot: format!("boot {life}"),
         namespace: (0, life),
+        cookie: None,
     }
 }
 
