@@ -22,6 +22,7 @@ mod lock;
 mod pending;
 mod platform;
 mod record;
+mod remains;
 mod store;
 
 pub use carry::{Cause, Failed, Progress, Unrestored};
@@ -34,4 +35,5 @@ pub use lock::{Lock, LockError};
 pub use pending::Pending;
 pub use platform::{Platform, PlatformError};
 pub use record::Record;
+pub use remains::Remains;
 pub use store::{Store, StoreError};

@@ -9,7 +9,6 @@ use super::args::{Adopt, Args, Disown};
 use super::confirm::refuse_while_unconfirmed;
 use super::exit::Exit;
 use super::session::Session;
-use crate::apply::Ledger;
 use crate::state::{DesiredService, Owned};
 
 /// How long another director is waited for.
@@ -36,7 +35,7 @@ pub(crate) fn adopt(args: &Args, verb: &Adopt) -> anyhow::Result<Exit> {
         };
         ownership.services.entry(key).or_insert(owned);
     }
-    Ledger::write(&session.store, &session.incarnation, &ownership)?;
+    session.settle(&ownership)?;
     Ok(Exit::Done)
 }
 
@@ -58,6 +57,6 @@ pub(crate) fn disown(args: &Args, verb: &Disown) -> anyhow::Result<Exit> {
         ownership.leaving.remove(&key);
         ownership.drains.retain(|(service, _), _| *service != key);
     }
-    Ledger::write(&session.store, &session.incarnation, &ownership)?;
+    session.settle(&ownership)?;
     Ok(Exit::Done)
 }

@@ -15,7 +15,8 @@ use super::args::Args;
 use super::exit::Exit;
 use super::output::{print, say};
 use super::session::Session;
-use crate::apply::{Pending, Platform};
+use super::syslog;
+use crate::apply::{Pending, Platform, Remains};
 
 /// How often the guard looks whether it was confirmed.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -59,11 +60,19 @@ pub(crate) fn refuse_while_unconfirmed(session: &mut Session) -> anyhow::Result<
     );
 }
 
+/// Undoes it. What fails is said, logged, and kept for the next run to say.
 fn undo(session: &mut Session, pending: Pending) -> anyhow::Result<()> {
-    for unrestored in pending.undo(&mut session.kernel, &session.store)? {
-        say!("director: {unrestored}");
+    let unrestored = pending.undo(&mut session.kernel, &session.store)?;
+    let failures: Vec<_> = unrestored.iter().map(ToString::to_string).collect();
+    if failures.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    for failure in &failures {
+        say!("director: {failure}");
+        syslog::error(failure);
+    }
+    let now = session.kernel.now();
+    Ok(Remains::new(&session.incarnation, now, failures).write(&session.store)?)
 }
 
 /// Starts the guard for the namespace and state directory of this run, and waits until it is out
@@ -90,8 +99,19 @@ pub(crate) fn start_guard(args: &Args) -> anyhow::Result<()> {
     }
 }
 
-/// Waits, and undoes.
+/// Waits, and undoes. Nobody sees its stderr: what it cannot do goes to the system's log.
 pub(crate) fn guard(args: &Args) -> anyhow::Result<Exit> {
+    let done = watch(args);
+    if let Err(error) = &done {
+        syslog::error(&format!(
+            "an unconfirmed apply could not be undone: {error:#}; the next `director apply` \
+             tries again"
+        ));
+    }
+    done
+}
+
+fn watch(args: &Args) -> anyhow::Result<Exit> {
     // Out of the terminal's reach. It fails only for a process that leads a group already.
     let _ = nix::unistd::setsid();
     let mut session = Session::open(args)?;

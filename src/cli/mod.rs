@@ -29,6 +29,7 @@ mod progress;
 mod run;
 mod schema;
 mod session;
+mod syslog;
 
 use std::process::ExitCode;
 

@@ -8,7 +8,7 @@ use super::args::Args;
 use super::output::say;
 use crate::apply::{
     Applied, ApplyError, Incarnation, Journal, Kernel, Ledger, Lock, Platform, Prepared, Progress,
-    Store, converge,
+    Remains, Store, converge,
 };
 use crate::net;
 use crate::plan::{Situation, diff};
@@ -19,6 +19,8 @@ pub(crate) struct Session {
     pub(crate) kernel: Kernel,
     pub(crate) store: Store,
     pub(crate) incarnation: Incarnation,
+    /// Whether it was said what earlier runs left.
+    said: bool,
 }
 
 impl Session {
@@ -38,6 +40,7 @@ impl Session {
             kernel,
             store,
             incarnation,
+            said: false,
         })
     }
 
@@ -51,25 +54,55 @@ impl Session {
         Ok(self.kernel.observe()?)
     }
 
-    /// What is owned; after an interrupted run, what that was to own too.
-    pub(crate) fn ownership(&self, observed: &Observed) -> anyhow::Result<Ownership> {
+    /// What is owned; after an interrupted run, what that was to own too. Says, once, what earlier
+    /// runs left.
+    pub(crate) fn ownership(&mut self, observed: &Observed) -> anyhow::Result<Ownership> {
         let ownership = Ledger::read(&self.store, &self.incarnation)?;
         let interrupted = Journal::interrupted(&self.store, &self.incarnation)?;
-        Ok(match interrupted {
-            Some(journal) => {
-                let (pid, changes) = (journal.pid, journal.changes);
-                if Lock::holder(&self.store) == Some(pid) {
-                    say!("director: process {pid} is in the middle of {changes} changes");
-                } else {
-                    say!(
-                        "director: an earlier run (process {pid}) ended in the middle of \
-                         {changes} changes; `apply` finishes what is declared now"
-                    );
-                }
-                journal.recover(ownership, observed)
+        if !self.said {
+            if let Some(journal) = &interrupted {
+                self.tell_of_interrupted(journal);
             }
+            if let Some(remains) = Remains::read(&self.store, &self.incarnation)? {
+                self.tell_of_remains(&remains);
+            }
+            self.said = true;
+        }
+        Ok(match interrupted {
+            Some(journal) => journal.recover(ownership, observed),
             None => ownership,
         })
+    }
+
+    fn tell_of_interrupted(&self, journal: &Journal) {
+        let (pid, changes) = (journal.pid, journal.changes);
+        if Lock::holder(&self.store) == Some(pid) {
+            say!("director: process {pid} is in the middle of {changes} changes");
+        } else {
+            say!(
+                "director: an earlier run (process {pid}) ended in the middle of {changes} \
+                 changes; `apply` finishes what is declared now"
+            );
+        }
+    }
+
+    fn tell_of_remains(&self, remains: &Remains) {
+        let ago = remains.at().until(self.kernel.now()).as_secs();
+        say!("director: an unconfirmed apply was undone {ago}s ago, but not all of it:");
+        for failure in &remains.failures {
+            say!("director:   {failure}");
+        }
+        say!("director: the next `apply` that ends well sets it right");
+    }
+
+    /// Puts down who owns what from now on; that settles what an interrupted run left open.
+    ///
+    /// Whoever calls this holds the lock, and has the ownership from [`Session::ownership`].
+    pub(crate) fn settle(&self, ownership: &Ownership) -> anyhow::Result<()> {
+        // The ledger first: a run that ends between the two finds the journal and adds what it
+        // says to the ledger, as this one did.
+        Ledger::write(&self.store, &self.incarnation, ownership)?;
+        Ok(Journal::end(&self.store)?)
     }
 
     /// The plan for what is declared.
@@ -102,7 +135,10 @@ impl Session {
             kernel,
             store,
             incarnation,
+            ..
         } = self;
-        converge(kernel, store, incarnation, desired, prepared, progress)
+        let applied = converge(kernel, store, incarnation, desired, prepared, progress)?;
+        Remains::forget(store)?;
+        Ok(applied)
     }
 }

@@ -262,3 +262,30 @@ fn it_is_not_for_drains_that_are_waited_for() {
     );
     assert!(desk.tables().has(OWN));
 }
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn what_could_not_be_undone_is_said_until_it_is_set_right() {
+    const NEW: &str = "tcp://10.0.0.1:443";
+    let host = lone();
+    let desk = Desk::on(&host);
+    two_versions(&desk);
+    desk.done("apply --yes --confirm-within 2s after.toml");
+    // What was made is gone before it can be taken back.
+    host.ipvsadm("-D -t 10.0.0.1:443\n");
+    wait_until_undone(&desk);
+    eventually("it is put down", || desk.state("remains.json"));
+    for line in ["plan before.toml", "plan --format json before.toml"] {
+        let outcome = desk.director(line);
+        for part in ["but not all of it", "could not undo", NEW] {
+            assert!(outcome.stderr.contains(part), "{line}: {outcome}");
+        }
+        assert_eq!(outcome.stderr.matches("but not all").count(), 1);
+    }
+    desk.ends("apply --yes before.toml", 0);
+    let planned = desk.ends("plan before.toml", 0);
+    assert!(!planned.stderr.contains("undo"), "{planned}");
+    // Everything else was undone all the same.
+    assert!(desk.tables().has(OWN));
+    assert!(!desk.tables().has(NEW));
+}

@@ -244,3 +244,27 @@ fn after_a_reboot_what_was_written_down_is_void() {
         host.ipvsadm("-D -u 10.0.0.1:53\n");
     }
 }
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn what_is_disowned_after_a_kill_stays_disowned() {
+    let host = lone();
+    let desk = at_work(&host);
+    // All is sent; the ledger does not know of it.
+    kill_at(&desk, ("rename", 2));
+    let interrupted = desk.ends("plan b.toml", 0);
+    assert!(interrupted.stderr.contains("ended in"), "{interrupted}");
+    desk.done("disown fwmark://9");
+    desk.write("none.toml", "version = 1\n");
+    let planned = desk.ends("plan none.toml", 2);
+    assert!(
+        planned.stdout.contains("foreign, left alone: fwmark://9"),
+        "{planned}"
+    );
+    assert!(!planned.stderr.contains("ended in"), "{planned}");
+    desk.fails("disown fwmark://9", &["not owned"]);
+    // What else the interrupted run owned is known as before.
+    desk.done("flush --yes");
+    let left: Vec<_> = desk.tables().services.into_keys().collect();
+    assert_eq!(left, ["tcp://10.0.0.3:80", "fwmark://9"].map(super::key));
+}
