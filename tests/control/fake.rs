@@ -52,6 +52,7 @@ impl Director for Fake {
             incarnation: Incarnation {
                 boot: "0f0e0d0c-0b0a-0908-0706-050403020100".to_owned(),
                 namespace: self.namespace,
+                cookie: None,
             },
         }
     }

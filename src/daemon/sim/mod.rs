@@ -80,6 +80,7 @@ impl Sim {
         let incarnation = Incarnation {
             boot: "this one".to_owned(),
             namespace: (0, 1),
+            cookie: None,
         };
         let settings = keeper::read(&store).unwrap();
         let board = Arc::new(Board::default());
