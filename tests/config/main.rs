@@ -10,6 +10,7 @@
 
 mod examples;
 mod golden;
+mod health;
 mod noise;
 mod round_trip;
 mod schema;
