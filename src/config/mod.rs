@@ -1,7 +1,7 @@
 //! The service file: decoded with places, verified, exported; its schema and its diagnostics.
 //!
 //! ```text
-//! TOML ─┐                                             ┌─► Desired
+//! TOML ─┐                                             ┌─► Desired, Watch
 //!       ├─► one tree with places ─► declaration ─► verify
 //! JSON ─┘   variables put in        (decode)          └─► diagnostics ─► text, JSON
 //!

@@ -41,7 +41,7 @@ pub(super) const SCHEDULERS: &[Word] = &[
     word("rr", "Round robin: each server in turn."),
     word("wrr", "Weighted round robin."),
     word("lc", "Least connections."),
-    word("wlc", "Least connections for the weight; the default.").alias(&["leastconn"]),
+    word("wlc", "Least connections for the weight.").alias(&["leastconn"]),
     word(
         "fo",
         "Fail-over: the available server of the highest weight.",
@@ -95,7 +95,7 @@ pub(super) const FORWARD: &[Word] = &[
     .alias(&["masq", "masquerade", "masquerading", "snat", "dnat"]),
     word(
         "dr",
-        "Direct routing: the packet goes to the server's link address as it is; the default.",
+        "Direct routing: the packet goes to the server's link address as it is.",
     )
     .alias(&["gate", "gatewaying", "route", "direct"]),
     word(
@@ -118,7 +118,7 @@ pub(super) const FORWARD: &[Word] = &[
 
 /// Tunnel types.
 pub(super) const TUNNELS: &[Word] = &[
-    word("ipip", "IP in IP; the default."),
+    word("ipip", "IP in IP."),
     word("gue", "Generic UDP encapsulation; needs a `port`."),
     word("gre", "Generic routing encapsulation."),
 ];
@@ -130,7 +130,7 @@ pub(super) const ENGINES: &[Word] = &[word("sip", "Sticks by the Call-ID of SIP 
 pub(super) const FOREIGN: &[Word] = &[
     word(
         "keep",
-        "Report services that are not the file's, and leave them alone; the default.",
+        "Report services that are not the file's, and leave them alone.",
     )
     .alias(&["ignore", "report"]),
     word("remove", "Delete them.").alias(&["delete"]),
@@ -138,11 +138,7 @@ pub(super) const FOREIGN: &[Word] = &[
 
 /// What to do about drift.
 pub(super) const DRIFT: &[Word] = &[
-    word(
-        "repair",
-        "Set right what somebody else changed; the default.",
-    )
-    .alias(&["fix"]),
+    word("repair", "Set right what somebody else changed.").alias(&["fix"]),
     word("report", "Say so, and leave it.").alias(&["ignore", "keep"]),
 ];
 

@@ -107,18 +107,20 @@ section!(
             "foreign",
             words(words::FOREIGN),
             "About services that director neither made nor adopted."
-        ),
+        )
+        .default("keep"),
         key(
             "drift",
             words(words::DRIFT),
             "About changes that somebody else makes to declared services."
-        ),
+        )
+        .default("repair"),
         key(
             "max_removed",
             patterned("50%", r"^[0-9]+%$|\$"),
-            "The largest share of a service's servers that one plan may take away without `--force`; \
-         50% by default."
-        ),
+            "The largest share of a service's servers that one plan may take away without `--force`."
+        )
+        .default("50%"),
     ]
 );
 
@@ -170,23 +172,17 @@ section!(
         key(
             "id",
             whole(0, 255),
-            "The group of directors it belongs to; 0 by default. A backup with id 0 listens to every master."
-        ),
+            "The group of directors it belongs to. A backup with id 0 listens to every master."
+        )
+        .default(0),
         key(
             "max_length",
             whole(0, 65507),
-            "Longest payload of a sync message in bytes; 0, the default, takes it from the interface's MTU."
-        ),
-        key(
-            "group",
-            text("224.0.0.81"),
-            "The multicast group; 224.0.0.81 by default."
-        ),
-        key("port", whole(1, 65535), "The UDP port; 8848 by default."),
-        key(
-            "ttl",
-            whole(1, 255),
-            "The multicasts' time to live; 1 by default."
-        ),
+            "Longest payload of a sync message in bytes; 0 takes it from the interface's MTU."
+        )
+        .default(0),
+        key("group", text("224.0.0.81"), "The multicast group.").default("224.0.0.81"),
+        key("port", whole(1, 65535), "The UDP port.").default(8848),
+        key("ttl", whole(1, 255), "The multicasts' time to live.").default(1),
     ]
 );

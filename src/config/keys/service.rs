@@ -17,13 +17,15 @@ fn inherited() -> Vec<Key> {
                 open_words(words::SCHEDULERS),
                 Shape::Table(&SCHEDULER),
             ]),
-            "How a server is chosen for a new connection; wlc by default.",
-        ),
+            "How a server is chosen for a new connection.",
+        )
+        .default("wlc"),
         key(
             "forward",
             words(words::FORWARD),
-            "How packets reach the servers; dr by default.",
-        ),
+            "How packets reach the servers.",
+        )
+        .default("dr"),
         key(
             "tunnel",
             Shape::Table(&TUNNEL),
@@ -32,13 +34,15 @@ fn inherited() -> Vec<Key> {
         key(
             "persistence",
             Shape::Either(vec![time(), Shape::Off, Shape::Table(&PERSISTENCE)]),
-            "How long a client stays with its server after its last connection; `false` for not at all, the default.",
-        ),
+            "How long a client stays with its server after its last connection; `false` for not at all.",
+        )
+        .default(false),
         key(
             "drain",
             time(),
-            "How long a server that leaves keeps its connections; 30s by default, \"0s\" to cut them.",
-        ),
+            "How long a server that leaves keeps its connections; \"0s\" to cut them.",
+        )
+        .default("30s"),
     ];
     keys.extend(health::inherited());
     keys
@@ -92,13 +96,15 @@ section!(
                 "one_packet",
                 Shape::Bool,
                 "Each UDP datagram is scheduled alone.",
-            ),
+            )
+            .default(false),
             key(
                 "as_is",
                 Shape::Bool,
                 "The service is described as it stands in a kernel: what the \
             kernel holds, odd as it may be, is a warning and no mistake.",
-            ),
+            )
+            .default(false),
         ];
         keys.extend(inherited());
         keys
@@ -128,13 +134,15 @@ section!(
         key(
             "weight",
             whole(0, INT_MAX),
-            "Its share of the clients; 1 by default, 0 for no new ones."
-        ),
+            "Its share of the clients; 0 for no new ones."
+        )
+        .default(1),
         key(
             "max_connections",
             Shape::Either(vec![whole(0, U32_MAX), Shape::Table(&MAX_CONNECTIONS)]),
-            "With more connections than that it gets no new ones; 0, the default, for no limit."
-        ),
+            "With more connections than that it gets no new ones; 0 for no limit."
+        )
+        .default(0),
         key(
             "forward",
             words(words::FORWARD),
@@ -174,8 +182,9 @@ section!(
         key(
             "lower",
             whole(0, U32_MAX),
-            "Below this it gets new ones again; 0, the default, for three quarters of the upper one."
-        ),
+            "Below this it gets new ones again; 0 for three quarters of the upper one."
+        )
+        .default(0),
     ]
 );
 
@@ -198,11 +207,7 @@ section!(
     "`persistence`",
     "How long, and by what, a client stays with its server.",
     [
-        key(
-            "timeout",
-            time(),
-            "For so long after its last connection; 6m by default."
-        ),
+        key("timeout", time(), "For so long after its last connection.").default("6m"),
         key(
             "mask",
             Shape::Either(vec![text("255.255.255.0"), whole(0, 32)]),
@@ -231,11 +236,7 @@ section!(
     "`tunnel`",
     "How packets are wrapped.",
     [
-        key(
-            "type",
-            open_words(words::TUNNELS),
-            "The encapsulation; ipip by default."
-        ),
+        key("type", open_words(words::TUNNELS), "The encapsulation.").default("ipip"),
         key(
             "port",
             whole(0, 65535),
@@ -250,8 +251,9 @@ section!(
                     open: false
                 }
             ]),
-            "Whether the outer packet of GUE and GRE carries a checksum; false by default."
-        ),
+            "Whether the outer packet of GUE and GRE carries a checksum."
+        )
+        .default(false),
         key(
             "flags",
             whole(0, 65535),
