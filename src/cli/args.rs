@@ -1,11 +1,19 @@
 //! The command line. Texts for `--help`, the man pages and the completions are all made from it.
 
+mod operator;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use anyhow::bail;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use ipvs::ServiceKey;
+
+pub(crate) use operator::{
+    Disable, Drain, Enable, Events, Reload, ServerOf, Status, Undrain, Weight, Weighting, Why,
+};
 
 /// Declares what Linux's layer-4 load balancer (IPVS) does, and makes it so.
 #[derive(Debug, Parser)]
@@ -32,13 +40,14 @@ pub struct Args {
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) netns: Option<String>,
 
-    /// The control socket of a running director; by default one for each network namespace, in
-    /// /run/director.
+    /// The control socket of the director that runs. [default: /run/director/control.sock, and
+    /// /run/director/netns-NAME.sock with --netns NAME]
     #[arg(
         long,
         global = true,
         value_name = "PATH",
         env = "DIRECTOR_SOCKET",
+        hide_env_values = true,
         value_hint = ValueHint::FilePath
     )]
     pub(crate) socket: Option<PathBuf>,
@@ -52,14 +61,23 @@ pub struct Args {
 }
 
 impl Args {
-    /// Where the control socket is.
-    pub(crate) fn socket(&self) -> PathBuf {
-        let default = || {
-            let name = self.netns.as_deref().unwrap_or("control");
-            Path::new("/run/director").join(format!("{name}.sock"))
-        };
-        self.socket.clone().unwrap_or_else(default)
+    /// The control socket.
+    pub(crate) fn socket(&self) -> anyhow::Result<PathBuf> {
+        let run = Path::new("/run/director");
+        Ok(match (&self.socket, &self.netns) {
+            (Some(path), _) => path.clone(),
+            (None, None) => run.join("control.sock"),
+            (None, Some(name)) => run.join(format!("netns-{}.sock", netns(name)?)),
+        })
     }
+}
+
+/// A name that is one of a file in a directory.
+fn netns(name: &str) -> anyhow::Result<&str> {
+    if name.is_empty() || name.contains('/') || name == "." || name == ".." {
+        bail!("`{name}` is not the name of a network namespace");
+    }
+    Ok(name)
 }
 
 /// When to use colours.
@@ -90,6 +108,14 @@ pub(crate) enum Verb {
     Flush(Flush),
     Adopt(Adopt),
     Disown(Disown),
+    Status(Status),
+    Events(Events),
+    Drain(Drain),
+    Undrain(Undrain),
+    Weight(Weight),
+    Disable(Disable),
+    Enable(Enable),
+    Reload(Reload),
     /// Print the JSON Schema of the service file.
     ///
     /// A file that names it gets completion in an editor: `#:schema ./director.schema.json` as

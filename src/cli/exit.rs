@@ -11,6 +11,10 @@ pub(crate) enum Exit {
     Failed,
     /// 2: `plan` found changes.
     Changes,
+    /// 3: what was waited for did not come in time.
+    TooLate,
+    /// 4: no director runs here.
+    NotRunning,
 }
 
 impl From<Exit> for ExitCode {
@@ -19,6 +23,8 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::Changes => 2,
+            Exit::TooLate => 3,
+            Exit::NotRunning => 4,
         })
     }
 }

@@ -15,9 +15,11 @@ mod args;
 mod check;
 mod completions;
 mod confirm;
+mod events;
 mod exit;
 mod export;
 mod flush;
+mod hand;
 mod ipvsadm;
 mod load;
 mod machine;
@@ -29,7 +31,10 @@ mod progress;
 mod run;
 mod schema;
 mod session;
+mod status;
 mod syslog;
+mod waiting;
+mod words;
 
 use std::process::ExitCode;
 
@@ -38,6 +43,8 @@ use clap::Parser;
 pub use args::Args;
 use args::Verb;
 use exit::Exit;
+
+use crate::http::ClientError;
 
 /// Runs the program and says how it ended.
 #[must_use]
@@ -55,7 +62,10 @@ pub fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => {
             output::say!("director: {error:#}");
-            Exit::Failed.into()
+            match error.downcast_ref() {
+                Some(ClientError::NotRunning { .. }) => Exit::NotRunning.into(),
+                _ => Exit::Failed.into(),
+            }
         }
     }
 }
@@ -72,6 +82,14 @@ fn run(args: &Args) -> anyhow::Result<Exit> {
         Verb::Flush(verb) => flush::run(args, verb),
         Verb::Adopt(verb) => adopt::adopt(args, verb),
         Verb::Disown(verb) => adopt::disown(args, verb),
+        Verb::Status(verb) => status::run(args, verb),
+        Verb::Events(verb) => events::run(args, verb),
+        Verb::Drain(verb) => hand::drain(args, verb),
+        Verb::Undrain(verb) => hand::undrain(args, verb),
+        Verb::Weight(verb) => hand::weight(args, verb),
+        Verb::Disable(verb) => hand::disable(args, verb),
+        Verb::Enable(verb) => hand::enable(args, verb),
+        Verb::Reload(verb) => hand::reload(args, verb),
         Verb::Schema => schema::run(),
         Verb::Completions(verb) => completions::run(verb),
         Verb::Man(verb) => man::run(verb),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::ops::ControlFlow;
 
 use crate::plan::Style;
 
@@ -31,13 +32,19 @@ fn colour(args: &Args, terminal: bool) -> bool {
 /// Writes data to stdout, and makes sure that it arrived. That nobody reads any more (`| head`) is
 /// no error, and changes nothing about what else is to be done.
 pub(crate) fn print(text: &str) -> io::Result<()> {
+    stream(text).map(|_| ())
+}
+
+/// The same for output without an end: says whether anybody still reads it.
+pub(crate) fn stream(text: &str) -> io::Result<ControlFlow<()>> {
     let mut stdout = io::stdout().lock();
     let written = stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush());
     match written {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
+        Ok(()) => Ok(ControlFlow::Continue(())),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
+        Err(error) => Err(error),
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Args, verb: &Run) -> anyhow::Result<Exit> {
         },
         store,
         incarnation,
-        socket: args.socket(),
+        socket: args.socket()?,
     })?;
     Ok(Exit::Done)
 }

@@ -13,9 +13,11 @@
 //! - **The core never waits** for anything but the kernel's answer to one small request.
 //! - **The snapshot** is all that `status`, metrics and pages read.
 
+pub mod commands;
 mod core;
 mod keeper;
 mod link;
+pub mod log;
 pub mod operator;
 mod outside;
 mod overlay;
@@ -23,6 +25,7 @@ pub mod run;
 mod server;
 mod service;
 pub mod snapshot;
+pub mod systemd;
 mod tables;
 mod targets;
 mod watch_file;

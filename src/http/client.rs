@@ -1,5 +1,6 @@
 //! The command line's side of the control socket.
 
+use std::fmt::Write;
 use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
@@ -253,6 +254,30 @@ impl Client {
     }
 }
 
+/// A query string of these parameters, with its question mark; empty if there are none.
+#[must_use]
+pub fn query(parameters: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    for (key, value) in parameters {
+        text.push(if text.is_empty() { '?' } else { '&' });
+        text.push_str(key);
+        text.push('=');
+        for byte in value.bytes() {
+            match byte {
+                // Unreserved: RFC 3986, section 2.3.
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                    text.push(char::from(byte));
+                }
+                // Writing to a String does not fail.
+                _ => {
+                    let _ = write!(text, "%{byte:02X}");
+                }
+            }
+        }
+    }
+    text
+}
+
 fn version_of(response: &Response<Incoming>) -> Option<String> {
     let version = response.headers().get(VERSION_HEADER)?.to_str().ok()?;
     Some(version.to_owned())
@@ -281,5 +306,19 @@ fn who_may(socket: &Path) -> String {
             format!("root and members of the group `{}`", group.name)
         }
         _ => "root".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn query_strings_keep_what_they_are_given() {
+        assert_eq!(query(&[]), "");
+        assert_eq!(
+            query(&[("service", "tcp://[::1]:80"), ("service", "a&b=\u{e4}")]),
+            "?service=tcp%3A%2F%2F%5B%3A%3A1%5D%3A80&service=a%26b%3D%C3%A4"
+        );
     }
 }

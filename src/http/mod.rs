@@ -34,6 +34,6 @@ mod stall;
 mod stats;
 mod stream;
 
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, query};
 pub use director::{Director, Identity, Reply};
 pub use server::{Options, Server, serve};

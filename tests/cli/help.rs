@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use super::{command, director};
 
-const VERBS: [&str; 11] = [
+const VERBS: [&str; 20] = [
     "check",
     "plan",
     "apply",
@@ -15,6 +15,15 @@ const VERBS: [&str; 11] = [
     "flush",
     "adopt",
     "disown",
+    "run",
+    "status",
+    "events",
+    "drain",
+    "undrain",
+    "weight",
+    "disable",
+    "enable",
+    "reload",
     "schema",
     "completions",
     "man",
@@ -38,7 +47,7 @@ fn help_names_every_verb_and_each_verb_has_an_example() {
             "{verb}: {}",
             own.stdout
         );
-        for global in ["--state-dir", "--netns", "--color"] {
+        for global in ["--state-dir", "--netns", "--socket", "--color"] {
             assert!(own.stdout.contains(global), "{verb} {global}");
         }
     }
@@ -84,6 +93,13 @@ fn what_is_typed_wrong_is_an_error_and_no_change() {
         ("adopt", "SERVICE"),
         ("adopt tcp://192.0.2.1", "tcp://192.0.2.1"),
         ("adopt --all tcp://192.0.2.1:80", "cannot be used with"),
+        ("drain web", "<SERVER>"),
+        ("drain web app1 --timeout 5m", "--wait"),
+        ("drain web app1 --for ever", "30m"),
+        ("weight web app1 heavy", "declared"),
+        ("status --watch=often", "90s"),
+        ("status --stats --rate", "cannot be used with"),
+        ("events --from 1 --last 2", "cannot be used with"),
         ("completions tcsh", "bash"),
         ("--color sometimes schema", "never"),
     ] {

@@ -62,6 +62,7 @@ fn command<A: AsRef<OsStr>>(args: &[A]) -> Command {
         .args(args)
         .env_remove("NO_COLOR")
         .env_remove("DIRECTOR_STATE_DIR")
+        .env_remove("DIRECTOR_SOCKET")
         .stdin(Stdio::null());
     command
 }

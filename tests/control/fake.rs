@@ -205,7 +205,7 @@ pub(crate) fn snapshot() -> Snapshot {
         by: "root (alice)".to_owned(),
         reason: Some("kernel update".to_owned()),
         at: at(NOON - 600),
-        until: Some(at(NOON + 6600)),
+        until: Some(at(NOON + 6630)),
     });
     let mut heavy = status(11, ServerState::Up, Some(40), "2 checks passed");
     heavy.weight = Some(Setting {
@@ -276,6 +276,7 @@ pub(crate) fn snapshot() -> Snapshot {
     Snapshot {
         revision: 42,
         file: "/etc/director/services.toml".into(),
+        marks: MarkRange::DEFAULT,
         started: Some(at(NOON - 90_000)),
         loaded: Some(at(NOON - 7300)),
         rejected: None,
@@ -346,4 +347,32 @@ pub(crate) fn table() -> Table {
             service(ServiceKey::fwmark(Family::V4, private), &[14]),
         ],
     }
+}
+
+/// The same picture some seconds later: all its times are moved.
+pub(crate) fn moved(mut picture: Snapshot, seconds: u64) -> Snapshot {
+    let later = |time: SystemTime| time + Duration::from_secs(seconds);
+    let shift = |time: &mut Option<SystemTime>| *time = time.map(later);
+    shift(&mut picture.started);
+    shift(&mut picture.loaded);
+    shift(&mut picture.reconciled);
+    for setting in picture.disabled.values_mut() {
+        setting.at = later(setting.at);
+        shift(&mut setting.until);
+    }
+    for service in picture.services.values_mut() {
+        for server in &mut Arc::make_mut(service).servers {
+            server.since = later(server.since);
+            shift(&mut server.until);
+            if let Some(set) = &mut server.drain {
+                set.at = later(set.at);
+                shift(&mut set.until);
+            }
+            if let Some(set) = &mut server.weight {
+                set.at = later(set.at);
+                shift(&mut set.until);
+            }
+        }
+    }
+    picture
 }

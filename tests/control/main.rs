@@ -10,3 +10,4 @@ mod fake;
 mod limits;
 mod raw;
 mod routes;
+mod verbs;

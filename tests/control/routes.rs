@@ -57,7 +57,7 @@ fn status_is_the_whole_picture() {
         "weight": 0, "declared_weight": 10, "reason": "drained by the operator",
         "since": NOON - 3661, "until": null,
         "drain": { "by": "root (alice)", "reason": "kernel update", "at": NOON - 600,
-                   "until": NOON + 6600 },
+                   "until": NOON + 6630 },
         "weight_set": null,
         "checks": [{ "kind": "tcp", "passed": true, "text": "connected", "at": NOON - 1,
                      "took_ms": 3, "streak": 4, "successes": 1200, "failures": 7,

@@ -1,0 +1,236 @@
+//! The verbs that talk to a director that runs.
+
+use std::time::Duration;
+
+use clap::Args as ClapArgs;
+
+use super::{TextOrJson, time};
+
+/// Show how the services and servers are.
+///
+/// Exit code: 0 shown, 1 error, 4 no director runs here.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  director status\n  director status web --watch\n  director status --rate --watch=1s\n  director status --format json | jq '.services[].servers[] | select(.state == \"down\")'"
+)]
+pub(crate) struct Status {
+    /// Only these: a name in the file, or a listen address such as `tcp://192.0.2.10:80`.
+    #[arg(value_name = "SERVICE")]
+    pub(crate) services: Vec<String>,
+    /// The kernel's counters instead: connections, packets, bytes.
+    #[arg(long)]
+    pub(crate) stats: bool,
+    /// The kernel's rates instead: the same, a second.
+    #[arg(long, conflicts_with = "stats")]
+    pub(crate) rate: bool,
+    /// Again and again, until Ctrl-C.
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = time,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "2s"
+    )]
+    pub(crate) watch: Option<Duration>,
+    /// The form: tables, or the interface's JSON.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub(crate) format: TextOrJson,
+}
+
+/// Which server of which service.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ServerOf {
+    /// The service: its name in the file (then all its listen addresses), or one listen address.
+    #[arg(value_name = "SERVICE")]
+    pub(crate) service: String,
+    /// The server: its name in the file, its address, or its address and port.
+    #[arg(value_name = "SERVER")]
+    pub(crate) server: String,
+}
+
+/// Why, and for how long.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Why {
+    /// Why; `director status` shows it.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// It ends by itself after that time, such as `30m`, `2h`, `7d`.
+    #[arg(long = "for", value_name = "TIME", value_parser = days)]
+    pub(crate) time: Option<Duration>,
+}
+
+/// Give a server no new clients. It keeps those it has.
+///
+/// It outlives restarts, until `director undrain`.
+///
+/// Exit code: 0 done, 1 error, 3 with --wait: there are connections left, 4 no director runs here.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  director drain web app2 --reason 'kernel update' --for 2h\n  director drain tcp://192.0.2.10:80 10.0.0.12 --wait --timeout 10m && reboot-it"
+)]
+pub(crate) struct Drain {
+    #[command(flatten)]
+    pub(crate) of: ServerOf,
+    #[command(flatten)]
+    pub(crate) why: Why,
+    /// Wait until its connections are gone.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Wait no longer than that; the drain goes on.
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = time,
+        default_value = "1h",
+        requires = "wait"
+    )]
+    pub(crate) timeout: Duration,
+}
+
+/// Give a drained server new clients again.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  director undrain web app2")]
+pub(crate) struct Undrain {
+    #[command(flatten)]
+    pub(crate) of: ServerOf,
+}
+
+/// Give a server another weight than the file declares.
+///
+/// It outlives restarts, until it is set to `declared`.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  director weight web app2 20 --reason 'small machine' --for 7d\n  director weight web app2 declared"
+)]
+pub(crate) struct Weight {
+    #[command(flatten)]
+    pub(crate) of: ServerOf,
+    /// 0 to 2147483647, or `declared` for that of the file again.
+    #[arg(value_name = "WEIGHT", value_parser = weight)]
+    pub(crate) weight: Weighting,
+    #[command(flatten)]
+    pub(crate) why: Why,
+}
+
+/// Take a machine out of every service, for maintenance.
+///
+/// It outlives restarts, until `director enable`.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  director disable 10.0.0.12 --reason 'new disks'\n  director disable app2 --for 2h"
+)]
+pub(crate) struct Disable {
+    /// Its address, or its name in the file.
+    #[arg(value_name = "SERVER")]
+    pub(crate) server: String,
+    #[command(flatten)]
+    pub(crate) why: Why,
+}
+
+/// End a machine's maintenance.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  director enable 10.0.0.12")]
+pub(crate) struct Enable {
+    /// Its address, or its name in the file.
+    #[arg(value_name = "SERVER")]
+    pub(crate) server: String,
+}
+
+/// Have the director read its service file again.
+///
+/// If the file has mistakes, the old one stays in force.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  director reload\n  director check /etc/director/services.toml && director reload"
+)]
+pub(crate) struct Reload {
+    /// Even if it takes away more of a service than the policy allows.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// Show what happened: servers up and down, drift, reloads, operators.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  director events\n  director events --follow\n  director events --follow --format json | jq 'select(.kind == \"server-down\")'"
+)]
+pub(crate) struct Events {
+    /// Go on with what happens, until Ctrl-C.
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Begin with the event of that number.
+    #[arg(long, value_name = "NUMBER", conflicts_with = "last")]
+    pub(crate) from: Option<u64>,
+    /// Begin with so many that have been; all that are kept without it, 10 with --follow.
+    #[arg(long, short = 'n', value_name = "COUNT")]
+    pub(crate) last: Option<u64>,
+    /// The form: lines for people, or the interface's JSON lines.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub(crate) format: TextOrJson,
+}
+
+/// A weight to set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Weighting {
+    /// That of the file.
+    Declared,
+    /// Another.
+    Set(ipvs::Weight),
+}
+
+fn weight(text: &str) -> Result<Weighting, String> {
+    if text == "declared" {
+        return Ok(Weighting::Declared);
+    }
+    let number = text.parse::<u32>().ok().and_then(ipvs::Weight::new);
+    number
+        .map(Weighting::Set)
+        .ok_or_else(|| "a weight is 0 to 2147483647, or `declared`".to_owned())
+}
+
+/// A time such as `90s`, `30m`, `2h`, `7d`: whole seconds, at most ten years.
+fn days(text: &str) -> Result<Duration, String> {
+    let wrong = || "a time is written as 90s, 30m, 2h or 7d, and is at most 3650d".to_owned();
+    let digits = text
+        .find(|letter: char| !letter.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    number
+        .checked_mul(unit)
+        .filter(|seconds| (1..=3650 * 86_400).contains(seconds))
+        .map(Duration::from_secs)
+        .ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_settings() {
+        assert_eq!(days("7d"), Ok(Duration::from_secs(604_800)));
+        assert_eq!(days("90s"), Ok(Duration::from_secs(90)));
+        for wrong in ["", "0s", "5", "2w", "-1h", "3651d", "18446744073709551615d"] {
+            assert!(days(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn weights() {
+        assert_eq!(weight("declared"), Ok(Weighting::Declared));
+        assert_eq!(weight("0"), Ok(Weighting::Set(ipvs::Weight::ZERO)));
+        assert_eq!(weight("2147483647"), Ok(Weighting::Set(ipvs::Weight::MAX)));
+        for wrong in ["", "-1", "2147483648", "default", "1.5"] {
+            assert!(weight(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! `director events`.
+
+use std::io;
+use std::ops::ControlFlow;
+
+use super::args::{Args, Events, TextOrJson};
+use super::exit::Exit;
+use super::output::{say, stream};
+use super::words::{calendar, printable};
+use crate::http::api::{Event, Line};
+use crate::http::{Client, query};
+
+/// So many that have been are shown before those that come.
+const BEFORE: u64 = 10;
+
+pub(crate) fn run(args: &Args, verb: &Events) -> anyhow::Result<Exit> {
+    let last = match (verb.from, verb.last) {
+        (None, None) if verb.follow => Some(BEFORE),
+        (_, last) => last,
+    };
+    let (from, last) = (verb.from.map(text), last.map(text));
+    let mut parameters = Vec::new();
+    parameters.extend(from.as_deref().map(|from| ("from", from)));
+    parameters.extend(last.as_deref().map(|last| ("last", last)));
+    if verb.follow {
+        parameters.push(("follow", "true"));
+    }
+    let client = Client::new(&args.socket()?)?;
+    let mut trouble = None;
+    client.lines(&format!("/v1/events{}", query(&parameters)), |line| {
+        show(&line, verb.format).unwrap_or_else(|error| {
+            trouble = Some(error);
+            ControlFlow::Break(())
+        })
+    })?;
+    match trouble {
+        Some(error) => Err(error.into()),
+        None => Ok(Exit::Done),
+    }
+}
+
+fn text(number: u64) -> String {
+    number.to_string()
+}
+
+fn show(line: &Line, format: TextOrJson) -> io::Result<ControlFlow<()>> {
+    match (line, format) {
+        (Line::Event(event), TextOrJson::Text) => stream(&for_people(event)),
+        (Line::Event(event), TextOrJson::Json) => {
+            stream(&format!("{}\n", serde_json::to_string(event)?))
+        }
+        (Line::Missed { missed, .. }, _) => {
+            say!("director: {missed} events are no longer kept");
+            Ok(ControlFlow::Continue(()))
+        }
+        (Line::Next { .. }, _) => Ok(ControlFlow::Continue(())),
+    }
+}
+
+/// `2026-11-21 12:00:00Z  server-down  web tcp://192.0.2.10:80 10.0.0.14:80  connection refused`.
+fn for_people(event: &Event) -> String {
+    let mut of = Vec::new();
+    of.extend(event.service.as_deref().map(printable));
+    of.extend(event.listen.map(|listen| listen.to_string()));
+    of.extend(event.server.map(|server| server.to_string()));
+    let time = calendar(event.at_ms / 1000);
+    let head = format!("{time}  {:<12}", event.kind);
+    let parts = [head, of.join(" "), printable(&event.text)];
+    let parts = parts.iter().filter(|part| !part.is_empty());
+    parts.map(String::as_str).collect::<Vec<_>>().join("  ") + "\n"
+}

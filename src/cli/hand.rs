@@ -1,0 +1,100 @@
+//! `director drain`, `undrain`, `weight`, `disable`, `enable`, `reload`: requests to the director
+//! that runs.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::args::{Args, Disable, Drain, Enable, Reload, Undrain, Weight, Weighting, Why};
+use super::exit::Exit;
+use super::output::print;
+use super::waiting;
+use crate::http::Client;
+use crate::http::api::{HostBody, ReloadBody, ServerBody, WeightBody};
+
+pub(crate) fn drain(args: &Args, verb: &Drain) -> anyhow::Result<Exit> {
+    let client = Client::new(&args.socket()?)?;
+    let body = ServerBody {
+        service: verb.of.service.clone(),
+        server: verb.of.server.clone(),
+        reason: verb.why.reason.clone(),
+        for_seconds: seconds(&verb.why),
+        on_behalf_of: on_behalf_of(),
+    };
+    ask(&client, "/v1/drain", &body)?;
+    if verb.wait {
+        return waiting::for_connections(&client, &verb.of, verb.timeout);
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) fn undrain(args: &Args, verb: &Undrain) -> anyhow::Result<Exit> {
+    let body = ServerBody {
+        service: verb.of.service.clone(),
+        server: verb.of.server.clone(),
+        reason: None,
+        for_seconds: None,
+        on_behalf_of: on_behalf_of(),
+    };
+    ask(&Client::new(&args.socket()?)?, "/v1/undrain", &body)
+}
+
+pub(crate) fn weight(args: &Args, verb: &Weight) -> anyhow::Result<Exit> {
+    let body = WeightBody {
+        service: verb.of.service.clone(),
+        server: verb.of.server.clone(),
+        weight: match verb.weight {
+            Weighting::Declared => None,
+            Weighting::Set(weight) => Some(weight.get()),
+        },
+        reason: verb.why.reason.clone(),
+        for_seconds: seconds(&verb.why),
+        on_behalf_of: on_behalf_of(),
+    };
+    ask(&Client::new(&args.socket()?)?, "/v1/weight", &body)
+}
+
+pub(crate) fn disable(args: &Args, verb: &Disable) -> anyhow::Result<Exit> {
+    let body = HostBody {
+        server: verb.server.clone(),
+        reason: verb.why.reason.clone(),
+        for_seconds: seconds(&verb.why),
+        on_behalf_of: on_behalf_of(),
+    };
+    ask(&Client::new(&args.socket()?)?, "/v1/disable", &body)
+}
+
+pub(crate) fn enable(args: &Args, verb: &Enable) -> anyhow::Result<Exit> {
+    let body = HostBody {
+        server: verb.server.clone(),
+        reason: None,
+        for_seconds: None,
+        on_behalf_of: on_behalf_of(),
+    };
+    ask(&Client::new(&args.socket()?)?, "/v1/enable", &body)
+}
+
+pub(crate) fn reload(args: &Args, verb: &Reload) -> anyhow::Result<Exit> {
+    let body = ReloadBody { force: verb.force };
+    ask(&Client::new(&args.socket()?)?, "/v1/reload", &body)
+}
+
+fn ask(client: &Client, path: &str, body: &impl Serialize) -> anyhow::Result<Exit> {
+    let answer = client.post(path, body)?;
+    for done in answer.done {
+        print(&format!("{done}\n"))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn seconds(why: &Why) -> Option<u64> {
+    why.time.as_ref().map(Duration::as_secs)
+}
+
+/// Who became root to do this. The director knows for sure that it is root who asks, and keeps the
+/// two apart.
+fn on_behalf_of() -> Option<String> {
+    let user = std::env::var("SUDO_USER").ok()?;
+    let named = !user.is_empty() && user.len() <= 64 && !user.chars().any(char::is_control);
+    (nix::unistd::geteuid().is_root() && named).then_some(user)
+}

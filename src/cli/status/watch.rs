@@ -1,0 +1,136 @@
+//! `status --watch`: the same picture again and again. On a terminal it is drawn in place, on the
+//! other screen, and what was there before comes back at the end.
+
+use std::io::{self, IsTerminal};
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use tokio::runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::super::args::TextOrJson;
+use super::super::output::stream;
+use crate::http::ClientError;
+
+/// The shortest time between two pictures.
+const SHORTEST: Duration = Duration::from_millis(100);
+
+/// Shows it until a signal comes, or nobody reads it any more.
+pub(super) fn run(
+    pace: Duration,
+    format: TextOrJson,
+    mut picture: impl FnMut() -> Result<String, ClientError>,
+) -> anyhow::Result<()> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    // Before the terminal is changed: from now on a signal is heard, and not the end.
+    let mut signals = runtime.block_on(async { Signals::new() })?;
+    let screen = io::stdout().is_terminal() && format == TextOrJson::Text;
+    // Where there is no director to begin with, it is said as it always is.
+    let mut shown: Result<String, ClientError> = Ok(picture()?);
+    let _screen = screen.then(Screen::enter).transpose()?;
+    loop {
+        let text = match shown {
+            Ok(text) => text,
+            // It may come back.
+            Err(error) if screen => format!("director: {error}\n"),
+            Err(error) => return Err(error.into()),
+        };
+        let text = if screen {
+            in_place(&text, height())
+        } else {
+            text
+        };
+        if stream(&text)?.is_break() || runtime.block_on(signals.within(pace.max(SHORTEST))) {
+            return Ok(());
+        }
+        shown = picture();
+    }
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Whether one comes within that time, or has come.
+    async fn within(&mut self, time: Duration) -> bool {
+        tokio::select! {
+            _ = self.interrupt.recv() => true,
+            _ = self.terminate.recv() => true,
+            _ = self.hangup.recv() => true,
+            () = tokio::time::sleep(time) => false,
+        }
+    }
+}
+
+/// The other screen of the terminal, without a cursor, long lines cut; left when this is dropped.
+struct Screen;
+
+impl Screen {
+    fn enter() -> io::Result<Self> {
+        let _: ControlFlow<()> = stream("\x1b[?1049h\x1b[?25l\x1b[?7l")?;
+        Ok(Self)
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let _ = stream("\x1b[?7h\x1b[?25h\x1b[?1049l");
+    }
+}
+
+/// The picture over the last one, without a flicker: each line is drawn and its rest wiped, and
+/// below the last one all is wiped. What does not fit is counted.
+fn in_place(text: &str, height: usize) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    let fitting = if lines.len() <= height {
+        lines.len()
+    } else {
+        height.saturating_sub(1)
+    };
+    let mut drawn = "\x1b[H".to_owned();
+    for (index, line) in lines.iter().take(fitting).enumerate() {
+        if index > 0 {
+            drawn.push_str("\r\n");
+        }
+        drawn.push_str(line);
+        drawn.push_str("\x1b[K");
+    }
+    if fitting < lines.len() {
+        let rest = lines.len() - fitting;
+        drawn.push_str(&format!("\r\n... {rest} more lines\x1b[K"));
+    }
+    drawn.push_str("\x1b[J");
+    drawn
+}
+
+/// The terminal's height, in lines.
+fn height() -> usize {
+    terminal_size::terminal_size().map_or(usize::MAX, |(_, height)| usize::from(height.0).max(2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_is_drawn_over_the_last_one_and_fits() {
+        assert_eq!(in_place("a\nb\n", 2), "\x1b[Ha\x1b[K\r\nb\x1b[K\x1b[J");
+        assert_eq!(
+            in_place("a\nb\nc\n", 2),
+            "\x1b[Ha\x1b[K\r\n... 2 more lines\x1b[K\x1b[J"
+        );
+    }
+}

@@ -1,0 +1,162 @@
+//! What systemd is told: ready, reloading, stopping, alive (`sd_notify(3)`). Without systemd it is
+//! told to nobody.
+//!
+//! The watchdog is fed by whoever calls [`Systemd::alive`], the core's own loop: a core that is
+//! stuck is started anew, which a timer on another thread would hide.
+
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+
+use crate::state::BootTime;
+
+/// How messages are sent.
+type Send = fn(&[NotifyState<'_>]);
+
+/// The service manager.
+#[derive(Debug)]
+pub struct Systemd {
+    /// How often it has to hear that the core lives; `None` if it does not ask.
+    pace: Option<Duration>,
+    fed: Option<BootTime>,
+    status: String,
+    send: Send,
+}
+
+impl Systemd {
+    /// The one that started this process, if one did.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with(sd_notify::watchdog_enabled(), send)
+    }
+
+    fn with(watchdog: Option<Duration>, send: Send) -> Self {
+        Self {
+            // Twice as often as the least that `sd_watchdog_enabled(3)` recommends.
+            pace: watchdog.map(|time| time / 4),
+            fed: None,
+            status: String::new(),
+            send,
+        }
+    }
+
+    /// How often [`Systemd::alive`] has to be called at least; `None` if never.
+    #[must_use]
+    pub const fn pace(&self) -> Option<Duration> {
+        self.pace
+    }
+
+    /// It runs, for the first time or again after a reload, and how things are in one line.
+    pub fn ready(&mut self, status: &str) {
+        status.clone_into(&mut self.status);
+        (self.send)(&[NotifyState::Ready, NotifyState::Status(status)]);
+    }
+
+    /// It reads its file again; [`Systemd::ready`] has to follow.
+    pub fn reloading(&self) {
+        // `Type=notify-reload` asks for the time along with it.
+        match NotifyState::monotonic_usec_now() {
+            Ok(time) => (self.send)(&[NotifyState::Reloading, time]),
+            Err(_) => (self.send)(&[NotifyState::Reloading]),
+        }
+    }
+
+    /// It is about to end.
+    pub fn stopping(&self) {
+        (self.send)(&[NotifyState::Stopping]);
+    }
+
+    /// How things are, in one line; sent when it is another one.
+    pub fn status(&mut self, status: &str) {
+        if self.status != status {
+            status.clone_into(&mut self.status);
+            (self.send)(&[NotifyState::Status(status)]);
+        }
+    }
+
+    /// The core lives. Cheap: sent only as often as need be.
+    pub fn alive(&mut self, now: BootTime) {
+        let Some(pace) = self.pace else {
+            return;
+        };
+        if self.fed.is_some_and(|fed| now < fed.after(pace)) {
+            return;
+        }
+        self.fed = Some(now);
+        (self.send)(&[NotifyState::Watchdog]);
+    }
+}
+
+impl Default for Systemd {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn send(states: &[NotifyState<'_>]) {
+    // A datagram to a socket: it does not wait for a reader but where its queue is full.
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "cannot tell systemd");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    thread_local! {
+        static SENT: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    }
+
+    fn record(states: &[NotifyState<'_>]) {
+        let text: Vec<_> = states.iter().map(ToString::to_string).collect();
+        SENT.with_borrow_mut(|sent| sent.push(text.join(" ")));
+    }
+
+    fn sent() -> Vec<String> {
+        SENT.take()
+    }
+
+    fn at(milliseconds: u64) -> BootTime {
+        BootTime(Duration::from_millis(milliseconds))
+    }
+
+    #[test]
+    fn the_watchdog_is_fed_as_often_as_it_must_and_no_oftener() {
+        let mut systemd = Systemd::with(Some(Duration::from_secs(4)), record);
+        for millisecond in (0..3500).step_by(10) {
+            systemd.alive(at(5000 + millisecond));
+        }
+        assert_eq!(sent(), ["WATCHDOG=1"; 4]);
+        let mut unwatched = Systemd::with(None, record);
+        unwatched.alive(at(0));
+        assert_eq!(sent().len(), 0);
+    }
+
+    #[test]
+    fn a_status_is_sent_when_it_changes() {
+        let mut systemd = Systemd::with(None, record);
+        systemd.ready("2 services");
+        systemd.status("2 services");
+        systemd.status("1 server down");
+        systemd.stopping();
+        assert_eq!(
+            sent(),
+            [
+                "READY=1 STATUS=2 services",
+                "STATUS=1 server down",
+                "STOPPING=1"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_reload_says_when() {
+        Systemd::with(None, record).reloading();
+        let said = sent().remove(0);
+        let time = said.strip_prefix("RELOADING=1 MONOTONIC_USEC=").unwrap();
+        assert!(time.parse::<u64>().unwrap() > 0);
+    }
+}

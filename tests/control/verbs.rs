@@ -1,0 +1,419 @@
+//! The verbs: what is asked of the director, what is shown of its answer, how they end.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use director::daemon::operator::{RefusalKind, Request};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use super::fake::{self, Mood, Running, run, run_with, snapshot};
+
+/// `director` on that socket; words are split at blanks.
+fn command(socket: &Path, line: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_director"));
+    command
+        .args(line.split_whitespace())
+        .env("DIRECTOR_SOCKET", socket)
+        .env_remove("NO_COLOR")
+        .env_remove("SUDO_USER")
+        .stdin(Stdio::null());
+    command
+}
+
+struct Run {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+fn director(running: &Running, line: &str) -> Run {
+    command(&running.socket(), line).output().unwrap().into()
+}
+
+/// The director's clock runs, and so do the times in what it shows: they are put back to noon.
+fn at_noon(status: &mut Value) {
+    let now = status["now"].as_u64().unwrap();
+    assert!(now >= 1_700_000_000, "{now}");
+    status["now"] = fake::NOON.into();
+}
+
+/// What `status` shows, were it noon: the picture's own times are moved to now.
+fn pictured(line: &str) -> String {
+    let now = std::time::SystemTime::now();
+    let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let running = run_with(fake::moved(snapshot(), now - fake::NOON));
+    let shown = director(&running, line);
+    assert_eq!((shown.code, shown.stderr.as_str()), (Some(0), ""));
+    shown.stdout
+}
+
+#[test]
+fn status_shows_every_state_and_why() {
+    // Ages are counted in seconds: a slow machine may show one or two more.
+    let shown = pictured("status");
+    let golden = include_str!("status.txt");
+    let (shown, golden): (Vec<_>, Vec<_>) = (shown.lines().collect(), golden.lines().collect());
+    assert_eq!(shown.len(), golden.len(), "{}", shown.join("\n"));
+    for (shown, golden) in shown.iter().zip(&golden) {
+        assert_eq!(ageless(shown), ageless(golden), "\n{shown}\n{golden}");
+    }
+}
+
+/// A line without its seconds, and with one blank between words.
+fn ageless(line: &str) -> String {
+    let words = line.split_whitespace();
+    let words = words.filter(|word| {
+        let digits = word
+            .trim_start_matches('(')
+            .trim_end_matches(['s', ',', ';', ')']);
+        !(word.contains('s') && digits.parse::<u64>().is_ok())
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn colours_are_for_those_who_ask_and_change_no_column() {
+    let plain = pictured("status");
+    let coloured = pictured("status --color always");
+    assert!(!plain.contains('\x1b'));
+    assert!(coloured.contains("\x1b[31mdown\x1b[0m"), "{coloured}");
+    assert!(coloured.contains("\x1b[32mup\x1b[0m"), "{coloured}");
+    let mut stripped = String::new();
+    let mut parts = coloured.split('\x1b');
+    stripped.push_str(parts.next().unwrap());
+    for part in parts {
+        stripped.push_str(part.split_once('m').unwrap().1);
+    }
+    let ageless = |text: &str| text.lines().map(ageless).collect::<Vec<_>>();
+    assert_eq!(ageless(&stripped), ageless(&plain));
+}
+
+#[test]
+fn a_rejected_file_and_trouble_come_first_and_cannot_move_the_cursor() {
+    let mut picture = snapshot();
+    picture.rejected = Some("error: a service has no key `shceduler`\n --> web.toml:5:1".into());
+    picture.trouble = Some("cannot \x1b[2J change server".into());
+    let running = run_with(picture);
+    let shown = director(&running, "status old").stdout;
+    let lines: Vec<_> = shown.lines().collect();
+    assert_eq!(lines[1], "TROUBLE: cannot \u{fffd}[2J change server");
+    assert_eq!(
+        lines[2],
+        "REJECTED: a newer file has mistakes and is not in force"
+    );
+    assert_eq!(lines[3], "  error: a service has no key `shceduler`");
+    assert!(
+        shown.contains("\nold  fwmark://7") && !shown.contains("\nweb  "),
+        "{shown}"
+    );
+}
+
+#[test]
+fn status_for_programs_is_the_interface_itself() {
+    let running = run();
+    let shown = director(&running, "status --format json web");
+    let mut value: Value = serde_json::from_str(&shown.stdout).unwrap();
+    at_noon(&mut value);
+    assert_eq!(value["services"].as_array().unwrap().len(), 1);
+    assert_eq!(value["revision"], 42);
+    let rates = director(&running, "status --rate --format json").stdout;
+    let rates: Value = serde_json::from_str(&rates).unwrap();
+    assert_eq!(
+        rates["services"][0]["servers"][0]["rate"]["connections"],
+        11
+    );
+}
+
+#[test]
+fn counters_stand_in_ipvsadms_columns() {
+    let running = run();
+    assert_eq!(
+        director(&running, "status --stats").stdout,
+        "\
+SERVICE                        WEIGHT  ActConn  InActConn  Conns  InPkts  OutPkts  InBytes  OutBytes
+web tcp://192.0.2.10:80                                      161    1610        0   161000         0
+  -> app1 10.0.0.11:80             10       22          5     77     770        0    77000         0
+  -> app2 10.0.0.12:80             10       24          5     84     840        0    84000         0
+udp://192.0.2.99:53 (foreign)                                  0       0        0        0         0
+"
+    );
+    let rates = director(&running, "status --rate web").stdout;
+    assert!(rates.starts_with("SERVICE"), "{rates}");
+    assert!(
+        rates.contains(" CPS  InPPS  OutPPS  InBPS  OutBPS\n"),
+        "{rates}"
+    );
+    assert!(!rates.contains("foreign"), "{rates}");
+}
+
+#[test]
+fn events_are_lines() {
+    let running = run();
+    assert_eq!(
+        director(&running, "events").stdout,
+        "\
+2026-11-20 11:00:00Z  started       2 services, 9 servers
+2026-11-21 10:58:59Z  server-down   web tcp://192.0.2.10:80 10.0.0.14:80  connection refused
+2026-11-21 11:50:00Z  drained       web tcp://192.0.2.10:80 10.0.0.13:80  root (alice): kernel update
+"
+    );
+    assert_eq!(director(&running, "events -n 1").stdout.lines().count(), 1);
+    let json = director(&running, "events --from 2 --format json").stdout;
+    let event: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&event["id"], &event["kind"]),
+        (&2.into(), &"drained".into())
+    );
+}
+
+/// A verb that goes on until it is ended.
+struct Going(Child);
+
+impl Going {
+    fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.0.id()).unwrap();
+        kill(Pid::from_raw(id), signal).unwrap();
+    }
+
+    fn end(&mut self) -> Option<i32> {
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(Instant::now() < end, "it does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn going(running: &Running, line: &str) -> Going {
+    let mut command = command(&running.socket(), line);
+    Going(
+        command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    )
+}
+
+#[test]
+fn a_follower_sees_what_comes_and_is_told_when_the_director_goes() {
+    let mut running = run();
+    let mut verb = going(&running, "events --follow -n 1");
+    let mut lines = BufReader::new(verb.0.stdout.take().unwrap()).lines();
+    let mut next = || lines.next().unwrap().unwrap();
+    assert!(next().contains("kernel update"));
+    running.fake.board.record(fake::events().remove(1));
+    assert!(next().contains("connection refused"));
+    drop(running.server.take());
+    assert_eq!(verb.end(), Some(1));
+    let mut said = String::new();
+    verb.0
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
+    assert!(said.contains("lost the director"), "{said}");
+}
+
+#[test]
+fn watching_goes_on_and_ends_well() {
+    let running = run();
+    let mut verb = going(&running, "status web --watch=100ms --format json");
+    let mut lines = BufReader::new(verb.0.stdout.take().unwrap()).lines();
+    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    assert_eq!(next()["revision"], 42);
+    let mut newer = snapshot();
+    newer.revision = 43;
+    running.fake.board.publish(newer);
+    assert!((0..100).any(|_| next()["revision"] == 43));
+    verb.signal(Signal::SIGINT);
+    assert_eq!(verb.end(), Some(0));
+}
+
+#[test]
+fn requests_reach_the_director() {
+    let running = run();
+    for (line, request) in [
+        ("drain web app1", "drain"),
+        ("undrain web app1", "undrain"),
+        ("weight web app1 20", "weight"),
+        ("weight web app1 declared", "weight"),
+        ("disable 10.0.0.11 --for 2h", "disable"),
+        ("enable 10.0.0.11", "enable"),
+        ("reload --force", "reload"),
+    ] {
+        let done = director(&running, line);
+        assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{line}");
+        assert_eq!(
+            done.stdout,
+            "10.0.0.11:80 of tcp://192.0.2.10:80 (web) drains\n"
+        );
+        let asked = running.fake.asked.lock().unwrap().pop_front().unwrap();
+        let asked = serde_json::to_value(&asked).unwrap();
+        assert_eq!(asked["do"], request, "{line}");
+        match request {
+            "weight" if line.ends_with("20") => assert_eq!(asked["weight"], 20),
+            "weight" => assert_eq!(asked["weight"], Value::Null),
+            "disable" => assert_eq!(asked["for_seconds"], 7200),
+            "reload" => assert_eq!(asked["force"], true),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn who_became_root_is_remembered_beside_root() {
+    if !nix::unistd::geteuid().is_root() {
+        return; // then nobody's word counts
+    }
+    let running = run();
+    let output = command(&running.socket(), "drain web app1")
+        .args(["--reason", "kernel update"])
+        .env("SUDO_USER", "alice")
+        .output();
+    assert_eq!(output.unwrap().status.code(), Some(0));
+    let asked = running.fake.asked.lock().unwrap().pop_front();
+    let Some(Request::Drain(asked)) = asked else {
+        panic!("{asked:?}");
+    };
+    assert_eq!(asked.note.by, "root (alice)");
+    assert_eq!(asked.note.reason.as_deref(), Some("kernel update"));
+}
+
+#[test]
+fn a_drain_waits_for_connections_as_long_as_it_is_told() {
+    let running = run();
+    // 22 active and 5 inactive ones, that never go.
+    let late = director(&running, "drain web app1 --wait --timeout 100ms");
+    assert_eq!(late.code, Some(3), "{}", late.stderr);
+    assert!(
+        late.stderr.contains(": 27; the drain goes on"),
+        "{}",
+        late.stderr
+    );
+    // Not in the kernel: it has none.
+    let gone = director(&running, "drain web app6 --wait");
+    assert_eq!((gone.code, gone.stderr.as_str()), (Some(0), "Drained.\n"));
+}
+
+#[test]
+fn a_refusal_is_an_error_in_the_directors_words() {
+    let running = run();
+    *running.fake.mood.lock().unwrap() = Mood::Refuses(RefusalKind::NotFound);
+    let refused = director(&running, "enable nobody");
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""));
+    assert_eq!(refused.stderr, "director: no, and here is why\n");
+    let unknown = director(&running, "status wob");
+    assert_eq!(unknown.code, Some(1));
+    assert!(
+        unknown.stderr.contains("no service `wob`"),
+        "{}",
+        unknown.stderr
+    );
+}
+
+#[test]
+fn without_a_director_it_is_said_how_to_start_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("control.sock");
+    let dead = directory.path().join("dead.sock");
+    drop(std::os::unix::net::UnixListener::bind(&dead).unwrap());
+    for socket in [&missing, &dead] {
+        for line in [
+            "status",
+            "status --watch",
+            "events --follow",
+            "drain web app1",
+            "reload",
+        ] {
+            let run: Run = command(socket, line).output().unwrap().into();
+            assert_eq!((run.code, run.stdout.as_str()), (Some(4), ""), "{line}");
+            for part in [
+                "no director runs here",
+                "director run FILE",
+                socket.to_str().unwrap(),
+            ] {
+                assert!(run.stderr.contains(part), "{line}: {}", run.stderr);
+            }
+        }
+    }
+}
+
+#[test]
+fn who_may_not_is_told_who_may() {
+    let running = run();
+    let socket = running.socket();
+    if nix::unistd::geteuid().is_root() {
+        // Root may always: as somebody else.
+        let open = |mode| std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(running.directory.path(), open(0o755)).unwrap();
+        let program = running.directory.path().join("director");
+        std::fs::copy(env!("CARGO_BIN_EXE_director"), &program).unwrap();
+        let mut nobody = Command::new(program);
+        std::os::unix::process::CommandExt::uid(&mut nobody, 65_534);
+        std::os::unix::process::CommandExt::gid(&mut nobody, 65_534);
+        let output = nobody.arg("status").arg("--socket").arg(&socket).output();
+        let run: Run = output.unwrap().into();
+        assert_eq!(run.code, Some(1), "{}", run.stderr);
+        assert!(run.stderr.contains("you may not use"), "{}", run.stderr);
+        assert!(run.stderr.contains("root may"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn what_answers_and_is_no_director_is_said_to_be_strange() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("control.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let answers = [
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}",
+        "HTTP/1.1 200 OK\r\ndirector-version: 99.1.0\r\ncontent-length: 2\r\n\r\n{}",
+        "HTTP/1.1 500 Oh\r\ncontent-length: 2\r\n\r\nno",
+        "220 mail ESMTP\r\n",
+    ];
+    let served = std::thread::spawn(move || {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 512];
+            let _ = stream.read(&mut request).unwrap();
+            std::io::Write::write_all(&mut stream, answer.as_bytes()).unwrap();
+        }
+    });
+    for said in [
+        "is it a director's?",
+        "the director there is version 99.1.0 and this program is",
+        "HTTP status 500",
+        "lost the director",
+    ] {
+        let run: Run = command(&socket, "status").output().unwrap().into();
+        assert_eq!(run.code, Some(1));
+        assert!(run.stderr.contains(said), "{said}: {}", run.stderr);
+    }
+    served.join().unwrap();
+}
