@@ -177,6 +177,15 @@ fn write_bad_server(
     if address.is_multicast() || address.is_unspecified() {
         return f.write_str("a real server's address must be unicast");
     }
+    let threshold = server.upper_threshold.max(server.lower_threshold);
+    if i32::try_from(threshold).is_err() {
+        return write!(
+            f,
+            "a connection threshold of {threshold} is more than this kernel takes; {} is the most, \
+             and 0 means no limit",
+            i32::MAX
+        );
+    }
     f.write_str(
         "the address is not unicast as this machine sees it: it is a broadcast address of one \
          of its networks, or the interface `lo` is down, as it is in a new network namespace \

@@ -39,8 +39,9 @@ impl NetlinkSocket {
     /// holds. Deleting many services waits for a grace period for each.
     const TIME_LIMIT: Duration = Duration::from_secs(60);
     /// What an acknowledgement occupies in the receive buffer: a 36-byte message in an skb whose
-    /// `truesize` is 768 on 64-bit kernels (212,992 bytes held 277 of them), rounded up.
-    const ACKNOWLEDGEMENT: usize = 832;
+    /// `truesize` grows with the kernels (768 in 6.1, 832 in 6.18, 960 in 7.2, all 64-bit), rounded
+    /// up.
+    const ACKNOWLEDGEMENT: usize = 1024;
     /// Asked for where the capability allows; the kernel doubles it for its own overhead.
     const WANTED_BUFFER: usize = 1 << 20;
 
@@ -68,8 +69,8 @@ impl NetlinkSocket {
         // Refusals then repeat the request's header and not all of it. Kernels before 4.3 do not
         // know it: then there is less room than reckoned, and what is lost is said to be.
         let _ = self.socket.set_cap_ack(true);
-        // CAP_NET_ADMIN in the initial user namespace; without it the default buffer has room for
-        // a chunk, unless `net.core.rmem_default` was set low: then chunks are smaller.
+        // CAP_NET_ADMIN in the initial user namespace; without it the default buffer (212,992
+        // bytes, unless `net.core.rmem_default` was set) decides how long a chunk may be.
         let _ = setsockopt(&self.socket, sockopt::RcvBufForce, &Self::WANTED_BUFFER);
         let size = SockRef::from(&self.socket).recv_buffer_size().unwrap_or(0);
         (size / Self::ACKNOWLEDGEMENT).max(1)

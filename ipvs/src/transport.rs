@@ -27,7 +27,8 @@ pub trait Transport {
     /// came: at once with [`Wait::Poll`], after [`Transport::time_limit`] otherwise.
     fn receive(&mut self, buffer: &mut Vec<u8>, wait: Wait) -> io::Result<usize>;
 
-    /// How many acknowledgements may be queued before the kernel drops them.
+    /// How many acknowledgements may be queued before the kernel drops them. One occupies up to a
+    /// kilobyte of the receive buffer.
     fn acknowledgement_room(&self) -> usize;
 
     /// How long [`Wait::Block`] waits.

@@ -18,14 +18,15 @@ use ipvs::{
 };
 use nix::sys::{
     socket::{
-        AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, connect, recv,
-        send, setsockopt, socket, sockopt,
+        AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, connect,
+        getsockopt, recv, send, setsockopt, socket, sockopt,
     },
     time::{TimeVal, TimeValLike},
 };
 
-/// A generic netlink socket with the receive buffer of the kernel's default, or a smaller one,
-/// that says of itself that it holds any number of acknowledgements.
+/// A generic netlink socket with the receive buffer of the kernel's default, which reckons its room
+/// for acknowledgements as the library's own does; or with a smaller one, that says of itself that it
+/// holds any number of them.
 pub(crate) struct PlainSocket {
     descriptor: OwnedFd,
     receive_buffer: Option<usize>,
@@ -71,7 +72,10 @@ impl Transport for PlainSocket {
     }
 
     fn acknowledgement_room(&self) -> usize {
-        usize::MAX
+        if self.receive_buffer.is_some() {
+            return usize::MAX;
+        }
+        getsockopt(&self.descriptor, sockopt::RcvBuf).unwrap() / 1024
     }
 
     fn time_limit(&self) -> Duration {

@@ -2,7 +2,7 @@
 //! `ipvsadm`, and the other way round.
 
 use ipvs::{
-    DaemonRole, Family, ForwardMethod, Fwmark, Name, Netmask, Operation, Protocol, Server,
+    DaemonRole, Errno, Family, ForwardMethod, Fwmark, Name, Netmask, Operation, Protocol, Server,
     ServerKey, Service, ServiceFlags, ServiceKey, SyncDaemon, SyncId, Timeouts, Tunnel,
     TunnelFlags, TunnelKind, Version, Weight,
 };
@@ -345,8 +345,8 @@ fn all_servers() -> Vec<Server> {
         (1, 0),
         (1, 1),
         (5000, 4000),
-        (u32::MAX, 0),
-        (u32::MAX, u32::MAX),
+        (i32::MAX.unsigned_abs(), 0),
+        (i32::MAX.unsigned_abs(), i32::MAX.unsigned_abs()),
     ] {
         add(plain.thresholds(upper, lower));
     }
@@ -372,6 +372,36 @@ fn every_kind_of_server_comes_back_as_it_was_set() {
     servers.reverse();
     let found: Vec<_> = found.into_iter().map(|entry| entry.server).collect();
     assert_eq!(found, servers);
+}
+
+/// Kernels differ: older ones keep it (`atomic_t` compared as unsigned), newer ones refuse it.
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn a_threshold_beyond_31_bits_is_kept_or_refused_with_the_reason() {
+    inside(|| {
+        let mut client = connect();
+        client
+            .add_service(&Service::new(web(), Service::WLC))
+            .expect("it can be added");
+        let plain = Server::new(at("10.0.0.1"), ForwardMethod::Masquerade);
+        let beyond = i32::MAX.unsigned_abs() + 1;
+        for (upper, lower) in [(beyond, 0), (u32::MAX, u32::MAX)] {
+            let server = plain.thresholds(upper, lower);
+            let result = client.add_server(&web(), &server);
+            let there = client.servers(&web()).expect("they can be read");
+            match result {
+                Ok(()) => {
+                    assert_eq!(there[0].server, server, "kept as it was given");
+                    client.delete_server(&web(), &server.key).expect("it goes");
+                }
+                Err(error) => {
+                    assert_eq!(there, [], "nothing of it was done");
+                    assert_eq!(error.errno(), Some(Errno::EINVAL));
+                    assert!(error.to_string().contains("2147483647"), "{error}");
+                }
+            }
+        }
+    });
 }
 
 #[test]

@@ -5,15 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long [`eventually`] waits. Generous: a loaded machine is slow, and only a failing test
-/// ever waits that long.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long [`eventually`] waits. Generous: a loaded machine is slow, an emulated one slower, and
+/// only a failing test ever waits that long.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Calls `look` until it has an answer.
 ///
 /// # Panics
 ///
-/// After 20 seconds without one, with `what` in the message.
+/// After 90 seconds without one, with `what` in the message.
 #[track_caller]
 pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();

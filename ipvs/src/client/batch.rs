@@ -13,8 +13,8 @@ use crate::wire::Answer;
 use super::Client;
 use super::channel::Received;
 
-/// The most operations in one datagram. More do not make it faster, and this many refusals fit
-/// the kernel's default receive buffer (277 do).
+/// The most operations in one datagram; more do not make it faster. Fewer where the receive buffer
+/// has room for fewer refusals: the kernel's default one for 277 on Linux 6.1, for 221 on 7.2.
 const MAX_CHUNK: usize = 256;
 
 /// What to do when operations of a chunk fail.

@@ -113,29 +113,29 @@ fn a_service_whose_servers_all_have_weight_zero_refuses() {
 
 /// IPVS itself does not look whether a server listens: what the server's stack says is passed on.
 ///
-/// Except for an error in IPv6: `handle_response_icmp` checks its sum without the pseudo-header that
-/// is a part of it (RFC 4443 section 2.3), and drops what no hardware has vouched for.
+/// Kernels differ in an error in IPv6: `handle_response_icmp` checks its sum without the
+/// pseudo-header that is a part of it (RFC 4443 section 2.3), and drops what nobody has vouched for.
+/// So does User-Mode Linux; on Debian's kernels the client hears of it.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn a_server_that_does_not_listen_refuses_in_its_own_name() {
     let net = Lan::nat().real_servers(2).build();
     for family in Family::BOTH {
         for protocol in Protocol::ALL {
+            let odd = (protocol, family) == (Udp, V6);
             let _half = net.real(1).serve(protocol, 80);
             let web = service(protocol, net.service(family, 80), "rr");
             balance(&net.director, &web, all(&net, family, 80, nat));
             let answers = net
                 .client(1)
                 .ask(protocol, net.service(family, 80))
-                .patience(patience(protocol == Udp && family == V6))
+                .patience(Duration::from_secs(if odd { 1 } else { 5 }))
                 .times(4)
-                .run();
-            let expected = if (protocol, family) == (Udp, V6) {
-                "real1=2 timeout=2"
-            } else {
-                "real1=2 refused=2"
-            };
-            assert_eq!(answers.to_string(), expected, "{protocol}, {family:?}");
+                .run()
+                .to_string();
+            let told = answers == "real1=2 refused=2";
+            let dropped = odd && answers == "real1=2 timeout=2";
+            assert!(told || dropped, "{protocol}, {family:?}: {answers}");
         }
     }
 }

@@ -114,10 +114,12 @@ fn a_closed_pipe_ends_quietly() {
         "for i in {1..250}; do echo -L -n; done | \"$0\" -R | head -n 1; echo ${PIPESTATUS[1]}";
     let outcome = shell(&host, &ours(), line);
     assert_eq!(outcome.stderr, "");
-    assert_eq!(
-        outcome.stdout,
-        "IP Virtual Server version 1.2.1 (size=4096)\n0\n"
-    );
+    // The size of the connection table depends on the kernel: since 7.x it starts small and grows.
+    let rest = outcome
+        .stdout
+        .strip_prefix("IP Virtual Server version 1.2.1 (size=");
+    let rest = rest.map(|rest| rest.trim_start_matches(|digit: char| digit.is_ascii_digit()));
+    assert_eq!(rest, Some(")\n0\n"), "{}", outcome.stdout);
 }
 
 #[test]
