@@ -21,8 +21,8 @@ use crate::{
     rig::{Rig, name},
 };
 
-/// How often the scheduler is exchanged.
-const CHANGES: usize = 30;
+/// How often the scheduler is exchanged: a multiple of how many there are, so that it ends as it began.
+const CHANGES: usize = 32;
 
 /// How many ask at the same time.
 const ASKERS: usize = 3;
