@@ -10,6 +10,7 @@ use ipvs::{Client, NetlinkSocket, OnFailure, Operation, Report};
 use nix::time::{ClockId, clock_gettime};
 
 use super::platform::{Platform, PlatformError};
+use crate::state::health::MarkRange;
 use crate::state::{BootTime, Observed, Sysctl};
 
 /// Where the IPVS sysctls are. procfs shows those of the namespace of the thread that looks, so a
@@ -83,10 +84,12 @@ impl<T: Transport> Kernel<T> {
 impl<T: Transport> Platform for Kernel<T> {
     fn observe(&mut self) -> Result<Observed, PlatformError> {
         let services = Observed::services(self.client.table()?);
-        Ok(Observed {
+        let mut observed = Observed {
             services,
             ..self.settings()?
-        })
+        };
+        observed.hide_private(&MarkRange::DEFAULT);
+        Ok(observed)
     }
 
     fn execute(&mut self, operations: &[Operation]) -> Report {

@@ -22,6 +22,7 @@ mod net;
 mod runner;
 mod schedule;
 mod statistics;
+pub mod through;
 mod tls;
 mod verdict;
 mod worker;

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 
 use super::Target;
 use super::kind::Failure;
+use super::through::{Door, Passages, own_address};
 
 /// Where a check goes, and what it leaves with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,41 @@ impl Way {
         }
     }
 
+    /// The way through the forwarding path to a target, from the next of its source ports.
+    pub(crate) fn through(target: &Target, passages: &Passages) -> Result<Self, Failure> {
+        let ours = |why: String| Failure::ours(why);
+        let door = Door::of(target).map_err(|why| ours(why.to_string()))?;
+        let passage = passages
+            .through(&door)
+            .map_err(|why| ours(why.to_string()))?;
+        let of_family = |address: &&IpAddr| address.is_ipv4() == door.to.is_ipv4();
+        let source = match target.spec.at.source.iter().find(of_family) {
+            Some(source) => *source,
+            None => own_address(door.server).map_err(|error| Failure::io(&error))?,
+        };
+        if source.is_ipv4() != door.to.is_ipv4() {
+            return Err(ours(format!(
+                "{} is reached over another family than {}: say in the check from which `source` \
+                 it goes",
+                door.server,
+                door.to.ip()
+            )));
+        }
+        if source == door.to.ip() {
+            return Err(ours(format!(
+                "towards {} this machine has no address but the virtual one: say in the check \
+                 from which `source` it goes",
+                door.server
+            )));
+        }
+        Ok(Self {
+            to: door.to,
+            source: Some(source),
+            source_port: passage.next_port(),
+            mark: passage.mark,
+        })
+    }
+
     /// A socket that is marked and bound, but not connected.
     ///
     /// # Errors
@@ -67,6 +103,9 @@ impl Way {
                 // Chosen by bind(2) it is this socket's alone, TIME_WAIT included, and 28,000
                 // checks in a minute would use them up.
                 setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
+            } else {
+                // The port is also that of checks to other addresses, and stays so in TIME_WAIT.
+                socket.set_reuse_address(true)?;
             }
             socket.bind(&SocketAddr::new(source, self.source_port).into())?;
         }

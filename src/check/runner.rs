@@ -26,6 +26,7 @@ use super::inbox::{Answer, Inbox, Message};
 use super::kind::{Memory, Passed, report};
 use super::schedule::{Chance, Due, Schedule};
 use super::statistics::Counters;
+use super::through::Passages;
 use super::verdict::Judge;
 use super::worker::Worker;
 use super::{Advice, Command, Finding, Outcome, Record, Report, Statistics, Target, TargetId};
@@ -53,6 +54,18 @@ impl Checks {
     ///
     /// When there is no descriptor or thread left.
     pub fn start(found: impl FnMut(Finding) + Send + 'static) -> io::Result<Self> {
+        Self::start_through(Arc::default(), found)
+    }
+
+    /// Starts the threads, with the ways of checks through the forwarding path.
+    ///
+    /// # Errors
+    ///
+    /// As [`Checks::start`].
+    pub fn start_through(
+        passages: Arc<Passages>,
+        found: impl FnMut(Finding) + Send + 'static,
+    ) -> io::Result<Self> {
         let limits = Limits::raise()?;
         let inbox = Arc::new(Inbox::new()?);
         let counters = Arc::new(Counters::default());
@@ -66,7 +79,7 @@ impl Checks {
             last_job: 0,
             schedule: Schedule::new(Chance::new(seed())),
             connects: Connects::new(inbox.wake())?,
-            worker: Worker::start(Arc::clone(&inbox))?,
+            worker: Worker::start(Arc::clone(&inbox), passages)?,
             connections: Lane::new(limits.connections),
             programs: Lane::new(limits.programs),
             zero: now,

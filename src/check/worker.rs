@@ -19,6 +19,7 @@ use tokio::task::{AbortHandle, LocalSet, spawn_local};
 use super::connects::Job;
 use super::inbox::{Answer, Inbox, Message};
 use super::kind::{self, Means, Memory};
+use super::through::Passages;
 use super::{Outcome, Report, Target};
 
 /// Threads for what cannot be awaited: files.
@@ -39,7 +40,7 @@ enum Order {
 
 impl Worker {
     /// Starts it. What it finds goes into the inbox.
-    pub(crate) fn start(inbox: Arc<Inbox>) -> io::Result<Self> {
+    pub(crate) fn start(inbox: Arc<Inbox>, passages: Arc<Passages>) -> io::Result<Self> {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(FILE_THREADS)
@@ -50,7 +51,7 @@ impl Worker {
             .name("check-worker".into())
             .spawn(move || {
                 let tasks = LocalSet::new();
-                runtime.block_on(tasks.run_until(serve(received, inbox)));
+                runtime.block_on(tasks.run_until(serve(received, inbox, passages)));
                 drop(tasks);
                 // A file system that hangs must not keep the daemon from stopping.
                 runtime.shutdown_background();
@@ -88,8 +89,11 @@ impl Drop for Worker {
     }
 }
 
-async fn serve(mut orders: UnboundedReceiver<Order>, inbox: Arc<Inbox>) {
-    let means = Rc::new(Means::default());
+async fn serve(mut orders: UnboundedReceiver<Order>, inbox: Arc<Inbox>, passages: Arc<Passages>) {
+    let means = Rc::new(Means {
+        passages,
+        ..Means::default()
+    });
     let running: Rc<RefCell<HashMap<Job, AbortHandle>>> = Rc::default();
     while let Some(order) = orders.recv().await {
         match order {

@@ -64,6 +64,7 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
         Some(time) => carry_out_guarded(args, &mut session, &desired, prepared, time)?,
         None => carry_out(args, &mut session, &desired, prepared)?,
     };
+    session.remove_leftovers();
     report(&applied);
     if let Some(time) = verb.confirm_within.filter(|_| applied.steps > 0) {
         say!("Undone in {}s, unless: director confirm", time.as_secs());

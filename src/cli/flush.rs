@@ -36,6 +36,7 @@ pub(crate) fn run(args: &Args, verb: &Flush) -> anyhow::Result<Exit> {
     });
     print(&plan.render(now, style(args)))?;
     if plan.is_empty() {
+        session.remove_leftovers();
         return Ok(Exit::Done);
     }
     if !consent(verb.yes, "Delete these services?")? {
@@ -51,5 +52,6 @@ pub(crate) fn run(args: &Args, verb: &Flush) -> anyhow::Result<Exit> {
     session
         .converge(&desired, prepared, &mut |_| {})
         .map_err(explain)?;
+    session.remove_leftovers();
     Ok(Exit::Done)
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use ipvs::{Operation, ServiceKey};
 
 use super::args::Args;
 use super::output::say;
@@ -21,6 +22,8 @@ pub(crate) struct Session {
     pub(crate) incarnation: Incarnation,
     /// Whether it was said what earlier runs left.
     said: bool,
+    /// The private services of checks that were there when the kernel was last read.
+    private: Vec<ServiceKey>,
 }
 
 impl Session {
@@ -41,6 +44,7 @@ impl Session {
             store,
             incarnation,
             said: false,
+            private: Vec::new(),
         })
     }
 
@@ -51,7 +55,40 @@ impl Session {
 
     /// Reads the kernel.
     pub(crate) fn observe(&mut self) -> anyhow::Result<Observed> {
-        Ok(self.kernel.observe()?)
+        let observed = self.kernel.observe()?;
+        self.private = observed.private.keys().copied().collect();
+        Ok(observed)
+    }
+
+    /// Removes private services that a killed daemon has left. Whoever calls this holds the lock,
+    /// which a daemon holds as long as it runs: they are nobody's.
+    pub(crate) fn remove_leftovers(&mut self) {
+        let leftovers = std::mem::take(&mut self.private);
+        let operations: Vec<_> = leftovers
+            .iter()
+            .copied()
+            .map(Operation::DeleteService)
+            .collect();
+        if operations.is_empty() {
+            return;
+        }
+        let report = self.kernel.execute(&operations);
+        // Gone is gone.
+        let failed = report
+            .failures()
+            .iter()
+            .find(|failure| !failure.error.is_stale_view());
+        match failed {
+            None => say!(
+                "director: removed {} private services of checks, which a killed daemon had left",
+                operations.len()
+            ),
+            Some(failure) => say!(
+                "director: cannot remove the private services of checks that a killed daemon \
+                 left: {}",
+                failure.error
+            ),
+        }
     }
 
     /// What is owned; after an interrupted run, what that was to own too. Says, once, what earlier

@@ -13,6 +13,7 @@ mod desired;
 pub mod health;
 mod observed;
 mod ownership;
+mod private;
 mod sysctl;
 
 pub use desired::{
@@ -20,4 +21,5 @@ pub use desired::{
 };
 pub use observed::{Observed, ObservedService};
 pub use ownership::{BootTime, Owned, Ownership};
+pub use private::is_private;
 pub use sysctl::{Sysctl, SysctlKind};

@@ -13,6 +13,9 @@ use super::Sysctl;
 pub struct Observed {
     /// The virtual services.
     pub services: BTreeMap<ServiceKey, ObservedService>,
+    /// Private services of checks through the forwarding path, once
+    /// [`hide_private`](Self::hide_private) has moved them out of sight.
+    pub private: BTreeMap<ServiceKey, ObservedService>,
     /// The connection time limits.
     pub timeouts: Timeouts,
     /// The sync daemons that run.

@@ -240,6 +240,7 @@ fn observed() -> impl Strategy<Value = Observed> {
                 timeouts: Timeouts { tcp, tcp_fin, udp },
                 daemons: if mixed { BTreeMap::new() } else { daemons },
                 sysctls,
+                private: std::collections::BTreeMap::new(),
             }
         },
     )

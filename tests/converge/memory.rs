@@ -164,6 +164,7 @@ impl Platform for Memory {
             timeouts: self.client.timeouts()?,
             daemons: daemons.collect(),
             sysctls: self.sysctls.clone(),
+            ..Observed::default()
         })
     }
 

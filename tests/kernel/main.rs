@@ -25,4 +25,5 @@ mod processors;
 mod rig;
 mod schedulers;
 mod smoke;
+mod through;
 mod verbs;

@@ -34,11 +34,13 @@ mod words;
 use std::cell::Cell;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
 use super::net::{self, Way};
+use super::through::Passages;
 use super::tls::Configurations;
 use super::{Advice, Outcome, Report, Target};
 use crate::state::health::CheckKind;
@@ -51,6 +53,8 @@ pub(crate) struct Means {
     pub(crate) patterns: Patterns,
     /// TLS configurations.
     pub(crate) tls: Configurations,
+    /// The ways through the forwarding path.
+    pub(crate) passages: Arc<Passages>,
 }
 
 /// What a kind remembers of a target from one check to the next.
@@ -167,6 +171,9 @@ pub(crate) fn timed_out(timeout: Duration, stage: &str) -> Failure {
     Failure::new(format_args!("timed out after {timeout:?} while {stage}"))
 }
 
+/// So many source ports are tried for a check through the forwarding path.
+const PORT_TRIES: usize = 8;
+
 /// Runs one check that began at `began`.
 pub(crate) async fn run(
     target: &Target,
@@ -174,9 +181,35 @@ pub(crate) async fn run(
     memory: Memory,
     began: Instant,
 ) -> (Report, Memory) {
+    if !target.spec.at.through {
+        return attempt(target, Way::to(target), means, memory, began).await;
+    }
+    let mut tries = 0;
+    loop {
+        let way = match Way::through(target, &means.passages) {
+            Ok(way) => way,
+            Err(failure) => return (report(Err(failure)), memory),
+        };
+        let result = attempt(target, way, means, memory, began).await;
+        tries += 1;
+        // A port may be taken by a program of this machine, or still in use from a run before.
+        if tries == PORT_TRIES || !matches!(result.0.outcome, Outcome::NotAsked(_)) {
+            return result;
+        }
+    }
+}
+
+/// Runs one check, on one way.
+async fn attempt(
+    target: &Target,
+    way: Way,
+    means: &Means,
+    memory: Memory,
+    began: Instant,
+) -> (Report, Memory) {
     let attempt = Attempt {
         target,
-        way: Way::to(target),
+        way,
         means,
         memory: Cell::new(memory),
         stage: Cell::new("starting"),

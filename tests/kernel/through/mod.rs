@@ -1,0 +1,18 @@
+//! Checks through the forwarding path: a server that forgot the virtual address is found, with
+//! every method and family that has one.
+//!
+//! ```text
+//!   bench.rs    a director with such checks, driven by hand instead of by the daemon
+//!   found.rs    who is found, and who is not taken for another
+//!   private.rs  nobody sees the private services, and none is left behind
+//! ```
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what cannot be set up fails the test there and then"
+)]
+
+mod bench;
+mod found;
+mod private;
