@@ -74,14 +74,10 @@ impl fmt::Display for Unrestored {
 /// The steps that were done, in the order in which they were.
 #[derive(Debug, Default)]
 pub(super) struct Done {
-    steps: Vec<(Step, Certainty)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Certainty {
-    Done,
-    /// Its answer was lost: undoing it may find nothing to undo.
-    Unknown,
+    steps: Vec<Step>,
+    /// Which of them, in ascending order, had their answer lost: undoing one may find nothing to
+    /// undo.
+    unknown: Vec<usize>,
 }
 
 /// Carries steps out. A phase begins only when all of the one before it is acknowledged; after a
@@ -92,68 +88,71 @@ pub(super) fn carry_out(
     done: &mut Done,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), Vec<Failed>> {
-    let total = steps.len();
-    let mut rest = steps.into_iter().peekable();
-    let mut count = 0;
+    // A large plan is not copied: all steps go to those that are done, and those that were not
+    // are taken out again after a failure.
+    let start = done.steps.len();
+    if done.steps.is_empty() {
+        done.steps = steps;
+    } else {
+        done.steps.extend(steps);
+    }
+    let total = done.steps.len() - start;
+    let mut at = start;
+    let mut operations = Vec::with_capacity(SLICE.min(total));
     for phase in Phase::ALL {
-        let in_phase = |step: &Step| step.phase == phase;
-        while rest.peek().is_some_and(in_phase) {
+        let in_phase = |step: &&Step| step.phase == phase;
+        while let Some(step) = done.steps.get(at).filter(in_phase) {
             progress(Progress {
                 phase,
-                done: count,
+                done: at - start,
                 total,
             });
-            if let Some(step) = rest.next_if(|step| matches!(step.change, Change::Sysctl { .. })) {
-                write(platform, &step)?;
-                done.steps.push((step, Certainty::Done));
-                count += 1;
+            if let Change::Sysctl { sysctl, value } = &step.change {
+                if let Err(error) = platform.write_sysctl(*sysctl, value) {
+                    let change = step.change.clone();
+                    let cause = Cause::Sysctl(error);
+                    done.steps.truncate(at);
+                    return Err(vec![Failed { change, cause }]);
+                }
+                at += 1;
                 continue;
             }
-            let (mut run, mut operations) = (Vec::new(), Vec::new());
-            while run.len() < SLICE
-                && let Some(Change::Operation(operation)) = rest
-                    .peek()
-                    .filter(|step| in_phase(step))
-                    .map(|step| &step.change)
-            {
-                operations.push(*operation);
-                run.extend(rest.next());
-            }
-            count += run.len();
-            execute(platform, run, &operations, done)?;
+            let rest = done.steps[at..].iter().take_while(in_phase);
+            let run = rest.map_while(|step| match step.change {
+                Change::Operation(operation) => Some(operation),
+                Change::Sysctl { .. } => None,
+            });
+            operations.clear();
+            operations.extend(run.take(SLICE));
+            execute(platform, &operations, done, at)?;
+            at += operations.len();
         }
         progress(Progress {
             phase,
-            done: count,
+            done: at - start,
             total,
         });
     }
     Ok(())
 }
 
-fn write(platform: &mut impl Platform, step: &Step) -> Result<(), Vec<Failed>> {
-    let Change::Sysctl { sysctl, value } = &step.change else {
-        return Ok(());
-    };
-    platform.write_sysctl(*sysctl, value).map_err(|error| {
-        vec![Failed {
-            change: step.change.clone(),
-            cause: Cause::Sysctl(error),
-        }]
-    })
-}
-
+/// Carries out the operations of the steps from `at` on. After a failure, those steps that were
+/// not done are no longer among the done ones.
 fn execute(
     platform: &mut impl Platform,
-    steps: Vec<Step>,
     operations: &[Operation],
     done: &mut Done,
+    at: usize,
 ) -> Result<(), Vec<Failed>> {
     let report = platform.execute(operations);
+    if report.is_complete() {
+        return Ok(());
+    }
     let sent = report.sent();
     let mut failed = Vec::new();
     let mut failures = report.into_failures().into_iter().peekable();
-    for (index, step) in steps.into_iter().enumerate() {
+    let steps = done.steps.split_off(at);
+    for (index, step) in steps.into_iter().take(operations.len()).enumerate() {
         match failures.next_if(|failure| failure.index == index) {
             Some(failure) => {
                 let cause = Cause::Ipvs(failure.error);
@@ -162,21 +161,18 @@ fn execute(
                     cause,
                 };
                 if failure.is_unknown() && index < sent {
-                    done.steps.push((step, Certainty::Unknown));
+                    done.unknown.push(done.steps.len());
+                    done.steps.push(step);
                 }
                 if !is_consequence(&failure, &failed) {
                     failed.push(failure);
                 }
             }
-            None if index < sent => done.steps.push((step, Certainty::Done)),
+            None if index < sent => done.steps.push(step),
             None => {}
         }
     }
-    if failed.is_empty() {
-        Ok(())
-    } else {
-        Err(failed)
-    }
+    Err(failed)
 }
 
 /// Whether a change failed only because the service that it is about could not be made: then it
@@ -197,22 +193,20 @@ fn is_consequence(failure: &Failed, earlier: &[Failed]) -> bool {
 impl Done {
     /// What undoes it all, in the order in which it has to be done.
     pub(super) fn undo(&self) -> Vec<Change> {
-        self.steps
-            .iter()
-            .rev()
-            .flat_map(|(step, _)| step.undo())
-            .collect()
+        let steps = self.steps.iter().rev();
+        steps.flat_map(Step::undo).collect()
     }
 }
 
 /// Undoes what was done, the last first, and says what could not be.
 pub(super) fn take_back(platform: &mut impl Platform, done: Done) -> Vec<Unrestored> {
     let mut unrestored = Vec::new();
-    for (step, certainty) in done.steps.into_iter().rev() {
+    let Done { steps, unknown } = done;
+    for (index, step) in steps.into_iter().enumerate().rev() {
         let failed = restore(platform, step.undo());
         // Undoing what was perhaps never done finds nothing, and that is as well.
-        let excused =
-            |failed: &Unrestored| certainty == Certainty::Unknown && failed.0.is_stale_view();
+        let is_unknown = unknown.binary_search(&index).is_ok();
+        let excused = |failed: &Unrestored| is_unknown && failed.0.is_stale_view();
         unrestored.extend(failed.into_iter().filter(|failed| !excused(failed)));
     }
     unrestored

@@ -136,10 +136,10 @@ pub fn converge(
         match carry_out(platform, next, &mut done, progress) {
             Ok(()) => {
                 steps += count;
-                ownership.clone_from(&plan.ownership);
                 // A server that has just been set to weight 0 may have no connection: only now
                 // is a count of none one that stays. Then it goes in the same run.
                 if !plan.draining.is_empty() {
+                    ownership.clone_from(&plan.ownership);
                     plan = make(desired, &platform.observe()?, &ownership, now);
                     if !plan.is_empty() {
                         continue;

@@ -1,12 +1,15 @@
 //! Files that a power cut leaves whole: written beside, synced, renamed into place.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufWriter};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+/// How much is written at once.
+const BUFFER: usize = 32 << 10;
 
 /// A directory of JSON files, readable by root alone.
 #[derive(Debug, Clone)]
@@ -94,17 +97,12 @@ impl Store {
     pub fn write<T: Serialize>(&self, name: &str, contents: &T) -> Result<(), StoreError> {
         self.make()?;
         let (path, beside) = (self.path(name), self.path(&format!("{name}.new")));
-        let bytes = serde_json::to_vec(contents)
-            .map_err(|error| failed("write", &path, io::Error::other(error)))?;
         let write = || {
             let mut options = OpenOptions::new();
-            let mut file = options
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&beside)?;
-            file.write_all(&bytes)?;
+            options.write(true).create(true).truncate(true).mode(0o600);
+            let mut file = BufWriter::with_capacity(BUFFER, options.open(&beside)?);
+            serde_json::to_writer(&mut file, contents).map_err(io::Error::from)?;
+            let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
             file.sync_all()?;
             fs::rename(&beside, &path)?;
             self.sync()

@@ -17,11 +17,7 @@ pub(crate) fn lines(observed: &Observed) -> String {
         let key = key_words(&service.entry.service.key);
         // Writing to a String does not fail.
         let _ = writeln!(text, "-A {key}{}", service_words(&service.entry.service));
-        let servers = service
-            .order
-            .iter()
-            .filter_map(|server| service.servers.get(server));
-        for entry in servers {
+        for entry in service.as_added() {
             let _ = writeln!(text, "-a {key}{}", server_words(&entry.server));
         }
     }

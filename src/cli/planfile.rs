@@ -4,6 +4,8 @@
 //! from the tables as they are then; if that comes to other changes, the tables have moved and it
 //! is refused.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -47,11 +49,15 @@ impl PlanFile {
         if path == Path::new("-") {
             return Ok(None);
         }
-        let bytes =
-            std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        if !bytes.starts_with(MAGIC.as_bytes()) {
+        let unreadable = || format!("cannot read {}", path.display());
+        let mut file = File::open(path).with_context(unreadable)?;
+        let mut bytes = Vec::with_capacity(MAGIC.len());
+        let first = (&mut file).take(MAGIC.len() as u64);
+        { first }.read_to_end(&mut bytes).with_context(unreadable)?;
+        if bytes != MAGIC.as_bytes() {
             return Ok(None);
         }
+        file.read_to_end(&mut bytes).with_context(unreadable)?;
         serde_json::from_slice(&bytes)
             .map(Some)
             .with_context(|| format!("{} is a damaged plan", path.display()))

@@ -51,13 +51,14 @@ pub struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
         let limit = u64::try_from(MAX_FILE)
             .unwrap_or(u64::MAX)
             .saturating_add(1);
-        std::fs::File::open(path)?
-            .take(limit)
-            .read_to_end(&mut bytes)?;
+        let file = std::fs::File::open(path)?;
+        // A pipe has no length; what grows meanwhile is read all the same.
+        let length = file.metadata()?.len().min(limit);
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(MAX_FILE) + 1);
+        file.take(limit).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 

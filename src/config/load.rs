@@ -10,7 +10,8 @@ use super::environment::Environment;
 use super::files::{Disk, Files};
 use super::source::{FileId, Format, MAX_FILE, Sources, Span, Spanned};
 use super::tree::Node;
-use super::{json, render, report, toml, verify};
+use super::verify::Verifier;
+use super::{json, render, report, toml};
 use crate::state::Desired;
 use crate::state::health::Watch;
 
@@ -103,6 +104,7 @@ struct Loader<'e> {
     directories: Vec<PathBuf>,
     findings: Findings,
     decoder: Decoder,
+    verifier: Verifier<'e>,
     /// Where each file, by its identity, was included.
     included: HashMap<PathBuf, Option<Span>>,
     depth: usize,
@@ -117,6 +119,7 @@ impl<'e> Loader<'e> {
             directories: Vec::new(),
             findings: Findings::default(),
             decoder: Decoder::default(),
+            verifier: Verifier::new(files),
             included: HashMap::new(),
             depth: 0,
         }
@@ -124,7 +127,7 @@ impl<'e> Loader<'e> {
 
     fn finish(mut self) -> Outcome {
         let declaration = self.decoder.finish();
-        let (desired, watch) = verify::desired(&declaration, self.files, &mut self.findings);
+        let (desired, watch) = self.verifier.finish(declaration, &mut self.findings);
         let usable = !self.findings.has_errors();
         Outcome {
             desired: usable.then_some(desired),
@@ -195,9 +198,18 @@ impl<'e> Loader<'e> {
             Format::Json => json::parse(file, text, &mut self.findings),
         };
         let Some(mut tree) = tree else { return };
-        self.environment.substitute(&mut tree, &mut self.findings);
+        // A dollar sign can also be written with an escape.
+        if text.contains(['$', '\\']) {
+            self.environment.substitute(&mut tree, &mut self.findings);
+        }
         let is_root = self.depth == 0;
-        let includes = self.decoder.file(&tree, is_root, &mut self.findings);
+        let verifier = &mut self.verifier;
+        let mut take_service = |service, declared: &_, findings: &mut _| {
+            verifier.take_in(service, declared, findings);
+        };
+        let findings = &mut self.findings;
+        let decoder = &mut self.decoder;
+        let includes = decoder.file(&tree, is_root, &mut take_service, findings);
         // The tree of a long file is large, and includes may be long as well.
         drop(tree);
         for include in includes {

@@ -4,6 +4,7 @@
 //! tree ── decode ──► Declaration ── resolve, verify ──► Desired
 //! ```
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,11 +20,11 @@ use crate::state::health::{
 };
 use crate::state::{KernelSettings, Policy, Sysctl};
 
-/// All files together.
+/// All files together, but for the services: each of those is worked in as soon as it is decoded
+/// and not kept.
 #[derive(Debug, Default)]
 pub(super) struct Declaration {
-    pub(super) services: Vec<ServiceDecl>,
-    pub(super) pools: Vec<PoolDecl>,
+    pub(super) pools: Pools,
     pub(super) kernel: KernelSettings,
     /// The sysctls that are set, rightly or not.
     pub(super) sysctls_named: Vec<Sysctl>,
@@ -32,6 +33,32 @@ pub(super) struct Declaration {
     pub(super) run: RunSettings,
     /// Where the marks of checks are said.
     pub(super) marks: Option<Span>,
+}
+
+/// The pools in the order in which they were found, and by name.
+#[derive(Debug, Default)]
+pub(super) struct Pools {
+    list: Vec<PoolDecl>,
+    by_name: HashMap<String, usize>,
+}
+
+impl Pools {
+    /// Takes in a pool; its name is a new one.
+    pub(super) fn push(&mut self, pool: PoolDecl) {
+        self.by_name
+            .insert(pool.name.value.clone(), self.list.len());
+        self.list.push(pool);
+    }
+
+    /// The pool of that name, and its number.
+    pub(super) fn get(&self, name: &str) -> Option<(usize, &PoolDecl)> {
+        let index = *self.by_name.get(name)?;
+        Some((index, &self.list[index]))
+    }
+
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, PoolDecl> {
+        self.list.iter()
+    }
 }
 
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! The texts of a service file and its includes, and places in them.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// The longest file that is read, in bytes. A table of 60,000 servers has four million.
 pub const MAX_FILE: usize = 64 << 20;
@@ -84,6 +85,14 @@ pub struct Position {
 pub struct Source {
     path: PathBuf,
     text: String,
+    /// Made when a place is asked for: a file without a mistake needs none.
+    index: OnceLock<Index>,
+}
+
+/// Where lines and columns are.
+#[derive(Debug, Clone)]
+struct Index {
+    /// Where each line starts.
     lines: Vec<usize>,
     /// How many characters start before every [`STEP`]th byte: a column far into a line of
     /// megabytes is counted from the nearest of these.
@@ -93,8 +102,8 @@ pub struct Source {
 /// How far apart the counts of characters are, in bytes.
 const STEP: usize = 1024;
 
-impl Source {
-    fn new(path: PathBuf, text: String) -> Self {
+impl Index {
+    fn of(text: &str) -> Self {
         let after_breaks = text.match_indices('\n').map(|(at, _)| at + 1);
         let lines = std::iter::once(0).chain(after_breaks).collect();
         let mut total = 0;
@@ -104,12 +113,18 @@ impl Source {
             before
         });
         let characters = characters.collect();
-        Self {
-            path,
-            text,
-            lines,
-            characters,
-        }
+        Self { lines, characters }
+    }
+}
+
+impl Source {
+    fn new(path: PathBuf, text: String) -> Self {
+        let index = OnceLock::new();
+        Self { path, text, index }
+    }
+
+    fn index(&self) -> &Index {
+        self.index.get_or_init(|| Index::of(&self.text))
     }
 
     /// Its path as it was given, or as the `include` that found it says.
@@ -126,13 +141,13 @@ impl Source {
 
     /// The number of the line that holds a byte, from 0.
     pub(super) fn line_of(&self, offset: usize) -> usize {
-        self.lines.partition_point(|start| *start <= offset) - 1
+        self.index().lines.partition_point(|start| *start <= offset) - 1
     }
 
     /// The bytes of a line, from 0, without its end.
     pub(super) fn line_range(&self, line: usize) -> std::ops::Range<usize> {
-        let start = self.lines[line];
-        let end = match self.lines.get(line + 1) {
+        let start = self.index().lines[line];
+        let end = match self.index().lines.get(line + 1) {
             Some(next) => next - 1,
             None => self.text.len(),
         };
@@ -146,13 +161,15 @@ impl Source {
         let line = self.line_of(offset);
         Position {
             line: line + 1,
-            column: self.characters_before(offset) - self.characters_before(self.lines[line]) + 1,
+            column: self.characters_before(offset)
+                - self.characters_before(self.index().lines[line])
+                + 1,
         }
     }
 
     fn characters_before(&self, offset: usize) -> usize {
         let step = offset / STEP;
-        match self.characters.get(step) {
+        match self.index().characters.get(step) {
             Some(before) => before + starts(&self.text.as_bytes()[step * STEP..offset]),
             // The end of a text whose length is a multiple of the step.
             None => starts(self.text.as_bytes()),

@@ -34,7 +34,7 @@ use super::snapshot::{Role, ServerState as State};
 use crate::check::{Admin, Verdict};
 use crate::plan::{can_drain, fallback};
 use crate::state::health::{OnFail, Threshold};
-use crate::state::{BootTime, DesiredServer, DesiredService, ObservedService};
+use crate::state::{BootTime, DesiredServer, DesiredService, ObservedService, Servers};
 
 /// What an overlay is made from.
 #[derive(Debug, Clone, Copy)]
@@ -302,7 +302,7 @@ fn seat(
     let mut wanted = DesiredService {
         name: declared.name.clone(),
         service: declared.service,
-        servers: std::collections::BTreeMap::new(),
+        servers: Servers::new(),
         drain: declared.drain,
         dead: Vec::new(),
     };

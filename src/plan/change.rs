@@ -143,8 +143,7 @@ fn deletion(operation: &Operation) -> Vec<Change> {
 pub(super) fn restore_service(service: &ObservedService) -> Vec<Change> {
     let key = service.entry.service.key;
     let servers = service
-        .servers
-        .values()
+        .as_added()
         .map(|entry| Operation::AddServer(key, entry.server));
     std::iter::once(Operation::AddService(service.entry.service))
         .chain(servers)

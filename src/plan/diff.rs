@@ -49,6 +49,12 @@ pub fn diff(situation: &Situation<'_>) -> Plan {
     plan.steps.append(&mut first);
     settings::kernel(situation, &mut plan.steps);
 
+    let missing = desired
+        .services
+        .iter()
+        .filter(|(key, _)| !observed.services.contains_key(key));
+    let created = missing.map(|(_, wanted)| 1 + wanted.servers.len());
+    plan.steps.reserve(created.sum());
     for (key, wanted) in &desired.services {
         let owned = Owned {
             name: wanted.name.clone(),

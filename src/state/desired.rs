@@ -8,7 +8,7 @@ use ipvs::{DaemonRole, Server, ServerKey, Service, ServiceKey, SyncDaemon};
 
 use serde::{Deserialize, Serialize};
 
-use super::Sysctl;
+use super::{Servers, Sysctl};
 
 /// All that one service file (with its includes) declares.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ pub struct DesiredService {
     /// Its configuration.
     pub service: Service,
     /// Its real servers.
-    pub servers: BTreeMap<ServerKey, DesiredServer>,
+    pub servers: Servers<DesiredServer>,
     /// How long a server that leaves keeps its connections; zero to delete it at once.
     pub drain: Duration,
     /// Servers that leave at once, whatever they carry: they are down. A file declares none.

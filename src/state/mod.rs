@@ -14,6 +14,7 @@ pub mod health;
 mod observed;
 mod ownership;
 mod private;
+mod servers;
 mod sysctl;
 
 pub use desired::{
@@ -22,4 +23,5 @@ pub use desired::{
 pub use observed::{Observed, ObservedService};
 pub use ownership::{BootTime, Owned, Ownership};
 pub use private::is_private;
+pub use servers::{Keyed, Servers};
 pub use sysctl::{Sysctl, SysctlKind};

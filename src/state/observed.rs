@@ -6,7 +6,7 @@ use ipvs::{
     DaemonRole, ServerEntry, ServerKey, ServiceEntry, ServiceKey, SyncDaemon, Table, Timeouts,
 };
 
-use super::Sysctl;
+use super::{Servers, Sysctl};
 
 /// The state of one network namespace's IPVS.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -30,10 +30,20 @@ pub struct ObservedService {
     /// Its configuration and counters.
     pub entry: ServiceEntry,
     /// Its real servers.
-    pub servers: BTreeMap<ServerKey, ServerEntry>,
-    /// Their keys in the order in which they were added. Under `sh` it decides which client goes
-    /// where, so whoever brings a service back adds them in it.
+    pub servers: Servers<ServerEntry>,
+    /// Their keys in the order in which they were added, where that is not the order of the keys.
+    /// Under `sh` it decides which client goes where, so whoever brings a service back adds them
+    /// in it: [`ObservedService::as_added`].
     pub order: Vec<ServerKey>,
+}
+
+impl ObservedService {
+    /// The servers in the order in which they were added.
+    pub fn as_added(&self) -> impl Iterator<Item = &ServerEntry> {
+        let by_key = self.order.is_empty().then(|| self.servers.values());
+        let as_said = self.order.iter().filter_map(|key| self.servers.get(key));
+        by_key.into_iter().flatten().chain(as_said)
+    }
 }
 
 impl Observed {
@@ -41,19 +51,15 @@ impl Observed {
     #[must_use]
     pub fn services(table: Table) -> BTreeMap<ServiceKey, ObservedService> {
         let service = |service: ipvs::TableService| {
+            let ipvs::TableService { entry, mut servers } = service;
             // The kernel lists the one added last first.
-            let order = service
-                .servers
-                .iter()
-                .rev()
-                .map(|entry| entry.server.key)
-                .collect();
-            let servers = service
-                .servers
-                .into_iter()
-                .map(|entry| (entry.server.key, entry))
-                .collect();
-            let entry = service.entry;
+            servers.reverse();
+            let keys = || servers.iter().map(|entry| entry.server.key);
+            let order = match keys().is_sorted() {
+                true => Vec::new(),
+                false => keys().collect(),
+            };
+            let servers = servers.into_iter().collect();
             (
                 entry.service.key,
                 ObservedService {

@@ -164,10 +164,7 @@ fn service(key: ServiceKey) -> impl Strategy<Value = ObservedService> {
                     stats: Stats::default(),
                 },
                 order: Vec::new(),
-                servers: servers
-                    .into_iter()
-                    .map(|entry| (entry.server.key, entry))
-                    .collect(),
+                servers: servers.into_iter().collect(),
             },
         )
 }
@@ -275,7 +272,7 @@ fn names_that_no_file_can_have_given_are_made_anew() {
         let held = director::state::DesiredService {
             name: "one".to_owned(),
             service: Service::new(key(port), Name::new(scheduler).unwrap()),
-            servers: BTreeMap::new(),
+            servers: director::state::Servers::new(),
             drain: director::state::DesiredService::DEFAULT_DRAIN,
             dead: Vec::new(),
         };

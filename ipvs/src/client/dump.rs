@@ -187,43 +187,78 @@ impl<T: Transport> Client<T> {
     /// # Errors
     /// As [`Client::consistent_services`].
     pub fn table(&mut self) -> Result<Table> {
-        let mut servers: BTreeMap<ServiceKey, (Service, Vec<ServerEntry>)> = BTreeMap::new();
-        for _ in 0..MAX_READINGS {
-            let services = self.consistent_services()?;
-            let mut fresh = BTreeMap::new();
-            let mut settled = services.len() == servers.len();
-            for entry in &services {
-                let key = entry.service.key;
-                let known = servers
-                    .remove(&key)
-                    .filter(|(service, _)| *service == entry.service);
-                let list = match known {
-                    Some((_, list)) => list,
-                    None => {
-                        settled = false;
-                        self.consistent_servers(&key)?
-                    }
-                };
-                fresh.insert(key, (entry.service, list));
+        let mut before = self.read_services(false)?;
+        let mut on_second = false;
+        let mut lists = self.lists_of(&before.entries, BTreeMap::new())?;
+        for _ in 1..MAX_READINGS {
+            if before.whole && before.entries.is_empty() {
+                return Ok(Table::default());
             }
-            // The list of services was the same before and after those of the servers were read.
-            if settled || services.is_empty() {
+            // The list of services is read before and after those of the servers, and if the two
+            // readings agree it is true, as in `settle`: they lie further apart here, and that
+            // makes it no easier to falsify both alike.
+            on_second = !on_second && !before.whole;
+            let now = self.read_services(on_second)?;
+            if agree(&before.entries, &now.entries) && (now.whole || !has_duplicates(&now.entries))
+            {
+                let services = now.entries.into_iter().zip(lists);
                 let mut services: Vec<_> = services
-                    .into_iter()
-                    .filter_map(|entry| {
-                        let (_, servers) = fresh.remove(&entry.service.key)?;
-                        Some(TableService { entry, servers })
-                    })
+                    .map(|(entry, servers)| TableService { entry, servers })
                     .collect();
-                services.sort_by_key(|service| service.entry.service.key);
+                services.sort_unstable_by_key(|service| service.entry.service.key);
                 return Ok(Table { services });
             }
-            servers = fresh;
+            let known = before.entries.iter().zip(lists);
+            let known = known.map(|(entry, list)| (entry.service.key, (entry.service, list)));
+            lists = self.lists_of(&now.entries, known.collect())?;
+            before = now;
         }
         Err(Error::Unsettled {
             request: Query::Services.into(),
             attempts: MAX_READINGS,
         })
+    }
+
+    /// One reading of the services, in larger or in smaller pieces.
+    fn read_services(&mut self, on_second: bool) -> Result<Reading<ServiceEntry>> {
+        let query = Query::Services;
+        self.query(query, |client| {
+            let Client {
+                main,
+                second,
+                encoder,
+            } = client;
+            let channel = channel(main, second, on_second, query)?;
+            read(channel, encoder, query, &|answer: &Answer<'_>| {
+                answer.service()
+            })
+        })
+    }
+
+    /// The lists of servers of these services; what is known of one that has not changed since is
+    /// not read again.
+    fn lists_of(
+        &mut self,
+        services: &[ServiceEntry],
+        mut known: BTreeMap<ServiceKey, (Service, Vec<ServerEntry>)>,
+    ) -> Result<Vec<Vec<ServerEntry>>> {
+        let mut lists = Vec::with_capacity(services.len());
+        for entry in services {
+            let key = entry.service.key;
+            let list = known.remove(&key);
+            lists.push(
+                match list.filter(|(service, _)| *service == entry.service) {
+                    Some((_, list)) => list,
+                    None => {
+                        let mut list = self.consistent_servers(&key)?;
+                        // Thousands of them stay for as long as the table does.
+                        list.shrink_to_fit();
+                        list
+                    }
+                },
+            );
+        }
+        Ok(lists)
     }
 
     /// Reads a list until no entry comes twice.
@@ -258,15 +293,13 @@ impl<T: Transport> Client<T> {
                 if before.whole {
                     return Ok(before.entries);
                 }
-                let channel = if attempt % 2 == 1 {
-                    if client.second.is_none() {
-                        client.second = Some(open_second(&client.main, query.into())?);
-                    }
-                    client.second.as_mut().unwrap_or(&mut client.main)
-                } else {
-                    &mut client.main
-                };
-                let now = read(channel, &mut client.encoder, query, &decode)?;
+                let Client {
+                    main,
+                    second,
+                    encoder,
+                } = client;
+                let channel = channel(main, second, attempt % 2 == 1, query)?;
+                let now = read(channel, encoder, query, &decode)?;
                 if agree(&before.entries, &now.entries) && !has_duplicates(&now.entries) {
                     return Ok(now.entries);
                 }
@@ -278,6 +311,22 @@ impl<T: Transport> Client<T> {
             })
         })
     }
+}
+
+/// The channel for a reading; the second one is opened when it is needed.
+fn channel<'c, T: Transport>(
+    main: &'c mut Channel<T>,
+    second: &'c mut Option<Channel<T>>,
+    on_second: bool,
+    query: Query,
+) -> Result<&'c mut Channel<T>> {
+    if !on_second {
+        return Ok(main);
+    }
+    if second.is_none() {
+        *second = Some(open_second(main, query.into())?);
+    }
+    Ok(second.as_mut().unwrap_or(main))
 }
 
 fn open_second<T: Transport>(main: &Channel<T>, request: Request) -> Result<Channel<T>> {

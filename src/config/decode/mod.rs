@@ -25,7 +25,7 @@ use std::collections::HashMap;
 use super::code::Code;
 use super::diagnostic::{Diagnostic, Findings};
 use super::keys;
-use super::model::Declaration;
+use super::model::{Declaration, ServiceDecl};
 use super::source::{Span, Spanned};
 use super::tree::{Entry, Node, Value};
 use fields::{Fields, Place};
@@ -42,15 +42,16 @@ pub(super) use word::{meant, one_of};
 pub(super) struct Decoder {
     declaration: Declaration,
     services: HashMap<String, Span>,
-    pools: HashMap<String, Span>,
 }
 
 impl Decoder {
-    /// Takes in one file; returns the patterns of the files that it includes.
+    /// Takes in one file, and hands over each service together with what was declared before it;
+    /// returns the patterns of the files that it includes.
     pub(super) fn file(
         &mut self,
         root: &Node<'_>,
         is_root: bool,
+        take_service: &mut dyn FnMut(ServiceDecl, &Declaration, &mut Findings),
         findings: &mut Findings,
     ) -> Vec<Spanned<String>> {
         let Some(fields) = Fields::of(root, root.span, &keys::ROOT, findings) else {
@@ -66,17 +67,26 @@ impl Decoder {
         let defaults = defaults.map(|place| Defaults::of(&place, findings));
         let defaults = defaults.unwrap_or_default();
         for entry in named(fields.get("pool"), findings) {
-            if let Some(pool) = service::pool(entry, &defaults, findings)
-                && is_new("pools", &pool.name, &mut self.pools, findings)
-            {
-                self.declaration.pools.push(pool);
+            let Some(pool) = service::pool(entry, &defaults, findings) else {
+                continue;
+            };
+            let first = self.declaration.pools.get(&pool.name.value);
+            match first.map(|(_, first)| first.name.span) {
+                Some(first) => findings.push(twice("pools", &pool.name, first)),
+                None => self.declaration.pools.push(pool),
             }
         }
         for entry in named(fields.get("service"), findings) {
-            if let Some(service) = service::service(entry, &defaults, findings)
-                && is_new("services", &service.name, &mut self.services, findings)
-            {
-                self.declaration.services.push(service);
+            let Some(service) = service::service(entry, &defaults, findings) else {
+                continue;
+            };
+            let name = &service.name;
+            match self.services.get(&name.value) {
+                Some(first) => findings.push(twice("services", name, *first)),
+                None => {
+                    self.services.insert(name.value.clone(), name.span);
+                    take_service(service, &self.declaration, findings);
+                }
             }
         }
         let mut includes = Vec::new();
@@ -180,23 +190,11 @@ fn named<'n>(place: Option<Place<'n>>, findings: &mut Findings) -> &'n [Entry<'n
     }
 }
 
-fn is_new(
-    what: &str,
-    name: &Spanned<String>,
-    names: &mut HashMap<String, Span>,
-    findings: &mut Findings,
-) -> bool {
-    if let Some(first) = names.get(&name.value) {
-        let message = format!("two {what} are named `{}`", name.value);
-        findings.push(
-            Diagnostic::new(Code::DuplicateName, name.span, message)
-                .label("the second one")
-                .also(*first, "the first one"),
-        );
-        return false;
-    }
-    names.insert(name.value.clone(), name.span);
-    true
+fn twice(what: &str, name: &Spanned<String>, first: Span) -> Diagnostic {
+    let message = format!("two {what} are named `{}`", name.value);
+    Diagnostic::new(Code::DuplicateName, name.span, message)
+        .label("the second one")
+        .also(first, "the first one")
 }
 
 #[cfg(test)]

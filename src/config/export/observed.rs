@@ -40,12 +40,9 @@ pub fn declared(observed: &Observed) -> Desired {
 }
 
 fn service(key: &ServiceKey, held: &ObservedService) -> DesiredService {
-    let servers = held.servers.iter().map(|(server_key, entry)| {
-        let server = DesiredServer {
-            name: None,
-            server: entry.server,
-        };
-        (*server_key, server)
+    let servers = held.servers.values().map(|entry| DesiredServer {
+        name: None,
+        server: entry.server,
     });
     DesiredService {
         name: name(key),

@@ -8,7 +8,7 @@ use super::super::code::Code;
 use super::super::decode::tunnel::forward_word;
 use super::super::decode::{Listen, shown};
 use super::super::diagnostic::{Diagnostic, Findings};
-use super::super::model::{CheckDecl, ChecksDecl, Declaration, ServerDecl};
+use super::super::model::{CheckDecl, ChecksDecl, ServerDecl};
 use super::super::source::Spanned;
 use super::Builder;
 use super::server::Settled;
@@ -36,10 +36,10 @@ struct Summary<'a> {
 }
 
 impl<'a> Places<'a> {
-    pub(super) const fn new(listen: &'a Spanned<Listen>, declaration: &Declaration) -> Self {
+    pub(super) const fn new(listen: &'a Spanned<Listen>, marks: MarkRange) -> Self {
         Self {
             listen,
-            marks: declaration.run.marks,
+            marks,
             common: Summary {
                 any: false,
                 v4: false,

@@ -1,6 +1,6 @@
 //! Health of one service: what a file says of it, placed under each listen address.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use ipvs::{ServerKey, ServiceKey};
 use super::super::code::Code;
 use super::super::decode::Listen;
 use super::super::diagnostic::{Diagnostic, Findings};
-use super::super::model::{ChecksDecl, HealthDecl, ServerDecl, ServiceDecl};
+use super::super::model::{ChecksDecl, Declaration, HealthDecl, ServerDecl, ServiceDecl};
 use super::super::resolve::{self, Taken};
 use super::super::source::Spanned;
 use super::server::{self, Settled};
 use super::service::{Shares, place_servers, ports};
 use super::{Builder, advice, check};
-use crate::state::DesiredServer;
-use crate::state::health::{CheckSpec, Damping, ServerWatch, ServiceWatch, Threshold};
+use crate::state::health::{CheckSpec, Damping, MarkRange, ServerWatch, ServiceWatch, Threshold};
+use crate::state::{DesiredServer, Servers};
 
 /// The checks of a server.
 pub(super) type Specs = Arc<[Arc<CheckSpec>]>;
@@ -25,8 +25,9 @@ pub(super) type Specs = Arc<[Arc<CheckSpec>]>;
 #[derive(Debug, Default)]
 pub(super) struct Interned {
     specs: HashSet<Arc<CheckSpec>>,
-    /// By the place in memory of what services inherit together.
-    lists: HashMap<*const ChecksDecl, Specs>,
+    /// By the place in memory of what services inherit together, which is kept so that nothing
+    /// else comes to stand there.
+    lists: HashMap<*const ChecksDecl, (Arc<ChecksDecl>, Specs)>,
     /// What the last service came to: the next one is often the same.
     watch: Option<Arc<ServiceWatch>>,
 }
@@ -34,11 +35,11 @@ pub(super) struct Interned {
 impl Interned {
     fn shared(&mut self, checks: &Arc<ChecksDecl>) -> Specs {
         let place = Arc::as_ptr(checks);
-        if let Some(specs) = self.lists.get(&place) {
+        if let Some((_, specs)) = self.lists.get(&place) {
             return specs.clone();
         }
         let specs = self.specs(checks);
-        self.lists.insert(place, specs.clone());
+        self.lists.insert(place, (checks.clone(), specs.clone()));
         specs
     }
 
@@ -70,6 +71,8 @@ impl Interned {
 
 /// A service's health, as far as it is the same under all of its listen addresses.
 pub(super) struct Health<'d> {
+    /// The marks of the director's own private services.
+    marks: MarkRange,
     decl: &'d HealthDecl,
     /// Without servers.
     common: Arc<ServiceWatch>,
@@ -97,7 +100,8 @@ impl<'d> Health<'d> {
     pub(super) fn new(
         service: &'d ServiceDecl,
         settled: &[Settled<'d>],
-        builder: &mut Builder<'d>,
+        declaration: &Declaration,
+        builder: &mut Builder<'_>,
         findings: &mut Findings,
     ) -> Self {
         let decl = &service.health;
@@ -111,7 +115,7 @@ impl<'d> Health<'d> {
         }
         let own = own_of(service, settled, builder, findings);
         let none_checks = own.iter().flatten().all(|own| own.checks.is_none());
-        advice::check(service, none_checks, builder.declaration, findings);
+        advice::check(service, none_checks, declaration, findings);
         let checks = decl.checks.as_ref();
         if let Some(checks) = checks {
             check::files(checks, builder, findings);
@@ -134,6 +138,7 @@ impl<'d> Health<'d> {
             ..default
         };
         Self {
+            marks: declaration.run.marks,
             decl,
             common: builder.interned.watch(common),
             own,
@@ -158,7 +163,7 @@ impl<'d> Health<'d> {
             let taken = extra.shares.at(&listen.value).iter();
             taken.map(|taken| (taken, extra.settled.as_slice(), &extra.own))
         });
-        let mut places = check::Places::new(listen, builder.declaration);
+        let mut places = check::Places::new(listen, self.marks);
         for (taken, settled, own) in regular.chain(backup) {
             let entry = &settled[taken.entry];
             let own = own.get(taken.entry).and_then(Option::as_ref);
@@ -214,7 +219,7 @@ impl<'d> Health<'d> {
         listen: &Listen,
         taken: &[Taken],
         settled: &[Settled<'_>],
-        regular: &BTreeMap<ServerKey, DesiredServer>,
+        regular: &Servers<DesiredServer>,
         findings: &mut Findings,
     ) -> Arc<ServiceWatch> {
         if self.own.is_empty() && self.backup.is_none() && self.sorry.is_none() {
@@ -246,7 +251,7 @@ impl<'d> Extra<'d> {
     fn new(
         service: &'d ServiceDecl,
         list: &'d Spanned<super::super::model::ServerList>,
-        builder: &mut Builder<'d>,
+        builder: &mut Builder<'_>,
         findings: &mut Findings,
     ) -> Option<Self> {
         let servers = &list.value.servers;
@@ -293,7 +298,7 @@ impl<'d> Extra<'d> {
 fn own_of<'d>(
     service: &ServiceDecl,
     settled: &[Settled<'d>],
-    builder: &mut Builder<'d>,
+    builder: &mut Builder<'_>,
     findings: &mut Findings,
 ) -> Vec<Option<Own>> {
     if settled.iter().all(|server| server.decl.own.is_none()) {

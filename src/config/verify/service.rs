@@ -1,37 +1,38 @@
 //! One virtual service: from its declaration to one entry for each listen address and port.
 
-use std::collections::BTreeMap;
-
-use ipvs::{Family, ForwardMethod, Protocol, ServerKey, Service, ServiceFlags, ServiceKey};
+use ipvs::{Family, ForwardMethod, Protocol, Service, ServiceFlags, ServiceKey};
 
 use super::super::code::Code;
 use super::super::decode::Listen;
 use super::super::diagnostic::{Diagnostic, Findings};
-use super::super::model::{ServersDecl, ServiceDecl};
+use super::super::model::{Declaration, Pools, ServersDecl, ServiceDecl};
 use super::super::resolve::{self, Candidate, Taken};
 use super::super::source::Spanned;
 use super::super::suggest::nearest;
 use super::health::Health;
 use super::server::{self, Settled};
-use super::{Builder, persistence, scheduler};
-use crate::state::{DesiredServer, DesiredService};
+use super::{Builder, persistence, scheduler, servers_of, whole};
+use crate::state::{DesiredServer, DesiredService, Servers};
 
 /// More servers than this, counted once for every service that has them, no table can be meant to
 /// have: a range of ports multiplies what stands behind it.
 const MAX_SERVERS: usize = 2_000_000;
 
 /// Builds a service into the table.
-pub(super) fn build<'d>(
-    service: &'d ServiceDecl,
-    builder: &mut Builder<'d>,
+pub(super) fn build(
+    service: &ServiceDecl,
+    declaration: &Declaration,
+    builder: &mut Builder<'_>,
     findings: &mut Findings,
 ) {
+    let pools = &declaration.pools;
     let flags = scheduler::flags(service, findings);
     persistence::check(service, findings);
     check_listen(service, findings);
     builder.whole.service(service);
-    let Some((list, pool)) = builder.servers_of(service) else {
-        report_unknown_pool(service, builder, findings);
+    whole::check_marks(service, declaration, findings);
+    let Some((list, pool)) = servers_of(service, pools) else {
+        report_unknown_pool(service, pools, builder, findings);
         return;
     };
     if pool.is_none() {
@@ -55,7 +56,7 @@ pub(super) fn build<'d>(
         reported = report_other_family(&settled, &shares, findings);
     }
     check_weights(service, &settled, &shares, findings);
-    let health = Health::new(service, &settled, builder, findings);
+    let health = Health::new(service, &settled, declaration, builder, findings);
     for listen in &service.listen {
         let taken = shares.at(&listen.value);
         if taken.is_empty() && list.complete && !reported {
@@ -170,7 +171,7 @@ pub(super) fn place_servers(
     taken: &[Taken],
     settled: &[Settled<'_>],
     findings: &mut Findings,
-) -> BTreeMap<ServerKey, DesiredServer> {
+) -> Servers<DesiredServer> {
     let service_port = resolve::service_port(key);
     let mut placed = Vec::with_capacity(taken.len());
     for taken in taken {
@@ -194,7 +195,7 @@ pub(super) fn place_servers(
     }
     let named = placed.into_iter().map(|(server, _, entry)| {
         let name = entry.decl.name.as_ref().map(|name| name.value.clone());
-        (server.key, DesiredServer { name, server })
+        DesiredServer { name, server }
     });
     named.collect()
 }
@@ -249,7 +250,12 @@ fn check_listen(service: &ServiceDecl, findings: &mut Findings) {
     }
 }
 
-fn report_unknown_pool(service: &ServiceDecl, builder: &mut Builder<'_>, findings: &mut Findings) {
+fn report_unknown_pool(
+    service: &ServiceDecl,
+    pools: &Pools,
+    builder: &mut Builder<'_>,
+    findings: &mut Findings,
+) {
     let ServersDecl::Pool(pool) = &service.servers else {
         return;
     };
@@ -258,8 +264,7 @@ fn report_unknown_pool(service: &ServiceDecl, builder: &mut Builder<'_>, finding
         super::super::decode::shown(&pool.value)
     );
     let mistake = Diagnostic::new(Code::UnknownPool, pool.span, message);
-    let pools = builder.declaration.pools.iter();
-    let names = pools.map(|pool| pool.name.value.as_str());
+    let names = pools.iter().map(|pool| pool.name.value.as_str());
     // Bounded: two thousand wrong names among two thousand pools must not take their product.
     builder.unknown_pools += 1;
     let looks = if builder.unknown_pools <= 20 {

@@ -140,7 +140,6 @@ impl Whole {
                     .reason("the kernel refuses the one as long as the other is there"),
             );
         }
-        check_marks(declaration, findings);
         self.check_pools(declaration, findings);
     }
 
@@ -171,11 +170,14 @@ impl Whole {
     }
 }
 
-/// Reports services of marks that checks through the forwarding path use.
-fn check_marks(declaration: &Declaration, findings: &mut Findings) {
+/// Reports listen addresses of marks that checks through the forwarding path use.
+pub(super) fn check_marks(
+    service: &ServiceDecl,
+    declaration: &Declaration,
+    findings: &mut Findings,
+) {
     let marks = declaration.run.marks;
-    let services = declaration.services.iter();
-    for listen in services.flat_map(|service| &service.listen) {
+    for listen in &service.listen {
         let Listen::Fwmark { mark, .. } = listen.value else {
             continue;
         };

@@ -8,7 +8,7 @@ use ipvs::{ServerKey, ServiceKey};
 use serde::Serialize;
 
 use super::{CheckSpec, Combine};
-use crate::state::{DesiredServer, Share};
+use crate::state::{DesiredServer, Servers, Share};
 
 /// Health, as one service file declares it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -79,11 +79,11 @@ pub struct ServiceWatch {
     /// Servers for which something else is said.
     pub servers: BTreeMap<ServerKey, ServerWatch>,
     /// Servers that join when too few others are up.
-    pub backup: BTreeMap<ServerKey, DesiredServer>,
+    pub backup: Servers<DesiredServer>,
     /// So few: the backup servers join when fewer are up. One by default.
     pub backup_below: Option<Threshold>,
     /// Servers that join when no other is left. They are not checked.
-    pub sorry: BTreeMap<ServerKey, DesiredServer>,
+    pub sorry: Servers<DesiredServer>,
     /// What becomes of a server that is down.
     pub on_fail: OnFail,
     /// So many stay in, well or not.
