@@ -23,5 +23,5 @@ pub use desired::{
 pub use observed::{Observed, ObservedService};
 pub use ownership::{BootTime, Owned, Ownership};
 pub use private::is_private;
-pub use servers::{Keyed, Servers};
+pub use servers::{Keyed, Servers, ServersIter};
 pub use sysctl::{Sysctl, SysctlKind};

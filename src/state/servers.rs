@@ -72,7 +72,7 @@ impl<S: Keyed> Servers<S> {
     }
 
     /// Keys and servers, in the order of the keys.
-    pub fn iter(&self) -> Iter<'_, S> {
+    pub fn iter(&self) -> ServersIter<'_, S> {
         self.sorted.iter().map(|server| (server.key(), server))
     }
 
@@ -113,7 +113,8 @@ impl<S: Keyed> Servers<S> {
 }
 
 /// Keys and servers.
-pub type Iter<'s, S> = std::iter::Map<std::slice::Iter<'s, S>, fn(&'s S) -> (&'s ServerKey, &'s S)>;
+pub type ServersIter<'s, S> =
+    std::iter::Map<std::slice::Iter<'s, S>, fn(&'s S) -> (&'s ServerKey, &'s S)>;
 
 /// In any order; of several with one key the last stays.
 impl<S: Keyed> FromIterator<S> for Servers<S> {
@@ -138,7 +139,7 @@ impl<S: Keyed> FromIterator<(ServerKey, S)> for Servers<S> {
 
 impl<'s, S: Keyed> IntoIterator for &'s Servers<S> {
     type Item = (&'s ServerKey, &'s S);
-    type IntoIter = Iter<'s, S>;
+    type IntoIter = ServersIter<'s, S>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()

@@ -1,0 +1,352 @@
+//! JSON into the tree, with all its syntax errors.
+//!
+//! RFC 8259 and nothing else: what other programs refuse is refused here, and what was meant is
+//! understood all the same, so that the rest of the file is read too. A comma too many or too
+//! few, a word without quotes, a comment: each is reported where it stands, and the reader goes on
+//! behind it.
+//!
+//! Bounds: lists and tables lie at most [`MAX_DEPTH`] deep in each other, and after
+//! [`MAX_MISTAKES`] the rest is not read. Every step of a loop takes at least one character.
+
+mod scalar;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::code::Code;
+use super::diagnostic::{Diagnostic, Findings};
+use super::source::{FileId, Span};
+use super::tree::{Entry, Node, Table, Value};
+
+/// As deep as `serde_json` goes.
+const MAX_DEPTH: usize = 127;
+
+/// Whoever made so many does not read them all.
+const MAX_MISTAKES: usize = 200;
+
+/// The tree of a JSON text, as far as it can be read; `None` where there is nothing.
+pub(super) fn parse<'t>(file: FileId, text: &'t str, findings: &mut Findings) -> Option<Node<'t>> {
+    let mut reader = Reader {
+        file,
+        text,
+        at: 0,
+        open: Vec::new(),
+        items: Vec::new(),
+        mistakes: 0,
+        said_open: false,
+        findings,
+    };
+    reader.skip_blank();
+    if reader.peek().is_none() {
+        let span = Span::new(file, 0..text.len());
+        reader.findings.push(
+            Diagnostic::new(Code::Syntax, span, "there is no value")
+                .help("an empty service file is `{\"version\": 1}`"),
+        );
+        reader.findings.incomplete = true;
+        return None;
+    }
+    let node = reader.value();
+    reader.skip_blank();
+    if reader.peek().is_some() {
+        let rest = reader.character();
+        reader.report(
+            rest,
+            "a JSON text is one value, and it has ended before this",
+        );
+    }
+    Some(node)
+}
+
+struct Reader<'t, 'f> {
+    file: FileId,
+    text: &'t str,
+    at: usize,
+    /// Where the lists and tables begin that are being read, the innermost last.
+    open: Vec<usize>,
+    /// The items of the lists that are being read, so that a list is made when its length is known.
+    items: Vec<Node<'t>>,
+    mistakes: usize,
+    /// It was said that the text ends too early.
+    said_open: bool,
+    findings: &'f mut Findings,
+}
+
+impl<'t> Reader<'t, '_> {
+    /// The value that stands here. Where none can, that is reported, and only what can neither
+    /// begin nor end anything is passed over.
+    fn value(&mut self) -> Node<'t> {
+        let start = self.at;
+        let value = match self.peek() {
+            Some(b'[') => self.nested(Self::array),
+            Some(b'{') => self.nested(|reader| Value::Table(reader.table())),
+            None | Some(b',' | b']' | b'}') => {
+                let place = self.character();
+                self.report(place, "a value is missing");
+                Value::Unreadable
+            }
+            Some(_) => self.scalar(),
+        };
+        let span = self.span(start..self.at);
+        Node { span, value }
+    }
+
+    fn nested(&mut self, read: impl FnOnce(&mut Self) -> Value<'t>) -> Value<'t> {
+        if self.open.len() == MAX_DEPTH {
+            let message = format!("lists and tables lie more than {MAX_DEPTH} deep in each other");
+            self.report(self.at..self.at + 1, &message);
+            self.stop();
+            return Value::Unreadable;
+        }
+        self.open.push(self.at);
+        self.at += 1;
+        let value = read(self);
+        self.open.pop();
+        value
+    }
+
+    fn array(&mut self) -> Value<'t> {
+        let before = self.items.len();
+        while !self.ends(b']') {
+            let item = self.value();
+            self.items.push(item);
+            self.separator(b']');
+        }
+        Value::Array(self.items.drain(before..).collect())
+    }
+
+    fn table(&mut self) -> Table<'t> {
+        let mut keys = Keys::default();
+        let mut entries = Vec::new();
+        while !self.ends(b'}') {
+            let start = self.at;
+            let Some(key) = self.key() else { continue };
+            let key_span = self.span(start..self.at);
+            self.skip_blank();
+            self.colon();
+            self.skip_blank();
+            let node = self.value();
+            match keys.first(&entries, &key, key_span) {
+                Some(first) => {
+                    let message = format!("the key `{key}` stands here twice");
+                    self.findings.push(
+                        Diagnostic::new(Code::DuplicateKey, key_span, message)
+                            .label("the second time")
+                            .also(first, "the first time"),
+                    );
+                }
+                None => entries.push(Entry {
+                    key,
+                    key_span,
+                    node,
+                }),
+            }
+            self.separator(b'}');
+        }
+        Table { entries }
+    }
+
+    /// Whether the innermost list or table ends here; with it goes what closes it.
+    fn ends(&mut self, closing: u8) -> bool {
+        loop {
+            self.skip_blank();
+            match self.peek() {
+                None => {
+                    self.report_open();
+                    return true;
+                }
+                Some(byte) if byte == closing => {
+                    self.at += 1;
+                    return true;
+                }
+                Some(b',') => {
+                    self.report(self.at..self.at + 1, "nothing stands before this comma");
+                    self.at += 1;
+                }
+                Some(byte @ (b']' | b'}')) => {
+                    let (begin, opening) = self.innermost();
+                    let close = char::from(byte);
+                    let message = format!("`{close}` cannot close what `{opening}` opened");
+                    let place = self.span(self.at..self.at + 1);
+                    let found = Diagnostic::new(Code::Syntax, place, message)
+                        .label("not JSON")
+                        .also(self.span(begin..begin + 1), "opened here");
+                    self.push(found, false);
+                    let outer = &self.open[..self.open.len().saturating_sub(1)];
+                    let opens = if byte == b']' { b'[' } else { b'{' };
+                    if outer.iter().any(|at| self.text.as_bytes()[*at] == opens) {
+                        // It is meant for that one; the inner one was not closed.
+                        return true;
+                    }
+                    self.at += 1;
+                }
+                Some(_) => return false,
+            }
+        }
+    }
+
+    /// The end of the text, before the end of a list or table. Of several only the innermost is
+    /// reported.
+    fn report_open(&mut self) {
+        let (begin, opening) = self.innermost();
+        let follows = std::mem::replace(&mut self.said_open, true);
+        let what = if opening == '[' { "list" } else { "table" };
+        let message = format!("the {what} is not closed");
+        let place = self.span(begin..begin + 1);
+        let found = Diagnostic::new(Code::Syntax, place, message).label("opened here");
+        self.push(found, follows);
+    }
+
+    /// Where the innermost list or table begins, and with what.
+    fn innermost(&self) -> (usize, char) {
+        let begin = self.open.last().copied().unwrap_or_default();
+        (begin, char::from(self.text.as_bytes()[begin]))
+    }
+
+    /// The comma behind an item, or the end of it all.
+    fn separator(&mut self, closing: u8) {
+        self.skip_blank();
+        match self.peek() {
+            Some(b',') => {
+                let comma = self.at..self.at + 1;
+                self.at += 1;
+                self.skip_blank();
+                if self.peek() == Some(closing) {
+                    self.report(comma, "trailing commas are not allowed");
+                }
+            }
+            None | Some(b']' | b'}') => {}
+            Some(_) => {
+                let place = self.character();
+                self.report(place, "a comma is missing before this");
+            }
+        }
+    }
+
+    fn colon(&mut self) {
+        match self.peek() {
+            Some(b':') => self.at += 1,
+            Some(b'=') => {
+                let place = self.at..self.at + 1;
+                self.report(place, "between key and value stands a colon");
+                self.at += 1;
+            }
+            _ => {
+                let place = self.character();
+                self.report(place, "a colon is missing before this");
+            }
+        }
+    }
+
+    /// A key. `None`, reported, where there is none; that is passed over then.
+    fn key(&mut self) -> Option<Cow<'t, str>> {
+        if matches!(self.peek(), Some(b'"' | b'\'')) {
+            // What is wrong in it is reported; it stays a key.
+            return Some(self.string().unwrap_or_default());
+        }
+        let word = self.word();
+        if word.is_empty() {
+            let place = self.character();
+            self.at = place.end;
+            self.report(place, "this cannot begin a key");
+            return None;
+        }
+        self.report(word.clone(), "a key stands in double quotes");
+        Some(Cow::Borrowed(&self.text[word]))
+    }
+
+    /// White space; and comments, which are reported.
+    fn skip_blank(&mut self) {
+        loop {
+            while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+                self.at += 1;
+            }
+            let rest = &self.text[self.at..];
+            let length = if rest.starts_with("//") || rest.starts_with('#') {
+                rest.find('\n').unwrap_or(rest.len())
+            } else if let Some(inner) = rest.strip_prefix("/*") {
+                inner.find("*/").map_or(rest.len(), |end| end + 4)
+            } else {
+                return;
+            };
+            let comment = self.at..self.at + length;
+            self.report(comment.clone(), "JSON has no comments");
+            self.at = comment.end;
+        }
+    }
+
+    fn report(&mut self, place: Range<usize>, message: &str) {
+        let place = self.span(place);
+        self.push(
+            Diagnostic::new(Code::Syntax, place, message).label("not JSON"),
+            false,
+        );
+    }
+
+    fn push(&mut self, found: Diagnostic, follows: bool) {
+        self.mistakes += 1;
+        if self.mistakes <= MAX_MISTAKES {
+            self.findings.push_syntax(found, follows);
+        }
+        if self.mistakes == MAX_MISTAKES {
+            self.stop();
+        }
+    }
+
+    /// Goes to the end, about which nothing is said then.
+    fn stop(&mut self) {
+        self.at = self.text.len();
+        self.said_open = true;
+        self.mistakes = MAX_MISTAKES;
+    }
+
+    /// The character that stands here, or the end of the text.
+    fn character(&self) -> Range<usize> {
+        let length = self.text[self.at..]
+            .chars()
+            .next()
+            .map_or(0, char::len_utf8);
+        self.at..self.at + length
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn span(&self, range: Range<usize>) -> Span {
+        Span::new(self.file, range)
+    }
+}
+
+/// Which keys a table has. Small tables are looked through.
+#[derive(Default)]
+struct Keys<'t> {
+    places: HashMap<Cow<'t, str>, Span>,
+}
+
+impl<'t> Keys<'t> {
+    /// More entries than this are not looked through one by one.
+    const FEW: usize = 16;
+
+    /// Where the table has a key already; if it has not, it is one from now on.
+    fn first(&mut self, entries: &[Entry<'t>], key: &Cow<'t, str>, span: Span) -> Option<Span> {
+        if entries.len() < Self::FEW {
+            let same = entries.iter().find(|entry| entry.key == *key);
+            return same.map(|entry| entry.key_span);
+        }
+        if self.places.is_empty() {
+            let known = entries
+                .iter()
+                .map(|entry| (entry.key.clone(), entry.key_span));
+            self.places.extend(known);
+        }
+        if let Some(first) = self.places.get(key) {
+            return Some(*first);
+        }
+        self.places.insert(key.clone(), span);
+        None
+    }
+}
