@@ -38,6 +38,35 @@ pub struct ObservedService {
 }
 
 impl ObservedService {
+    /// A service without servers.
+    #[must_use]
+    pub const fn new(entry: ServiceEntry) -> Self {
+        Self {
+            entry,
+            servers: Servers::new(),
+            order: Vec::new(),
+        }
+    }
+
+    /// Adds a server, as the last one; one of the same key is replaced.
+    pub fn add(&mut self, server: ServerEntry) {
+        let key = server.server.key;
+        self.remove(&key);
+        let last = self.servers.keys().last();
+        if !self.order.is_empty() {
+            self.order.push(key);
+        } else if last.is_some_and(|last| *last > key) {
+            self.order = self.servers.keys().copied().chain([key]).collect();
+        }
+        self.servers.insert(key, server);
+    }
+
+    /// Takes a server out.
+    pub fn remove(&mut self, key: &ServerKey) -> Option<ServerEntry> {
+        self.order.retain(|other| other != key);
+        self.servers.remove(key)
+    }
+
     /// The servers in the order in which they were added.
     pub fn as_added(&self) -> impl Iterator<Item = &ServerEntry> {
         let by_key = self.order.is_empty().then(|| self.servers.values());
@@ -70,5 +99,46 @@ impl Observed {
             )
         };
         table.services.into_iter().map(service).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ipvs::{ForwardMethod, Server, Service, Stats};
+
+    use super::*;
+
+    fn server(host: u8) -> ServerEntry {
+        let key = ServerKey::new([10, 0, 0, host], 80);
+        ServerEntry {
+            server: Server::new(key, ForwardMethod::Masquerade),
+            active: 0,
+            inactive: 0,
+            persistent: 0,
+            stats: Stats::default(),
+        }
+    }
+
+    #[test]
+    fn the_order_in_which_servers_were_added_is_kept() {
+        let key = ServiceKey::tcp([192, 0, 2, 1], 80);
+        let mut service = ObservedService::new(ServiceEntry {
+            service: Service::new(key, Service::RR),
+            stats: Stats::default(),
+        });
+        let added = |service: &ObservedService| -> Vec<_> {
+            let keys = service.as_added().map(|entry| entry.server.key);
+            keys.map(|key| key.address.to_string()).collect()
+        };
+        service.add(server(2));
+        service.add(server(3));
+        assert_eq!(service.order, []);
+        assert_eq!(added(&service), ["10.0.0.2", "10.0.0.3"]);
+        service.add(server(1));
+        service.add(server(4));
+        service.remove(&server(2).server.key);
+        assert_eq!(added(&service), ["10.0.0.3", "10.0.0.1", "10.0.0.4"]);
+        service.add(server(3));
+        assert_eq!(added(&service), ["10.0.0.1", "10.0.0.4", "10.0.0.3"]);
     }
 }

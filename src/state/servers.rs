@@ -82,6 +82,11 @@ impl<S: Keyed> Servers<S> {
         self.place(key).ok().map(|place| &self.sorted[place])
     }
 
+    /// The server with that key, to be changed; its key stays what it is.
+    pub fn get_mut(&mut self, key: &ServerKey) -> Option<&mut S> {
+        self.place(key).ok().map(|place| &mut self.sorted[place])
+    }
+
     /// Whether there is one with that key.
     #[must_use]
     pub fn contains_key(&self, key: &ServerKey) -> bool {

@@ -332,9 +332,9 @@ impl<'t> Keys<'t> {
     const FEW: usize = 16;
 
     /// Where the table has a key already; if it has not, it is one from now on.
-    fn first(&mut self, entries: &[Entry<'t>], key: &Cow<'t, str>, span: Span) -> Option<Span> {
+    fn first(&mut self, entries: &[Entry<'t>], key: &str, span: Span) -> Option<Span> {
         if entries.len() < Self::FEW {
-            let same = entries.iter().find(|entry| entry.key == *key);
+            let same = entries.iter().find(|entry| entry.key == key);
             return same.map(|entry| entry.key_span);
         }
         if self.places.is_empty() {
@@ -346,7 +346,7 @@ impl<'t> Keys<'t> {
         if let Some(first) = self.places.get(key) {
             return Some(*first);
         }
-        self.places.insert(key.clone(), span);
+        self.places.insert(key.to_owned().into(), span);
         None
     }
 }

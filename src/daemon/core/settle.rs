@@ -367,14 +367,10 @@ fn follow(picture: &mut BTreeMap<ServiceKey, Arc<ObservedService>>, operation: &
     };
     match operation {
         Operation::AddService(service) => {
-            let made = ObservedService {
-                entry: ServiceEntry {
-                    service: *service,
-                    stats: Stats::default(),
-                },
-                servers: BTreeMap::new(),
-                order: Vec::new(),
-            };
+            let made = ObservedService::new(ServiceEntry {
+                service: *service,
+                stats: Stats::default(),
+            });
             picture.insert(service.key, Arc::new(made));
         }
         Operation::DeleteService(key) => {
@@ -387,9 +383,7 @@ fn follow(picture: &mut BTreeMap<ServiceKey, Arc<ObservedService>>, operation: &
         }
         Operation::AddServer(key, server) => {
             if let Some(there) = picture.get_mut(key) {
-                let there = Arc::make_mut(there);
-                there.servers.insert(server.key, entry(*server));
-                there.order.push(server.key);
+                Arc::make_mut(there).add(entry(*server));
             }
         }
         Operation::UpdateServer(key, server) => {
@@ -400,9 +394,7 @@ fn follow(picture: &mut BTreeMap<ServiceKey, Arc<ObservedService>>, operation: &
         }
         Operation::DeleteServer(key, server) => {
             if let Some(there) = picture.get_mut(key) {
-                let there = Arc::make_mut(there);
-                there.servers.remove(server);
-                there.order.retain(|one| one != server);
+                Arc::make_mut(there).remove(server);
             }
         }
         _ => {}
