@@ -1,5 +1,5 @@
-//! Writes seeds for every target below `corpus/`: real requests, and the answers of the in-memory
-//! kernel to them.
+//! Writes seeds for every target below `corpus/`: real requests, the answers of the in-memory
+//! kernel to them, and the service files of the tests.
 
 use std::fs;
 use std::io;
@@ -27,6 +27,9 @@ TCP fd01:0000:0000:0000:0000:0000:0000:0002 A76A fd01:0000:0000:0000:0000:0000:0
 ";
 
 fn main() -> io::Result<()> {
+    for directory in ["../tests/config", "../tests/config/mistakes", "../tests/config/warnings"] {
+        service_files(Path::new(directory))?;
+    }
     let web = ServiceKey::tcp([192, 0, 2, 10], 80);
     let mut kernel = FakeKernel::new();
     let mut encoder = Encoder::new(0x1c);
@@ -77,6 +80,18 @@ fn main() -> io::Result<()> {
         write("client", target, &script)?;
     }
     write("connections", "table", CONNECTIONS.as_bytes())
+}
+
+/// The service files of a directory.
+fn service_files(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let known = path.extension().is_some_and(|e| e == "toml" || e == "json");
+        if let (true, Some(name)) = (known && path.is_file(), path.file_name()) {
+            write("config", &name.to_string_lossy(), &fs::read(&path)?)?;
+        }
+    }
+    Ok(())
 }
 
 fn operations(web: ServiceKey) -> Vec<Operation> {
