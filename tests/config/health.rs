@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use director::config::{self, Environment, Memory, Style};
-use director::state::Share;
 use director::state::health::{
     CheckKind, Combine, Damping, Expect, Initial, OnFail, ServiceWatch, Threshold, Watch,
 };
+use director::state::{DesiredServer, Servers, Share};
 use ipvs::{ServerKey, ServiceKey};
 
 fn load(text: &str) -> Watch {
@@ -195,9 +195,7 @@ fn backup_and_sorry_servers_stand_under_the_addresses_of_their_family() {
     );
     let v4 = service(&watch, "tcp://192.0.2.1:80");
     let v6 = service(&watch, "tcp://[2001:db8::1]:80");
-    let keys = |servers: &std::collections::BTreeMap<ServerKey, _>| {
-        servers.keys().copied().collect::<Vec<_>>()
-    };
+    let keys = |servers: &Servers<DesiredServer>| servers.keys().copied().collect::<Vec<_>>();
     assert_eq!(keys(&v4.backup), [server("10.0.0.21:80")]);
     assert_eq!(keys(&v4.sorry), [server("10.0.0.99:80")]);
     assert_eq!(keys(&v6.backup), [server("[2001:db8::21]:80")]);
