@@ -39,7 +39,7 @@ impl NetlinkSocket {
     /// holds. Deleting many services waits for a grace period for each.
     const TIME_LIMIT: Duration = Duration::from_secs(60);
     /// What an acknowledgement occupies in the receive buffer: a 36-byte message in an skb whose
-    /// `truesize` grows with the kernels (768 in 6.1, 832 in 6.18, 960 in 7.2, all 64-bit), rounded
+    /// `truesize` grows with the kernels (768 in 6.1, 960 in 6.12 and 7.2, all 64-bit), rounded
     /// up.
     const ACKNOWLEDGEMENT: usize = 1024;
     /// Asked for where the capability allows; the kernel doubles it for its own overhead.

@@ -25,7 +25,7 @@ pub struct Server {
     pub weight: Weight,
     /// More connections than this (active and inactive), and the server gets no new ones; 0 for
     /// no limit (`ip_vs_bind_dest`). Above 2^31 - 1, kernels of today (7.2) say `EINVAL`; older
-    /// ones (6.12) take it.
+    /// ones (6.1.176) take it.
     pub upper_threshold: u32,
     /// Below this it gets new ones again; 0 for three quarters of the upper one. More than the
     /// upper threshold is `ERANGE`.
