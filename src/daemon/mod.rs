@@ -24,6 +24,8 @@ mod overlay;
 pub mod run;
 mod server;
 mod service;
+#[cfg(test)]
+mod sim;
 pub mod snapshot;
 pub mod systemd;
 mod tables;

@@ -7,7 +7,7 @@
 mod lab;
 
 mod apply;
-
+mod daemon;
 mod forwarding;
 mod ipvsadm;
 mod ldirectord;

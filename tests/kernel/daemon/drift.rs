@@ -1,0 +1,79 @@
+//! What somebody else changes, and what becomes of it.
+
+use std::time::Duration;
+
+use super::Daemon;
+use crate::lab::{Lan, Tcp, V4, eventually};
+
+/// Two servers without checks, looked after twice a second.
+const WEB: &str = "
+version = 1
+daemon = { reconcile = \"500ms\" }
+[service.web]
+listen = \"tcp://10.1.0.100:80\"
+forward = \"nat\"
+scheduler = \"rr\"
+servers = [\"10.2.0.11\", \"10.2.0.12\"]
+";
+
+const SERVICE: &str = "tcp://10.1.0.100:80";
+
+#[test]
+#[ignore = "needs the lab"]
+fn what_somebody_breaks_with_ipvsadm_is_mended() {
+    let net = Lan::nat().real_servers(2).build();
+    let _servers = net.serve(Tcp, 80);
+    let daemon = Daemon::start(&net.director, WEB);
+    daemon.weights(SERVICE, "1=1 2=1");
+    for (meddling, said) in [
+        ("ipvsadm -C", "the service is gone"),
+        (
+            "ipvsadm -d -t 10.1.0.100:80 -r 10.2.0.11:80",
+            "10.2.0.11:80 is gone",
+        ),
+        (
+            "ipvsadm -e -t 10.1.0.100:80 -r 10.2.0.12:80 -m -w 7",
+            "weight of 10.2.0.12:80 7 instead of 1",
+        ),
+        (
+            "ipvsadm -a -t 10.1.0.100:80 -r 10.2.0.99:80 -m",
+            "10.2.0.99:80 was added",
+        ),
+        ("ipvsadm -E -t 10.1.0.100:80 -s wlc", "its configuration"),
+    ] {
+        net.director.run(meddling);
+        eventually(said, || daemon.log().contains(said).then_some(()));
+        daemon.weights(SERVICE, "1=1 2=1");
+    }
+    net.director.run("ipvsadm -A -t 10.1.0.101:81 -s rr");
+    let foreign = || {
+        let status = daemon.get("/v1/status")?;
+        (status["foreign"][0] == "tcp://10.1.0.101:81").then_some(())
+    };
+    eventually("it is reported as foreign", foreign);
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(
+        net.director.run("ipvsadm -Ln").contains("10.1.0.101:81"),
+        "and left alone"
+    );
+    let answers = net.client(1).ask(Tcp, net.service(V4, 80)).times(10).run();
+    assert_eq!(answers.to_string(), "real1=5 real2=5");
+}
+
+#[test]
+#[ignore = "needs the lab"]
+fn a_sysctl_and_the_time_limits_are_kept() {
+    let net = Lan::nat().real_servers(1).build();
+    let file =
+        format!("{WEB}[kernel]\nexpire_nodest_conn = true\ntimeouts = {{ tcp = \"10m\" }}\n");
+    let daemon = Daemon::start(&net.director, &file);
+    let limits = || net.director.run("ipvsadm -L --timeout");
+    assert!(limits().contains("600"), "{}", limits());
+    net.director.sysctl("net.ipv4.vs.expire_nodest_conn", "0");
+    net.director.run("ipvsadm --set 700 0 0");
+    eventually("they are set right", || {
+        let sysctl = net.director.read_sysctl("net.ipv4.vs.expire_nodest_conn");
+        (sysctl.trim() == "1" && limits().contains("600")).then_some(())
+    });
+    assert!(daemon.log().contains("somebody changed the settings"));
+}

@@ -1,0 +1,215 @@
+//! `director run` on a real kernel, with real servers and clients that never stop asking.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may fail as tests do"
+)]
+
+mod deaths;
+mod drift;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ipvs::ServiceKey;
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::lab::{Ask, Failure, Host, Process, eventually};
+
+const DIRECTOR: &str = env!("CARGO_BIN_EXE_director");
+
+/// A director that runs on a host.
+struct Daemon<'h> {
+    host: &'h Host,
+    directory: tempfile::TempDir,
+    process: Option<Process>,
+}
+
+impl<'h> Daemon<'h> {
+    /// Starts one with this file, and waits until it is in force.
+    #[track_caller]
+    fn start(host: &'h Host, file: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut daemon = Self {
+            host,
+            directory,
+            process: None,
+        };
+        daemon.write(file);
+        daemon.launch();
+        daemon
+    }
+
+    /// Starts it (again) with the file as it is.
+    #[track_caller]
+    fn launch(&mut self) {
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.path("log"))
+            .unwrap();
+        let mut command = Command::new(DIRECTOR);
+        command
+            .args(["run", "services.toml", "--socket", "control.sock"])
+            .current_dir(self.directory.path())
+            .env("DIRECTOR_STATE_DIR", self.path("state"))
+            .stdout(Stdio::null())
+            .stderr(log);
+        self.process = Some(self.host.spawn_command(command));
+        eventually("the director is ready", || {
+            self.get("/v1/status")
+                .filter(|status| !status["loaded"].is_null())
+        });
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Replaces the service file, as an editor does: the director notices by itself.
+    fn write(&self, file: &str) {
+        fs::write(self.path("beside"), file).unwrap();
+        fs::rename(self.path("beside"), self.path("services.toml")).unwrap();
+    }
+
+    /// Kills it as a crash would.
+    fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.signal(Signal::SIGKILL);
+            eventually("the director is dead", || process.ended());
+        }
+    }
+
+    /// What it logged.
+    fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap()
+    }
+
+    /// What its control socket answers; `None` while there is none.
+    fn get(&self, path: &str) -> Option<Value> {
+        let answer = self.http(&format!("GET {path} HTTP/1.0\r\n\r\n"))?;
+        Some(serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}")))
+    }
+
+    /// Asks it for something.
+    #[track_caller]
+    fn post(&self, path: &str, body: &Value) -> Value {
+        let body = body.to_string();
+        let head = "content-type: application/json\r\ncontent-length";
+        let request = format!(
+            "POST {path} HTTP/1.0\r\n{head}: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = self.http(&request).expect("the director answers");
+        serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}"))
+    }
+
+    fn http(&self, request: &str) -> Option<String> {
+        let mut socket = UnixStream::connect(self.path("control.sock")).ok()?;
+        socket.write_all(request.as_bytes()).ok()?;
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).ok()?;
+        answer
+            .split_once("\r\n\r\n")
+            .map(|(_, body)| body.to_owned())
+    }
+
+    /// Waits until a service's servers have these weights, `1=1 2=0` for real servers 1 and 2.
+    #[track_caller]
+    fn weights(&self, service: &str, expected: &str) {
+        let mut last = String::new();
+        let look = || {
+            last = weights(self.host, service);
+            (last == expected).then_some(())
+        };
+        let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            eventually(expected, look);
+        }));
+        if found.is_err() {
+            let (last, log) = (weights(self.host, service), self.log());
+            panic!("the weights are {last}, not {expected}; the log:\n{log}");
+        }
+    }
+}
+
+/// A service's servers and weights in the kernel, by the number of the real server.
+fn weights(host: &Host, service: &str) -> String {
+    let key: ServiceKey = service.parse().unwrap();
+    let servers = host.enter(|| {
+        let mut client = ipvs::Client::connect().unwrap();
+        client.consistent_servers(&key)
+    });
+    let mut shown: Vec<(u8, u32)> = servers
+        .unwrap_or_default()
+        .iter()
+        .map(|entry| {
+            let last = match entry.server.key.address {
+                std::net::IpAddr::V4(address) => address.octets()[3],
+                std::net::IpAddr::V6(address) => address.octets()[15],
+            };
+            (last, entry.server.weight.get())
+        })
+        .collect();
+    shown.sort_unstable();
+    let shown = shown
+        .iter()
+        .map(|(last, weight)| format!("{}={weight}", last % 10));
+    shown.collect::<Vec<_>>().join(" ")
+}
+
+/// One request.
+#[derive(Debug, Clone)]
+struct Asked {
+    /// When it began.
+    at: Instant,
+    /// Who answered.
+    by: Result<String, Failure>,
+}
+
+/// Has clients ask again and again, each time on a new connection, while something happens;
+/// everything that was asked, in its order.
+fn asked_during(ask: &Ask<'_>, threads: usize, happening: impl FnOnce()) -> Vec<Asked> {
+    let over = AtomicBool::new(false);
+    let mut asked = thread::scope(|scope| {
+        let clients: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut asked = Vec::new();
+                    while !over.load(Ordering::SeqCst) {
+                        let at = Instant::now();
+                        let by = ask.run().0.swap_remove(0).by;
+                        asked.push(Asked { at, by });
+                        thread::sleep(Duration::from_millis(5));
+                    }
+                    asked
+                })
+            })
+            .collect();
+        // Also when it panics the clients have to end.
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(happening));
+        over.store(true, Ordering::SeqCst);
+        let asked: Vec<Asked> = clients
+            .into_iter()
+            .flat_map(|one| one.join().unwrap())
+            .collect();
+        if let Err(panic) = outcome {
+            std::panic::resume_unwind(panic);
+        }
+        asked
+    });
+    asked.sort_by_key(|asked| asked.at);
+    asked
+}
+
+/// Those that were not answered.
+fn failed(asked: &[Asked]) -> Vec<&Asked> {
+    asked.iter().filter(|asked| asked.by.is_err()).collect()
+}
