@@ -274,6 +274,7 @@ pub(crate) fn snapshot() -> Snapshot {
         until: None,
     };
     Snapshot {
+        marks: director::state::health::MarkRange::DEFAULT,
         revision: 42,
         file: "/etc/director/services.toml".into(),
         marks: MarkRange::DEFAULT,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use ipvs::{ServerKey, ServiceKey};
+use ipvs::{ServerKey, ServiceKey, Weight};
 
 use super::Core;
 use crate::check::{Target, Verdict};
@@ -12,6 +12,7 @@ use crate::daemon::server::{CheckState, ServerState};
 use crate::daemon::service::{HeldOver, ServiceState};
 use crate::daemon::targets::targets;
 use crate::daemon::worker::Declaration;
+use crate::state::{DesiredServer, ObservedService};
 
 impl Core {
     /// What a service is under a new declaration, before its checks are set up.
@@ -36,7 +37,8 @@ impl Core {
                     let mut state = ServerState::new(Box::default(), now);
                     ServiceState::begin(wanted, server, &mut state, watch, there, now);
                     // It takes the place of another only where clients are served already.
-                    state.successor = old.is_some() && !state.in_while_open && is_checked;
+                    let is_new = there.is_some_and(|there| !there.servers.contains_key(server));
+                    state.successor = is_new && !state.in_while_open && is_checked;
                     state
                 }
             };
@@ -45,9 +47,11 @@ impl Core {
             }
             servers.insert(*server, state);
         }
-        let held_over = old
-            .map(|old| held_over(old, declaration))
-            .unwrap_or_default();
+        let held_over = match (old, there) {
+            (Some(old), _) => held_over(old, declaration),
+            (None, Some(there)) => found_over(there, declaration, now),
+            (None, None) => BTreeMap::new(),
+        };
         ServiceState {
             declared: declared.clone(),
             watch: watch.clone(),
@@ -94,6 +98,7 @@ impl Core {
                     .unsubscribe(target, (key, server), &mut self.out.checks);
             }
         }
+        self.awaited.remove(&key);
         self.work.dirty.insert(key);
     }
 
@@ -112,6 +117,8 @@ impl Core {
 
     /// A service is no longer declared: its checks end, what is left of it drains.
     pub(super) fn let_go(&mut self, key: &ServiceKey) {
+        self.awaited.remove(key);
+        self.work.dirty.insert(*key);
         let Some(old) = self.services.remove(key) else {
             return;
         };
@@ -125,20 +132,44 @@ impl Core {
                     .unsubscribe(check.target, (*key, *server), &mut self.out.checks);
             }
         }
-        self.work.dirty.insert(*key);
     }
+}
+
+/// The same at the start of a director, of what it finds in the kernel. It does not know how those
+/// were checked, and takes them for well.
+fn found_over(
+    there: &ObservedService,
+    declaration: &Declaration,
+    now: Now,
+) -> BTreeMap<ServerKey, HeldOver> {
+    let serve = there.servers.values().filter(|entry| {
+        entry.server.weight != Weight::ZERO && is_gone(declaration, &entry.server.key)
+    });
+    let held = serve.map(|entry| {
+        let mut state = ServerState::new(Box::default(), now);
+        state.in_while_open = true;
+        let server = DesiredServer {
+            name: None,
+            server: entry.server,
+        };
+        (entry.server.key, HeldOver { server, state })
+    });
+    held.collect()
+}
+
+/// Whether a declaration does not have a server.
+fn is_gone(declaration: &Declaration, server: &ServerKey) -> bool {
+    let Declaration {
+        declared, watch, ..
+    } = declaration;
+    !declared.servers.contains_key(server)
+        && !watch.backup.contains_key(server)
+        && !watch.sorry.contains_key(server)
 }
 
 /// Servers for clients that serve, and that the new declaration does not have.
 fn held_over(old: &ServiceState, declaration: &Declaration) -> BTreeMap<ServerKey, HeldOver> {
-    let Declaration {
-        declared, watch, ..
-    } = declaration;
-    let is_gone = |server: &ServerKey| {
-        !declared.servers.contains_key(server)
-            && !watch.backup.contains_key(server)
-            && !watch.sorry.contains_key(server)
-    };
+    let is_gone = |server: &ServerKey| is_gone(declaration, server);
     let left = old.servers.iter().filter_map(|(server, state)| {
         let before = old.declared.servers.get(server)?;
         let held = HeldOver {

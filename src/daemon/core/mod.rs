@@ -134,6 +134,9 @@ pub(super) struct Core {
     reading: bool,
     next_reading: BootTime,
     stage: Stage,
+    /// Services that a transaction is about, until their new declaration is in force. What the
+    /// kernel has of them is not to be judged by the old one.
+    awaited: BTreeSet<ServiceKey>,
     /// The order to read the file again came while one was being read.
     reload_again: bool,
     hot: Hot,
@@ -176,6 +179,7 @@ impl Core {
             reading: false,
             next_reading: now.boot,
             stage: Stage::Idle,
+            awaited: BTreeSet::new(),
             reload_again: false,
             hot: Hot::default(),
             replies: Vec::new(),

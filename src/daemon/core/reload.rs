@@ -151,6 +151,9 @@ impl Core {
                     return;
                 }
                 let removed = self.no_longer_declared(&loaded);
+                self.awaited
+                    .extend(loaded.changed.iter().map(|one| one.key));
+                self.awaited.extend(&removed);
                 self.out.jobs.push(Job::Transact(Box::new(Transaction {
                     wanted,
                     removed,
@@ -263,7 +266,6 @@ impl Core {
             (Ok(done), Some(loaded)) => {
                 for key in &done.keys {
                     self.replace_owned(key);
-                    self.work.dirty.insert(*key);
                 }
                 self.ownership.services.extend(done.ownership.services);
                 self.ownership.drains.extend(done.ownership.drains);
@@ -285,6 +287,7 @@ impl Core {
     /// The new file is not taken: the old one stays in force.
     fn reject(&mut self, why: &str, now: Now) {
         self.stage = Stage::Idle;
+        self.look_at_awaited();
         let stays = if self.is_ready() {
             "; what was read before stays in force"
         } else {
@@ -310,6 +313,7 @@ impl Core {
     }
 
     fn in_force(&mut self, steps: usize, now: Now) {
+        self.look_at_awaited();
         self.show.loaded = Some(now.wall);
         self.show.rejected = None;
         self.show.touch();
@@ -323,6 +327,11 @@ impl Core {
         }
         self.next_reading = self.next_reading.min(now.boot.after(self.period()));
         self.again(now);
+    }
+
+    /// No transaction is about them any more.
+    fn look_at_awaited(&mut self) {
+        self.work.dirty.append(&mut self.awaited);
     }
 
     /// The file changed again while it was being read.

@@ -261,7 +261,8 @@ impl Core {
         while keys.len() < SLICE
             && let Some(key) = self.work.dirty.pop_first()
         {
-            if self.look(&key, tables, now) {
+            // What is awaited is looked at when its new declaration is in force.
+            if !self.awaited.contains(&key) && self.look(&key, tables, now) {
                 keys.push(key);
             }
         }
@@ -277,6 +278,7 @@ impl Core {
                 return false;
             }
         };
+        self.work.unseen.insert(*key);
         let before = self.picture.remove(key);
         let is_ours = self.services.contains_key(key) || self.ownership.services.contains_key(key);
         if !is_ours {
@@ -290,7 +292,6 @@ impl Core {
         if let Some(there) = there {
             self.picture.insert(*key, Arc::new(there));
         }
-        self.work.unseen.insert(*key);
         !meddled || self.repairs()
     }
 

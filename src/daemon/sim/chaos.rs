@@ -108,6 +108,10 @@ fn expected(file: &File, dead: &BTreeSet<IpAddr>, drained: &BTreeSet<u8>) -> BTr
     weights
 }
 
+fn is_dead(sim: &Sim, last: u8) -> bool {
+    sim.dead.contains(&IpAddr::from([10, 0, 0, last]))
+}
+
 /// The servers of a service that take clients.
 fn serving(sim: &Sim, service: &str) -> BTreeMap<u8, u32> {
     let key: ServiceKey = service.parse().unwrap();
@@ -198,14 +202,30 @@ proptest! {
             }
         }
         sim.kernel.clear_faults();
-        // A file may have been refused because the kernel refused: it is read once more.
-        sim.handle(Input::Reload);
+        // A file may have been refused, by the kernel or by a guard: it is read once more.
+        let request = Request::Reload { force: true };
+        sim.handle(Input::Request(request, Box::new(|_| {})));
         sim.seconds(90);
+        let one = expected(&file, &sim.dead, &drained);
+        let two = if file.second { expected(&file, &sim.dead, &BTreeSet::new()) } else { BTreeMap::new() };
+        for (service, expected) in SERVICES.iter().zip([one, two]) {
+            let mut serving = serving(&sim, service);
+            for (server, weight) in expected {
+                prop_assert_eq!(serving.remove(&server), Some(weight), "{} of {}", server, service);
+            }
+            // What is left was replaced by servers that have not been up yet, and stays for them.
+            let waiting = file.servers.iter().filter(|last| is_dead(&sim, **last)).count();
+            prop_assert!(serving.len() <= waiting, "{service}: {serving:?}");
+            prop_assert!(!serving.keys().any(|last| is_dead(&sim, *last) || file.servers.contains(last)));
+        }
+        sim.dead.clear();
+        sim.seconds(20);
         let one = expected(&file, &sim.dead, &drained);
         prop_assert_eq!(serving(&sim, SERVICES[0]), one, "service one");
         let two = if file.second { expected(&file, &sim.dead, &BTreeSet::new()) } else { BTreeMap::new() };
         prop_assert_eq!(serving(&sim, SERVICES[1]), two, "service two");
         let foreign = serving(&sim, "tcp://192.0.2.99:80");
+        prop_assert!(sim.core.failed_to_start().is_none());
         prop_assert_eq!(foreign.len(), usize::from(stranger), "the stranger is left alone");
         sim.kernel.clear_log();
         sim.seconds(30);

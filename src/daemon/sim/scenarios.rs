@@ -17,6 +17,7 @@ rise = 2
 fall = 2
 [service.web]
 listen = "tcp://192.0.2.10:80"
+forward = "nat"
 scheduler = "rr"
 drain = "30s"
 servers = ["10.0.0.11", "10.0.0.12", "10.0.0.13"]
@@ -529,7 +530,13 @@ fn a_service_that_is_no_longer_declared_drains_and_goes() {
     assert_eq!(sim.weights(two), "21=1");
     sim.edit(THREE);
     sim.seconds(3);
-    assert_eq!(sim.kernel.services().len(), 1, "nothing was open");
+    assert_eq!(
+        sim.kernel.services().len(),
+        1,
+        "{:?} {:?}",
+        sim.board.events(0),
+        sim.board.snapshot().rejected
+    );
     assert_eq!(sim.checks.len(), 3);
     assert_eq!(sim.board.snapshot().services.len(), 1);
 }
