@@ -138,7 +138,7 @@ pub(super) struct Core {
     /// kernel has of them is not to be judged by the old one.
     awaited: BTreeSet<ServiceKey>,
     /// The order to read the file again came while one was being read.
-    reload_again: bool,
+    reload_again: Option<reload::Again>,
     hot: Hot,
     replies: Vec<(Reply, Answer)>,
     reload_replies: Vec<Reply>,
@@ -180,7 +180,7 @@ impl Core {
             next_reading: now.boot,
             stage: Stage::Idle,
             awaited: BTreeSet::new(),
-            reload_again: false,
+            reload_again: None,
             hot: Hot::default(),
             replies: Vec::new(),
             reload_replies: Vec::new(),

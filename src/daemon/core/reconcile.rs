@@ -56,6 +56,12 @@ impl Core {
                 clean = false;
             }
         }
+        // What is declared and not believed to be there cannot look different.
+        let missing = self
+            .services
+            .keys()
+            .filter(|key| !self.picture.contains_key(key));
+        self.work.dirty.extend(missing.chain(self.refused.keys()));
         self.written.retain(|_, write| *write > reading.began);
         self.take_foreign(reading.unknown, now);
         clean &= self.settings_are_declared(&reading.settings, now);

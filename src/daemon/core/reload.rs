@@ -25,6 +25,13 @@ use crate::state::{DesiredService, Sysctl};
 /// So many services go through a stage in one slice.
 const SLICE: usize = 16;
 
+/// An order to read the file again that has to wait.
+#[derive(Default)]
+pub(super) struct Again {
+    force: bool,
+    replies: Vec<Reply>,
+}
+
 /// How far a reload is.
 pub(in crate::daemon) enum Stage {
     /// None is under way.
@@ -63,11 +70,13 @@ impl Stage {
 impl Core {
     /// The file is to be read again.
     pub(super) fn reload(&mut self, force: bool, reply: Option<Reply>, now: Now) {
-        self.reload_replies.extend(reply);
         if self.stage.is_busy() {
-            self.reload_again = true;
+            let again = self.reload_again.get_or_insert_default();
+            again.force |= force;
+            again.replies.extend(reply);
             return;
         }
+        self.reload_replies.extend(reply);
         self.event(
             "reloading",
             None,
@@ -336,8 +345,11 @@ impl Core {
 
     /// The file changed again while it was being read.
     fn again(&mut self, now: Now) {
-        if !self.stage.is_busy() && std::mem::take(&mut self.reload_again) {
-            self.reload(false, None, now);
+        if !self.stage.is_busy()
+            && let Some(again) = self.reload_again.take()
+        {
+            self.reload_replies.extend(again.replies);
+            self.reload(again.force, None, now);
         }
     }
 }

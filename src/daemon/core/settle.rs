@@ -62,7 +62,10 @@ impl Core {
                 .services
                 .get_mut(key)
                 .and_then(|service| service.elapse(now.boot));
-            self.timers.set(*key, next);
+            // What was refused is tried again when its time comes, whatever happens before.
+            let again = self.refused.get(key).map(|(_, again)| *again);
+            let again = again.filter(|again| *again > now.boot);
+            self.timers.set(*key, next.into_iter().chain(again).min());
             if let Some(overlaid) = self.overlaid(key, now) {
                 self.watch_strength(key, &overlaid, now);
                 self.mark_in(key, &overlaid);

@@ -216,7 +216,8 @@ proptest! {
             // What is left was replaced by servers that have not been up yet, and stays for them.
             let waiting = file.servers.iter().filter(|last| is_dead(&sim, **last)).count();
             prop_assert!(serving.len() <= waiting, "{service}: {serving:?}");
-            prop_assert!(!serving.keys().any(|last| is_dead(&sim, *last) || file.servers.contains(last)));
+            let wrong = serving.keys().any(|last| is_dead(&sim, *last) || file.servers.contains(last));
+            prop_assert!(!wrong, "{serving:?} {:?} {:?}", sim.board.events(0), sim.board.snapshot());
         }
         sim.dead.clear();
         sim.seconds(20);

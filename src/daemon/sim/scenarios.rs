@@ -540,3 +540,18 @@ fn a_service_that_is_no_longer_declared_drains_and_goes() {
     assert_eq!(sim.checks.len(), 3);
     assert_eq!(sim.board.snapshot().services.len(), 1);
 }
+
+#[test]
+fn what_the_kernel_refused_is_tried_again() {
+    let mut sim = running(THREE);
+    let key: ServiceKey = WEB.parse().unwrap();
+    sim.meddle(Operation::DeleteService(key));
+    sim.kernel
+        .inject(0, ipvs::fake::Fault::Refuse(ipvs::Errno::ENOMEM));
+    sim.kernel.inject(3, ipvs::fake::Fault::LoseAnswer);
+    sim.seconds(6);
+    sim.kill("10.0.0.11");
+    sim.kernel.clear_faults();
+    sim.seconds(15);
+    assert_eq!(sim.weights(WEB), "11=0 12=1 13=1");
+}
