@@ -274,7 +274,6 @@ pub(crate) fn snapshot() -> Snapshot {
         until: None,
     };
     Snapshot {
-        marks: director::state::health::MarkRange::DEFAULT,
         revision: 42,
         file: "/etc/director/services.toml".into(),
         marks: MarkRange::DEFAULT,
