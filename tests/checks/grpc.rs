@@ -194,6 +194,6 @@ fn what_is_no_grpc_server() {
             .failed()
             .is_empty()
     );
-    let text = "timed out after 500ms while waiting for the answer";
+    let text = "timed out after 1.5s while waiting for the answer";
     assert_eq!(ask_in_haste(check(None), hangs()).failed(), text);
 }

@@ -173,8 +173,8 @@ fn a_flood_of_headers() {
 
 #[test]
 fn slow_ones_fail_at_the_timeout_wherever_they_are_slow() {
-    let waiting = "timed out after 500ms while waiting for the answer";
-    let reading = "timed out after 500ms while reading the answer";
+    let waiting = "timed out after 1.5s while waiting for the answer";
+    let reading = "timed out after 1.5s while reading the answer";
     assert_eq!(ask_in_haste(plain(get()), hangs()).failed(), waiting);
     let head = drips(b"", b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
     assert_eq!(ask_in_haste(plain(get()), head).failed(), waiting);
@@ -185,7 +185,7 @@ fn slow_ones_fail_at_the_timeout_wherever_they_are_slow() {
     assert_eq!(ask_in_haste(plain(get()), body).failed(), reading);
 }
 
-/// Says the first at once, and the second a byte every tenth of a second.
+/// Says the first at once, and the second a byte every quarter of a second.
 fn drips(first: &'static [u8], second: &'static [u8]) -> SocketAddr {
     serve(move |mut stream| {
         read_request(&stream);
@@ -194,7 +194,7 @@ fn drips(first: &'static [u8], second: &'static [u8]) -> SocketAddr {
             if stream.write_all(&[*byte]).is_err() {
                 return;
             }
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(Duration::from_millis(250));
         }
     })
 }
@@ -327,7 +327,7 @@ fn tls_that_is_none_or_hangs() {
         ask(check(), closes).failed(),
         "closed during the TLS handshake"
     );
-    let text = "timed out after 500ms while in the TLS handshake";
+    let text = "timed out after 1.5s while in the TLS handshake";
     assert_eq!(ask_in_haste(check(), hangs()).failed(), text);
 }
 

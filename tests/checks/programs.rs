@@ -277,7 +277,7 @@ fn agents() {
     );
     assert_eq!(
         ask_in_haste(agent(), hangs()).failed(),
-        "timed out after 500ms while waiting for the agent's answer"
+        "timed out after 1.5s while waiting for the agent's answer"
     );
     let polite = serve(|mut stream| {
         let mut question = [0; 6];

@@ -29,14 +29,14 @@ pub(crate) fn says(text: &'static [u8]) -> SocketAddr {
     })
 }
 
-/// Says one byte of it a tenth of a second, so that no single read is slow.
+/// Says one byte of it a quarter of a second, so that no single read is slow.
 pub(crate) fn says_slowly(text: &'static [u8]) -> SocketAddr {
     serve(move |mut stream| {
         for byte in text {
             if stream.write_all(&[*byte]).is_err() {
                 return;
             }
-            thread::sleep(Duration::from_millis(100));
+            thread::sleep(Duration::from_millis(250));
         }
     })
 }

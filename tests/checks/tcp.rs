@@ -33,7 +33,7 @@ fn nobody_there() {
 #[test]
 fn no_answer_to_the_first_packet() {
     let full = Full::new();
-    let text = "timed out after 500ms while connecting";
+    let text = "timed out after 1.5s while connecting";
     assert_eq!(ask_in_haste(plain(), full.at).failed(), text);
     assert_eq!(ask_in_haste(expecting(b"", "x"), full.at).failed(), text);
 }
@@ -45,7 +45,7 @@ fn what_is_expected_comes_in_pieces_or_never() {
     let slow = says_slowly(b"220 mail.example ESMTP\r\n");
     assert_eq!(ask(expecting(b"", "220 "), slow).passed(), "");
     let answer = ask_in_haste(expecting(b"", "ESMTP"), slow);
-    let text = "timed out after 500ms while waiting for what is expected";
+    let text = "timed out after 1.5s while waiting for what is expected";
     assert_eq!(answer.failed(), text);
     assert_eq!(ask_in_haste(expecting(b"", "x"), hangs()).failed(), text);
 }
