@@ -8,6 +8,7 @@
 //! ```text
 //! main.rs      which figures, and the table
 //! declared.rs  those of `director`
+//! checks.rs    those of its health checks
 //! tables.rs    the services and servers that are measured with
 //! measure.rs   runs, in turns, and their medians
 //! ```
@@ -26,6 +27,7 @@
 #[path = "../../tests/lab/mod.rs"]
 mod lab;
 
+mod checks;
 mod declared;
 mod measure;
 mod tables;
@@ -55,6 +57,13 @@ fn main() -> ExitCode {
     if arguments == ["large"] {
         return declared::apply_large();
     }
+    match arguments.as_slice() {
+        [command] if command == "accept" => return checks::accept(),
+        [command, targets, interval] if command == "check" => {
+            return checks::check(targets.parse().unwrap(), interval.parse().unwrap());
+        }
+        _ => {}
+    }
     let ours = env::var("DIRECTOR_IPVSADM").unwrap_or_else(|_| {
         panic!("DIRECTOR_IPVSADM must name the release build of ipvsadm: use scripts/bench")
     });
@@ -77,6 +86,9 @@ fn main() -> ExitCode {
     }
     if wanted("declared") {
         bench.declared(&mut figures);
+    }
+    if wanted("checks") {
+        bench.checks(&mut figures);
     }
     measure::print(&figures);
     if figures.iter().all(Figure::is_reached) {
