@@ -6,6 +6,7 @@ use anyhow::bail;
 use ipvs::ServiceKey;
 
 use super::args::{Adopt, Args, Disown};
+use super::beside;
 use super::confirm::refuse_while_unconfirmed;
 use super::exit::Exit;
 use super::session::Session;
@@ -15,6 +16,7 @@ use crate::state::{DesiredService, Owned};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn adopt(args: &Args, verb: &Adopt) -> anyhow::Result<Exit> {
+    beside::refuse(args, "declare the service in its file, and it adopts it")?;
     let mut session = Session::open(args)?;
     let _lock = session.lock(PATIENCE)?;
     refuse_while_unconfirmed(&mut session)?;
@@ -40,6 +42,7 @@ pub(crate) fn adopt(args: &Args, verb: &Adopt) -> anyhow::Result<Exit> {
 }
 
 pub(crate) fn disown(args: &Args, verb: &Disown) -> anyhow::Result<Exit> {
+    beside::refuse(args, "end it first: it owns what its file declares")?;
     let mut session = Session::open(args)?;
     let _lock = session.lock(PATIENCE)?;
     refuse_while_unconfirmed(&mut session)?;

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 
 use super::args::{Apply, Args};
+use super::beside;
 use super::confirm::{self, refuse_while_unconfirmed};
 use super::exit::Exit;
-use super::load::load;
+use super::load::{Declared, load};
 use super::machine;
 use super::output::{colour_on_stderr, consent, print, say, style};
 use super::planfile::PlanFile;
@@ -18,20 +19,23 @@ use super::session::Session;
 use crate::apply::{Applied, ApplyError, Lock, Pending, Platform, Prepared};
 use crate::plan::{Change, Plan};
 use crate::state::Desired;
+use crate::state::health::MarkRange;
 
 /// How often a drain is looked at.
 const DRAIN_PAUSE: Duration = Duration::from_millis(500);
 
 pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
     let saved = PlanFile::read(&verb.file)?;
-    let desired = match &saved {
-        Some(saved) => saved.desired.clone(),
+    let (desired, private) = match &saved {
+        Some(saved) => (saved.desired.clone(), MarkRange::DEFAULT),
         None => match load(args, &verb.file)? {
-            Some(desired) => desired,
+            Some(Declared { desired, watch }) => (desired, watch.run.marks),
             None => return Ok(Exit::Failed),
         },
     };
+    beside::refuse(args, "`director reload` makes it read its file again")?;
     let mut session = Session::open(args)?;
+    session.hide(private);
     let lock = session.lock(verb.lock_timeout)?;
     refuse_while_unconfirmed(&mut session)?;
 

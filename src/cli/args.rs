@@ -144,6 +144,22 @@ pub(crate) struct Run {
     /// What becomes of the tables when it ends.
     #[arg(long, value_name = "WHAT", default_value = "keep")]
     pub(crate) on_stop: OnStop,
+    /// Members of this group may use the control socket, beside root.
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) socket_group: Option<String>,
+    /// What is logged: error (act now), warn (look soon), info (normal life), debug, trace, off;
+    /// or by part of the program, such as `info,director::check=debug`.
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        env = "DIRECTOR_LOG",
+        hide_env_values = true,
+        default_value = "info"
+    )]
+    pub(crate) log_level: String,
+    /// The form of the log, which goes to stderr.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub(crate) log_format: TextOrJson,
 }
 
 /// What becomes of the tables when `run` ends.

@@ -65,7 +65,9 @@ fn for_people(event: &Event) -> String {
     of.extend(event.server.map(|server| server.to_string()));
     let time = calendar(event.at_ms / 1000);
     let head = format!("{time}  {:<12}", event.kind);
-    let parts = [head, of.join(" "), printable(&event.text)];
+    // A file's mistakes are many lines.
+    let text: Vec<_> = event.text.lines().map(printable).collect();
+    let parts = [head, of.join(" "), text.join("\n    ")];
     let parts = parts.iter().filter(|part| !part.is_empty());
     parts.map(String::as_str).collect::<Vec<_>>().join("  ") + "\n"
 }

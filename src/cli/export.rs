@@ -1,14 +1,27 @@
 //! `director export`.
 
 use super::args::{Args, Export, ExportFormat};
+use super::beside;
 use super::exit::Exit;
 use super::output::print;
 use super::session::Session;
 use crate::config;
 
 pub(crate) fn run(args: &Args, verb: &Export) -> anyhow::Result<Exit> {
+    let beside = beside::find(args)?;
     let mut session = Session::open(args)?;
-    let observed = session.observe()?;
+    let overlay = beside
+        .map(|beside| {
+            beside.overlay("weights are as declared, not as checks and operators have them")
+        })
+        .transpose()?;
+    if let Some(overlay) = &overlay {
+        session.hide(overlay.marks());
+    }
+    let mut observed = session.observe()?;
+    if let Some(overlay) = &overlay {
+        overlay.take_off(&mut observed);
+    }
     let text = match verb.format {
         ExportFormat::Toml => config::export(&config::declared(&observed), config::Format::Toml),
         ExportFormat::Json => config::export(&config::declared(&observed), config::Format::Json),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::apply::explain;
 use super::args::{Args, Flush};
+use super::beside;
 use super::confirm::refuse_while_unconfirmed;
 use super::exit::Exit;
 use super::output::{consent, print, say, style};
@@ -16,6 +17,7 @@ use crate::state::{Desired, Ownership};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(args: &Args, verb: &Flush) -> anyhow::Result<Exit> {
+    beside::refuse(args, "end it first, or have it end with `--on-stop flush`")?;
     let mut session = Session::open(args)?;
     let _lock = session.lock(PATIENCE)?;
     refuse_while_unconfirmed(&mut session)?;

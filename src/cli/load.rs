@@ -6,6 +6,7 @@ use super::args::Args;
 use super::output::{colour_on_stderr, say};
 use crate::config::{self, Environment, Outcome};
 use crate::state::Desired;
+use crate::state::health::Watch;
 
 /// Reads the file; `-` is standard input.
 pub(crate) fn read(path: &Path) -> std::io::Result<Outcome> {
@@ -33,11 +34,18 @@ pub(crate) fn read(path: &Path) -> std::io::Result<Outcome> {
     ))
 }
 
-/// What the file declares, or `None` when it has mistakes, which are printed then.
-pub(crate) fn load(args: &Args, path: &Path) -> anyhow::Result<Option<Desired>> {
+/// What a file says.
+pub(crate) struct Declared {
+    pub(crate) desired: Desired,
+    pub(crate) watch: Watch,
+}
+
+/// What the file says, or `None` when it has mistakes, which are printed then.
+pub(crate) fn load(args: &Args, path: &Path) -> anyhow::Result<Option<Declared>> {
     let outcome = read(path)?;
     print(args, &outcome);
-    Ok(outcome.desired)
+    let both = outcome.desired.zip(outcome.watch);
+    Ok(both.map(|(desired, watch)| Declared { desired, watch }))
 }
 
 /// Prints the diagnostics, and how many there are.

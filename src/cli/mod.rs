@@ -12,6 +12,7 @@
 mod adopt;
 mod apply;
 mod args;
+mod beside;
 mod check;
 mod completions;
 mod confirm;

@@ -1,8 +1,11 @@
 //! `director plan`.
 
+use anyhow::bail;
+
 use super::args::{Args, Plan, TextOrJson};
+use super::beside;
 use super::exit::Exit;
-use super::load::load;
+use super::load::{Declared, load};
 use super::machine;
 use super::output::{print, style};
 use super::planfile::PlanFile;
@@ -11,10 +14,20 @@ use crate::apply::Platform;
 use crate::net::Warning;
 
 pub(crate) fn run(args: &Args, verb: &Plan) -> anyhow::Result<Exit> {
-    let Some(desired) = load(args, &verb.file)? else {
+    let Some(Declared { mut desired, watch }) = load(args, &verb.file)? else {
         return Ok(Exit::Failed);
     };
+    let beside = beside::find(args)?;
+    if beside.is_some() && verb.out.is_some() {
+        bail!("a director runs here: a saved plan could not be applied; see `director reload`");
+    }
     let mut session = Session::open(args)?;
+    session.hide(watch.run.marks);
+    if let Some(beside) = beside {
+        let overlay = beside.overlay("shown is what a reload would change, by what is up now")?;
+        overlay.lay(&mut desired, &watch);
+        session.hide(overlay.marks());
+    }
     let plan = session.plan(&desired)?.plan;
     let now = session.kernel.now();
     if let Some(path) = &verb.out {

@@ -4,16 +4,20 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::args::{Args, OnStop, Run};
+use super::args::{Args, OnStop, Run, TextOrJson};
 use super::confirm::refuse_while_unconfirmed;
 use super::exit::Exit;
+use super::output::colour_on_stderr;
 use super::session::Session;
+use crate::daemon::log::{self, LogForm, LogGuard, LogOptions};
 use crate::daemon::run::{self, Options};
 
 /// How long another director is waited for: one that is just being stopped, say.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(args: &Args, verb: &Run) -> anyhow::Result<Exit> {
+    // Until the end: what is still to be written is then.
+    let _log = start_log(args, verb)?;
     let mut session = Session::open(args)?;
     let _lock = session.lock(PATIENCE)?;
     refuse_while_unconfirmed(&mut session)?;
@@ -33,6 +37,18 @@ pub(crate) fn run(args: &Args, verb: &Run) -> anyhow::Result<Exit> {
         store,
         incarnation,
         socket: args.socket()?,
+        socket_group: verb.socket_group.clone(),
     })?;
     Ok(Exit::Done)
+}
+
+fn start_log(args: &Args, verb: &Run) -> anyhow::Result<LogGuard> {
+    let options = LogOptions {
+        filter: verb.log_level.clone(),
+        form: match verb.log_format {
+            TextOrJson::Text => LogForm::Text,
+            TextOrJson::Json => LogForm::Json,
+        },
+    };
+    log::start(&options, colour_on_stderr(args))
 }

@@ -13,6 +13,7 @@ use crate::apply::{
 };
 use crate::net;
 use crate::plan::{Situation, diff};
+use crate::state::health::MarkRange;
 use crate::state::{Desired, Observed, Ownership};
 
 /// The kernel of the chosen namespace, and what is remembered of it.
@@ -22,6 +23,8 @@ pub(crate) struct Session {
     pub(crate) incarnation: Incarnation,
     /// Whether it was said what earlier runs left.
     said: bool,
+    /// Where private services have their firewall marks, beside the default range.
+    marks: Vec<MarkRange>,
     /// The private services of checks that were there when the kernel was last read.
     private: Vec<ServiceKey>,
 }
@@ -44,6 +47,7 @@ impl Session {
             store,
             incarnation,
             said: false,
+            marks: Vec::new(),
             private: Vec::new(),
         })
     }
@@ -53,9 +57,17 @@ impl Session {
         Ok(Lock::take(&self.store, patience)?)
     }
 
+    /// Services of these firewall marks are private too, in what is read from now on.
+    pub(crate) fn hide(&mut self, marks: MarkRange) {
+        self.marks.push(marks);
+    }
+
     /// Reads the kernel.
     pub(crate) fn observe(&mut self) -> anyhow::Result<Observed> {
-        let observed = self.kernel.observe()?;
+        let mut observed = self.kernel.observe()?;
+        for marks in &self.marks {
+            observed.hide_private(marks);
+        }
         self.private = observed.private.keys().copied().collect();
         Ok(observed)
     }

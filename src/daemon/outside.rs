@@ -1,31 +1,50 @@
 //! What comes from outside: signals, changed files, the control socket, the commands to notify.
 
+use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
+use super::Now;
+use super::commands::{Commands, Occurrence};
 use super::core::{Input, Notification};
 use super::link::Link;
 use super::run::Options;
 use super::snapshot::Board;
+use super::systemd::Systemd;
 use super::watch_file::{Watched, Watcher};
 use super::worker::Job;
 use crate::http::{self, Identity};
+use crate::state::BootTime;
 
 /// How often the files are looked at.
 const FILE_PACE: Duration = Duration::from_secs(1);
+/// How often systemd is told how things are, at most.
+const STATUS_PACE: Duration = Duration::from_secs(5);
 
 /// The threads that face outwards.
 pub(super) struct Outside {
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
     control: http::Server,
+    commands: Commands,
+    board: Arc<Board>,
+    service: RefCell<Service>,
+}
+
+/// What systemd knows.
+#[derive(Default)]
+struct Service {
+    systemd: Systemd,
+    ready: bool,
+    reloading: bool,
+    told: BootTime,
 }
 
 impl Outside {
@@ -47,7 +66,7 @@ impl Outside {
         };
         let place = http::Options {
             path: options.socket.clone(),
-            group: None,
+            group: options.socket_group.clone(),
         };
         let control = http::serve(&place, Arc::new(link))
             .with_context(|| format!("cannot make the control socket {}", place.path.display()))?;
@@ -68,30 +87,80 @@ impl Outside {
             stop,
             thread,
             control,
+            commands: Commands::start().context("cannot start the commands to notify")?,
+            board: board.clone(),
+            service: RefCell::default(),
         })
     }
 
     /// Has the commands of a service run.
-    pub(super) fn notify(&self, notification: &Notification) {
-        let Notification {
-            commands,
-            occasion,
-            service,
-            listen,
-            server,
-            text,
-        } = notification;
-        let count = commands.len();
-        tracing::debug!(?occasion, %service, %listen, ?server, %text, count, "to notify");
+    pub(super) fn notify(&self, notification: Notification, now: Now) {
+        let since = now.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let occurrence = Occurrence {
+            event: notification.occasion,
+            service: notification.service,
+            listen: notification.listen,
+            server: notification.server,
+            text: notification.text,
+            at_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+        };
+        self.commands.tell(&notification.commands, &occurrence);
     }
 
-    pub(super) fn alive(&self) {}
+    /// The core has gone round once more. systemd hears of it, as often as need be.
+    pub(super) fn alive(&self, ready: bool, reloading: bool, now: BootTime) {
+        let mut service = self.service.borrow_mut();
+        service.systemd.alive(now);
+        if !ready {
+            return;
+        }
+        if reloading && service.ready && !service.reloading {
+            service.systemd.reloading();
+        }
+        let done = !service.ready || service.reloading && !reloading;
+        (service.ready, service.reloading) = (true, reloading);
+        if done {
+            let status = self.status();
+            service.systemd.ready(&status);
+            service.told = now;
+        } else if now >= service.told.after(STATUS_PACE) {
+            let status = self.status();
+            service.systemd.status(&status);
+            service.told = now;
+        }
+    }
 
-    pub(super) fn ready(&self) {}
+    /// The core has to go round at least as often; `None` if nobody asks.
+    pub(super) fn pace(&self) -> Option<Duration> {
+        self.service.borrow().systemd.pace()
+    }
+
+    /// How things are, in one line.
+    fn status(&self) -> String {
+        let snapshot = self.board.snapshot();
+        let services = snapshot.services.values();
+        let (up, declared) = services.fold((0, 0), |(up, declared), service| {
+            (up + service.up, declared + service.declared)
+        });
+        let mut text = format!(
+            "{} services, {up} of {declared} servers up",
+            snapshot.services.len()
+        );
+        if snapshot.rejected.is_some() {
+            text.push_str("; the newer file has mistakes");
+        }
+        if let Some(trouble) = &snapshot.trouble {
+            text.push_str("; trouble: ");
+            text.push_str(trouble.lines().next().unwrap_or_default());
+        }
+        text
+    }
 
     /// Ends them.
     pub(super) fn stop(self) {
+        self.service.borrow().systemd.stopping();
         drop(self.control);
+        drop(self.commands);
         let _ = self.stop.send(());
         if self.thread.join().is_err() {
             tracing::error!("a thread ended badly");

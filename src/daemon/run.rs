@@ -42,6 +42,8 @@ pub struct Options {
     pub incarnation: Incarnation,
     /// The control socket.
     pub socket: PathBuf,
+    /// Who may use it beside root; `None` for the group of the process.
+    pub socket_group: Option<String>,
 }
 
 /// What becomes of the tables when the director stops.
@@ -94,7 +96,6 @@ fn turn(
     inbox: &Receiver<Input>,
     threads: &Threads,
 ) -> anyhow::Result<()> {
-    let mut was_ready = false;
     loop {
         for input in inbox.try_iter().take(INPUTS) {
             if matches!(input, Input::Stop) {
@@ -105,20 +106,24 @@ fn turn(
         }
         core.tick(tables, clock());
         threads.deliver(&mut core.out);
-        threads.outside.alive();
         if let Some(why) = core.failed_to_start() {
             bail!("{why}");
         }
-        if core.is_ready() && !was_ready {
-            was_ready = true;
-            threads.outside.ready();
-        }
+        let now = clock().boot;
+        threads
+            .outside
+            .alive(core.is_ready(), core.is_reloading(), now);
         if core.has_work() {
             core.work(tables, clock());
             threads.deliver(&mut core.out);
             continue;
         }
-        match inbox.recv_timeout(core.next(clock().boot)) {
+        let patience = core.next(clock().boot);
+        let patience = threads
+            .outside
+            .pace()
+            .map_or(patience, |pace| patience.min(pace));
+        match inbox.recv_timeout(patience) {
             Ok(Input::Stop) => return Ok(()),
             Ok(input) => {
                 core.handle(input, tables, clock());
@@ -177,7 +182,7 @@ impl Threads {
             let _ = self.jobs.send(job);
         }
         for notification in out.notify.drain(..) {
-            self.outside.notify(&notification);
+            self.outside.notify(notification, clock());
         }
         if let Some(settings) = out.keep.take() {
             let _ = self.keep.send(settings);

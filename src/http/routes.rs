@@ -24,6 +24,7 @@ use super::failure::Failure;
 use super::{picture, request, stats, stream};
 use crate::daemon::operator::{Answer, Refusal, Request};
 use crate::daemon::snapshot::{ServiceStatus, Snapshot};
+use crate::state::is_private;
 
 /// So many may follow the events.
 const FOLLOWERS: usize = 32;
@@ -161,7 +162,7 @@ async fn counters(State(desk): State<Desk>, query: Parameters) -> Result<Respons
     let mut keys = BTreeSet::new();
     for word in &wanted {
         match word.parse::<ServiceKey>() {
-            Ok(key) if table.service(&key).is_some() && !stats::is_private(&key, marks) => {
+            Ok(key) if table.service(&key).is_some() && !is_private(&key, &marks) => {
                 keys.insert(key);
             }
             _ => {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use ipvs::{Fwmark, ServiceKey, Table, TableService};
+use ipvs::{ServiceKey, Table, TableService};
 
 use super::api::{ServerStats, ServiceStats};
 use crate::daemon::snapshot::{ServiceStatus, Snapshot};
 use crate::state::health::MarkRange;
+use crate::state::is_private;
 
 /// The counters of a table, service by service, without those of private services.
 pub(super) fn services(
@@ -15,21 +16,13 @@ pub(super) fn services(
     private: MarkRange,
     wanted: impl Fn(&ServiceKey) -> bool + Send + 'static,
 ) -> impl Iterator<Item = ServiceStats> + Send + 'static {
-    let shown = move |key: &ServiceKey| !is_private(key, private) && wanted(key);
+    let shown = move |key: &ServiceKey| !is_private(key, &private) && wanted(key);
     let services = table.services.into_iter();
     let services = services.filter(move |service| shown(&service.entry.service.key));
     services.map(move |service| {
         let ours = snapshot.services.get(&service.entry.service.key);
         of(&service, ours.map(Arc::as_ref))
     })
-}
-
-/// Whether a service is one of those through which checks go.
-pub(super) fn is_private(key: &ServiceKey, marks: MarkRange) -> bool {
-    match key {
-        ServiceKey::Fwmark { mark, .. } => marks.contains(Fwmark::get(*mark)),
-        ServiceKey::Address { .. } => false,
-    }
 }
 
 fn of(service: &TableService, ours: Option<&ServiceStatus>) -> ServiceStats {

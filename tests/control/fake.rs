@@ -41,8 +41,9 @@ pub(crate) struct Fake {
     pub(crate) asked: Mutex<VecDeque<Request>>,
     kept: Mutex<Vec<Reply<Answer>>>,
     pub(crate) tables: Mutex<u32>,
-    pub(crate) namespace: (u64, u64),
-    pub(crate) state_dir: PathBuf,
+    namespace: (u64, u64),
+    boot: String,
+    state_dir: PathBuf,
 }
 
 impl Director for Fake {
@@ -50,7 +51,7 @@ impl Director for Fake {
         Identity {
             state_dir: self.state_dir.clone(),
             incarnation: Incarnation {
-                boot: "0f0e0d0c-0b0a-0908-0706-050403020100".to_owned(),
+                boot: self.boot.clone(),
                 namespace: self.namespace,
                 cookie: None,
             },
@@ -102,6 +103,20 @@ pub(crate) fn run() -> Running {
 }
 
 pub(crate) fn run_with(snapshot: Snapshot) -> Running {
+    run_in(
+        (4, 4_026_531_840),
+        "0f0e0d0c-0b0a-0908-0706-050403020100",
+        snapshot,
+    )
+}
+
+/// In the network namespace of the test.
+pub(crate) fn run_here() -> Running {
+    let here = Incarnation::current().unwrap();
+    run_in(here.namespace, &here.boot, snapshot())
+}
+
+fn run_in(namespace: (u64, u64), boot: &str, snapshot: Snapshot) -> Running {
     let directory = tempfile::tempdir().unwrap();
     let board = Board::default();
     board.publish(snapshot);
@@ -114,7 +129,8 @@ pub(crate) fn run_with(snapshot: Snapshot) -> Running {
         asked: Mutex::default(),
         kept: Mutex::default(),
         tables: Mutex::default(),
-        namespace: (4, 4_026_531_840),
+        namespace,
+        boot: boot.to_owned(),
         state_dir: "/var/lib/director/net-4026531840".into(),
     });
     let server = serve_at(&directory.path().join("control.sock"), &fake);

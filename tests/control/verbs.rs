@@ -339,6 +339,48 @@ fn a_refusal_is_an_error_in_the_directors_words() {
 }
 
 #[test]
+fn what_a_director_that_runs_would_undo_is_refused() {
+    let running = fake::run_here();
+    let file = running.directory.path().join("good.toml");
+    let text =
+        "version = 1\n[service.web]\nlisten = \"tcp://192.0.2.10:80\"\nservers = [\"10.0.0.1\"]\n";
+    std::fs::write(&file, text).unwrap();
+    let state = running.directory.path().join("state");
+    for (line, instead) in [
+        (
+            format!("apply --yes {}", file.display()),
+            "`director reload`",
+        ),
+        (
+            format!("plan --out x {}", file.display()),
+            "`director reload`",
+        ),
+        ("flush --yes".to_owned(), "end it first"),
+        ("adopt --all".to_owned(), "declare the service in its file"),
+        ("disown --all".to_owned(), "end it first"),
+    ] {
+        let line = format!("--state-dir {} {line}", state.display());
+        let refused = director(&running, &line);
+        assert_eq!(
+            (refused.code, refused.stdout.as_str()),
+            (Some(1), ""),
+            "{line}"
+        );
+        assert!(
+            refused.stderr.contains("a director runs here"),
+            "{line}: {}",
+            refused.stderr
+        );
+        assert!(
+            refused.stderr.contains(instead),
+            "{line}: {}",
+            refused.stderr
+        );
+    }
+    assert!(!state.exists(), "nothing was locked, nothing was written");
+}
+
+#[test]
 fn without_a_director_it_is_said_how_to_start_one() {
     let directory = tempfile::tempdir().unwrap();
     let missing = directory.path().join("control.sock");

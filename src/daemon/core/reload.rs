@@ -68,6 +68,14 @@ impl Stage {
 }
 
 impl Core {
+    /// Whether the file is being read, or the kernel being made what it says.
+    pub(in crate::daemon) fn is_reloading(&self) -> bool {
+        !matches!(
+            self.stage,
+            Stage::Idle | Stage::Transacting { loaded: None }
+        )
+    }
+
     /// The file is to be read again.
     pub(super) fn reload(&mut self, force: bool, reply: Option<Reply>, now: Now) {
         if self.stage.is_busy() {

@@ -1,0 +1,370 @@
+//! Verbs beside a director that runs: it keeps the tables as the file *and* the checks say, so
+//! what it makes of the file is laid over the file before the two are compared, and taken off the
+//! tables before they are written down.
+//!
+//! ```text
+//!   plan:    file ──► Desired + overlay ──► diff ◄── kernel
+//!   export:  kernel ──► Observed - overlay ──► file
+//!   apply:   refused: the director would undo it; `director reload` does it
+//! ```
+
+use std::collections::HashMap;
+
+use anyhow::{Context, bail};
+use ipvs::{ServerEntry, ServerKey, ServiceFlags, ServiceKey, Stats};
+
+use super::args::Args;
+use super::output::say;
+use crate::apply::Incarnation;
+use crate::daemon::snapshot::{Role, ServerState};
+use crate::http::api::{OverlaidServer, OverlaidService, Overlay, Version};
+use crate::http::{Client, ClientError};
+use crate::net;
+use crate::state::health::{MarkRange, ServiceWatch, Watch};
+use crate::state::{Desired, DesiredServer, DesiredService, Observed, ObservedService};
+
+/// The director that runs in the same network namespace.
+pub(crate) struct Beside {
+    client: Client,
+    version: Version,
+}
+
+/// Looks for one, in the chosen network namespace; the program has one thread at this time.
+///
+/// # Errors
+/// When it cannot be said whether one runs.
+pub(crate) fn find(args: &Args) -> anyhow::Result<Option<Beside>> {
+    let socket = args.socket()?;
+    if let Some(name) = &args.netns {
+        net::enter(name)?;
+    }
+    let client = Client::new(&socket)?;
+    let version = client
+        .version()
+        .context("cannot tell whether a director runs here")?;
+    let own = Incarnation::current().context("cannot read /proc")?;
+    // One of another namespace has nothing to do with these tables.
+    let same = |version: &Version| (&version.boot, version.namespace) == (&own.boot, own.namespace);
+    Ok(version
+        .filter(same)
+        .map(|version| Beside { client, version }))
+}
+
+/// Refuses what a director that runs would undo.
+///
+/// # Errors
+/// When one runs, or it cannot be said whether one does.
+pub(crate) fn refuse(args: &Args, instead: &str) -> anyhow::Result<()> {
+    match find(args)? {
+        Some(Beside { version, .. }) => bail!(
+            "a director runs here (process {}, on {}); {instead}",
+            version.pid,
+            version.file
+        ),
+        None => Ok(()),
+    }
+}
+
+impl Beside {
+    /// What it makes of the file. Says on stderr that it is heeded.
+    pub(crate) fn overlay(&self, what: &str) -> Result<Overlay, ClientError> {
+        let overlay = self.client.get("/v1/overlay")?;
+        say!("director: {what} (process {})", self.version.pid);
+        Ok(overlay)
+    }
+}
+
+impl Overlay {
+    /// The marks of its private services.
+    pub(crate) const fn marks(&self) -> MarkRange {
+        let (first, last) = self.private_marks;
+        MarkRange { first, last }
+    }
+
+    /// Lays it over what a file declares, for the services and servers that are in both. The rest
+    /// is as the director would take it in when it reads the file.
+    pub(crate) fn lay(&self, desired: &mut Desired, watch: &Watch) {
+        let overlaid: HashMap<ServiceKey, &OverlaidService> = self
+            .services
+            .iter()
+            .filter(|service| !service.leaving)
+            .map(|service| (service.listen, service))
+            .collect();
+        for (key, service) in &mut desired.services {
+            if let Some(overlaid) = overlaid.get(key) {
+                lay_service(
+                    service,
+                    overlaid,
+                    watch.services.get(key).map(|watch| &**watch),
+                );
+            }
+            // A machine in maintenance may be new to this service.
+            let servers = service.servers.keys().copied();
+            let out: Vec<_> = servers
+                .filter(|server| self.disabled.contains(&server.address))
+                .collect();
+            for server in out {
+                service.servers.remove(&server);
+            }
+        }
+    }
+
+    /// Takes it off what is in the kernel: what is left is what is declared, as far as the
+    /// director's own doing goes.
+    pub(crate) fn take_off(&self, observed: &mut Observed) {
+        for overlaid in &self.services {
+            if overlaid.leaving {
+                observed.services.remove(&overlaid.listen);
+            } else if let Some(service) = observed.services.get_mut(&overlaid.listen) {
+                take_off_service(service, overlaid);
+            }
+        }
+    }
+}
+
+fn lay_service(
+    service: &mut DesiredService,
+    overlaid: &OverlaidService,
+    watch: Option<&ServiceWatch>,
+) {
+    // The fallback flag is lent for as long as a server stands at weight 0.
+    let lent = overlaid.now.flags.difference(overlaid.declared.flags);
+    if service.service.scheduler == overlaid.now.scheduler {
+        service.service.flags |= lent & ServiceFlags::SCHED_1;
+    }
+    for server in &overlaid.servers {
+        match server.role {
+            Role::Regular => lay_server(service, server),
+            Role::Backup | Role::Sorry => join(service, server, watch),
+        }
+    }
+}
+
+fn lay_server(service: &mut DesiredService, overlaid: &OverlaidServer) {
+    let Some(declared) = service.servers.get_mut(&overlaid.address) else {
+        return;
+    };
+    match overlaid.now {
+        None => {
+            service.servers.remove(&overlaid.address);
+        }
+        // A weight that is as declared changes with the declaration; any other is the director's
+        // or an operator's, and stays.
+        Some(now) if now.weight != overlaid.declared.weight => {
+            declared.server.weight = now.weight;
+        }
+        Some(_) => {}
+    }
+}
+
+/// A backup or sorry server that is needed at this moment, and that the file still has.
+fn join(service: &mut DesiredService, overlaid: &OverlaidServer, watch: Option<&ServiceWatch>) {
+    let (Some(now), Some(watch)) = (overlaid.now, watch) else {
+        return;
+    };
+    let declared =
+        |server: &ServerKey| watch.backup.contains_key(server) || watch.sorry.contains_key(server);
+    if declared(&overlaid.address) && !service.servers.contains_key(&overlaid.address) {
+        let server = DesiredServer {
+            name: overlaid.name.clone(),
+            server: now,
+        };
+        service.servers.insert(overlaid.address, server);
+    }
+}
+
+fn take_off_service(service: &mut ObservedService, overlaid: &OverlaidService) {
+    let lent = overlaid.now.flags.difference(overlaid.declared.flags);
+    service.entry.service.flags -= lent;
+    for server in &overlaid.servers {
+        let key = server.address;
+        if server.role != Role::Regular || server.state == ServerState::Leaving {
+            service.servers.remove(&key);
+            service.order.retain(|other| *other != key);
+            continue;
+        }
+        match service.servers.get_mut(&key) {
+            Some(entry) => entry.server.weight = server.declared.weight,
+            None => {
+                let entry = ServerEntry {
+                    server: server.declared,
+                    active: 0,
+                    inactive: 0,
+                    persistent: 0,
+                    stats: Stats::default(),
+                };
+                service.servers.insert(key, entry);
+                service.order.push(key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::net::IpAddr;
+    use std::sync::Arc;
+
+    use ipvs::{ForwardMethod, Name, Server, Service, ServiceEntry, Weight};
+
+    use super::*;
+
+    const WEB: [u8; 4] = [192, 0, 2, 10];
+
+    fn web() -> ServiceKey {
+        ServiceKey::tcp(WEB, 80)
+    }
+
+    fn server(last: u8, weight: u32) -> Server {
+        let key = ServerKey::new([10, 0, 0, last], 80);
+        Server::new(key, ForwardMethod::DirectRoute).weight(Weight::new(weight).unwrap())
+    }
+
+    fn overlaid(last: u8, declared: u32, now: Option<u32>) -> OverlaidServer {
+        OverlaidServer {
+            address: server(last, 0).key,
+            name: None,
+            role: Role::Regular,
+            state: ServerState::Up,
+            declared: server(last, declared),
+            now: now.map(|weight| server(last, weight)),
+            reason: String::new(),
+        }
+    }
+
+    /// `sh`, with the fallback flag lent to it. Server 1 is well, 2 at weight 0, 3 removed, 4
+    /// leaves, 5 and 6 are backup servers that are needed.
+    fn overlay() -> Overlay {
+        let declared = Service::new(web(), Name::from_static("sh"));
+        let mut leaving = overlaid(4, 10, Some(0));
+        leaving.state = ServerState::Leaving;
+        let backup = |last| OverlaidServer {
+            role: Role::Backup,
+            ..overlaid(last, 10, Some(10))
+        };
+        Overlay {
+            revision: 1,
+            services: vec![OverlaidService {
+                listen: web(),
+                name: "web".into(),
+                declared,
+                now: declared.with_flags(ServiceFlags::SCHED_1),
+                leaving: false,
+                servers: vec![
+                    overlaid(1, 10, Some(10)),
+                    overlaid(2, 10, Some(0)),
+                    overlaid(3, 10, None),
+                    leaving,
+                    backup(5),
+                    backup(6),
+                ],
+            }],
+            disabled: vec![IpAddr::from([10, 0, 0, 9])],
+            private_marks: (1, 2),
+        }
+    }
+
+    fn desired(servers: &[(u8, u32)]) -> Desired {
+        let servers = servers.iter().map(|(last, weight)| {
+            let server = server(*last, *weight);
+            (server.key, DesiredServer { name: None, server })
+        });
+        let service = DesiredService {
+            name: "web".into(),
+            service: Service::new(web(), Name::from_static("sh")),
+            servers: servers.collect(),
+            drain: DesiredService::DEFAULT_DRAIN,
+            dead: Vec::new(),
+        };
+        Desired {
+            services: BTreeMap::from([(web(), service)]),
+            ..Desired::default()
+        }
+    }
+
+    fn watch(backup: &[u8]) -> Watch {
+        let backup = backup.iter().map(|last| {
+            let server = server(*last, 10);
+            (server.key, DesiredServer { name: None, server })
+        });
+        let watch = ServiceWatch {
+            backup: backup.collect(),
+            ..ServiceWatch::default()
+        };
+        Watch {
+            services: BTreeMap::from([(web(), Arc::new(watch))]),
+            ..Watch::default()
+        }
+    }
+
+    fn weights(desired: &Desired) -> Vec<(u8, u32)> {
+        let servers = desired.services[&web()].servers.values();
+        let last = |server: &Server| match server.key.address {
+            IpAddr::V4(address) => address.octets()[3],
+            IpAddr::V6(_) => 0,
+        };
+        servers
+            .map(|server| (last(&server.server), server.server.weight.get()))
+            .collect()
+    }
+
+    #[test]
+    fn the_file_that_is_in_force_becomes_what_the_kernel_has() {
+        let mut desired = desired(&[(1, 10), (2, 10), (3, 10)]);
+        overlay().lay(&mut desired, &watch(&[5, 6]));
+        assert_eq!(weights(&desired), [(1, 10), (2, 0), (5, 10), (6, 10)]);
+        let flags = desired.services[&web()].service.flags;
+        assert_eq!(flags, ServiceFlags::SCHED_1);
+    }
+
+    #[test]
+    fn what_a_newer_file_changes_shows() {
+        // A weight that was as declared, a weight that is not, a server more, one on a machine in
+        // maintenance, a backup server less.
+        let mut desired = desired(&[(1, 20), (2, 20), (3, 20), (8, 5), (9, 5)]);
+        overlay().lay(&mut desired, &watch(&[6]));
+        assert_eq!(weights(&desired), [(1, 20), (2, 0), (6, 10), (8, 5)]);
+        let mut other = desired.clone();
+        let service = other.services.get_mut(&web()).unwrap();
+        service.service = Service::new(web(), Service::RR);
+        overlay().lay(&mut other, &watch(&[]));
+        let flags = other.services[&web()].service.flags;
+        assert!(flags.is_empty(), "another scheduler has no use for it");
+    }
+
+    #[test]
+    fn what_is_written_down_is_what_was_declared() {
+        let there = [(1, 10), (2, 0), (4, 0), (5, 10), (6, 10), (7, 3)];
+        let servers = there.map(|(last, weight)| {
+            let server = server(last, weight);
+            let entry = ServerEntry {
+                server,
+                active: 3,
+                inactive: 0,
+                persistent: 0,
+                stats: Stats::default(),
+            };
+            (server.key, entry)
+        });
+        let service = Service::new(web(), Name::from_static("sh"));
+        let service = ObservedService {
+            entry: ServiceEntry {
+                service: service.with_flags(ServiceFlags::SCHED_1),
+                stats: Stats::default(),
+            },
+            order: servers.iter().map(|(key, _)| *key).collect(),
+            servers: servers.into(),
+        };
+        let mut observed = Observed {
+            services: BTreeMap::from([(web(), service)]),
+            ..Observed::default()
+        };
+        overlay().take_off(&mut observed);
+        let declared = crate::config::declared(&observed);
+        // Of 7 it knows nothing: somebody added it by hand.
+        assert_eq!(weights(&declared), [(1, 10), (2, 10), (3, 10), (7, 3)]);
+        assert!(declared.services[&web()].service.flags.is_empty());
+        assert_eq!(observed.services[&web()].order.len(), 4);
+    }
+}
