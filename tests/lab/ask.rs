@@ -96,6 +96,11 @@ impl<'a> Ask<'a> {
         })
     }
 
+    /// Asks once, from the address whose turn it is in this round.
+    pub(crate) fn round(&self, round: usize) -> Answer {
+        self.netns.enter(|| self.once(round, Duration::ZERO))
+    }
+
     /// Connects and leaves the connection open.
     pub(crate) fn connect(&self) -> Result<Connection, Failure> {
         self.netns.enter(|| self.open(self.source(0)))

@@ -6,8 +6,12 @@
     reason = "helpers of tests may fail as tests do"
 )]
 
+mod adoption;
+mod ailing;
+mod crashes;
 mod deaths;
 mod drift;
+mod reloads;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -30,6 +34,8 @@ const DIRECTOR: &str = env!("CARGO_BIN_EXE_director");
 struct Daemon<'h> {
     host: &'h Host,
     directory: tempfile::TempDir,
+    /// Options beside those that every test needs.
+    options: Vec<String>,
     process: Option<Process>,
 }
 
@@ -37,10 +43,16 @@ impl<'h> Daemon<'h> {
     /// Starts one with this file, and waits until it is in force.
     #[track_caller]
     fn start(host: &'h Host, file: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::start_with(host, file, &[])
+    }
+
+    /// The same with further options.
+    #[track_caller]
+    fn start_with(host: &'h Host, file: &str, options: &[&str]) -> Self {
         let mut daemon = Self {
             host,
-            directory,
+            directory: tempfile::tempdir().unwrap(),
+            options: options.iter().copied().map(str::to_owned).collect(),
             process: None,
         };
         daemon.write(file);
@@ -59,6 +71,7 @@ impl<'h> Daemon<'h> {
         let mut command = Command::new(DIRECTOR);
         command
             .args(["run", "services.toml", "--socket", "control.sock"])
+            .args(&self.options)
             .current_dir(self.directory.path())
             .env("DIRECTOR_STATE_DIR", self.path("state"))
             .stdout(Stdio::null())
@@ -78,6 +91,21 @@ impl<'h> Daemon<'h> {
     fn write(&self, file: &str) {
         fs::write(self.path("beside"), file).unwrap();
         fs::rename(self.path("beside"), self.path("services.toml")).unwrap();
+    }
+
+    /// Sends it a signal.
+    fn signal(&self, signal: Signal) {
+        if let Some(process) = &self.process {
+            process.signal(signal);
+        }
+    }
+
+    /// Asks it to stop, and waits until it has; its exit code.
+    #[track_caller]
+    fn stop(&mut self) -> i32 {
+        self.signal(Signal::SIGTERM);
+        let mut process = self.process.take().expect("it runs");
+        eventually("the director has stopped", || process.ended())
     }
 
     /// Kills it as a crash would.
@@ -174,18 +202,19 @@ struct Asked {
     by: Result<String, Failure>,
 }
 
-/// Has clients ask again and again, each time on a new connection, while something happens;
-/// everything that was asked, in its order.
+/// Has clients ask again and again, each time on a new connection and from the next address, while
+/// something happens; everything that was asked, in its order.
 fn asked_during(ask: &Ask<'_>, threads: usize, happening: impl FnOnce()) -> Vec<Asked> {
     let over = AtomicBool::new(false);
     let mut asked = thread::scope(|scope| {
         let clients: Vec<_> = (0..threads)
-            .map(|_| {
-                scope.spawn(|| {
+            .map(|first| {
+                let over = &over;
+                scope.spawn(move || {
                     let mut asked = Vec::new();
                     while !over.load(Ordering::SeqCst) {
                         let at = Instant::now();
-                        let by = ask.run().0.swap_remove(0).by;
+                        let by = ask.round(first + asked.len()).by;
                         asked.push(Asked { at, by });
                         thread::sleep(Duration::from_millis(5));
                     }
