@@ -36,7 +36,7 @@ fn load(path: &Path) -> Outcome {
     config::load(path, &environment())
 }
 
-fn compare(path: &Path, found: &str) {
+pub(crate) fn compare(path: &Path, found: &str) {
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(path, found).unwrap();
         return;

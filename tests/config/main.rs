@@ -12,5 +12,6 @@ mod examples;
 mod golden;
 mod health;
 mod noise;
+mod reference;
 mod round_trip;
 mod schema;
