@@ -96,6 +96,8 @@ pub(super) struct First {
 /// What is to be made of some services.
 pub(super) struct Transaction {
     pub(super) wanted: Vec<DesiredService>,
+    /// The same services as the file has them.
+    pub(super) declared: Vec<Arc<DesiredService>>,
     pub(super) removed: Vec<ServiceKey>,
     pub(super) rest: Desired,
     pub(super) ownership: Ownership,
@@ -267,6 +269,7 @@ impl<T: Transport> Worker<T> {
     fn transact(&mut self, transaction: Transaction) -> Result<Transacted, String> {
         let Transaction {
             wanted,
+            declared,
             removed,
             rest,
             ownership,
@@ -288,14 +291,30 @@ impl<T: Transport> Worker<T> {
         };
         let observed = platform.observe().map_err(|error| chain(&error))?;
         let now = platform.now();
-        let plan = diff(&Situation {
-            desired: &desired,
-            observed: &observed,
-            ownership: &before,
-            now,
-        });
-        if !force && !plan.objections.is_empty() {
-            let reasons: Vec<String> = plan.objections.iter().map(ToString::to_string).collect();
+        let to = |desired: &Desired| {
+            diff(&Situation {
+                desired,
+                observed: &observed,
+                ownership: &before,
+                now,
+            })
+        };
+        let plan = to(&desired);
+        let objections = if force {
+            Vec::new()
+        } else {
+            // The guards are about what the file takes away, not about who happens to be down.
+            let services = declared
+                .iter()
+                .map(|one| (one.service.key, one.as_ref().clone()));
+            to(&Desired {
+                services: services.collect(),
+                ..desired.clone()
+            })
+            .objections
+        };
+        if !objections.is_empty() {
+            let reasons: Vec<String> = objections.iter().map(ToString::to_string).collect();
             return Err(format!(
                 "refused, as {}; --force does it all the same",
                 reasons.join(", and ")

@@ -76,6 +76,13 @@ impl Core {
                 state.combine(&watch, now);
             }
         }
+        // How these were checked is not known any more; as the others are, then.
+        for (server, held) in &mut service.held_over {
+            if held.state.checks.is_empty() {
+                let targets = targets(&declared, &watch, server, &held.server);
+                held.state.checks = self.subscribe((key, *server), targets, Verdict::Open);
+            }
+        }
         if let Some(old) = self.services.insert(key, service) {
             let kept = self.services.get(&key).map(|service| &service.held_over);
             let is_kept = |server: &ServerKey| kept.is_some_and(|kept| kept.contains_key(server));
@@ -135,8 +142,7 @@ impl Core {
     }
 }
 
-/// The same at the start of a director, of what it finds in the kernel. It does not know how those
-/// were checked, and takes them for well.
+/// The same at the start of a director, of what it finds in the kernel.
 fn found_over(
     there: &ObservedService,
     declaration: &Declaration,

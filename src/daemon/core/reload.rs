@@ -173,6 +173,11 @@ impl Core {
                 self.awaited.extend(&removed);
                 self.out.jobs.push(Job::Transact(Box::new(Transaction {
                     wanted,
+                    declared: loaded
+                        .changed
+                        .iter()
+                        .map(|one| one.declared.clone())
+                        .collect(),
                     removed,
                     rest: loaded.rest.clone(),
                     ownership: self.ownership.clone(),
@@ -259,6 +264,7 @@ impl Core {
         self.stage = Stage::Transacting { loaded: None };
         self.out.jobs.push(Job::Transact(Box::new(Transaction {
             wanted: Vec::new(),
+            declared: Vec::new(),
             removed: Vec::new(),
             rest: self.rest.clone(),
             ownership: self.ownership.clone(),

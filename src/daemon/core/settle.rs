@@ -178,6 +178,13 @@ impl Core {
                 }
             }
             if !self.send(&operations, tables, now) {
+                // One service's failure is not another's: those are settled without it.
+                let rest = steps.filter_map(|step| match step.change {
+                    Change::Operation(operation) => operation.service_key(),
+                    Change::Sysctl { .. } => None,
+                });
+                let rest = rest.filter(|key| !self.refused.contains_key(key));
+                self.work.stale.extend(rest);
                 return;
             }
         }
@@ -208,16 +215,21 @@ impl Core {
         let sent = report.sent();
         let failures = report.into_failures();
         let mut failed = failures.iter().peekable();
+        let mut not_done = BTreeMap::new();
         for (index, operation) in operations.iter().enumerate() {
             let failure = failed.next_if(|failure| failure.index == index);
             match failure {
                 None if index < sent => follow(&mut self.picture, operation),
                 _ => {
-                    let service = operation.service_key();
                     let error = failure.map(|failure| &failure.error);
-                    self.not_done(service, error, now);
+                    let service = operation.service_key();
+                    // The first failure of a service is the cause of those behind it.
+                    not_done.entry(service).or_insert(error);
                 }
             }
+        }
+        for (service, error) in not_done {
+            self.not_done(service, error, now);
         }
         if failures.is_empty() {
             for operation in operations {
