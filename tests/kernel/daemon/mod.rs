@@ -11,6 +11,7 @@ mod ailing;
 mod crashes;
 mod deaths;
 mod drift;
+mod keepalived;
 mod reloads;
 
 use std::fs;
