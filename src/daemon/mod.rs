@@ -21,6 +21,7 @@ pub mod log;
 pub mod operator;
 mod outside;
 mod overlay;
+mod private;
 pub mod run;
 mod server;
 mod service;

@@ -12,12 +12,14 @@ use ipvs::Client;
 use super::core::{Core, Input, Out};
 use super::operator::Settings;
 use super::outside::Outside;
+use super::private::{Changes, Private};
 use super::snapshot::Board;
 use super::watch_file::Watched;
 use super::worker::{Job, Worker};
 use super::{Now, keeper};
 use crate::apply::{Incarnation, Kernel, Ledger, Platform, Prepared, Store, boot_time, converge};
 use crate::check::Checks;
+use crate::check::through::Passages;
 use crate::plan::{Situation, diff};
 use crate::state::{Desired, Ownership};
 
@@ -152,13 +154,15 @@ impl Threads {
         board: &Arc<Board>,
     ) -> anyhow::Result<Self> {
         let watched = Watched::default();
-        let (jobs, worker) = start_worker(options, inputs.clone(), watched.clone())?;
+        let passages: Arc<Passages> = Arc::default();
+        let private = Private::new(Arc::clone(&passages));
+        let (jobs, worker) = start_worker(options, inputs.clone(), watched.clone(), private)?;
         let kept = inputs.clone();
         let (keep, keeper) = keeper::start(options.store.clone(), move || {
             let _ = kept.send(Input::Kept);
         })?;
         let found = inputs.clone();
-        let checks = Checks::start(move |finding| {
+        let checks = Checks::start_through(passages, move |finding| {
             let _ = found.send(Input::Finding(finding));
         })
         .context("cannot start the checks")?;
@@ -176,6 +180,10 @@ impl Threads {
     /// Hands out what the core wants done.
     fn deliver(&self, out: &mut Out) {
         if !out.checks.is_empty() {
+            let changes = Changes::of(&out.checks);
+            if !changes.is_empty() {
+                let _ = self.jobs.send(Job::Through(changes));
+            }
             self.checks.send(std::mem::take(&mut out.checks));
         }
         for job in out.jobs.drain(..) {
@@ -207,6 +215,7 @@ fn start_worker(
     options: &Options,
     inputs: Sender<Input>,
     watched: Watched,
+    private: Private,
 ) -> anyhow::Result<(Sender<Job>, JoinHandle<()>)> {
     let (jobs, todo) = mpsc::channel();
     let (file, store) = (options.file.clone(), options.store.clone());
@@ -224,14 +233,15 @@ fn start_worker(
                     return;
                 }
             };
-            let mut worker = Worker::new(file, kernel, store, incarnation, watched);
+            let mut worker = Worker::new(file, kernel, store, incarnation, watched, private);
             while let Ok(job) = todo.recv() {
                 if let Some(done) = worker.work(job)
                     && inputs.send(Input::Done(done)).is_err()
                 {
-                    return;
+                    break;
                 }
             }
+            worker.close();
         })?;
     Ok((jobs, thread))
 }

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
 use ipvs::transport::Transport;
-use ipvs::{NetlinkSocket, Operation, Report, ServiceKey};
+use ipvs::{NetlinkSocket, Operation, Report, ServerKey, ServiceKey};
 
 use super::core::Hot;
+use super::private::{Changes, Private};
 use super::tables::observed;
 use super::watch_file::Watched;
 use crate::apply::{
@@ -41,6 +42,8 @@ pub(super) enum Job {
     Read(Read),
     /// Put on disk who owns what.
     Keep(Box<Ownership>),
+    /// Targets that may go through the forwarding path came and went.
+    Through(Changes),
     /// Read all tables for somebody.
     Table(Box<dyn FnOnce(ipvs::Result<ipvs::Table>) + Send>),
 }
@@ -120,7 +123,7 @@ pub(super) struct Read {
     /// How many writes the core had made.
     pub(super) began: u64,
     pub(super) picture: BTreeMap<ServiceKey, Arc<ObservedService>>,
-    pub(super) marks: MarkRange,
+    pub(super) run: RunSettings,
 }
 
 /// What a reading came to.
@@ -148,6 +151,7 @@ pub(super) struct Worker<T: Transport = NetlinkSocket> {
     /// What would be, if the transaction succeeds.
     candidate: Option<Declared>,
     watched: Watched,
+    private: Private,
 }
 
 impl<T: Transport> Worker<T> {
@@ -157,6 +161,7 @@ impl<T: Transport> Worker<T> {
         store: Store,
         incarnation: Incarnation,
         watched: Watched,
+        private: Private,
     ) -> Self {
         Self {
             file,
@@ -166,7 +171,13 @@ impl<T: Transport> Worker<T> {
             in_force: BTreeMap::new(),
             candidate: None,
             watched,
+            private,
         }
+    }
+
+    /// Nothing is to be done any more.
+    pub(super) fn close(mut self) {
+        self.private.close(&mut self.kernel);
     }
 
     /// Does a job; `None` for those that nobody waits for.
@@ -180,6 +191,12 @@ impl<T: Transport> Worker<T> {
             Job::Keep(ownership) => {
                 if let Err(error) = Ledger::write(&self.store, &self.incarnation, &ownership) {
                     tracing::error!("the ledger is not on disk: {}", chain(&error));
+                }
+                None
+            }
+            Job::Through(changes) => {
+                if self.private.change(changes) {
+                    self.settle_private();
                 }
                 None
             }
@@ -237,7 +254,10 @@ impl<T: Transport> Worker<T> {
         let removed = gone.copied().collect();
         self.candidate = Some(candidate);
         let first = if first {
-            Some(Box::new(self.first().map_err(|error| chain(&error))?))
+            self.private.configure(&run);
+            Some(Box::new(
+                self.first(&run.marks).map_err(|error| chain(&error))?,
+            ))
         } else {
             None
         };
@@ -250,8 +270,9 @@ impl<T: Transport> Worker<T> {
         }))
     }
 
-    fn first(&mut self) -> Result<First, ApplyError> {
-        let observed = self.kernel.observe()?;
+    fn first(&mut self, marks: &MarkRange) -> Result<First, ApplyError> {
+        let mut observed = self.kernel.observe()?;
+        observed.hide_private(marks);
         let mut ownership = Ledger::read(&self.store, &self.incarnation)?;
         if let Some(journal) = Journal::interrupted(&self.store, &self.incarnation)? {
             let (pid, changes) = (journal.pid, journal.changes);
@@ -345,14 +366,49 @@ impl<T: Transport> Worker<T> {
         })
     }
 
+    /// Lists the private services and sets them right.
+    fn settle_private(&mut self) {
+        let listed = self.kernel.client().services();
+        let there = listed.map(|listed| {
+            let keys = listed.into_iter().map(|entry| entry.service.key);
+            keys.filter(|key| self.private.is_private(key))
+                .collect::<Vec<_>>()
+        });
+        let settled = match there {
+            Ok(there) => self.settle_those(&there),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = settled {
+            tracing::warn!(
+                "the private services of checks cannot be read: {}",
+                chain(&error)
+            );
+        }
+    }
+
+    fn settle_those(&mut self, there: &[ServiceKey]) -> Result<(), PlatformError> {
+        let in_force = &self.in_force;
+        self.private.settle(&mut self.kernel, there, |target| {
+            let (declared, watch) = in_force.get(&target.service?)?;
+            let key = ServerKey::new(target.server.0, target.server.1);
+            let servers = declared.servers.get(&key);
+            let server = servers.or_else(|| watch.backup.get(&key));
+            Some(server?.server)
+        })
+    }
+
     fn read(&mut self, read: &Read) -> Result<Reading, PlatformError> {
+        self.private.configure(&read.run);
         let client = self.kernel.client();
         let (mut suspects, mut unknown) = (Vec::new(), Vec::new());
+        let mut private = Vec::new();
         let mut seen = 0_usize;
         for entry in client.services()? {
             let key = entry.service.key;
             let Some(picture) = read.picture.get(&key) else {
-                if !is_private(&key, read.marks) {
+                if self.private.is_private(&key) {
+                    private.push(key);
+                } else {
                     unknown.push(key);
                 }
                 continue;
@@ -378,6 +434,7 @@ impl<T: Transport> Worker<T> {
                 .collect();
             suspects.extend(read.picture.keys().filter(|key| !there.contains(key)));
         }
+        self.settle_those(&private)?;
         Ok(Reading {
             began: read.began,
             suspects,
@@ -385,10 +442,6 @@ impl<T: Transport> Worker<T> {
             settings: self.kernel.settings()?,
         })
     }
-}
-
-fn is_private(key: &ServiceKey, marks: MarkRange) -> bool {
-    matches!(key, ServiceKey::Fwmark { mark, .. } if marks.contains(mark.get()))
 }
 
 /// The services, and all else.

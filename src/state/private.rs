@@ -26,21 +26,24 @@ impl Observed {
         let (private, services): (BTreeMap<_, _>, BTreeMap<_, _>) =
             std::mem::take(&mut self.services)
                 .into_iter()
-                .partition(|(key, service)| is_private(key, marks) && looks_private(service));
+                .partition(|(key, service)| is_private(key, marks) && service.looks_private());
         self.services = services;
         self.private.extend(private);
     }
 }
 
-fn looks_private(observed: &ObservedService) -> bool {
-    let service = &observed.entry.service;
-    let servers = observed.servers.values().map(|entry| entry.server.forward);
-    service.scheduler == Service::RR
-        && service.flags == ServiceFlags::empty()
-        && service.timeout != 0
-        && service.engine.is_none()
-        && observed.servers.len() <= 1
-        && servers
-            .into_iter()
-            .all(|forward| matches!(forward, ForwardMethod::DirectRoute | ForwardMethod::Tunnel))
+impl ObservedService {
+    /// Whether it is made as the private services are, whatever its mark.
+    #[must_use]
+    pub fn looks_private(&self) -> bool {
+        let service = &self.entry.service;
+        let mut methods = self.servers.values().map(|entry| entry.server.forward);
+        service.scheduler == Service::RR
+            && service.flags == ServiceFlags::empty()
+            && service.timeout != 0
+            && service.engine.is_none()
+            && self.servers.len() <= 1
+            && methods
+                .all(|method| matches!(method, ForwardMethod::DirectRoute | ForwardMethod::Tunnel))
+    }
 }

@@ -55,6 +55,8 @@ use crate::state::{BootTime, ObservedService};
 pub struct Through {
     slots: Slots,
     passages: Arc<Passages>,
+    /// The wishes of last time that were not fulfilled.
+    refused: Vec<(Door, Refused)>,
 }
 
 /// What came of the wishes.
@@ -67,13 +69,22 @@ pub struct Outcome {
 }
 
 impl Through {
-    /// With the marks and ports that the settings allow.
+    /// With the marks and ports that the settings allow; the checks find their ways in
+    /// `passages`.
     #[must_use]
-    pub fn new(settings: &RunSettings) -> Self {
+    pub fn new(settings: &RunSettings, passages: Arc<Passages>) -> Self {
         Self {
             slots: Slots::new(settings.marks, settings.ports),
-            passages: Arc::default(),
+            passages,
+            refused: Vec::new(),
         }
+    }
+
+    /// Other marks and ports from now on. All ways are closed until the next
+    /// [`open`](Self::open).
+    pub fn configure(&mut self, settings: &RunSettings) {
+        self.slots = Slots::new(settings.marks, settings.ports);
+        self.passages.replace(BTreeMap::new(), &[]);
     }
 
     /// Where the checks look for their ways.
@@ -82,13 +93,12 @@ impl Through {
         Arc::clone(&self.passages)
     }
 
-    /// Makes what is wished for, all of it, and nothing else: to be called with all targets after
-    /// each load of a file, and again after each dump, which repairs what somebody meddled with.
+    /// Says what makes what is wished for, all of it, and nothing else: to be called when targets
+    /// come and go, and after each reading of the tables, which repairs what somebody meddled with.
     ///
-    /// `observed` are the private services that the kernel has
-    /// ([`Observed::private`](crate::state::Observed)); `lifetime` is how long a connection entry
-    /// can live ([`lifetime`]). The ways are open to the checks at once: carry the operations out
-    /// before the checks are started.
+    /// `observed` are the private services that the kernel has; `lifetime` is how long a
+    /// connection entry can live ([`lifetime`]). Ways that are no longer right are closed at once;
+    /// [`open`](Self::open) opens the new ones when the operations are carried out.
     pub fn wanted(
         &mut self,
         wishes: &[Wish],
@@ -97,12 +107,21 @@ impl Through {
         now: BootTime,
     ) -> Outcome {
         self.slots.recover(observed);
-        let refused = self.slots.assign(wishes, lifetime, now);
-        self.passages.replace(self.slots.passages(now), &refused);
+        self.slots.spoil(observed, lifetime, now);
+        self.refused = self.slots.assign(wishes, lifetime, now);
+        self.passages
+            .retain(&self.slots.passages(now), &self.refused);
         Outcome {
             operations: self.slots.operations(observed),
-            refused,
+            refused: self.refused.clone(),
         }
+    }
+
+    /// The kernel has them: the checks may go.
+    pub fn open(&mut self, now: BootTime) {
+        self.slots.opened();
+        self.passages
+            .replace(self.slots.passages(now), &self.refused);
     }
 }
 

@@ -97,6 +97,22 @@ impl Passages {
         open.map(|(door, _)| *door).collect()
     }
 
+    /// Closes the ways that are not among these.
+    pub(super) fn retain(&self, right: &BTreeMap<Door, Passage>, refused: &[(Door, Refused)]) {
+        let kept = {
+            let ways = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let still = |(door, way): (&Door, &Result<Arc<Passage>, Arc<str>>)| {
+                let (way, right) = (way.as_ref().ok()?, right.get(door)?);
+                way.is_same(right).then(|| (*door, Ok(Arc::clone(way))))
+            };
+            ways.iter().filter_map(still).collect::<Ways>()
+        };
+        let refused = refused.iter();
+        let refused = refused.map(|(door, why)| (*door, Err(why.to_string().into())));
+        let ways = refused.chain(kept).collect();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = ways;
+    }
+
     /// Replaces all ways. One that stays goes on in its rotation.
     pub(super) fn replace(&self, open: BTreeMap<Door, Passage>, refused: &[(Door, Refused)]) {
         let mut ways = self.0.lock().unwrap_or_else(PoisonError::into_inner);

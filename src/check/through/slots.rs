@@ -54,6 +54,8 @@ struct Taken {
     content: Content,
     /// How many blocks, at least 1.
     blocks: u16,
+    /// Whether checks have gone this way.
+    open: bool,
 }
 
 /// A slot that was given back, while connection entries may live.
@@ -62,6 +64,8 @@ struct Resting {
     slot: u32,
     taken: Taken,
     until: BootTime,
+    /// Its entries may lead anywhere: it rests from its own door too.
+    spoilt: bool,
 }
 
 /// The slots.
@@ -105,6 +109,41 @@ impl Slots {
         }
     }
 
+    /// Slots whose private service is not there, though checks go through it, rest: with the
+    /// service gone the packets went to any server of the ordinary one, and the ports still do.
+    pub(super) fn spoil(
+        &mut self,
+        observed: &BTreeMap<ServiceKey, ObservedService>,
+        lifetime: Duration,
+        now: BootTime,
+    ) {
+        let (first, until) = (self.marks.first, now.after(lifetime));
+        let resting = &mut self.resting;
+        self.taken.retain(|slot, taken| {
+            let right = taken.write(first + slot).is_some_and(|wanted| {
+                let there = observed.get(&wanted.0.key);
+                there.is_some_and(|there| is_right(there, &wanted))
+            });
+            let stays = right || !taken.open;
+            if !stays {
+                resting.push(Resting {
+                    slot: *slot,
+                    taken: *taken,
+                    until,
+                    spoilt: true,
+                });
+            }
+            stays
+        });
+    }
+
+    /// Checks go through all slots from now on.
+    pub(super) fn opened(&mut self) {
+        for taken in self.taken.values_mut() {
+            taken.open = true;
+        }
+    }
+
     /// Gives every wish a slot, and takes back those that nobody wishes for. Returns the wishes
     /// that are left without.
     pub(super) fn assign(
@@ -130,7 +169,13 @@ impl Slots {
                     let blocks = self.revive(slot, &content).max(blocks);
                     let ring = self.ring(slot, blocks);
                     busy.entry(content.group).or_default().extend(ring);
-                    self.taken.insert(slot, Taken { content, blocks });
+                    let open = self.taken.get(&slot).is_some_and(|taken| taken.open);
+                    let taken = Taken {
+                        content,
+                        blocks,
+                        open,
+                    };
+                    self.taken.insert(slot, taken);
                     self.doors.insert(door, slot);
                 }
                 Err(why) => refused.push((door, why)),
@@ -169,22 +214,38 @@ impl Slots {
             .filter_map(|(slot, taken)| taken.write(self.marks.first + slot))
             .map(|(service, server)| (service.key, (service, server)))
             .collect();
-        let is_right = |key: &ServiceKey, there: &ObservedService| {
-            wanted.get(key).is_some_and(|(service, server)| {
-                let mut servers = there.servers.values().map(|entry| &entry.server);
-                there.entry.service == *service
-                    && servers.next() == Some(server)
-                    && servers.next().is_none()
+        let stands = |key: &ServiceKey, there: &ObservedService| {
+            wanted
+                .get(key)
+                .is_some_and(|wanted| is_right(there, wanted))
+        };
+        // Right but for the number of its ports.
+        let grows = |key: &ServiceKey, there: &ObservedService| {
+            let mut weights = there.servers.values().map(|entry| entry.server.weight);
+            weights.next().is_some_and(|weight| {
+                let wanted = wanted.get(key);
+                wanted.is_some_and(|(service, server)| {
+                    is_right(there, &(*service, server.weight(weight)))
+                })
             })
         };
-        let wrong = observed.iter().filter(|(key, there)| !is_right(key, there));
+        let wrong = observed
+            .iter()
+            .filter(|(key, there)| !stands(key, there) && !grows(key, there));
         let mut operations: Vec<_> = wrong
             .map(|(key, _)| Operation::DeleteService(*key))
             .collect();
         for (key, (service, server)) in &wanted {
-            if !observed.get(key).is_some_and(|there| is_right(key, there)) {
-                operations.push(Operation::AddService(*service));
-                operations.push(Operation::AddServer(*key, *server));
+            match observed.get(key) {
+                Some(there) if stands(key, there) => {}
+                // Under way: its packets must not lose the service for a moment.
+                Some(there) if grows(key, there) => {
+                    operations.push(Operation::UpdateServer(*key, *server));
+                }
+                _ => {
+                    operations.push(Operation::AddService(*service));
+                    operations.push(Operation::AddServer(*key, *server));
+                }
             }
         }
         operations
@@ -194,7 +255,12 @@ impl Slots {
     /// beside them. None becomes narrower: in what it had there may be entries.
     fn give_back(&mut self, wanted: &BTreeMap<Door, (Content, u16)>, until: BootTime) {
         let wanted: HashMap<Content, u16> = wanted.values().copied().collect();
-        let rest = |slot: u32, taken: Taken| Resting { slot, taken, until };
+        let rest = |slot: u32, taken: Taken| Resting {
+            slot,
+            taken,
+            until,
+            spoilt: false,
+        };
         // One of an earlier run may stand there twice.
         let mut seen = HashSet::new();
         let resting = &mut self.resting;
@@ -227,7 +293,7 @@ impl Slots {
     fn revive(&mut self, slot: u32, content: &Content) -> u16 {
         let mut blocks = self.taken.get(&slot).map_or(0, |taken| taken.blocks);
         self.resting.retain(|resting| {
-            let same = resting.slot == slot && resting.taken.content == *content;
+            let same = resting.slot == slot && resting.taken.content == *content && !resting.spoilt;
             if same {
                 blocks = blocks.max(resting.taken.blocks);
             }
@@ -277,6 +343,7 @@ impl Slots {
         // Its own of a while ago: its entries lead to the right server.
         let own = self.resting.iter().find(|resting| {
             resting.taken.content == *content
+                && !resting.spoilt
                 && resting.taken.blocks >= blocks
                 && !self.taken.contains_key(&resting.slot)
         });
@@ -328,6 +395,12 @@ impl Slots {
         );
         (0..u32::from(blocks)).filter_map(move |n| u16::try_from((first + n) % all).ok())
     }
+}
+
+/// Whether a private service is what it should be.
+fn is_right(there: &ObservedService, (service, server): &(Service, Server)) -> bool {
+    let mut servers = there.servers.values().map(|entry| &entry.server);
+    there.entry.service == *service && servers.next() == Some(server) && servers.next().is_none()
 }
 
 /// What each door needs. Checks that share a door share its ports.
@@ -383,7 +456,12 @@ impl Taken {
             tunnel: server.tunnel,
         };
         let blocks = u16::try_from(server.weight.get()).ok()?.max(1);
-        Some(Self { content, blocks })
+        // What it was used for before is not known; as it stands it is right.
+        Some(Self {
+            content,
+            blocks,
+            open: false,
+        })
     }
 
     /// As the kernel gets it. The only server's weight means nothing to the scheduler, as long as

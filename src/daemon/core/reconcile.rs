@@ -23,7 +23,7 @@ impl Core {
         self.out.jobs.push(Job::Read(Read {
             began: self.writes,
             picture: self.picture.clone(),
-            marks: self.run.marks,
+            run: self.run.clone(),
         }));
     }
 

@@ -25,6 +25,7 @@ use ipvs::{Client, Operation, ServerKey, ServiceKey};
 use super::core::{Core, Input};
 use super::keeper;
 use super::operator::{Answer, Note, Refusal, Request, ServerRequest, Settings};
+use super::private::Private;
 use super::snapshot::{Board, Event, ServerState, ServiceStatus};
 use super::watch_file::Watched;
 use super::worker::Worker;
@@ -86,7 +87,14 @@ impl Sim {
         let board = Arc::new(Board::default());
         let client = Client::over(kernel.clone()).unwrap();
         let own = Kernel::over(Client::over(kernel.clone()).unwrap());
-        let worker = Worker::new(file.clone(), own, store, incarnation, Watched::default());
+        let worker = Worker::new(
+            file.clone(),
+            own,
+            store,
+            incarnation,
+            Watched::default(),
+            Private::new(Arc::default()),
+        );
         let core = Core::new(file, settings.clone(), false, board.clone(), now);
         Self {
             kernel,

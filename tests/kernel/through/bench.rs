@@ -46,7 +46,7 @@ impl Bench {
         Self {
             net,
             method,
-            through: Through::new(&RunSettings::default()),
+            through: Through::new(&RunSettings::default(), Arc::default()),
             accept: AcceptLocal::default(),
             targets: Vec::new(),
         }
@@ -54,7 +54,7 @@ impl Bench {
 
     /// A daemon's worth of new memory, as after a crash.
     pub(super) fn restart(&mut self) {
-        self.through = Through::new(&RunSettings::default());
+        self.through = Through::new(&RunSettings::default(), Arc::default());
         self.targets.clear();
     }
 
@@ -73,6 +73,7 @@ impl Bench {
             assert!(outcome.refused.is_empty(), "{:?}", outcome.refused);
             let report = kernel.execute(&outcome.operations);
             assert!(report.failures().is_empty(), "{:?}", report.failures());
+            through.open(kernel.now());
             outcome.operations
         })
     }

@@ -4,6 +4,7 @@
 //! ```text
 //!   bench.rs    a director with such checks, driven by hand instead of by the daemon
 //!   found.rs    who is found, and who is not taken for another
+//!   daemon.rs   the same, by the director that runs
 //!   private.rs  nobody sees the private services, and none is left behind
 //! ```
 
@@ -14,5 +15,6 @@
 )]
 
 mod bench;
+mod daemon;
 mod found;
 mod private;

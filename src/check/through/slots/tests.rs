@@ -128,6 +128,48 @@ fn what_somebody_meddled_with_is_mended() {
 }
 
 #[test]
+fn ports_whose_service_was_away_are_not_used_again() {
+    let (mut slots, mut kernel) = (small(), Kernel::new());
+    let wishes = [wish(1, 1), wish(1, 2)];
+    slots.assign(&wishes, LIFETIME, at(0));
+    // Not made yet: nothing has gone astray.
+    slots.spoil(&kernel.private(), LIFETIME, at(0));
+    slots.assign(&wishes, LIFETIME, at(0));
+    let before = wishes.each_ref().map(|wish| ports(&slots, &wish.door));
+    kernel.carry_out(&slots);
+    slots.opened();
+    let mark = slots.passages(at(0))[&wishes[0].door].mark;
+    let key = ServiceKey::fwmark(Family::V4, Fwmark::new(mark).unwrap());
+    kernel.0.delete_service(&key).unwrap();
+    slots.spoil(&kernel.private(), LIFETIME, at(1));
+    slots.assign(&wishes, LIFETIME, at(1));
+    kernel.carry_out(&slots);
+    let after = wishes.each_ref().map(|wish| ports(&slots, &wish.door));
+    assert!(before[0].is_disjoint(&after[0]));
+    assert_eq!(before[1], after[1], "who was not touched stays");
+}
+
+#[test]
+fn more_ports_do_not_interrupt_the_service() {
+    let (mut slots, mut kernel) = (small(), Kernel::new());
+    slots.assign(&[wish(1, 1)], LIFETIME, at(0));
+    kernel.carry_out(&slots);
+    let before = ports(&slots, &wish(1, 1).door);
+    let often = Wish {
+        every: Some(Duration::from_millis(200)),
+        ..wish(1, 1)
+    };
+    slots.assign(&[often], LIFETIME, at(1));
+    let operations = slots.operations(&kernel.private());
+    assert!(
+        matches!(operations[..], [Operation::UpdateServer(..)]),
+        "{operations:?}"
+    );
+    kernel.carry_out(&slots);
+    assert!(before.is_subset(&ports(&slots, &wish(1, 1).door)));
+}
+
+#[test]
 fn a_changed_method_is_another_door() {
     let mut slots = small();
     slots.assign(&[wish(1, 1)], LIFETIME, at(0));
@@ -206,6 +248,8 @@ fn a_mark_at_the_end_of_all_numbers_is_one() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
     /// Through any sequence of loads and restarts: within a group no port is ever given to a
     /// server while an entry of another one can still live there.
     #[test]

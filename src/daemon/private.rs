@@ -1,0 +1,206 @@
+//! The private services of checks through the forwarding path, kept by the worker.
+//!
+//! ```text
+//!   core ── targets start, stop ──► Private ── operations ──► kernel
+//!                                      └──── passages ─────► checks, once the kernel has done it
+//! ```
+//!
+//! - **A way is open only while its private service stands**: without it the packets would go to
+//!   any server of the ordinary service. Until then its checks are not asked.
+//! - **They are looked at with every reading of the tables**: what somebody deleted comes back,
+//!   and what a killed director left goes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ipvs::transport::Transport;
+use ipvs::{Operation, Server, ServiceKey};
+
+use super::tables::observed;
+use crate::apply::{Kernel, Platform, PlatformError};
+use crate::check::through::{AcceptLocal, Door, Notice, Passages, Through, Wish, lifetime};
+use crate::check::{Command, Target, TargetId};
+use crate::state::health::{MarkRange, RunSettings};
+use crate::state::{ObservedService, is_private};
+
+/// What becomes of targets that may go through the forwarding path.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    started: Vec<(TargetId, Target)>,
+    stopped: Vec<TargetId>,
+}
+
+impl Changes {
+    /// Those of these commands.
+    pub(super) fn of(commands: &[Command]) -> Self {
+        let mut changes = Self::default();
+        for command in commands {
+            match command {
+                Command::Start { id, target, .. } if target.spec.at.through => {
+                    changes.started.push((*id, target.clone()));
+                }
+                Command::Start { .. } => {}
+                Command::Stop(id) => changes.stopped.push(*id),
+            }
+        }
+        changes
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.started.is_empty() && self.stopped.is_empty()
+    }
+}
+
+/// The private services.
+pub(super) struct Private {
+    through: Through,
+    accept: AcceptLocal,
+    targets: BTreeMap<TargetId, Target>,
+    run: RunSettings,
+    /// Those that were made here or taken over, in whatever range.
+    own: BTreeSet<ServiceKey>,
+    /// What was said already.
+    said: BTreeSet<String>,
+}
+
+impl Private {
+    pub(super) fn new(passages: Arc<Passages>) -> Self {
+        let run = RunSettings::default();
+        Self {
+            through: Through::new(&run, passages),
+            accept: AcceptLocal::default(),
+            targets: BTreeMap::new(),
+            run,
+            own: BTreeSet::new(),
+            said: BTreeSet::new(),
+        }
+    }
+
+    /// Other marks or ports from now on.
+    pub(super) fn configure(&mut self, run: &RunSettings) {
+        if (self.run.marks, self.run.ports) != (run.marks, run.ports) {
+            self.through.configure(run);
+        }
+        self.run = run.clone();
+    }
+
+    /// Targets came and went. Whether any of them goes through the forwarding path.
+    pub(super) fn change(&mut self, changes: Changes) -> bool {
+        let mut any = !changes.started.is_empty();
+        for id in &changes.stopped {
+            any |= self.targets.remove(id).is_some();
+        }
+        self.targets.extend(changes.started);
+        any
+    }
+
+    /// Whether a service is none of anybody else's business.
+    pub(super) fn is_private(&self, key: &ServiceKey) -> bool {
+        is_private(key, &self.run.marks)
+            || is_private(key, &MarkRange::DEFAULT)
+            || self.own.contains(key)
+    }
+
+    /// Makes the kernel's private services those that the targets need. `there` are those that it
+    /// has, as far as they were listed just now.
+    pub(super) fn settle<T: Transport>(
+        &mut self,
+        kernel: &mut Kernel<T>,
+        there: &[ServiceKey],
+        declared: impl Fn(&Target) -> Option<Server>,
+    ) -> Result<(), PlatformError> {
+        if self.targets.is_empty() && there.is_empty() {
+            return Ok(());
+        }
+        let there = self.read(kernel, there)?;
+        self.own.extend(there.keys());
+        let wishes = self.wishes(declared);
+        let lifetime = lifetime(&kernel.client().timeouts()?);
+        let outcome = self.through.wanted(&wishes, &there, lifetime, kernel.now());
+        for (door, why) in &outcome.refused {
+            let text = format!("{} is not checked at {}: {why}", door.server, door.to);
+            self.say(&text);
+        }
+        let report = kernel.execute(&outcome.operations);
+        for (index, operation) in outcome.operations.iter().enumerate() {
+            if let Operation::AddService(service) = operation {
+                self.own.insert(service.key);
+            }
+            if let Some(error) = report.error(index) {
+                self.say(&format!("checks through the forwarding path: {error}"));
+            }
+        }
+        if report.failures().is_empty() {
+            self.through.open(kernel.now());
+            self.let_answers_in();
+        }
+        Ok(())
+    }
+
+    /// The director stops: nothing of it stays.
+    pub(super) fn close<T: Transport>(&mut self, kernel: &mut Kernel<T>) {
+        self.accept.restore();
+        let own = std::mem::take(&mut self.own);
+        let operations: Vec<_> = own.into_iter().map(Operation::DeleteService).collect();
+        for failure in kernel.execute(&operations).failures() {
+            if !failure.error.is_stale_view() {
+                tracing::warn!("a private service stays: {}", failure.error);
+            }
+        }
+    }
+
+    fn read<T: Transport>(
+        &self,
+        kernel: &mut Kernel<T>,
+        there: &[ServiceKey],
+    ) -> Result<BTreeMap<ServiceKey, ObservedService>, PlatformError> {
+        let mut found = BTreeMap::new();
+        for key in there {
+            let client = kernel.client();
+            if let Some(entry) = client.service(key)? {
+                let servers = client.consistent_servers(key)?;
+                found.insert(*key, observed(entry, servers));
+            }
+        }
+        let own = &self.own;
+        found.retain(|key, service| own.contains(key) || service.looks_private());
+        Ok(found)
+    }
+
+    fn wishes(&mut self, declared: impl Fn(&Target) -> Option<Server>) -> Vec<Wish> {
+        let mut wishes = Vec::new();
+        let mut refused = Vec::new();
+        for target in self.targets.values() {
+            // One whose service is gone will be stopped.
+            let Some(server) = declared(target) else {
+                continue;
+            };
+            match Wish::of(target, &server) {
+                Ok(wish) => wishes.push(wish),
+                Err(why) => refused.push(format!("{}: {why}", target.server.0)),
+            }
+        }
+        for text in refused {
+            self.say(&text);
+        }
+        wishes
+    }
+
+    fn let_answers_in(&mut self) {
+        let doors: Vec<Door> = self.through.passages().doors();
+        for notice in self.accept.prepare(doors) {
+            match notice {
+                Notice::Set { .. } => tracing::info!("{notice}"),
+                _ => self.say(&notice.to_string()),
+            }
+        }
+    }
+
+    /// Says something once.
+    fn say(&mut self, text: &str) {
+        if self.said.insert(text.to_owned()) {
+            tracing::warn!("{text}");
+        }
+    }
+}
