@@ -31,30 +31,30 @@ use crate::lab::Netns;
 use crate::measure::{Figure, Reach};
 
 /// Debian's program.
-const KEEPALIVED: &str = "/usr/sbin/keepalived";
+pub(crate) const KEEPALIVED: &str = "/usr/sbin/keepalived";
 
 /// What is measured, and what goes before it, in seconds.
-const MEASURED: u64 = 15;
+pub(crate) const MEASURED: u64 = 15;
 const WARM_UP: u64 = 12;
 
 /// So many targets.
-const TARGETS: u32 = 10_000;
+pub(crate) const TARGETS: u32 = 10_000;
 
-const PORT: u16 = 8080;
+pub(crate) const PORT: u16 = 8080;
 
 /// Processor time and number of checks in the time measured.
 #[derive(Debug, Clone, Copy)]
-struct Cost {
+pub(crate) struct Cost {
     seconds: f64,
-    checks: f64,
+    pub(crate) checks: f64,
     /// The largest resident size, in MB.
-    memory: f64,
+    pub(crate) memory: f64,
     /// In seconds; 0 if unknown.
     lateness: f64,
 }
 
 impl Cost {
-    fn of_one(self) -> f64 {
+    pub(crate) fn of_one(self) -> f64 {
         self.seconds / self.checks
     }
 }
@@ -116,7 +116,7 @@ impl crate::Bench {
         }
     }
 
-    fn keepalived(&self, interval: u32) -> Cost {
+    pub(crate) fn keepalived(&self, interval: u32) -> Cost {
         let net = crate::namespace();
         let accept = self.accept(&net);
         let directory = std::env::temp_dir().join(format!("keepalived-{interval}"));
@@ -141,7 +141,7 @@ impl crate::Bench {
                 .unwrap()
         });
         let daemon = Running(daemon);
-        thread::sleep(Duration::from_secs(WARM_UP));
+        warm_up(&net);
         let checker: i32 = fs::read_to_string(pid_file("checkers"))
             .unwrap()
             .trim()
@@ -161,7 +161,7 @@ impl crate::Bench {
         }
     }
 
-    fn accept(&self, net: &Netns) -> Running {
+    pub(crate) fn accept(&self, net: &Netns) -> Running {
         let child = net.enter(|| {
             Command::new(&self.myself)
                 .arg("accept")
@@ -184,17 +184,24 @@ impl crate::Bench {
 }
 
 /// A process that ends with this.
-struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Running {
-    fn stop(mut self) {
-        let pid = Pid::from_raw(i32::try_from(self.0.id()).unwrap());
-        kill(pid, Signal::SIGTERM).unwrap();
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.0.id()).unwrap())
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).unwrap();
+    }
+
+    pub(crate) fn stop(mut self) {
+        self.signal(Signal::SIGTERM);
         self.0.wait().unwrap();
     }
 }
 
-fn address(number: u32) -> Ipv4Addr {
+pub(crate) fn address(number: u32) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 1, 0, 1)) + number)
 }
 
@@ -294,7 +301,7 @@ pub(crate) fn check(targets: u32, interval: u64) -> ExitCode {
 }
 
 /// User and system time of a process, in seconds.
-fn processor_seconds(pid: i32) -> f64 {
+pub(crate) fn processor_seconds(pid: i32) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let (_, after) = stat.rsplit_once(')').unwrap();
     let fields: Vec<_> = after.split_whitespace().collect();
@@ -304,7 +311,7 @@ fn processor_seconds(pid: i32) -> f64 {
 }
 
 /// The largest resident size of a process, in MB.
-fn resident(pid: i32) -> f64 {
+pub(crate) fn resident(pid: i32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status
         .lines()
@@ -314,8 +321,18 @@ fn resident(pid: i32) -> f64 {
     kib / 1024.0
 }
 
+/// Waits until every target was checked twice, and not less than the time for it.
+pub(crate) fn warm_up(net: &Netns) {
+    thread::sleep(Duration::from_secs(WARM_UP));
+    let end = Instant::now() + Duration::from_secs(120);
+    while connections(net) < f64::from(2 * TARGETS) {
+        assert!(Instant::now() < end, "the checks do not begin");
+        thread::sleep(Duration::from_millis(500));
+    }
+}
+
 /// How many connections were opened in a namespace so far (`ActiveOpens` of `/proc/net/snmp`).
-fn connections(net: &Netns) -> f64 {
+pub(crate) fn connections(net: &Netns) -> f64 {
     let text = net.enter(|| fs::read_to_string("/proc/thread-self/net/snmp").unwrap());
     let mut lines = text.lines().filter(|line| line.starts_with("Tcp:"));
     let (names, values) = (lines.next().unwrap(), lines.next().unwrap());

@@ -20,7 +20,7 @@ impl Bench {
         let file = directory.join("large.toml");
         std::fs::write(&file, large_file(None)).unwrap();
         let changed = directory.join("changed.toml");
-        std::fs::write(&changed, large_file(Some(1000))).unwrap();
+        std::fs::write(&changed, large_file(Some((1000, 7)))).unwrap();
         self.apply(figures, &directory, &file);
         self.plan(figures, &directory, &file, &changed);
         self.check(figures, &directory, &file);
@@ -125,8 +125,8 @@ pub(crate) fn apply_large() -> std::process::ExitCode {
     run_apply(&tables::large_operations())
 }
 
-/// The large table as a service file; the server of that number has another weight.
-fn large_file(changed: Option<u32>) -> String {
+/// The large table as a service file; the server of that number has that weight.
+pub(crate) fn large_file(changed: Option<(u32, u32)>) -> String {
     let mut text =
         String::from("version = 1\n\n[defaults]\nscheduler = \"wlc\"\nforward = \"nat\"\n");
     let mut number = 0;
@@ -139,10 +139,10 @@ fn large_file(changed: Option<u32>) -> String {
         .unwrap();
         for server in 0..servers {
             let address = tables::real_address(server);
-            if changed == Some(number) {
+            if let Some((_, weight)) = changed.filter(|(changed, _)| *changed == number) {
                 writeln!(
                     text,
-                    "  {{ address = \"{address}\", port = 8080, weight = 7 }},"
+                    "  {{ address = \"{address}\", port = 8080, weight = {weight} }},"
                 )
                 .unwrap();
             } else {

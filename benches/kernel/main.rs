@@ -9,6 +9,7 @@
 //! main.rs      which figures, and the table
 //! declared.rs  those of `director`
 //! checks.rs    those of its health checks
+//! daemon.rs    those of `director run`
 //! tables.rs    the services and servers that are measured with
 //! measure.rs   runs, in turns, and their medians
 //! ```
@@ -28,6 +29,7 @@
 mod lab;
 
 mod checks;
+mod daemon;
 mod declared;
 mod measure;
 mod tables;
@@ -72,7 +74,15 @@ fn main() -> ExitCode {
         myself: env::current_exe().unwrap(),
     };
     let mut figures = Vec::new();
-    let wanted = |group: &str| arguments.is_empty() || arguments.iter().any(|word| word == group);
+    // `daemon` is both of its groups.
+    let names = |word: &str, group: &str| {
+        word == group
+            || group
+                .strip_prefix(word)
+                .is_some_and(|rest| rest.starts_with('-'))
+    };
+    let wanted =
+        |group: &str| arguments.is_empty() || arguments.iter().any(|word| names(word, group));
     if wanted("ipvsadm") {
         bench.restore(&mut figures);
         bench.list(&mut figures, 500, 10, 3.0);
@@ -89,6 +99,12 @@ fn main() -> ExitCode {
     }
     if wanted("checks") {
         bench.checks(&mut figures);
+    }
+    if wanted("daemon-checks") {
+        bench.daemon_checks(&mut figures);
+    }
+    if wanted("daemon-tables") {
+        daemon::tables(&mut figures);
     }
     measure::print(&figures);
     if figures.iter().all(Figure::is_reached) {

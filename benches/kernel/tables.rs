@@ -14,7 +14,7 @@ pub(crate) fn virtual_address(number: u32) -> String {
     format!("{}:80", address(number))
 }
 
-fn service_key(number: u32) -> ServiceKey {
+pub(crate) fn service_key(number: u32) -> ServiceKey {
     ServiceKey::tcp(address(number), 80)
 }
 

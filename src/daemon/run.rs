@@ -200,6 +200,16 @@ impl Threads {
     /// Ends them all; what is to be on disk is there afterwards.
     fn stop(self) {
         self.outside.stop();
+        let kept = self.checks.statistics();
+        if kept.started > 0 {
+            tracing::info!(
+                checks = kept.started,
+                late_p99_us = micros(kept.lateness.p99),
+                late_max_us = micros(kept.lateness.max),
+                longest_gap_us = micros(kept.longest_gap),
+                "how the checks kept their time"
+            );
+        }
         drop(self.checks);
         drop(self.jobs);
         drop(self.keep);
@@ -209,6 +219,10 @@ impl Threads {
             }
         }
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn start_worker(

@@ -434,6 +434,7 @@ impl<T: Transport> Worker<T> {
                 .collect();
             suspects.extend(read.picture.keys().filter(|key| !there.contains(key)));
         }
+        tracing::debug!(services = seen, differ = suspects.len(), "tables read");
         self.settle_those(&private)?;
         Ok(Reading {
             began: read.began,
