@@ -230,6 +230,7 @@ pub(crate) fn accept() -> ExitCode {
     // What std listens with is too short a queue for bursts.
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let here: SocketAddr = (Ipv4Addr::UNSPECIFIED, PORT).into();
+    listener.set_reuse_address(true).unwrap();
     listener.bind(&here.into()).unwrap();
     listener.listen(4096).unwrap();
     let listener = TcpListener::from(listener);

@@ -216,23 +216,29 @@ impl Connects {
         None
     }
 
-    /// Returns whether somebody woke us.
+    /// Takes all that came to its end: one that is left would run out of time though it is
+    /// through. Returns whether somebody woke us.
     fn take_registered(&mut self, now: Instant, landed: &mut Vec<Landed>) -> io::Result<bool> {
-        let number = match self.epoll.wait(&mut self.events, EpollTimeout::ZERO) {
-            Ok(number) => number,
-            Err(Errno::EINTR) => 0,
-            Err(errno) => return Err(errno.into()),
-        };
         let mut woken = false;
-        for event in &self.events[..number] {
-            let job = event.data();
-            woken |= job == WAKE;
-            if let Some(flight) = self.slow.remove(&job) {
-                self.deadlines.remove(&(flight.deadline(), job));
-                landed.push(flight.land(event.events() == EpollFlags::EPOLLOUT, now));
+        loop {
+            let number = match self.epoll.wait(&mut self.events, EpollTimeout::ZERO) {
+                Ok(number) => number,
+                Err(Errno::EINTR) => continue,
+                Err(errno) => return Err(errno.into()),
+            };
+            for event in &self.events[..number] {
+                let job = event.data();
+                woken |= job == WAKE;
+                if let Some(flight) = self.slow.remove(&job) {
+                    self.deadlines.remove(&(flight.deadline(), job));
+                    landed.push(flight.land(event.events() == EpollFlags::EPOLLOUT, now));
+                }
+            }
+            // A flight that is taken closes its socket, which takes it out of the set.
+            if number < self.events.len() {
+                return Ok(woken);
             }
         }
-        Ok(woken)
     }
 
     fn expire(&mut self, now: Instant, landed: &mut Vec<Landed>) {

@@ -35,6 +35,10 @@ use crate::state::health::{CheckKind, CheckSpec};
 /// Wake-ups come at multiples of this.
 const TICK: Duration = Duration::from_millis(4);
 
+/// So many checks begin before the clock is read and answers are heard again: when the machine is
+/// behind, what is through must not wait until its time is over.
+const BATCH: usize = 64;
+
 /// The checks: a thread that keeps the time, and one that does the longer ones. Dropping it ends
 /// both, and every check under way.
 #[derive(Debug)]
@@ -212,7 +216,7 @@ impl<F: FnMut(Finding)> Runner<F> {
         let mut landed = Vec::new();
         let mut now = Instant::now();
         loop {
-            let due = self.schedule.next().map(|at| self.round_up(at));
+            let due = self.next_due(now);
             let until = due.into_iter().chain(self.connects.next_deadline()).min();
             let woken = match self.connects.wait(until, now, &mut landed) {
                 Ok(waited) => {
@@ -239,6 +243,16 @@ impl<F: FnMut(Finding)> Runner<F> {
             self.begin_what_is_due(now);
             self.count();
         }
+    }
+
+    /// When something is to begin: at once, if the last batch was not all.
+    fn next_due(&self, now: Instant) -> Option<Instant> {
+        let has_room = |lane: &Lane| lane.under_way < lane.most && !lane.queue.is_empty();
+        if has_room(&self.connections) || has_room(&self.programs) {
+            return Some(now);
+        }
+        let at = self.schedule.next()?;
+        Some(if at <= now { now } else { self.round_up(at) })
     }
 
     /// The next tick at or after `at`.
@@ -320,12 +334,19 @@ impl<F: FnMut(Finding)> Runner<F> {
     }
 
     fn begin_what_is_due(&mut self, now: Instant) {
+        let mut room = BATCH;
         for program in [false, true] {
-            while let Some(due) = self.next_queued(program) {
+            while room > 0
+                && let Some(due) = self.next_queued(program)
+            {
                 self.begin(due, program, now);
+                room -= 1;
             }
         }
-        while let Some(due) = self.schedule.pop(now) {
+        while room > 0
+            && let Some(due) = self.schedule.pop(now)
+        {
+            room -= 1;
             let Some(entry) = self.entries.get(&due.id) else {
                 continue;
             };
