@@ -91,20 +91,24 @@ impl Overlay {
             .map(|service| (service.listen, service))
             .collect();
         for (key, service) in &mut desired.services {
-            if let Some(overlaid) = overlaid.get(key) {
-                lay_service(
-                    service,
-                    overlaid,
-                    watch.services.get(key).map(|watch| &**watch),
-                );
-            }
-            // A machine in maintenance may be new to this service.
+            let overlaid = overlaid.get(key);
+            // A server that the director does not know yet stays out if its machine is.
+            let known = |server: &ServerKey| {
+                overlaid.is_some_and(|service| {
+                    let mut servers = service.servers.iter();
+                    servers.any(|known| known.address == *server)
+                })
+            };
             let servers = service.servers.keys().copied();
             let out: Vec<_> = servers
-                .filter(|server| self.disabled.contains(&server.address))
+                .filter(|server| self.disabled.contains(&server.address) && !known(server))
                 .collect();
             for server in out {
                 service.servers.remove(&server);
+            }
+            if let Some(overlaid) = overlaid {
+                let watch = watch.services.get(key);
+                lay_service(service, overlaid, watch.map(|watch| &**watch));
             }
         }
     }

@@ -26,7 +26,7 @@ use crate::state::BootTime;
 /// How often the files are looked at.
 const FILE_PACE: Duration = Duration::from_secs(1);
 /// How often systemd is told how things are, at most.
-const STATUS_PACE: Duration = Duration::from_secs(5);
+const STATUS_PACE: Duration = Duration::from_secs(1);
 
 /// The threads that face outwards.
 pub(super) struct Outside {
@@ -120,8 +120,8 @@ impl Outside {
         let done = !service.ready || service.reloading && !reloading;
         (service.ready, service.reloading) = (true, reloading);
         if done {
-            let status = self.status();
-            service.systemd.ready(&status);
+            service.systemd.ready();
+            // The picture follows.
             service.told = now;
         } else if now >= service.told.after(STATUS_PACE) {
             let status = self.status();
@@ -143,7 +143,7 @@ impl Outside {
             (up + service.up, declared + service.declared)
         });
         let mut text = format!(
-            "{} services, {up} of {declared} servers up",
+            "services: {}; servers up: {up} of {declared}",
             snapshot.services.len()
         );
         if snapshot.rejected.is_some() {

@@ -4,39 +4,103 @@
 //! The watchdog is fed by whoever calls [`Systemd::alive`], the core's own loop: a core that is
 //! stuck is started anew, which a timer on another thread would hide.
 
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
 use crate::state::BootTime;
 
-/// How messages are sent.
-type Send = fn(&[NotifyState<'_>]);
+/// So many messages wait at most, where systemd is slow to take them.
+const QUEUE: usize = 64;
+/// How long the last ones may take when the program ends.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// How often is looked whether they are out.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The service manager.
-#[derive(Debug)]
 pub struct Systemd {
     /// How often it has to hear that the core lives; `None` if it does not ask.
     pace: Option<Duration>,
     fed: Option<BootTime>,
     status: String,
-    send: Send,
+    send: Box<dyn Fn(&[NotifyState<'_>])>,
+}
+
+/// The thread that sends: systemd's socket blocks whoever writes to it when its queue is full, and
+/// the core never waits.
+struct Messenger {
+    queue: Option<SyncSender<String>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Messenger {
+    fn start() -> std::io::Result<Self> {
+        let (queue, waiting) = sync_channel(QUEUE);
+        let thread = thread::Builder::new()
+            .name("systemd".to_owned())
+            .spawn(move || deliver(&waiting))?;
+        Ok(Self {
+            queue: Some(queue),
+            thread: Some(thread),
+        })
+    }
+
+    fn send(&self, states: &[NotifyState<'_>]) {
+        let lines: Vec<_> = states.iter().map(ToString::to_string).collect();
+        if let Some(queue) = &self.queue {
+            // Full of signs of life that nobody takes: one more makes no difference.
+            let _ = queue.try_send(lines.join("\n"));
+        }
+    }
+}
+
+impl Drop for Messenger {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        let end = Instant::now() + FAREWELL;
+        if let Some(thread) = self.thread.take() {
+            while !thread.is_finished() && Instant::now() < end {
+                thread::sleep(PAUSE);
+            }
+        }
+    }
+}
+
+fn deliver(waiting: &Receiver<String>) {
+    for text in waiting {
+        if let Err(error) = sd_notify::notify(&[NotifyState::Custom(&text)]) {
+            tracing::debug!(%error, "cannot tell systemd");
+        }
+    }
 }
 
 impl Systemd {
     /// The one that started this process, if one did.
     #[must_use]
     pub fn new() -> Self {
-        Self::with(sd_notify::watchdog_enabled(), send)
+        if std::env::var_os("NOTIFY_SOCKET").is_none() {
+            return Self::with(None, |_| {});
+        }
+        match Messenger::start() {
+            Ok(messenger) => Self::with(sd_notify::watchdog_enabled(), move |states| {
+                messenger.send(states);
+            }),
+            Err(error) => {
+                tracing::error!(%error, "cannot tell systemd anything");
+                Self::with(None, |_| {})
+            }
+        }
     }
 
-    fn with(watchdog: Option<Duration>, send: Send) -> Self {
+    fn with(watchdog: Option<Duration>, send: impl Fn(&[NotifyState<'_>]) + 'static) -> Self {
         Self {
             // Twice as often as the least that `sd_watchdog_enabled(3)` recommends.
             pace: watchdog.map(|time| time / 4),
             fed: None,
             status: String::new(),
-            send,
+            send: Box::new(send),
         }
     }
 
@@ -46,10 +110,9 @@ impl Systemd {
         self.pace
     }
 
-    /// It runs, for the first time or again after a reload, and how things are in one line.
-    pub fn ready(&mut self, status: &str) {
-        status.clone_into(&mut self.status);
-        (self.send)(&[NotifyState::Ready, NotifyState::Status(status)]);
+    /// It runs, for the first time or again after a reload.
+    pub fn ready(&self) {
+        (self.send)(&[NotifyState::Ready]);
     }
 
     /// It reads its file again; [`Systemd::ready`] has to follow.
@@ -93,13 +156,6 @@ impl Default for Systemd {
     }
 }
 
-fn send(states: &[NotifyState<'_>]) {
-    // A datagram to a socket: it does not wait for a reader but where its queue is full.
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(%error, "cannot tell systemd");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
@@ -138,14 +194,16 @@ mod tests {
     #[test]
     fn a_status_is_sent_when_it_changes() {
         let mut systemd = Systemd::with(None, record);
-        systemd.ready("2 services");
+        systemd.ready();
+        systemd.status("2 services");
         systemd.status("2 services");
         systemd.status("1 server down");
         systemd.stopping();
         assert_eq!(
             sent(),
             [
-                "READY=1 STATUS=2 services",
+                "READY=1",
+                "STATUS=2 services",
                 "STATUS=1 server down",
                 "STOPPING=1"
             ]

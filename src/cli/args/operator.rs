@@ -115,7 +115,7 @@ pub(crate) struct Weight {
 
 /// Take a machine out of every service, for maintenance.
 ///
-/// It outlives restarts, until `director enable`.
+/// It keeps the connections it has, as in a drain. It outlives restarts, until `director enable`.
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Examples:\n  director disable 10.0.0.12 --reason 'new disks'\n  director disable app2 --for 2h"

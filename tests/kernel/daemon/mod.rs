@@ -12,6 +12,7 @@ mod crashes;
 mod deaths;
 mod drift;
 mod keepalived;
+mod operator;
 mod reloads;
 
 use std::fs;
@@ -37,6 +38,7 @@ struct Daemon<'h> {
     directory: tempfile::TempDir,
     /// Options beside those that every test needs.
     options: Vec<String>,
+    environment: Vec<(&'static str, PathBuf)>,
     process: Option<Process>,
 }
 
@@ -54,6 +56,7 @@ impl<'h> Daemon<'h> {
             host,
             directory: tempfile::tempdir().unwrap(),
             options: options.iter().copied().map(str::to_owned).collect(),
+            environment: Vec::new(),
             process: None,
         };
         daemon.write(file);
@@ -75,6 +78,7 @@ impl<'h> Daemon<'h> {
             .args(&self.options)
             .current_dir(self.directory.path())
             .env("DIRECTOR_STATE_DIR", self.path("state"))
+            .envs(self.environment.iter().cloned())
             .stdout(Stdio::null())
             .stderr(log);
         self.process = Some(self.host.spawn_command(command));
