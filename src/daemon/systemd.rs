@@ -19,13 +19,16 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// How often is looked whether they are out.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// How messages are sent.
+type Send = dyn Fn(&[NotifyState<'_>]);
+
 /// The service manager.
 pub struct Systemd {
     /// How often it has to hear that the core lives; `None` if it does not ask.
     pace: Option<Duration>,
     fed: Option<BootTime>,
     status: String,
-    send: Box<dyn Fn(&[NotifyState<'_>])>,
+    send: Box<Send>,
 }
 
 /// The thread that sends: systemd's socket blocks whoever writes to it when its queue is full, and
