@@ -35,6 +35,8 @@ use ipvs::ServiceKey;
 
 use crate::state::health::CheckSpec;
 
+#[doc(hidden)]
+pub use kind::fuzz::decode_answer;
 pub use runner::Checks;
 pub use statistics::{Lateness, Statistics};
 

@@ -19,6 +19,7 @@ mod dns;
 mod exec;
 mod expect;
 mod file;
+pub(super) mod fuzz;
 mod grpc;
 mod http;
 mod mysql;

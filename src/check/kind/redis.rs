@@ -39,7 +39,7 @@ struct Command {
 
 impl Redis {
     /// Logs in and selects a database where that is said.
-    fn new(login: &LoginCheck) -> Self {
+    pub(super) fn new(login: &LoginCheck) -> Self {
         let mut ahead = Vec::new();
         let command = |name, words: &[&str], expected| Command {
             name,
@@ -130,7 +130,8 @@ fn encode(command: &Command) -> Vec<u8> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::talk::script::{endure, play};
+    use super::super::talk::endure;
+    use super::super::talk::script::play;
     use super::*;
 
     fn login(user: Option<&str>, password: Option<&str>, database: Option<&str>) -> LoginCheck {

@@ -37,7 +37,7 @@ pub(super) struct Smtp {
 
 impl Smtp {
     /// Says `HELO` with this name.
-    fn new(hello: &str) -> Self {
+    pub(super) fn new(hello: &str) -> Self {
         // A name with a line end in it would be a second command.
         let hello = hello
             .chars()
@@ -135,7 +135,8 @@ fn code(line: &[u8]) -> Option<u16> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::talk::script::{endure, play};
+    use super::super::talk::endure;
+    use super::super::talk::script::play;
     use super::*;
 
     /// As Postfix 3.7 says it.

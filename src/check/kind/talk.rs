@@ -181,6 +181,22 @@ pub(super) fn line(heard: &[u8]) -> Option<(&[u8], usize)> {
     Some((line.strip_suffix(b"\r").unwrap_or(line), end + 1))
 }
 
+/// Whatever the server says, in whatever pieces: no panic, no use of more than there is.
+pub(super) fn endure(talk: &mut dyn Talk, server: &[u8]) {
+    talk.open();
+    let mut heard = server;
+    for _ in 0..TURNS {
+        if heard.is_empty() {
+            return;
+        }
+        let (Turn::Say { used, .. } | Turn::Think { used, .. }) = talk.hear(heard) else {
+            return;
+        };
+        assert!(used > 0 && used <= heard.len());
+        heard = &heard[used..];
+    }
+}
+
 /// Plays a server's part from a script: for tests of all conversations.
 #[cfg(test)]
 pub(crate) mod script {
@@ -216,22 +232,6 @@ pub(crate) mod script {
             }
         }
         panic!("the script ended before the conversation; it said {said:?}");
-    }
-
-    /// Whatever the server says, in whatever pieces: no panic, no use of more than there is.
-    pub(crate) fn endure(talk: &mut dyn Talk, server: &[u8]) {
-        talk.open();
-        let mut heard = server;
-        for _ in 0..super::TURNS {
-            if heard.is_empty() {
-                return;
-            }
-            let (Turn::Say { used, .. } | Turn::Think { used, .. }) = talk.hear(heard) else {
-                return;
-            };
-            assert!(used > 0 && used <= heard.len());
-            heard = &heard[used..];
-        }
     }
 }
 

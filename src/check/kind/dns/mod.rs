@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use self::message::{NotOurs, Question};
 use super::udp;
 use super::{Attempt, Failure, Passed};
-use crate::state::health::DnsCheck;
+use crate::state::health::{DnsAnswer, DnsCheck, DnsType};
 
 /// The largest message over UDP without EDNS (RFC 1035, section 4.2.1), with room to spare for
 /// servers that send more.
@@ -34,6 +34,20 @@ pub(super) async fn run(spec: &DnsCheck, attempt: &Attempt<'_>) -> Result<Passed
     };
     verdict?.map_err(Failure::new)?;
     Ok(Passed::default())
+}
+
+/// Judges an answer to some question: for fuzzing.
+pub(super) fn decode(bytes: &[u8]) {
+    let spec = DnsCheck {
+        name: "www.example.org".to_owned(),
+        kind: DnsType::A,
+        rcode: 0,
+        answer: Some(DnsAnswer::Data("192.0.2.7".to_owned())),
+        tcp: false,
+    };
+    // The id is that of the answer, or hardly any would be looked at.
+    let id = bytes.first_chunk().copied().unwrap_or_default();
+    let _ = Question::new(&spec, u16::from_be_bytes(id)).judge(bytes);
 }
 
 type Verdict = Result<(), String>;

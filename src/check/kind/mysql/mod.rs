@@ -53,7 +53,7 @@ enum State {
 
 impl Mysql {
     /// Logs in where a user is given.
-    fn new(login: &LoginCheck) -> Self {
+    pub(super) fn new(login: &LoginCheck) -> Self {
         Self {
             login: login.clone(),
             state: State::Start,

@@ -3,7 +3,8 @@ use aws_lc_rs::rsa::{KeySize, OAEP_SHA1_MGF1SHA1, OaepPrivateDecryptingKey, Priv
 use base64::Engine as _;
 use proptest::prelude::*;
 
-use super::super::talk::script::{endure, play};
+use super::super::talk::endure;
+use super::super::talk::script::play;
 use super::*;
 
 /// The nonce of all these servers: 1 to 20.

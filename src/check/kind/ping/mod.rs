@@ -75,3 +75,12 @@ fn open(attempt: &Attempt<'_>) -> io::Result<(UdpSocket, Framing)> {
     };
     Ok((UdpSocket::from_std(socket.into())?, framing))
 }
+
+/// Looks at a packet as if it were a reply: for fuzzing.
+pub(super) fn decode(bytes: &[u8]) {
+    for framing in [Framing::Ip, Framing::Icmp, Framing::Anonymous] {
+        for v4 in [true, false] {
+            let _ = Echo::new(v4, framing, [0; 12], 8).is_answered_by(bytes);
+        }
+    }
+}

@@ -44,7 +44,7 @@ pub(super) struct Postgres {
 
 impl Postgres {
     /// Logs in where a user is given. `nonce` are 18 random bytes.
-    fn new(login: &LoginCheck, nonce: [u8; 18]) -> Self {
+    pub(super) fn new(login: &LoginCheck, nonce: [u8; 18]) -> Self {
         Self {
             login: login.clone(),
             nonce: scram::encode_nonce(&nonce),

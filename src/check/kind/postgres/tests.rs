@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
-use super::super::talk::script::{endure, play};
+use super::super::talk::endure;
+use super::super::talk::script::play;
 use super::*;
 
 fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
