@@ -1,8 +1,8 @@
 //! What this project is about, in half a minute: `scripts/demo` runs this in the lab.
 //!
 //! A client, a director and three real servers, each in a network namespace of its own. A service
-//! file says what the balancer shall do; `director` checks it, plans it, applies it; real requests
-//! go through the virtual address, and every answer says who gave it. Nothing shown is made up: a
+//! file says what the balancer shall do; `director` checks it, plans it, applies it, and at last
+//! keeps running and watches over it; real requests go through the virtual address, and every answer says who gave it. Nothing shown is made up: a
 //! scene that does not come out as its text says ends the demo with exit code 1.
 
 #![allow(missing_docs, reason = "a program")]
@@ -14,6 +14,7 @@
 
 #[path = "../lab/mod.rs"]
 mod lab;
+mod running;
 mod show;
 
 use std::env;
@@ -57,7 +58,7 @@ fn main() {
     let directory = env::temp_dir().join("demo");
     fs::create_dir_all(&directory).unwrap();
     let net = Lan::nat().real_servers(3).build();
-    let _web = net.serve(Tcp, 80);
+    let web = net.serve(Tcp, 80);
     let demo = Demo {
         show: Show::new(),
         net,
@@ -68,6 +69,7 @@ fn main() {
     demo.plan_and_apply();
     demo.change_under_traffic();
     demo.export();
+    demo.keep_running(web);
     demo.show.end();
 }
 
