@@ -8,6 +8,7 @@
 
 mod adoption;
 mod ailing;
+mod chaos;
 mod crashes;
 mod deaths;
 mod drift;
