@@ -12,14 +12,14 @@
 //!
 //! What it takes, each in a file of its own:
 //!
-//! - [`door`]: what is checked: a virtual address and port on a server, by a forwarding method. Of
+//! - `door`: what is checked: a virtual address and port on a server, by a forwarding method. Of
 //!   two checks that are equal in that, one private service is enough.
-//! - [`slots`]: each door has a mark and source ports of its own. IPVS finds a connection by its
+//! - `slots`: each door has a mark and source ports of its own. IPVS finds a connection by its
 //!   addresses and ports, whatever its mark: a port that another server's check used a minute ago
 //!   still leads to that server. So within one virtual address and port no two servers ever share
 //!   a port while an entry can live.
-//! - [`passage`]: what a check needs on its way, shared with the thread that runs them.
-//! - [`interface`]: the answer comes in with the director's own virtual address as its source,
+//! - `passage`: what a check needs on its way, shared with the thread that runs them.
+//! - `interface`: the answer comes in with the director's own virtual address as its source,
 //!   which needs `accept_local` there (IPv4).
 //!
 //! **Marks outlive a restart.** The private service says itself whose it is: its only server is
