@@ -28,7 +28,7 @@
 use ipvs::{Server, ServerKey, ServiceFlags, ServiceKey, Weight};
 
 use super::operator::{ServerSettings, Settings};
-use super::server::ServerState;
+use super::server::{Reload, ServerState};
 use super::service::ServiceState;
 use super::snapshot::{Role, ServerState as State};
 use crate::check::{Admin, Verdict};
@@ -265,14 +265,17 @@ fn keep_in(places: &mut [Place<'_>], mut missing: usize) -> bool {
 
 /// Keeps as many of the servers that were replaced as their successors are not up yet.
 fn hold_over<'a>(situation: &Situation<'a>, places: &mut Vec<Place<'a>>) {
-    let is_awaited = |place: &&Place<'_>| {
-        place.role == Role::Regular && place.state.is_some_and(|state| state.successor)
-    };
-    let mut awaited = places.iter().filter(is_awaited).count();
+    let regular = places.iter().filter(|place| place.role == Role::Regular);
+    let mut awaited: Vec<Reload> = regular
+        .filter_map(|place| place.state.and_then(|state| state.successor))
+        .collect();
     for (key, held) in &situation.service.held_over {
         let found = fate(situation, *key, &held.server, &held.state);
-        let stays = awaited > 0 && matches!(found, Fate::In { .. });
-        awaited -= usize::from(stays);
+        let successor = awaited.iter().position(|added| *added >= held.since);
+        let stays = successor.is_some() && matches!(found, Fate::In { .. });
+        if let (true, Some(taken)) = (stays, successor) {
+            awaited.swap_remove(taken);
+        }
         places.push(Place {
             key: *key,
             role: Role::Regular,

@@ -70,14 +70,16 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let (inputs, inbox) = mpsc::channel();
     let board = Arc::new(Board::default());
     let threads = Threads::start(options, &inputs, &board)?;
-    let core = Core::new(
+    let mut core = Core::new(
         options.file.clone(),
         settings,
         options.force,
         board,
         clock(),
     );
-    let ended = turn(core, &mut tables, &inbox, &threads);
+    let ended = turn(&mut core, &mut tables, &inbox, &threads);
+    core.close();
+    threads.deliver(&mut core.out);
     threads.stop();
     ended?;
     leave(options)
@@ -93,7 +95,7 @@ fn clock() -> Now {
 
 /// The loop: what happened, what is due, one slice of what is left.
 fn turn(
-    mut core: Core,
+    core: &mut Core,
     tables: &mut Client,
     inbox: &Receiver<Input>,
     threads: &Threads,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ipvs::{ServerKey, ServiceKey, Weight};
 
 use super::Now;
-use super::server::{Ramp, ServerState};
+use super::server::{Ramp, Reload, ServerState};
 use crate::check::Verdict;
 use crate::state::health::{Initial, ServiceWatch};
 use crate::state::{BootTime, DesiredServer, DesiredService, ObservedService};
@@ -29,6 +29,8 @@ pub(super) struct ServiceState {
 pub(super) struct HeldOver {
     pub(super) server: DesiredServer,
     pub(super) state: ServerState,
+    /// The reload that took it away: servers that an earlier one added do not replace it.
+    pub(super) since: Reload,
 }
 
 impl ServiceState {

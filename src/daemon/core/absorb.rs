@@ -38,18 +38,19 @@ impl Core {
                     ServiceState::begin(wanted, server, &mut state, watch, there, now);
                     // It takes the place of another only where clients are served already.
                     let is_new = there.is_some_and(|there| !there.servers.contains_key(server));
-                    state.successor = is_new && !state.in_while_open && is_checked;
+                    let replaces = is_new && !state.in_while_open;
+                    state.successor = replaces.then_some(self.reloads);
                     state
                 }
             };
             if !is_checked {
-                (state.verdict, state.successor, state.was_in) = (Verdict::Up, false, true);
+                (state.verdict, state.successor, state.was_in) = (Verdict::Up, None, true);
             }
             servers.insert(*server, state);
         }
         let held_over = match (old, there) {
-            (Some(old), _) => held_over(old, declaration),
-            (None, Some(there)) => found_over(there, declaration, now),
+            (Some(old), _) => self.held_over(old, declaration),
+            (None, Some(there)) => self.found_over(there, declaration, now),
             (None, None) => BTreeMap::new(),
         };
         ServiceState {
@@ -140,27 +141,58 @@ impl Core {
             }
         }
     }
-}
 
-/// The same at the start of a director, of what it finds in the kernel.
-fn found_over(
-    there: &ObservedService,
-    declaration: &Declaration,
-    now: Now,
-) -> BTreeMap<ServerKey, HeldOver> {
-    let serve = there.servers.values().filter(|entry| {
-        entry.server.weight != Weight::ZERO && is_gone(declaration, &entry.server.key)
-    });
-    let held = serve.map(|entry| {
-        let mut state = ServerState::new(Box::default(), now);
-        state.in_while_open = true;
-        let server = DesiredServer {
-            name: None,
-            server: entry.server,
-        };
-        (entry.server.key, HeldOver { server, state })
-    });
-    held.collect()
+    /// Servers for clients that serve, and that the new declaration does not have.
+    fn held_over(
+        &self,
+        old: &ServiceState,
+        declaration: &Declaration,
+    ) -> BTreeMap<ServerKey, HeldOver> {
+        let is_gone = |server: &ServerKey| is_gone(declaration, server);
+        let left = old.servers.iter().filter_map(|(server, state)| {
+            let before = old.declared.servers.get(server)?;
+            let held = HeldOver {
+                server: before.clone(),
+                state: state.clone(),
+                since: self.reloads,
+            };
+            (is_gone(server) && state.verdict != Verdict::Down).then_some((*server, held))
+        });
+        let still = old.held_over.iter().filter(|(server, _)| is_gone(server));
+        still
+            .map(|(server, held)| (*server, held.clone()))
+            .chain(left)
+            .collect()
+    }
+
+    /// The same at the start of a director, of what it finds in the kernel.
+    fn found_over(
+        &self,
+        there: &ObservedService,
+        declaration: &Declaration,
+        now: Now,
+    ) -> BTreeMap<ServerKey, HeldOver> {
+        let serve = there.servers.values().filter(|entry| {
+            entry.server.weight != Weight::ZERO && is_gone(declaration, &entry.server.key)
+        });
+        let held = serve.map(|entry| {
+            let mut state = ServerState::new(Box::default(), now);
+            state.in_while_open = true;
+            let server = DesiredServer {
+                name: None,
+                server: entry.server,
+            };
+            (
+                entry.server.key,
+                HeldOver {
+                    server,
+                    state,
+                    since: self.reloads,
+                },
+            )
+        });
+        held.collect()
+    }
 }
 
 /// Whether a declaration does not have a server.
@@ -171,22 +203,4 @@ fn is_gone(declaration: &Declaration, server: &ServerKey) -> bool {
     !declared.servers.contains_key(server)
         && !watch.backup.contains_key(server)
         && !watch.sorry.contains_key(server)
-}
-
-/// Servers for clients that serve, and that the new declaration does not have.
-fn held_over(old: &ServiceState, declaration: &Declaration) -> BTreeMap<ServerKey, HeldOver> {
-    let is_gone = |server: &ServerKey| is_gone(declaration, server);
-    let left = old.servers.iter().filter_map(|(server, state)| {
-        let before = old.declared.servers.get(server)?;
-        let held = HeldOver {
-            server: before.clone(),
-            state: state.clone(),
-        };
-        (is_gone(server) && state.verdict != Verdict::Down).then_some((*server, held))
-    });
-    let still = old.held_over.iter().filter(|(server, _)| is_gone(server));
-    still
-        .map(|(server, held)| (*server, held.clone()))
-        .chain(left)
-        .collect()
 }

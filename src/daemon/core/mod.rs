@@ -33,6 +33,7 @@ use std::time::{Duration, SystemTime};
 use ipvs::{ServerKey, ServiceKey};
 
 use super::operator::{Answer, Refusal, Request, Settings};
+use super::server::Reload;
 use super::service::ServiceState;
 use super::snapshot::{Board, ServiceStatus};
 use super::tables::Tables;
@@ -108,6 +109,17 @@ struct Timers {
     by_service: BTreeMap<ServiceKey, BootTime>,
 }
 
+/// So often the ledger is written at most, as many drains may begin and end one after another.
+const LEDGER_PACE: Duration = Duration::from_secs(1);
+
+/// Whether the ledger is to be written.
+#[derive(Debug, Default)]
+struct Pending {
+    changed: bool,
+    /// Not before that time.
+    earliest: BootTime,
+}
+
 /// The core.
 pub(super) struct Core {
     file: PathBuf,
@@ -142,7 +154,9 @@ pub(super) struct Core {
     hot: Hot,
     replies: Vec<(Reply, Answer)>,
     reload_replies: Vec<Reply>,
-    ledger_changed: bool,
+    /// Files put in force, or about to be.
+    reloads: Reload,
+    ledger: Pending,
     board: Arc<Board>,
     parts: BTreeMap<ServiceKey, Arc<ServiceStatus>>,
     show: show::Show,
@@ -184,7 +198,8 @@ impl Core {
             hot: Hot::default(),
             replies: Vec::new(),
             reload_replies: Vec::new(),
-            ledger_changed: false,
+            reloads: 0,
+            ledger: Pending::default(),
             board,
             parts: BTreeMap::new(),
             out: Out::default(),
@@ -231,12 +246,26 @@ impl Core {
         self.due(tables, now);
         self.expire(tables, now);
         self.begin_reading(now);
-        if std::mem::take(&mut self.ledger_changed) && !self.stage.is_transacting() {
-            self.out
-                .jobs
-                .push(worker::Job::Keep(Box::new(self.ownership.clone())));
-        }
+        self.keep_ledger(now.boot);
         self.publish(now);
+    }
+
+    /// Has the ledger written, if it changed. A transaction writes it itself, with what it changes.
+    fn keep_ledger(&mut self, now: BootTime) {
+        if self.ledger.changed && now >= self.ledger.earliest {
+            self.ledger.earliest = now.after(LEDGER_PACE);
+            self.close();
+        }
+    }
+
+    /// Has what is not on disk yet written. A transaction under way does so itself.
+    pub(super) fn close(&mut self) {
+        if !self.ledger.changed || self.stage.is_transacting() {
+            return;
+        }
+        self.ledger.changed = false;
+        let ledger = Box::new(self.ownership.clone());
+        self.out.jobs.push(worker::Job::Keep(ledger));
     }
 
     /// When `tick` has something to do next, at the latest.
@@ -249,7 +278,9 @@ impl Core {
             .map(|(time, _)| now.until(*time));
         let reading = (!self.reading).then(|| now.until(self.next_reading));
         let publish = self.show.is_pending().then_some(show::PACE);
-        [timer, reading, publish]
+        let ledger = self.ledger.changed && !self.stage.is_transacting();
+        let ledger = ledger.then(|| now.until(self.ledger.earliest));
+        [timer, reading, publish, ledger]
             .into_iter()
             .flatten()
             .fold(longest, Duration::min)

@@ -108,8 +108,9 @@ impl Core {
         match loaded {
             Err(why) => self.reject(&why, now),
             Ok(mut loaded) => {
-                if let Some(first) = loaded.first.take() {
-                    self.adopt(*first, &loaded);
+                match loaded.first.take() {
+                    Some(first) => self.adopt(*first, &loaded),
+                    None => self.reloads += 1,
                 }
                 self.stage = Stage::Overlaying {
                     loaded,

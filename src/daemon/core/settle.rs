@@ -138,7 +138,7 @@ impl Core {
             self.ownership.services.extend(after.services);
             self.ownership.drains.extend(after.drains);
             self.ownership.leaving.extend(after.leaving);
-            self.ledger_changed = true;
+            self.ledger.changed = true;
         }
         let draining = self.ownership.drains.len() + self.ownership.leaving.len();
         let pace = if draining > MANY_DRAINS {
@@ -162,7 +162,7 @@ impl Core {
             }
             let owned = self.ownership.services.remove(key).is_some();
             let leaving = self.ownership.leaving.remove(key).is_some();
-            self.ledger_changed |= owned || leaving;
+            self.ledger.changed |= owned || leaving;
             self.timers.set(*key, None);
         }
     }

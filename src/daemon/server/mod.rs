@@ -22,6 +22,9 @@ use crate::check::{Admin, Advice, TargetId, Verdict};
 use crate::state::BootTime;
 use crate::state::health::{Combine, ServiceWatch};
 
+/// Counts the files that were put in force; the one that the director started with is 0.
+pub(super) type Reload = u64;
+
 /// What is known of a server of a service.
 #[derive(Debug, Clone)]
 pub(super) struct ServerState {
@@ -31,9 +34,9 @@ pub(super) struct ServerState {
     pub(super) verdict: Verdict,
     /// While the verdict is open: whether it is in.
     pub(super) in_while_open: bool,
-    /// It was added to a service that was there, and has not been up yet: what it replaces waits
-    /// for it.
-    pub(super) successor: bool,
+    /// Which reload added it to a service that was there, as long as it has not been up: what that
+    /// reload took away waits for it.
+    pub(super) successor: Option<Reload>,
     /// It has served clients: where too few servers are left, it may do so again.
     pub(super) was_in: bool,
     /// Since when the verdict stands.
@@ -77,7 +80,7 @@ impl ServerState {
             checks,
             verdict: Verdict::Open,
             in_while_open: false,
-            successor: false,
+            successor: None,
             was_in: false,
             since: now,
             reason: Arc::from("not checked yet"),
@@ -137,7 +140,7 @@ impl ServerState {
         }
         match verdict {
             Verdict::Up => {
-                (self.successor, self.was_in) = (false, true);
+                (self.successor, self.was_in) = (None, true);
                 if self.damper.is_holding(now.boot) {
                     return Change::HeldUp;
                 }
@@ -148,6 +151,11 @@ impl ServerState {
             }
             _ => {
                 self.ramp = None;
+                // What a director misses when it starts may be new, or may have been dead for
+                // long: one that is found dead replaces nothing.
+                if self.successor == Some(0) {
+                    self.successor = None;
+                }
                 Change::Down
             }
         }

@@ -263,6 +263,37 @@ fn what_a_reload_adds_joins_first_and_what_it_replaces_leaves_then() {
 }
 
 #[test]
+fn a_server_that_never_came_replaces_only_what_left_with_its_coming() {
+    let mut sim = running(THREE);
+    sim.kill("10.0.0.14");
+    let replaced = THREE.replace("10.0.0.13", "10.0.0.14");
+    sim.edit(&replaced);
+    sim.seconds(5);
+    assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
+    sim.edit(&replaced.replace("\"10.0.0.12\", ", ""));
+    sim.seconds(5);
+    assert_eq!(sim.weights(WEB), "11=1 13=1", "12 has no successor");
+    sim.revive("10.0.0.14");
+    sim.seconds(5);
+    assert_eq!(sim.weights(WEB), "11=1 14=1");
+}
+
+#[test]
+fn a_server_that_was_dead_before_the_start_replaces_nothing() {
+    let removed = THREE.replace("[service.web]", "[service.web]\non_fail = \"remove\"");
+    let mut sim = running(&removed);
+    sim.kill("10.0.0.13");
+    sim.seconds(3);
+    assert_eq!(sim.weights(WEB), "11=1 12=1");
+    std::fs::write(sim.file(), removed.replace("\"10.0.0.12\", ", "")).unwrap();
+    let mut sim = sim.restart();
+    sim.pass(Duration::from_millis(900));
+    assert_eq!(sim.weights(WEB), "11=1 12=1", "13 may be new");
+    sim.seconds(3);
+    assert_eq!(sim.weights(WEB), "11=1", "but it is dead");
+}
+
+#[test]
 fn initial_up_joins_at_once() {
     let mut sim = running(&with("initial = \"up\""));
     sim.kill("10.0.0.14");
