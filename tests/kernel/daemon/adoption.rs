@@ -29,10 +29,17 @@ fn tables_that_ipvsadm_made_are_adopted_as_they_are() {
     let mut held = client.connect(Tcp, net.service(V4, 80)).unwrap();
     let to = held.ask().unwrap();
     let ask = client.ask(Tcp, net.service(V4, 80));
-    // Counters begin at 0 with a server that is deleted and made again.
-    let counted = || net.director.run("ipvsadm -Ln --stats --exact");
+    // The kernel adds up what it counted every two seconds only (`estimation_timer`).
+    let counted = || -> Vec<u64> {
+        let shown = net.director.run("ipvsadm -Ln --stats --exact");
+        let servers = shown.lines().filter(|line| line.contains("10.2.0."));
+        let third = servers.map(|line| line.split_whitespace().nth(2).unwrap().parse().unwrap());
+        third.collect()
+    };
+    eventually("the connection is counted", || {
+        (counted().iter().sum::<u64>() == 1).then_some(())
+    });
     let tables = net.director.run("ipvsadm -Sn");
-    let before = counted();
     let daemon = Daemon::start(&net.director, WEB);
     let asked = asked_during(&ask, 1, || thread::sleep(Duration::from_secs(2)));
     let log = daemon.log();
@@ -40,18 +47,14 @@ fn tables_that_ipvsadm_made_are_adopted_as_they_are() {
     let failed = failed(&asked);
     assert!(failed.is_empty(), "{failed:?}\n{log}");
     assert_eq!(held.ask(), Ok(to), "the connection goes on\n{log}");
-    let connections = |stats: &str| -> Vec<u64> {
-        let lines = stats.lines().filter(|line| line.contains("10.2.0."));
-        let third = lines.map(|line| line.split_whitespace().nth(2).unwrap().parse().unwrap());
-        third.collect()
-    };
-    let (before, after) = (connections(&before), connections(&counted()));
-    assert_eq!(after.len(), 2);
-    let asked = u64::try_from(asked.len()).unwrap();
-    assert_eq!(
-        after.iter().sum::<u64>(),
-        before.iter().sum::<u64>() + asked,
-        "counted on\n{log}"
+    // Counters begin at 0 with a server that is deleted and made again.
+    let expected = 1 + u64::try_from(asked.len()).unwrap();
+    eventually(
+        "all connections are counted, on from where the count was",
+        || {
+            let counted = counted();
+            (counted.len() == 2 && counted.iter().sum::<u64>() == expected).then_some(())
+        },
     );
 }
 
