@@ -16,6 +16,7 @@
 //! - **A target is checked once**, however many services have the server.
 
 mod connects;
+mod held_up;
 mod inbox;
 mod kind;
 mod net;
@@ -153,8 +154,8 @@ pub enum Outcome {
     /// Not well: what was wrong.
     Failed(Box<str>),
     /// The question could not be asked, for want of something on this machine: no descriptors, no
-    /// memory, a source address it does not have. It says nothing about the server; the verdict
-    /// stays.
+    /// memory, a source address it does not have; or the answer not heard, as the director itself
+    /// did not run. It says nothing about the server; the verdict stays.
     NotAsked(Box<str>),
 }
 

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant, SystemTime};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::connects::{Connects, Job, Landed};
+use super::held_up::HeldUp;
 use super::inbox::{Answer, Inbox, Message};
 use super::kind::{Memory, Passed, report};
 use super::schedule::{Chance, Due, Schedule};
@@ -83,6 +84,7 @@ impl Checks {
             last_job: 0,
             schedule: Schedule::new(Chance::new(seed())),
             connects: Connects::new(inbox.wake())?,
+            held_up: HeldUp::default(),
             worker: Worker::start(Arc::clone(&inbox), passages)?,
             connections: Lane::new(limits.connections),
             programs: Lane::new(limits.programs),
@@ -182,6 +184,8 @@ struct Entry {
     memory: Memory,
     advice: Option<Advice>,
     under_way: Option<Job>,
+    /// The last check was not counted, as the director did not run.
+    excused: bool,
     gap: Duration,
 }
 
@@ -199,6 +203,7 @@ struct Runner<F> {
     last_job: Job,
     schedule: Schedule,
     connects: Connects,
+    held_up: HeldUp,
     worker: Worker,
     connections: Lane,
     programs: Lane,
@@ -220,6 +225,7 @@ impl<F: FnMut(Finding)> Runner<F> {
             let until = due.into_iter().chain(self.connects.next_deadline()).min();
             let woken = match self.connects.wait(until, now, &mut landed) {
                 Ok(waited) => {
+                    self.held_up.note(now, until, waited.now);
                     now = waited.now;
                     waited.woken
                 }
@@ -300,6 +306,7 @@ impl<F: FnMut(Finding)> Runner<F> {
                     memory: Memory::default(),
                     advice: None,
                     under_way: None,
+                    excused: false,
                     gap: Duration::ZERO,
                 };
                 self.entries.insert(id, entry);
@@ -439,7 +446,17 @@ impl<F: FnMut(Finding)> Runner<F> {
         entry.under_way = None;
         entry.memory = memory.unwrap_or(entry.memory);
         let pace = entry.target.spec.pace;
-        let (passed, text) = match report.outcome {
+        let mut outcome = report.outcome;
+        let lost = self.held_up.excuse(under_way.began, pace.timeout);
+        entry.excused = match (&outcome, lost) {
+            (Outcome::Failed(text), Some(lost)) if took >= pace.timeout && !entry.excused => {
+                let text = format!("{text}; not counted, as the director did not run for {lost:?}");
+                outcome = Outcome::NotAsked(text.into());
+                true
+            }
+            _ => false,
+        };
+        let (passed, text) = match outcome {
             Outcome::Passed(text) => (Some(true), text),
             Outcome::Failed(text) => (Some(false), Some(text)),
             Outcome::NotAsked(text) => (None, Some(text)),

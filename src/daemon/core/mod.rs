@@ -149,6 +149,9 @@ pub(super) struct Core {
     /// Services that a transaction is about, until their new declaration is in force. What the
     /// kernel has of them is not to be judged by the old one.
     awaited: BTreeSet<ServiceKey>,
+    /// Services that a transaction changed, and that were not read since: what is different there
+    /// was nobody else.
+    transacted: BTreeSet<ServiceKey>,
     /// The order to read the file again came while one was being read.
     reload_again: Option<reload::Again>,
     hot: Hot,
@@ -194,6 +197,7 @@ impl Core {
             next_reading: now.boot,
             stage: Stage::Idle,
             awaited: BTreeSet::new(),
+            transacted: BTreeSet::new(),
             reload_again: None,
             hot: Hot::default(),
             replies: Vec::new(),

@@ -283,6 +283,7 @@ impl Core {
         let Stage::Transacting { loaded } = std::mem::replace(&mut self.stage, Stage::Idle) else {
             return;
         };
+        self.transacted.extend(&self.awaited);
         match (result, loaded) {
             (Err(why), Some(_)) => self.reject(&why, now),
             (Err(why), None) => self.event("kernel-refused", None, None, why, now),

@@ -295,6 +295,7 @@ impl Core {
         };
         self.work.unseen.insert(*key);
         let before = self.picture.remove(key);
+        let by_us = self.transacted.remove(key);
         let is_ours = self.services.contains_key(key) || self.ownership.services.contains_key(key);
         if !is_ours {
             if there.is_some() {
@@ -303,7 +304,7 @@ impl Core {
             return false;
         }
         self.foreign.remove(key);
-        let meddled = self.drift(key, before.as_deref(), there.as_ref(), now);
+        let meddled = !by_us && self.drift(key, before.as_deref(), there.as_ref(), now);
         if let Some(there) = there {
             self.picture.insert(*key, Arc::new(there));
         }

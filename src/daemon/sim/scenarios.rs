@@ -263,6 +263,16 @@ fn what_a_reload_adds_joins_first_and_what_it_replaces_leaves_then() {
 }
 
 #[test]
+fn what_a_reload_changes_was_nobody_else() {
+    let mut sim = running(THREE);
+    let heavier = THREE.replace("\"10.0.0.13\"", "{ address = \"10.0.0.13\", weight = 5 }");
+    sim.edit(&heavier.replace("\"rr\"", "\"wrr\""));
+    sim.seconds(3);
+    assert_eq!(sim.weights(WEB), "11=1 12=1 13=5");
+    assert_eq!(sim.events("drift"), Vec::<String>::new());
+}
+
+#[test]
 fn a_server_that_never_came_replaces_only_what_left_with_its_coming() {
     let mut sim = running(THREE);
     sim.kill("10.0.0.14");

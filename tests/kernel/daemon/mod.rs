@@ -14,6 +14,7 @@ mod deaths;
 mod drift;
 mod keepalived;
 mod operator;
+mod paused;
 mod reloads;
 
 use std::fs;

@@ -97,8 +97,12 @@ fn twenty_reloads_in_a_row_fail_no_request() {
     });
     eprintln!("20 reloads, {} requests", asked.len());
     assert!(asked.len() > 100, "{} requests", asked.len());
-    let failed = failed(&asked);
-    assert!(failed.is_empty(), "{failed:?}\n{}", daemon.log());
+    let (failed, log) = (failed(&asked), daemon.log());
+    assert!(failed.is_empty(), "{failed:?}\n{log}");
+    assert!(
+        !log.contains("somebody"),
+        "it takes itself for another\n{log}"
+    );
 }
 
 /// A file with mistakes changes nothing, and the director says so.

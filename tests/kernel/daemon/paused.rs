@@ -1,0 +1,54 @@
+//! The director itself is held up, as in a virtual machine that is paused.
+
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::Daemon;
+use super::ailing::Ailing;
+use crate::lab::{Lan, has_module};
+
+const SERVICE: &str = "tcp://10.1.0.100:80";
+
+/// One answer makes a verdict, and most of the time a check is under way.
+const WEB: &str = r#"
+version = 1
+[service.web]
+listen = "tcp://10.1.0.100:80"
+forward = "nat"
+scheduler = "rr"
+servers = ["10.2.0.11", "10.2.0.12", "10.2.0.13"]
+[service.web.check]
+type = "http"
+path = "/"
+interval = "1s"
+timeout = "1s"
+rise = 1
+fall = 1
+"#;
+
+#[test]
+#[ignore = "needs the lab"]
+fn time_in_which_it_did_not_run_is_not_held_against_servers() {
+    if !has_module("sch_netem") {
+        eprintln!("paused: this kernel has no netem, so no test");
+        return;
+    }
+    let net = Lan::nat().real_servers(3).build();
+    let mut servers: Vec<Ailing> = (1..=3).map(|n| Ailing::start(net.real(n), 80)).collect();
+    let daemon = Daemon::start(&net.director, WEB);
+    daemon.weights(SERVICE, "1=1 2=1 3=1");
+    net.director
+        .run("tc qdisc replace dev eth1 root netem delay 200ms");
+    for pause in 0..5 {
+        daemon.signal(Signal::SIGSTOP);
+        thread::sleep(Duration::from_millis(1_500));
+        daemon.signal(Signal::SIGCONT);
+        thread::sleep(Duration::from_millis(1_000 + pause * 170));
+    }
+    let log = daemon.log();
+    assert!(!log.contains("server-down"), "{log}");
+    servers.remove(1);
+    daemon.weights(SERVICE, "1=1 2=0 3=1");
+}
