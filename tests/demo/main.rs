@@ -2,8 +2,9 @@
 //!
 //! A client, a director and three real servers, each in a network namespace of its own. A service
 //! file says what the balancer shall do; `director` checks it, plans it, applies it, and at last
-//! keeps running and watches over it; real requests go through the virtual address, and every answer says who gave it. Nothing shown is made up: a
-//! scene that does not come out as its text says ends the demo with exit code 1.
+//! keeps running and watches over it. Real requests go through the virtual address, and every answer
+//! says who gave it. Nothing shown is made up: a scene that does not come out as its text says ends
+//! the demo with exit code 1.
 
 #![allow(missing_docs, reason = "a program")]
 #![allow(

@@ -1,12 +1,8 @@
 //! The documents say what is so: files in them are right, links lead somewhere, the command lines
 //! are such as the programs take, and those that need neither root nor a kernel are run.
 //!
-//! A block of three backticks and `toml` with `version = 1` is a whole service file. A block
-//! `console` has lines that begin with `$ ` or, for root, `# `; what follows such a line is its
-//! output, and not looked at.
-//!
-//! What is not run: commands that need a kernel with IPVS, systemd or other programs. Of these
-//! `director`'s own are parsed by it, and no more.
+//! `page.rs` says how they are written. What needs a kernel with IPVS is run by
+//! `tests/kernel/documents`, and here only parsed by the program.
 
 #![allow(missing_docs, reason = "a test binary")]
 #![allow(
@@ -15,83 +11,31 @@
     reason = "helpers of tests may fail as tests do"
 )]
 
+mod page;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use director::config::{self, Disk, Environment, Format, Style};
 
+use page::{Block, REASONS, Step, blocks, pages};
+
 /// Verbs that need neither root nor a kernel, nor change anything but what they are told to.
 const RUN: [&str; 4] = ["check", "schema", "completions", "man"];
 
-struct Block {
-    place: String,
-    language: String,
-    text: String,
-}
-
-/// README and all of docs/.
-fn documents() -> Vec<PathBuf> {
-    let mut pages: Vec<_> = fs::read_dir("docs")
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
-        .chain(["README.md".into(), "CONTRIBUTING.md".into()])
-        .collect();
-    pages.sort();
-    assert!(pages.len() > 8);
-    pages
-}
-
-fn blocks(path: &Path) -> Vec<Block> {
-    let page = fs::read_to_string(path).unwrap();
-    let mut blocks = Vec::new();
-    let mut open: Option<Block> = None;
-    for (number, line) in page.lines().enumerate() {
-        match (line.trim_start().strip_prefix("```"), &mut open) {
-            (Some(_), Some(_)) => blocks.extend(open.take()),
-            (Some(language), None) => {
-                open = Some(Block {
-                    place: format!("{}:{}", path.display(), number + 1),
-                    language: language.to_owned(),
-                    text: String::new(),
-                });
-            }
-            (None, Some(block)) => {
-                block.text.push_str(line);
-                block.text.push('\n');
-            }
-            (None, None) => {}
-        }
-    }
-    assert!(open.is_none(), "{}: a block without end", path.display());
-    blocks
-}
-
-/// All whole service files, with what they are called: a comment in their first line may say so.
-fn files() -> Vec<(Block, Option<String>)> {
-    let whole = |block: &Block| {
-        block.language == "toml" && block.text.lines().any(|line| line.trim() == "version = 1")
-    };
-    let pages = documents();
-    let found = pages.iter().flat_map(|path| blocks(path)).filter(whole);
-    found
-        .map(|block| {
-            let first = block.text.lines().next().unwrap_or_default();
-            let name = first
-                .strip_prefix("# ")
-                .filter(|name| name.ends_with(".toml") && !name.contains(char::is_whitespace));
-            let name = name.map(str::to_owned);
-            (block, name)
-        })
-        .collect()
+/// All whole service files.
+fn files() -> Vec<Block> {
+    let pages = pages();
+    let found = pages.iter().flat_map(|path| blocks(path));
+    found.filter(Block::is_service_file).collect()
 }
 
 #[test]
 fn every_service_file_is_right() {
     let files = files();
     assert!(files.len() >= 5, "only {} files", files.len());
-    for (block, _) in files {
+    for block in files {
         let outcome = config::load_text(
             &block.place,
             block.text.into_bytes(),
@@ -105,35 +49,36 @@ fn every_service_file_is_right() {
     }
 }
 
-/// The command lines of all pages that begin with `director`, with the page that has them.
+/// The command lines of all pages that begin with `director`, with the place that has them.
 fn commands() -> Vec<(String, Vec<String>)> {
     let mut commands = Vec::new();
-    for path in documents() {
-        let console = blocks(&path)
-            .into_iter()
-            .filter(|block| block.language == "console");
-        for block in console {
-            for line in block.text.lines() {
-                let Some(line) = line.strip_prefix("$ ").or(line.strip_prefix("# ")) else {
-                    continue;
-                };
-                // A comment, what is written to a file, and the next command are the shell's.
-                let line = line.split(" #").next().unwrap();
-                for part in line
-                    .split(['|', ';', '>'])
-                    .flat_map(|part| part.split("&&"))
-                {
-                    let part = part.trim();
-                    let part = part.strip_prefix("sudo ").unwrap_or(part);
-                    if let Some(arguments) = part.strip_prefix("director ") {
-                        commands.push((format!("{}: {part}", block.place), words(arguments)));
-                    }
-                }
+    for step in pages()
+        .iter()
+        .flat_map(|path| blocks(path))
+        .flat_map(|block| steps(&block))
+    {
+        // A comment, what is written to a file, and the next command are the shell's.
+        let line = step.command.replace("\\\n", "");
+        let line = line.split(" #").next().unwrap();
+        let parts = line.split(['|', ';', '>', '&']).map(str::trim);
+        for part in parts.map(|part| part.strip_prefix("sudo ").unwrap_or(part)) {
+            if let Some(arguments) = part.strip_prefix("director ") {
+                // `2>file`: the 2 is the shell's too.
+                let arguments = arguments.strip_suffix(" 2").unwrap_or(arguments);
+                commands.push((format!("{}: {part}", step.place), words(arguments)));
             }
         }
     }
     assert!(commands.len() > 20, "only {} commands", commands.len());
     commands
+}
+
+fn steps(block: &Block) -> Vec<Step> {
+    if block.language == "console" {
+        block.steps()
+    } else {
+        Vec::new()
+    }
 }
 
 /// Words of a shell, as far as the documents need them: spaces and quotes.
@@ -177,19 +122,76 @@ fn the_program_knows_every_command_line() {
     }
 }
 
+/// `director verb ...` within the text.
+#[test]
+fn the_program_knows_what_the_text_names() {
+    let mut named = 0;
+    for path in pages() {
+        let text = page::text(&path);
+        let prose: Vec<&str> = text.split("```").step_by(2).collect();
+        for code in prose
+            .iter()
+            .flat_map(|prose| prose.split('`').skip(1).step_by(2))
+        {
+            let Some(arguments) = code.strip_prefix("director ") else {
+                continue;
+            };
+            if arguments.contains("...") {
+                continue;
+            }
+            let mut arguments = words(&arguments.replace('\n', " "));
+            // The only choice that stands there by its name; FILE and SERVICE may be anything.
+            for shell in arguments.iter_mut().filter(|word| *word == "SHELL") {
+                *shell = "bash".to_owned();
+            }
+            arguments.push("--help".to_owned());
+            let output = director(Path::new("."), &arguments);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(
+                output.status.success(),
+                "{}: {code}\n{said}",
+                path.display()
+            );
+            named += 1;
+        }
+    }
+    assert!(named > 20, "only {named}");
+}
+
+#[test]
+fn the_table_of_states_is_what_status_prints() {
+    let printed = include_str!("../control/status.txt");
+    let blocks = blocks(Path::new("docs/operating.md"));
+    let table = blocks
+        .iter()
+        .find(|block| block.text.contains("STATE") && block.language == "text");
+    let table = &table.expect("operating.md shows all states").text;
+    assert!(printed.contains(table.as_str()), "{table}");
+}
+
 #[test]
 fn what_needs_no_kernel_is_run() {
     let directory = tempfile::tempdir().unwrap();
-    for (block, name) in files() {
-        if let Some(name) = name {
-            fs::write(directory.path().join(&name), &block.text).unwrap();
+    for block in files() {
+        if let Some(name) = block.file_name() {
+            fs::write(directory.path().join(name), &block.text).unwrap();
         }
     }
     let mut ran = 0;
     for (place, arguments) in commands() {
         let verb = arguments.first().map(String::as_str).unwrap_or_default();
-        // Files in /etc are not there.
-        if !RUN.contains(&verb) || arguments.iter().any(|word| word.starts_with('/')) {
+        // What the machine has, and what commands before it have written, is run in the lab only.
+        let is_there = |word: &&String| {
+            word.ends_with(".toml")
+                && directory.path().join(word).exists()
+                && !word.starts_with('/')
+        };
+        let files = arguments
+            .iter()
+            .filter(|word| word.ends_with(".toml"))
+            .count();
+        let there = arguments.iter().filter(is_there).count();
+        if !RUN.contains(&verb) || files != there {
             continue;
         }
         let output = director(directory.path(), &arguments);
@@ -201,8 +203,26 @@ fn what_needs_no_kernel_is_run() {
 }
 
 #[test]
+fn what_is_not_run_has_a_reason() {
+    let mut unrun = 0;
+    for block in pages().iter().flat_map(|path| blocks(path)) {
+        let Some(reason) = &block.unrun else { continue };
+        let known = REASONS.iter().find(|(name, _)| name == reason);
+        let (_, programs) = known.unwrap_or_else(|| panic!("{}: {reason}?", block.place));
+        for step in block.steps() {
+            let command = step.command.trim_start_matches("sudo ");
+            let allowed = programs.iter().any(|program| command.starts_with(program));
+            assert!(allowed, "{}: `{command}` can be run", step.place);
+            unrun += 1;
+        }
+    }
+    // When it grows, look whether it has to.
+    assert!(unrun <= 24, "{unrun} commands are not run");
+}
+
+#[test]
 fn every_link_leads_somewhere() {
-    for path in documents() {
+    for path in pages() {
         let page = fs::read_to_string(&path).unwrap();
         let directory = path.parent().unwrap();
         for link in page.split("](").skip(1) {

@@ -8,6 +8,7 @@ mod lab;
 
 mod apply;
 mod daemon;
+mod documents;
 mod forwarding;
 mod ipvsadm;
 mod ldirectord;

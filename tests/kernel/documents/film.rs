@@ -1,0 +1,118 @@
+//! The picture at the head of README, `docs/demo.svg`: real commands, and what they print.
+
+use std::path::Path;
+use std::{env, fs};
+
+use super::compare;
+use super::shell::Shell;
+use super::svg::{Film, Scene, Take};
+
+/// What is seen: a title, and what is typed. `director status` is looked at until it says what
+/// stands behind it.
+const SCENES: [(&str, &[(&str, &str)]); 6] = [
+    (
+        "A service file says what the balancer shall do",
+        &[("cat web.toml", "")],
+    ),
+    (
+        "It becomes a plan, and then it is so",
+        &[
+            ("director plan web.toml", ""),
+            ("director apply --yes web.toml", ""),
+            ("curl -s 192.0.2.10/[1-6] | sort | uniq -c", ""),
+        ],
+    ),
+    (
+        "What would another version do to traffic?",
+        &[
+            ("diff web.toml next.toml", ""),
+            ("director plan next.toml", ""),
+        ],
+    ),
+    (
+        "It keeps watch: a server dies",
+        &[
+            ("director run web.toml 2>run.log &", ""),
+            ("sh examples/network.sh stop web2", ""),
+            ("director status web", "2 of 3 up"),
+            ("curl -s 192.0.2.10/[1-6] | sort | uniq -c", ""),
+        ],
+    ),
+    (
+        "Drain one by hand: nobody is cut off",
+        &[
+            ("sh examples/network.sh start web2", ""),
+            ("director drain web 10.0.0.13 --reason 'new kernel'", ""),
+            ("director status web", "2 of 3 up"),
+        ],
+    ),
+    (
+        "Somebody empties the tables; they mend themselves",
+        &[
+            ("ipvsadm -C", ""),
+            ("director events | grep drift", "drift"),
+            ("ipvsadm -Sn", "10.0.0.12"),
+        ],
+    ),
+];
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn the_picture_shows_what_happens() {
+    let shell = &mut Shell::start();
+    shell.write("web.toml", &super::tutorials_file());
+    for line in [
+        // A path that can be shown.
+        "mv web.toml examples /etc/director && cd /etc/director",
+        "sed -e '/listen/s/$/\\ndrain = \"30s\"/' \
+             -e 's/, \"10.0.0.13\"//; s/\"10.0.0.11\"/{ address = \"10.0.0.11\", weight = 3 }/' \
+             web.toml >next.toml",
+        "sh examples/network.sh up",
+        "exec ip netns exec director bash",
+        // Colours, and the client's words typed on the director.
+        "director() { command director --color always \"$@\"; }",
+        "curl() { ip netns exec client curl \"$@\"; }",
+    ] {
+        shell.prepare(line);
+    }
+    let scenes = SCENES.map(|(title, commands)| Scene {
+        title,
+        takes: commands
+            .iter()
+            .map(|(typed, until)| take(shell, typed, until))
+            .collect(),
+    });
+    let drawn = Film {
+        scenes: scenes.to_vec(),
+    }
+    .draw();
+
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/demo.svg");
+    if env::var_os("DIRECTOR_UPDATE_DOCS").is_some() {
+        let to = Path::new(&env::var("LAB_OUT").expect("scripts/lab sets LAB_OUT")).join("docs");
+        fs::create_dir_all(&to).unwrap();
+        fs::write(to.join("demo.svg"), drawn).unwrap();
+        return;
+    }
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+    let stored = fs::read_to_string(path).unwrap();
+    let same = compare::compare(&lines(&stored), &lines(&drawn));
+    assert!(
+        same.is_ok(),
+        "docs/demo.svg is not current: scripts/update-docs draws it"
+    );
+}
+
+fn take(shell: &mut Shell, typed: &'static str, until: &str) -> Take {
+    let found = crate::lab::eventually(until, || {
+        let outcome = shell.run(typed);
+        let text = outcome.lines.join("\n");
+        text.contains(until).then_some(outcome)
+    });
+    // 1 is what diff says of files that differ, 2 a plan with changes.
+    assert!((0..=2).contains(&found.code), "{typed}: {found}");
+    Take {
+        typed,
+        printed: found.lines,
+    }
+}

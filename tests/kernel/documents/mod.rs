@@ -1,0 +1,189 @@
+//! What README and `docs/` show is what happens: their commands are run, in the order of the page,
+//! in the network of `examples/network.sh`, and what is shown below a command is compared with what
+//! it prints.
+//!
+//! ```text
+//!   docs/operating.md ─► blocks and steps (tests/docs/page.rs) ─► shell.rs: one bash for the page
+//!                                                                    │
+//!                              compare.rs: what is another each time ◄┘
+//! ```
+//!
+//! `systemctl` and `sudo` are stand-ins (`stand-ins/`): the lab has no systemd. What systemd itself
+//! makes of the unit is looked at by `scripts/package-test`.
+//!
+//! With `DIRECTOR_UPDATE_DOCS=1` the pages are written anew, with what was printed:
+//! `scripts/update-docs` does that.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may fail as tests do"
+)]
+
+mod compare;
+mod film;
+#[path = "../../docs/page.rs"]
+mod page;
+mod shell;
+mod svg;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
+
+use page::{Block, Step};
+use shell::{Outcome, Shell};
+
+/// Commands that change nothing.
+const LOOKS: [&str; 3] = ["director status", "director events", "client curl "];
+
+/// How long one of them may take to print what is shown.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Before the commands of most pages: the network is there, and they are typed on the director.
+const ON_THE_DIRECTOR: &str = "sh examples/network.sh up
+exec ip netns exec director bash";
+
+/// A director that runs, with the tutorial's first file.
+const RUNNING: &str = "sh examples/network.sh up
+exec ip netns exec director bash
+director run web.toml 2>run.log &
+until director status >/dev/null 2>&1; do sleep 0.1; done";
+
+/// On a real server.
+const ON_A_SERVER: &str = "sh examples/network.sh up
+exec ip netns exec web1 bash";
+
+/// A director whose table was made by hand.
+const BY_HAND: &str = "sh examples/network.sh up
+exec ip netns exec director bash
+ipvsadm -A -t 192.0.2.10:8080 -s wlc
+ipvsadm -a -t 192.0.2.10:8080 -r 10.0.0.11 -m
+ipvsadm -a -t 192.0.2.10:8080 -r 10.0.0.12 -m";
+
+/// Every page with commands that are run has a test here.
+macro_rules! pages {
+    ($($test:ident $page:literal $before:ident;)*) => {
+        const PAGES: &[&str] = &[$($page),*];
+        $(
+            #[test]
+            #[ignore = "needs a kernel with ip_vs: run scripts/test"]
+            fn $test() {
+                run($page, $before);
+            }
+        )*
+    };
+}
+
+/// Nothing: the page brings its own network.
+const NOTHING: &str = "";
+
+pages! {
+    readme "README.md" NOTHING;
+    operating "docs/operating.md" ON_THE_DIRECTOR;
+    api "docs/api.md" RUNNING;
+    lvs "docs/lvs.md" ON_A_SERVER;
+    migrating "docs/migrating.md" BY_HAND;
+}
+
+#[test]
+fn every_page_with_commands_is_run() {
+    let with_commands: BTreeSet<String> = page::pages()
+        .iter()
+        .flat_map(|path| page::blocks(path))
+        .filter(Block::is_run)
+        .map(|block| block.page)
+        .collect();
+    let run: BTreeSet<String> = PAGES.iter().copied().map(str::to_owned).collect();
+    assert_eq!(with_commands, run);
+}
+
+/// Runs all commands of a page.
+#[track_caller]
+fn run(page: &str, before: &str) {
+    let path = Path::new(page);
+    let shell = &mut Shell::start();
+    let blocks = page::blocks(path);
+    shell.write("web.toml", &tutorials_file());
+    for command in before.lines() {
+        shell.prepare(command);
+    }
+    let mut wrong = String::new();
+    let mut printed = Vec::new();
+    for block in &blocks {
+        if let Some(name) = block.file_name() {
+            shell.write(name, &block.text);
+        }
+        if !block.is_run() {
+            continue;
+        }
+        for step in block.steps() {
+            let (outcome, differs) = carry_out(shell, &step);
+            let (place, command) = (&step.place, &step.command);
+            if !is_well(&step, &outcome) {
+                panic!("{place}: {command}: {outcome}");
+            }
+            if let Some(difference) = differs {
+                wrong.push_str(&format!("{place}: $ {command}\n{difference}\n"));
+            }
+            printed.push((step, outcome.lines));
+        }
+    }
+    assert!(!printed.is_empty(), "{page}: nothing was run");
+    if env::var_os("DIRECTOR_UPDATE_DOCS").is_some() {
+        update(path, &printed);
+    } else {
+        assert!(
+            wrong.is_empty(),
+            "{page} shows what is not so (scripts/update-docs writes it anew):\n{wrong}"
+        );
+    }
+}
+
+/// The first file of README's tutorial, `web.toml`.
+fn tutorials_file() -> String {
+    let mut blocks = page::blocks(Path::new("README.md")).into_iter();
+    let file = blocks.find(|block| block.file_name() == Some("web.toml"));
+    file.expect("the tutorial has a file `web.toml`").text
+}
+
+/// Runs a command, and says in what it differs from what is shown. One that only looks is repeated
+/// for a while: a reader looks again, too, until the checks have found something.
+fn carry_out(shell: &mut Shell, step: &Step) -> (Outcome, Option<String>) {
+    let looks = LOOKS.iter().any(|look| step.command.contains(look));
+    let start = Instant::now();
+    loop {
+        let outcome = shell.run(&step.command);
+        let differs = compare::compare(&step.shown, &outcome.lines).err();
+        let settled = differs.is_none() && is_well(step, &outcome);
+        if !looks || settled || start.elapsed() > PATIENCE {
+            return (outcome, differs);
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// Whether it ended as it should. What is shown below a command may be why it fails.
+fn is_well(step: &Step, outcome: &Outcome) -> bool {
+    let shown = !step.shown.is_empty();
+    outcome.is_well(&step.command) || (shown && outcome.code == 1)
+}
+
+/// Writes a page with what was printed into `$LAB_OUT`. What is shown with gaps is left to people,
+/// and so is what stands there for nothing.
+fn update(path: &Path, printed: &[(Step, Vec<String>)]) {
+    let text = page::text(path);
+    let mut lines: Vec<&str> = text.lines().collect();
+    for (step, now) in printed.iter().rev() {
+        let elided = step.shown.iter().any(|line| line == compare::ELIDED);
+        if step.shown.is_empty() || elided || compare::compare(&step.shown, now).is_ok() {
+            continue;
+        }
+        lines.splice(step.lines.clone(), now.iter().map(String::as_str));
+    }
+    let out = env::var("LAB_OUT").expect("scripts/lab sets LAB_OUT");
+    let to = Path::new(&out).join(path);
+    fs::create_dir_all(to.parent().unwrap()).unwrap();
+    fs::write(to, lines.join("\n") + "\n").unwrap();
+}

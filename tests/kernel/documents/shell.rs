@@ -1,0 +1,200 @@
+//! The shell that a page's commands are typed into.
+//!
+//! A bash with mounts and processes of its own: `/run`, `/var/lib` and `/etc/director` are empty,
+//! so that the default paths can be used beside other tests, and what it leaves running ends with
+//! it. The current directory has `examples/` and what the page writes.
+
+use std::fmt;
+use std::fs;
+use std::io::{BufRead, BufReader, PipeWriter, Write, pipe};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use crate::ipvsadm::programs::built;
+use crate::lab::Netns;
+
+/// The longest that a command may take.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Commands that never end by themselves: they get so many seconds, and have to print something.
+const ENDLESS: [&str; 3] = ["--watch", "--follow", "follow=true"];
+const ENDLESS_FOR: &str = "2";
+
+/// Ends the output of a command, with its exit code behind it.
+const END: &str = "\u{1}end ";
+
+/// What the lab has not.
+const STAND_INS: [(&str, &str); 2] = [
+    ("sudo", include_str!("stand-ins/sudo")),
+    ("systemctl", include_str!("stand-ins/systemctl")),
+];
+
+pub(super) struct Shell {
+    bash: Child,
+    stdin: ChildStdin,
+    output: Receiver<String>,
+    directory: tempfile::TempDir,
+}
+
+/// What a command printed on both streams, and its exit code.
+pub(super) struct Outcome {
+    pub(super) lines: Vec<String>,
+    pub(super) code: i32,
+}
+
+impl Shell {
+    pub(super) fn start() -> Self {
+        // The lab loads the kernel's modules before the first namespace.
+        drop(Netns::new("documents"));
+        let directory = tempfile::tempdir().unwrap();
+        let path = programs(directory.path());
+        let (reader, writer) = pipe().unwrap();
+        let lines = |writer: &PipeWriter| writer.try_clone().unwrap();
+        let mut bash = Command::new("unshare")
+            .args([
+                "--mount",
+                "--net",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--mount-proc",
+            ])
+            .args(["bash", "--noprofile", "--norc"])
+            .current_dir(directory.path())
+            .env("PATH", path)
+            .env(
+                "DIRECTOR_UNIT",
+                concat!(
+                    env!("CARGO_MANIFEST_DIR"),
+                    "/packaging/systemd/director.service"
+                ),
+            )
+            .env_remove("SUDO_USER")
+            .stdin(std::process::Stdio::piped())
+            .stdout(lines(&writer))
+            .stderr(writer)
+            .spawn()
+            .unwrap();
+        let (sender, output) = channel();
+        thread::spawn(move || {
+            let mut reader = BufReader::new(reader);
+            let mut line = Vec::new();
+            while reader
+                .read_until(b'\n', &mut line)
+                .is_ok_and(|read| read > 0)
+            {
+                let text = String::from_utf8_lossy(&line);
+                if sender.send(text.trim_end_matches('\n').to_owned()).is_err() {
+                    return;
+                }
+                line.clear();
+            }
+        });
+        let stdin = bash.stdin.take().unwrap();
+        let mut shell = Self {
+            bash,
+            stdin,
+            output,
+            directory,
+        };
+        shell.prepare("mkdir -p /etc/director && ip link set lo up");
+        for mounted in ["/run", "/var/lib", "/etc/director"] {
+            shell.prepare(&format!("mount -t tmpfs tmpfs {mounted}"));
+        }
+        shell
+    }
+
+    /// Puts a file into the current directory.
+    pub(super) fn write(&self, name: &str, text: &str) {
+        fs::write(self.directory.path().join(name), text).unwrap();
+    }
+
+    /// Runs a command that has to succeed.
+    #[track_caller]
+    pub(super) fn prepare(&mut self, command: &str) {
+        let outcome = self.run(command);
+        assert!(outcome.code == 0, "{command}: {outcome}");
+    }
+
+    /// Runs a command and waits for its end.
+    ///
+    /// # Panics
+    ///
+    /// If it does not end within two minutes.
+    #[track_caller]
+    pub(super) fn run(&mut self, command: &str) -> Outcome {
+        let endless = ENDLESS.iter().any(|option| command.contains(option));
+        let typed = if command.ends_with(" bash") {
+            // Another shell, which reads what is typed from now on.
+            format!("{command}\n")
+        } else if endless {
+            format!("timeout {ENDLESS_FOR} {command} </dev/null\n")
+        } else {
+            format!("{{ {command}\n}} </dev/null\n")
+        };
+        let end = format!("printf '\\n{END}%s\\n' \"$?\"\n");
+        self.stdin.write_all(typed.as_bytes()).unwrap();
+        self.stdin.write_all(end.as_bytes()).unwrap();
+        let mut lines: Vec<String> = Vec::new();
+        loop {
+            let Ok(line) = self.output.recv_timeout(LIMIT) else {
+                panic!("{command}: does not end; so far:\n{}", lines.join("\n"));
+            };
+            if let Some(code) = line.strip_prefix(END) {
+                // The line before the end is what `printf` ended.
+                if lines.last().is_some_and(String::is_empty) {
+                    lines.pop();
+                }
+                let code = code.parse().unwrap();
+                return Outcome { lines, code };
+            }
+            lines.push(line);
+        }
+    }
+}
+
+/// A directory of programs for the path: those that were built, and the stand-ins.
+fn programs(directory: &Path) -> String {
+    let bin = directory.join(".bin");
+    fs::create_dir(&bin).unwrap();
+    symlink(env!("CARGO_BIN_EXE_director"), bin.join("director")).unwrap();
+    for name in ["ipvsadm", "ipvsadm-save", "ipvsadm-restore"] {
+        symlink(built("ipvsadm"), bin.join(name)).unwrap();
+    }
+    for (name, text) in STAND_INS {
+        fs::write(bin.join(name), text).unwrap();
+        fs::set_permissions(bin.join(name), PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+    symlink(examples, directory.join("examples")).unwrap();
+    format!("{}:{}", bin.display(), std::env::var("PATH").unwrap())
+}
+
+impl Outcome {
+    /// Whether it ended as it should. A plan with changes has exit code 2, and what never ends was
+    /// ended.
+    pub(super) fn is_well(&self, command: &str) -> bool {
+        if ENDLESS.iter().any(|option| command.contains(option)) {
+            return !self.lines.is_empty() && [0, 124].contains(&self.code);
+        }
+        self.code == 0 || self.code == 2 && command.contains("director plan ")
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "exit code {}\n{}", self.code, self.lines.join("\n"))
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        // All processes in there end with the first, which `unshare` takes with it.
+        let _ = self.bash.kill();
+        let _ = self.bash.wait();
+    }
+}
