@@ -25,11 +25,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Why a block is not run, and the programs that it may call. All else has to be run.
-pub(crate) const REASONS: [(&str, &[&str]); 2] = [
+pub(crate) const REASONS: [(&str, &[&str]); 3] = [
     // Builds, boots and measures: minutes each, and they are what runs these tests.
     (
         "build",
         &["cargo", "scripts/", "export CARGO_", "LAB_KERNEL="],
+    ),
+    // Six machines, for the better part of an hour where they are emulated.
+    (
+        "machines",
+        &["cd vagrant", "vagrant ", "./test", "scripts/vagrant-test"],
     ),
     // Changes what is installed. `scripts/package-test` does it, in systems of its own.
     ("package", &["apt ", "scripts/release", "dpkg -i"]),
