@@ -20,17 +20,80 @@ pub(crate) fn run(verb: &Man) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// What `director(1)` has besides what clap knows, in roff.
+const OF_THE_PROGRAM: &str = r".SH EXIT STATUS
+.TP
+0
+Done, or nothing to do.
+.TP
+1
+Something went wrong; standard error says what.
+.TP
+2
+\fBdirector plan\fR found changes.
+.TP
+3
+What was waited for did not come in time.
+.TP
+4
+No director runs here.
+.SH FILES
+.TP
+/etc/director/director.toml
+The service file of director.service.
+.TP
+/var/lib/director/net\-INODE/
+What it remembers, for each network namespace: ledger, journal, what operators have set.
+.TP
+/run/director/control.sock
+The control socket.
+.TP
+/usr/share/doc/director/docs/
+The service file key by key (service\-file.md), operating.md, lvs.md, api.md and others.
+.TP
+/usr/share/doc/director/examples/
+Service files, and a network to practise in.
+.SH SEE ALSO
+\fBdirector\-run\fR(1), \fBipvsadm\fR(8)
+";
+
+/// What the page of a verb has besides.
+const OF_A_VERB: &str = r".SH SEE ALSO
+\fBdirector\fR(1)
+";
+
 /// Writes the pages of a command and of what is below it.
 fn write(command: &Command, directory: &Path) -> io::Result<()> {
     for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
         write(verb, directory)?;
     }
-    Page::new(command.clone())
+    let page = Page::new(command.clone())
         .date(date())
         .source(concat!("director ", env!("CARGO_PKG_VERSION")))
-        .manual("Director of IPVS")
-        .generate_to(directory)
-        .map(|_| ())
+        .manual("Director of IPVS");
+    let mut roff = Vec::new();
+    page.render(&mut roff)?;
+    let more = if command.has_subcommands() {
+        OF_THE_PROGRAM
+    } else {
+        OF_A_VERB
+    };
+    let roff = completed(&String::from_utf8_lossy(&roff), more);
+    std::fs::write(directory.join(page.get_filename()), roff)
+}
+
+/// A page as clap makes it, with the sections that it does not know before the last, the version;
+/// and what it calls `EXTRA` by the name that man pages have for it.
+fn completed(roff: &str, more: &str) -> String {
+    let examples = "\n.SH EXAMPLES\n";
+    let roff = roff
+        .replace("\n.SH EXTRA\nExamples:\n", examples)
+        .replace("\n.SH EXTRA\nExample:\n", examples)
+        .replace("\n.SH EXTRA\n", examples);
+    match roff.split_once("\n.SH VERSION\n") {
+        Some((before, version)) => format!("{before}\n{more}.SH VERSION\n{version}"),
+        None => format!("{roff}{more}"),
+    }
 }
 
 /// The day of the commit, the last word of the version; nothing, if it is not known.

@@ -164,11 +164,17 @@ fn there_is_a_man_page_for_every_verb() {
             own.contains(".TH") && own.contains(".SH NAME"),
             "{verb}: {own}"
         );
-        assert!(own.contains("Example"), "{verb}: {own}");
+        for section in [".SH EXAMPLES", ".SH SEE ALSO", ".SH VERSION"] {
+            assert_eq!(own.matches(section).count(), 1, "{verb}: {own}");
+        }
+        assert!(!own.contains("EXTRA"), "{verb}: {own}");
         assert!(
             root.contains(&format!("director\\-{verb}(1)")),
             "{verb}: {root}"
         );
+    }
+    for section in [".SH EXIT STATUS", ".SH FILES", ".SH SEE ALSO"] {
+        assert!(root.contains(section), "{root}");
     }
     let pages = fs::read_dir(&into).unwrap().count();
     assert_eq!(pages, VERBS.len() + 1, "nothing else");
