@@ -4,7 +4,7 @@
 //! ```text
 //!   0 s             6 s                                    SVG with CSS: every page that shows
 //!   ├ title ────────┼ title ─────────                      pictures plays it; where nothing moves,
-//!   │ # command     │ # command                            the second scene is seen
+//!   │ # command     │ # command                            the third scene is seen
 //!   │   output      │   output
 //! ```
 //!
@@ -24,7 +24,7 @@ const FOR_LINE: f64 = 0.22;
 const FOR_SCENE: f64 = 2.4;
 
 /// The scene that is seen where nothing moves.
-const STILL: usize = 1;
+const STILL: usize = 2;
 
 /// A command, and what it printed, with colours as a terminal gets them.
 #[derive(Clone)]
