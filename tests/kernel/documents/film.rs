@@ -1,11 +1,12 @@
 //! The picture at the head of README, `docs/demo.svg`: real commands, and what they print.
 
 use std::path::Path;
-use std::{env, fs};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
 
-use super::compare;
 use super::shell::Shell;
 use super::svg::{Film, Scene, Take};
+use super::{PATIENCE, compare};
 
 /// What is seen: a title, and what is typed. `director status` is looked at until it says what
 /// stands behind it.
@@ -105,15 +106,20 @@ fn the_picture_shows_what_happens() {
 
 /// Runs a command until it says what is waited for, and every server has been judged.
 fn take(shell: &mut Shell, typed: &'static str, until: &str) -> Take {
-    let found = crate::lab::eventually(until, || {
+    let start = Instant::now();
+    loop {
         let outcome = shell.run(typed);
         let text = outcome.lines.join("\n");
-        (text.contains(until) && !text.contains("pending")).then_some(outcome)
-    });
-    // 1 is what diff says of files that differ, 2 a plan with changes.
-    assert!((0..=2).contains(&found.code), "{typed}: {found}");
-    Take {
-        typed,
-        printed: found.lines,
+        if text.contains(until) && !text.contains("pending") {
+            // 1 is what diff says of files that differ, 2 a plan with changes.
+            assert!((0..=2).contains(&outcome.code), "{typed}: {outcome}");
+            let printed = outcome.lines;
+            return Take { typed, printed };
+        }
+        assert!(
+            start.elapsed() < PATIENCE,
+            "{typed}: no `{until}`: {outcome}"
+        );
+        thread::sleep(Duration::from_millis(500));
     }
 }

@@ -38,8 +38,8 @@ use shell::{Outcome, Shell};
 /// Commands that change nothing.
 const LOOKS: [&str; 3] = ["director status", "director events", "client curl "];
 
-/// How long one of them may take to print what is shown.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long one of them may take to print what is shown. Only a failing test waits that long.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Before the commands of most pages: the network is there, and they are typed on the director.
 const ON_THE_DIRECTOR: &str = "sh examples/network.sh up
@@ -49,7 +49,8 @@ exec ip netns exec director bash";
 const RUNNING: &str = "sh examples/network.sh up
 exec ip netns exec director bash
 director run web.toml 2>run.log &
-until director status >/dev/null 2>&1; do sleep 0.1; done";
+until [ -S /run/director/control.sock ]; do sleep 0.1; done
+until director status >/dev/null 2>&1; do sleep 1; done";
 
 /// On a real server.
 const ON_A_SERVER: &str = "sh examples/network.sh up
@@ -197,7 +198,7 @@ fn carry_out(shell: &mut Shell, step: &Step) -> (Outcome, Option<String>) {
         if !looks || settled || start.elapsed() > PATIENCE {
             return (outcome, differs);
         }
-        thread::sleep(Duration::from_millis(200));
+        thread::sleep(Duration::from_secs(1));
     }
 }
 
