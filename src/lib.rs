@@ -13,3 +13,8 @@ pub mod http;
 pub mod net;
 pub mod plan;
 pub mod state;
+
+/// The code in the README is compiled with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
