@@ -220,6 +220,30 @@ fn what_is_not_run_has_a_reason() {
     assert!(unrun <= 32, "{unrun} commands are not run");
 }
 
+/// Nothing to be typed hides behind another word, where no test would run it.
+#[test]
+fn commands_stand_in_blocks_that_are_run() {
+    let known = [
+        "console",
+        "sh",
+        "toml",
+        "text",
+        "http",
+        "json",
+        "jsonl",
+        "ini",
+        "rust",
+        "rust,no_run",
+    ];
+    for block in pages().iter().flat_map(|path| blocks(path)) {
+        let (place, language) = (&block.place, &*block.language);
+        assert!(known.contains(&language), "{place}: what is `{language}`?");
+        let prompt = |line: &str| line.starts_with("$ ");
+        let typed = language != "console" && block.text.lines().any(prompt);
+        assert!(!typed, "{place}: commands stand in `console`");
+    }
+}
+
 #[test]
 fn every_link_leads_somewhere() {
     for path in pages() {

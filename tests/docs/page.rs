@@ -8,7 +8,7 @@
 //!   ...                             any lines
 //!   ```
 //!
-//!   ```console unrun=build          not run, for one of the reasons in [`REASONS`]
+//!   ```console unrun:build          not run, for one of the reasons in [`REASONS`]
 //!   ```sh                           run, line by line
 //!   ```toml                         a service file, if it has `version = 1`; if its first line is
 //!   # web.toml                      a name, it is there for the commands below it
@@ -113,7 +113,7 @@ fn opened(page: &Path, number: usize, words: &str) -> Block {
     let page = page.display().to_string();
     let place = format!("{page}:{}", number + 1);
     let (language, rest) = words.trim().split_once(' ').unwrap_or((words.trim(), ""));
-    let unrun = rest.strip_prefix("unrun=").map(str::to_owned);
+    let unrun = rest.strip_prefix("unrun:").map(str::to_owned);
     if matches!(language, "console" | "sh") {
         assert!(
             unrun.is_some() || rest.is_empty(),
