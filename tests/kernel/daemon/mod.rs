@@ -13,6 +13,7 @@ mod crashes;
 mod deaths;
 mod drift;
 mod keepalived;
+mod leaks;
 mod operator;
 mod paused;
 mod reloads;
@@ -54,16 +55,28 @@ impl<'h> Daemon<'h> {
     /// The same with further options.
     #[track_caller]
     fn start_with(host: &'h Host, file: &str, options: &[&str]) -> Self {
-        let mut daemon = Self {
+        let mut daemon = Self::idle(host, file);
+        daemon.options = options.iter().copied().map(str::to_owned).collect();
+        daemon.launch();
+        daemon
+    }
+
+    /// One that does not run yet.
+    fn idle(host: &'h Host, file: &str) -> Self {
+        let daemon = Self {
             host,
             directory: tempfile::tempdir().unwrap(),
-            options: options.iter().copied().map(str::to_owned).collect(),
+            options: Vec::new(),
             environment: Vec::new(),
             process: None,
         };
         daemon.write(file);
-        daemon.launch();
         daemon
+    }
+
+    /// Its process.
+    fn pid(&self) -> u32 {
+        self.process.as_ref().expect("it runs").id()
     }
 
     /// Starts it (again) with the file as it is.
@@ -83,11 +96,13 @@ impl<'h> Daemon<'h> {
             .envs(self.environment.iter().cloned())
             .stdout(Stdio::null())
             .stderr(log);
-        self.process = Some(self.host.spawn_command(command));
+        let mut process = self.host.spawn_command(command);
         eventually("the director is ready", || {
+            assert_eq!(process.ended(), None, "it has ended: {}", self.log());
             self.get("/v1/status")
                 .filter(|status| !status["loaded"].is_null())
         });
+        self.process = Some(process);
     }
 
     fn path(&self, name: &str) -> PathBuf {

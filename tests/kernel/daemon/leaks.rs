@@ -1,0 +1,138 @@
+//! Ten thousand servers for minutes: memory and descriptors stay what they were.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::Daemon;
+use crate::lab::{Lan, eventually};
+
+const SERVICES: u8 = 40;
+const SERVERS: u8 = 250;
+
+/// A service file: each server has an address of its own within 127.0.0.0/8.
+fn file(weight: u32) -> String {
+    let mut text = "version = 1\n[policy]\nmax_removed = \"100%\"\n\
+         [defaults]\nscheduler = \"wrr\"\nforward = \"nat\"\ndamping = false\n\
+         [defaults.check]\ntype = \"tcp\"\ninterval = \"10s\"\nfast_interval = \"2s\"\n\
+         timeout = \"2s\"\nrise = 1\nfall = 2\n"
+        .to_owned();
+    for service in 1..=SERVICES {
+        let _ = write!(
+            text,
+            "[service.s{service}]\nlisten = \"tcp://10.1.0.100:{}\"\nservers = [\n",
+            1000 + u16::from(service)
+        );
+        for server in 1..=SERVERS {
+            let _ = writeln!(
+                text,
+                "{{ address = \"127.1.{service}.{server}\", port = 80, weight = {weight} }},"
+            );
+        }
+        text.push_str("]\n");
+    }
+    text
+}
+
+/// Answers for all the servers.
+struct Farm {
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Farm {
+    fn start(daemon: &Daemon<'_>) -> Self {
+        let listener = eventually("the port is free", || {
+            let all = (Ipv4Addr::UNSPECIFIED, 80);
+            daemon.host.enter(|| TcpListener::bind(all)).ok()
+        });
+        let over = Arc::new(AtomicBool::new(false));
+        let ends = Arc::clone(&over);
+        let thread = thread::spawn(move || {
+            for connection in listener.incoming() {
+                drop(connection);
+                if ends.load(Ordering::SeqCst) {
+                    return;
+                }
+            }
+        });
+        Self {
+            over,
+            thread: Some(thread),
+        }
+    }
+
+    /// The death of all of them.
+    fn die(mut self, daemon: &Daemon<'_>) {
+        self.over.store(true, Ordering::SeqCst);
+        let here = (Ipv4Addr::LOCALHOST, 80);
+        let _ = daemon.host.enter(|| std::net::TcpStream::connect(here));
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+/// Waits until so many servers have this weight in the kernel.
+fn until_serve(daemon: &Daemon<'_>, weight: u32, number: usize) {
+    let end = format!(" -w {weight}");
+    let mut serve = 0;
+    for _ in 0..80 {
+        // A long list: to ask for it all the time would leave no time for the checks.
+        thread::sleep(Duration::from_secs(3));
+        let saved = daemon.host.run("ipvsadm -Sn");
+        serve = saved.lines().filter(|line| line.ends_with(&end)).count();
+        if serve == number {
+            return;
+        }
+    }
+    panic!("{serve} of {number} servers have weight {weight}");
+}
+
+/// Resident memory in KiB, and the number of open descriptors.
+fn usage(pid: u32) -> (u64, usize) {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let resident = resident.unwrap().trim().trim_end_matches(" kB");
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+    (resident.parse().unwrap(), open)
+}
+
+#[test]
+#[ignore = "needs the lab"]
+fn ten_thousand_servers_for_minutes_leak_nothing() {
+    let all = usize::from(SERVICES) * usize::from(SERVERS);
+    let net = Lan::nat().build();
+    let mut daemon = Daemon::idle(&net.director, &file(1));
+    daemon.environment = vec![("DIRECTOR_LOG", PathBuf::from("error"))];
+    let mut farm = Farm::start(&daemon);
+    daemon.launch();
+    let pid = daemon.pid();
+    until_serve(&daemon, 1, all);
+    let mut used = Vec::new();
+    for round in 2..=7 {
+        farm.die(&daemon);
+        until_serve(&daemon, 0, all);
+        farm = Farm::start(&daemon);
+        until_serve(&daemon, round - 1, all);
+        daemon.write(&file(round));
+        daemon.signal(Signal::SIGHUP);
+        until_serve(&daemon, round, all);
+        assert!(daemon.get("/v1/status").is_some());
+        // All connections of checks are closed when their time is over.
+        thread::sleep(Duration::from_secs(3));
+        used.push(usage(pid));
+        eprintln!("leaks: round {round}: {:?}", used.last());
+    }
+    eprintln!("leaks: KiB and descriptors after each round: {used:?}");
+    // What is kept for good, events and statistics among it, is there after the second round.
+    let ((memory, open), (memory_then, open_then)) = (used[1], used[used.len() - 1]);
+    assert!(memory_then < memory + memory / 20 + 1024, "{used:?}");
+    assert!(open_then < open + 16, "{used:?}");
+    farm.die(&daemon);
+}
