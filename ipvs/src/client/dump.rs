@@ -19,6 +19,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::hash::Hash;
 
+use nix::unistd::{SysconfVar, sysconf};
+
 use crate::error::{DecodeError, Error, Result};
 use crate::model::{Server, ServerEntry, ServerKey, Service, ServiceEntry, ServiceKey, SyncDaemon};
 use crate::operation::{Query, Request};
@@ -102,24 +104,38 @@ struct Reading<E> {
 }
 
 /// Between which lengths the room in a piece of a dump lies. `netlink_dump` takes
-/// `SKB_WITH_OVERHEAD` of a page, or of 8 KiB where pages are larger, and once something was
-/// received on the socket as much as the reader's buffer holds, 32 KiB at the most; when memory is
-/// short, a page again. The overhead depends on the kernel's configuration: 256 to 896 bytes.
-const ROOM_IN_A_PIECE: [(usize, usize); 4] = [
-    (4096 - 896, 4096 - 256),
-    (8192 - 896, 8192 - 256),
-    (SMALLER_PIECES, SMALLER_PIECES),
-    (32_768 - 896, usize::MAX),
-];
+/// `SKB_WITH_OVERHEAD` of a page, or of 8 KiB where pages are larger (`NLMSG_GOODSIZE`), and once
+/// something was received on the socket as much as the reader's buffer holds, 32 KiB at the most;
+/// when memory is short, a page again. The overhead depends on the kernel's configuration: 256 to
+/// 896 bytes.
+fn room_in_a_piece(page: Option<usize>) -> [(usize, usize); 4] {
+    // Where the size of a page is not known, either may be.
+    let (least, most) = page.map_or((4096, 8192), |page| {
+        let page = page.clamp(4096, 8192);
+        (page, page)
+    });
+    [
+        (least - 896, least - 256),
+        (most - 896, most - 256),
+        (SMALLER_PIECES, SMALLER_PIECES),
+        (32_768 - 896, usize::MAX),
+    ]
+}
 
 /// More than an entry takes: Linux 6.1 needs about 400 bytes.
 const LONGEST_ENTRY: usize = 640;
 
 /// Whether a piece of that length may have ended because the next entry did not fit.
-fn may_be_full(length: usize) -> bool {
-    ROOM_IN_A_PIECE
+fn may_be_full(length: usize, page: Option<usize>) -> bool {
+    room_in_a_piece(page)
         .iter()
         .any(|&(least, most)| (least - LONGEST_ENTRY..=most).contains(&length))
+}
+
+/// The size of a page of memory.
+fn page_size() -> Option<usize> {
+    let size = sysconf(SysconfVar::PAGE_SIZE).ok().flatten()?;
+    usize::try_from(size).ok()
 }
 
 impl<T: Transport> Client<T> {
@@ -354,7 +370,8 @@ fn read<T: Transport, E>(
         if let Some(end) = end.filter(|end| !end.interrupted) {
             return Ok(Reading {
                 entries,
-                whole: end.pieces == 0 || end.pieces == 1 && !may_be_full(end.last_piece),
+                whole: end.pieces == 0
+                    || end.pieces == 1 && !may_be_full(end.last_piece, page_size()),
             });
         }
     }
@@ -374,4 +391,26 @@ fn agree<E: Listed>(before: &[E], now: &[E]) -> bool {
 fn has_duplicates<E: Listed>(entries: &[E]) -> bool {
     let mut keys = HashSet::with_capacity(entries.len());
     !entries.iter().all(|entry| keys.insert(entry.key()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_a_full_piece_is_depends_on_the_size_of_a_page() {
+        for page in [None, Some(4096), Some(65_536)] {
+            for full in [SMALLER_PIECES, SMALLER_PIECES - 400, 32_256, 32_256 - 400] {
+                assert!(may_be_full(full, page), "{full} {page:?}");
+            }
+            for room in [0, 400, 2_000, 4_500, 10_000, 30_000] {
+                assert!(!may_be_full(room, page), "{room} {page:?}");
+            }
+        }
+        for (length, small, large) in [(3_776, true, false), (7_872, false, true)] {
+            assert_eq!(may_be_full(length, Some(4096)), small, "{length}");
+            assert_eq!(may_be_full(length, Some(65_536)), large, "{length}");
+            assert!(may_be_full(length, None), "{length}");
+        }
+    }
 }
