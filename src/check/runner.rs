@@ -36,6 +36,10 @@ use crate::state::health::{CheckKind, CheckSpec};
 /// Wake-ups come at multiples of this.
 const TICK: Duration = Duration::from_millis(4);
 
+/// While checks are under way it wakes at least so often: who sleeps until an answer comes does not
+/// notice that the whole process slept.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+
 /// So many checks begin before the clock is read and answers are heard again: when the machine is
 /// behind, what is through must not wait until its time is over.
 const BATCH: usize = 64;
@@ -222,7 +226,9 @@ impl<F: FnMut(Finding)> Runner<F> {
         let mut now = Instant::now();
         loop {
             let due = self.next_due(now);
-            let until = due.into_iter().chain(self.connects.next_deadline()).min();
+            let ends = self.connects.next_deadline();
+            let beat = (!self.jobs.is_empty()).then(|| now + HEARTBEAT);
+            let until = due.into_iter().chain(ends).chain(beat).min();
             let woken = match self.connects.wait(until, now, &mut landed) {
                 Ok(waited) => {
                     self.held_up.note(now, until, waited.now);

@@ -23,7 +23,7 @@ servers = ["10.2.0.11", "10.2.0.12", "10.2.0.13"]
 type = "http"
 path = "/"
 interval = "1s"
-timeout = "1s"
+timeout = "4s"
 rise = 1
 fall = 1
 "#;
@@ -40,10 +40,10 @@ fn time_in_which_it_did_not_run_is_not_held_against_servers() {
     let daemon = Daemon::start(&net.director, WEB);
     daemon.weights(SERVICE, "1=1 2=1 3=1");
     net.director
-        .run("tc qdisc replace dev eth1 root netem delay 200ms");
-    for pause in 0..5 {
+        .run("tc qdisc replace dev eth1 root netem delay 400ms");
+    for pause in 0..4 {
         daemon.signal(Signal::SIGSTOP);
-        thread::sleep(Duration::from_millis(1_500));
+        thread::sleep(Duration::from_secs(5));
         daemon.signal(Signal::SIGCONT);
         thread::sleep(Duration::from_millis(1_000 + pause * 170));
     }
