@@ -453,15 +453,16 @@ impl<F: FnMut(Finding)> Runner<F> {
         entry.memory = memory.unwrap_or(entry.memory);
         let pace = entry.target.spec.pace;
         let mut outcome = report.outcome;
-        let lost = self.held_up.excuse(under_way.began, pace.timeout);
-        entry.excused = match (&outcome, lost) {
-            (Outcome::Failed(text), Some(lost)) if took >= pace.timeout && !entry.excused => {
-                let text = format!("{text}; not counted, as the director did not run for {lost:?}");
-                outcome = Outcome::NotAsked(text.into());
-                true
-            }
-            _ => false,
-        };
+        let may_be_excused = took >= pace.timeout && !entry.excused;
+        entry.excused = false;
+        if let Outcome::Failed(text) = &outcome
+            && may_be_excused
+            && let Some(lost) = self.held_up.excuse(under_way.began, pace.timeout)
+        {
+            let text = format!("{text}; not counted, as the director did not run for {lost:?}");
+            outcome = Outcome::NotAsked(text.into());
+            entry.excused = true;
+        }
         let (passed, text) = match outcome {
             Outcome::Passed(text) => (Some(true), text),
             Outcome::Failed(text) => (Some(false), Some(text)),

@@ -298,11 +298,14 @@ impl<T: Transport> Worker<T> {
             force,
         } = transaction;
         let is_reload = !wanted.is_empty() || !removed.is_empty();
-        let mut desired = rest;
-        desired.services = wanted
-            .into_iter()
+        let of = |services| Desired {
+            services,
+            ..rest.clone()
+        };
+        let services = wanted.into_iter();
+        let desired = of(services
             .map(|service| (service.service.key, service))
-            .collect();
+            .collect());
         let keys: BTreeSet<ServiceKey> = desired.services.keys().copied().chain(removed).collect();
         let (before, beside) = divided(ownership, &keys);
         let mut platform = Scoped {
@@ -328,11 +331,7 @@ impl<T: Transport> Worker<T> {
             let services = declared
                 .iter()
                 .map(|one| (one.service.key, one.as_ref().clone()));
-            to(&Desired {
-                services: services.collect(),
-                ..desired.clone()
-            })
-            .objections
+            to(&of(services.collect())).objections
         };
         if !objections.is_empty() {
             let reasons: Vec<String> = objections.iter().map(ToString::to_string).collect();

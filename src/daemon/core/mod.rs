@@ -256,20 +256,25 @@ impl Core {
 
     /// Has the ledger written, if it changed. A transaction writes it itself, with what it changes.
     fn keep_ledger(&mut self, now: BootTime) {
-        if self.ledger.changed && now >= self.ledger.earliest {
+        if self.ledger_due().is_some_and(|due| due <= now) {
             self.ledger.earliest = now.after(LEDGER_PACE);
             self.close();
         }
     }
 
-    /// Has what is not on disk yet written. A transaction under way does so itself.
+    /// When the ledger is to be written, if it changed; not while a transaction is under way.
+    fn ledger_due(&self) -> Option<BootTime> {
+        let due = self.ledger.changed && !self.stage.is_transacting();
+        due.then_some(self.ledger.earliest)
+    }
+
+    /// Nothing comes any more: has what is not on disk yet written, whenever it would be due.
     pub(super) fn close(&mut self) {
-        if !self.ledger.changed || self.stage.is_transacting() {
-            return;
+        if self.ledger_due().is_some() {
+            self.ledger.changed = false;
+            let ledger = Box::new(self.ownership.clone());
+            self.out.jobs.push(worker::Job::Keep(ledger));
         }
-        self.ledger.changed = false;
-        let ledger = Box::new(self.ownership.clone());
-        self.out.jobs.push(worker::Job::Keep(ledger));
     }
 
     /// When `tick` has something to do next, at the latest.
@@ -282,8 +287,7 @@ impl Core {
             .map(|(time, _)| now.until(*time));
         let reading = (!self.reading).then(|| now.until(self.next_reading));
         let publish = self.show.is_pending().then_some(show::PACE);
-        let ledger = self.ledger.changed && !self.stage.is_transacting();
-        let ledger = ledger.then(|| now.until(self.ledger.earliest));
+        let ledger = self.ledger_due().map(|due| now.until(due));
         [timer, reading, publish, ledger]
             .into_iter()
             .flatten()

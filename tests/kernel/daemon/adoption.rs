@@ -3,10 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
-use super::{Daemon, asked_during, failed, weights};
+use super::{Daemon, SERVICE, asked_during, failed, weights};
 use crate::lab::{Lan, Tcp, V4, eventually};
-
-const SERVICE: &str = "tcp://10.1.0.100:80";
 
 const WEB: &str = "
 version = 1

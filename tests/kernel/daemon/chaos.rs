@@ -9,10 +9,8 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Daemon, weights};
+use super::{Daemon, SERVICE, listed, weights};
 use crate::lab::{Connection, Failure, Lan, Server, Tcp, V4, eventually, has_module};
-
-const SERVICE: &str = "tcp://10.1.0.100:80";
 
 /// Servers 1 to 5; the first never dies, and every file has it.
 const SERVERS: usize = 5;
@@ -113,11 +111,7 @@ impl Declared {
     }
 
     fn file(&self) -> String {
-        let servers: Vec<String> = self
-            .servers
-            .iter()
-            .map(|(last, weight)| format!("{{ address = \"10.2.0.1{last}\", weight = {weight} }}"))
-            .collect();
+        let servers = listed(self.servers.clone());
         format!(
             "
 version = 1
@@ -131,8 +125,7 @@ damping = false
 check = {{ type = \"tcp\", interval = \"200ms\", timeout = \"200ms\" }}
 servers = [{}]
 ",
-            self.scheduler,
-            servers.join(", ")
+            self.scheduler, servers
         )
     }
 }

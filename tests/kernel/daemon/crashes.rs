@@ -8,10 +8,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Daemon, asked_during, failed, weights};
+use super::{Daemon, SERVICE, asked_during, failed, weights};
 use crate::lab::{Host, Lan, Tcp, V4};
-
-const SERVICE: &str = "tcp://10.1.0.100:80";
 
 const WEB: &str = "
 version = 1

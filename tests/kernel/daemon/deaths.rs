@@ -7,10 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::ailing::{Ailing, Health};
-use super::{Asked, Daemon, asked_during, failed, weights};
+use super::{Asked, Daemon, SERVICE, asked_during, failed, weights};
 use crate::lab::{Ask, Lan, Protocol, Tcp, Udp, V4, eventually};
 
-const SERVICE: &str = "tcp://10.1.0.100:80";
 const ALL: &str = "1=1 2=1 3=1";
 
 /// `fall` x `interval` + `timeout` in [`file`], with jitter.

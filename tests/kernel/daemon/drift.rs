@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Daemon;
+use super::{Daemon, SERVICE};
 use crate::lab::{Lan, Tcp, V4, eventually};
 
 /// Two servers without checks, looked after twice a second.
@@ -15,8 +15,6 @@ forward = \"nat\"
 scheduler = \"rr\"
 servers = [\"10.2.0.11\", \"10.2.0.12\"]
 ";
-
-const SERVICE: &str = "tcp://10.1.0.100:80";
 
 #[test]
 #[ignore = "needs the lab"]

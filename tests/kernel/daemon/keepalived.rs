@@ -8,18 +8,13 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::{Daemon, asked_during, failed, weights};
+use super::{Daemon, Declared, SERVICE, asked_during, failed, listed, weights};
 use crate::lab::{Host, Lan, Process, Server, Tcp, V4};
-
-const SERVICE: &str = "tcp://10.1.0.100:80";
 
 /// So many deaths, for a median.
 const DEATHS: usize = 20;
 
 const RELOADS: usize = 10;
-
-/// Servers by number, with their weights.
-type Declared = &'static [(u8, u32)];
 
 const ALL: Declared = &[(1, 1), (2, 1), (3, 1)];
 
@@ -97,10 +92,7 @@ impl<'h> Keeper<'h> {
 
 /// Three tries, 200 ms apart, of 200 ms each.
 fn ours(servers: Declared) -> String {
-    let servers: Vec<String> = servers
-        .iter()
-        .map(|(number, weight)| format!("{{ address = \"10.2.0.1{number}\", weight = {weight} }}"))
-        .collect();
+    let servers = listed(servers.iter().copied());
     format!(
         "
 version = 1
@@ -112,9 +104,8 @@ drain = \"2s\"
 damping = false
 check = {{ type = \"tcp\", interval = \"200ms\", fast_interval = \"200ms\", timeout = \"200ms\", \
          rise = 1, fall = 3 }}
-servers = [{}]
-",
-        servers.join(", ")
+servers = [{servers}]
+"
     )
 }
 

@@ -18,6 +18,7 @@ mod operator;
 mod paused;
 mod reloads;
 
+use std::fmt::Display;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -32,6 +33,20 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::lab::{Ask, Failure, Host, Process, eventually};
+
+/// What most of these tests balance.
+const SERVICE: &str = "tcp://10.1.0.100:80";
+
+/// Numbers of real servers, and their weights.
+type Declared = &'static [(u8, u32)];
+
+/// These servers as a service file lists them.
+fn listed<N: Display>(servers: impl IntoIterator<Item = (N, u32)>) -> String {
+    let servers = servers
+        .into_iter()
+        .map(|(number, weight)| format!("{{ address = \"10.2.0.1{number}\", weight = {weight} }}"));
+    servers.collect::<Vec<_>>().join(", ")
+}
 
 const DIRECTOR: &str = env!("CARGO_BIN_EXE_director");
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::ailing::Ailing;
-use super::{DIRECTOR, Daemon};
+use super::{DIRECTOR, Daemon, SERVICE};
 use crate::lab::{Lan, Outcome, Tcp, eventually};
 
 const WEB: &str = "
@@ -20,8 +20,6 @@ forward = \"nat\"
 scheduler = \"sh\"
 servers = [\"10.2.0.11\", \"10.2.0.12\", { name = \"app3\", address = \"10.2.0.13\", weight = 3 }]
 ";
-
-const SERVICE: &str = "tcp://10.1.0.100:80";
 
 /// Runs a verb beside the daemon; words are split at blanks.
 fn verb(daemon: &Daemon<'_>, line: &str) -> Outcome {

@@ -5,11 +5,9 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::Daemon;
 use super::ailing::Ailing;
+use super::{Daemon, SERVICE};
 use crate::lab::{Lan, has_module};
-
-const SERVICE: &str = "tcp://10.1.0.100:80";
 
 /// One answer makes a verdict, and most of the time a check is under way.
 const WEB: &str = r#"

@@ -5,13 +5,8 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use super::{Daemon, asked_during, failed, weights};
+use super::{Daemon, Declared, SERVICE, asked_during, failed, listed, weights};
 use crate::lab::{Lan, Tcp, V4, eventually};
-
-const SERVICE: &str = "tcp://10.1.0.100:80";
-
-/// Servers by number, with their weights.
-type Declared = &'static [(u8, u32)];
 
 /// What is declared in turn: servers come, weigh something else, go, and come back.
 const TURNS: [Declared; 5] = [
@@ -23,11 +18,7 @@ const TURNS: [Declared; 5] = [
 ];
 
 fn file(servers: Declared) -> String {
-    let servers: Vec<String> = servers
-        .iter()
-        .map(|(number, weight)| format!("{{ address = \"10.2.0.1{number}\", weight = {weight} }}"))
-        .collect();
-    let servers = servers.join(", ");
+    let servers = listed(servers.iter().copied());
     format!(
         "
 version = 1

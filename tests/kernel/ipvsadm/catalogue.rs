@@ -327,6 +327,7 @@ pub(super) const INPUTS: &[&str] = &[
     "-L -f 99\n-A -f 9\n",
     "-v\n-A -f 9\n",
     "-A -f 9\n-h\n-A -f 10\n",
+    "-S\n-v\n-L\n-h\n-A -f 10\n",
     "-R\n",
     "-A -f 10\n-S -n\n-C\n-S -n\n-A -f 1\n-Z\n--set 900 120 300\n-L --timeout\n",
     "-a -f 1 -r 192.168.0.1 -w \"5\"\n",

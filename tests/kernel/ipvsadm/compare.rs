@@ -83,8 +83,11 @@ fn stdout(case: &Case, text: &str) -> Vec<String> {
     let mut blocks: Vec<String> = Vec::new();
     let mut in_help = false;
     for line in text.split_inclusive('\n') {
-        // Both helps begin with the version.
-        if line.starts_with("Usage:") || (line == "\n" && blocks.len() == 1) {
+        // Both helps begin with the version, which may stand behind what lines of `-R` printed.
+        let version = blocks
+            .last()
+            .is_some_and(|last| last.starts_with("ipvsadm v"));
+        if line.starts_with("Usage:") || (line == "\n" && version) {
             in_help = true;
         }
         if in_help || line.starts_with("director ") {
