@@ -13,6 +13,7 @@ pub mod http;
 pub mod net;
 pub mod plan;
 pub mod state;
+mod words;
 
 /// The code in the README is compiled with the documentation's.
 #[cfg(doctest)]

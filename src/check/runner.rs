@@ -32,6 +32,7 @@ use super::verdict::Judge;
 use super::worker::Worker;
 use super::{Advice, Command, Finding, Outcome, Record, Report, Statistics, Target, TargetId};
 use crate::state::health::{CheckKind, CheckSpec};
+use crate::words::count;
 
 /// Wake-ups come at multiples of this.
 const TICK: Duration = Duration::from_millis(4);
@@ -479,7 +480,10 @@ impl<F: FnMut(Finding)> Runner<F> {
         if let Some(verdict) = verdict {
             let reason = match &text {
                 Some(text) => Arc::from(&**text),
-                None => format!("{} checks in a row passed", judge.streak()).into(),
+                None => {
+                    let checks = count(judge.streak(), "check", "checks in a row");
+                    format!("{checks} passed").into()
+                }
             };
             (self.found)(Finding::Judged {
                 target: id,

@@ -20,6 +20,7 @@ use crate::apply::{Applied, ApplyError, Lock, Pending, Platform, Prepared};
 use crate::plan::{Change, Plan};
 use crate::state::Desired;
 use crate::state::health::MarkRange;
+use crate::words::count;
 
 /// How often a drain is looked at.
 const DRAIN_PAUSE: Duration = Duration::from_millis(500);
@@ -157,19 +158,11 @@ pub(super) fn explain(error: ApplyError) -> anyhow::Error {
 
 fn report(applied: &Applied) {
     if applied.steps > 0 {
-        say!("Applied: {}.", count(applied.steps, "change"));
+        say!("Applied: {}.", count(applied.steps, "change", "changes"));
     }
     if !applied.plan.draining.is_empty() {
-        let draining = count(applied.plan.draining.len(), "server");
+        let draining = count(applied.plan.draining.len(), "server", "servers");
         say!("Draining: {draining}; the next `director apply` removes what is done.");
-    }
-}
-
-fn count(number: usize, thing: &str) -> String {
-    if number == 1 {
-        format!("1 {thing}")
-    } else {
-        format!("{number} {thing}s")
     }
 }
 

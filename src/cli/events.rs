@@ -6,9 +6,9 @@ use std::ops::ControlFlow;
 use super::args::{Args, Events, TextOrJson};
 use super::exit::Exit;
 use super::output::{say, stream};
-use super::words::{calendar, printable};
 use crate::http::api::{Event, Line};
 use crate::http::{Client, query};
+use crate::words::{calendar, count, printable};
 
 /// So many that have been are shown before those that come.
 const BEFORE: u64 = 10;
@@ -50,7 +50,10 @@ fn show(line: &Line, format: TextOrJson) -> io::Result<ControlFlow<()>> {
             stream(&format!("{}\n", serde_json::to_string(event)?))
         }
         (Line::Missed { missed, .. }, _) => {
-            say!("director: {missed} events are no longer kept");
+            say!(
+                "director: {} no longer kept",
+                count(*missed, "event is", "events are")
+            );
             Ok(ControlFlow::Continue(()))
         }
         (Line::Next { .. }, _) => Ok(ControlFlow::Continue(())),

@@ -7,6 +7,7 @@ use super::output::{colour_on_stderr, say};
 use crate::config::{self, Environment, Outcome};
 use crate::state::Desired;
 use crate::state::health::Watch;
+use crate::words::count;
 
 /// Reads the file; `-` is standard input.
 pub(crate) fn read(path: &Path) -> std::io::Result<Outcome> {
@@ -63,17 +64,12 @@ pub(crate) fn print(args: &Args, outcome: &Outcome) {
 
 /// `2 mistakes, 1 warning`.
 pub(crate) fn summary(outcome: &Outcome) -> String {
-    let count = |number: usize, thing: &str| match number {
-        1 => format!("1 {thing}"),
-        _ => format!("{number} {thing}s"),
-    };
-    let counts = [
-        (outcome.errors(), "mistake"),
-        (outcome.warnings(), "warning"),
-    ];
-    let counts = counts.iter().filter(|(number, _)| *number > 0);
-    counts
-        .map(|(number, thing)| count(*number, thing))
+    let (errors, warnings) = (outcome.errors(), outcome.warnings());
+    let errors = (errors > 0).then(|| count(errors, "mistake", "mistakes").to_string());
+    let warnings = (warnings > 0).then(|| count(warnings, "warning", "warnings").to_string());
+    [errors, warnings]
+        .into_iter()
+        .flatten()
         .collect::<Vec<_>>()
         .join(", ")
 }

@@ -35,7 +35,6 @@ mod session;
 mod status;
 mod syslog;
 mod waiting;
-mod words;
 
 use std::process::ExitCode;
 

@@ -15,6 +15,7 @@ use crate::net;
 use crate::plan::{Situation, diff};
 use crate::state::health::MarkRange;
 use crate::state::{Desired, Observed, Ownership};
+use crate::words::count;
 
 /// The kernel of the chosen namespace, and what is remembered of it.
 pub(crate) struct Session {
@@ -92,8 +93,12 @@ impl Session {
             .find(|failure| !failure.error.is_stale_view());
         match failed {
             None => say!(
-                "director: removed {} private services of checks, which a killed daemon had left",
-                operations.len()
+                "director: removed {}, which a killed daemon had left",
+                count(
+                    operations.len(),
+                    "private service of checks",
+                    "private services of checks"
+                )
             ),
             Some(failure) => say!(
                 "director: cannot remove the private services of checks that a killed daemon \
@@ -124,13 +129,14 @@ impl Session {
     }
 
     fn tell_of_interrupted(&self, journal: &Journal) {
-        let (pid, changes) = (journal.pid, journal.changes);
+        let pid = journal.pid;
+        let changes = count(journal.changes, "change", "changes");
         if Lock::holder(&self.store) == Some(pid) {
-            say!("director: process {pid} is in the middle of {changes} changes");
+            say!("director: process {pid} is in the middle of {changes}");
         } else {
             say!(
-                "director: an earlier run (process {pid}) ended in the middle of {changes} \
-                 changes; `apply` finishes what is declared now"
+                "director: an earlier run (process {pid}) ended in the middle of {changes}; \
+                 `apply` finishes what is declared now"
             );
         }
     }

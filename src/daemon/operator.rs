@@ -90,6 +90,17 @@ pub struct Setting<T> {
     pub until: Option<SystemTime>,
 }
 
+impl<T: PartialEq> Setting<T> {
+    /// Whether a request for a value says nothing that this does not say already: it is the same
+    /// value, and comes without a reason and without a time. Then who set it, why and until when
+    /// stay known.
+    #[must_use]
+    pub fn covers(&self, value: &T, note: &Note, now: SystemTime) -> bool {
+        let is_over = self.until.is_some_and(|until| until <= now);
+        !is_over && self.value == *value && note.reason.is_none() && note.for_seconds.is_none()
+    }
+}
+
 /// What an operator has set for a server of a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct ServerSettings {

@@ -25,6 +25,7 @@ use crate::state::health::{MarkRange, RunSettings, ServiceWatch};
 use crate::state::{
     BootTime, Desired, DesiredService, Observed, ObservedService, Ownership, Sysctl,
 };
+use crate::words::count;
 
 /// Of more services than this, all tables are read at once and not each by itself.
 const FEW: usize = 64;
@@ -275,10 +276,9 @@ impl<T: Transport> Worker<T> {
         observed.hide_private(marks);
         let mut ownership = Ledger::read(&self.store, &self.incarnation)?;
         if let Some(journal) = Journal::interrupted(&self.store, &self.incarnation)? {
-            let (pid, changes) = (journal.pid, journal.changes);
-            tracing::warn!(
-                "an earlier run (process {pid}) ended in the middle of {changes} changes"
-            );
+            let pid = journal.pid;
+            let changes = count(journal.changes, "change", "changes");
+            tracing::warn!("an earlier run (process {pid}) ended in the middle of {changes}");
             ownership = journal.recover(ownership, &observed);
         }
         Ok(First {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::words::count;
+
 /// One consequence of a step for those who use the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -44,8 +46,10 @@ pub enum Effect {
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Cut { connections: 1 } => f.write_str("1 connection is cut"),
-            Self::Cut { connections } => write!(f, "{connections} connections are cut"),
+            Self::Cut { connections } => {
+                let connections = count(*connections, "connection is", "connections are");
+                write!(f, "{connections} cut")
+            }
             Self::Drained {
                 connections: 0,
                 at_most,
@@ -54,19 +58,15 @@ impl fmt::Display for Effect {
                 connections,
                 at_most,
             } => {
-                let live = if *connections == 1 {
-                    "connection lives"
-                } else {
-                    "connections live"
-                };
-                write!(f, "{connections} {live} on, at most {}s", at_most.as_secs())
+                let live = count(*connections, "connection lives", "connections live");
+                write!(f, "{live} on, at most {}s", at_most.as_secs())
             }
-            Self::PersistenceLost { templates: 1 } => {
-                f.write_str("1 persistent client loses its server")
-            }
-            Self::PersistenceLost { templates } => {
-                write!(f, "{templates} persistent clients lose their server")
-            }
+            Self::PersistenceLost { templates } => count(
+                *templates,
+                "persistent client loses its server",
+                "persistent clients lose their server",
+            )
+            .fmt(f),
             Self::WeightTaken { percent } => write!(f, "{percent}% of the service's weight goes"),
             Self::NewRefusedBriefly => {
                 f.write_str("new connections are refused for a moment while schedulers change")

@@ -7,6 +7,7 @@ use ipvs::ServiceKey;
 use super::diff::usable;
 use super::{Plan, Situation};
 use crate::state::{DesiredService, ObservedService, Share};
+use crate::words::count;
 
 /// A reason not to carry out a plan without `--force`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,8 +54,9 @@ impl fmt::Display for Objection {
                 limit,
             } => write!(
                 f,
-                "{name} ({service}) would lose {removed} of {of} servers at once; \
-                 `policy.max_removed` allows {limit}"
+                "{name} ({service}) would lose {removed} of {} at once; \
+                 `policy.max_removed` allows {limit}",
+                count(*of, "server", "servers")
             ),
             Self::LastServer { service, name } => {
                 write!(f, "{name} ({service}) would be left without a server")
@@ -66,7 +68,8 @@ impl fmt::Display for Objection {
             } => {
                 write!(
                     f,
-                    "{name} ({service}) would go while it carries {connections} connections"
+                    "{name} ({service}) would go while it carries {}",
+                    count(*connections, "connection", "connections")
                 )
             }
         }

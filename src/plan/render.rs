@@ -10,6 +10,7 @@ use ipvs::{
 
 use super::{Change, Plan, Step};
 use crate::state::{BootTime, Sysctl};
+use crate::words::count;
 
 /// Colours, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -328,7 +329,8 @@ fn server_words(server: &Server) -> String {
     }
     if (server.upper_threshold, server.lower_threshold) != (0, 0) {
         let (upper, lower) = (server.upper_threshold, server.lower_threshold);
-        words.push(format!("at most {upper} connections (again below {lower})"));
+        let upper = count(upper, "connection", "connections");
+        words.push(format!("at most {upper} (again below {lower})"));
     }
     if server.tunnel != Tunnel::IPIP {
         words.push(tunnel_words(server.tunnel));

@@ -215,7 +215,12 @@ fn status(last: u8, state: ServerState, now: Option<u32>, reason: &str) -> Serve
 pub(crate) fn snapshot() -> Snapshot {
     let mut warming = status(12, ServerState::Warming, Some(3), "back, 3 of 10 so far");
     warming.until = Some(at(NOON + 21));
-    let mut drained = status(13, ServerState::Drained, Some(0), "drained by the operator");
+    let mut drained = status(
+        13,
+        ServerState::Drained,
+        Some(0),
+        "drained by root (alice): kernel update",
+    );
     drained.drain = Some(Setting {
         value: (),
         by: "root (alice)".to_owned(),

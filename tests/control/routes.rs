@@ -54,7 +54,7 @@ fn status_is_the_whole_picture() {
     let drained = &web["servers"][2];
     let expected = json!({
         "name": "app3", "address": "10.0.0.13:80", "role": "regular", "state": "drained",
-        "weight": 0, "declared_weight": 10, "reason": "drained by the operator",
+        "weight": 0, "declared_weight": 10, "reason": "drained by root (alice): kernel update",
         "since": NOON - 3661, "until": null,
         "drain": { "by": "root (alice)", "reason": "kernel update", "at": NOON - 600,
                    "until": NOON + 6630 },

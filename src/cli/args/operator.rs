@@ -62,7 +62,8 @@ pub(crate) struct Why {
 
 /// Give a server no new clients. It keeps those it has.
 ///
-/// It outlives restarts, until `director undrain`.
+/// It outlives restarts, until `director undrain`. Asked for again without --reason and --for, it
+/// stays as it was set.
 ///
 /// Exit code: 0 done, 1 error, 3 with --wait: there are connections left, 4 no director runs here.
 #[derive(Debug, ClapArgs)]
@@ -98,7 +99,8 @@ pub(crate) struct Undrain {
 
 /// Give a server another weight than the file declares.
 ///
-/// It outlives restarts, until it is set to `declared`.
+/// It outlives restarts, until it is set to `declared`. The same weight asked for again without
+/// --reason and --for stays as it was set.
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Examples:\n  director weight web app2 20 --reason 'small machine' --for 7d\n  director weight web app2 declared"
@@ -116,6 +118,7 @@ pub(crate) struct Weight {
 /// Take a machine out of every service, for maintenance.
 ///
 /// It keeps the connections it has, as in a drain. It outlives restarts, until `director enable`.
+/// Asked for again without --reason and --for, it stays as it was set.
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Examples:\n  director disable 10.0.0.12 --reason 'new disks'\n  director disable app2 --for 2h"

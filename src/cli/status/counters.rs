@@ -2,9 +2,9 @@
 
 use comfy_table::{CellAlignment, Table};
 
-use super::super::words::printable;
 use crate::http::api::{Counters, Stats};
 use crate::plan::Style;
+use crate::words::printable;
 
 /// What is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

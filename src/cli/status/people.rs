@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use comfy_table::Table;
 
-use super::super::words::{length, printable};
 use crate::daemon::snapshot::{Role, ServerState};
 use crate::http::api::{Server, Service, Setting, Status};
 use crate::plan::Style;
+use crate::words::{length, printable};
 
 /// ANSI colours.
 const BOLD: &str = "1";
@@ -135,8 +135,18 @@ impl Page {
 
     /// Why it is so; how long still; who set what.
     fn why(&self, server: &Server) -> String {
-        let mut words = vec![printable(&server.reason)];
-        words.extend(server.until.map(|until| self.left(until)));
+        let mut words = Vec::new();
+        // Of a drained server, who drained it and why is the reason.
+        let drained = server
+            .drain
+            .as_ref()
+            .filter(|_| server.state == ServerState::Drained);
+        if let Some(set) = drained {
+            words.push(self.setting("drained", set));
+        } else {
+            words.push(printable(&server.reason));
+            words.extend(server.until.map(|until| self.left(until)));
+        }
         let failing = server
             .checks
             .iter()
@@ -148,7 +158,9 @@ impl Page {
                 words.push(format!("{}: {}", check.kind, printable(text)));
             }
         }
-        words.extend(server.drain.as_ref().map(|set| self.setting("drain", set)));
+        if drained.is_none() {
+            words.extend(server.drain.as_ref().map(|set| self.setting("drain", set)));
+        }
         if let Some(set) = &server.weight_set {
             let weight = set
                 .weight

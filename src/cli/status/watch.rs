@@ -11,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::super::args::TextOrJson;
 use super::super::output::stream;
 use crate::http::ClientError;
+use crate::words::count;
 
 /// The shortest time between two pictures.
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -110,7 +111,10 @@ fn in_place(text: &str, height: usize) -> String {
     }
     if fitting < lines.len() {
         let rest = lines.len() - fitting;
-        drawn.push_str(&format!("\r\n... {rest} more lines\x1b[K"));
+        drawn.push_str(&format!(
+            "\r\n... {}\x1b[K",
+            count(rest, "more line", "more lines")
+        ));
     }
     drawn.push_str("\x1b[J");
     drawn

@@ -1,7 +1,7 @@
 //! The operator's hand.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ipvs::{ServiceKey, Weight};
 
@@ -11,6 +11,7 @@ use crate::daemon::operator::{
     Answer, HostRequest, Note, Refusal, RefusalKind, Request, ServerRequest, Setting,
 };
 use crate::daemon::tables::Tables;
+use crate::words::{calendar, count, length};
 
 impl Core {
     /// Carries out what an operator asks for. The answer is given when the kernel has it and the
@@ -60,68 +61,82 @@ impl Core {
         let setting = setting((), &request.note, now)?;
         self.on_members(request, now, |core, member| {
             let set = core.settings.servers.entry(member).or_default();
+            if let Some(stands) = stands(set.drain.as_ref(), &(), &request.note, now) {
+                return Change::Stands(format!("drained {stands}"));
+            }
             set.drain = Some(setting.clone());
-            Some(("drained", format!("drained{}", by(&setting))))
+            Change::Made("drained", format!("drained{}", by(&setting)))
         })
     }
 
     fn undrain(&mut self, request: &ServerRequest, now: Now) -> Outcome {
-        let note = request.note.clone();
+        let by = &request.note.by;
         self.on_members(request, now, |core, member| {
-            let set = core.settings.servers.get_mut(&member)?;
-            set.drain.take()?;
+            let set = core.settings.servers.get_mut(&member);
+            if set.and_then(|set| set.drain.take()).is_none() {
+                return Change::Nothing;
+            }
             core.drop_empty(member);
             core.warm_up(member, now);
-            Some(("undrained", format!("no longer drained, by {}", note.by)))
+            Change::Made("undrained", format!("no longer drained, by {by}"))
         })
     }
 
     fn weigh(&mut self, request: &ServerRequest, weight: Option<u32>, now: Now) -> Outcome {
-        if weight.is_some_and(|weight| Weight::new(weight).is_none()) {
+        let Some(weight) = weight else {
+            return self.weigh_as_declared(request, now);
+        };
+        if Weight::new(weight).is_none() {
             return Err(invalid(format!(
                 "a weight is at most {}",
                 Weight::MAX.get()
             )));
         }
-        let setting = match weight {
-            Some(weight) => Some(setting(weight, &request.note, now)?),
-            None => None,
-        };
-        let note = request.note.clone();
+        let setting = setting(weight, &request.note, now)?;
         self.on_members(request, now, |core, member| {
             let set = core.settings.servers.entry(member).or_default();
-            let before = std::mem::replace(&mut set.weight, setting.clone());
-            core.drop_empty(member);
-            match &setting {
-                Some(setting) => {
-                    Some(("weight", format!("weight {}{}", setting.value, by(setting))))
-                }
-                None => before.map(|_| {
-                    (
-                        "weight",
-                        format!("the declared weight again, by {}", note.by),
-                    )
-                }),
+            if let Some(stands) = stands(set.weight.as_ref(), &weight, &request.note, now) {
+                return Change::Stands(format!("weight {weight} {stands}"));
             }
+            set.weight = Some(setting.clone());
+            Change::Made("weight", format!("weight {weight}{}", by(&setting)))
+        })
+    }
+
+    fn weigh_as_declared(&mut self, request: &ServerRequest, now: Now) -> Outcome {
+        let by = &request.note.by;
+        self.on_members(request, now, |core, member| {
+            let set = core.settings.servers.get_mut(&member);
+            if set.and_then(|set| set.weight.take()).is_none() {
+                return Change::Nothing;
+            }
+            core.drop_empty(member);
+            Change::Made("weight", format!("the declared weight again, by {by}"))
         })
     }
 
     fn disable(&mut self, request: &HostRequest, now: Now) -> Outcome {
         let setting = setting((), &request.note, now)?;
         self.on_machines(request, now, |core, address| {
+            let set = core.settings.disabled.get(&address);
+            if let Some(stands) = stands(set, &(), &request.note, now) {
+                return Change::Stands(format!("in maintenance {stands}"));
+            }
             core.settings.disabled.insert(address, setting.clone());
-            Some(("disabled", format!("in maintenance{}", by(&setting))))
+            Change::Made("disabled", format!("in maintenance{}", by(&setting)))
         })
     }
 
     fn enable(&mut self, request: &HostRequest, now: Now) -> Outcome {
-        let note = request.note.clone();
+        let by = &request.note.by;
         self.on_machines(request, now, |core, address| {
-            core.settings.disabled.remove(&address)?;
+            if core.settings.disabled.remove(&address).is_none() {
+                return Change::Nothing;
+            }
             for member in core.members_at(address) {
                 core.warm_up(member, now);
             }
-            Some(("enabled", format!("in service again, by {}", note.by)))
+            Change::Made("enabled", format!("in service again, by {by}"))
         })
     }
 
@@ -130,7 +145,7 @@ impl Core {
         &mut self,
         request: &ServerRequest,
         now: Now,
-        mut change: impl FnMut(&mut Self, Member) -> Option<(&'static str, String)>,
+        mut change: impl FnMut(&mut Self, Member) -> Change,
     ) -> Outcome {
         let members = self.members(request)?;
         let mut done = Vec::new();
@@ -138,13 +153,15 @@ impl Core {
         for member in members {
             let (key, server) = member;
             services.insert(key);
-            match change(self, member) {
-                Some((kind, text)) => {
-                    done.push(format!("{key} {server}: {text}"));
-                    self.event(kind, Some(&key), Some(&server), text, now);
+            let text = match change(self, member) {
+                Change::Made(kind, text) => {
+                    self.event(kind, Some(&key), Some(&server), text.clone(), now);
+                    text
                 }
-                None => done.push(format!("{key} {server}: nothing was set")),
-            }
+                Change::Stands(text) => text,
+                Change::Nothing => "nothing was set".to_owned(),
+            };
+            done.push(format!("{key} {server}: {text}"));
         }
         Ok((Answer { done }, services))
     }
@@ -153,7 +170,7 @@ impl Core {
         &mut self,
         request: &HostRequest,
         now: Now,
-        mut change: impl FnMut(&mut Self, std::net::IpAddr) -> Option<(&'static str, String)>,
+        mut change: impl FnMut(&mut Self, std::net::IpAddr) -> Change,
     ) -> Outcome {
         let addresses = self.machine(&request.server)?;
         let mut done = Vec::new();
@@ -161,14 +178,15 @@ impl Core {
         for address in addresses {
             let members = self.members_at(address);
             services.extend(members.iter().map(|(key, _)| *key));
-            let count = members.len();
-            match change(self, address) {
-                Some((kind, text)) => {
-                    done.push(format!("{address}: {text} ({count} servers)"));
+            let servers = count(members.len(), "server", "servers");
+            done.push(match change(self, address) {
+                Change::Made(kind, text) => {
                     self.event(kind, None, None, format!("{address} {text}"), now);
+                    format!("{address}: {text} ({servers})")
                 }
-                None => done.push(format!("{address}: was not in maintenance")),
-            }
+                Change::Stands(text) => format!("{address}: {text} ({servers})"),
+                Change::Nothing => format!("{address}: was not in maintenance"),
+            });
         }
         Ok((Answer { done }, services))
     }
@@ -264,6 +282,16 @@ impl Core {
 /// What was done, and which services it concerns.
 type Outcome = Result<(Answer, BTreeSet<ServiceKey>), Refusal>;
 
+/// What a request comes to for one server or machine.
+enum Change {
+    /// Something else than before: what happened, and in words.
+    Made(&'static str, String),
+    /// It was so before, and stays as it was set.
+    Stands(String),
+    /// There is nothing that it could take back.
+    Nothing,
+}
+
 fn setting<T>(value: T, note: &Note, now: Now) -> Result<Setting<T>, Refusal> {
     let until = match note.for_seconds {
         Some(0) => return Err(invalid("a time of 0 is over at once".to_owned())),
@@ -280,6 +308,26 @@ fn setting<T>(value: T, note: &Note, now: Now) -> Result<Setting<T>, Refusal> {
         at: now.wall,
         until,
     })
+}
+
+/// Since when and by whom it is so, where a request says nothing new.
+fn stands<T: PartialEq>(
+    set: Option<&Setting<T>>,
+    value: &T,
+    note: &Note,
+    now: Now,
+) -> Option<String> {
+    let set = set.filter(|set| set.covers(value, note, now.wall))?;
+    let since = set.at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let left = set.until.map_or(String::new(), |until| {
+        let left = until.duration_since(now.wall).unwrap_or_default();
+        format!(" ({} left)", length(left.as_secs()))
+    });
+    Some(format!(
+        "already, since {}{}{left}",
+        calendar(since.as_secs()),
+        by(set)
+    ))
 }
 
 fn by<T>(setting: &Setting<T>) -> String {

@@ -11,6 +11,7 @@ use crate::daemon::overlay::Overlaid;
 use crate::daemon::server::Change;
 use crate::daemon::tables::Tables;
 use crate::state::health::Occasion;
+use crate::words::count;
 
 /// So many services are settled at once for one finding; the rest of those that share the server
 /// follow slice by slice.
@@ -153,11 +154,15 @@ impl Core {
         }
         let (kind, occasion, text) = if below {
             let text = format!(
-                "only {up} servers are well, fewer than {least} (min_healthy): none is taken out any more"
+                "only {} well, fewer than {least} (min_healthy): none is taken out any more",
+                count(up, "server is", "servers are")
             );
             ("service-below", Occasion::ServiceBelow, text)
         } else {
-            let text = format!("{up} servers are well again, {least} (min_healthy) are enough");
+            let text = format!(
+                "{} well again, and min_healthy is {least}",
+                count(up, "server is", "servers are")
+            );
             ("service-above", Occasion::ServiceAbove, text)
         };
         self.event(kind, Some(key), None, text, now);

@@ -21,6 +21,7 @@ use crate::daemon::operator::{Answer, Refusal, RefusalKind};
 use crate::daemon::overlay::{Situation, overlay};
 use crate::daemon::worker::{Declaration, First, Job, Loaded, Transacted, Transaction};
 use crate::state::{DesiredService, Sysctl};
+use crate::words::count;
 
 /// So many services go through a stage in one slice.
 const SLICE: usize = 16;
@@ -342,8 +343,12 @@ impl Core {
         self.show.loaded = Some(now.wall);
         self.show.rejected = None;
         self.show.touch();
-        let (services, checks) = (self.services.len(), self.targets.len());
-        let text = format!("in force: {services} services, {checks} checks; {steps} changes made");
+        let text = format!(
+            "in force: {}, {}; {} made",
+            count(self.services.len(), "service", "services"),
+            count(self.targets.len(), "check", "checks"),
+            count(steps, "change", "changes"),
+        );
         self.event("loaded", None, None, text.clone(), now);
         for reply in self.reload_replies.drain(..) {
             reply(Ok(Answer {

@@ -18,6 +18,7 @@ use crate::daemon::snapshot::{
 use crate::plan::connections;
 use crate::state::health::Occasion;
 use crate::state::{DesiredServer, ObservedService};
+use crate::words::count;
 
 /// A new picture is published at most so often.
 pub(super) const PACE: Duration = Duration::from_millis(100);
@@ -311,14 +312,14 @@ impl Core {
             .filter(|entry| !seats.iter().any(|seat| seat.key == entry.server.key))
             .map(move |entry| {
                 let until = self.drain_deadline(&(*key, entry.server.key));
-                let open = connections(entry);
+                let open = count(connections(entry), "connection is", "connections are");
                 ServerStatus {
                     name: None,
                     role: Role::Regular,
                     server: Some(entry.server),
                     as_declared: entry.server,
                     state: State::Leaving,
-                    reason: Arc::from(format!("no longer declared; {open} connections are left")),
+                    reason: Arc::from(format!("no longer declared; {open} left")),
                     since: now.wall,
                     until: until.map(|until| calendar(until, now)),
                     drain: None,

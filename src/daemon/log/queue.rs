@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::words::count;
+
 /// So many lines wait at most.
 const LINES: usize = 8192;
 /// How long the last lines may take when the program ends.
@@ -62,7 +64,8 @@ fn write(mut out: impl Write, waiting: &Receiver<Vec<u8>>, dropped: &AtomicU64) 
         if lost > 0 {
             let _ = writeln!(
                 out,
-                "director: {lost} lines of the log were lost, it was too slow"
+                "director: {} lost, it was too slow",
+                count(lost, "line of the log was", "lines of the log were")
             );
         }
     }

@@ -10,6 +10,7 @@
 )]
 
 mod chaos;
+mod operator;
 mod scenarios;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -3,12 +3,11 @@
 use ipvs::{ForwardMethod, Operation, Server, ServerKey, Service, ServiceKey, Weight};
 
 use super::*;
-use crate::daemon::operator::HostRequest;
 
-const WEB: &str = "tcp://192.0.2.10:80";
+pub(super) const WEB: &str = "tcp://192.0.2.10:80";
 
 /// Three servers, checked every second, two answers make a verdict.
-const THREE: &str = r#"
+pub(super) const THREE: &str = r#"
 version = 1
 [defaults.check]
 type = "tcp"
@@ -28,7 +27,7 @@ fn with(more: &str) -> String {
 }
 
 /// Runs until all servers are in.
-fn running(file: &str) -> Sim {
+pub(super) fn running(file: &str) -> Sim {
     let mut sim = Sim::start(file);
     sim.seconds(5);
     assert!(sim.core.is_ready(), "{:?}", sim.core.failed_to_start());
@@ -442,72 +441,6 @@ fn drift_that_is_only_reported_stays() {
     sim.seconds(20);
     assert_eq!(sim.weights(WEB), "11=1 13=1");
     assert_eq!(sim.events("drift").len(), 1);
-}
-
-#[test]
-fn the_operator_drains_weighs_and_disables_and_it_outlives_a_kill() {
-    let mut sim = running(THREE);
-    let answer = sim
-        .ask(Request::Drain(Sim::request("web", "10.0.0.11")))
-        .unwrap();
-    assert_eq!(
-        answer.done,
-        [format!("{WEB} 10.0.0.11:80: drained by anna")]
-    );
-    let of = Sim::request(WEB, "10.0.0.12:80");
-    sim.ask(Request::Weight {
-        of,
-        weight: Some(5),
-    })
-    .unwrap();
-    assert_eq!(sim.weights(WEB), "11=0 12=5 13=1");
-    let mut sim = sim.restart();
-    sim.seconds(8);
-    assert_eq!(sim.weights(WEB), "11=0 12=5 13=1");
-    assert_eq!(sim.state(WEB, "10.0.0.11"), ServerState::Drained);
-    sim.ask(Request::Undrain(Sim::request("web", "10.0.0.11")))
-        .unwrap();
-    let of = Sim::request("web", "10.0.0.12");
-    sim.ask(Request::Weight { of, weight: None }).unwrap();
-    assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
-
-    let host = |server: &str, seconds| HostRequest {
-        server: server.to_owned(),
-        note: Note {
-            for_seconds: seconds,
-            ..Note::default()
-        },
-    };
-    sim.ask(Request::Disable(host("10.0.0.13", Some(60))))
-        .unwrap();
-    assert_eq!(sim.weights(WEB), "11=1 12=1 13=0");
-    assert_eq!(sim.state(WEB, "10.0.0.13"), ServerState::Disabled);
-    sim.seconds(59);
-    assert_eq!(sim.weights(WEB), "11=1 12=1 13=0");
-    sim.seconds(2);
-    assert_eq!(sim.weights(WEB), "11=1 12=1 13=1", "it expired");
-    assert!(sim.kept.disabled.is_empty());
-}
-
-#[test]
-fn requests_that_make_no_sense_are_refused_with_a_reason() {
-    let mut sim = running(THREE);
-    let said = |sim: &mut Sim, service: &str, server: &str| {
-        sim.ask(Request::Drain(Sim::request(service, server)))
-            .unwrap_err()
-            .message
-    };
-    assert_eq!(
-        said(&mut sim, "wbe", "x"),
-        "the file has no service `wbe`; there are: web"
-    );
-    assert_eq!(
-        said(&mut sim, "web", "10.0.0.99"),
-        "web has no server `10.0.0.99`; there are: 10.0.0.11:80, 10.0.0.12:80, 10.0.0.13:80"
-    );
-    let of = Sim::request("web", "10.0.0.11");
-    let weight = Some(u32::MAX);
-    assert!(sim.ask(Request::Weight { of, weight }).is_err());
 }
 
 #[test]

@@ -1,4 +1,30 @@
-//! Times and texts for people.
+//! Counts, times and texts for people, in the words that every room uses. It depends on nothing.
+
+use std::fmt::{self, Display};
+
+/// A number of things: `1 server`, `3 servers`. A verb may follow: `1 server is`, `3 servers are`.
+pub(crate) const fn count<N>(number: N, one: &'static str, many: &'static str) -> Count<N> {
+    Count { number, one, many }
+}
+
+/// See [`count`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Count<N> {
+    number: N,
+    one: &'static str,
+    many: &'static str,
+}
+
+impl<N: Display + PartialEq + From<u8>> Display for Count<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = if self.number == N::from(1) {
+            self.one
+        } else {
+            self.many
+        };
+        write!(f, "{} {words}", self.number)
+    }
+}
 
 /// A text that others wrote (a server's answer, an operator's reason), fit for a terminal: it must
 /// not move the cursor.
@@ -60,6 +86,14 @@ fn date(days: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts() {
+        let servers = |number: usize| count(number, "server is", "servers are").to_string();
+        assert_eq!(servers(0), "0 servers are");
+        assert_eq!(servers(1), "1 server is");
+        assert_eq!(servers(2), "2 servers are");
+    }
 
     #[test]
     fn lengths() {
