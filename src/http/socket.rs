@@ -31,7 +31,10 @@ type Identity = (u64, u64, (i64, i64));
 /// # Errors
 /// `AddrInUse` when somebody answers there; whatever the file system says.
 pub(super) fn listen(path: &Path, group: Option<&str>) -> io::Result<(UnixListener, Place)> {
-    let group = group.map(gid).transpose()?;
+    let group = match group {
+        Some(name) => Some((name, gid(name)?)),
+        None => None,
+    };
     if let Some(directory) = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
@@ -50,8 +53,9 @@ pub(super) fn listen(path: &Path, group: Option<&str>) -> io::Result<(UnixListen
     fchmod(&socket, Mode::S_IRUSR | Mode::S_IWUSR)?;
     socket.bind(&SockAddr::unix(&beside)?)?;
     let ready = || {
-        if let Some(group) = group {
-            std::os::unix::fs::chown(&beside, None, Some(group.as_raw()))?;
+        if let Some((name, gid)) = group {
+            std::os::unix::fs::chown(&beside, None, Some(gid.as_raw()))
+                .map_err(|error| not_given(name, &error))?;
         }
         fs::set_permissions(&beside, fs::Permissions::from_mode(MODE))?;
         socket.listen(BACKLOG)?;
@@ -97,6 +101,21 @@ fn gid(name: &str) -> io::Result<Gid> {
         io::Error::new(io::ErrorKind::NotFound, message)
     };
     Ok(Group::from_name(name)?.ok_or_else(missing)?.gid)
+}
+
+/// A process that has no `CAP_CHOWN` may give a file to a group that it is in, and to no other
+/// (chown(2)). The packaged unit leaves that capability out.
+fn not_given(group: &str, error: &io::Error) -> io::Error {
+    let advice = if error.kind() == io::ErrorKind::PermissionDenied {
+        format!(
+            "; add `SupplementaryGroups={group}` to the unit, as without CAP_CHOWN only a group \
+             of the process can have it, or leave --socket-group out"
+        )
+    } else {
+        String::new()
+    };
+    let message = format!("it cannot be given to the group `{group}`: {error}{advice}");
+    io::Error::new(error.kind(), message)
 }
 
 fn identity(path: &Path) -> io::Result<Identity> {
