@@ -17,8 +17,9 @@ mod leaks;
 mod operator;
 mod paused;
 mod reloads;
+mod watched;
 
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -50,8 +51,8 @@ fn listed<N: Display>(servers: impl IntoIterator<Item = (N, u32)>) -> String {
 
 const DIRECTOR: &str = env!("CARGO_BIN_EXE_director");
 
-/// A director that runs on a host.
-struct Daemon<'h> {
+/// A director that runs on a host. Its log is read where a test fails, and goes with it otherwise.
+pub(crate) struct Daemon<'h> {
     host: &'h Host,
     directory: tempfile::TempDir,
     /// Options beside those that every test needs.
@@ -63,7 +64,7 @@ struct Daemon<'h> {
 impl<'h> Daemon<'h> {
     /// Starts one with this file, and waits until it is in force.
     #[track_caller]
-    fn start(host: &'h Host, file: &str) -> Self {
+    pub(crate) fn start(host: &'h Host, file: &str) -> Self {
         Self::start_with(host, file, &[])
     }
 
@@ -96,7 +97,7 @@ impl<'h> Daemon<'h> {
 
     /// Starts it (again) with the file as it is.
     #[track_caller]
-    fn launch(&mut self) {
+    pub(crate) fn launch(&mut self) {
         let log = fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -139,14 +140,14 @@ impl<'h> Daemon<'h> {
 
     /// Asks it to stop, and waits until it has; its exit code.
     #[track_caller]
-    fn stop(&mut self) -> i32 {
+    pub(crate) fn stop(&mut self) -> i32 {
         self.signal(Signal::SIGTERM);
         let mut process = self.process.take().expect("it runs");
         eventually("the director has stopped", || process.ended())
     }
 
     /// Kills it as a crash would.
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.signal(Signal::SIGKILL);
             eventually("the director is dead", || process.ended());
@@ -190,17 +191,24 @@ impl<'h> Daemon<'h> {
     /// Waits until a service's servers have these weights, `1=1 2=0` for real servers 1 and 2.
     #[track_caller]
     fn weights(&self, service: &str, expected: &str) {
-        let mut last = String::new();
-        let look = || {
-            last = weights(self.host, service);
-            (last == expected).then_some(())
-        };
+        let what = format!("the weights are {expected}");
+        self.becomes(&what, &expected.to_owned(), || weights(self.host, service));
+    }
+
+    /// Waits until something is as expected.
+    #[track_caller]
+    pub(crate) fn becomes<T: PartialEq + Debug>(
+        &self,
+        what: &str,
+        expected: &T,
+        look: impl Fn() -> T,
+    ) {
         let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            eventually(expected, look);
+            eventually(what, || (look() == *expected).then_some(()));
         }));
         if found.is_err() {
-            let (last, log) = (weights(self.host, service), self.log());
-            panic!("the weights are {last}, not {expected}; the log:\n{log}");
+            let (last, log) = (look(), self.log());
+            panic!("{what}: {last:?} instead of {expected:?}; the log:\n{log}");
         }
     }
 }

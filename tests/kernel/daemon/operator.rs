@@ -1,8 +1,9 @@
 //! The operator's verbs with a director that runs, and what systemd and commands are told.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -11,7 +12,7 @@ use super::ailing::Ailing;
 use super::{DIRECTOR, Daemon, SERVICE};
 use crate::lab::{Lan, Outcome, Tcp, eventually};
 
-const WEB: &str = "
+pub(super) const WEB: &str = "
 version = 1
 daemon = { reconcile = \"500ms\" }
 [service.web]
@@ -34,7 +35,7 @@ fn verb(daemon: &Daemon<'_>, line: &str) -> Outcome {
 }
 
 #[track_caller]
-fn done(daemon: &Daemon<'_>, line: &str) -> String {
+pub(super) fn done(daemon: &Daemon<'_>, line: &str) -> String {
     let outcome = verb(daemon, line);
     assert!(
         outcome.success(),
@@ -66,8 +67,12 @@ fn what_an_operator_sets_outlives_a_crash_and_the_verbs_beside_heed_it() {
     done(&daemon, "weight tcp://10.1.0.100:80 10.2.0.12:80 7");
     done(&daemon, "disable app3");
     daemon.weights(SERVICE, "1=0 2=7 3=0");
+    let again = done(&daemon, "drain web 10.2.0.11");
+    assert!(again.contains("drained already, since "), "{again}");
+    assert!(again.contains(" by root: new-disks (1h 5"), "{again}");
     for _ in 0..2 {
         let status = done(&daemon, "status");
+        assert_eq!(status.matches("new-disks").count(), 1, "{status}");
         for part in [
             "drained",
             "root",
@@ -126,6 +131,50 @@ fn a_file_with_mistakes_is_refused_with_all_of_them() {
         events.contains("rejected") && events.contains("loaded"),
         "{events}"
     );
+}
+
+#[test]
+#[ignore = "needs the lab"]
+fn a_socket_that_the_group_cannot_have_is_said_with_what_to_do() {
+    let net = Lan::nat().real_servers(1).build();
+    let host = &net.director;
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("services.toml"), WEB).unwrap();
+    let run = |more: &[&str]| {
+        let mut command = Command::new("timeout");
+        command
+            .args(["30", "setpriv", "--bounding-set", "-chown"])
+            .args(more)
+            .args(["--", DIRECTOR, "run", "services.toml"])
+            .args(["--socket", "control.sock", "--socket-group", "daemon"])
+            .current_dir(directory.path())
+            .env("DIRECTOR_STATE_DIR", directory.path().join("state"));
+        command
+    };
+    // As under the packaged unit: root, and no CAP_CHOWN.
+    let outcome = host.command(run(&[]), b"");
+    assert_eq!(outcome.code, 1, "{outcome}");
+    for part in [
+        "cannot make the control socket control.sock: it cannot be given to the group `daemon`",
+        "add `SupplementaryGroups=daemon` to the unit",
+        "or leave --socket-group out",
+    ] {
+        assert!(outcome.stderr.contains(part), "{part}: {outcome}");
+    }
+    assert!(!directory.path().join("control.sock").exists());
+    // What is said is what helps.
+    let mut allowed = run(&["--groups", "daemon"]);
+    allowed.stderr(Stdio::null());
+    let mut daemon = host.spawn_command(allowed);
+    let socket = directory.path().join("control.sock");
+    let made = eventually("it has its socket", || {
+        assert_eq!(daemon.ended(), None);
+        fs::metadata(&socket).ok()
+    });
+    let daemons = nix::unistd::Group::from_name("daemon").unwrap().unwrap();
+    assert_eq!(made.gid(), daemons.gid.as_raw());
+    daemon.signal(Signal::SIGTERM);
+    eventually("it has ended", || daemon.ended());
 }
 
 #[test]
