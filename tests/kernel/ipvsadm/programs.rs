@@ -11,6 +11,7 @@ use std::{fs, thread};
 use ipvs::{Client, Server, Service, SyncDaemon, Timeouts};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use tempfile::NamedTempFile;
 
 use crate::lab::{Drawing, Host, Outcome, Sketch};
 
@@ -204,10 +205,9 @@ pub(crate) fn use_names() {
         ("/etc/hosts", hosts),
         ("/etc/resolv.conf", "nameserver 127.0.0.1\n"),
     ] {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        let file = env::temp_dir().join(format!("ipvsadm-test-{}-{name}", std::process::id()));
-        fs::write(&file, text).expect("the temporary directory can be written to");
-        replace(path, &file);
-        fs::remove_file(&file).expect("what was just made can be removed");
+        // A file of this thread's own: tests run side by side.
+        let file = NamedTempFile::new().expect("the temporary directory can be written to");
+        fs::write(file.path(), text).expect("a file of one's own can be written to");
+        replace(path, file.path());
     }
 }
