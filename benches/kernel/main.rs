@@ -56,10 +56,9 @@ fn main() -> ExitCode {
     {
         return apply(services.parse().unwrap(), servers.parse().unwrap());
     }
-    if arguments == ["large"] {
-        return declared::apply_large();
-    }
     match arguments.as_slice() {
+        [command] if command == "large" => return declared::apply_large(),
+        [command] if command == "dump" => return declared::dump(),
         [command] if command == "accept" => return checks::accept(),
         [command, targets, interval] if command == "check" => {
             return checks::check(targets.parse().unwrap(), interval.parse().unwrap());

@@ -12,7 +12,7 @@ use super::incarnation::Incarnation;
 use super::ledger::Ledger;
 use super::record::Record;
 use super::store::{Store, StoreError};
-use crate::plan::{Plan, Step, Undo};
+use crate::plan::{Plan, Step};
 use crate::state::{Observed, Ownership};
 
 const FILE: &str = "journal.json";
@@ -36,7 +36,7 @@ impl Journal {
     /// The journal of a plan, before it is begun.
     #[must_use]
     pub fn of(plan: &Plan, incarnation: &Incarnation) -> Self {
-        let replaces = |step: &&Step| step.undo != Undo::Delete;
+        let replaces = |step: &&Step| step.changes_back().is_some();
         let undo = plan
             .steps
             .iter()

@@ -11,7 +11,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::platform::{Platform, PlatformError};
 use crate::state::health::MarkRange;
-use crate::state::{BootTime, Observed, Sysctl};
+use crate::state::{BootTime, Observed, ObservedServer, Sysctl};
 
 /// Where the IPVS sysctls are. procfs shows those of the namespace of the thread that looks, so a
 /// [`Kernel`] must stay on the thread that connected it.
@@ -83,7 +83,7 @@ impl<T: Transport> Kernel<T> {
 
 impl<T: Transport> Platform for Kernel<T> {
     fn observe(&mut self) -> Result<Observed, PlatformError> {
-        let services = Observed::services(self.client.table()?);
+        let services = Observed::services(self.client.table_of(ObservedServer::from)?);
         let mut observed = Observed {
             services,
             ..self.settings()?

@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 
 use anyhow::{Context, bail};
-use ipvs::{ServerEntry, ServerKey, ServiceFlags, ServiceKey, Stats};
+use ipvs::{ServerKey, ServiceFlags, ServiceKey};
 
 use super::args::Args;
 use super::output::say;
@@ -21,7 +21,9 @@ use crate::http::api::{OverlaidServer, OverlaidService, Overlay, Version};
 use crate::http::{Client, ClientError};
 use crate::net;
 use crate::state::health::{MarkRange, ServiceWatch, Watch};
-use crate::state::{Desired, DesiredServer, DesiredService, Observed, ObservedService};
+use crate::state::{
+    Desired, DesiredServer, DesiredService, Observed, ObservedServer, ObservedService,
+};
 
 /// The director that runs in the same network namespace.
 pub(crate) struct Beside {
@@ -190,13 +192,7 @@ fn take_off_service(service: &mut ObservedService, overlaid: &OverlaidService) {
         match service.servers.get_mut(&key) {
             Some(entry) => entry.server.weight = server.declared.weight,
             None => {
-                let entry = ServerEntry {
-                    server: server.declared,
-                    active: 0,
-                    inactive: 0,
-                    persistent: 0,
-                    stats: Stats::default(),
-                };
+                let entry = ObservedServer::idle(server.declared);
                 service.servers.insert(key, entry);
                 service.order.push(key);
             }
@@ -210,7 +206,7 @@ mod tests {
     use std::net::IpAddr;
     use std::sync::Arc;
 
-    use ipvs::{ForwardMethod, Name, Server, Service, ServiceEntry, Weight};
+    use ipvs::{ForwardMethod, Name, Server, Service, ServiceEntry, Stats, Weight};
 
     use super::*;
 
@@ -342,12 +338,9 @@ mod tests {
         let there = [(1, 10), (2, 0), (4, 0), (5, 10), (6, 10), (7, 3)];
         let servers = there.map(|(last, weight)| {
             let server = server(last, weight);
-            let entry = ServerEntry {
-                server,
+            let entry = ObservedServer {
                 active: 3,
-                inactive: 0,
-                persistent: 0,
-                stats: Stats::default(),
+                ..ObservedServer::idle(server)
             };
             (server.key, entry)
         });

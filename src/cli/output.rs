@@ -49,9 +49,10 @@ pub(crate) fn stream(text: &str) -> io::Result<ControlFlow<()>> {
 }
 
 /// Writes to stderr. `eprint!` would panic where nobody listens any more, and who applies a change
-/// that cuts off his own terminal must not end in the middle of it.
+/// that cuts off his own terminal must not end in the middle of it. In one call, so that a line
+/// stays in one piece where several programs write: stderr has no buffer.
 pub(crate) fn note(text: fmt::Arguments<'_>) {
-    let _ = io::stderr().write_fmt(text);
+    let _ = io::stderr().write_all(text.to_string().as_bytes());
 }
 
 /// A line on stderr: see [`note`].

@@ -209,9 +209,7 @@ impl<'e> Loader<'e> {
         };
         let findings = &mut self.findings;
         let decoder = &mut self.decoder;
-        let includes = decoder.file(&tree, is_root, &mut take_service, findings);
-        // The tree of a long file is large, and includes may be long as well.
-        drop(tree);
+        let includes = decoder.file(tree, is_root, &mut take_service, findings);
         for include in includes {
             self.include(&include, directory);
         }

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -141,20 +142,68 @@ pub(super) enum ServersDecl {
     Unknown,
 }
 
+/// A real server. One service may have 60,000, so that what few of them say stands apart.
 #[derive(Debug)]
 pub(super) struct ServerDecl {
     /// Where the entry stands.
     pub(super) span: Span,
-    pub(super) name: Option<Spanned<String>>,
-    pub(super) addresses: Vec<Spanned<IpAddr>>,
+    pub(super) addresses: Addresses,
     pub(super) port: Option<Spanned<u16>>,
     pub(super) weight: Weight,
+    pub(super) rest: Option<Box<ServerRest>>,
+}
+
+impl ServerDecl {
+    /// What it says beside address, port and weight.
+    pub(super) fn rest(&self) -> &ServerRest {
+        static NOTHING: ServerRest = ServerRest {
+            name: None,
+            upper: 0,
+            lower: 0,
+            forward: None,
+            tunnel: None,
+            own: None,
+        };
+        self.rest.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+/// What most servers do not say.
+#[derive(Debug)]
+pub(super) struct ServerRest {
+    pub(super) name: Option<Spanned<String>>,
     pub(super) upper: u32,
     pub(super) lower: u32,
     pub(super) forward: Option<Spanned<ForwardMethod>>,
     pub(super) tunnel: Option<TunnelDecl>,
-    /// What it says of health itself, which is seldom anything.
-    pub(super) own: Option<Box<OwnHealth>>,
+    /// What it says of health itself.
+    pub(super) own: Option<OwnHealth>,
+}
+
+impl ServerRest {
+    pub(super) fn says_anything(&self) -> bool {
+        let limited = self.upper != 0 || self.lower != 0;
+        let carried = self.forward.is_some() || self.tunnel.is_some();
+        limited || carried || self.name.is_some() || self.own.is_some()
+    }
+}
+
+/// The addresses of a server: one, nearly always.
+#[derive(Debug)]
+pub(super) enum Addresses {
+    One(Spanned<IpAddr>),
+    Many(Vec<Spanned<IpAddr>>),
+}
+
+impl Deref for Addresses {
+    type Target = [Spanned<IpAddr>];
+
+    fn deref(&self) -> &[Spanned<IpAddr>] {
+        match self {
+            Self::One(address) => std::slice::from_ref(address),
+            Self::Many(addresses) => addresses,
+        }
+    }
 }
 
 /// What a server says of health itself.

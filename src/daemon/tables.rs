@@ -1,9 +1,9 @@
 //! The kernel as the core sees it: one service read, a few operations carried out.
 
 use ipvs::transport::Transport;
-use ipvs::{Client, OnFailure, Operation, Report, ServiceEntry, ServiceKey};
+use ipvs::{Client, OnFailure, Operation, Report, ServerEntry, ServiceEntry, ServiceKey};
 
-use crate::state::ObservedService;
+use crate::state::{ObservedServer, ObservedService};
 
 /// What the core asks of the kernel. Each call is one or two small exchanges.
 pub(super) trait Tables {
@@ -32,12 +32,9 @@ impl<T: Transport> Tables for Client<T> {
 }
 
 /// A service as the kernel lists it: the server added last comes first.
-pub(super) fn observed(entry: ServiceEntry, servers: Vec<ipvs::ServerEntry>) -> ObservedService {
+pub(super) fn observed(entry: ServiceEntry, servers: Vec<ServerEntry>) -> ObservedService {
     let order = servers.iter().rev().map(|entry| entry.server.key).collect();
-    let servers = servers
-        .into_iter()
-        .map(|entry| (entry.server.key, entry))
-        .collect();
+    let servers = servers.into_iter().map(ObservedServer::from).collect();
     ObservedService {
         entry,
         servers,

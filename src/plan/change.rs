@@ -69,10 +69,26 @@ pub struct Step {
     pub phase: Phase,
     /// What.
     pub change: Change,
-    /// What gives back the configuration from before.
-    pub undo: Undo,
-    /// What it does to traffic.
-    pub effects: Vec<Effect>,
+    /// Nothing for what makes something and does nothing to traffic: most steps of a large plan,
+    /// of which there are tens of thousands.
+    more: Option<Box<More>>,
+}
+
+/// What there is to say of a step that does more than making something.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct More {
+    undo: Undo,
+    effects: Vec<Effect>,
+}
+
+/// How a step is undone.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+enum Undo {
+    /// What it made is deleted.
+    #[default]
+    Delete,
+    /// These changes, in this order.
+    Changes(Vec<Change>),
 }
 
 impl Step {
@@ -81,8 +97,7 @@ impl Step {
         Self {
             phase,
             change: operation.into(),
-            undo: Undo::Delete,
-            effects: Vec::new(),
+            more: None,
         }
     }
 
@@ -90,42 +105,50 @@ impl Step {
         Self {
             phase,
             change: change.into(),
-            undo: Undo::Changes(undo),
-            effects: Vec::new(),
+            more: Some(Box::new(More {
+                undo: Undo::Changes(undo),
+                effects: Vec::new(),
+            })),
         }
     }
 
     pub(super) fn with(mut self, effects: impl IntoIterator<Item = Effect>) -> Self {
-        self.effects.extend(effects);
+        let mut effects = effects.into_iter().peekable();
+        if effects.peek().is_some() {
+            let more = self.more.get_or_insert_default();
+            more.effects.extend(effects);
+        }
         self
     }
 
     /// What gives back the configuration from before, to be done in this order.
     #[must_use]
     pub fn undo(&self) -> Vec<Change> {
-        match (&self.undo, &self.change) {
-            (Undo::Changes(changes), _) => changes.clone(),
-            (Undo::Delete, Change::Operation(operation)) => deletion(operation),
-            (Undo::Delete, Change::Sysctl { .. }) => Vec::new(),
+        match (self.changes_back(), &self.change) {
+            (Some(changes), _) => changes.to_vec(),
+            (None, Change::Operation(operation)) => deletion(operation),
+            (None, Change::Sysctl { .. }) => Vec::new(),
+        }
+    }
+
+    /// What it does to traffic.
+    #[must_use]
+    pub fn effects(&self) -> &[Effect] {
+        self.more.as_ref().map_or(&[], |more| &more.effects)
+    }
+
+    /// What undoes it, where that is not a mere deletion: something was there before.
+    pub(crate) fn changes_back(&self) -> Option<&[Change]> {
+        match &self.more.as_ref()?.undo {
+            Undo::Changes(changes) => Some(changes),
+            Undo::Delete => None,
         }
     }
 
     /// The first of the changes that undo it, where they are not a mere deletion.
     pub(super) fn before(&self) -> Option<&Change> {
-        match &self.undo {
-            Undo::Changes(changes) => changes.first(),
-            Undo::Delete => None,
-        }
+        self.changes_back()?.first()
     }
-}
-
-/// How a step is undone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Undo {
-    /// What it made is deleted. Most steps of a large plan are of this kind, and need no list.
-    Delete,
-    /// These changes, in this order.
-    Changes(Vec<Change>),
 }
 
 fn deletion(operation: &Operation) -> Vec<Change> {

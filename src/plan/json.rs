@@ -39,7 +39,7 @@ fn step(step: &Step) -> Value {
         "description": step.change.to_string(),
         "change": change(&step.change),
         "undo": step.undo().iter().map(change).collect::<Vec<_>>(),
-        "effects": step.effects.iter().map(effect).collect::<Vec<_>>(),
+        "effects": step.effects().iter().map(effect).collect::<Vec<_>>(),
     })
 }
 

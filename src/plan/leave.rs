@@ -10,7 +10,9 @@
 //!   `expire_nodest_conn` sends the flow elsewhere;
 //! - one-packet services have no connections: deleted at once.
 
-use ipvs::{Name, Protocol, ServerEntry, Service, ServiceFlags};
+use ipvs::{Name, Protocol, Service, ServiceFlags};
+
+use crate::state::ObservedServer;
 
 /// Whether servers of a service keep connections at weight 0 without harm to new clients.
 pub(crate) fn can_drain(service: &Service) -> bool {
@@ -31,11 +33,11 @@ pub(crate) fn fallback(service: &Service) -> Option<ServiceFlags> {
 }
 
 /// The connections that hold a server in a drain.
-pub(crate) fn connections(entry: &ServerEntry) -> u64 {
+pub(crate) fn connections(entry: &ObservedServer) -> u64 {
     u64::from(entry.active) + u64::from(entry.inactive)
 }
 
 /// Those of all servers together.
-pub(super) fn all_connections<'a>(servers: impl IntoIterator<Item = &'a ServerEntry>) -> u64 {
+pub(super) fn all_connections<'a>(servers: impl IntoIterator<Item = &'a ObservedServer>) -> u64 {
     servers.into_iter().map(connections).sum()
 }

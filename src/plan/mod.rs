@@ -31,7 +31,7 @@ mod render;
 mod service;
 mod settings;
 
-pub use change::{Change, Phase, Step, Undo};
+pub use change::{Change, Phase, Step};
 pub use diff::{Situation, diff};
 pub use effect::Effect;
 pub use guard::Objection;

@@ -164,7 +164,7 @@ fn mark(step: &Step) -> Mark {
 }
 
 fn is_drain(step: &Step) -> bool {
-    step.effects
+    step.effects()
         .iter()
         .any(|effect| matches!(effect, super::Effect::Drained { .. }))
 }
@@ -180,7 +180,7 @@ pub(super) fn service_of(step: &Step) -> Option<ServiceKey> {
 fn write_step(out: &mut String, step: &Step, style: Style) -> fmt::Result {
     let (what, detail) = describe(step);
     let mut line = format!("  {} {what:<34}", style.mark(mark(step)));
-    let effects = step.effects.iter().map(ToString::to_string);
+    let effects = step.effects().iter().map(ToString::to_string);
     let notes: Vec<_> = detail.into_iter().chain(effects).collect();
     if !notes.is_empty() {
         write!(line, " {}", notes.join("; "))?;

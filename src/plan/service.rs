@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use ipvs::{
-    ForwardMethod, Operation, Server, ServerEntry, ServerKey, Service, ServiceFlags, Weight,
-};
+use ipvs::{ForwardMethod, Operation, Server, ServerKey, Service, ServiceFlags, Weight};
 
 use super::change::restore_service;
 use super::diff::usable;
 use super::guard::{Objection, check_removed};
 use super::leave::{all_connections, can_drain, connections, fallback};
 use super::{Draining, Effect, Phase, Plan, Situation, Step};
-use crate::state::{DesiredService, ObservedService, Owned, Sysctl};
+use crate::state::{DesiredService, ObservedServer, ObservedService, Owned, Sysctl};
 
 /// A service that is not there: it and its servers, in the order of their keys, so that two
 /// directors with one file place the clients of `sh` alike.
@@ -93,7 +91,7 @@ fn exits(
         .daemons
         .as_ref()
         .is_some_and(|daemons| !daemons.is_empty());
-    let exit = |entry: &ServerEntry| {
+    let exit = |entry: &ObservedServer| {
         let mixed = ipvs::Family::of(entry.server.key.address) != key.family();
         let dead = wanted.dead.contains(&entry.server.key);
         if !drains || dead || (mixed && has_daemons) {
@@ -125,7 +123,7 @@ fn exits(
 fn leave(
     situation: &Situation<'_>,
     wanted: &DesiredService,
-    entry: &ServerEntry,
+    entry: &ObservedServer,
     weight: u64,
     exit: Exit,
     plan: &mut Plan,
@@ -167,7 +165,7 @@ fn leave(
     }
 }
 
-fn effects_of_deletion(entry: &ServerEntry, weight: u64) -> Vec<Effect> {
+fn effects_of_deletion(entry: &ObservedServer, weight: u64) -> Vec<Effect> {
     let mut effects = Vec::new();
     if connections(entry) > 0 {
         effects.push(Effect::Cut {
@@ -193,7 +191,7 @@ fn total_weight(there: &ObservedService) -> u64 {
 }
 
 /// The part of a service's weight, which is `total`, that a server has, if it has any.
-fn weight_taken(entry: &ServerEntry, total: u64) -> Option<Effect> {
+fn weight_taken(entry: &ObservedServer, total: u64) -> Option<Effect> {
     let own = u64::from(entry.server.weight.get());
     if own == 0 {
         return None;
@@ -228,7 +226,7 @@ fn clears_fallback(before: &Service, after: &Service) -> bool {
 
 fn update_server(
     wanted: &DesiredService,
-    entry: &ServerEntry,
+    entry: &ObservedServer,
     weight: u64,
     after: &Server,
 ) -> Step {

@@ -20,7 +20,7 @@ mod sysctl;
 pub use desired::{
     Desired, DesiredServer, DesiredService, Drift, Foreign, KernelSettings, Policy, Share,
 };
-pub use observed::{Observed, ObservedService};
+pub use observed::{Observed, ObservedServer, ObservedService};
 pub use ownership::{BootTime, Owned, Ownership};
 pub use private::is_private;
 pub use servers::{Keyed, Servers, ServersIter};

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use ipvs::{
-    DaemonRole, ServerEntry, ServerKey, ServiceEntry, ServiceKey, SyncDaemon, Table, Timeouts,
+    DaemonRole, Server, ServerEntry, ServerKey, ServiceEntry, ServiceKey, SyncDaemon, Table,
+    Timeouts,
 };
 
 use super::{Servers, Sysctl};
@@ -30,11 +31,49 @@ pub struct ObservedService {
     /// Its configuration and counters.
     pub entry: ServiceEntry,
     /// Its real servers.
-    pub servers: Servers<ServerEntry>,
+    pub servers: Servers<ObservedServer>,
     /// Their keys in the order in which they were added, where that is not the order of the keys.
     /// Under `sh` it decides which client goes where, so whoever brings a service back adds them
     /// in it: [`ObservedService::as_added`].
     pub order: Vec<ServerKey>,
+}
+
+/// A real server in the kernel: its configuration, and what hangs on it. Without its counters,
+/// which no plan looks at and which are more than all the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ObservedServer {
+    /// Its configuration.
+    pub server: Server,
+    /// Connections in a state that counts as active (TCP established, for one).
+    pub active: u32,
+    /// Other connections: closing TCP ones, UDP flows.
+    pub inactive: u32,
+    /// Persistence templates that point to it.
+    pub persistent: u32,
+}
+
+impl ObservedServer {
+    /// One that has no connection.
+    #[must_use]
+    pub const fn idle(server: Server) -> Self {
+        Self {
+            server,
+            active: 0,
+            inactive: 0,
+            persistent: 0,
+        }
+    }
+}
+
+impl From<ServerEntry> for ObservedServer {
+    fn from(entry: ServerEntry) -> Self {
+        Self {
+            server: entry.server,
+            active: entry.active,
+            inactive: entry.inactive,
+            persistent: entry.persistent,
+        }
+    }
 }
 
 impl ObservedService {
@@ -49,7 +88,7 @@ impl ObservedService {
     }
 
     /// Adds a server, as the last one; one of the same key is replaced.
-    pub fn add(&mut self, server: ServerEntry) {
+    pub fn add(&mut self, server: ObservedServer) {
         let key = server.server.key;
         self.remove(&key);
         let last = self.servers.keys().last();
@@ -62,13 +101,13 @@ impl ObservedService {
     }
 
     /// Takes a server out.
-    pub fn remove(&mut self, key: &ServerKey) -> Option<ServerEntry> {
+    pub fn remove(&mut self, key: &ServerKey) -> Option<ObservedServer> {
         self.order.retain(|other| other != key);
         self.servers.remove(key)
     }
 
     /// The servers in the order in which they were added.
-    pub fn as_added(&self) -> impl Iterator<Item = &ServerEntry> {
+    pub fn as_added(&self) -> impl Iterator<Item = &ObservedServer> {
         let by_key = self.order.is_empty().then(|| self.servers.values());
         let as_said = self.order.iter().filter_map(|key| self.servers.get(key));
         by_key.into_iter().flatten().chain(as_said)
@@ -78,8 +117,8 @@ impl ObservedService {
 impl Observed {
     /// The services of a dump that is known to be true.
     #[must_use]
-    pub fn services(table: Table) -> BTreeMap<ServiceKey, ObservedService> {
-        let service = |service: ipvs::TableService| {
+    pub fn services(table: Table<ObservedServer>) -> BTreeMap<ServiceKey, ObservedService> {
+        let service = |service: ipvs::TableService<ObservedServer>| {
             let ipvs::TableService { entry, mut servers } = service;
             // The kernel lists the one added last first.
             servers.reverse();
@@ -108,15 +147,9 @@ mod tests {
 
     use super::*;
 
-    fn server(host: u8) -> ServerEntry {
+    fn server(host: u8) -> ObservedServer {
         let key = ServerKey::new([10, 0, 0, host], 80);
-        ServerEntry {
-            server: Server::new(key, ForwardMethod::Masquerade),
-            active: 0,
-            inactive: 0,
-            persistent: 0,
-            stats: Stats::default(),
-        }
+        ObservedServer::idle(Server::new(key, ForwardMethod::Masquerade))
     }
 
     #[test]

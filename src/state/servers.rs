@@ -9,11 +9,11 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Index;
 
-use ipvs::{ServerEntry, ServerKey};
+use ipvs::ServerKey;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::DesiredServer;
+use super::{DesiredServer, ObservedServer};
 
 /// Something that is a server and knows which.
 pub trait Keyed {
@@ -21,7 +21,7 @@ pub trait Keyed {
     fn key(&self) -> &ServerKey;
 }
 
-impl Keyed for ServerEntry {
+impl Keyed for ObservedServer {
     fn key(&self) -> &ServerKey {
         &self.server.key
     }

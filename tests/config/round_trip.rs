@@ -5,11 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use director::config::{self, Environment, Format, Memory, Style};
-use director::state::{Desired, Observed, ObservedService, Sysctl};
+use director::state::{Desired, Observed, ObservedServer, ObservedService, Sysctl};
 use ipvs::{
-    DaemonRole, Family, ForwardMethod, Fwmark, Name, Netmask, Protocol, Server, ServerEntry,
-    ServerKey, Service, ServiceEntry, ServiceFlags, ServiceKey, Stats, SyncDaemon, SyncId,
-    Timeouts, Tunnel, TunnelFlags, TunnelKind, Weight,
+    DaemonRole, Family, ForwardMethod, Fwmark, Name, Netmask, Protocol, Server, ServerKey, Service,
+    ServiceEntry, ServiceFlags, ServiceKey, Stats, SyncDaemon, SyncId, Timeouts, Tunnel,
+    TunnelFlags, TunnelKind, Weight,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -87,7 +87,7 @@ fn tunnel() -> impl Strategy<Value = Tunnel> {
     ]
 }
 
-fn server(key: ServiceKey) -> impl Strategy<Value = ServerEntry> {
+fn server(key: ServiceKey) -> impl Strategy<Value = ObservedServer> {
     let own_port = match key {
         ServiceKey::Address { port, .. } => port,
         ServiceKey::Fwmark { .. } => 0,
@@ -109,7 +109,7 @@ fn server(key: ServiceKey) -> impl Strategy<Value = ServerEntry> {
         any::<u32>(),
     )
         .prop_map(
-            |((address, forward, tunnel), port, weight, upper, lower)| ServerEntry {
+            |((address, forward, tunnel), port, weight, upper, lower)| ObservedServer {
                 server: Server::new(ServerKey::new(address, port), forward)
                     .weight(Weight::new(weight).unwrap())
                     .thresholds(upper, lower.checked_rem(upper).unwrap_or(0))
@@ -117,7 +117,6 @@ fn server(key: ServiceKey) -> impl Strategy<Value = ServerEntry> {
                 active: 3,
                 inactive: 5,
                 persistent: 0,
-                stats: Stats::default(),
             },
         )
 }

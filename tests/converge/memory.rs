@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use director::apply::{Platform, PlatformError};
-use director::state::{BootTime, Desired, Observed, Sysctl};
+use director::state::{BootTime, Desired, Observed, ObservedServer, Sysctl};
 use ipvs::fake::FakeKernel;
 use ipvs::{
     Client, ForwardMethod, OnFailure, Operation, Report, Request, Server, ServerKey, Service,
@@ -160,7 +160,7 @@ impl Platform for Memory {
             .into_iter()
             .map(|daemon| (daemon.role, daemon));
         Ok(Observed {
-            services: Observed::services(self.client.table()?),
+            services: Observed::services(self.client.table_of(ObservedServer::from)?),
             timeouts: self.client.timeouts()?,
             daemons: daemons.collect(),
             sysctls: self.sysctls.clone(),

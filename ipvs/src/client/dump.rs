@@ -34,26 +34,33 @@ use super::channel::{Channel, MAX_LOST, SMALLER_PIECES};
 const MAX_READINGS: u32 = 24;
 
 /// All services with their servers, each list as it really was at one instant of the call.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Table {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table<S = ServerEntry> {
     /// The services, ordered by key.
-    pub services: Vec<TableService>,
+    pub services: Vec<TableService<S>>,
 }
 
 /// A service and its servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableService {
+pub struct TableService<S = ServerEntry> {
     /// The service.
     pub entry: ServiceEntry,
     /// Its servers in the kernel's order, the one added last first. Under `sh` the order decides
     /// which client goes where.
-    pub servers: Vec<ServerEntry>,
+    pub servers: Vec<S>,
 }
 
-impl Table {
+impl<S> Default for Table<S> {
+    fn default() -> Self {
+        let services = Vec::new();
+        Self { services }
+    }
+}
+
+impl<S> Table<S> {
     /// The service with that key.
     #[must_use]
-    pub fn service(&self, key: &ServiceKey) -> Option<&TableService> {
+    pub fn service(&self, key: &ServiceKey) -> Option<&TableService<S>> {
         let place = self
             .services
             .binary_search_by_key(key, |service| service.entry.service.key);
@@ -203,9 +210,18 @@ impl<T: Transport> Client<T> {
     /// # Errors
     /// As [`Client::consistent_services`].
     pub fn table(&mut self) -> Result<Table> {
+        self.table_of(|entry| entry)
+    }
+
+    /// The same with only so much of each server as `keep` makes of it: of 40,000 servers, the
+    /// counters alone are 3 MB.
+    ///
+    /// # Errors
+    /// As [`Client::table`].
+    pub fn table_of<S>(&mut self, mut keep: impl FnMut(ServerEntry) -> S) -> Result<Table<S>> {
         let mut before = self.read_services(false)?;
         let mut on_second = false;
-        let mut lists = self.lists_of(&before.entries, BTreeMap::new())?;
+        let mut lists = self.lists_of(&before.entries, BTreeMap::new(), &mut keep)?;
         for _ in 1..MAX_READINGS {
             if before.whole && before.entries.is_empty() {
                 return Ok(Table::default());
@@ -226,7 +242,7 @@ impl<T: Transport> Client<T> {
             }
             let known = before.entries.iter().zip(lists);
             let known = known.map(|(entry, list)| (entry.service.key, (entry.service, list)));
-            lists = self.lists_of(&now.entries, known.collect())?;
+            lists = self.lists_of(&now.entries, known.collect(), &mut keep)?;
             before = now;
         }
         Err(Error::Unsettled {
@@ -253,11 +269,12 @@ impl<T: Transport> Client<T> {
 
     /// The lists of servers of these services; what is known of one that has not changed since is
     /// not read again.
-    fn lists_of(
+    fn lists_of<S>(
         &mut self,
         services: &[ServiceEntry],
-        mut known: BTreeMap<ServiceKey, (Service, Vec<ServerEntry>)>,
-    ) -> Result<Vec<Vec<ServerEntry>>> {
+        mut known: BTreeMap<ServiceKey, (Service, Vec<S>)>,
+        keep: &mut impl FnMut(ServerEntry) -> S,
+    ) -> Result<Vec<Vec<S>>> {
         let mut lists = Vec::with_capacity(services.len());
         for entry in services {
             let key = entry.service.key;
@@ -266,7 +283,8 @@ impl<T: Transport> Client<T> {
                 match list.filter(|(service, _)| *service == entry.service) {
                     Some((_, list)) => list,
                     None => {
-                        let mut list = self.consistent_servers(&key)?;
+                        let list = self.consistent_servers(&key)?;
+                        let mut list: Vec<S> = list.into_iter().map(&mut *keep).collect();
                         // Thousands of them stay for as long as the table does.
                         list.shrink_to_fit();
                         list

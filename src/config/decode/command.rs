@@ -11,7 +11,7 @@ pub(super) fn command(
     shell: bool,
     findings: &mut Findings,
 ) -> Option<Vec<String>> {
-    let items = place.items(findings);
+    let items: Vec<_> = place.items(findings).collect();
     if items.is_empty() {
         let message = "a command needs a program";
         findings

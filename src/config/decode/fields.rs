@@ -209,30 +209,57 @@ impl<'n> Place<'n> {
     }
 
     /// The items of a list; where the key's shape allows it, one thing is a list of one.
-    pub(super) fn items(&self, findings: &mut Findings) -> Vec<Self> {
+    pub(super) fn items(&self, findings: &mut Findings) -> Items<'n> {
         let (shape, one) = match self.shape {
             Shape::List(shape) => (&**shape, false),
             Shape::OneOrMore(shape) => (&**shape, true),
             other => (other, true),
         };
-        let place = |node: &'n Node<'n>| Self {
-            node,
-            shape,
-            at: node.span,
-        };
-        match &self.node.value {
-            Value::Array(items) => items.iter().map(place).collect(),
-            _ if one => vec![Self {
-                at: self.at,
-                ..place(self.node)
-            }],
+        let (nodes, at) = match &self.node.value {
+            Value::Array(items) => (items.as_slice(), None),
+            _ if one => (std::slice::from_ref(self.node), Some(self.at)),
             _ => {
                 let _: Option<()> = self.wrong_type(findings);
-                Vec::new()
+                (&[][..], None)
             }
-        }
+        };
+        let nodes = nodes.iter();
+        Items { nodes, shape, at }
     }
 }
+
+/// The items of a list.
+pub(super) struct Items<'n> {
+    nodes: std::slice::Iter<'n, Node<'n>>,
+    shape: &'static Shape,
+    /// Where the one is named that stands there instead of a list.
+    at: Option<Span>,
+}
+
+impl Items<'_> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<'n> Iterator for Items<'n> {
+    type Item = Place<'n>;
+
+    fn next(&mut self) -> Option<Place<'n>> {
+        let node = self.nodes.next()?;
+        Some(Place {
+            node,
+            shape: self.shape,
+            at: self.at.unwrap_or(node.span),
+        })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.nodes.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Items<'_> {}
 
 impl Shape {
     /// The range of the whole number that can stand there.

@@ -82,7 +82,7 @@ fn overlaid(below: &HealthDecl, fields: &Fields<'_>, findings: &mut Findings) ->
     let steps = steps.and_then(|place| self::steps(&place, below.weight_steps, findings));
     let notify = fields.get("notify");
     let notify = notify.map(|place| {
-        let items = place.items(findings).into_iter();
+        let items = place.items(findings);
         let notify = items.filter_map(|item| self::notify(&item, findings));
         notify.collect::<Vec<_>>().into()
     });

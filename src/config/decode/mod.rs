@@ -47,14 +47,18 @@ pub(super) struct Decoder {
 impl Decoder {
     /// Takes in one file, and hands over each service together with what was declared before it;
     /// returns the patterns of the files that it includes.
+    ///
+    /// Each service's part of the tree goes as soon as the service is handed over, so that the
+    /// next one's servers find room there: a long file's tree is larger than what comes of it.
     pub(super) fn file(
         &mut self,
-        root: &Node<'_>,
+        mut root: Node<'_>,
         is_root: bool,
         take_service: &mut dyn FnMut(ServiceDecl, &Declaration, &mut Findings),
         findings: &mut Findings,
     ) -> Vec<Spanned<String>> {
-        let Some(fields) = Fields::of(root, root.span, &keys::ROOT, findings) else {
+        let services = take_entries(&mut root, "service");
+        let Some(fields) = Fields::of(&root, root.span, &keys::ROOT, findings) else {
             findings.incomplete = true;
             return Vec::new();
         };
@@ -76,8 +80,10 @@ impl Decoder {
                 None => self.declaration.pools.push(pool),
             }
         }
-        for entry in named(fields.get("service"), findings) {
-            let Some(service) = service::service(entry, &defaults, findings) else {
+        // A table is empty by now; anything else is reported.
+        named(fields.get("service"), findings);
+        for entry in services {
+            let Some(service) = service::service(&entry, &defaults, findings) else {
                 continue;
             };
             let name = &service.name;
@@ -187,6 +193,19 @@ fn named<'n>(place: Option<Place<'n>>, findings: &mut Findings) -> &'n [Entry<'n
             let _: Option<()> = place.wrong_type(findings);
             &[]
         }
+    }
+}
+
+/// Takes the entries out of the table that stands behind a key, if one does; of several with that
+/// key the last counts, as it does for [`Fields`].
+fn take_entries<'t>(root: &mut Node<'t>, key: &str) -> Vec<Entry<'t>> {
+    let Value::Table(table) = &mut root.value else {
+        return Vec::new();
+    };
+    let last = table.entries.iter_mut().rfind(|entry| entry.key == key);
+    match last.map(|entry| &mut entry.node.value) {
+        Some(Value::Table(found)) => std::mem::take(&mut found.entries),
+        _ => Vec::new(),
     }
 }
 

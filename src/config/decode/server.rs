@@ -8,7 +8,7 @@ use ipvs::Weight;
 use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::keys;
-use super::super::model::{OwnHealth, ServerDecl, ServerList};
+use super::super::model::{Addresses, OwnHealth, ServerDecl, ServerList, ServerRest};
 use super::super::source::{Span, Spanned};
 use super::super::tree::Value;
 use super::address;
@@ -33,7 +33,7 @@ pub(super) fn servers(
             complete = false;
             continue;
         };
-        if let Some(name) = &server.name {
+        if let Some(name) = &server.rest().name {
             if let Some(first) = names.get(&name.value) {
                 let message = format!("two servers are named `{}`", name.value);
                 findings.push(
@@ -62,15 +62,10 @@ fn server(
         let (address, port) = address::server(text, place.span(), findings)?;
         return Some(ServerDecl {
             span: place.span(),
-            name: None,
-            addresses: vec![address],
+            addresses: Addresses::One(address),
             port,
             weight: Weight::ONE,
-            upper: 0,
-            lower: 0,
-            forward: None,
-            tunnel: None,
-            own: None,
+            rest: None,
         });
     }
     let fields = place.table(&keys::SERVER, findings)?;
@@ -109,19 +104,25 @@ fn server(
     if addresses.is_empty() {
         return None;
     }
-    Some(ServerDecl {
-        span: place.span(),
+    let rest = ServerRest {
         name,
-        addresses,
-        port,
-        weight: weight
-            .and_then(|weight| Weight::new(weight.value))
-            .unwrap_or(Weight::ONE),
         upper,
         lower,
         forward,
         tunnel,
         own,
+    };
+    Some(ServerDecl {
+        span: place.span(),
+        addresses: match addresses[..] {
+            [address] => Addresses::One(address),
+            _ => Addresses::Many(addresses),
+        },
+        port,
+        weight: weight
+            .and_then(|weight| Weight::new(weight.value))
+            .unwrap_or(Weight::ONE),
+        rest: rest.says_anything().then(|| Box::new(rest)),
     })
 }
 
@@ -129,12 +130,12 @@ fn own_health(
     fields: &Fields<'_>,
     base: Option<&Arc<CheckTable>>,
     findings: &mut Findings,
-) -> Option<Box<OwnHealth>> {
+) -> Option<OwnHealth> {
     let checks = fields.get("check");
     let checks = checks.map(|place| OwnChecks::new(&place, base, findings));
     let initial = fields.get("initial");
     let initial = initial.and_then(|place| health::initial(&place, findings));
-    (checks.is_some() || initial.is_some()).then(|| Box::new(OwnHealth { checks, initial }))
+    (checks.is_some() || initial.is_some()).then_some(OwnHealth { checks, initial })
 }
 
 /// Upper and lower. The kernel refuses a lower one that is above the upper (`ERANGE`), even where

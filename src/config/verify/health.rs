@@ -301,7 +301,10 @@ fn own_of<'d>(
     builder: &mut Builder<'_>,
     findings: &mut Findings,
 ) -> Vec<Option<Own>> {
-    if settled.iter().all(|server| server.decl.own.is_none()) {
+    if settled
+        .iter()
+        .all(|server| server.decl.rest().own.is_none())
+    {
         return Vec::new();
     }
     let health = &service.health;
@@ -311,7 +314,7 @@ fn own_of<'d>(
         _ => health.base.as_deref(),
     };
     let own = settled.iter().map(|server| {
-        let own = server.decl.own.as_ref()?;
+        let own = server.decl.rest().own.as_ref()?;
         let checks = own.checks.as_ref();
         let checks = checks.and_then(|own| own.under(base, findings));
         let checks = checks.map(|checks| {
@@ -347,7 +350,11 @@ fn add_own(
 }
 
 fn report_checked_sorry(server: &ServerDecl, findings: &mut Findings) {
-    let own = server.own.as_ref().and_then(|own| own.checks.as_ref());
+    let own = server
+        .rest()
+        .own
+        .as_ref()
+        .and_then(|own| own.checks.as_ref());
     if let Some(checks) = own {
         let message = "a sorry server is not checked";
         findings.push(

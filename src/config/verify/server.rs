@@ -13,7 +13,7 @@ use super::super::source::{Span, Spanned};
 /// Reports the addresses that the kernel refuses for real servers (`ip_vs_new_dest`: neither
 /// unicast nor local is `EINVAL`).
 pub(super) fn check_addresses(servers: &[ServerDecl], findings: &mut Findings) {
-    for address in servers.iter().flat_map(|server| &server.addresses) {
+    for address in servers.iter().flat_map(|server| &*server.addresses) {
         if let Some(kind) = not_unicast(address.value) {
             let message = format!("{} cannot be a real server's address", address.value);
             findings.push(
@@ -63,18 +63,19 @@ impl<'d> Settled<'d> {
         findings: &mut Findings,
     ) -> Self {
         let default = Spanned::new(ForwardMethod::DirectRoute, decl.span);
-        let forward = decl.forward.or(service.forward).unwrap_or(default);
+        let rest = decl.rest();
+        let forward = rest.forward.or(service.forward).unwrap_or(default);
         let tunnelled = forward.value == ForwardMethod::Tunnel;
         // A service's tunnel is for those of its servers that are tunnelled.
         let inherited = service.tunnel.filter(|_| tunnelled);
-        let tunnel = match decl.tunnel {
+        let tunnel = match rest.tunnel {
             Some(tunnel) => Some(tunnel.over(inherited)),
             None => inherited,
         };
         if let Some(tunnel) = &tunnel {
             check_tunnel(tunnel, service.as_is, findings);
         }
-        if let (Some(tunnel), false) = (&decl.tunnel, tunnelled) {
+        if let (Some(tunnel), false) = (&rest.tunnel, tunnelled) {
             findings.push(idle_tunnel(tunnel.span, forward.value));
         }
         if forward.value.number() == 1 || forward.value.number() > 3 {
@@ -98,9 +99,10 @@ impl<'d> Settled<'d> {
     /// The server at one of its addresses, under a service of that port.
     pub(super) fn at(&self, address: IpAddr, service_port: u16) -> Server {
         let port = self.decl.port.map_or(service_port, |port| port.value);
+        let rest = self.decl.rest();
         Server::new(ServerKey::new(address, port), self.forward.value)
             .weight(self.decl.weight)
-            .thresholds(self.decl.upper, self.decl.lower)
+            .thresholds(rest.upper, rest.lower)
             .tunnel(self.tunnel)
     }
 

@@ -131,7 +131,7 @@ impl Shares {
             .map(|listen| family(&listen.value))
             .collect();
         let candidates = settled.iter().map(|server| Candidate {
-            addresses: server.decl.addresses.as_slice(),
+            addresses: &server.decl.addresses,
             tunnelled: server.forward.value == ForwardMethod::Tunnel,
         });
         let of = |family| {
@@ -194,7 +194,12 @@ pub(super) fn place_servers(
         }
     }
     let named = placed.into_iter().map(|(server, _, entry)| {
-        let name = entry.decl.name.as_ref().map(|name| name.value.clone());
+        let name = entry
+            .decl
+            .rest()
+            .name
+            .as_ref()
+            .map(|name| name.value.clone());
         DesiredServer { name, server }
     });
     named.collect()

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipvs::{Operation, ServerEntry, ServerKey, ServiceEntry, ServiceKey, Stats};
+use ipvs::{Operation, ServerKey, ServiceEntry, ServiceKey, Stats};
 
 use super::{Core, Member};
 use crate::daemon::Now;
 use crate::daemon::overlay::{self, Overlaid, overlay};
 use crate::daemon::tables::Tables;
 use crate::plan::{Change, Plan, Situation, Step, diff};
-use crate::state::{BootTime, Desired, Observed, ObservedService, Ownership};
+use crate::state::{BootTime, Desired, Observed, ObservedServer, ObservedService, Ownership};
 
 /// So many services are settled in one slice; of sixteen servers each that is about as many
 /// operations as go into one datagram.
@@ -375,13 +375,6 @@ impl Core {
 
 /// Makes the picture what an operation has made the kernel.
 fn follow(picture: &mut BTreeMap<ServiceKey, Arc<ObservedService>>, operation: &Operation) {
-    let entry = |server| ServerEntry {
-        server,
-        active: 0,
-        inactive: 0,
-        persistent: 0,
-        stats: Stats::default(),
-    };
     match operation {
         Operation::AddService(service) => {
             let made = ObservedService::new(ServiceEntry {
@@ -400,7 +393,7 @@ fn follow(picture: &mut BTreeMap<ServiceKey, Arc<ObservedService>>, operation: &
         }
         Operation::AddServer(key, server) => {
             if let Some(there) = picture.get_mut(key) {
-                Arc::make_mut(there).add(entry(*server));
+                Arc::make_mut(there).add(ObservedServer::idle(*server));
             }
         }
         Operation::UpdateServer(key, server) => {

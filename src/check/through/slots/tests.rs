@@ -5,7 +5,7 @@ use ipvs::{Client, Tunnel};
 use proptest::prelude::*;
 
 use super::*;
-use crate::state::Observed;
+use crate::state::{Observed, ObservedServer};
 
 const LIFETIME: Duration = Duration::from_secs(310);
 
@@ -49,7 +49,7 @@ impl Kernel {
 
     fn private(&mut self) -> BTreeMap<ServiceKey, ObservedService> {
         let mut observed = Observed {
-            services: Observed::services(self.0.table().unwrap()),
+            services: Observed::services(self.0.table_of(ObservedServer::from).unwrap()),
             ..Observed::default()
         };
         observed.hide_private(&MarkRange {
