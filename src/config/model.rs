@@ -192,7 +192,7 @@ impl ServerRest {
 #[derive(Debug)]
 pub(super) enum Addresses {
     One(Spanned<IpAddr>),
-    Many(Vec<Spanned<IpAddr>>),
+    Many(Box<[Spanned<IpAddr>]>),
 }
 
 impl Deref for Addresses {

@@ -284,10 +284,11 @@ impl<T: Transport> Client<T> {
                     Some((_, list)) => list,
                     None => {
                         let list = self.consistent_servers(&key)?;
-                        let mut list: Vec<S> = list.into_iter().map(&mut *keep).collect();
-                        // Thousands of them stay for as long as the table does.
-                        list.shrink_to_fit();
-                        list
+                        // Thousands of these stay for as long as the table does, so each has
+                        // just the room it needs. (`collect` would keep the list's own.)
+                        let mut kept = Vec::with_capacity(list.len());
+                        kept.extend(list.into_iter().map(&mut *keep));
+                        kept
                     }
                 },
             );

@@ -116,7 +116,7 @@ fn server(
         span: place.span(),
         addresses: match addresses[..] {
             [address] => Addresses::One(address),
-            _ => Addresses::Many(addresses),
+            _ => Addresses::Many(addresses.into()),
         },
         port,
         weight: weight

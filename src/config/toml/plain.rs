@@ -29,6 +29,9 @@ const MAX_DEPTH: usize = 32;
 /// passed over all the same stands twice then, which is found in the end.
 const NEAR: usize = 16;
 
+/// A list of so many items is as large as many usual files.
+const LONG: usize = 4096;
+
 struct Reader<'t> {
     file: FileId,
     text: &'t str,
@@ -158,6 +161,7 @@ impl<'t> Reader<'t> {
         if depth == MAX_DEPTH {
             return None;
         }
+        let start = self.at;
         self.at += 1;
         let before = self.items.len();
         loop {
@@ -166,18 +170,31 @@ impl<'t> Reader<'t> {
                 break;
             }
             let item = self.value(depth + 1)?;
+            self.make_room(start, before);
             self.items.push(item);
             self.skip_blank()?;
             if !self.takes(b',') && self.peek()? != b']' {
                 return None;
             }
         }
-        if before == 0 && self.items.len() >= 4096 {
-            // Not copied: this list alone is as large as many usual files.
+        if before == 0 && self.items.len() >= LONG {
+            // Not copied.
             self.items.shrink_to_fit();
             return Some(std::mem::take(&mut self.items));
         }
         Some(self.items.drain(before..).collect())
+    }
+
+    /// Makes room for the items of a long list at once, which began at `start`: as many as there
+    /// would be if the rest of the text were of them. Room that is not used costs nothing; a list
+    /// that grows is copied again and again.
+    fn make_room(&mut self, start: usize, before: usize) {
+        let items = self.items.len() - before;
+        if self.items.len() == self.items.capacity() && items >= LONG / 4 {
+            let left = self.text.len() - self.at;
+            self.items
+                .reserve(left / ((self.at - start) / items).max(1) + 1);
+        }
     }
 
     fn inline_table(&mut self, depth: usize) -> Option<Table<'t>> {

@@ -75,7 +75,7 @@ impl<'a> Places<'a> {
         if port == 0 {
             summary.portless.get_or_insert(decl);
         }
-        let forward = server.forward.value;
+        let forward = server.forward;
         if !matches!(forward, ForwardMethod::DirectRoute | ForwardMethod::Tunnel) {
             summary.direct.get_or_insert((decl, forward));
         }

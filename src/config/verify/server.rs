@@ -51,7 +51,7 @@ pub(super) fn not_unicast(address: IpAddr) -> Option<&'static str> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settled<'d> {
     pub(super) decl: &'d ServerDecl,
-    pub(super) forward: Spanned<ForwardMethod>,
+    pub(super) forward: ForwardMethod,
     pub(super) tunnel: Tunnel,
 }
 
@@ -91,7 +91,7 @@ impl<'d> Settled<'d> {
         }
         Self {
             decl,
-            forward,
+            forward: forward.value,
             tunnel: tunnel.map_or(Tunnel::IPIP, |tunnel| tunnel.tunnel()),
         }
     }
@@ -100,7 +100,7 @@ impl<'d> Settled<'d> {
     pub(super) fn at(&self, address: IpAddr, service_port: u16) -> Server {
         let port = self.decl.port.map_or(service_port, |port| port.value);
         let rest = self.decl.rest();
-        Server::new(ServerKey::new(address, port), self.forward.value)
+        Server::new(ServerKey::new(address, port), self.forward)
             .weight(self.decl.weight)
             .thresholds(rest.upper, rest.lower)
             .tunnel(self.tunnel)
@@ -116,7 +116,7 @@ impl<'d> Settled<'d> {
         findings: &mut Findings,
     ) {
         let Some(port) = self.decl.port else { return };
-        let method = self.forward.value;
+        let method = self.forward;
         if method == ForwardMethod::Masquerade || ports == (port.value, port.value) {
             return;
         }

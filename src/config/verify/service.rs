@@ -42,12 +42,12 @@ pub(super) fn build(
     let settled: Vec<_> = servers
         .map(|server| Settled::new(server, service, findings))
         .collect();
-    let tunnelled = |server: &&Settled<'_>| server.forward.value == ForwardMethod::Tunnel;
+    let tunnelled = |server: &&Settled<'_>| server.forward == ForwardMethod::Tunnel;
     if let (Some(tunnel), Some(first), true) =
         (&service.tunnel, settled.first(), service.says_tunnel)
         && settled.iter().find(tunnelled).is_none()
     {
-        findings.push(server::idle_tunnel(tunnel.span, first.forward.value));
+        findings.push(server::idle_tunnel(tunnel.span, first.forward));
     }
     let shares = Shares::new(service, &settled);
     builder.whole.pool_use(pool, list.servers.len(), &shares);
@@ -132,7 +132,7 @@ impl Shares {
             .collect();
         let candidates = settled.iter().map(|server| Candidate {
             addresses: &server.decl.addresses,
-            tunnelled: server.forward.value == ForwardMethod::Tunnel,
+            tunnelled: server.forward == ForwardMethod::Tunnel,
         });
         let of = |family| {
             if !families.contains(&family) {
