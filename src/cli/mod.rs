@@ -25,6 +25,7 @@ mod ipvsadm;
 mod load;
 mod machine;
 mod man;
+mod memory;
 mod output;
 mod plan;
 mod planfile;
@@ -71,6 +72,9 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> anyhow::Result<Exit> {
+    if let Verb::Check(_) | Verb::Plan(_) | Verb::Apply(_) | Verb::Export(_) = args.verb {
+        memory::keep();
+    }
     match &args.verb {
         Verb::Run(verb) => run::run(args, verb),
         Verb::Check(verb) => check::run(args, verb),

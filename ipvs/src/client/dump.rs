@@ -179,7 +179,14 @@ impl<T: Transport> Client<T> {
         let query = Query::Daemons;
         self.query(query, |client| {
             let Client { main, encoder, .. } = client;
-            Ok(read(main, encoder, query, &|answer: &Answer<'_>| answer.daemon())?.entries)
+            Ok(read(
+                main,
+                encoder,
+                query,
+                &|answer: &Answer<'_>| answer.daemon(),
+                2,
+            )?
+            .entries)
         })
     }
 
@@ -219,7 +226,7 @@ impl<T: Transport> Client<T> {
     /// # Errors
     /// As [`Client::table`].
     pub fn table_of<S>(&mut self, mut keep: impl FnMut(ServerEntry) -> S) -> Result<Table<S>> {
-        let mut before = self.read_services(false)?;
+        let mut before = self.read_services(false, 0)?;
         let mut on_second = false;
         let mut lists = self.lists_of(&before.entries, BTreeMap::new(), &mut keep)?;
         for _ in 1..MAX_READINGS {
@@ -230,7 +237,7 @@ impl<T: Transport> Client<T> {
             // readings agree it is true, as in `settle`: they lie further apart here, and that
             // makes it no easier to falsify both alike.
             on_second = !on_second && !before.whole;
-            let now = self.read_services(on_second)?;
+            let now = self.read_services(on_second, before.entries.len())?;
             if agree(&before.entries, &now.entries) && (now.whole || !has_duplicates(&now.entries))
             {
                 let services = now.entries.into_iter().zip(lists);
@@ -252,7 +259,7 @@ impl<T: Transport> Client<T> {
     }
 
     /// One reading of the services, in larger or in smaller pieces.
-    fn read_services(&mut self, on_second: bool) -> Result<Reading<ServiceEntry>> {
+    fn read_services(&mut self, on_second: bool, expected: usize) -> Result<Reading<ServiceEntry>> {
         let query = Query::Services;
         self.query(query, |client| {
             let Client {
@@ -261,9 +268,8 @@ impl<T: Transport> Client<T> {
                 encoder,
             } = client;
             let channel = channel(main, second, on_second, query)?;
-            read(channel, encoder, query, &|answer: &Answer<'_>| {
-                answer.service()
-            })
+            let service = |answer: &Answer<'_>| answer.service();
+            read(channel, encoder, query, &service, expected)
         })
     }
 
@@ -304,7 +310,7 @@ impl<T: Transport> Client<T> {
     ) -> Result<Vec<E>> {
         self.query(query, |client| {
             for _ in 0..MAX_READINGS {
-                let reading = read(&mut client.main, &mut client.encoder, query, &decode)?;
+                let reading = read(&mut client.main, &mut client.encoder, query, &decode, 0)?;
                 if reading.whole || !has_duplicates(&reading.entries) {
                     return Ok(reading.entries);
                 }
@@ -323,7 +329,7 @@ impl<T: Transport> Client<T> {
         decode: impl Fn(&Answer<'_>) -> Result<E, DecodeError>,
     ) -> Result<Vec<E>> {
         self.query(query, |client| {
-            let mut before = read(&mut client.main, &mut client.encoder, query, &decode)?;
+            let mut before = read(&mut client.main, &mut client.encoder, query, &decode, 0)?;
             for attempt in 1..MAX_READINGS {
                 if before.whole {
                     return Ok(before.entries);
@@ -334,7 +340,7 @@ impl<T: Transport> Client<T> {
                     encoder,
                 } = client;
                 let channel = channel(main, second, attempt % 2 == 1, query)?;
-                let now = read(channel, encoder, query, &decode)?;
+                let now = read(channel, encoder, query, &decode, before.entries.len())?;
                 if agree(&before.entries, &now.entries) && !has_duplicates(&now.entries) {
                     return Ok(now.entries);
                 }
@@ -372,14 +378,16 @@ fn open_second<T: Transport>(main: &Channel<T>, request: Request) -> Result<Chan
     }
 }
 
-/// Reads a list once; again from the start when a part of it was lost on the way.
+/// Reads a list, of which about so many entries are expected, once; again from the start when a part
+/// of it was lost on the way.
 fn read<T: Transport, E>(
     channel: &mut Channel<T>,
     encoder: &mut Encoder,
     query: Query,
     decode: &impl Fn(&Answer<'_>) -> Result<E, DecodeError>,
+    expected: usize,
 ) -> Result<Reading<E>> {
-    let mut entries = Vec::new();
+    let mut entries = Vec::with_capacity(expected);
     for _ in 0..MAX_LOST {
         entries.clear();
         let end = channel.query_dump(encoder, query, |answer| {

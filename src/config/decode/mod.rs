@@ -86,6 +86,7 @@ impl Decoder {
             let Some(service) = service::service(&entry, &defaults, findings) else {
                 continue;
             };
+            drop(entry);
             let name = &service.name;
             match self.services.get(&name.value) {
                 Some(first) => findings.push(twice("services", name, *first)),
