@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 
 use anyhow::{Context, bail};
-use ipvs::{ServerKey, ServiceFlags, ServiceKey};
+use ipvs::{ServerKey, ServiceFlags, ServiceKey, Weight};
 
 use super::args::Args;
 use super::output::say;
@@ -84,7 +84,8 @@ impl Overlay {
     }
 
     /// Lays it over what a file declares, for the services and servers that are in both. The rest
-    /// is as the director would take it in when it reads the file.
+    /// is as the director would take it in when it reads the file, and has waited for what is
+    /// checked (see [`joining`](super::joining)).
     pub(crate) fn lay(&self, desired: &mut Desired, watch: &Watch) {
         let overlaid: HashMap<ServiceKey, &OverlaidService> = self
             .services
@@ -138,12 +139,43 @@ fn lay_service(
     if service.service.scheduler == overlaid.now.scheduler {
         service.service.flags |= lent & ServiceFlags::SCHED_1;
     }
+    let held = held_over(service, overlaid);
     for server in &overlaid.servers {
         match server.role {
             Role::Regular => lay_server(service, server),
             Role::Backup | Role::Sorry => join(service, server, watch),
         }
     }
+    for (key, server) in held {
+        service.servers.insert(key, server);
+    }
+}
+
+/// Servers that are no longer declared and stay until those have joined that replace them, as long
+/// as these are declared.
+fn held_over(
+    service: &DesiredService,
+    overlaid: &OverlaidService,
+) -> Vec<(ServerKey, DesiredServer)> {
+    let is_declared = |server: &OverlaidServer| service.servers.contains_key(&server.address);
+    let regular = || {
+        let servers = overlaid.servers.iter();
+        servers.filter(|server| server.role == Role::Regular)
+    };
+    let awaited = regular().filter(|server| {
+        let is_out = matches!(server.state, ServerState::Pending | ServerState::Down);
+        is_declared(server) && server.now.is_none() && is_out
+    });
+    let held = regular().filter_map(|server| {
+        let now = server.now.filter(|now| now.weight != Weight::ZERO)?;
+        let waits = server.state == ServerState::Leaving && !is_declared(server);
+        let entry = DesiredServer {
+            name: server.name.clone(),
+            server: now,
+        };
+        waits.then_some((server.address, entry))
+    });
+    held.take(awaited.count()).collect()
 }
 
 fn lay_server(service: &mut DesiredService, overlaid: &OverlaidServer) {
@@ -206,7 +238,7 @@ mod tests {
     use std::net::IpAddr;
     use std::sync::Arc;
 
-    use ipvs::{ForwardMethod, Name, Server, Service, ServiceEntry, Stats, Weight};
+    use ipvs::{ForwardMethod, Name, Server, Service, ServiceEntry, Stats};
 
     use super::*;
 
@@ -331,6 +363,34 @@ mod tests {
         overlay().lay(&mut other, &watch(&[]));
         let flags = other.services[&web()].service.flags;
         assert!(flags.is_empty(), "another scheduler has no use for it");
+    }
+
+    #[test]
+    fn who_waits_for_a_successor_stays_as_long_as_one_is_awaited() {
+        let mut overlay = overlay();
+        let held = |last| OverlaidServer {
+            state: ServerState::Leaving,
+            ..overlaid(last, 10, Some(10))
+        };
+        let awaited = OverlaidServer {
+            state: ServerState::Pending,
+            ..overlaid(21, 10, None)
+        };
+        overlay.services[0].servers = vec![overlaid(1, 10, Some(10)), held(14), held(15), awaited];
+        for (file, there) in [
+            (&[(1, 10), (21, 10)][..], &[(1, 10), (14, 10)][..]),
+            // Its successor is no longer awaited.
+            (&[(1, 10)], &[(1, 10)]),
+            // It is declared again.
+            (
+                &[(1, 10), (14, 10), (21, 10)],
+                &[(1, 10), (14, 10), (15, 10)],
+            ),
+        ] {
+            let mut desired = desired(file);
+            overlay.lay(&mut desired, &watch(&[]));
+            assert_eq!(weights(&desired), there, "{file:?}");
+        }
     }
 
     #[test]

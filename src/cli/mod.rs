@@ -22,6 +22,7 @@ mod export;
 mod flush;
 mod hand;
 mod ipvsadm;
+mod joining;
 mod load;
 mod machine;
 mod man;

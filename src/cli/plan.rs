@@ -5,6 +5,7 @@ use anyhow::bail;
 use super::args::{Args, Plan, TextOrJson};
 use super::beside;
 use super::exit::Exit;
+use super::joining::{Joining, joining};
 use super::load::{Declared, load};
 use super::machine;
 use super::output::{print, style};
@@ -23,21 +24,33 @@ pub(crate) fn run(args: &Args, verb: &Plan) -> anyhow::Result<Exit> {
     }
     let mut session = Session::open(args)?;
     session.hide(watch.run.marks);
-    if let Some(beside) = beside {
-        let overlay = beside.overlay("shown is what a reload would change, by what is up now")?;
-        overlay.lay(&mut desired, &watch);
-        session.hide(overlay.marks());
-    }
+    let overlay = match beside {
+        Some(beside) => {
+            let overlay =
+                beside.overlay("shown is what a reload would change, by what is up now")?;
+            overlay.lay(&mut desired, &watch);
+            session.hide(overlay.marks());
+            Some(overlay)
+        }
+        None => None,
+    };
     let plan = session.plan(&desired)?.plan;
+    let joining = overlay.map(|overlay| joining(&plan, &overlay, &desired, &watch));
+    let joining = joining.unwrap_or_default();
     let now = session.kernel.now();
     if let Some(path) = &verb.out {
         PlanFile::save(path, &session.incarnation, &desired, &plan)?;
     }
     let warnings = machine::warnings(&desired);
     match verb.format {
-        TextOrJson::Text => print(&plan.render(now, style(args)))?,
+        TextOrJson::Text => {
+            let mut text = plan.render(now, style(args));
+            text.extend(joining.iter().map(Joining::render));
+            print(&text)?;
+        }
         TextOrJson::Json => {
             let mut json = plan.to_json(now);
+            json["joining"] = joining.iter().map(Joining::to_json).collect();
             json["warnings"] = warnings.iter().map(Warning::to_json).collect();
             print(&format!("{json:#}\n"))?;
         }

@@ -76,6 +76,9 @@ pub(super) struct Loaded {
     pub(super) run: RunSettings,
     /// At the start: what stands in the kernel.
     pub(super) first: Option<Box<First>>,
+    /// At a reload: what stands in the kernel of services that the file in force does not have.
+    /// Somebody else may have made them, and they carry his traffic.
+    pub(super) found: BTreeMap<ServiceKey, ObservedService>,
 }
 
 impl Loaded {
@@ -230,12 +233,14 @@ impl<T: Transport> Worker<T> {
         let (services, rest) = parted(desired);
         let mut candidate = BTreeMap::new();
         let mut changed = Vec::new();
+        let mut fresh = BTreeSet::new();
         for (key, declared) in services {
             let watch = watches.remove(&key).unwrap_or_default();
-            let same = self
-                .in_force
-                .get(&key)
-                .filter(|(before, seen)| **before == declared && **seen == *watch);
+            let before = self.in_force.get(&key);
+            if before.is_none() {
+                fresh.insert(key);
+            }
+            let same = before.filter(|(before, seen)| **before == declared && **seen == *watch);
             if let Some(same) = same {
                 candidate.insert(key, same.clone());
                 continue;
@@ -254,20 +259,21 @@ impl<T: Transport> Worker<T> {
             .filter(|key| !candidate.contains_key(key));
         let removed = gone.copied().collect();
         self.candidate = Some(candidate);
-        let first = if first {
+        let (mut found, mut adopted) = (BTreeMap::new(), None);
+        if first {
             self.private.configure(&run);
-            Some(Box::new(
-                self.first(&run.marks).map_err(|error| chain(&error))?,
-            ))
-        } else {
-            None
-        };
+            let first = self.first(&run.marks).map_err(|error| chain(&error))?;
+            adopted = Some(Box::new(first));
+        } else if !fresh.is_empty() {
+            found = standing(&mut self.kernel, &fresh).map_err(|error| chain(&error))?;
+        }
         Ok(Box::new(Loaded {
             changed,
             removed,
             rest,
             run,
-            first,
+            first: adopted,
+            found,
         }))
     }
 
@@ -480,6 +486,27 @@ fn divided(ownership: Ownership, keys: &BTreeSet<ServiceKey>) -> (Ownership, Own
     (of_them, beside)
 }
 
+/// Those of these services that are in the kernel.
+fn standing<T: Transport>(
+    kernel: &mut Kernel<T>,
+    keys: &BTreeSet<ServiceKey>,
+) -> Result<BTreeMap<ServiceKey, ObservedService>, PlatformError> {
+    let client = kernel.client();
+    if keys.len() > FEW {
+        let mut services = Observed::services(client.table()?);
+        services.retain(|key, _| keys.contains(key));
+        return Ok(services);
+    }
+    let mut services = BTreeMap::new();
+    for key in keys {
+        if let Some(entry) = client.service(key)? {
+            let servers = client.consistent_servers(key)?;
+            services.insert(*key, observed(entry, servers));
+        }
+    }
+    Ok(services)
+}
+
 /// The kernel, of which only some services are seen, and servers that the core has just changed
 /// are left as they are.
 struct Scoped<'a, T: Transport> {
@@ -500,19 +527,8 @@ impl<T: Transport> Scoped<'_, T> {
 
 impl<T: Transport> Platform for Scoped<'_, T> {
     fn observe(&mut self) -> Result<Observed, PlatformError> {
-        if self.keys.len() > FEW {
-            let mut observed = self.kernel.observe()?;
-            observed.services.retain(|key, _| self.keys.contains(key));
-            return Ok(observed);
-        }
         let mut seen = self.kernel.settings()?;
-        let client = self.kernel.client();
-        for key in self.keys {
-            if let Some(entry) = client.service(key)? {
-                let servers = client.consistent_servers(key)?;
-                seen.services.insert(*key, observed(entry, servers));
-            }
-        }
+        seen.services = standing(self.kernel, self.keys)?;
         Ok(seen)
     }
 

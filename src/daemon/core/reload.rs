@@ -113,6 +113,11 @@ impl Core {
                     Some(first) => self.adopt(*first, &loaded),
                     None => self.reloads += 1,
                 }
+                // Adopted as at the start: as it is, until its checks say otherwise.
+                for (key, there) in std::mem::take(&mut loaded.found) {
+                    let there = Arc::new(there);
+                    self.picture.entry(key).or_insert(there);
+                }
                 self.stage = Stage::Overlaying {
                     loaded,
                     force,

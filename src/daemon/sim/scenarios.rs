@@ -240,6 +240,36 @@ fn a_service_built_by_hand_is_adopted_as_it_is() {
 }
 
 #[test]
+fn a_service_built_by_hand_is_adopted_by_a_reload_as_it_is() {
+    let mut sim = running(THREE);
+    let other = "tcp://192.0.2.11:80";
+    let key: ServiceKey = other.parse().unwrap();
+    sim.meddle(Operation::AddService(Service::new(key, Service::RR)));
+    for last in [21, 22] {
+        let server = ServerKey::new([10, 0, 0, last], 80);
+        let server = Server::new(server, ForwardMethod::Masquerade);
+        sim.meddle(Operation::AddServer(key, server));
+    }
+    sim.seconds(10);
+    sim.kernel.clear_log();
+    let declared = "[service.other]\nlisten = \"tcp://192.0.2.11:80\"\nforward = \"nat\"\nscheduler = \"rr\"\n\
+         servers = [\"10.0.0.21\", \"10.0.0.22\"]";
+    // A file that is refused leaves it to whoever made it.
+    let too_few = with(declared).replace(", \"10.0.0.12\", \"10.0.0.13\"", "");
+    sim.edit(&too_few);
+    sim.seconds(10);
+    assert!(sim.board.snapshot().rejected.is_some());
+    assert_eq!(sim.board.snapshot().foreign.len(), 1);
+    assert_eq!(sim.board.snapshot().services.len(), 1);
+    sim.edit(&with(declared));
+    for _ in 0..50 {
+        sim.pass(Duration::from_millis(100));
+        assert_eq!(sim.weights(other), "21=1 22=1");
+    }
+    assert_eq!(sim.sent(), HashMap::new());
+}
+
+#[test]
 fn what_a_reload_adds_joins_first_and_what_it_replaces_leaves_then() {
     let mut sim = running(THREE);
     sim.carry(WEB, "10.0.0.13", 2);

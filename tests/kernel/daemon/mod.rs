@@ -16,6 +16,7 @@ mod keepalived;
 mod leaks;
 mod operator;
 mod paused;
+mod planned;
 mod reloads;
 mod watched;
 

@@ -23,7 +23,7 @@ servers = [\"10.2.0.11\", \"10.2.0.12\", { name = \"app3\", address = \"10.2.0.1
 ";
 
 /// Runs a verb beside the daemon; words are split at blanks.
-fn verb(daemon: &Daemon<'_>, line: &str) -> Outcome {
+pub(super) fn verb(daemon: &Daemon<'_>, line: &str) -> Outcome {
     let mut command = Command::new(DIRECTOR);
     command
         .args(line.split_whitespace())

@@ -1,0 +1,194 @@
+//! What a plan beside a director that runs shows as one step, and a reload does in two: a server
+//! that the file adds joins when its checks have found it up, and what it replaces stays until
+//! then.
+//!
+//! The plan leads to what is declared; this says what is waited for on the way. It follows what
+//! the daemon does (`daemon/core/absorb.rs`): who is new is out until it is judged, if it is
+//! checked and does not begin as up; and for each that is awaited one that serves stays.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use ipvs::{Operation, ServerKey, ServiceKey, Weight};
+use serde_json::{Value, json};
+
+use crate::daemon::snapshot::{Role, ServerState};
+use crate::http::api::{OverlaidServer, Overlay};
+use crate::plan::{Change, Plan};
+use crate::state::Desired;
+use crate::state::health::{Combine, Initial, ServiceWatch, Watch};
+use crate::words::count;
+
+/// So many servers are named in a line.
+const NAMED: usize = 4;
+
+/// Servers of a service that do not join at once.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Joining {
+    service: ServiceKey,
+    /// So many successes in a row have them join.
+    rise: u32,
+    servers: Vec<ServerKey>,
+    /// Servers that leave, and stay until these have joined.
+    stay: Vec<ServerKey>,
+}
+
+/// Those of a plan, by service and by how many successes it takes.
+pub(crate) fn joining(
+    plan: &Plan,
+    overlay: &Overlay,
+    desired: &Desired,
+    watch: &Watch,
+) -> Vec<Joining> {
+    if plan.steps.is_empty() {
+        return Vec::new();
+    }
+    let mut managed: BTreeSet<ServiceKey> = BTreeSet::new();
+    let mut known: HashMap<(ServiceKey, ServerKey), &OverlaidServer> = HashMap::new();
+    for service in &overlay.services {
+        managed.insert(service.listen);
+        let servers = service.servers.iter();
+        known.extend(servers.map(|server| ((service.listen, server.address), server)));
+    }
+    let mut found: BTreeMap<(ServiceKey, u32), Joining> = BTreeMap::new();
+    let mut leaving: BTreeMap<ServiceKey, BTreeSet<ServerKey>> = BTreeMap::new();
+    for step in &plan.steps {
+        let Change::Operation(operation) = &step.change else {
+            continue;
+        };
+        let (Some(service), Some(server)) = (operation.service_key(), operation.server_key())
+        else {
+            continue;
+        };
+        let known = known.get(&(service, server)).copied();
+        let of_file = watch.services.get(&service);
+        if is_declared(&service, &server, desired, watch) {
+            let is_new = matches!(operation, Operation::AddServer(..));
+            let rise = of_file.and_then(|watch| awaited(watch, &server, known, is_new));
+            if let Some(rise) = rise {
+                let joining = found.entry((service, rise)).or_insert_with(|| Joining {
+                    service,
+                    rise,
+                    servers: Vec::new(),
+                    stay: Vec::new(),
+                });
+                joining.servers.push(server);
+            }
+        } else if !managed.contains(&service) || known.is_some_and(serves) {
+            leaving.entry(service).or_default().insert(server);
+        }
+    }
+    // For each that is awaited in a service one stays.
+    let mut all: Vec<Joining> = found.into_values().collect();
+    for joining in &mut all {
+        let leaving = leaving.entry(joining.service).or_default();
+        let awaited = joining.servers.len().min(leaving.len());
+        joining
+            .stay
+            .extend((0..awaited).filter_map(|_| leaving.pop_first()));
+    }
+    all
+}
+
+/// How many successes in a row a server that the plan brings in has to wait for; `None` if it
+/// joins at once.
+fn awaited(
+    watch: &ServiceWatch,
+    server: &ServerKey,
+    known: Option<&OverlaidServer>,
+    is_new: bool,
+) -> Option<u32> {
+    match known {
+        // It drains since it left: it comes back as a new one does.
+        Some(known) if known.state == ServerState::Leaving && !has_weight(known) => {}
+        Some(known) if known.role == Role::Sorry && !has_weight(known) => {}
+        // The director knows how it is.
+        Some(_) => return None,
+        // What is there with a weight is in.
+        None if !is_new => return None,
+        None => {}
+    }
+    let own = watch.servers.get(server);
+    let initial = own.and_then(|own| own.initial).unwrap_or(watch.initial);
+    if initial == Initial::Up {
+        return None;
+    }
+    let checks = own.and_then(|own| own.checks.as_ref());
+    let rises = checks.unwrap_or(&watch.checks).iter();
+    let rises = rises.map(|check| check.pace.rise);
+    match watch.combine {
+        Combine::All => rises.max(),
+        Combine::Any => rises.min(),
+    }
+}
+
+fn is_declared(service: &ServiceKey, server: &ServerKey, desired: &Desired, watch: &Watch) -> bool {
+    let declared = desired.services.get(service);
+    let watch = watch.services.get(service);
+    declared.is_some_and(|service| service.servers.contains_key(server))
+        || watch.is_some_and(|watch| {
+            watch.backup.contains_key(server) || watch.sorry.contains_key(server)
+        })
+}
+
+/// Whether it is one for clients, and they are given to it.
+fn serves(server: &OverlaidServer) -> bool {
+    let is_in = matches!(
+        server.state,
+        ServerState::Up | ServerState::Warming | ServerState::Pending
+    );
+    server.role == Role::Regular && is_in && has_weight(server)
+}
+
+fn has_weight(server: &OverlaidServer) -> bool {
+    let weight = server.now.map(|now| now.weight);
+    weight.is_some_and(|weight| weight != Weight::ZERO)
+}
+
+impl Joining {
+    /// One line, ending in a newline.
+    pub(crate) fn render(&self) -> String {
+        let (join, checks) = match self.servers.len() {
+            1 => ("joins", "its checks have"),
+            _ => ("join", "their checks have"),
+        };
+        let times = count(self.rise, "time", "times in a row");
+        let stay = match self.stay.len() {
+            0 => String::new(),
+            1 => format!("; {} stays until then", named(&self.stay)),
+            _ => format!("; {} stay until then", named(&self.stay)),
+        };
+        format!(
+            "waiting: {} of {} {join} when {checks} succeeded {times}{stay}\n",
+            named(&self.servers),
+            self.service
+        )
+    }
+
+    /// For programs.
+    pub(crate) fn to_json(&self) -> Value {
+        let names = |servers: &[ServerKey]| -> Value {
+            let names = servers.iter().map(ToString::to_string);
+            names.collect::<Vec<_>>().into()
+        };
+        json!({
+            "service": self.service.to_string(),
+            "servers": names(&self.servers),
+            "rise": self.rise,
+            "stay": names(&self.stay),
+        })
+    }
+}
+
+/// The first of them.
+fn named(servers: &[ServerKey]) -> String {
+    let names: Vec<_> = servers
+        .iter()
+        .take(NAMED)
+        .map(ToString::to_string)
+        .collect();
+    let names = names.join(", ");
+    match servers.len() - servers.len().min(NAMED) {
+        0 => names,
+        more => format!("{names} and {more} more"),
+    }
+}
