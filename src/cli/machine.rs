@@ -8,8 +8,9 @@ use crate::state::Desired;
 /// Asks the machine, in the namespace of this thread. That it does not answer is said and is no
 /// error: whatever else was asked for can be done.
 pub(crate) fn warnings(desired: &Desired) -> Vec<Warning> {
-    match Machine::ask(desired) {
-        Ok(machine) => advise(desired, &machine),
+    let services = desired.services.values();
+    match Machine::ask(services.clone()) {
+        Ok(machine) => advise(services, &machine),
         Err(error) => {
             let error = anyhow::Error::from(error);
             say!("director: no warnings about addresses and routes, as it is not known: {error:#}");

@@ -13,6 +13,7 @@
 //! - **The core never waits** for anything but the kernel's answer to one small request.
 //! - **The snapshot** is all that `status`, metrics and pages read.
 
+mod advice;
 pub mod commands;
 mod core;
 mod keeper;

@@ -10,7 +10,7 @@ use super::machine::Machine;
 use super::sysctl::SourceCheck;
 use super::table::Reach;
 use super::warning::{Examples, Warning};
-use crate::state::Desired;
+use crate::state::DesiredService;
 
 /// So many things of a kind are counted.
 const MAX_COUNTED: usize = 10_000;
@@ -32,7 +32,10 @@ const MAX_COUNTED: usize = 10_000;
 ///   so for servers under NAT, DR and TUN. It drops clients where the interface of the virtual
 ///   address is not the way back to them.
 #[must_use]
-pub fn advise(desired: &Desired, machine: &Machine) -> Vec<Warning> {
+pub fn advise<'d>(
+    services: impl IntoIterator<Item = &'d DesiredService>,
+    machine: &Machine,
+) -> Vec<Warning> {
     let mut advice = Advice {
         machine,
         own: None,
@@ -43,9 +46,9 @@ pub fn advise(desired: &Desired, machine: &Machine) -> Vec<Warning> {
         not_forwarded: BTreeMap::new(),
         refused: BTreeMap::new(),
     };
-    for (key, service) in &desired.services {
-        if let ServiceKey::Address { address, .. } = key {
-            advice.listen(*address, &service.name);
+    for service in services {
+        if let ServiceKey::Address { address, .. } = service.service.key {
+            advice.listen(address, &service.name);
         }
         for (server, declared) in &service.servers {
             advice.server(server.address, declared.server.forward, &service.name);

@@ -12,7 +12,7 @@ use super::error::{NetError, Question};
 use super::socket::RouteSocket;
 use super::sysctl::{Forwarding, SourceCheck};
 use super::table::Routes;
-use crate::state::Desired;
+use crate::state::DesiredService;
 
 /// More routes than this are not read: a machine with the Internet's tables has a million, and
 /// some addresses are asked for instead.
@@ -51,13 +51,15 @@ impl Machine {
     ///
     /// # Errors
     /// [`NetError`] when something that everything else depends on cannot be read.
-    pub fn ask(desired: &Desired) -> Result<Self, NetError> {
+    pub fn ask<'d>(
+        services: impl Iterator<Item = &'d DesiredService> + Clone,
+    ) -> Result<Self, NetError> {
         let mut socket = open()?;
         let addresses = socket.addresses()?;
         let routes = match socket.routes(MAX_ROUTES) {
             Ok(routes) => Routes::all(routes),
             // A new socket, as the rest of the list is still in the old one.
-            Err(NetError::TooMany { .. }) => ask_for_some(&mut open()?, desired)?,
+            Err(NetError::TooMany { .. }) => ask_for_some(&mut open()?, services)?,
             Err(error) => return Err(error),
         };
         let mut interfaces = BTreeMap::new();
@@ -85,13 +87,16 @@ fn open() -> Result<RouteSocket, NetError> {
     })
 }
 
-fn ask_for_some(socket: &mut RouteSocket, desired: &Desired) -> Result<Routes, NetError> {
-    let listening = desired.services.keys().filter_map(|key| match key {
-        ServiceKey::Address { address, .. } => Some(*address),
+fn ask_for_some<'d>(
+    socket: &mut RouteSocket,
+    services: impl Iterator<Item = &'d DesiredService> + Clone,
+) -> Result<Routes, NetError> {
+    let listening = services.clone();
+    let listening = listening.filter_map(|service| match service.service.key {
+        ServiceKey::Address { address, .. } => Some(address),
         ServiceKey::Fwmark { .. } => None,
     });
-    let servers = desired.services.values();
-    let servers = servers.flat_map(|service| service.servers.keys().map(|key| key.address));
+    let servers = services.flat_map(|service| service.servers.keys().map(|key| key.address));
     let mut wanted: BTreeSet<IpAddr> = BTreeSet::new();
     // Half of them for either.
     for (addresses, limit) in [

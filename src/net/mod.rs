@@ -5,7 +5,7 @@
 //!   rtnetlink ─► socket.rs ─► address.rs, route.rs ─┐
 //!                                                   ├─► Machine ─┐
 //!   /proc/sys/net ─► sysctl.rs ─────────────────────┘            ├─► advise ─► Warning ─► text, JSON
-//!   service file ─► Desired ─────────────────────────────────────┘
+//!   service file ─► declared services ───────────────────────────┘
 //! ```
 //!
 //! - Nothing in here changes anything.

@@ -106,7 +106,7 @@ fn desired(text: &str) -> Desired {
 
 #[track_caller]
 fn says(desired: &Desired, machine: &Machine, expected: &str) {
-    let warnings = advise(desired, machine);
+    let warnings = advise(desired.services.values(), machine);
     let text: String = warnings
         .iter()
         .map(|warning| warning.render(false))
@@ -139,7 +139,9 @@ not on a director that stands by
 ",
     );
     let warnings = advise(
-        &web(r#""tcp://[fd00:9::1]:80""#, r#""fd00:2::11""#),
+        web(r#""tcp://[fd00:9::1]:80""#, r#""fd00:2::11""#)
+            .services
+            .values(),
         &machine(),
     );
     assert!(
@@ -225,7 +227,7 @@ warning[not-forwarded]: net.ipv6.conf.all.forwarding is 0, and fd00:2::11 (web) 
     );
     // What counts is the interface where the answers come in.
     machine.forwarding = Forwarding { v4: true, v6: true };
-    let warnings = advise(&both, &machine);
+    let warnings = advise(both.services.values(), &machine);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(
         warnings[0]
@@ -323,7 +325,7 @@ fn two_thousand_addresses_are_one_line() {
         .unwrap();
     }
     let desired = desired(&text);
-    let warnings = advise(&desired, &machine());
+    let warnings = advise(desired.services.values(), &machine());
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert_eq!(
         warnings[0].to_string(),
@@ -349,7 +351,7 @@ fn what_is_not_known_is_not_warned_about() {
     says(&desired, &machine, "");
     let asked: IpAddr = [10, 99, 0, 12].into();
     machine.routes = Routes::some([(asked, None)]);
-    let warnings = advise(&desired, &machine);
+    let warnings = advise(desired.services.values(), &machine);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert_eq!(warnings[0].examples().count, 1);
 }

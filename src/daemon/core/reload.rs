@@ -355,6 +355,7 @@ impl Core {
             count(steps, "change", "changes"),
         );
         self.event("loaded", None, None, text.clone(), now);
+        self.out.jobs.push(Job::Advise);
         for reply in self.reload_replies.drain(..) {
             reply(Ok(Answer {
                 done: vec![text.clone()],

@@ -14,6 +14,7 @@ mod deaths;
 mod drift;
 mod keepalived;
 mod leaks;
+mod machine;
 mod operator;
 mod paused;
 mod planned;

@@ -3,35 +3,31 @@
 //! It reads the file, reads all tables and names the services that are not as the core believes,
 //! and carries transactions out. It decides nothing: what it finds goes to the core.
 
+mod transaction;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use ipvs::transport::Transport;
-use ipvs::{NetlinkSocket, Operation, Report, ServerKey, ServiceKey};
+use ipvs::{NetlinkSocket, ServerKey, ServiceKey};
 
-use super::core::Hot;
+pub(in crate::daemon) use transaction::{Transacted, Transaction};
+
+use super::advice::Advice;
 use super::private::{Changes, Private};
-use super::tables::observed;
 use super::watch_file::Watched;
 use crate::apply::{
-    ApplyError, Incarnation, Journal, Kernel, Ledger, Platform, PlatformError, Prepared, Store,
-    converge,
+    ApplyError, Incarnation, Journal, Kernel, Ledger, Platform, PlatformError, Remains, Store,
 };
 use crate::config::{self, Environment};
-use crate::plan::{Situation, diff};
 use crate::state::health::{MarkRange, RunSettings, ServiceWatch};
-use crate::state::{
-    BootTime, Desired, DesiredService, Observed, ObservedService, Ownership, Sysctl,
-};
-use crate::words::count;
-
-/// Of more services than this, all tables are read at once and not each by itself.
-const FEW: usize = 64;
+use crate::state::{Desired, DesiredService, Observed, ObservedService, Ownership, Sysctl};
+use crate::words::{count, length};
+use transaction::standing;
 
 /// What the worker is to do.
-pub(super) enum Job {
+pub(in crate::daemon) enum Job {
     /// Read the file, and name what differs from the one in force.
     Load {
         /// Nothing is in force yet; say also what stands in the kernel.
@@ -41,6 +37,8 @@ pub(super) enum Job {
     Transact(Box<Transaction>),
     /// Compare the tables with the picture.
     Read(Read),
+    /// Say what the machine lacks for the file in force.
+    Advise,
     /// Put on disk who owns what.
     Keep(Box<Ownership>),
     /// Targets that may go through the forwarding path came and went.
@@ -50,7 +48,7 @@ pub(super) enum Job {
 }
 
 /// What the worker did.
-pub(super) enum Done {
+pub(in crate::daemon) enum Done {
     Loaded(Result<Box<Loaded>, String>),
     Transacted(Result<Transacted, String>),
     Read(Result<Reading, String>),
@@ -58,32 +56,32 @@ pub(super) enum Done {
 
 /// A service as a file declares it.
 #[derive(Debug, Clone)]
-pub(super) struct Declaration {
-    pub(super) key: ServiceKey,
-    pub(super) declared: Arc<DesiredService>,
-    pub(super) watch: Arc<ServiceWatch>,
+pub(in crate::daemon) struct Declaration {
+    pub(in crate::daemon) key: ServiceKey,
+    pub(in crate::daemon) declared: Arc<DesiredService>,
+    pub(in crate::daemon) watch: Arc<ServiceWatch>,
 }
 
 /// A file without mistakes, compared with the one in force.
 #[derive(Debug)]
-pub(super) struct Loaded {
+pub(in crate::daemon) struct Loaded {
     /// Services that are new or different.
-    pub(super) changed: Vec<Declaration>,
+    pub(in crate::daemon) changed: Vec<Declaration>,
     /// Services that are gone.
-    pub(super) removed: Vec<ServiceKey>,
+    pub(in crate::daemon) removed: Vec<ServiceKey>,
     /// All but the services.
-    pub(super) rest: Desired,
-    pub(super) run: RunSettings,
+    pub(in crate::daemon) rest: Desired,
+    pub(in crate::daemon) run: RunSettings,
     /// At the start: what stands in the kernel.
-    pub(super) first: Option<Box<First>>,
+    pub(in crate::daemon) first: Option<Box<First>>,
     /// At a reload: what stands in the kernel of services that the file in force does not have.
     /// Somebody else may have made them, and they carry his traffic.
-    pub(super) found: BTreeMap<ServiceKey, ObservedService>,
+    pub(in crate::daemon) found: BTreeMap<ServiceKey, ObservedService>,
 }
 
 impl Loaded {
     /// Whether persistent clients leave a server of weight 0 when this is in force.
-    pub(super) fn quiescent(&self, now: bool) -> bool {
+    pub(in crate::daemon) fn quiescent(&self, now: bool) -> bool {
         let declared = self
             .rest
             .kernel
@@ -95,71 +93,52 @@ impl Loaded {
 
 /// What stands in the kernel when the director starts, and what of it is its own.
 #[derive(Debug)]
-pub(super) struct First {
-    pub(super) observed: Observed,
-    pub(super) ownership: Ownership,
-}
-
-/// What is to be made of some services.
-pub(super) struct Transaction {
-    pub(super) wanted: Vec<DesiredService>,
-    /// The same services as the file has them.
-    pub(super) declared: Vec<Arc<DesiredService>>,
-    pub(super) removed: Vec<ServiceKey>,
-    pub(super) rest: Desired,
-    pub(super) ownership: Ownership,
-    pub(super) hot: Hot,
-    pub(super) force: bool,
-}
-
-/// A transaction that was carried out.
-#[derive(Debug)]
-pub(super) struct Transacted {
-    /// The services that it was about.
-    pub(super) keys: Vec<ServiceKey>,
-    /// What is owned of them now.
-    pub(super) ownership: Ownership,
-    pub(super) steps: usize,
+pub(in crate::daemon) struct First {
+    pub(in crate::daemon) observed: Observed,
+    pub(in crate::daemon) ownership: Ownership,
 }
 
 /// What a reading is compared with.
-pub(super) struct Read {
+pub(in crate::daemon) struct Read {
     /// How many writes the core had made.
-    pub(super) began: u64,
-    pub(super) picture: BTreeMap<ServiceKey, Arc<ObservedService>>,
-    pub(super) run: RunSettings,
+    pub(in crate::daemon) began: u64,
+    pub(in crate::daemon) picture: BTreeMap<ServiceKey, Arc<ObservedService>>,
+    pub(in crate::daemon) run: RunSettings,
 }
 
 /// What a reading came to.
-pub(super) struct Reading {
-    pub(super) began: u64,
+pub(in crate::daemon) struct Reading {
+    pub(in crate::daemon) began: u64,
     /// Services that do not look as in the picture. Long lists can lie: each has to be read again.
-    pub(super) suspects: Vec<ServiceKey>,
+    pub(in crate::daemon) suspects: Vec<ServiceKey>,
     /// Services that are not in the picture.
-    pub(super) unknown: Vec<ServiceKey>,
+    pub(in crate::daemon) unknown: Vec<ServiceKey>,
     /// Everything but services.
-    pub(super) settings: Observed,
+    pub(in crate::daemon) settings: Observed,
 }
 
 /// The services of a file.
 type Declared = BTreeMap<ServiceKey, (Arc<DesiredService>, Arc<ServiceWatch>)>;
 
 /// The worker.
-pub(super) struct Worker<T: Transport = NetlinkSocket> {
-    pub(super) file: PathBuf,
-    pub(super) kernel: Kernel<T>,
-    pub(super) store: Store,
-    pub(super) incarnation: Incarnation,
+pub(in crate::daemon) struct Worker<T: Transport = NetlinkSocket> {
+    pub(in crate::daemon) file: PathBuf,
+    pub(in crate::daemon) kernel: Kernel<T>,
+    pub(in crate::daemon) store: Store,
+    pub(in crate::daemon) incarnation: Incarnation,
     /// What is in force, or is being put in force.
     in_force: Declared,
     /// What would be, if the transaction succeeds.
     candidate: Option<Declared>,
     watched: Watched,
     private: Private,
+    advice: Advice,
+    /// What an `apply` that was undone has left is not settled yet.
+    remains: bool,
 }
 
 impl<T: Transport> Worker<T> {
-    pub(super) fn new(
+    pub(in crate::daemon) fn new(
         file: PathBuf,
         kernel: Kernel<T>,
         store: Store,
@@ -176,22 +155,29 @@ impl<T: Transport> Worker<T> {
             candidate: None,
             watched,
             private,
+            advice: Advice::default(),
+            remains: false,
         }
     }
 
     /// Nothing is to be done any more.
-    pub(super) fn close(mut self) {
+    pub(in crate::daemon) fn close(mut self) {
         self.private.close(&mut self.kernel);
     }
 
     /// Does a job; `None` for those that nobody waits for.
-    pub(super) fn work(&mut self, job: Job) -> Option<Done> {
+    pub(in crate::daemon) fn work(&mut self, job: Job) -> Option<Done> {
         match job {
             Job::Load { first } => Some(Done::Loaded(self.load(first))),
             Job::Transact(transaction) => Some(Done::Transacted(self.transact(*transaction))),
             Job::Read(read) => Some(Done::Read(
                 self.read(&read).map_err(|error| error.to_string()),
             )),
+            Job::Advise => {
+                let services = self.in_force.values();
+                self.advice.look(services.map(|(declared, _)| &**declared));
+                None
+            }
             Job::Keep(ownership) => {
                 if let Err(error) = Ledger::write(&self.store, &self.incarnation, &ownership) {
                     tracing::error!("the ledger is not on disk: {}", chain(&error));
@@ -287,87 +273,18 @@ impl<T: Transport> Worker<T> {
             tracing::warn!("an earlier run (process {pid}) ended in the middle of {changes}");
             ownership = journal.recover(ownership, &observed);
         }
+        if let Some(remains) = Remains::read(&self.store, &self.incarnation)? {
+            self.remains = true;
+            let ago = length(remains.at().until(self.kernel.now()).as_secs());
+            tracing::warn!(
+                "an unconfirmed apply was undone {ago} ago, but not all of it: {}; what the file \
+                 declares takes its place now",
+                remains.failures.join("; ")
+            );
+        }
         Ok(First {
             observed,
             ownership,
-        })
-    }
-
-    fn transact(&mut self, transaction: Transaction) -> Result<Transacted, String> {
-        let Transaction {
-            wanted,
-            declared,
-            removed,
-            rest,
-            ownership,
-            hot,
-            force,
-        } = transaction;
-        let is_reload = !wanted.is_empty() || !removed.is_empty();
-        let of = |services| Desired {
-            services,
-            ..rest.clone()
-        };
-        let services = wanted.into_iter();
-        let desired = of(services
-            .map(|service| (service.service.key, service))
-            .collect());
-        let keys: BTreeSet<ServiceKey> = desired.services.keys().copied().chain(removed).collect();
-        let (before, beside) = divided(ownership, &keys);
-        let mut platform = Scoped {
-            kernel: &mut self.kernel,
-            keys: &keys,
-            hot: &hot,
-        };
-        let observed = platform.observe().map_err(|error| chain(&error))?;
-        let now = platform.now();
-        let to = |desired: &Desired| {
-            diff(&Situation {
-                desired,
-                observed: &observed,
-                ownership: &before,
-                now,
-            })
-        };
-        let plan = to(&desired);
-        let objections = if force {
-            Vec::new()
-        } else {
-            // The guards are about what the file takes away, not about who happens to be down.
-            let services = declared
-                .iter()
-                .map(|one| (one.service.key, one.as_ref().clone()));
-            to(&of(services.collect())).objections
-        };
-        if !objections.is_empty() {
-            let reasons: Vec<String> = objections.iter().map(ToString::to_string).collect();
-            return Err(format!(
-                "refused, as {}; --force does it all the same",
-                reasons.join(", and ")
-            ));
-        }
-        let prepared = Prepared {
-            plan,
-            before,
-            beside,
-            now,
-        };
-        let applied = converge(
-            &mut platform,
-            &self.store,
-            &self.incarnation,
-            &desired,
-            prepared,
-            &mut |_| {},
-        )
-        .map_err(|error| explain(&error))?;
-        if is_reload && let Some(candidate) = self.candidate.take() {
-            self.in_force = candidate;
-        }
-        Ok(Transacted {
-            keys: keys.into_iter().collect(),
-            ownership: applied.plan.ownership,
-            steps: applied.steps,
         })
     }
 
@@ -456,125 +373,8 @@ fn parted(mut desired: Desired) -> (BTreeMap<ServiceKey, DesiredService>, Desire
     (services, desired)
 }
 
-/// What is owned of these services, and the rest.
-fn divided(ownership: Ownership, keys: &BTreeSet<ServiceKey>) -> (Ownership, Ownership) {
-    let (mut of_them, mut beside) = (Ownership::default(), Ownership::default());
-    for (key, owned) in ownership.services {
-        let part = if keys.contains(&key) {
-            &mut of_them
-        } else {
-            &mut beside
-        };
-        part.services.insert(key, owned);
-    }
-    for (member, until) in ownership.drains {
-        let part = if keys.contains(&member.0) {
-            &mut of_them
-        } else {
-            &mut beside
-        };
-        part.drains.insert(member, until);
-    }
-    for (key, until) in ownership.leaving {
-        let part = if keys.contains(&key) {
-            &mut of_them
-        } else {
-            &mut beside
-        };
-        part.leaving.insert(key, until);
-    }
-    (of_them, beside)
-}
-
-/// Those of these services that are in the kernel.
-fn standing<T: Transport>(
-    kernel: &mut Kernel<T>,
-    keys: &BTreeSet<ServiceKey>,
-) -> Result<BTreeMap<ServiceKey, ObservedService>, PlatformError> {
-    let client = kernel.client();
-    if keys.len() > FEW {
-        let mut services = Observed::services(client.table()?);
-        services.retain(|key, _| keys.contains(key));
-        return Ok(services);
-    }
-    let mut services = BTreeMap::new();
-    for key in keys {
-        if let Some(entry) = client.service(key)? {
-            let servers = client.consistent_servers(key)?;
-            services.insert(*key, observed(entry, servers));
-        }
-    }
-    Ok(services)
-}
-
-/// The kernel, of which only some services are seen, and servers that the core has just changed
-/// are left as they are.
-struct Scoped<'a, T: Transport> {
-    kernel: &'a mut Kernel<T>,
-    keys: &'a BTreeSet<ServiceKey>,
-    hot: &'a Hot,
-}
-
-impl<T: Transport> Scoped<'_, T> {
-    fn is_hot(&self, operation: &Operation) -> bool {
-        let Operation::UpdateServer(service, server) = operation else {
-            return false;
-        };
-        let hot = self.hot.lock().unwrap_or_else(PoisonError::into_inner);
-        hot.contains(&(*service, server.key))
-    }
-}
-
-impl<T: Transport> Platform for Scoped<'_, T> {
-    fn observe(&mut self) -> Result<Observed, PlatformError> {
-        let mut seen = self.kernel.settings()?;
-        seen.services = standing(self.kernel, self.keys)?;
-        Ok(seen)
-    }
-
-    fn execute(&mut self, operations: &[Operation]) -> Report {
-        let hot: Vec<bool> = operations
-            .iter()
-            .map(|operation| self.is_hot(operation))
-            .collect();
-        let mut done = 0;
-        while done < operations.len() {
-            let cold = hot[done..].iter().take_while(|hot| !**hot).count();
-            let (cold, run) = (&operations[done..done + cold], cold + 1);
-            let report = self.kernel.execute(cold);
-            if !report.failures().is_empty() {
-                return report.preceded_by(done);
-            }
-            done += run;
-        }
-        Report::done(operations.len())
-    }
-
-    fn write_sysctl(&mut self, sysctl: Sysctl, value: &str) -> io::Result<()> {
-        self.kernel.write_sysctl(sysctl, value)
-    }
-
-    fn now(&self) -> BootTime {
-        self.kernel.now()
-    }
-}
-
-/// All that failed, line by line.
-fn explain(error: &ApplyError) -> String {
-    let mut text = chain(error);
-    if let ApplyError::Failed { failed, unrestored } = error {
-        for failed in failed.iter().skip(1) {
-            text.push_str(&format!("\nalso: {failed}"));
-        }
-        for unrestored in unrestored {
-            text.push_str(&format!("\n{unrestored}"));
-        }
-    }
-    text
-}
-
 /// An error with its causes.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+pub(in crate::daemon) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -1,0 +1,81 @@
+//! What the machine lacks for the file in force, into the log: each thing once, when it is new.
+//!
+//! The worker looks when a file has come into force, as `director plan` and `apply` do. Nothing in
+//! here changes anything, and no check or transaction depends on it.
+
+use crate::net::{Machine, NetError, Warning, advise};
+use crate::state::DesiredService;
+
+/// What was said already.
+#[derive(Debug, Default)]
+pub(super) struct Advice {
+    said: Vec<Warning>,
+    /// The machine could not be asked, and that was said.
+    unknown: bool,
+}
+
+impl Advice {
+    /// Asks the machine, in the network namespace of this thread, and says what is new.
+    pub(super) fn look<'d>(&mut self, services: impl Iterator<Item = &'d DesiredService> + Clone) {
+        let asked = Machine::ask(services.clone()).map(|machine| advise(services, &machine));
+        for line in self.news(asked) {
+            tracing::warn!("{line}");
+        }
+    }
+
+    /// What is to be said of an answer, a line each. What is gone and comes again is new.
+    fn news(&mut self, asked: Result<Vec<Warning>, NetError>) -> Vec<String> {
+        let warnings = match asked {
+            Ok(warnings) => warnings,
+            Err(error) => {
+                let is_new = !std::mem::replace(&mut self.unknown, true);
+                let line = format!(
+                    "no warnings about addresses and routes, as it is not known: {:#}",
+                    anyhow::Error::from(error)
+                );
+                return is_new.then_some(line).into_iter().collect();
+            }
+        };
+        self.unknown = false;
+        let before = std::mem::replace(&mut self.said, warnings);
+        let new = self.said.iter().filter(|said| !before.contains(said));
+        new.map(line).collect()
+    }
+}
+
+/// What is wrong, what comes of it, and what to do.
+fn line(warning: &Warning) -> String {
+    let (reason, help) = (warning.reason(), warning.help());
+    format!("{warning}: {reason}; {help}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Examples;
+
+    fn no_route(count: usize) -> Warning {
+        Warning::NoRoute(Examples {
+            count,
+            more: false,
+            first: vec![([10, 0, 0, 9].into(), "web".to_owned())],
+        })
+    }
+
+    #[test]
+    fn each_is_said_when_it_is_new() {
+        let mut advice = Advice::default();
+        let mut said = |warnings: &[Warning]| advice.news(Ok(warnings.to_vec())).len();
+        assert_eq!(said(&[no_route(1)]), 1);
+        assert_eq!(said(&[no_route(1)]), 0);
+        assert_eq!(said(&[no_route(2)]), 1, "another server");
+        assert_eq!(said(&[]), 0);
+        assert_eq!(said(&[no_route(2)]), 1, "it is so again");
+        let line = line(&no_route(1));
+        assert!(
+            line.starts_with("there is no route to 10.0.0.9 (web): "),
+            "{line}"
+        );
+        assert!(line.contains("`ip route get 10.0.0.9`"), "{line}");
+    }
+}

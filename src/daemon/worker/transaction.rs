@@ -1,0 +1,253 @@
+//! A transaction: some services made what is wanted, all or nothing, beside whatever the core does
+//! to others meanwhile.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::{Arc, PoisonError};
+
+use ipvs::transport::Transport;
+use ipvs::{Operation, Report, ServiceKey};
+
+use super::{Worker, chain};
+use crate::apply::{ApplyError, Kernel, Platform, PlatformError, Prepared, Remains, converge};
+use crate::daemon::core::Hot;
+use crate::daemon::tables::observed;
+use crate::plan::{Situation, diff};
+use crate::state::{
+    BootTime, Desired, DesiredService, Observed, ObservedService, Ownership, Sysctl,
+};
+
+/// Of more services than this, all tables are read at once and not each by itself.
+const FEW: usize = 64;
+
+/// What is to be made of some services.
+pub(in crate::daemon) struct Transaction {
+    pub(in crate::daemon) wanted: Vec<DesiredService>,
+    /// The same services as the file has them.
+    pub(in crate::daemon) declared: Vec<Arc<DesiredService>>,
+    pub(in crate::daemon) removed: Vec<ServiceKey>,
+    pub(in crate::daemon) rest: Desired,
+    pub(in crate::daemon) ownership: Ownership,
+    pub(in crate::daemon) hot: Hot,
+    pub(in crate::daemon) force: bool,
+}
+
+/// A transaction that was carried out.
+#[derive(Debug)]
+pub(in crate::daemon) struct Transacted {
+    /// The services that it was about.
+    pub(in crate::daemon) keys: Vec<ServiceKey>,
+    /// What is owned of them now.
+    pub(in crate::daemon) ownership: Ownership,
+    pub(in crate::daemon) steps: usize,
+}
+
+impl<T: Transport> Worker<T> {
+    pub(super) fn transact(&mut self, transaction: Transaction) -> Result<Transacted, String> {
+        let Transaction {
+            wanted,
+            declared,
+            removed,
+            rest,
+            ownership,
+            hot,
+            force,
+        } = transaction;
+        let is_reload = !wanted.is_empty() || !removed.is_empty();
+        let of = |services| Desired {
+            services,
+            ..rest.clone()
+        };
+        let services = wanted.into_iter();
+        let desired = of(services
+            .map(|service| (service.service.key, service))
+            .collect());
+        let keys: BTreeSet<ServiceKey> = desired.services.keys().copied().chain(removed).collect();
+        let (before, beside) = divided(ownership, &keys);
+        let mut platform = Scoped {
+            kernel: &mut self.kernel,
+            keys: &keys,
+            hot: &hot,
+        };
+        let observed = platform.observe().map_err(|error| chain(&error))?;
+        let now = platform.now();
+        let to = |desired: &Desired| {
+            diff(&Situation {
+                desired,
+                observed: &observed,
+                ownership: &before,
+                now,
+            })
+        };
+        let plan = to(&desired);
+        let objections = if force {
+            Vec::new()
+        } else {
+            // The guards are about what the file takes away, not about who happens to be down.
+            let services = declared
+                .iter()
+                .map(|one| (one.service.key, one.as_ref().clone()));
+            to(&of(services.collect())).objections
+        };
+        if !objections.is_empty() {
+            let reasons: Vec<String> = objections.iter().map(ToString::to_string).collect();
+            return Err(format!(
+                "refused, as {}; --force does it all the same",
+                reasons.join(", and ")
+            ));
+        }
+        let prepared = Prepared {
+            plan,
+            before,
+            beside,
+            now,
+        };
+        let applied = converge(
+            &mut platform,
+            &self.store,
+            &self.incarnation,
+            &desired,
+            prepared,
+            &mut |_| {},
+        )
+        .map_err(|error| explain(&error))?;
+        if is_reload && let Some(candidate) = self.candidate.take() {
+            self.in_force = candidate;
+        }
+        self.settle_remains();
+        Ok(Transacted {
+            keys: keys.into_iter().collect(),
+            ownership: applied.plan.ownership,
+            steps: applied.steps,
+        })
+    }
+
+    /// What an `apply` that was undone has left is settled by the first file in force.
+    fn settle_remains(&mut self) {
+        if std::mem::take(&mut self.remains)
+            && let Err(error) = Remains::forget(&self.store)
+        {
+            tracing::error!(
+                "what an undone apply left is still on disk: {}",
+                chain(&error)
+            );
+        }
+    }
+}
+
+/// What is owned of these services, and the rest.
+fn divided(ownership: Ownership, keys: &BTreeSet<ServiceKey>) -> (Ownership, Ownership) {
+    let (mut of_them, mut beside) = (Ownership::default(), Ownership::default());
+    for (key, owned) in ownership.services {
+        let part = if keys.contains(&key) {
+            &mut of_them
+        } else {
+            &mut beside
+        };
+        part.services.insert(key, owned);
+    }
+    for (member, until) in ownership.drains {
+        let part = if keys.contains(&member.0) {
+            &mut of_them
+        } else {
+            &mut beside
+        };
+        part.drains.insert(member, until);
+    }
+    for (key, until) in ownership.leaving {
+        let part = if keys.contains(&key) {
+            &mut of_them
+        } else {
+            &mut beside
+        };
+        part.leaving.insert(key, until);
+    }
+    (of_them, beside)
+}
+
+/// Those of these services that are in the kernel.
+pub(super) fn standing<T: Transport>(
+    kernel: &mut Kernel<T>,
+    keys: &BTreeSet<ServiceKey>,
+) -> Result<BTreeMap<ServiceKey, ObservedService>, PlatformError> {
+    let client = kernel.client();
+    if keys.len() > FEW {
+        let mut services = Observed::services(client.table()?);
+        services.retain(|key, _| keys.contains(key));
+        return Ok(services);
+    }
+    let mut services = BTreeMap::new();
+    for key in keys {
+        if let Some(entry) = client.service(key)? {
+            let servers = client.consistent_servers(key)?;
+            services.insert(*key, observed(entry, servers));
+        }
+    }
+    Ok(services)
+}
+
+/// The kernel, of which only some services are seen, and servers that the core has just changed
+/// are left as they are.
+struct Scoped<'a, T: Transport> {
+    kernel: &'a mut Kernel<T>,
+    keys: &'a BTreeSet<ServiceKey>,
+    hot: &'a Hot,
+}
+
+impl<T: Transport> Scoped<'_, T> {
+    fn is_hot(&self, operation: &Operation) -> bool {
+        let Operation::UpdateServer(service, server) = operation else {
+            return false;
+        };
+        let hot = self.hot.lock().unwrap_or_else(PoisonError::into_inner);
+        hot.contains(&(*service, server.key))
+    }
+}
+
+impl<T: Transport> Platform for Scoped<'_, T> {
+    fn observe(&mut self) -> Result<Observed, PlatformError> {
+        let mut seen = self.kernel.settings()?;
+        seen.services = standing(self.kernel, self.keys)?;
+        Ok(seen)
+    }
+
+    fn execute(&mut self, operations: &[Operation]) -> Report {
+        let hot: Vec<bool> = operations
+            .iter()
+            .map(|operation| self.is_hot(operation))
+            .collect();
+        let mut done = 0;
+        while done < operations.len() {
+            let cold = hot[done..].iter().take_while(|hot| !**hot).count();
+            let (cold, run) = (&operations[done..done + cold], cold + 1);
+            let report = self.kernel.execute(cold);
+            if !report.failures().is_empty() {
+                return report.preceded_by(done);
+            }
+            done += run;
+        }
+        Report::done(operations.len())
+    }
+
+    fn write_sysctl(&mut self, sysctl: Sysctl, value: &str) -> io::Result<()> {
+        self.kernel.write_sysctl(sysctl, value)
+    }
+
+    fn now(&self) -> BootTime {
+        self.kernel.now()
+    }
+}
+
+/// All that failed, line by line.
+fn explain(error: &ApplyError) -> String {
+    let mut text = chain(error);
+    if let ApplyError::Failed { failed, unrestored } = error {
+        for failed in failed.iter().skip(1) {
+            text.push_str(&format!("\nalso: {failed}"));
+        }
+        for unrestored in unrestored {
+            text.push_str(&format!("\n{unrestored}"));
+        }
+    }
+    text
+}
