@@ -14,7 +14,7 @@ use crate::daemon::core::Hot;
 use crate::daemon::tables::observed;
 use crate::plan::{Situation, diff};
 use crate::state::{
-    BootTime, Desired, DesiredService, Observed, ObservedService, Ownership, Sysctl,
+    BootTime, Desired, DesiredService, Observed, ObservedServer, ObservedService, Ownership, Sysctl,
 };
 
 /// Of more services than this, all tables are read at once and not each by itself.
@@ -172,7 +172,7 @@ pub(super) fn standing<T: Transport>(
 ) -> Result<BTreeMap<ServiceKey, ObservedService>, PlatformError> {
     let client = kernel.client();
     if keys.len() > FEW {
-        let mut services = Observed::services(client.table()?);
+        let mut services = Observed::services(client.table_of(ObservedServer::from)?);
         services.retain(|key, _| keys.contains(key));
         return Ok(services);
     }
