@@ -192,3 +192,100 @@ fn named(servers: &[ServerKey]) -> String {
         more => format!("{names} and {more} more"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ipvs::{ForwardMethod, Server};
+
+    use super::*;
+    use crate::state::health::{CheckAt, CheckKind, CheckSpec, Pace, ServerWatch, TcpCheck};
+
+    fn key(last: u8) -> ServerKey {
+        ServerKey::new([10, 0, 0, last], 80)
+    }
+
+    fn checked(rises: &[u32]) -> ServiceWatch {
+        let spec = |rise: &u32| {
+            Arc::new(CheckSpec {
+                kind: CheckKind::Tcp(TcpCheck::default()),
+                pace: Pace {
+                    rise: *rise,
+                    ..Pace::default()
+                },
+                at: CheckAt::default(),
+            })
+        };
+        ServiceWatch {
+            checks: rises.iter().map(spec).collect(),
+            ..ServiceWatch::default()
+        }
+    }
+
+    fn known(role: Role, state: ServerState, now: Option<u32>) -> OverlaidServer {
+        let declared = Server::new(key(1), ForwardMethod::Masquerade);
+        OverlaidServer {
+            address: key(1),
+            name: None,
+            role,
+            state,
+            declared,
+            now: now.map(|weight| declared.weight(Weight::new(weight).unwrap())),
+            reason: String::new(),
+        }
+    }
+
+    #[test]
+    fn who_is_waited_for() {
+        let watch = checked(&[2, 5]);
+        let new = |watch: &ServiceWatch| awaited(watch, &key(1), None, true);
+        assert_eq!(new(&watch), Some(5), "all of its checks");
+        let any = ServiceWatch {
+            combine: Combine::Any,
+            ..watch.clone()
+        };
+        assert_eq!(new(&any), Some(2), "one of them");
+        assert_eq!(new(&checked(&[])), None, "nothing is checked");
+        let mut own = watch.clone();
+        let initial = ServerWatch {
+            initial: Some(Initial::Up),
+            ..ServerWatch::default()
+        };
+        own.servers.insert(key(1), initial);
+        assert_eq!(new(&own), None, "it begins as up");
+        assert_eq!(awaited(&watch, &key(2), None, false), None, "it is there");
+
+        for (role, state, now, expected) in [
+            (Role::Regular, ServerState::Up, Some(1), None),
+            (Role::Backup, ServerState::Standby, None, None),
+            // It is held over, and known to be well.
+            (Role::Regular, ServerState::Leaving, Some(1), None),
+            // It drains, and is declared again.
+            (Role::Regular, ServerState::Leaving, Some(0), Some(5)),
+            // It was never checked.
+            (Role::Sorry, ServerState::Standby, None, Some(5)),
+        ] {
+            let known = known(role, state, now);
+            let found = awaited(&watch, &key(1), Some(&known), true);
+            assert_eq!(found, expected, "{known:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_names_the_first_of_many() {
+        let joining = Joining {
+            service: ServiceKey::tcp([192, 0, 2, 10], 80),
+            rise: 1,
+            servers: (1..=6).map(key).collect(),
+            stay: vec![key(7), key(8)],
+        };
+        assert_eq!(
+            joining.render(),
+            "waiting: 10.0.0.1:80, 10.0.0.2:80, 10.0.0.3:80, 10.0.0.4:80 and 2 more of \
+             tcp://192.0.2.10:80 join when their checks have succeeded 1 time; 10.0.0.7:80, \
+             10.0.0.8:80 stay until then\n"
+        );
+        assert_eq!(joining.to_json()["servers"].as_array().unwrap().len(), 6);
+    }
+}
