@@ -13,6 +13,7 @@ use super::health::Health;
 use super::server::{self, Settled};
 use super::{Builder, persistence, scheduler, servers_of, whole};
 use crate::state::{DesiredServer, DesiredService, Servers};
+use crate::words::count;
 
 /// More servers than this, counted once for every service that has them, no table can be meant to
 /// have: a range of ports multiplies what stands behind it.
@@ -70,14 +71,18 @@ pub(super) fn build(
             }
         }
         health.check_listen(service, listen, taken, &settled, builder, findings);
-        let count = usize::from(ports.1 - ports.0) + 1;
+        let numbers = usize::from(ports.1 - ports.0) + 1;
         let servers = taken.len() + health.extra(&listen.value);
-        builder.servers += count * servers.max(1);
+        builder.servers += numbers * servers.max(1);
         if builder.servers > MAX_SERVERS {
             let message = format!("the file comes to more than {MAX_SERVERS} servers");
             findings.push(
                 Diagnostic::new(Code::TooLarge, listen.span, message)
-                    .label(format!("{count} ports with {servers} servers each"))
+                    .label(format!(
+                        "{} with {} each",
+                        count(numbers, "port", "ports"),
+                        count(servers, "server", "servers")
+                    ))
                     .help("one service of a firewall mark, or of all ports, can stand for many"),
             );
             return;
