@@ -65,7 +65,9 @@ fn service_key() -> impl Strategy<Value = ServiceKey> {
         address,
         port,
     });
-    let mark = (1..=u32::MAX, family());
+    // Some are of those that checks are given.
+    let marks = prop_oneof![4 => 1..=u32::MAX, 1 => 0x6d00_0000..=0x6d00_ffff_u32];
+    let mark = (marks, family());
     let mark =
         mark.prop_map(|(mark, family)| ServiceKey::fwmark(family, Fwmark::new(mark).unwrap()));
     prop_oneof![4 => address, 1 => mark]

@@ -14,7 +14,10 @@ use super::super::decode::time::write as time;
 use super::super::decode::tunnel::forward_word;
 use super::super::words::{ENGINES, SCHEDULERS};
 use super::group::{Entry, Group, groups};
-use crate::state::{Desired, DesiredService, Drift, Foreign, KernelSettings, Policy, SysctlKind};
+use crate::state::health::MarkRange;
+use crate::state::{
+    Desired, DesiredService, Drift, Foreign, KernelSettings, Policy, SysctlKind, is_private,
+};
 
 /// The file's tree.
 pub(super) fn document(desired: &Desired) -> Map<String, Value> {
@@ -459,6 +462,7 @@ fn is_odd(group: &Group<'_>) -> bool {
             .is_some_and(|protocol| protocol != Protocol::Udp);
         let engine = service.engine.map(|engine| engine.to_string());
         held.servers.is_empty()
+            || is_private(key, &MarkRange::DEFAULT)
             || not_udp && service.flags.contains(ServiceFlags::ONE_PACKET)
             || address && port == 0 && !service.flags.contains(ServiceFlags::PERSISTENT)
             || address && held.servers.values().any(moved)

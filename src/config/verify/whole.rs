@@ -193,6 +193,10 @@ pub(super) fn check_marks(
             Some(span) => mistake.also(span, "the marks of checks"),
             None => mistake.label(format!("within {:#x}-{:#x}", marks.first, marks.last)),
         };
-        findings.push(mistake.help("another mark, or other `check_marks` in [daemon]"));
+        findings.push(
+            mistake
+                .help("another mark, or other `check_marks` in [daemon]")
+                .unless_as_is(service.as_is),
+        );
     }
 }
