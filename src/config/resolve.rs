@@ -48,7 +48,7 @@ pub(super) fn taken<'s, A: 's>(
         Family::V4 => Family::V6,
         Family::V6 => Family::V4,
     };
-    let mut own = Vec::new();
+    let mut own = Vec::with_capacity(candidates.size_hint().0);
     let mut crossing = Vec::new();
     for (entry, candidate) in candidates.enumerate() {
         let mine = of(family, &candidate, entry);

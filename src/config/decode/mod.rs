@@ -82,6 +82,7 @@ impl Decoder {
         }
         // A table is empty by now; anything else is reported.
         named(fields.get("service"), findings);
+        self.services.reserve(services.len());
         for entry in services {
             let Some(service) = service::service(&entry, &defaults, findings) else {
                 continue;
