@@ -261,5 +261,8 @@ fn failures_have_names() {
         .expect("a connection");
     assert_eq!(held.ask(), Ok("real1".to_owned()));
     drop(web);
-    assert_eq!(held.ask(), Err(Failure::Closed), "the server went away");
+    // Which of the two depends on whether the answer to the question comes before it is read that
+    // the connection was closed.
+    let gone = held.ask().expect_err("the server went away");
+    assert!(matches!(gone, Failure::Closed | Failure::Reset), "{gone:?}");
 }
