@@ -163,8 +163,9 @@ impl<'t> Reader<'t, '_> {
                     return true;
                 }
                 Some(b',') => {
-                    self.report(self.at..self.at + 1, "nothing stands before this comma");
+                    let comma = self.at..self.at + 1;
                     self.at += 1;
+                    self.report(comma, "nothing stands before this comma");
                 }
                 Some(byte @ (b']' | b'}')) => {
                     let (begin, opening) = self.innermost();
@@ -174,14 +175,15 @@ impl<'t> Reader<'t, '_> {
                     let found = Diagnostic::new(Code::Syntax, place, message)
                         .label("not JSON")
                         .also(self.span(begin..begin + 1), "opened here");
-                    self.push(found, false);
                     let outer = &self.open[..self.open.len().saturating_sub(1)];
                     let opens = if byte == b']' { b'[' } else { b'{' };
-                    if outer.iter().any(|at| self.text.as_bytes()[*at] == opens) {
-                        // It is meant for that one; the inner one was not closed.
+                    // If it is meant for that one, the inner one was not closed.
+                    let is_outer = outer.iter().any(|at| self.text.as_bytes()[*at] == opens);
+                    self.at += usize::from(!is_outer);
+                    self.push(found, false);
+                    if is_outer {
                         return true;
                     }
-                    self.at += 1;
                 }
                 Some(_) => return false,
             }
@@ -231,8 +233,8 @@ impl<'t> Reader<'t, '_> {
             Some(b':') => self.at += 1,
             Some(b'=') => {
                 let place = self.at..self.at + 1;
-                self.report(place, "between key and value stands a colon");
                 self.at += 1;
+                self.report(place, "between key and value stands a colon");
             }
             _ => {
                 let place = self.character();
@@ -273,11 +275,13 @@ impl<'t> Reader<'t, '_> {
                 return;
             };
             let comment = self.at..self.at + length;
-            self.report(comment.clone(), "JSON has no comments");
             self.at = comment.end;
+            self.report(comment, "JSON has no comments");
         }
     }
 
+    /// Reports a mistake. It may be the last one that is reported, and then [`stop`](Self::stop)
+    /// goes to the end: who goes on behind a mistake does so before reporting it.
     fn report(&mut self, place: Range<usize>, message: &str) {
         let place = self.span(place);
         self.push(

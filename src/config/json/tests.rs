@@ -135,6 +135,32 @@ fn keys_of_large_tables_are_told_apart_too() {
     assert_eq!(said.len(), 30, "{said:?}");
 }
 
+#[test]
+fn nothing_is_read_behind_the_last_mistake_that_is_reported() {
+    for (before, mistake) in [
+        ("[", ","),
+        ("[", "}"),
+        ("[[", "}"),
+        ("[", "// why\n"),
+        ("[", "/* why */"),
+        ("{", "\"a\" = 1,"),
+        ("{", "\"a\" 1,"),
+        ("{", "a: 1,"),
+        ("{", "!"),
+        ("[", "1 "),
+        ("[", "'a',"),
+        ("[", "\"\\x\","),
+        ("[", "\"\n,"),
+        ("[", "tru,"),
+    ] {
+        for count in [MAX_MISTAKES - 1, MAX_MISTAKES, MAX_MISTAKES + 1, 500] {
+            let (said, tree) = read(&(before.to_owned() + &mistake.repeat(count)));
+            assert!(!said.is_empty(), "{mistake}");
+            assert!(tree.is_some(), "{mistake}");
+        }
+    }
+}
+
 fn json() -> impl Strategy<Value = Json> {
     let leaf = prop_oneof![
         Just(Json::Null),
