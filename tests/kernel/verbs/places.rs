@@ -91,7 +91,11 @@ struct Named<'h> {
 
 impl<'h> Named<'h> {
     fn new(host: &'h crate::lab::Host) -> Self {
-        let name = format!("{}-inner", host.netns().name());
+        Self::numbered(host, 0)
+    }
+
+    fn numbered(host: &'h crate::lab::Host, number: u8) -> Self {
+        let name = format!("{}-inner{number}", host.netns().name());
         host.run(&format!("ip netns add {name}"));
         Self { host, name }
     }
@@ -119,9 +123,9 @@ fn a_namespace_made_anew_begins_anew() {
     let host = lone();
     let desk = Desk::on(&host);
     desk.write("none.toml", "version = 1\n");
-    // The kernel gives the inode of a namespace to the next one, but for what else is made and
-    // deleted meanwhile: as often as it takes to see that.
-    for _ in 0..50 {
+    // The kernel gives the inode of a namespace to a later one, when it has cleaned up behind the
+    // first, and unless somebody else gets it: as often as it takes to see that.
+    for _ in 0..10 {
         let before = Named::new(&host);
         let (inode, name) = (before.inode(), before.name.clone());
         before.ipvsadm("-A -t 10.0.0.1:80");
@@ -132,10 +136,18 @@ fn a_namespace_made_anew_begins_anew() {
         desk.ends(&saved, 2);
         drop(before);
 
-        let after = Named::new(&host);
-        if after.inode() != inode {
-            continue;
-        }
+        // Those with other inodes are kept, so that these do not come again.
+        let mut others = Vec::new();
+        let found = (1..=20).find_map(|number| {
+            let next = Named::numbered(&host, number);
+            if next.inode() == inode {
+                return Some(next);
+            }
+            others.push(next);
+            None
+        });
+        let Some(after) = found else { continue };
+        let name = &after.name;
         after.ipvsadm("-A -t 10.0.0.1:80");
         // Somebody else's, whatever the ledger of the one before says.
         let planned = desk.ends(&format!("--netns {name} plan none.toml"), 0);
