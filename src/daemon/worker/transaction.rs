@@ -137,31 +137,23 @@ impl<T: Transport> Worker<T> {
 
 /// What is owned of these services, and the rest.
 fn divided(ownership: Ownership, keys: &BTreeSet<ServiceKey>) -> (Ownership, Ownership) {
-    let (mut of_them, mut beside) = (Ownership::default(), Ownership::default());
-    for (key, owned) in ownership.services {
-        let part = if keys.contains(&key) {
-            &mut of_them
-        } else {
-            &mut beside
-        };
-        part.services.insert(key, owned);
-    }
-    for (member, until) in ownership.drains {
-        let part = if keys.contains(&member.0) {
-            &mut of_them
-        } else {
-            &mut beside
-        };
-        part.drains.insert(member, until);
-    }
-    for (key, until) in ownership.leaving {
-        let part = if keys.contains(&key) {
-            &mut of_them
-        } else {
-            &mut beside
-        };
-        part.leaving.insert(key, until);
-    }
+    let ours = |key: &ServiceKey| keys.contains(key);
+    let services = ownership.services.into_iter();
+    let drains = ownership.drains.into_iter();
+    let leaving = ownership.leaving.into_iter();
+    let services = services.partition(|(key, _)| ours(key));
+    let drains = drains.partition(|((key, _), _)| ours(key));
+    let leaving = leaving.partition(|(key, _)| ours(key));
+    let of_them = Ownership {
+        services: services.0,
+        drains: drains.0,
+        leaving: leaving.0,
+    };
+    let beside = Ownership {
+        services: services.1,
+        drains: drains.1,
+        leaving: leaving.1,
+    };
     (of_them, beside)
 }
 
