@@ -14,6 +14,15 @@ pub trait Files {
     /// When it is not there or cannot be read.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 
+    /// The same, into a buffer in the place of what it holds.
+    ///
+    /// # Errors
+    /// As of [`read`](Self::read); what the buffer holds then is of no meaning.
+    fn read_into(&self, path: &Path, buffer: &mut Vec<u8>) -> io::Result<()> {
+        *buffer = self.read(path)?;
+        Ok(())
+    }
+
     /// The files that match a pattern, in the order of their names. Hidden files match only a
     /// pattern that names the dot.
     ///
@@ -51,15 +60,22 @@ pub struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.read_into(path, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn read_into(&self, path: &Path, buffer: &mut Vec<u8>) -> io::Result<()> {
         let limit = u64::try_from(MAX_FILE)
             .unwrap_or(u64::MAX)
             .saturating_add(1);
         let file = std::fs::File::open(path)?;
         // A pipe has no length; what grows meanwhile is read all the same.
         let length = file.metadata()?.len().min(limit);
-        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(MAX_FILE) + 1);
-        file.take(limit).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        buffer.clear();
+        buffer.reserve_exact(usize::try_from(length).unwrap_or(MAX_FILE) + 1);
+        file.take(limit).read_to_end(buffer)?;
+        Ok(())
     }
 
     fn matching(&self, directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {

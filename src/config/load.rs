@@ -1,13 +1,15 @@
 //! From files to a table: reads the root file and what it includes, decodes and verifies them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
+use super::again::Use;
 use super::code::{Code, Severity};
 use super::decode::Decoder;
 use super::diagnostic::{Diagnostic, Findings};
 use super::environment::Environment;
 use super::files::{Disk, Files};
+use super::model::{ServersDecl, ServiceDecl};
 use super::source::{FileId, Format, MAX_FILE, Sources, Span, Spanned};
 use super::tree::Node;
 use super::verify::Verifier;
@@ -28,6 +30,8 @@ pub struct Outcome {
     pub sources: Sources,
     /// The directories in which included files were looked for.
     pub directories: Vec<PathBuf>,
+    /// Which services use a pool.
+    pub(super) uses: Vec<Use>,
 }
 
 impl Outcome {
@@ -70,7 +74,19 @@ pub fn load(path: &Path, environment: &Environment) -> Outcome {
 /// Reads a service file from somewhere.
 #[must_use]
 pub fn load_from(path: &Path, files: &dyn Files, environment: &Environment) -> Outcome {
+    load_part(path, files, environment, &BTreeSet::new())
+}
+
+/// The same, of files from which services are left out: these use the pools `in_use`, of which is
+/// not said what serves nobody.
+pub(super) fn load_part(
+    path: &Path,
+    files: &dyn Files,
+    environment: &Environment,
+    in_use: &BTreeSet<String>,
+) -> Outcome {
     let mut loader = Loader::new(files, environment);
+    loader.in_use = in_use.clone();
     loader.read(path, None);
     loader.finish()
 }
@@ -108,6 +124,8 @@ struct Loader<'e> {
     /// Where each file, by its identity, was included.
     included: HashMap<PathBuf, Option<Span>>,
     depth: usize,
+    uses: Vec<Use>,
+    in_use: BTreeSet<String>,
 }
 
 impl<'e> Loader<'e> {
@@ -122,12 +140,16 @@ impl<'e> Loader<'e> {
             verifier: Verifier::new(files),
             included: HashMap::new(),
             depth: 0,
+            uses: Vec::new(),
+            in_use: BTreeSet::new(),
         }
     }
 
     fn finish(mut self) -> Outcome {
         let declaration = self.decoder.finish();
-        let (desired, watch) = self.verifier.finish(declaration, &mut self.findings);
+        let (desired, watch) = self
+            .verifier
+            .finish(declaration, &self.in_use, &mut self.findings);
         let usable = !self.findings.has_errors();
         Outcome {
             desired: usable.then_some(desired),
@@ -135,6 +157,7 @@ impl<'e> Loader<'e> {
             diagnostics: self.findings.into_sorted(&self.sources),
             sources: self.sources,
             directories: self.directories,
+            uses: self.uses,
         }
     }
 
@@ -204,7 +227,11 @@ impl<'e> Loader<'e> {
         }
         let is_root = self.depth == 0;
         let verifier = &mut self.verifier;
-        let mut take_service = |service, declared: &_, findings: &mut _| {
+        let uses = &mut self.uses;
+        let mut take_service = |service: ServiceDecl, declared: &_, findings: &mut _| {
+            if let ServersDecl::Pool(pool) = &service.servers {
+                uses.push((service.name.value.clone(), pool.value.clone()));
+            }
             verifier.take_in(service, declared, findings);
         };
         let findings = &mut self.findings;

@@ -10,11 +10,13 @@
 //!
 //! - **Every mistake at once.** Nothing stops at the first: a part that cannot be read is
 //!   reported and left out, and what depends on it is not reported again.
+//! - **Again costs by what changed** (`again`): a [`Reader`] keeps the texts and what they came to.
 //! - **One table of keys** (`keys`) for the decoder, the messages and the schema.
 //! - **What a kernel holds can be written.** A table that was exported and is loaded again is the
 //!   same table, odd as it may be; what would be a mistake then is a warning under `as_is = true`.
 //! - Nothing in here talks to a kernel, and nothing but [`Disk`] to the file system.
 
+mod again;
 mod code;
 mod decode;
 mod diagnostic;
@@ -36,6 +38,7 @@ mod tree;
 mod verify;
 mod words;
 
+pub use again::{Extent, Reader, Reading, Services};
 pub use code::{Code, Severity};
 pub use diagnostic::{Diagnostic, Label, Note};
 pub use environment::Environment;

@@ -190,6 +190,16 @@ impl Sources {
         FileId(id)
     }
 
+    /// Takes the texts out, for whoever has nothing to show of them any more.
+    pub(super) fn take_texts(&mut self) -> Vec<(PathBuf, String)> {
+        let files = self.files.iter_mut();
+        let taken = files.map(|file| {
+            file.index = OnceLock::new();
+            (file.path.clone(), std::mem::take(&mut file.text))
+        });
+        taken.collect()
+    }
+
     /// The files in the order in which they were read.
     pub fn iter(&self) -> impl Iterator<Item = &Source> {
         self.files.iter()

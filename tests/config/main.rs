@@ -8,6 +8,7 @@
     reason = "helpers of tests may fail as tests do"
 )]
 
+mod again;
 mod examples;
 mod golden;
 mod health;

@@ -10,12 +10,13 @@ mod server;
 mod service;
 mod whole;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use ipvs::ServiceKey;
 
+pub(super) use self::service::MAX_SERVERS;
 use super::diagnostic::Findings;
 use super::files::Files;
 use super::model::{Declaration, Pools, ServerList, ServersDecl, ServiceDecl};
@@ -72,10 +73,11 @@ impl<'e> Verifier<'e> {
     }
 
     /// The table that it all comes to, and what is to be watched. Only without mistakes are they
-    /// ones to use.
+    /// ones to use. Of the pools `in_use` is not looked at whether anything of them is unused.
     pub(super) fn finish(
         self,
         declaration: Declaration,
+        in_use: &BTreeSet<String>,
         findings: &mut Findings,
     ) -> (Desired, Watch) {
         let Self {
@@ -88,7 +90,7 @@ impl<'e> Verifier<'e> {
         for pool in declaration.pools.iter() {
             server::check_addresses(&pool.servers.servers, findings);
         }
-        builder.whole.check(&declaration, findings);
+        builder.whole.check(&declaration, in_use, findings);
         let watch = Watch {
             services: builder.watched,
             run: declaration.run,

@@ -17,7 +17,7 @@ use crate::words::count;
 
 /// More servers than this, counted once for every service that has them, no table can be meant to
 /// have: a range of ports multiplies what stands behind it.
-const MAX_SERVERS: usize = 2_000_000;
+pub(in crate::config) const MAX_SERVERS: usize = 2_000_000;
 
 /// Builds a service into the table.
 pub(super) fn build(

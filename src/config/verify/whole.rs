@@ -1,6 +1,6 @@
 //! What can be said only of all services together.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use ipvs::{Family, Protocol};
 
@@ -99,7 +99,12 @@ impl Whole {
     }
 
     /// Reports.
-    pub(super) fn check(&self, declaration: &Declaration, findings: &mut Findings) {
+    pub(super) fn check(
+        &self,
+        declaration: &Declaration,
+        in_use: &BTreeSet<String>,
+        findings: &mut Findings,
+    ) {
         let lacks = |sysctl: Sysctl| {
             let off = |value: &String| value == "0";
             let named = declaration.sysctls_named.contains(&sysctl);
@@ -140,15 +145,21 @@ impl Whole {
                     .reason("the kernel refuses the one as long as the other is there"),
             );
         }
-        self.check_pools(declaration, findings);
+        self.check_pools(declaration, in_use, findings);
     }
 
-    fn check_pools(&self, declaration: &Declaration, findings: &mut Findings) {
+    fn check_pools(
+        &self,
+        declaration: &Declaration,
+        in_use: &BTreeSet<String>,
+        findings: &mut Findings,
+    ) {
         // What a broken service would have used is not known.
         if findings.has_errors() {
             return;
         }
-        for (index, pool) in declaration.pools.iter().enumerate() {
+        let pools = declaration.pools.iter().enumerate();
+        for (index, pool) in pools.filter(|(_, pool)| !in_use.contains(&pool.name.value)) {
             let name = &pool.name;
             let Some(used) = self.pools.get(&index) else {
                 let message = format!("no service uses the pool `{}`", name.value);

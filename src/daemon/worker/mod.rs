@@ -20,7 +20,7 @@ use super::watch_file::Watched;
 use crate::apply::{
     ApplyError, Incarnation, Journal, Kernel, Ledger, Platform, PlatformError, Remains, Store,
 };
-use crate::config::{self, Environment};
+use crate::config::{self, Disk, Environment, Reader, Services};
 use crate::state::health::{MarkRange, RunSettings, ServiceWatch};
 use crate::state::{Desired, DesiredService, Observed, ObservedService, Ownership, Sysctl};
 use crate::words::{count, length};
@@ -117,19 +117,17 @@ pub(in crate::daemon) struct Reading {
     pub(in crate::daemon) settings: Observed,
 }
 
-/// The services of a file.
-type Declared = BTreeMap<ServiceKey, (Arc<DesiredService>, Arc<ServiceWatch>)>;
-
 /// The worker.
 pub(in crate::daemon) struct Worker<T: Transport = NetlinkSocket> {
     pub(in crate::daemon) file: PathBuf,
     pub(in crate::daemon) kernel: Kernel<T>,
     pub(in crate::daemon) store: Store,
     pub(in crate::daemon) incarnation: Incarnation,
+    reader: Reader,
     /// What is in force, or is being put in force.
-    in_force: Declared,
+    in_force: Services,
     /// What would be, if the transaction succeeds.
-    candidate: Option<Declared>,
+    candidate: Option<Services>,
     watched: Watched,
     private: Private,
     advice: Advice,
@@ -147,11 +145,12 @@ impl<T: Transport> Worker<T> {
         private: Private,
     ) -> Self {
         Self {
+            reader: Reader::new(file.clone(), Disk, Environment::of_process()),
             file,
             kernel,
             store,
             incarnation,
-            in_force: BTreeMap::new(),
+            in_force: Services::new(),
             candidate: None,
             watched,
             private,
@@ -198,7 +197,12 @@ impl<T: Transport> Worker<T> {
     }
 
     fn load(&mut self, first: bool) -> Result<Box<Loaded>, String> {
-        let outcome = config::load(&self.file, &Environment::of_process());
+        let config::Reading {
+            outcome,
+            services: candidate,
+            extent,
+        } = self.reader.read(&self.in_force);
+        tracing::debug!(?extent, "{} read", self.file.display());
         let read = outcome
             .sources
             .iter()
@@ -208,42 +212,18 @@ impl<T: Transport> Worker<T> {
         self.watched
             .set(read.chain(looked).map(Path::to_owned).collect());
         let report = outcome.render(config::Style::Plain);
-        let (Some(desired), Some(watch)) = (outcome.desired, outcome.watch) else {
+        let (Some(rest), Some(watch)) = (outcome.desired, outcome.watch) else {
             return Err(report);
         };
         if !report.is_empty() {
             tracing::warn!("{}: {}", self.file.display(), report.trim_end());
         }
         let run = watch.run;
-        let mut watches = watch.services;
-        let (services, rest) = parted(desired);
-        let mut candidate = BTreeMap::new();
-        let mut changed = Vec::new();
-        let mut fresh = BTreeSet::new();
-        for (key, declared) in services {
-            let watch = watches.remove(&key).unwrap_or_default();
-            let before = self.in_force.get(&key);
-            if before.is_none() {
-                fresh.insert(key);
-            }
-            let same = before.filter(|(before, seen)| **before == declared && **seen == *watch);
-            if let Some(same) = same {
-                candidate.insert(key, same.clone());
-                continue;
-            }
-            let declared = Arc::new(declared);
-            candidate.insert(key, (declared.clone(), watch.clone()));
-            changed.push(Declaration {
-                key,
-                declared,
-                watch,
-            });
-        }
-        let gone = self
-            .in_force
-            .keys()
-            .filter(|key| !candidate.contains_key(key));
-        let removed = gone.copied().collect();
+        let Compared {
+            changed,
+            fresh,
+            removed,
+        } = Compared::new(&candidate, &self.in_force);
         self.candidate = Some(candidate);
         let (mut found, mut adopted) = (BTreeMap::new(), None);
         if first {
@@ -367,10 +347,46 @@ impl<T: Transport> Worker<T> {
     }
 }
 
-/// The services, and all else.
-fn parted(mut desired: Desired) -> (BTreeMap<ServiceKey, DesiredService>, Desired) {
-    let services = std::mem::take(&mut desired.services);
-    (services, desired)
+/// What differs between two sets of services.
+#[derive(Default)]
+struct Compared {
+    /// Services that are new or different.
+    changed: Vec<Declaration>,
+    /// Those of them that are new.
+    fresh: BTreeSet<ServiceKey>,
+    removed: Vec<ServiceKey>,
+}
+
+impl Compared {
+    /// What is equal is one in memory, as a rule: then nothing of it is looked at.
+    fn new(now: &Services, before: &Services) -> Self {
+        let mut compared = Self::default();
+        let mut before = before.iter().peekable();
+        for (key, (declared, watch)) in now {
+            while let Some((gone, _)) = before.next_if(|(earlier, _)| *earlier < key) {
+                compared.removed.push(*gone);
+            }
+            match before.next_if(|(same, _)| *same == key) {
+                Some((_, (was, seen)))
+                    if (Arc::ptr_eq(was, declared) || was == declared)
+                        && (Arc::ptr_eq(seen, watch) || seen == watch) =>
+                {
+                    continue;
+                }
+                Some(_) => {}
+                None => {
+                    compared.fresh.insert(*key);
+                }
+            }
+            compared.changed.push(Declaration {
+                key: *key,
+                declared: declared.clone(),
+                watch: watch.clone(),
+            });
+        }
+        compared.removed.extend(before.map(|(gone, _)| *gone));
+        compared
+    }
 }
 
 /// An error with its causes.
