@@ -51,6 +51,18 @@ impl<T: Transport> Kernel<T> {
     /// # Errors
     /// As [`Platform::observe`].
     pub fn settings(&mut self) -> Result<Observed, PlatformError> {
+        self.settings_with(Sysctl::ALL)
+    }
+
+    /// The same, but of the sysctls only these: each is a file, and reading all of them takes
+    /// longer than all else that a change of one server does.
+    ///
+    /// # Errors
+    /// As [`Platform::observe`].
+    pub fn settings_with<'s>(
+        &mut self,
+        sysctls: impl IntoIterator<Item = &'s Sysctl>,
+    ) -> Result<Observed, PlatformError> {
         let daemons = self
             .client
             .daemons()?
@@ -61,7 +73,7 @@ impl<T: Transport> Kernel<T> {
             daemons: daemons.collect(),
             ..Observed::default()
         };
-        for sysctl in Sysctl::ALL {
+        for sysctl in sysctls {
             match fs::read_to_string(Path::new(SYSCTLS).join(sysctl.name())) {
                 Ok(value) => {
                     // sync_threshold has a tab between its numbers.

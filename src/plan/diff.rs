@@ -22,7 +22,8 @@ pub struct Situation<'a> {
 }
 
 impl Situation<'_> {
-    /// Whether a sysctl will be on when the plan is done.
+    /// Whether a sysctl will be on when the plan is done; one of those of
+    /// [`sysctls_for`](super::sysctls_for).
     pub(super) fn is_on(&self, sysctl: Sysctl) -> bool {
         let declared = self.desired.kernel.sysctls.get(&sysctl);
         declared

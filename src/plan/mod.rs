@@ -37,6 +37,7 @@ pub use effect::Effect;
 pub use guard::Objection;
 pub(crate) use leave::{can_drain, connections, fallback};
 pub use render::{Style, Summary};
+pub use settings::sysctls_for;
 
 use ipvs::{ServerKey, ServiceKey};
 

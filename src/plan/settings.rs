@@ -1,9 +1,19 @@
 //! What holds for the whole namespace: sysctls, time limits, sync daemons.
 
+use std::collections::BTreeSet;
+
 use ipvs::{Operation, SyncDaemon, Timeouts};
 
 use super::change::{restart, restore_timeouts};
 use super::{Change, Phase, Situation, Step};
+use crate::state::{KernelSettings, Sysctl};
+
+/// The sysctls that a plan for these settings looks at.
+#[must_use]
+pub fn sysctls_for(settings: &KernelSettings) -> BTreeSet<Sysctl> {
+    let declared = settings.sysctls.keys().copied();
+    declared.chain([Sysctl::ExpireQuiescentTemplate]).collect()
+}
 
 /// Sysctls and time limits that are declared and different.
 pub(super) fn kernel(situation: &Situation<'_>, steps: &mut Vec<Step>) {

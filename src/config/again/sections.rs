@@ -140,9 +140,9 @@ mod tests {
         let expected = [
             (0, "other"),
             (13, "service a-1"),
-            (55, "service a-1"),
-            (89, "pool p"),
-            (108, "other"),
+            (54, "service a-1"),
+            (88, "pool p"),
+            (107, "other"),
         ];
         let expected = expected.map(|(at, kind)| (at, kind.to_owned()));
         assert_eq!(kinds(text).unwrap(), expected);

@@ -12,7 +12,7 @@ use super::{Worker, chain};
 use crate::apply::{ApplyError, Kernel, Platform, PlatformError, Prepared, Remains, converge};
 use crate::daemon::core::Hot;
 use crate::daemon::tables::observed;
-use crate::plan::{Situation, diff};
+use crate::plan::{Situation, diff, sysctls_for};
 use crate::state::{
     BootTime, Desired, DesiredService, Observed, ObservedServer, ObservedService, Ownership, Sysctl,
 };
@@ -67,6 +67,7 @@ impl<T: Transport> Worker<T> {
         let mut platform = Scoped {
             kernel: &mut self.kernel,
             keys: &keys,
+            sysctls: &sysctls_for(&rest.kernel),
             hot: &hot,
         };
         let observed = platform.observe().map_err(|error| chain(&error))?;
@@ -178,11 +179,12 @@ pub(super) fn standing<T: Transport>(
     Ok(services)
 }
 
-/// The kernel, of which only some services are seen, and servers that the core has just changed
+/// The kernel, of which only some services and sysctls are seen, and servers that the core has just changed
 /// are left as they are.
 struct Scoped<'a, T: Transport> {
     kernel: &'a mut Kernel<T>,
     keys: &'a BTreeSet<ServiceKey>,
+    sysctls: &'a BTreeSet<Sysctl>,
     hot: &'a Hot,
 }
 
@@ -198,7 +200,7 @@ impl<T: Transport> Scoped<'_, T> {
 
 impl<T: Transport> Platform for Scoped<'_, T> {
     fn observe(&mut self) -> Result<Observed, PlatformError> {
-        let mut seen = self.kernel.settings()?;
+        let mut seen = self.kernel.settings_with(self.sysctls)?;
         seen.services = standing(self.kernel, self.keys)?;
         Ok(seen)
     }

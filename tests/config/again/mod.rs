@@ -1,6 +1,8 @@
 //! A file read again: what comes of it is what reading everything gives, and it is read in part
 //! where it can be.
 
+mod edits;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +12,8 @@ use director::config::{
     Environment, Extent, Files, Memory, Outcome, Reader, Services, Style, load_from,
 };
 use proptest::prelude::*;
-use proptest::sample::Index;
+
+use edits::{Edit, edit, edited};
 
 /// Files that a test changes.
 #[derive(Debug, Clone, Default)]
@@ -385,164 +388,6 @@ fn services_that_did_not_change_are_the_same_in_memory() {
     assert_eq!(extent, Extent::Whole);
     let mut pairs = before.values().zip(reread.there.values());
     assert!(pairs.all(|((one, _), (other, _))| Arc::ptr_eq(one, other)));
-}
-
-/// A line of a service file, not always a good one, nor in a good place.
-fn line() -> impl Strategy<Value = String> {
-    let name = prop_oneof![8 => "[abc]", 1 => "\"[ab]\"", 1 => "[a-c]\\.check"];
-    let rare = prop_oneof![
-        2 => "[\\[\\]{}\"'#,=\\\\\r\n]{1,3}",
-        1 => Just("x = [".to_owned()),
-        1 => Just("]".to_owned()),
-        1 => Just("\"\"\"".to_owned()),
-        1 => Just("'''".to_owned()),
-        1 => Just("[service]".to_owned()),
-        1 => Just("[[service.a.x]]".to_owned()),
-        1 => Just("service.c.drain = \"5s\"".to_owned()),
-        1 => Just("[ service . a ]".to_owned()),
-        1 => Just("\u{feff}".to_owned()),
-        1 => Just("# [service.a]".to_owned()),
-        1 => Just(String::new()),
-    ];
-    prop_oneof![
-        6 => name.prop_map(|name| format!("[service.{name}]")),
-        2 => "[pq]".prop_map(|name| format!("[pool.{name}]")),
-        4 => (0..6_u8).prop_map(|host| format!("listen = \"tcp://192.0.2.{host}:80\"")),
-        4 => (0..6_u8, 1..3_u8).prop_map(|(host, weight)| format!(
-            "servers = [\n\"10.0.0.{host}:80\",\n{{ address = \"10.0.1.1\", weight = {weight} }}]"
-        )),
-        1 => "pool = \"[pq]\"",
-        1 => Just("[defaults]".to_owned()),
-        1 => Just("scheduler = \"wrr\"".to_owned()),
-        1 => Just("type = \"tcp\"".to_owned()),
-        1 => Just("persistence = \"5m\"".to_owned()),
-        1 => Just("check = { type = \"https\", tls = { ca = \"f/x.toml\" } }".to_owned()),
-        1 => Just("name = \"${NAME}\"".to_owned()),
-        2 => rare,
-    ]
-}
-
-/// A whole service, mostly a good one.
-fn good() -> impl Strategy<Value = String> {
-    let more = prop_oneof![
-        8 => Just(""),
-        1 => Just("check = \"tcp\"\n"),
-        1 => Just("check = { type = \"https\", tls = { ca = \"f/x.toml\" } }\n"),
-        1 => Just("drain = \"5s\"\n"),
-    ];
-    let own = (1..4_u8, 1..4_u8).prop_map(|(host, weight)| {
-        format!(
-            "servers = [\n \"10.0.0.{host}:80\",\n \
-             {{ address = \"10.0.1.1\", port = 80, weight = {weight} }},\n]\n"
-        )
-    });
-    let servers = prop_oneof![5 => own, 1 => Just("pool = \"p\"\n".to_owned())];
-    (0..12_u8, servers, more).prop_map(|(number, servers, more)| {
-        let name = char::from(b'a' + number);
-        format!("[service.{name}]\nlisten = \"tcp://192.0.2.{number}:80\"\n{servers}{more}")
-    })
-}
-
-#[derive(Debug, Clone)]
-enum Edit {
-    /// Puts a line in.
-    Insert(Index, String),
-    /// Puts a service in, before some section.
-    Add(Index, String),
-    /// Takes a line out.
-    Cut(Index),
-    /// Takes a section out.
-    Remove(Index),
-    /// Puts a section somewhere else.
-    Move(Index, Index),
-    /// Puts another digit in the place of one.
-    Digit(Index, u8),
-    /// Puts a character in the place of some.
-    Character(Index, usize, char),
-    /// Back to what was there when all was well.
-    Mend,
-    /// The file goes.
-    Unlink,
-}
-
-fn edit() -> impl Strategy<Value = Edit> {
-    let at = any::<Index>;
-    let special = prop::sample::select("[]\"'\n\r#{}=,".chars().collect::<Vec<_>>());
-    let character = prop_oneof![any::<char>(), special];
-    prop_oneof![
-        3 => (at(), line()).prop_map(|(at, line)| Edit::Insert(at, line)),
-        4 => (at(), good()).prop_map(|(at, text)| Edit::Add(at, text)),
-        2 => at().prop_map(Edit::Cut),
-        3 => at().prop_map(Edit::Remove),
-        3 => (at(), at()).prop_map(|(from, to)| Edit::Move(from, to)),
-        6 => (at(), b'0'..=b'9').prop_map(|(at, digit)| Edit::Digit(at, digit)),
-        2 => (at(), 0..3_usize, character).prop_map(|(at, length, character)| {
-            Edit::Character(at, length, character)
-        }),
-        4 => Just(Edit::Mend),
-        1 => Just(Edit::Unlink),
-    ]
-}
-
-/// Puts an edit into a text.
-fn edited(text: &str, edit: &Edit) -> String {
-    let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
-    let starts = text.match_indices("[service.").map(|(at, _)| at);
-    let starts: Vec<usize> = starts.chain([text.len()]).collect();
-    let section = |at: &Index| {
-        let index = at.index(starts.len());
-        starts[index]..starts.get(index + 1).copied().unwrap_or(text.len())
-    };
-    match edit {
-        Edit::Insert(at, line) => {
-            let line = line.clone() + "\n";
-            lines.insert(at.index(lines.len() + 1), &line);
-            lines.concat()
-        }
-        Edit::Add(at, service) => {
-            let at = section(at).start;
-            format!("{}{service}{}", &text[..at], &text[at..])
-        }
-        Edit::Cut(at) => {
-            if !lines.is_empty() {
-                lines.remove(at.index(lines.len()));
-            }
-            lines.concat()
-        }
-        Edit::Remove(at) => {
-            let section = section(at);
-            text[..section.start].to_owned() + &text[section.end..]
-        }
-        Edit::Move(from, to) => {
-            let from = section(from);
-            let moved = &text[from.clone()];
-            let to = section(to).start;
-            let (before, after) = (&text[..from.start], &text[from.end..]);
-            if to <= from.start {
-                return [&before[..to], moved, &before[to..], after].concat();
-            }
-            let to = to - from.end;
-            [before, &after[..to], moved, &after[to..]].concat()
-        }
-        Edit::Digit(at, digit) => {
-            let digits = text.match_indices(|one: char| one.is_ascii_digit());
-            let digits: Vec<usize> = digits.map(|(at, _)| at).collect();
-            let mut text = text.to_owned();
-            if !digits.is_empty() {
-                let at = digits[at.index(digits.len())];
-                text.replace_range(at..=at, &char::from(*digit).to_string());
-            }
-            text
-        }
-        Edit::Character(at, length, character) => {
-            let mut characters: Vec<char> = text.chars().collect();
-            let at = at.index(characters.len() + 1);
-            let end = characters.len().min(at + length);
-            characters.splice(at..end, [*character]);
-            characters.into_iter().collect()
-        }
-        Edit::Mend | Edit::Unlink => text.to_owned(),
-    }
 }
 
 const START: [(&str, &str); 3] = [
