@@ -404,6 +404,29 @@ fn a_reload_that_takes_too_much_is_refused_without_force() {
 }
 
 #[test]
+fn after_a_refused_file_the_next_is_compared_with_what_is_in_force() {
+    let two = with(
+        "[service.two]\nlisten = \"tcp://192.0.2.11:80\"\nforward = \"nat\"\n\
+         initial = \"up\"\nservers = [\"10.0.0.21\", \"10.0.0.22\"]",
+    );
+    let mut sim = running(&two);
+    let refused = two.replace(", \"10.0.0.12\", \"10.0.0.13\"", "");
+    let heavy = "{ address = \"10.0.0.22\", weight = 5 }";
+    sim.edit(&refused);
+    sim.seconds(3);
+    // What is new in it is harmless, but not what it has of the one before.
+    sim.edit(&refused.replace("\"10.0.0.22\"", heavy));
+    sim.seconds(3);
+    assert!(sim.board.snapshot().rejected.is_some());
+    assert_eq!(sim.weights("tcp://192.0.2.11:80"), "21=1 22=1");
+    sim.edit(&two.replace("\"10.0.0.22\"", heavy));
+    sim.seconds(3);
+    assert_eq!(sim.board.snapshot().rejected, None);
+    assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
+    assert_eq!(sim.weights("tcp://192.0.2.11:80"), "21=1 22=5");
+}
+
+#[test]
 fn a_file_that_the_kernel_refuses_changes_nothing() {
     let mut sim = running(THREE);
     let second = "[service.two]\nlisten = \"tcp://192.0.2.11:80\"\nservers = [\"10.0.0.21\"]\n";
