@@ -3,10 +3,10 @@
 use std::fmt;
 use std::io;
 
-use ipvs::{Errno, Operation};
+use ipvs::{Errno, Operation, Report};
 
 use super::platform::Platform;
-use crate::plan::{Change, Phase, Step};
+use crate::plan::{Change, Phase, Step, Steps};
 
 /// How many operations go between two reports of progress.
 const SLICE: usize = 1024;
@@ -74,7 +74,7 @@ impl fmt::Display for Unrestored {
 /// The steps that were done, in the order in which they were.
 #[derive(Debug, Default)]
 pub(super) struct Done {
-    steps: Vec<Step>,
+    steps: Steps,
     /// Which of them, in ascending order, had their answer lost: undoing one may find nothing to
     /// undo.
     unknown: Vec<usize>,
@@ -84,95 +84,129 @@ pub(super) struct Done {
 /// failure nothing further is sent.
 pub(super) fn carry_out(
     platform: &mut impl Platform,
-    steps: Vec<Step>,
+    steps: Steps,
     done: &mut Done,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), Vec<Failed>> {
     // A large plan is not copied: all steps go to those that are done, and those that were not
     // are taken out again after a failure.
     let start = done.steps.len();
-    if done.steps.is_empty() {
-        done.steps = steps;
-    } else {
-        done.steps.extend(steps);
-    }
-    let total = done.steps.len() - start;
+    done.steps.append(steps);
+    send(platform, &done.steps, start, progress).map_err(|stopped| done.settle(stopped))
+}
+
+/// Where it stopped.
+struct Stopped {
+    /// The first step of those that were tried last.
+    at: usize,
+    why: Why,
+}
+
+enum Why {
+    /// The step at that place could not be carried out.
+    Sysctl(io::Error),
+    /// So many operations were tried, and not all succeeded.
+    Operations { tried: usize, report: Report },
+}
+
+/// Carries out the steps from `start` on.
+fn send(
+    platform: &mut impl Platform,
+    steps: &Steps,
+    start: usize,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), Stopped> {
+    let total = steps.len() - start;
+    let mut rest = steps.iter().skip(start).peekable();
     let mut at = start;
     let mut operations = Vec::with_capacity(SLICE.min(total));
     for phase in Phase::ALL {
-        let in_phase = |step: &&Step| step.phase == phase;
-        while let Some(step) = done.steps.get(at).filter(in_phase) {
-            progress(Progress {
-                phase,
-                done: at - start,
-                total,
-            });
-            if let Change::Sysctl { sysctl, value } = &step.change {
-                if let Err(error) = platform.write_sysctl(*sysctl, value) {
-                    let change = step.change.clone();
-                    let cause = Cause::Sysctl(error);
-                    done.steps.truncate(at);
-                    return Err(vec![Failed { change, cause }]);
-                }
-                at += 1;
-                continue;
-            }
-            let rest = done.steps[at..].iter().take_while(in_phase);
-            let run = rest.map_while(|step| match step.change {
-                Change::Operation(operation) => Some(operation),
-                Change::Sysctl { .. } => None,
-            });
-            operations.clear();
-            operations.extend(run.take(SLICE));
-            execute(platform, &operations, done, at)?;
-            at += operations.len();
-        }
-        progress(Progress {
+        let show = |at| Progress {
             phase,
             done: at - start,
             total,
-        });
+        };
+        while let Some(step) = rest.next_if(|step| step.phase == phase) {
+            progress(show(at));
+            let first = match &step.change {
+                Change::Operation(operation) => *operation,
+                Change::Sysctl { sysctl, value } => {
+                    let written = platform.write_sysctl(*sysctl, value);
+                    let why = Why::Sysctl;
+                    written.map_err(|error| Stopped {
+                        at,
+                        why: why(error),
+                    })?;
+                    at += 1;
+                    continue;
+                }
+            };
+            operations.clear();
+            operations.push(first);
+            while operations.len() < SLICE
+                && let Some(next) = rest.peek().filter(|step| step.phase == phase)
+                && let Change::Operation(operation) = next.change
+            {
+                operations.push(operation);
+                rest.next();
+            }
+            let tried = operations.len();
+            let report = platform.execute(&operations);
+            if !report.is_complete() {
+                let why = Why::Operations { tried, report };
+                return Err(Stopped { at, why });
+            }
+            at += tried;
+        }
+        progress(show(at));
     }
     Ok(())
 }
 
-/// Carries out the operations of the steps from `at` on. After a failure, those steps that were
-/// not done are no longer among the done ones.
-fn execute(
-    platform: &mut impl Platform,
-    operations: &[Operation],
-    done: &mut Done,
-    at: usize,
-) -> Result<(), Vec<Failed>> {
-    let report = platform.execute(operations);
-    if report.is_complete() {
-        return Ok(());
-    }
-    let sent = report.sent();
-    let mut failed = Vec::new();
-    let mut failures = report.into_failures().into_iter().peekable();
-    let steps = done.steps.split_off(at);
-    for (index, step) in steps.into_iter().take(operations.len()).enumerate() {
-        match failures.next_if(|failure| failure.index == index) {
-            Some(failure) => {
-                let cause = Cause::Ipvs(failure.error);
-                let failure = Failed {
-                    change: step.change.clone(),
-                    cause,
-                };
-                if failure.is_unknown() && index < sent {
-                    done.unknown.push(done.steps.len());
-                    done.steps.push(step);
-                }
-                if !is_consequence(&failure, &failed) {
-                    failed.push(failure);
-                }
+impl Done {
+    /// Those steps that were not done are no longer among the done ones; returns what failed.
+    fn settle(&mut self, stopped: Stopped) -> Vec<Failed> {
+        let Stopped { at, why } = stopped;
+        let mut steps = self.steps.split_off(at).into_iter();
+        let (tried, report) = match why {
+            Why::Operations { tried, report } => (tried, report),
+            Why::Sysctl(error) => {
+                let cause = Cause::Sysctl(error);
+                let failed = |Step { change, .. }| Failed { change, cause };
+                return steps.next().map(failed).into_iter().collect();
             }
-            None if index < sent => done.steps.push(step),
-            None => {}
+        };
+        let sent = report.sent();
+        let mut failed = Vec::new();
+        let mut failures = report.into_failures().into_iter().peekable();
+        for (index, step) in steps.take(tried).enumerate() {
+            match failures.next_if(|failure| failure.index == index) {
+                Some(failure) => {
+                    let cause = Cause::Ipvs(failure.error);
+                    let failure = Failed {
+                        change: step.change.clone(),
+                        cause,
+                    };
+                    if failure.is_unknown() && index < sent {
+                        self.unknown.push(self.steps.len());
+                        self.steps.push(step);
+                    }
+                    if !is_consequence(&failure, &failed) {
+                        failed.push(failure);
+                    }
+                }
+                None if index < sent => self.steps.push(step),
+                None => {}
+            }
         }
+        failed
     }
-    Err(failed)
+
+    /// What undoes it all, in the order in which it has to be done.
+    pub(super) fn undo(&self) -> Vec<Change> {
+        let steps = self.steps.iter().rev();
+        steps.flat_map(|step| step.undo()).collect()
+    }
 }
 
 /// Whether a change failed only because the service that it is about could not be made: then it
@@ -190,19 +224,11 @@ fn is_consequence(failure: &Failed, earlier: &[Failed]) -> bool {
         })
 }
 
-impl Done {
-    /// What undoes it all, in the order in which it has to be done.
-    pub(super) fn undo(&self) -> Vec<Change> {
-        let steps = self.steps.iter().rev();
-        steps.flat_map(Step::undo).collect()
-    }
-}
-
 /// Undoes what was done, the last first, and says what could not be.
 pub(super) fn take_back(platform: &mut impl Platform, done: Done) -> Vec<Unrestored> {
     let mut unrestored = Vec::new();
     let Done { steps, unknown } = done;
-    for (index, step) in steps.into_iter().enumerate().rev() {
+    for (index, step) in (0..steps.len()).rev().zip(steps.iter().rev()) {
         let failed = restore(platform, step.undo());
         // Undoing what was perhaps never done finds nothing, and that is as well.
         let is_unknown = unknown.binary_search(&index).is_ok();

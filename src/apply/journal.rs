@@ -6,6 +6,8 @@
 //! interrupted run made, and until when its servers drain; that is in here, beside what every
 //! object that is changed or deleted was before. (What is created was not there before.)
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::incarnation::Incarnation;
@@ -36,13 +38,13 @@ impl Journal {
     /// The journal of a plan, before it is begun.
     #[must_use]
     pub fn of(plan: &Plan, incarnation: &Incarnation) -> Self {
-        let replaces = |step: &&Step| step.changes_back().is_some();
+        let replaces = |step: &Cow<'_, Step>| step.changes_back().is_some();
         let undo = plan
             .steps
             .iter()
             .rev()
             .filter(replaces)
-            .flat_map(Step::undo);
+            .flat_map(|step| step.undo());
         Self {
             version: 1,
             incarnation: incarnation.clone(),

@@ -1,5 +1,6 @@
 //! `director apply`.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use super::planfile::PlanFile;
 use super::progress::Bar;
 use super::session::Session;
 use crate::apply::{Applied, ApplyError, Lock, Pending, Platform, Prepared};
-use crate::plan::{Change, Plan};
+use crate::plan::{Change, Plan, Step};
 use crate::state::Desired;
 use crate::state::health::MarkRange;
 use crate::words::count;
@@ -102,8 +103,9 @@ fn agreed(
 }
 
 fn same_changes(plan: &Plan, shown: &Plan) -> bool {
-    let changes = plan.steps.iter().map(|step| &step.change);
-    changes.eq(shown.steps.iter().map(|step| &step.change))
+    let change = |step: Cow<'_, Step>| step.into_owned().change;
+    let changes = plan.steps.iter().map(change);
+    changes.eq(shown.steps.iter().map(change))
 }
 
 /// Carries out what was shown, with a guard that undoes it. The guard is there before the first

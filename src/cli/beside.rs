@@ -9,6 +9,7 @@
 //! ```
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use ipvs::{ServerKey, ServiceFlags, ServiceKey, Weight};
@@ -94,6 +95,7 @@ impl Overlay {
             .map(|service| (service.listen, service))
             .collect();
         for (key, service) in &mut desired.services {
+            let service = Arc::make_mut(service);
             let overlaid = overlaid.get(key);
             // A server that the director does not know yet stays out if its machine is.
             let known = |server: &ServerKey| {
@@ -310,7 +312,7 @@ mod tests {
             dead: Vec::new(),
         };
         Desired {
-            services: BTreeMap::from([(web(), service)]),
+            services: BTreeMap::from([(web(), Arc::new(service))]),
             ..Desired::default()
         }
     }
@@ -359,7 +361,7 @@ mod tests {
         assert_eq!(weights(&desired), [(1, 20), (2, 0), (6, 10), (8, 5)]);
         let mut other = desired.clone();
         let service = other.services.get_mut(&web()).unwrap();
-        service.service = Service::new(web(), Service::RR);
+        Arc::make_mut(service).service = Service::new(web(), Service::RR);
         overlay().lay(&mut other, &watch(&[]));
         let flags = other.services[&web()].service.flags;
         assert!(flags.is_empty(), "another scheduler has no use for it");

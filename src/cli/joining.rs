@@ -51,7 +51,7 @@ pub(crate) fn joining(
     }
     let mut found: BTreeMap<(ServiceKey, u32), Joining> = BTreeMap::new();
     let mut leaving: BTreeMap<ServiceKey, BTreeSet<ServerKey>> = BTreeMap::new();
-    for step in &plan.steps {
+    for step in plan.steps.iter() {
         let Change::Operation(operation) = &step.change else {
             continue;
         };

@@ -3,6 +3,8 @@
 //! The worker looks when a file has come into force, as `director plan` and `apply` do. Nothing in
 //! here changes anything, and no check or transaction depends on it.
 
+use std::sync::Arc;
+
 use crate::net::{Machine, NetError, Warning, advise};
 use crate::state::DesiredService;
 
@@ -16,7 +18,10 @@ pub(super) struct Advice {
 
 impl Advice {
     /// Asks the machine, in the network namespace of this thread, and says what is new.
-    pub(super) fn look<'d>(&mut self, services: impl Iterator<Item = &'d DesiredService> + Clone) {
+    pub(super) fn look<'d>(
+        &mut self,
+        services: impl Iterator<Item = &'d Arc<DesiredService>> + Clone,
+    ) {
         let asked = Machine::ask(services.clone()).map(|machine| advise(services, &machine));
         for line in self.news(asked) {
             tracing::warn!("{line}");

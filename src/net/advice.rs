@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use ipvs::{ForwardMethod, ServiceKey};
 
@@ -33,7 +34,7 @@ const MAX_COUNTED: usize = 10_000;
 ///   address is not the way back to them.
 #[must_use]
 pub fn advise<'d>(
-    services: impl IntoIterator<Item = &'d DesiredService>,
+    services: impl IntoIterator<Item = &'d Arc<DesiredService>>,
     machine: &Machine,
 ) -> Vec<Warning> {
     let mut advice = Advice {

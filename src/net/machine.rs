@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipvs::ServiceKey;
 use nix::net::if_::if_indextoname;
@@ -52,7 +53,7 @@ impl Machine {
     /// # Errors
     /// [`NetError`] when something that everything else depends on cannot be read.
     pub fn ask<'d>(
-        services: impl Iterator<Item = &'d DesiredService> + Clone,
+        services: impl Iterator<Item = &'d Arc<DesiredService>> + Clone,
     ) -> Result<Self, NetError> {
         let mut socket = open()?;
         let addresses = socket.addresses()?;
@@ -89,7 +90,7 @@ fn open() -> Result<RouteSocket, NetError> {
 
 fn ask_for_some<'d>(
     socket: &mut RouteSocket,
-    services: impl Iterator<Item = &'d DesiredService> + Clone,
+    services: impl Iterator<Item = &'d Arc<DesiredService>> + Clone,
 ) -> Result<Routes, NetError> {
     let listening = services.clone();
     let listening = listening.filter_map(|service| match service.service.key {

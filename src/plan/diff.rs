@@ -3,7 +3,7 @@
 use ipvs::ServiceKey;
 
 use super::settings;
-use super::{Plan, Step, service};
+use super::{Plan, service};
 use crate::state::{
     BootTime, Desired, Foreign, Observed, ObservedService, Owned, Ownership, Sysctl,
 };
@@ -47,15 +47,9 @@ pub fn diff(situation: &Situation<'_>) -> Plan {
     let mut plan = Plan::default();
     let (mut first, mut last) = (Vec::new(), Vec::new());
     settings::daemons(situation, &mut first, &mut last);
-    plan.steps.append(&mut first);
-    settings::kernel(situation, &mut plan.steps);
+    settings::kernel(situation, &mut first);
+    plan.steps.extend(first);
 
-    let missing = desired
-        .services
-        .iter()
-        .filter(|(key, _)| !observed.services.contains_key(key));
-    let created = missing.map(|(_, wanted)| 1 + wanted.servers.len());
-    plan.steps.reserve(created.sum());
     for (key, wanted) in &desired.services {
         let owned = Owned {
             name: wanted.name.clone(),
@@ -63,7 +57,7 @@ pub fn diff(situation: &Situation<'_>) -> Plan {
         };
         plan.ownership.services.insert(*key, owned);
         match observed.services.get(key) {
-            None => service::create(wanted, &mut plan.steps),
+            None => plan.steps.create(wanted),
             Some(there) => service::change(situation, wanted, there, &mut plan),
         }
     }
@@ -77,9 +71,9 @@ pub fn diff(situation: &Situation<'_>) -> Plan {
             None => plan.foreign.push(*key),
         }
     }
-    plan.steps.append(&mut last);
-    // Stable: within a phase the order is that in which the steps were found.
-    plan.steps.sort_by_key(|step: &Step| step.phase);
+    plan.steps.extend(last);
+    // Within a phase the order stays that in which the steps were found.
+    plan.steps.sort();
     plan
 }
 

@@ -19,7 +19,7 @@ impl Plan {
                 "change": summary.change,
                 "remove": summary.remove,
             },
-            "steps": self.steps.iter().map(step).collect::<Vec<_>>(),
+            "steps": self.steps.iter().map(|made| step(&made)).collect::<Vec<_>>(),
             "draining": self.draining.iter().map(|draining| json!({
                 "service": draining.service.to_string(),
                 "server": draining.server.map(|server| server.to_string()),

@@ -30,6 +30,7 @@ mod leave;
 mod render;
 mod service;
 mod settings;
+mod steps;
 
 pub use change::{Change, Phase, Step};
 pub use diff::{Situation, diff};
@@ -38,6 +39,9 @@ pub use guard::Objection;
 pub(crate) use leave::{can_drain, connections, fallback};
 pub use render::{Style, Summary};
 pub use settings::sysctls_for;
+pub use steps::Steps;
+
+use std::borrow::Cow;
 
 use ipvs::{ServerKey, ServiceKey};
 
@@ -47,7 +51,7 @@ use crate::state::{BootTime, Ownership};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
     /// The steps: those of a phase stand together, the phases in their order.
-    pub steps: Vec<Step>,
+    pub steps: Steps,
     /// Services in the kernel that are neither declared nor owned, and are left alone.
     pub foreign: Vec<ServiceKey>,
     /// Servers, and whole services, that wait at weight 0 for their connections to end.
@@ -70,11 +74,11 @@ impl Plan {
     #[must_use]
     pub fn undo(&self) -> Vec<Change> {
         let steps = self.steps.iter().rev();
-        steps.flat_map(Step::undo).collect()
+        steps.flat_map(|step| step.undo()).collect()
     }
 
     /// The steps of one phase.
-    pub fn phase(&self, phase: Phase) -> impl Iterator<Item = &Step> {
+    pub fn phase(&self, phase: Phase) -> impl Iterator<Item = Cow<'_, Step>> {
         self.steps.iter().filter(move |step| step.phase == phase)
     }
 }

@@ -1,5 +1,6 @@
 //! A plan for people: grouped by service, with what happens to traffic beside each line.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
@@ -60,8 +61,8 @@ impl Plan {
     #[must_use]
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();
-        for step in &self.steps {
-            match mark(step) {
+        for step in self.steps.iter() {
+            match mark(&step) {
                 Mark::Add => summary.add += 1,
                 Mark::Change => summary.change += 1,
                 Mark::Remove => summary.remove += 1,
@@ -88,9 +89,9 @@ impl Plan {
     }
 
     fn write(&self, out: &mut String, now: BootTime, style: Style) -> fmt::Result {
-        let mut groups: BTreeMap<Option<ServiceKey>, Vec<&Step>> = BTreeMap::new();
-        for step in &self.steps {
-            groups.entry(service_of(step)).or_default().push(step);
+        let mut groups: BTreeMap<Option<ServiceKey>, Vec<Cow<'_, Step>>> = BTreeMap::new();
+        for step in self.steps.iter() {
+            groups.entry(service_of(&step)).or_default().push(step);
         }
         for (key, steps) in &groups {
             let title = match key {

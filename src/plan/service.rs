@@ -11,18 +11,6 @@ use super::leave::{all_connections, can_drain, connections, fallback};
 use super::{Draining, Effect, Phase, Plan, Situation, Step};
 use crate::state::{DesiredService, ObservedServer, ObservedService, Owned, Sysctl};
 
-/// A service that is not there: it and its servers, in the order of their keys, so that two
-/// directors with one file place the clients of `sh` alike.
-pub(super) fn create(wanted: &DesiredService, steps: &mut Vec<Step>) {
-    steps.push(Step::create(
-        Phase::Make,
-        Operation::AddService(wanted.service),
-    ));
-    for server in wanted.servers.values() {
-        steps.push(add_server(wanted, &server.server));
-    }
-}
-
 fn add_server(wanted: &DesiredService, server: &Server) -> Step {
     Step::create(
         Phase::Make,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipvs::{DaemonRole, Server, ServerKey, Service, ServiceKey, SyncDaemon};
@@ -14,7 +15,7 @@ use super::{Servers, Sysctl};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Desired {
     /// The virtual services, each listen address one of its own.
-    pub services: BTreeMap<ServiceKey, DesiredService>,
+    pub services: BTreeMap<ServiceKey, Arc<DesiredService>>,
     /// What holds for the whole namespace.
     pub kernel: KernelSettings,
     /// The sync daemons that are to run; `None` to leave those alone that do, an empty map to

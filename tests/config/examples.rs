@@ -59,7 +59,7 @@ fn sticky_sessions() {
 #[test]
 fn dns() {
     let desired = example("dns.toml");
-    let one_packet = |service: &&director::state::DesiredService| {
+    let one_packet = |service: &&std::sync::Arc<director::state::DesiredService>| {
         service.service.flags.contains(ServiceFlags::ONE_PACKET)
     };
     assert_eq!(desired.services.len(), 4);

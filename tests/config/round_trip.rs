@@ -277,7 +277,7 @@ fn names_that_no_file_can_have_given_are_made_anew() {
             drain: director::state::DesiredService::DEFAULT_DRAIN,
             dead: Vec::new(),
         };
-        desired.services.insert(key(port), held);
+        desired.services.insert(key(port), held.into());
     }
     let text = config::export(&desired, Format::Toml);
     let loaded = again(&text, Format::Toml);

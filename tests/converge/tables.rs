@@ -91,7 +91,7 @@ fn desired_service(key: ServiceKey) -> impl Strategy<Value = DesiredService> {
 pub(crate) fn arbitrary_desired() -> impl Strategy<Value = Desired> {
     let services = btree_map(key(), Just(()), 0..5).prop_flat_map(|keys| {
         keys.into_keys()
-            .map(|key| desired_service(key).prop_map(move |service| (key, service)))
+            .map(|key| desired_service(key).prop_map(move |service| (key, service.into())))
             .collect::<Vec<_>>()
     });
     services.prop_map(|services| Desired {

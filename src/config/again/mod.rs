@@ -189,9 +189,7 @@ fn take_services(outcome: &mut Outcome, there: &Services) -> Services {
     let shared = services.map(|(key, declared)| {
         let watch = watched.remove(&key).unwrap_or_default();
         let (was, seen) = there.get(&key).cloned().unzip();
-        let declared = was
-            .filter(|was| **was == declared)
-            .unwrap_or_else(|| Arc::new(declared));
+        let declared = was.filter(|was| *was == declared).unwrap_or(declared);
         let watch = seen.filter(|seen| *seen == watch).unwrap_or(watch);
         (key, (declared, watch))
     });

@@ -35,8 +35,9 @@ pub(super) struct Entry {
 /// The services of a file, in the order of their first keys.
 pub(super) fn groups(desired: &Desired) -> Vec<Group<'_>> {
     let mut by_name: BTreeMap<&str, Vec<Member<'_>>> = BTreeMap::new();
-    for member in &desired.services {
-        by_name.entry(&member.1.name).or_default().push(member);
+    for (key, service) in &desired.services {
+        let members = by_name.entry(&service.name).or_default();
+        members.push((key, service));
     }
     let mut taken: HashSet<String> = by_name.keys().map(|name| (*name).to_owned()).collect();
     let mut groups = Vec::new();

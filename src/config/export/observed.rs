@@ -1,5 +1,7 @@
 //! What a file must declare so that the kernel's state is what it asks for.
 
+use std::sync::Arc;
+
 use ipvs::{Family, ServiceKey};
 
 use super::super::decode::canonical;
@@ -24,7 +26,7 @@ pub fn declared(observed: &Observed) -> Desired {
     let sysctls = sysctls.filter(|(sysctl, value)| is_worth_declaring(**sysctl, value));
     Desired {
         services: services
-            .map(|(key, held)| (*key, service(key, held)))
+            .map(|(key, held)| (*key, Arc::new(service(key, held))))
             .collect(),
         kernel: KernelSettings {
             tcp_timeout: unless(timeouts.tcp, 900),

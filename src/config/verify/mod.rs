@@ -115,7 +115,7 @@ impl<'e> Verifier<'e> {
 struct Builder<'e> {
     /// Where each service key was first declared.
     places: HashMap<ServiceKey, Span>,
-    services: BTreeMap<ServiceKey, DesiredService>,
+    services: BTreeMap<ServiceKey, Arc<DesiredService>>,
     watched: BTreeMap<ServiceKey, Arc<ServiceWatch>>,
     interned: health::Interned,
     files: &'e dyn Files,

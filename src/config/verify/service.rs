@@ -1,5 +1,7 @@
 //! One virtual service: from its declaration to one entry for each listen address and port.
 
+use std::sync::Arc;
+
 use ipvs::{Family, ForwardMethod, Protocol, Service, ServiceFlags, ServiceKey};
 
 use super::super::code::Code;
@@ -117,7 +119,7 @@ pub(super) fn build(
             let regular = &entry.servers;
             let watch = health.under(&key, &listen.value, taken, &settled, regular, findings);
             builder.watched.insert(key, watch);
-            builder.services.insert(key, entry);
+            builder.services.insert(key, Arc::new(entry));
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{Core, Member};
 use crate::daemon::Now;
 use crate::daemon::overlay::{self, Overlaid, overlay};
 use crate::daemon::tables::Tables;
-use crate::plan::{Change, Plan, Situation, Step, diff};
+use crate::plan::{Change, Plan, Situation, Steps, diff};
 use crate::state::{BootTime, Desired, Observed, ObservedServer, ObservedService, Ownership};
 
 /// So many services are settled in one slice; of sixteen servers each that is about as many
@@ -69,7 +69,7 @@ impl Core {
             if let Some(overlaid) = self.overlaid(key, now) {
                 self.watch_strength(key, &overlaid, now);
                 self.mark_in(key, &overlaid);
-                desired.services.insert(*key, overlaid.wanted);
+                desired.services.insert(*key, Arc::new(overlaid.wanted));
             }
             if let Some(there) = self.picture.get(key) {
                 observed
@@ -84,7 +84,7 @@ impl Core {
             now: now.boot,
         });
         self.take_over(keys, &plan, now);
-        self.carry_out(plan.steps, tables, now);
+        self.carry_out(&plan.steps, tables, now);
         self.forget_gone(keys);
     }
 
@@ -168,8 +168,8 @@ impl Core {
     }
 
     /// Sends steps, and makes the picture follow.
-    fn carry_out(&mut self, steps: Vec<Step>, tables: &mut dyn Tables, now: Now) {
-        let mut steps = steps.into_iter().peekable();
+    fn carry_out(&mut self, steps: &Steps, tables: &mut dyn Tables, now: Now) {
+        let mut steps = steps.iter().peekable();
         while let Some(phase) = steps.peek().map(|step| step.phase) {
             let mut operations = Vec::new();
             while let Some(step) = steps.next_if(|step| step.phase == phase) {

@@ -174,7 +174,7 @@ impl<T: Transport> Worker<T> {
             )),
             Job::Advise => {
                 let services = self.in_force.values();
-                self.advice.look(services.map(|(declared, _)| &**declared));
+                self.advice.look(services.map(|(declared, _)| declared));
                 None
             }
             Job::Keep(ownership) => {

@@ -60,7 +60,7 @@ impl<T: Transport> Worker<T> {
         };
         let services = wanted.into_iter();
         let desired = of(services
-            .map(|service| (service.service.key, service))
+            .map(|service| (service.service.key, Arc::new(service)))
             .collect());
         let keys: BTreeSet<ServiceKey> = desired.services.keys().copied().chain(removed).collect();
         let (before, beside) = divided(ownership, &keys);
@@ -85,9 +85,7 @@ impl<T: Transport> Worker<T> {
             Vec::new()
         } else {
             // The guards are about what the file takes away, not about who happens to be down.
-            let services = declared
-                .iter()
-                .map(|one| (one.service.key, one.as_ref().clone()));
+            let services = declared.iter().map(|one| (one.service.key, one.clone()));
             to(&of(services.collect())).objections
         };
         if !objections.is_empty() {

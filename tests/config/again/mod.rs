@@ -113,7 +113,7 @@ impl Reread {
 fn with_services(mut outcome: Outcome, services: &Services) -> Outcome {
     if let (Some(desired), Some(watch)) = (&mut outcome.desired, &mut outcome.watch) {
         for (key, (declared, seen)) in services {
-            desired.services.insert(*key, (**declared).clone());
+            desired.services.insert(*key, declared.clone());
             watch.services.insert(*key, seen.clone());
         }
     }

@@ -37,7 +37,7 @@ fn declare(net: &Lan, service: Service, servers: &[(usize, u32)], drain: Duratio
             .insert(server.key, DesiredServer { name, server });
     }
     let mut desired = Desired::default();
-    desired.services.insert(service.key, declared);
+    desired.services.insert(service.key, declared.into());
     desired
 }
 

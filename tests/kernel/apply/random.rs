@@ -4,6 +4,7 @@
 mod generate;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use director::apply::{ApplyError, Kernel, Ledger, Platform};
 use director::plan::{Situation, diff};
@@ -102,6 +103,7 @@ fn a_refusal_in_the_middle_gives_everything_back() {
 
         let mut after = many(200, Service::RR);
         let last = after.services.values_mut().last().unwrap();
+        let last = Arc::make_mut(last);
         last.service.scheduler = Name::from_static("nope");
         let culprit = last.service.key;
         let error = state.apply(&after).unwrap_err();
@@ -140,7 +142,7 @@ fn many(count: u8, scheduler: Name) -> Desired {
             drain: std::time::Duration::ZERO,
             dead: Vec::new(),
         };
-        desired.services.insert(key, service);
+        desired.services.insert(key, service.into());
     }
     desired
 }

@@ -1,0 +1,225 @@
+//! The steps of a plan, in their order.
+//!
+//! A new service is one item here, however many servers it has: what is to be made stands in its
+//! declaration, and a table of forty thousand servers is not written down a second time. Whoever
+//! reads sees one step for the service and one for each server.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use ipvs::Operation;
+
+use super::{Phase, Step};
+use crate::state::DesiredService;
+
+/// Steps, those of a phase together and the phases in their order once they are sorted.
+#[derive(Clone, Default)]
+pub struct Steps {
+    items: Vec<Item>,
+    /// How many steps the items stand for.
+    len: usize,
+}
+
+#[derive(Clone)]
+enum Item {
+    One(Step),
+    /// A service and its servers, in the order of their keys, so that two directors with one file
+    /// place the clients of `sh` alike.
+    Create(Arc<DesiredService>),
+}
+
+impl Steps {
+    /// How many steps there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The steps, in their order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Cow<'_, Step>> {
+        self.items.iter().flat_map(Item::steps)
+    }
+
+    pub(crate) fn push(&mut self, step: Step) {
+        self.push_item(Item::One(step));
+    }
+
+    /// Adds the steps that make a service which is not there.
+    pub(super) fn create(&mut self, wanted: &Arc<DesiredService>) {
+        self.push_item(Item::Create(wanted.clone()));
+    }
+
+    /// Adds others behind these.
+    pub(crate) fn append(&mut self, mut others: Self) {
+        if self.items.is_empty() {
+            self.items = others.items;
+        } else {
+            self.items.append(&mut others.items);
+        }
+        self.len += others.len;
+    }
+
+    /// Puts the phases into their order, and leaves the order within each as it is.
+    pub(super) fn sort(&mut self) {
+        self.items.sort_by_key(Item::phase);
+    }
+
+    /// Takes out all from the step `at` on, and returns them.
+    pub(crate) fn split_off(&mut self, at: usize) -> Vec<Step> {
+        let mut kept = Self::default();
+        let mut rest = Vec::with_capacity(self.len.saturating_sub(at));
+        for item in std::mem::take(self).items {
+            if kept.len + item.len() <= at {
+                kept.push_item(item);
+                continue;
+            }
+            for step in item.steps() {
+                if kept.len < at {
+                    kept.push(step.into_owned());
+                } else {
+                    rest.push(step.into_owned());
+                }
+            }
+        }
+        *self = kept;
+        rest
+    }
+
+    fn push_item(&mut self, item: Item) {
+        self.len += item.len();
+        self.items.push(item);
+    }
+}
+
+impl Item {
+    fn len(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Create(wanted) => 1 + wanted.servers.len(),
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        match self {
+            Self::One(step) => step.phase,
+            Self::Create(_) => Phase::Make,
+        }
+    }
+
+    fn steps(&self) -> impl DoubleEndedIterator<Item = Cow<'_, Step>> {
+        let (one, wanted) = match self {
+            Self::One(step) => (Some(Cow::Borrowed(step)), None),
+            Self::Create(wanted) => (None, Some(wanted)),
+        };
+        let made = wanted.into_iter().flat_map(|wanted| {
+            let key = wanted.service.key;
+            let servers = wanted.servers.values();
+            let servers = servers.map(move |server| Operation::AddServer(key, server.server));
+            std::iter::once(Operation::AddService(wanted.service)).chain(servers)
+        });
+        let made = made.map(|operation| Cow::Owned(Step::create(Phase::Make, operation)));
+        one.into_iter().chain(made)
+    }
+}
+
+impl Extend<Step> for Steps {
+    fn extend<I: IntoIterator<Item = Step>>(&mut self, steps: I) {
+        steps.into_iter().for_each(|step| self.push(step));
+    }
+}
+
+/// The same steps, however they are held.
+impl PartialEq for Steps {
+    fn eq(&self, other: &Self) -> bool {
+        self.len == other.len && self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Steps {}
+
+impl fmt::Debug for Steps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ipvs::{ForwardMethod, Server, ServerKey, Service, ServiceKey};
+
+    use super::*;
+    use crate::state::DesiredServer;
+
+    fn web(servers: u8) -> Arc<DesiredService> {
+        let server = |host| DesiredServer {
+            name: None,
+            server: Server::new(
+                ServerKey::new([10, 0, 0, host], 80),
+                ForwardMethod::Masquerade,
+            ),
+        };
+        Arc::new(DesiredService {
+            name: "web".to_owned(),
+            service: Service::new(ServiceKey::tcp([192, 0, 2, 1], 80), Service::WLC),
+            servers: (1..=servers).map(server).collect(),
+            drain: DesiredService::DEFAULT_DRAIN,
+            dead: Vec::new(),
+        })
+    }
+
+    fn update(weight: u32) -> Step {
+        let wanted = web(1);
+        let server = wanted.servers.values().next().unwrap().server;
+        let server = server.weight(weight.try_into().unwrap());
+        Step::new(
+            Phase::Change,
+            Operation::UpdateServer(wanted.service.key, server),
+            Vec::new(),
+        )
+    }
+
+    #[test]
+    fn a_new_service_reads_as_a_step_for_it_and_one_for_each_server() {
+        let mut steps = Steps::default();
+        steps.push(update(2));
+        steps.create(&web(2));
+        steps.push(update(3));
+        steps.sort();
+        let shown: Vec<_> = steps.iter().map(|step| step.change.to_string()).collect();
+        assert_eq!(steps.len(), 5);
+        assert_eq!(shown.len(), 5);
+        assert!(shown[0].contains("192.0.2.1:80"), "{shown:?}");
+        assert!(shown[1].contains("10.0.0.1:80"), "{shown:?}");
+        assert!(shown[2].contains("10.0.0.2:80"), "{shown:?}");
+        let back: Vec<_> = steps.iter().rev().map(Cow::into_owned).collect();
+        assert_eq!(back[0], update(3));
+        assert_eq!(back[1], update(2));
+
+        let mut one_by_one = Steps::default();
+        one_by_one.extend(steps.iter().map(Cow::into_owned));
+        assert_eq!(one_by_one, steps);
+    }
+
+    #[test]
+    fn parted_anywhere_they_are_the_same_steps() {
+        let mut all = Steps::default();
+        all.create(&web(2));
+        all.push(update(2));
+        all.create(&web(0));
+        let whole: Vec<_> = all.iter().map(Cow::into_owned).collect();
+        for at in 0..=whole.len() + 1 {
+            let mut kept = all.clone();
+            let rest = kept.split_off(at);
+            assert_eq!(kept.len(), at.min(whole.len()));
+            let joined = kept.iter().map(Cow::into_owned).chain(rest);
+            assert_eq!(joined.collect::<Vec<_>>(), whole, "at {at}");
+        }
+    }
+}
