@@ -49,8 +49,9 @@ impl DesiredService {
 /// A real server as declared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DesiredServer {
-    /// Its name in the file, where it has one.
-    pub name: Option<String>,
+    /// Its name in the file, where it has one. (Boxed, as there are tens of thousands of servers
+    /// and most have none.)
+    pub name: Option<Box<str>>,
     /// Its configuration.
     pub server: Server,
 }

@@ -138,7 +138,7 @@ fn entries<'d>((key, service): Member<'d>, ports: Ports) -> impl Iterator<Item =
         let server = &held.server;
         let implied = ports == Ports::Relative && server_key.port == service_port;
         Entry {
-            name: held.name.clone(),
+            name: held.name.clone().map(String::from),
             addresses: vec![server_key.address],
             port: (!implied).then_some(server_key.port),
             weight: server.weight,
@@ -216,7 +216,7 @@ fn read(entry: &Entry, address: IpAddr, key: &ServiceKey) -> DesiredServer {
     let service_port = resolve::service_port(key);
     let server_key = ServerKey::new(address, entry.port.unwrap_or(service_port));
     DesiredServer {
-        name: entry.name.clone(),
+        name: entry.name.as_deref().map(Box::from),
         server: Server::new(server_key, entry.forward)
             .weight(entry.weight)
             .thresholds(entry.upper, entry.lower)

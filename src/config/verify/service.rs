@@ -206,7 +206,7 @@ pub(super) fn place_servers(
             .rest()
             .name
             .as_ref()
-            .map(|name| name.value.clone());
+            .map(|name| Box::from(name.value.as_str()));
         DesiredServer { name, server }
     });
     named.collect()

@@ -97,8 +97,8 @@ impl Core {
         let named = |server: &ServerKey| {
             let name = service
                 .server(server)
-                .and_then(|server| server.name.clone());
-            name.unwrap_or_else(|| server.to_string())
+                .and_then(|server| server.name.as_deref());
+            name.map_or_else(|| server.to_string(), str::to_owned)
         };
         service.servers.keys().map(named).collect()
     }

@@ -31,7 +31,7 @@ fn declare(net: &Lan, service: Service, servers: &[(usize, u32)], drain: Duratio
             ForwardMethod::Masquerade,
         )
         .weight(Weight::new(*weight).unwrap());
-        let name = Some(format!("real{number}"));
+        let name = Some(format!("real{number}").into());
         declared
             .servers
             .insert(server.key, DesiredServer { name, server });
