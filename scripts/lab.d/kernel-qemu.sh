@@ -15,6 +15,12 @@ lab_check() {
     "$here/deps" qemu && "$here/lab.d/stock-kernel" "$kernel" ${update:+"$update"}
 }
 
+# That /dev/kvm opens proves nothing; that the processor can, does.
+has_kvm() { grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; }
+
+# With several tests side by side, on a machine that does other things too.
+lab_pace() { if has_kvm; then echo 1; else echo 5; fi; }
+
 # What lab.d/qemu-root says first.
 lab_began() { grep -q '^lab: first process' "$run/console"; }
 
@@ -22,8 +28,7 @@ lab_start() {
     local stock release package version suite number=0 dir accel machine
     stock=$workspace/target/kernels/$kernel
     read -r release package version suite <"$stock/version"
-    # That /dev/kvm opens proves nothing; that the processor can, does.
-    if grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
+    if has_kvm; then
         accel=(-accel kvm -cpu host)
     else
         # Without cx16: QEMU 7.2's emulation of cmpxchg16b corrupts a guest now and then.

@@ -13,10 +13,10 @@ use std::{env, fs};
 use ipvs::{Client, ServiceKey};
 
 use crate::ipvsadm::programs::{ours, replace, with_own_mounts};
-use crate::lab::{Family::V4, Lan, Protocol::Tcp, eventually};
+use crate::lab::{Family::V4, Lan, Protocol::Tcp, eventually, paced_ms};
 
 const CONFIGURATION: &str = "\
-checktimeout=2
+checktimeout=TIMEOUT
 checkinterval=1
 autoreload=no
 quiescent=no
@@ -42,7 +42,9 @@ fn ldirectord_works_on_it_unchanged() {
     let directory = env::temp_dir().join(format!("ldirectord-{}", std::process::id()));
     fs::create_dir_all(&directory).expect("a directory can be made");
     let (file, log) = (directory.join("test.cf"), directory.join("log"));
-    let text = CONFIGURATION.replace("LOG", &log.display().to_string());
+    let text = CONFIGURATION
+        .replace("LOG", &log.display().to_string())
+        .replace("TIMEOUT", &paced_ms(2_000).as_secs().to_string());
     fs::write(&file, text).expect("a file can be written");
 
     let _first = net.real(1).serve(Tcp, 80);

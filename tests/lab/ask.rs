@@ -13,13 +13,14 @@ use socket2::Socket;
 
 use super::{
     netns::Netns,
+    pace::paced,
     traffic::{Failure, Protocol},
 };
 
 /// How long a client waits for a connection and for each answer, unless told otherwise.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a series of requests may take before the rest is given up: a service that swallows
+/// How long a series of requests may take, [`paced`], before the rest is given up: a service that swallows
 /// everything would otherwise hold a test for minutes.
 const SERIES: Duration = Duration::from_secs(30);
 
@@ -117,7 +118,7 @@ impl<'a> Ask<'a> {
 
     fn once(&self, round: usize, elapsed: Duration) -> Answer {
         let source = self.source(round);
-        let by = if elapsed < SERIES {
+        let by = if elapsed < paced(SERIES) {
             self.open(source)
                 .and_then(|mut connection| connection.ask())
         } else {

@@ -23,6 +23,7 @@
 //! * [`Host`] runs programs and closures inside, reads and sets its sysctls, serves and asks.
 //! * [`Server`], [`Ask`], [`Connection`]: TCP, UDP and SCTP. A server answers every line that it
 //!   gets with its name, so that a test sees who was chosen.
+//! * [`paced`] times: an emulated kernel is slow, not wrong.
 //!
 //! What cannot be set up panics with the reason: a test has nothing better to do about it. Every
 //! wait is bounded. Needs root and a kernel with `ip_vs`: `scripts/lab` gives both.
@@ -44,6 +45,7 @@ mod host;
 mod lan;
 mod modules;
 mod netns;
+mod pace;
 mod program;
 mod serve;
 mod traffic;
@@ -57,6 +59,7 @@ pub(crate) use host::Host;
 pub(crate) use lan::{Lan, LanBuilder};
 pub(crate) use modules::has_module;
 pub(crate) use netns::Netns;
+pub(crate) use pace::{pace, paced, paced_file, paced_ms};
 pub(crate) use program::{Outcome, Process};
 pub(crate) use serve::Server;
 pub(crate) use traffic::{

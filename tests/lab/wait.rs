@@ -5,26 +5,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long [`eventually`] waits. Generous: a loaded machine is slow, an emulated one slower, and
-/// only a failing test ever waits that long.
+use super::pace::paced;
+
+/// How long [`eventually`] waits, [`paced`]. Generous: a loaded machine is slow, and only a failing
+/// test ever waits that long.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Calls `look` until it has an answer.
 ///
 /// # Panics
 ///
-/// After 90 seconds without one, with `what` in the message.
+/// After 90 seconds ([`paced`]) without one, with `what` in the message.
 #[track_caller]
 pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
+    let (start, patience) = (Instant::now(), paced(PATIENCE));
     loop {
         if let Some(found) = look() {
             return found;
         }
         assert!(
-            start.elapsed() < PATIENCE,
+            start.elapsed() < patience,
             "waited {} s in vain: {what}",
-            PATIENCE.as_secs()
+            patience.as_secs()
         );
         thread::sleep(Duration::from_millis(20));
     }

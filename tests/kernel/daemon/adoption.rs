@@ -1,10 +1,9 @@
 //! A start takes over what is there, and a stop leaves it as it was asked to.
 
 use std::thread;
-use std::time::Duration;
 
 use super::{Daemon, SERVICE, asked_during, failed, weights};
-use crate::lab::{Lan, Tcp, V4, eventually};
+use crate::lab::{Lan, Tcp, V4, eventually, paced_ms};
 
 const WEB: &str = "
 version = 1
@@ -39,7 +38,7 @@ fn tables_that_ipvsadm_made_are_adopted_as_they_are() {
     });
     let tables = net.director.run("ipvsadm -Sn");
     let daemon = Daemon::start(&net.director, WEB);
-    let asked = asked_during(&ask, 1, || thread::sleep(Duration::from_secs(2)));
+    let asked = asked_during(&ask, 1, || thread::sleep(paced_ms(2_000)));
     let log = daemon.log();
     assert_eq!(net.director.run("ipvsadm -Sn"), tables, "{log}");
     let failed = failed(&asked);
@@ -66,7 +65,7 @@ fn stopped_with_keep_the_tables_stay() {
     let ask = net.client(1).ask(Tcp, net.service(V4, 80));
     let asked = asked_during(&ask, 1, || {
         assert_eq!(daemon.stop(), 0, "{}", daemon.log());
-        thread::sleep(Duration::from_millis(300));
+        thread::sleep(paced_ms(300));
     });
     let failed = failed(&asked);
     assert!(failed.is_empty(), "{failed:?}\n{}", daemon.log());
@@ -93,7 +92,7 @@ fn stopped_with_drain_it_waits_for_the_last_connection() {
         is_zero.then_some(())
     };
     eventually("no new connections", is_drained);
-    thread::sleep(Duration::from_secs(1));
+    thread::sleep(paced_ms(1_000));
     assert_eq!(held.ask(), Ok(to), "{}", daemon.log());
     held.reset().unwrap();
     assert_eq!(daemon.stop(), 0, "{}", daemon.log());

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::lab::{Host, V4};
+use crate::lab::{Host, V4, paced_ms};
 
 /// How a server that runs is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(super) enum Health {
     Broken,
     /// It accepts, and never says a word.
     Hung,
-    /// Its answers come one byte a second.
+    /// Its answers come one byte a second ([`paced_ms`]): later than anybody waits.
     Dripping,
 }
 
@@ -124,7 +124,7 @@ impl Shared {
                 Health::Hung => {}
                 Health::Dripping => {
                     for byte in answer.bytes() {
-                        thread::sleep(Duration::from_secs(1));
+                        thread::sleep(paced_ms(1_000));
                         stream.write_all(&[byte])?;
                     }
                 }

@@ -7,10 +7,10 @@
 
 use std::collections::BTreeMap;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Daemon, SERVICE, listed, weights};
-use crate::lab::{Connection, Failure, Lan, Server, Tcp, V4, eventually, has_module};
+use crate::lab::{Connection, Failure, Lan, Server, Tcp, V4, eventually, has_module, paced_ms};
 
 /// Servers 1 to 5; the first never dies, and every file has it.
 const SERVERS: usize = 5;
@@ -160,7 +160,7 @@ impl<'n> Chaos<'n> {
         let daemon = Daemon::start(&net.director, &declared.file());
         daemon.weights(SERVICE, "1=1 2=1 3=1 4=1 5=1");
         let ask = net.client(1).ask(Tcp, net.service(V4, 80));
-        let ask = ask.patience(Duration::from_millis(250));
+        let ask = ask.patience(paced_ms(250));
         let held = eventually("a connection to the first server", || {
             let mut connection = ask.connect().ok()?;
             (connection.ask().ok()? == "real1").then_some(connection)
@@ -253,7 +253,7 @@ impl<'n> Chaos<'n> {
 
     fn pause(&mut self) {
         let long = 50 + self.dice.next() % 250;
-        thread::sleep(Duration::from_millis(long));
+        thread::sleep(paced_ms(long));
     }
 
     /// The connection says something. It may have to wait while packets are lost; it may not be
@@ -288,7 +288,7 @@ impl<'n> Chaos<'n> {
             (self.owed == 0).then_some(())
         });
         // Longer than the shortest retransmission timeout.
-        thread::sleep(Duration::from_millis(300));
+        thread::sleep(paced_ms(300));
     }
 
     /// Waits until the tables are right.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Daemon, SERVICE, asked_during, failed, weights};
-use crate::lab::{Host, Lan, Tcp, V4};
+use crate::lab::{Host, Lan, Tcp, V4, paced_ms};
 
 const WEB: &str = "
 version = 1
@@ -61,10 +61,10 @@ fn killed_under_traffic_it_goes_on_where_it_was() {
         seen = seen_during(&net.director, SERVICE, || {
             for _ in 0..5 {
                 daemon.kill();
-                thread::sleep(Duration::from_millis(200));
+                thread::sleep(paced_ms(200));
                 daemon.launch();
                 // Long enough for checks to have their say.
-                thread::sleep(Duration::from_secs(1));
+                thread::sleep(paced_ms(1_000));
             }
         });
     });

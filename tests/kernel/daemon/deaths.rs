@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 
 use super::ailing::{Ailing, Health};
 use super::{Asked, Daemon, SERVICE, asked_during, failed, weights};
-use crate::lab::{Ask, Lan, Protocol, Tcp, Udp, V4, eventually};
+use crate::lab::{Ask, Lan, Protocol, Tcp, Udp, V4, eventually, paced_ms};
 
 const ALL: &str = "1=1 2=1 3=1";
 
 /// `fall` x `interval` + `timeout` in [`file`], with jitter.
-const DETECTION: Duration = Duration::from_millis(3 * 210 + 200);
+fn detection() -> Duration {
+    paced_ms(3 * 210 + 200)
+}
 
 /// The machine that runs this may be busy with other things.
 const BUSY: u32 = 5;
@@ -114,16 +116,16 @@ fn course(
 ) -> Course {
     let (mut before, mut struck, mut found) = (Instant::now(), Instant::now(), Instant::now());
     let asked = asked_during(ask, threads, || {
-        thread::sleep(Duration::from_millis(300));
+        thread::sleep(paced_ms(300));
         before = Instant::now();
         act(true);
         struck = Instant::now();
         daemon.weights(service, without);
         found = Instant::now();
-        thread::sleep(Duration::from_millis(700));
+        thread::sleep(paced_ms(700));
         act(false);
         daemon.weights(service, ALL);
-        thread::sleep(Duration::from_millis(300));
+        thread::sleep(paced_ms(300));
     });
     Course {
         asked,
@@ -149,15 +151,18 @@ impl Course {
             "{what}: struck in {} ms, found in {} ms (at most {}), {} of {} requests failed",
             struck.duration_since(*before).as_millis(),
             took.as_millis(),
-            DETECTION.as_millis(),
+            detection().as_millis(),
             failed.len(),
             asked.len()
         );
-        assert!(took < BUSY * DETECTION, "{what}: found in {took:?}\n{log}");
+        assert!(
+            took < BUSY * detection(),
+            "{what}: found in {took:?}\n{log}"
+        );
         assert!(!failed.is_empty(), "{what}: nobody noticed\n{log}");
         let early = failed.first().map(|first| first.at);
         // A request may have begun before the blow and have met it.
-        let slack = Duration::from_millis(600);
+        let slack = paced_ms(600);
         assert!(
             early.is_some_and(|at| at + slack > *before),
             "{what}: failed before the blow: {failed:?}\n{log}"
@@ -177,7 +182,7 @@ fn ask<'f>(net: &'f Lan, protocol: Protocol) -> Ask<'f> {
     client
         .ask(protocol, net.service(V4, 80))
         .from(addresses)
-        .patience(Duration::from_millis(500))
+        .patience(paced_ms(500))
 }
 
 /// Has the second server die of that, and checks what clients saw.

@@ -1,9 +1,7 @@
 //! What somebody else changes, and what becomes of it.
 
-use std::time::Duration;
-
 use super::{Daemon, SERVICE};
-use crate::lab::{Lan, Tcp, V4, eventually};
+use crate::lab::{Lan, Tcp, V4, eventually, paced_ms};
 
 /// Two servers without checks, looked after twice a second.
 const WEB: &str = "
@@ -49,7 +47,7 @@ fn what_somebody_breaks_with_ipvsadm_is_mended() {
         (status["foreign"][0] == "tcp://10.1.0.101:81").then_some(())
     };
     eventually("it is reported as foreign", foreign);
-    std::thread::sleep(Duration::from_secs(1));
+    std::thread::sleep(paced_ms(1_000));
     assert!(
         net.director.run("ipvsadm -Ln").contains("10.1.0.101:81"),
         "and left alone"

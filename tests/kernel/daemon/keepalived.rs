@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::{Daemon, Declared, SERVICE, asked_during, failed, listed, weights};
-use crate::lab::{Host, Lan, Process, Server, Tcp, V4};
+use crate::lab::{Failure, Host, Lan, Process, Server, Tcp, V4, paced_ms};
 
 /// So many deaths, for a median.
 const DEATHS: usize = 20;
@@ -71,21 +72,28 @@ impl<'h> Keeper<'h> {
     }
 
     fn weights(&self, expected: &str) {
-        let (host, log) = match self {
-            Self::Director(daemon) => (daemon.host, daemon.path("log")),
-            Self::Keepalived {
-                host, directory, ..
-            } => (*host, directory.path().join("log")),
+        let host = match self {
+            Self::Director(daemon) => daemon.host,
+            Self::Keepalived { host, .. } => host,
         };
         let start = Instant::now();
         while weights(host, SERVICE) != expected {
             assert!(
-                start.elapsed() < Duration::from_secs(60),
+                start.elapsed() < paced_ms(60_000),
                 "the weights are {}, not {expected}; the log:\n{}",
                 weights(host, SERVICE),
-                fs::read_to_string(&log).unwrap()
+                self.log()
             );
             thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn log(&self) -> String {
+        match self {
+            Self::Director(daemon) => daemon.log(),
+            Self::Keepalived { directory, .. } => {
+                fs::read_to_string(directory.path().join("log")).unwrap()
+            }
         }
     }
 }
@@ -111,23 +119,25 @@ servers = [{servers}]
 
 /// The same: the first try and two more.
 fn theirs(servers: Declared) -> String {
-    let mut text = "
-virtual_server 10.1.0.100 80 {
-    delay_loop 0.2
+    let tick = paced_ms(200).as_secs_f64();
+    let mut text = format!(
+        "
+virtual_server 10.1.0.100 80 {{
+    delay_loop {tick}
     lb_algo wrr
     lb_kind NAT
     protocol TCP
 "
-    .to_owned();
+    );
     for (number, weight) in servers {
         text.push_str(&format!(
             "    real_server 10.2.0.1{number} 80 {{
         weight {weight}
         inhibit_on_failure
         TCP_CHECK {{
-            connect_timeout 0.2
+            connect_timeout {tick}
             retry 2
-            delay_before_retry 0.2
+            delay_before_retry {tick}
         }}
     }}
 "
@@ -141,15 +151,15 @@ virtual_server 10.1.0.100 80 {
 fn deaths(net: &Lan, keeper: &Keeper<'_>, servers: &mut Vec<Server>) -> Vec<Duration> {
     keeper.weights("1=1 2=1 3=1");
     let ask = net.client(1).ask(Tcp, net.service(V4, 80));
-    let ask = ask.patience(Duration::from_millis(500));
+    let ask = ask.patience(paced_ms(500));
     let one = |_| {
         let mut struck = Instant::now();
         let asked = asked_during(&ask, 1, || {
-            thread::sleep(Duration::from_millis(100));
+            thread::sleep(paced_ms(100));
             struck = Instant::now();
             drop(servers.remove(1));
             keeper.weights("1=1 2=0 3=1");
-            thread::sleep(Duration::from_millis(200));
+            thread::sleep(paced_ms(200));
         });
         servers.insert(1, net.real(2).serve(Tcp, 80));
         keeper.weights("1=1 2=1 3=1");
@@ -163,39 +173,40 @@ fn deaths(net: &Lan, keeper: &Keeper<'_>, servers: &mut Vec<Server>) -> Vec<Dura
     all
 }
 
-/// How many requests of a tenth of a second fail while servers come, weigh something else and go;
-/// and how many were made.
-fn reloads(net: &Lan, keeper: &Keeper<'_>) -> (usize, usize) {
+/// Why requests of a tenth of a second fail while servers come, weigh something else and go, with
+/// the number of the reload; and how many were made.
+fn reloads(net: &Lan, keeper: &Keeper<'_>) -> (Vec<(usize, Failure)>, usize) {
     const TURNS: [(Declared, &str); 2] = [
         (&[(1, 1), (2, 3), (3, 1), (4, 1)], "1=1 2=3 3=1 4=1"),
         (&[(1, 1), (2, 1), (4, 2)], "1=1 2=1 4=2"),
     ];
-    let (over, lost, made) = (
-        AtomicBool::new(false),
-        AtomicUsize::new(0),
-        AtomicUsize::new(0),
-    );
+    let (over, lost) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+    let (reload, made) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let ask = net.client(1).ask(Tcp, net.service(V4, 80));
-    let ask = ask.patience(Duration::from_secs(2));
+    let ask = ask.patience(paced_ms(2_000));
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 while !over.load(Ordering::SeqCst) {
                     let answer = ask.connect().and_then(|mut connection| {
-                        thread::sleep(Duration::from_millis(100));
+                        thread::sleep(paced_ms(100));
                         connection.ask()
                     });
                     made.fetch_add(1, Ordering::SeqCst);
-                    lost.fetch_add(usize::from(answer.is_err()), Ordering::SeqCst);
+                    if let Err(failure) = answer {
+                        let during = reload.load(Ordering::SeqCst);
+                        lost.lock().unwrap().push((during, failure));
+                    }
                 }
             });
         }
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            for reload in 0..RELOADS {
-                let (servers, expected) = TURNS[reload % 2];
+            for number in 0..RELOADS {
+                reload.store(number + 1, Ordering::SeqCst);
+                let (servers, expected) = TURNS[number % 2];
                 keeper.declare(servers);
                 keeper.weights(expected);
-                thread::sleep(Duration::from_millis(200));
+                thread::sleep(paced_ms(200));
             }
         }));
         over.store(true, Ordering::SeqCst);
@@ -203,7 +214,7 @@ fn reloads(net: &Lan, keeper: &Keeper<'_>) -> (usize, usize) {
             std::panic::resume_unwind(panic);
         }
     });
-    (lost.into_inner(), made.into_inner())
+    (lost.into_inner().unwrap(), made.into_inner())
 }
 
 #[test]
@@ -226,18 +237,18 @@ fn beside_keepalived_deaths_are_found_as_soon_and_reloads_lose_nothing() {
         let median = deaths[DEATHS / 2];
         eprintln!(
             "{name}: from death to last failed request {} ms (median of {DEATHS}; {} to {}); \
-             {lost} of {made} requests lost in {RELOADS} reloads",
+             {} of {made} requests lost in {RELOADS} reloads",
             median.as_millis(),
             deaths[0].as_millis(),
             deaths[DEATHS - 1].as_millis(),
+            lost.len(),
         );
-        figures.push((median, lost));
+        if name == "director" {
+            assert!(lost.is_empty(), "{lost:?}\n{}", keeper.log());
+        }
+        figures.push(median);
     }
     let (keepalived, director) = (figures[0], figures[1]);
-    assert_eq!(director.1, 0, "requests lost in reloads");
     // The figure itself is printed; that of a busy machine is no figure.
-    assert!(
-        director.0 < 2 * keepalived.0,
-        "{director:?}, {keepalived:?}"
-    );
+    assert!(director < 2 * keepalived, "{director:?}, {keepalived:?}");
 }

@@ -2,7 +2,7 @@
 
 use super::Daemon;
 use super::operator::{done, verb};
-use crate::lab::{Lan, eventually};
+use crate::lab::{Lan, eventually, paced_ms};
 
 fn file(weight: u32) -> String {
     format!(
@@ -71,7 +71,11 @@ fn what_an_undone_apply_left_is_said_and_settled() {
         file(1)
     );
     daemon.write(&two);
-    done(&daemon, "apply --yes --confirm-within 2s services.toml");
+    let within = paced_ms(2_000).as_secs();
+    done(
+        &daemon,
+        &format!("apply --yes --confirm-within {within}s services.toml"),
+    );
     // What was made is gone before it can be taken back.
     net.director.ipvsadm("-D -t 10.1.0.100:443\n");
     let left = "but not all of it";

@@ -35,7 +35,7 @@ use ipvs::ServiceKey;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::lab::{Ask, Failure, Host, Process, eventually};
+use crate::lab::{Ask, Failure, Host, Process, eventually, paced_file};
 
 /// What most of these tests balance.
 const SERVICE: &str = "tcp://10.1.0.100:80";
@@ -127,10 +127,16 @@ impl<'h> Daemon<'h> {
         self.directory.path().join(name)
     }
 
-    /// Replaces the service file, as an editor does: the director notices by itself.
+    /// Replaces the service file, as an editor does: the director notices by itself. Its checks and
+    /// drains are [paced](paced_file).
     fn write(&self, file: &str) {
-        fs::write(self.path("beside"), file).unwrap();
-        fs::rename(self.path("beside"), self.path("services.toml")).unwrap();
+        self.write_as("services.toml", file);
+    }
+
+    /// Writes another service file beside it, for the verbs.
+    fn write_as(&self, name: &str, file: &str) {
+        fs::write(self.path("beside"), paced_file(file)).unwrap();
+        fs::rename(self.path("beside"), self.path(name)).unwrap();
     }
 
     /// Sends it a signal.

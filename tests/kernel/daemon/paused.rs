@@ -1,13 +1,12 @@
 //! The director itself is held up, as in a virtual machine that is paused.
 
 use std::thread;
-use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
 use super::ailing::Ailing;
 use super::{Daemon, SERVICE};
-use crate::lab::{Lan, has_module};
+use crate::lab::{Lan, has_module, paced_ms};
 
 /// One answer makes a verdict, and most of the time a check is under way.
 const WEB: &str = r#"
@@ -37,13 +36,15 @@ fn time_in_which_it_did_not_run_is_not_held_against_servers() {
     let mut servers: Vec<Ailing> = (1..=3).map(|n| Ailing::start(net.real(n), 80)).collect();
     let daemon = Daemon::start(&net.director, WEB);
     daemon.weights(SERVICE, "1=1 2=1 3=1");
-    net.director
-        .run("tc qdisc replace dev eth1 root netem delay 400ms");
+    let delay = paced_ms(400).as_millis();
+    net.director.run(&format!(
+        "tc qdisc replace dev eth1 root netem delay {delay}ms"
+    ));
     for pause in 0..4 {
         daemon.signal(Signal::SIGSTOP);
-        thread::sleep(Duration::from_secs(5));
+        thread::sleep(paced_ms(5_000));
         daemon.signal(Signal::SIGCONT);
-        thread::sleep(Duration::from_millis(1_000 + pause * 170));
+        thread::sleep(paced_ms(1_000 + pause * 170));
     }
     let log = daemon.log();
     assert!(!log.contains("server-down"), "{log}");

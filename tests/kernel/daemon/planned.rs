@@ -30,7 +30,7 @@ check = {{ type = \"tcp\", interval = \"100ms\", rise = 3, fall = 2 }}
 /// What `plan` says of the next file, for programs: who is waited for.
 #[track_caller]
 fn joining(daemon: &Daemon<'_>, next: &str) -> serde_json::Value {
-    std::fs::write(daemon.path("next.toml"), next).unwrap();
+    daemon.write_as("next.toml", next);
     let outcome = verb(daemon, "plan --format json next.toml");
     assert_eq!(outcome.code, 2, "{outcome}");
     let plan: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();

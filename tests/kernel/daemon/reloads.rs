@@ -1,12 +1,12 @@
 //! The file changes under traffic, and nobody notices but the tables.
 
-use std::time::Duration;
+use std::thread;
 
 use nix::sys::signal::Signal;
 use serde_json::json;
 
 use super::{Daemon, Declared, SERVICE, asked_during, failed, listed, weights};
-use crate::lab::{Lan, Tcp, V4, eventually};
+use crate::lab::{Lan, Tcp, V4, eventually, paced_ms};
 
 /// What is declared in turn: servers come, weigh something else, go, and come back.
 const TURNS: [Declared; 5] = [
@@ -105,7 +105,7 @@ fn broken(daemon: &Daemon<'_>, word: Word) {
         let status = daemon.get("/v1/status")?;
         status["rejected"].is_string().then_some(())
     });
-    std::thread::sleep(Duration::from_millis(300));
+    thread::sleep(paced_ms(300));
     assert_eq!(weights(daemon.host, SERVICE), before, "{word:?}");
 }
 
@@ -129,7 +129,7 @@ fn what_replaces_a_server_is_up_before_that_leaves() {
             let is_known = |server: &serde_json::Value| server["address"] == "10.2.0.14:80";
             servers.iter().any(is_known).then_some(())
         });
-        std::thread::sleep(Duration::from_secs(2));
+        thread::sleep(paced_ms(2_000));
         assert_eq!(weights(&net.director, SERVICE), "1=1 2=1 3=1");
         servers.push(net.real(4).serve(Tcp, 80));
         daemon.weights(SERVICE, "1=1 3=1 4=1");

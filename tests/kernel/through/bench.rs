@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use director::apply::{Kernel, Platform};
 use director::check::through::{AcceptLocal, Notice, Through, Wish, lifetime};
@@ -14,7 +13,7 @@ use director::state::health::{
 };
 use ipvs::{ForwardMethod, Operation, Server, ServerKey, ServiceKey, Tunnel};
 
-use crate::lab::{Family, Lan, Protocol, Tcp, Udp, eventually};
+use crate::lab::{Family, Lan, Protocol, Tcp, Udp, eventually, paced_ms};
 
 /// The port of all services.
 pub(super) const PORT: u16 = 80;
@@ -114,9 +113,9 @@ impl Bench {
             other => panic!("no check speaks {other}"),
         };
         let pace = Pace {
-            interval: Duration::from_millis(100),
-            fast_interval: Duration::from_millis(100),
-            timeout: Duration::from_millis(600),
+            interval: paced_ms(100),
+            fast_interval: paced_ms(100),
+            timeout: paced_ms(600),
             jitter: Share::percent(0),
             ..Pace::default()
         };
