@@ -243,14 +243,15 @@ listen = \"tcp://10.1.0.100:80\"
 forward = \"nat\"
 servers = [\"10.2.0.11\", \"10.2.0.12\"]
 check = {{ type = \"tcp\", interval = \"100ms\", rise = 1, fall = 2 }}
-notify = [{{ command = [\"/bin/sh\", \"-c\", \"cat > {0}.new; mv {0}.new {0}\"], on = [\"server-down\"] }}]
+notify = [{{ command = [\"/bin/sh\", \"-c\", \"cat > {0}.new; mv {0}.new {0}\"], on = [\"server-down\"], timeout = \"10s\" }}]
 ",
         told.display()
     );
     let daemon = Daemon::start(&net.director, &file);
     daemon.weights(SERVICE, "1=1 2=1");
     drop(first);
-    let line = eventually("the command has run", || fs::read_to_string(&told).ok());
+    daemon.becomes("the command has run", &true, || told.exists());
+    let line = fs::read_to_string(&told).unwrap();
     let line: serde_json::Value = serde_json::from_str(line.trim()).unwrap();
     assert_eq!(line["event"], "server-down");
     assert_eq!(line["server"], "10.2.0.11:80");
