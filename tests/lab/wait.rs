@@ -11,6 +11,9 @@ use super::pace::paced;
 /// test ever waits that long.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// Between two looks, [`paced`]: to look must not keep a slow kernel from what is waited for.
+const BREATH: Duration = Duration::from_millis(20);
+
 /// Calls `look` until it has an answer.
 ///
 /// # Panics
@@ -28,6 +31,6 @@ pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
             "waited {} s in vain: {what}",
             patience.as_secs()
         );
-        thread::sleep(Duration::from_millis(20));
+        thread::sleep(paced(BREATH));
     }
 }

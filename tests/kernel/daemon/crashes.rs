@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use serde_json::json;
 
@@ -29,7 +28,7 @@ fn seen_during(host: &Host, service: &str, happening: impl FnOnce()) -> BTreeSet
             while !over.load(Ordering::SeqCst) {
                 let now = weights(host, service);
                 seen.lock().unwrap().insert(now);
-                thread::sleep(Duration::from_millis(5));
+                thread::sleep(paced_ms(5));
             }
         });
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(happening));

@@ -84,7 +84,7 @@ impl<'h> Keeper<'h> {
                 weights(host, SERVICE),
                 self.log()
             );
-            thread::sleep(Duration::from_millis(10));
+            thread::sleep(paced_ms(10));
         }
     }
 

@@ -29,13 +29,13 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ipvs::ServiceKey;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::lab::{Ask, Failure, Host, Process, eventually, paced_file};
+use crate::lab::{Ask, Failure, Host, Process, eventually, paced_file, paced_ms};
 
 /// What most of these tests balance.
 const SERVICE: &str = "tcp://10.1.0.100:80";
@@ -269,7 +269,7 @@ fn asked_during(ask: &Ask<'_>, threads: usize, happening: impl FnOnce()) -> Vec<
                         let at = Instant::now();
                         let by = ask.round(first + asked.len()).by;
                         asked.push(Asked { at, by });
-                        thread::sleep(Duration::from_millis(5));
+                        thread::sleep(paced_ms(5));
                     }
                     asked
                 })
