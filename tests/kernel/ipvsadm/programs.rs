@@ -77,6 +77,18 @@ impl Case {
             .max(1)
     }
 
+    /// Whether it only lists: it can be run again.
+    pub(crate) fn only_lists(&self) -> bool {
+        let first = self.words.first().map(Vec::as_slice).unwrap_or_default();
+        let lists = [b"-L", b"-l", b"-S"]
+            .iter()
+            .any(|list| first.starts_with(*list))
+            || [b"--list", b"--save"].iter().any(|list| first == *list);
+        let zeroes =
+            |word: &Vec<u8>| word == b"--zero" || !word.starts_with(b"--") && word.contains(&b'Z');
+        lists && !self.words.iter().any(zeroes)
+    }
+
     pub(crate) fn has(&self, word: &str) -> bool {
         self.words.iter().any(|own| own == word.as_bytes())
     }
