@@ -131,12 +131,10 @@ fn send(
             let first = match &step.change {
                 Change::Operation(operation) => *operation,
                 Change::Sysctl { sysctl, value } => {
-                    let written = platform.write_sysctl(*sysctl, value);
-                    let why = Why::Sysctl;
-                    written.map_err(|error| Stopped {
-                        at,
-                        why: why(error),
-                    })?;
+                    if let Err(error) = platform.write_sysctl(*sysctl, value) {
+                        let why = Why::Sysctl(error);
+                        return Err(Stopped { at, why });
+                    }
                     at += 1;
                     continue;
                 }
@@ -204,8 +202,7 @@ impl Done {
 
     /// What undoes it all, in the order in which it has to be done.
     pub(super) fn undo(&self) -> Vec<Change> {
-        let steps = self.steps.iter().rev();
-        steps.flat_map(|step| step.undo()).collect()
+        self.steps.undo()
     }
 }
 

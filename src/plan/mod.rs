@@ -73,8 +73,7 @@ impl Plan {
     /// which it has to be.
     #[must_use]
     pub fn undo(&self) -> Vec<Change> {
-        let steps = self.steps.iter().rev();
-        steps.flat_map(|step| step.undo()).collect()
+        self.steps.undo()
     }
 
     /// The steps of one phase.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use ipvs::Operation;
 
-use super::{Phase, Step};
+use super::{Change, Phase, Step};
 use crate::state::DesiredService;
 
 /// Steps, those of a phase together and the phases in their order once they are sorted.
@@ -45,6 +45,12 @@ impl Steps {
     /// The steps, in their order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Cow<'_, Step>> {
         self.items.iter().flat_map(Item::steps)
+    }
+
+    /// What undoes them all, the last first.
+    pub(crate) fn undo(&self) -> Vec<Change> {
+        let steps = self.iter().rev();
+        steps.flat_map(|step| step.undo()).collect()
     }
 
     pub(crate) fn push(&mut self, step: Step) {

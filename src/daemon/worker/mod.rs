@@ -358,7 +358,7 @@ struct Compared {
 }
 
 impl Compared {
-    /// What is equal is one in memory, as a rule: then nothing of it is looked at.
+    /// What is equal is one in memory, as a rule: then the two `Arc` are equal without a look.
     fn new(now: &Services, before: &Services) -> Self {
         let mut compared = Self::default();
         let mut before = before.iter().peekable();
@@ -367,12 +367,7 @@ impl Compared {
                 compared.removed.push(*gone);
             }
             match before.next_if(|(same, _)| *same == key) {
-                Some((_, (was, seen)))
-                    if (Arc::ptr_eq(was, declared) || was == declared)
-                        && (Arc::ptr_eq(seen, watch) || seen == watch) =>
-                {
-                    continue;
-                }
+                Some((_, (was, seen))) if was == declared && seen == watch => continue,
                 Some(_) => {}
                 None => {
                     compared.fresh.insert(*key);

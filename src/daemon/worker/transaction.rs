@@ -177,8 +177,8 @@ pub(super) fn standing<T: Transport>(
     Ok(services)
 }
 
-/// The kernel, of which only some services and sysctls are seen, and servers that the core has just changed
-/// are left as they are.
+/// The kernel, of which only some services and sysctls are seen, and servers that the core has
+/// just changed are left as they are.
 struct Scoped<'a, T: Transport> {
     kernel: &'a mut Kernel<T>,
     keys: &'a BTreeSet<ServiceKey>,
