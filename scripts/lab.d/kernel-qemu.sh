@@ -25,7 +25,7 @@ lab_pace() { if has_kvm; then echo 1; else echo 5; fi; }
 lab_began() { grep -q '^lab: first process' "$run/console"; }
 
 lab_start() {
-    local stock release package version suite number=0 dir accel machine
+    local stock release package version suite number=0 dir accel machine hooks=
     stock=$workspace/target/kernels/$kernel
     read -r release package version suite <"$stock/version"
     if has_kvm; then
@@ -33,6 +33,7 @@ lab_start() {
     else
         # Without cx16: QEMU 7.2's emulation of cmpxchg16b corrupts a guest now and then.
         accel=(-accel "tcg,thread=multi" -cpu max,-cx16)
+        hooks=stay
     fi
     echo "lab: Linux $release (Debian's $package $version, $suite), two processors, ${accel[1]%%,*}" >&4
 
@@ -70,5 +71,5 @@ lab_start() {
     exec setpriv --pdeathsig TERM timeout --kill-after=5 "$limit" \
         setpriv --pdeathsig TERM qemu-system-x86_64 "${machine[@]}" -append "console=ttyS0 quiet panic=-1 \
 lsm= selinux=0 mitigations=off nokaslr audit=0 no_timer_check \
-lab_home=$here/lab.d lab_modules=$stock/lib/modules lab_streams=$streams"
+lab_home=$here/lab.d lab_modules=$stock/lib/modules lab_streams=$streams lab_hooks=$hooks"
 }

@@ -147,8 +147,7 @@ pub(crate) struct Run {
     /// Members of this group may use the control socket, beside root.
     #[arg(long, value_name = "GROUP")]
     pub(crate) socket_group: Option<String>,
-    /// What is logged: error (act now), warn (look soon), info (normal life), debug, trace, off;
-    /// or by part of the program, such as `info,director::check=debug`.
+    /// What is logged: error (act now), warn (look soon), info (normal life), debug, off; or by part of the program, such as `info,director::check=debug`.
     #[arg(
         long,
         value_name = "LEVEL",

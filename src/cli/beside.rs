@@ -172,7 +172,7 @@ fn held_over(
         let now = server.now.filter(|now| now.weight != Weight::ZERO)?;
         let waits = server.state == ServerState::Leaving && !is_declared(server);
         let entry = DesiredServer {
-            name: server.name.as_deref().map(Box::from),
+            name: server.name.as_deref().map(|name| Arc::new(name.to_owned())),
             server: now,
         };
         waits.then_some((server.address, entry))
@@ -206,7 +206,10 @@ fn join(service: &mut DesiredService, overlaid: &OverlaidServer, watch: Option<&
         |server: &ServerKey| watch.backup.contains_key(server) || watch.sorry.contains_key(server);
     if declared(&overlaid.address) && !service.servers.contains_key(&overlaid.address) {
         let server = DesiredServer {
-            name: overlaid.name.as_deref().map(Box::from),
+            name: overlaid
+                .name
+                .as_deref()
+                .map(|name| Arc::new(name.to_owned())),
             server: now,
         };
         service.servers.insert(overlaid.address, server);

@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use super::code::Code;
 use super::diagnostic::{Diagnostic, Findings};
 use super::source::Span;
-use super::tree::{Node, Text, Value};
+use super::tree::{Node, Text, TextRef, Value};
 
 /// The variables that a service file may use.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Environment {
     pub(super) fn substitute(&self, node: &mut Node<'_>, findings: &mut Findings) {
         match &mut node.value {
             Value::Text(text) if text.value.contains('$') => {
-                node.value = match self.expand(text, node.span, findings) {
+                node.value = match self.expand(text.as_ref(), node.span, findings) {
                     Some(text) => Value::Text(text),
                     None => Value::Unreadable,
                 };
@@ -60,11 +60,11 @@ impl Environment {
 
     fn expand(
         &self,
-        text: &Text<'_>,
+        text: TextRef<'_>,
         span: Span,
         findings: &mut Findings,
     ) -> Option<Text<'static>> {
-        let source = &text.value;
+        let source = text.value;
         let mut value = String::with_capacity(source.len());
         let mut substituted = false;
         let mut complete = true;

@@ -222,7 +222,10 @@ impl<'e> Loader<'e> {
         };
         let Some(mut tree) = tree else { return };
         // A dollar sign can also be written with an escape.
-        if text.contains(['$', '\\']) {
+        if [b'$', b'\\']
+            .iter()
+            .any(|byte| text.as_bytes().contains(byte))
+        {
             self.environment.substitute(&mut tree, &mut self.findings);
         }
         let is_root = self.depth == 0;

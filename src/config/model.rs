@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,15 +146,52 @@ pub(super) enum ServersDecl {
 /// A real server. One service may have 60,000, so that what few of them say stands apart.
 #[derive(Debug)]
 pub(super) struct ServerDecl {
-    /// Where the entry stands.
-    pub(super) span: Span,
     pub(super) addresses: Addresses,
-    pub(super) port: Option<Spanned<u16>>,
+    port: Option<PortDecl>,
     pub(super) weight: Weight,
     pub(super) rest: Option<Box<ServerRest>>,
 }
 
+/// A port, and where it stands in the file in which its server does.
+#[derive(Debug, Clone, Copy)]
+struct PortDecl {
+    port: u16,
+    start: u32,
+    /// Never the start of a file, so that no port takes no room of its own.
+    end: NonZeroU32,
+}
+
 impl ServerDecl {
+    /// A server of weight 1 that says nothing else.
+    pub(super) fn new(addresses: Addresses, port: Option<Spanned<u16>>) -> Self {
+        Self {
+            addresses,
+            port: port.map(|port| PortDecl {
+                port: port.value,
+                start: port.span.start,
+                end: NonZeroU32::new(port.span.end).unwrap_or(NonZeroU32::MIN),
+            }),
+            weight: Weight::ONE,
+            rest: None,
+        }
+    }
+
+    /// Where the entry stands.
+    pub(super) fn span(&self) -> Span {
+        match &self.addresses {
+            Addresses::Entry(address) => address.span,
+            Addresses::Listed(listed) => listed.entry,
+        }
+    }
+
+    /// Its own port, where it says one.
+    pub(super) fn port(&self) -> Option<Spanned<u16>> {
+        let PortDecl { port, start, end } = self.port?;
+        let file = self.span().file;
+        let end = end.get();
+        Some(Spanned::new(port, Span { file, start, end }))
+    }
+
     /// What it says beside address, port and weight.
     pub(super) fn rest(&self) -> &ServerRest {
         static NOTHING: ServerRest = ServerRest {
@@ -188,11 +226,21 @@ impl ServerRest {
     }
 }
 
-/// The addresses of a server: one, nearly always.
+/// The addresses of a server.
 #[derive(Debug)]
 pub(super) enum Addresses {
-    One(Spanned<IpAddr>),
-    Many(Box<[Spanned<IpAddr>]>),
+    /// The entry is the address, perhaps with a port.
+    Entry(Spanned<IpAddr>),
+    /// The entry is a table that lists them.
+    Listed(Box<ListedAddresses>),
+}
+
+/// See [`Addresses::Listed`].
+#[derive(Debug)]
+pub(super) struct ListedAddresses {
+    /// Where the table stands.
+    pub(super) entry: Span,
+    pub(super) addresses: Vec<Spanned<IpAddr>>,
 }
 
 impl Deref for Addresses {
@@ -200,8 +248,8 @@ impl Deref for Addresses {
 
     fn deref(&self) -> &[Spanned<IpAddr>] {
         match self {
-            Self::One(address) => std::slice::from_ref(address),
-            Self::Many(addresses) => addresses,
+            Self::Entry(address) => std::slice::from_ref(address),
+            Self::Listed(listed) => &listed.addresses,
         }
     }
 }

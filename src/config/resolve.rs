@@ -22,13 +22,32 @@ pub(super) struct Candidate<'s, A> {
     pub(super) tunnelled: bool,
 }
 
-/// An address of a candidate that a listen address gets.
+/// An address of a candidate that a listen address gets. (Numbers of 32 bits: there may be 60,000
+/// of these, and no file has room for more entries than that.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Taken {
+    entry: u32,
+    address: u32,
+}
+
+impl Taken {
+    fn new(entry: usize, address: usize) -> Self {
+        let number = |index| u32::try_from(index).unwrap_or(u32::MAX);
+        Self {
+            entry: number(entry),
+            address: number(address),
+        }
+    }
+
     /// Which candidate.
-    pub(super) entry: usize,
+    pub(super) const fn entry(self) -> usize {
+        self.entry as usize
+    }
+
     /// Which of its addresses.
-    pub(super) address: usize,
+    pub(super) const fn address(self) -> usize {
+        self.address as usize
+    }
 }
 
 /// What listen addresses of one family get, when the service listens on these families.
@@ -38,11 +57,11 @@ pub(super) fn taken<'s, A: 's>(
     candidates: impl Iterator<Item = Candidate<'s, A>> + Clone,
     address: impl Fn(&A) -> IpAddr,
 ) -> Vec<Taken> {
-    let of = |family: Family, candidate: &Candidate<'s, A>, entry: usize| -> Vec<Taken> {
-        let own = |(_, held): &(usize, &A)| Family::of(address(held)) == family;
+    let address = &address;
+    let of = |family: Family, candidate: &Candidate<'s, A>, entry: usize| {
         let addresses = candidate.addresses.iter().enumerate();
-        let taken = |(address, _)| Taken { entry, address };
-        addresses.filter(own).map(taken).collect()
+        let own = addresses.filter(move |(_, held)| Family::of(address(held)) == family);
+        own.map(move |(address, _)| Taken::new(entry, address))
     };
     let other = match family {
         Family::V4 => Family::V6,
@@ -51,11 +70,11 @@ pub(super) fn taken<'s, A: 's>(
     let mut own = Vec::with_capacity(candidates.size_hint().0);
     let mut crossing = Vec::new();
     for (entry, candidate) in candidates.enumerate() {
-        let mine = of(family, &candidate, entry);
-        if mine.is_empty() && candidate.tunnelled {
+        let before = own.len();
+        own.extend(of(family, &candidate, entry));
+        if own.len() == before && candidate.tunnelled {
             crossing.extend(of(other, &candidate, entry));
         }
-        own.extend(mine);
     }
     if own.is_empty() || !listens_on.contains(&other) {
         own.append(&mut crossing);
@@ -87,7 +106,7 @@ mod tests {
         let taken = taken(family, listens_on, candidates, |address| *address);
         let shown = taken
             .iter()
-            .map(|taken| servers[taken.entry][taken.address].to_string());
+            .map(|taken| servers[taken.entry()][taken.address()].to_string());
         shown.collect::<Vec<_>>().join(" ")
     }
 

@@ -1,7 +1,8 @@
 //! One tree for both formats: every value knows where it stands in its file.
 //!
 //! It borrows from the text whatever stands there as it is: a table of forty thousand servers has
-//! as many strings, and none of them is copied.
+//! as many strings, and none of them is copied. A list of many of them is not even taken apart
+//! before somebody reads it ([`Strings`]).
 
 use std::borrow::Cow;
 
@@ -29,40 +30,124 @@ pub(super) enum Value<'t> {
     /// JSON only.
     Null,
     Array(Vec<Node<'t>>),
+    /// A list as well.
+    Strings(Strings<'t>),
     Table(Table<'t>),
     /// What stands here is not known, and that is reported: nothing more is to be said about it.
     Unreadable,
 }
 
 impl Node<'_> {
+    /// The items, where it is a list.
+    pub(super) fn list(&self) -> Option<Items<'_>> {
+        match &self.value {
+            Value::Array(items) => Some(Items::Nodes(items.iter())),
+            Value::Strings(strings) => Some(Items::Strings(strings.within(self.span))),
+            _ => None,
+        }
+    }
+
     /// The same, with a copy of whatever it borrows from the text.
     pub(super) fn to_static(&self) -> Node<'static> {
-        Node {
-            span: self.span,
-            value: self.value.to_static(),
+        let value = match &self.value {
+            Value::Text(text) => Value::Text(text.to_static()),
+            Value::Integer(number) => Value::Integer(*number),
+            Value::LargeInteger => Value::LargeInteger,
+            Value::Float => Value::Float,
+            Value::Bool(value) => Value::Bool(*value),
+            Value::Datetime => Value::Datetime,
+            Value::Null => Value::Null,
+            Value::Array(_) | Value::Strings(_) => {
+                let items = self.list().into_iter().flatten();
+                Value::Array(items.map(NodeRef::to_static).collect())
+            }
+            Value::Table(table) => Value::Table(table.to_static()),
+            Value::Unreadable => Value::Unreadable,
+        };
+        let span = self.span;
+        Node { span, value }
+    }
+}
+
+/// A node that somebody looks at: of the tree, or one that [`Strings`] did not put there.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum NodeRef<'n> {
+    Node(&'n Node<'n>),
+    /// A string that stands there as it is, without its quotes, and its place with them.
+    String(&'n str, Span),
+}
+
+impl<'n> NodeRef<'n> {
+    pub(super) const fn span(self) -> Span {
+        match self {
+            Self::Node(node) => node.span,
+            Self::String(_, span) => span,
+        }
+    }
+
+    /// What stands there, unless it is one of [`Strings`].
+    pub(super) const fn value(self) -> Option<&'n Value<'n>> {
+        match self {
+            Self::Node(node) => Some(&node.value),
+            Self::String(..) => None,
+        }
+    }
+
+    /// The string, where it is one.
+    pub(super) fn text(self) -> Option<TextRef<'n>> {
+        match self {
+            Self::String(value, _) => Some(TextRef {
+                value,
+                verbatim: true,
+            }),
+            Self::Node(node) => match &node.value {
+                Value::Text(text) => Some(text.as_ref()),
+                _ => None,
+            },
+        }
+    }
+
+    /// The table, where it is one.
+    pub(super) const fn table(self) -> Option<&'n Table<'n>> {
+        match self.value() {
+            Some(Value::Table(table)) => Some(table),
+            _ => None,
+        }
+    }
+
+    /// The items, where it is a list.
+    pub(super) fn list(self) -> Option<Items<'n>> {
+        match self {
+            Self::Node(node) => node.list(),
+            Self::String(..) => None,
+        }
+    }
+
+    /// What it is, with its article.
+    pub(super) const fn kind(self) -> &'static str {
+        match self.value() {
+            Some(value) => value.kind(),
+            None => "a string",
+        }
+    }
+
+    /// The same, with a copy of whatever it borrows from the text.
+    pub(super) fn to_static(self) -> Node<'static> {
+        match self {
+            Self::Node(node) => node.to_static(),
+            Self::String(value, span) => Node {
+                span,
+                value: Value::Text(Text {
+                    value: Cow::Owned(value.to_owned()),
+                    verbatim: true,
+                    substituted: false,
+                }),
+            },
         }
     }
 }
 
 impl Value<'_> {
-    fn to_static(&self) -> Value<'static> {
-        match self {
-            Self::Text(text) => Value::Text(Text {
-                value: Cow::Owned(text.value.clone().into_owned()),
-                ..*text
-            }),
-            Self::Integer(number) => Value::Integer(*number),
-            Self::LargeInteger => Value::LargeInteger,
-            Self::Float => Value::Float,
-            Self::Bool(value) => Value::Bool(*value),
-            Self::Datetime => Value::Datetime,
-            Self::Null => Value::Null,
-            Self::Array(items) => Value::Array(items.iter().map(Node::to_static).collect()),
-            Self::Table(table) => Value::Table(table.to_static()),
-            Self::Unreadable => Value::Unreadable,
-        }
-    }
-
     /// What it is, with its article.
     pub(super) const fn kind(&self) -> &'static str {
         match self {
@@ -72,7 +157,7 @@ impl Value<'_> {
             Self::Bool(_) => "a boolean",
             Self::Datetime => "a date or time of day",
             Self::Null | Self::Unreadable => "null",
-            Self::Array(_) => "a list",
+            Self::Array(_) | Self::Strings(_) => "a list",
             Self::Table(_) => "a table",
         }
     }
@@ -103,8 +188,31 @@ impl<'t> Text<'t> {
         }
     }
 
+    pub(super) fn as_ref(&self) -> TextRef<'_> {
+        TextRef {
+            value: &self.value,
+            verbatim: self.verbatim,
+        }
+    }
+
+    fn to_static(&self) -> Text<'static> {
+        Text {
+            value: Cow::Owned(self.value.clone().into_owned()),
+            ..*self
+        }
+    }
+}
+
+/// A [`Text`] that somebody looks at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TextRef<'n> {
+    pub(super) value: &'n str,
+    pub(super) verbatim: bool,
+}
+
+impl TextRef<'_> {
     /// The place of a part of the string, or all of it where that cannot be told.
-    pub(super) fn part(&self, whole: Span, part: std::ops::Range<usize>) -> Span {
+    pub(super) fn part(self, whole: Span, part: std::ops::Range<usize>) -> Span {
         if !self.verbatim {
             return whole;
         }
@@ -112,6 +220,99 @@ impl<'t> Text<'t> {
         Span::new(whole.file, start + part.start..start + part.end)
     }
 }
+
+/// A long list of strings that stand in the file as they are, taken apart only while somebody
+/// reads it: the nodes of 60,000 servers would take twice the room of their text.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Strings<'t> {
+    /// From bracket to bracket. Between them are strings of one line without escapes, commas,
+    /// white space and comments.
+    text: &'t str,
+    count: u32,
+}
+
+impl<'t> Strings<'t> {
+    /// The list in a text that whoever calls has read, and how many strings are in it.
+    pub(super) const fn new(text: &'t str, count: u32) -> Self {
+        Self { text, count }
+    }
+
+    /// The strings of the list, which stands there.
+    const fn within(&self, list: Span) -> StringsIter<'t> {
+        StringsIter {
+            list,
+            rest: self.text,
+            left: self.count,
+        }
+    }
+}
+
+/// Reads [`Strings`].
+#[derive(Debug, Clone)]
+pub(super) struct StringsIter<'t> {
+    list: Span,
+    rest: &'t str,
+    left: u32,
+}
+
+impl<'t> Iterator for StringsIter<'t> {
+    type Item = NodeRef<'t>;
+
+    fn next(&mut self) -> Option<NodeRef<'t>> {
+        self.left = self.left.checked_sub(1)?;
+        let bytes = self.rest.as_bytes();
+        let mut start = 0;
+        let quote = loop {
+            match *bytes.get(start)? {
+                quote @ (b'"' | b'\'') => break quote,
+                b'#' => start += bytes[start..].iter().position(|byte| *byte == b'\n')?,
+                _ => start += 1,
+            }
+        };
+        let inner = start + 1;
+        let end = inner + bytes[inner..].iter().position(|byte| *byte == quote)?;
+        let at = self.list.end as usize - self.rest.len();
+        let span = Span::new(self.list.file, at + start..at + end + 1);
+        let value = &self.rest[inner..end];
+        self.rest = &self.rest[end + 1..];
+        Some(NodeRef::String(value, span))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left as usize, Some(self.left as usize))
+    }
+}
+
+/// The items of a list.
+#[derive(Debug, Clone)]
+pub(super) enum Items<'n> {
+    /// One thing instead of a list, or nothing.
+    One(Option<NodeRef<'n>>),
+    Nodes(std::slice::Iter<'n, Node<'n>>),
+    Strings(StringsIter<'n>),
+}
+
+impl<'n> Iterator for Items<'n> {
+    type Item = NodeRef<'n>;
+
+    fn next(&mut self) -> Option<NodeRef<'n>> {
+        match self {
+            Self::One(one) => one.take(),
+            Self::Nodes(nodes) => nodes.next().map(NodeRef::Node),
+            Self::Strings(strings) => strings.next(),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match self {
+            Self::One(one) => one.iter().size_hint(),
+            Self::Nodes(nodes) => nodes.size_hint(),
+            Self::Strings(strings) => strings.size_hint(),
+        }
+    }
+}
+
+impl ExactSizeIterator for Items<'_> {}
 
 /// Keys and values in the order of the file.
 #[derive(Debug, Clone, PartialEq, Default)]

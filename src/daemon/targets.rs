@@ -151,7 +151,7 @@ pub(super) fn targets(
             service: names_service.then_some(service),
             server: (key.address, if names_service { key.port } else { 0 }),
             service_name: names_service.then(|| Arc::from(declared.name.as_str())),
-            server_name: server.name.as_deref().filter(|_| names_all).map(Arc::from),
+            server_name: server.name().filter(|_| names_all).map(Arc::from),
         }
     };
     checks.iter().map(target).collect()

@@ -49,11 +49,19 @@ impl DesiredService {
 /// A real server as declared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DesiredServer {
-    /// Its name in the file, where it has one. (Boxed, as there are tens of thousands of servers
-    /// and most have none.)
-    pub name: Option<Box<str>>,
+    /// Its name in the file, where it has one. (A thin pointer, as there are tens of thousands of
+    /// servers and most have none.)
+    pub name: Option<Arc<String>>,
     /// Its configuration.
     pub server: Server,
+}
+
+impl DesiredServer {
+    /// Its name in the file, where it has one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref().map(String::as_str)
+    }
 }
 
 /// Settings of the namespace. What is left out is left alone.

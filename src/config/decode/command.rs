@@ -68,7 +68,7 @@ fn word(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
         findings.push(Diagnostic::new(Code::BadCommand, place.span(), message));
         return None;
     }
-    Some(text.value.clone().into_owned())
+    Some(text.value.to_owned())
 }
 
 fn shown_list(words: &[&str]) -> String {

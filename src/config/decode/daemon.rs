@@ -48,7 +48,7 @@ fn range(
         Some((first, last)) if first == 0 || last > most => format!("is not within {widest}"),
         Some(range) => return Some(range),
     };
-    let message = format!("`{}` {problem}", shown(&text.value));
+    let message = format!("`{}` {problem}", shown(text.value));
     findings.push(
         Diagnostic::new(Code::BadRange, place.span(), message).help(
             "a range is two numbers, both included: \"20000-29999\", \"0x6d000000-0x6d00ffff\"",

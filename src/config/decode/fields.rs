@@ -8,7 +8,7 @@ use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::keys::{self, Key, Section, Shape};
 use super::super::source::{Span, Spanned};
 use super::super::suggest::nearest;
-use super::super::tree::{Entry, Node, Text, Value};
+use super::super::tree::{self, Entry, Node, NodeRef, Table, TextRef, Value};
 
 /// A table and its section.
 pub(super) struct Fields<'n> {
@@ -26,10 +26,20 @@ impl<'n> Fields<'n> {
         section: &'static Section,
         findings: &mut Findings,
     ) -> Option<Self> {
-        let Value::Table(table) = &node.value else {
+        let node = NodeRef::Node(node);
+        let Some(table) = node.table() else {
             findings.push(wrong_type(node, &Shape::Table(section)));
             return None;
         };
+        Some(Self::within(table, at, section, findings))
+    }
+
+    fn within(
+        table: &'n Table<'n>,
+        at: Span,
+        section: &'static Section,
+        findings: &mut Findings,
+    ) -> Self {
         let mut found = vec![None; section.keys.len()];
         for entry in &table.entries {
             match section.index(&entry.key) {
@@ -37,7 +47,7 @@ impl<'n> Fields<'n> {
                 None => findings.push(unknown_key(entry, section)),
             }
         }
-        Some(Self { section, at, found })
+        Self { section, at, found }
     }
 
     fn key(&self, name: &str) -> (usize, &'static Key) {
@@ -54,7 +64,7 @@ impl<'n> Fields<'n> {
         let (index, key) = self.key(name);
         let entry = self.found[index]?;
         Some(Place {
-            node: &entry.node,
+            node: NodeRef::Node(&entry.node),
             shape: &key.shape,
             at: entry.key_span,
         })
@@ -110,7 +120,7 @@ fn unknown_key(entry: &Entry<'_>, section: &Section) -> Diagnostic {
 /// What stands behind a key or in a list, and what should.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'n> {
-    pub(super) node: &'n Node<'n>,
+    pub(super) node: NodeRef<'n>,
     pub(super) shape: &'static Shape,
     /// Where it is named: its key, or in a list the item itself.
     pub(super) at: Span,
@@ -118,33 +128,30 @@ pub(super) struct Place<'n> {
 
 impl<'n> Place<'n> {
     pub(super) const fn span(&self) -> Span {
-        self.node.span
+        self.node.span()
     }
 
     /// Reports that something of another type stands here.
     pub(super) fn wrong_type<T>(&self, findings: &mut Findings) -> Option<T> {
-        if self.node.value != Value::Unreadable {
+        if self.node.value() != Some(&Value::Unreadable) {
             findings.push(wrong_type(self.node, self.shape));
         }
         None
     }
 
     /// The string that stands here, if one does.
-    pub(super) fn as_text(&self) -> Option<&'n Text<'n>> {
-        match &self.node.value {
-            Value::Text(text) => Some(text),
-            _ => None,
-        }
+    pub(super) fn as_text(&self) -> Option<TextRef<'n>> {
+        self.node.text()
     }
 
     /// A string.
-    pub(super) fn text(&self, findings: &mut Findings) -> Option<&'n Text<'n>> {
+    pub(super) fn text(&self, findings: &mut Findings) -> Option<TextRef<'n>> {
         self.as_text().or_else(|| self.wrong_type(findings))
     }
 
     /// The boolean that stands here, if one does.
     pub(super) fn as_bool(&self) -> Option<bool> {
-        match &self.node.value {
+        match self.node.value()? {
             Value::Bool(value) => Some(*value),
             Value::Text(text) if text.substituted => text.value.parse().ok(),
             _ => None,
@@ -161,7 +168,7 @@ impl<'n> Place<'n> {
 
     /// The whole number that stands here, if one does.
     pub(super) fn as_whole(&self) -> Option<i64> {
-        match &self.node.value {
+        match self.node.value()? {
             Value::Integer(value) => Some(*value),
             Value::Text(text) if text.substituted => text.value.parse().ok(),
             _ => None,
@@ -172,7 +179,7 @@ impl<'n> Place<'n> {
     /// range.
     pub(super) fn whole<T: TryFrom<i64>>(&self, findings: &mut Findings) -> Option<Spanned<T>> {
         let (least, most) = self.shape.range();
-        if self.node.value == Value::LargeInteger {
+        if self.node.value() == Some(&Value::LargeInteger) {
             findings.push(out_of_range(self.span(), least, most));
             return None;
         }
@@ -197,15 +204,20 @@ impl<'n> Place<'n> {
         section: &'static Section,
         findings: &mut Findings,
     ) -> Option<Fields<'n>> {
-        if !matches!(self.node.value, Value::Table(_)) {
-            return self.wrong_type(findings);
+        match self.node.table() {
+            Some(table) => Some(Fields::within(table, self.at, section, findings)),
+            None => self.wrong_type(findings),
         }
-        Fields::of(self.node, self.at, section, findings)
     }
 
     /// Whether a table stands here.
     pub(super) const fn is_table(&self) -> bool {
-        matches!(self.node.value, Value::Table(_))
+        self.node.table().is_some()
+    }
+
+    /// Whether a list stands here.
+    pub(super) fn is_list(&self) -> bool {
+        self.node.list().is_some()
     }
 
     /// The items of a list; where the key's shape allows it, one thing is a list of one.
@@ -215,22 +227,21 @@ impl<'n> Place<'n> {
             Shape::OneOrMore(shape) => (&**shape, true),
             other => (other, true),
         };
-        let (nodes, at) = match &self.node.value {
-            Value::Array(items) => (items.as_slice(), None),
-            _ if one => (std::slice::from_ref(self.node), Some(self.at)),
-            _ => {
+        let (nodes, at) = match self.node.list() {
+            Some(items) => (items, None),
+            None if one => (tree::Items::One(Some(self.node)), Some(self.at)),
+            None => {
                 let _: Option<()> = self.wrong_type(findings);
-                (&[][..], None)
+                (tree::Items::One(None), None)
             }
         };
-        let nodes = nodes.iter();
         Items { nodes, shape, at }
     }
 }
 
 /// The items of a list.
 pub(super) struct Items<'n> {
-    nodes: std::slice::Iter<'n, Node<'n>>,
+    nodes: tree::Items<'n>,
     shape: &'static Shape,
     /// Where the one is named that stands there instead of a list.
     at: Option<Span>,
@@ -250,7 +261,7 @@ impl<'n> Iterator for Items<'n> {
         Some(Place {
             node,
             shape: self.shape,
-            at: self.at.unwrap_or(node.span),
+            at: self.at.unwrap_or_else(|| node.span()),
         })
     }
 
@@ -278,19 +289,19 @@ impl Shape {
     }
 }
 
-fn wrong_type(node: &Node<'_>, shape: &Shape) -> Diagnostic {
-    let found = match &node.value {
-        Value::Text(text) if text.value.chars().count() <= 40 => {
-            format!("the string \"{}\"", shown(&text.value))
+fn wrong_type(node: NodeRef<'_>, shape: &Shape) -> Diagnostic {
+    let found = match node.text() {
+        Some(text) if text.value.chars().count() <= 40 => {
+            format!("the string \"{}\"", shown(text.value))
         }
-        other => other.kind().to_owned(),
+        _ => node.kind().to_owned(),
     };
     let message = format!("expected {}", shape.describe());
-    let mistake = Diagnostic::new(Code::WrongType, node.span, message);
+    let mistake = Diagnostic::new(Code::WrongType, node.span(), message);
     let mistake = mistake.label(format!("this is {found}"));
     let time = matches!(shape, Shape::Text { example: "5m", .. });
-    match &node.value {
-        Value::Integer(number) if time => mistake.help(format!(
+    match node.value() {
+        Some(Value::Integer(number)) if time => mistake.help(format!(
             "times have a unit: \"{number}s\", \"{number}ms\", \"{number}m\""
         )),
         _ => mistake,

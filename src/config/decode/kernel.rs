@@ -9,7 +9,7 @@ use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::keys;
 use super::super::model::Declaration;
 use super::super::source::Spanned;
-use super::super::tree::Value;
+use super::super::tree::{NodeRef, Value};
 use super::super::words::{DRIFT, FOREIGN, ROLES};
 use super::address;
 use super::fields::{Place, out_of_range, shown};
@@ -96,23 +96,22 @@ fn flag(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
 
 /// `proc_do_sync_threshold`: the first below the second, or a second of 0.
 fn pair(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
-    let Value::Array(items) = &place.node.value else {
+    let Some(mut items) = place.node.list() else {
         return place.wrong_type(findings);
     };
-    let [Value::Integer(first), Value::Integer(second)] =
-        [items.first(), items.get(1)].map(|item| item.map_or(&Value::Null, |item| &item.value))
+    let [first, second, third] = [items.next(), items.next(), items.next()];
+    let [first, second] = [first, second].map(|item| item.and_then(NodeRef::value));
+    let (Some(&Value::Integer(first)), Some(&Value::Integer(second)), None) =
+        (first, second, third)
     else {
         return place.wrong_type(findings);
     };
-    if items.len() != 2 {
-        return place.wrong_type(findings);
-    }
     let fits = |number: i64| (0..=keys::INT_MAX).contains(&number);
-    if !fits(*first) || !fits(*second) {
+    if !fits(first) || !fits(second) {
         findings.push(out_of_range(place.span(), 0, keys::INT_MAX));
         return None;
     }
-    if first >= second && *second != 0 {
+    if first >= second && second != 0 {
         let message = "the first number must be below the second";
         findings.push(
             Diagnostic::new(Code::OutOfRange, place.span(), message)

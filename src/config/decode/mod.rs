@@ -101,9 +101,7 @@ impl Decoder {
         if let Some(place) = fields.get("include") {
             for item in place.items(findings) {
                 let text = item.text(findings);
-                includes.extend(
-                    text.map(|text| Spanned::new(text.value.clone().into_owned(), item.span())),
-                );
+                includes.extend(text.map(|text| Spanned::new(text.value.to_owned(), item.span())));
             }
         }
         includes
@@ -189,9 +187,9 @@ fn named<'n>(place: Option<Place<'n>>, findings: &mut Findings) -> &'n [Entry<'n
     let Some(place) = place else {
         return &[];
     };
-    match &place.node.value {
-        Value::Table(table) => &table.entries,
-        _ => {
+    match place.node.table() {
+        Some(table) => &table.entries,
+        None => {
             let _: Option<()> = place.wrong_type(findings);
             &[]
         }

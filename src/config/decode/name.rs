@@ -31,7 +31,7 @@ pub(super) fn server(
     findings: &mut Findings,
 ) -> Option<Spanned<String>> {
     let text = place.text(findings)?;
-    let name = named(&text.value, place.span(), findings)?;
+    let name = named(text.value, place.span(), findings)?;
     let address = |name: &str| {
         let socket = name.parse::<SocketAddr>().map(|socket| socket.ip());
         name.parse::<IpAddr>().or(socket).ok()

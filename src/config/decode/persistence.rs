@@ -67,7 +67,7 @@ fn mask(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<Ipv4Addr>>
         return place.wrong_type(findings);
     };
     let Ok(mask) = text.value.parse() else {
-        let message = format!("`{}` is no IPv4 mask", shown(&text.value));
+        let message = format!("`{}` is no IPv4 mask", shown(text.value));
         findings.push(Diagnostic::new(Code::BadMask, place.span(), message).help(
             "a mask is \"255.255.255.0\" or a prefix length such as 24; IPv6 has `mask6 = 64`",
         ));

@@ -36,7 +36,7 @@ pub(super) fn scheduler(
 fn flag(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<FlagDecl>> {
     let hash = |port, of| FlagDecl::Hash { port, of };
     let text = place.text(findings)?;
-    let flag = match &*text.value {
+    let flag = match text.value {
         "fallback" => hash(false, None),
         "port" => hash(true, None),
         "sh-fallback" => hash(false, Some("sh")),
@@ -77,7 +77,7 @@ pub(in super::super) const FLAG_BITS: ServiceFlags = ServiceFlags::SCHED_1
 /// A name that the kernel knows something by.
 pub(super) fn kernel_name(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<Name>> {
     let text = place.text(findings)?;
-    let checked = check_name(&text.value, place.span());
+    let checked = check_name(text.value, place.span());
     checked.map_err(|mistake| findings.push(mistake)).ok()
 }
 

@@ -8,9 +8,10 @@ use ipvs::Weight;
 use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::keys;
-use super::super::model::{Addresses, OwnHealth, ServerDecl, ServerList, ServerRest};
+use super::super::model::{
+    Addresses, ListedAddresses, OwnHealth, ServerDecl, ServerList, ServerRest,
+};
 use super::super::source::{Span, Spanned};
-use super::super::tree::Value;
 use super::address;
 use super::check::{CheckTable, OwnChecks};
 use super::fields::{Fields, Place};
@@ -25,7 +26,7 @@ pub(super) fn servers(
     findings: &mut Findings,
 ) -> ServerList {
     let items = place.items(findings);
-    let mut complete = matches!(place.node.value, Value::Array(_));
+    let mut complete = place.is_list();
     let mut servers = Vec::with_capacity(items.len());
     let mut names: HashMap<String, Span> = HashMap::new();
     for item in items {
@@ -60,13 +61,7 @@ fn server(
 ) -> Option<ServerDecl> {
     if let Some(text) = place.as_text() {
         let (address, port) = address::server(text, place.span(), findings)?;
-        return Some(ServerDecl {
-            span: place.span(),
-            addresses: Addresses::One(address),
-            port,
-            weight: Weight::ONE,
-            rest: None,
-        });
+        return Some(ServerDecl::new(Addresses::Entry(address), port));
     }
     let fields = place.table(&keys::SERVER, findings)?;
     let mut addresses = Vec::new();
@@ -112,18 +107,14 @@ fn server(
         tunnel,
         own,
     };
-    Some(ServerDecl {
-        span: place.span(),
-        addresses: match addresses[..] {
-            [address] => Addresses::One(address),
-            _ => Addresses::Many(addresses.into()),
-        },
-        port,
-        weight: weight
-            .and_then(|weight| Weight::new(weight.value))
-            .unwrap_or(Weight::ONE),
-        rest: rest.says_anything().then(|| Box::new(rest)),
-    })
+    let entry = place.span();
+    let addresses = Addresses::Listed(Box::new(ListedAddresses { entry, addresses }));
+    let mut server = ServerDecl::new(addresses, port);
+    if let Some(weight) = weight.and_then(|weight| Weight::new(weight.value)) {
+        server.weight = weight;
+    }
+    server.rest = rest.says_anything().then(|| Box::new(rest));
+    Some(server)
 }
 
 fn own_health(

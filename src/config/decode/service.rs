@@ -182,9 +182,7 @@ fn own_or_pool(
     let own = own.map(|place| servers(&place, base, findings));
     match (pool, own) {
         (Some(pool), None) => match pool.text(findings) {
-            Some(text) => {
-                ServersDecl::Pool(Spanned::new(text.value.clone().into_owned(), pool.span()))
-            }
+            Some(text) => ServersDecl::Pool(Spanned::new(text.value.to_owned(), pool.span())),
             None => ServersDecl::Unknown,
         },
         (None, Some(own)) => ServersDecl::Own(own),

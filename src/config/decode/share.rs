@@ -26,7 +26,7 @@ pub(super) fn share(
             true => "outside the range",
             false => "not a share",
         };
-        let message = format!("`{}` is {what}", shown(&text.value));
+        let message = format!("`{}` is {what}", shown(text.value));
         findings.push(
             Diagnostic::new(Code::OutOfRange, place.span(), message).help(format!(
                 "a share here is a percentage from \"{least}%\" to \"{most}%\""

@@ -10,10 +10,10 @@ use super::fields::{Place, shown};
 /// A time.
 pub(super) fn time(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<Duration>> {
     let text = place.text(findings)?;
-    match parse(&text.value) {
+    match parse(text.value) {
         Ok(time) => Some(Spanned::new(time, place.span())),
         Err(problem) => {
-            let message = format!("`{}` is not a time: {problem}", shown(&text.value));
+            let message = format!("`{}` is not a time: {problem}", shown(text.value));
             findings.push(Diagnostic::new(Code::BadTime, place.span(), message).help(
                 "a time is numbers with units: \"500ms\", \"30s\", \"5m\", \"1h30m\", \"1d\"",
             ));

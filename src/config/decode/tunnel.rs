@@ -18,7 +18,7 @@ pub(super) fn forward(
     // After a mistake, what was meant; or else the method that allows most, so that servers are
     // not reported for what the service got wrong.
     let text = place.text(findings)?;
-    let fallback = meant(&text.value, FORWARD).unwrap_or("nat");
+    let fallback = meant(text.value, FORWARD).unwrap_or("nat");
     let method = match word(place, FORWARD, findings).unwrap_or(fallback) {
         "nat" => ForwardMethod::Masquerade,
         "dr" => ForwardMethod::DirectRoute,
@@ -66,7 +66,7 @@ pub(super) fn tunnel(place: &Place<'_>, findings: &mut Findings) -> Option<Tunne
 
 fn kind(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<TunnelKind>> {
     let text = place.text(findings)?;
-    let kind = match &*text.value {
+    let kind = match text.value {
         "ipip" => TunnelKind::Ipip,
         "gue" => TunnelKind::Gue,
         "gre" => TunnelKind::Gre,

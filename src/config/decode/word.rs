@@ -16,7 +16,7 @@ pub(super) fn word(
     let text = place.text(findings)?;
     let known = words.iter().find(|word| word.name == text.value);
     if known.is_none() {
-        findings.push(unknown(&text.value, place.span(), words));
+        findings.push(unknown(text.value, place.span(), words));
     }
     known.map(|word| word.name)
 }

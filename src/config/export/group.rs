@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipvs::{Family, ForwardMethod, Netmask, Server, ServerKey, ServiceKey, Tunnel, Weight};
 
@@ -138,7 +139,7 @@ fn entries<'d>((key, service): Member<'d>, ports: Ports) -> impl Iterator<Item =
         let server = &held.server;
         let implied = ports == Ports::Relative && server_key.port == service_port;
         Entry {
-            name: held.name.clone().map(String::from),
+            name: held.name().map(str::to_owned),
             addresses: vec![server_key.address],
             port: (!implied).then_some(server_key.port),
             weight: server.weight,
@@ -193,7 +194,7 @@ fn says_the_same(members: &[Member<'_>], entries: &[Entry]) -> bool {
     let mut shares = HashMap::new();
     for family in &families {
         let taken = resolve::taken(*family, &families, candidates.clone(), |address| *address);
-        taken.iter().for_each(|taken| used[taken.entry] = true);
+        taken.iter().for_each(|taken| used[taken.entry()] = true);
         shares.insert(*family, taken);
     }
     let same = members.iter().all(|(key, service)| {
@@ -202,8 +203,8 @@ fn says_the_same(members: &[Member<'_>], entries: &[Entry]) -> bool {
         };
         taken.len() == service.servers.len()
             && taken.iter().all(|taken| {
-                let entry = &entries[taken.entry];
-                let read = read(entry, entry.addresses[taken.address], key);
+                let entry = &entries[taken.entry()];
+                let read = read(entry, entry.addresses[taken.address()], key);
                 service.servers.get(&read.server.key) == Some(&read)
             })
     });
@@ -216,7 +217,7 @@ fn read(entry: &Entry, address: IpAddr, key: &ServiceKey) -> DesiredServer {
     let service_port = resolve::service_port(key);
     let server_key = ServerKey::new(address, entry.port.unwrap_or(service_port));
     DesiredServer {
-        name: entry.name.as_deref().map(Box::from),
+        name: entry.name.clone().map(Arc::new),
         server: Server::new(server_key, entry.forward)
             .weight(entry.weight)
             .thresholds(entry.upper, entry.lower)

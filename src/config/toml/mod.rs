@@ -43,7 +43,8 @@ mod tests {
         let tree = recovering::parse(file, text, &mut findings);
         let said = findings.into_sorted(&sources);
         assert_eq!(said, [], "{text:?}");
-        assert_eq!(plain, tree, "{text:?}");
+        // What one of them leaves in the text is taken apart.
+        assert_eq!(plain.to_static(), tree.to_static(), "{text:?}");
         true
     }
 
@@ -58,6 +59,8 @@ mod tests {
             "a.b.c = true\na.b.d = 0\n\"a\".e = \"t\\\"\\n\\U0001F600\"",
             "[a]\nx = 1\n[a.b]\ny = 2\n[c.d]\n[c.e]\n[[f.g]]\n[[f.g]]\nz = 1\n[f.g.h]",
             "a = [ # first\n 'x', \"y\"\n, [1,2,],\n]\nb = { c = 1, d.e = 2,\n f = [{}] }",
+            "a = ['1', \"2\", # '\"\r\n '#',\"'é\"\n,'5','\"', \"\", '8',]\nb = [['1','2','3','4','5','6','7','8']]",
+            "a = ['1', '2', '3', '4', '5', '6', '7', \"\\t\"]\nb = ['$1', '2', '3', '4', '5', '6', '7', '8']",
         ] {
             assert!(agree(text), "{text:?}");
         }

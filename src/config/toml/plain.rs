@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::super::source::{FileId, Span};
-use super::super::tree::{Entry, Node, Table, Text, Value};
+use super::super::tree::{Entry, Node, Strings, Table, Text, Value};
 
 /// The tree of a TOML text, or `None` when it has to be read by somebody more patient.
 pub(super) fn parse(file: FileId, text: &str) -> Option<Node<'_>> {
@@ -28,6 +28,9 @@ const MAX_DEPTH: usize = 32;
 /// How far back a key is looked for. Whoever writes on a table does so below it; a key that was
 /// passed over all the same stands twice then, which is found in the end.
 const NEAR: usize = 16;
+
+/// From so many strings on a list of them is taken apart only while it is read.
+const MANY: u32 = 8;
 
 /// A list of so many items is as large as many usual files.
 const LONG: usize = 4096;
@@ -146,7 +149,10 @@ impl<'t> Reader<'t> {
         let value = match self.peek()? {
             b'"' => self.text_of(Self::basic_string)?,
             b'\'' => self.text_of(|reader| reader.literal_string().map(Cow::Borrowed))?,
-            b'[' => Value::Array(self.array(depth)?),
+            b'[' => match self.strings(depth) {
+                Some(strings) => Value::Strings(strings),
+                None => Value::Array(self.array(depth)?),
+            },
             b'{' => Value::Table(self.inline_table(depth)?),
             b't' => self.word("true", Value::Bool(true))?,
             b'f' => self.word("false", Value::Bool(false))?,
@@ -155,6 +161,40 @@ impl<'t> Reader<'t> {
         };
         let span = self.span(start);
         Some(Node { span, value })
+    }
+
+    /// A list of many plain strings; nothing is read when something else stands there.
+    fn strings(&mut self, depth: usize) -> Option<Strings<'t>> {
+        let start = self.at;
+        let found = (depth < MAX_DEPTH).then(|| self.plain_strings()).flatten();
+        if found.is_none() {
+            self.at = start;
+        }
+        found
+    }
+
+    fn plain_strings(&mut self) -> Option<Strings<'t>> {
+        let start = self.at;
+        self.at += 1;
+        let mut count = 0;
+        loop {
+            self.skip_blank()?;
+            match self.peek()? {
+                b'"' => self.plain_string()?,
+                b'\'' => self.literal_string()?,
+                b']' => break,
+                _ => return None,
+            };
+            count += 1;
+            self.skip_blank()?;
+            if !self.takes(b',') && self.peek()? != b']' {
+                return None;
+            }
+        }
+        self.at += 1;
+        let list = &self.text[start..self.at];
+        let names_variables = list.as_bytes().contains(&b'$');
+        (count >= MANY && !names_variables).then(|| Strings::new(list, count))
     }
 
     fn array(&mut self, depth: usize) -> Option<Vec<Node<'t>>> {
@@ -235,21 +275,27 @@ impl<'t> Reader<'t> {
     }
 
     fn basic_string(&mut self) -> Option<Cow<'t, str>> {
+        if let Some(plain) = self.plain_string() {
+            return Some(Cow::Borrowed(plain));
+        }
+        if self.text[self.at..].starts_with("\"\"\"") {
+            return None;
+        }
+        self.at += 1;
+        self.escaped_string().map(Cow::Owned)
+    }
+
+    /// A basic string without escapes; nothing is read when it is another.
+    fn plain_string(&mut self) -> Option<&'t str> {
         let inner = &self.text[self.at + 1..];
         let ends = |byte| byte == b'"' || byte == b'\\' || is_control(byte);
         let length = inner.bytes().position(ends)?;
-        match inner.as_bytes()[length] {
-            b'"' if inner.starts_with("\"\"") => None,
-            b'"' => {
-                self.at += length + 2;
-                Some(Cow::Borrowed(&inner[..length]))
-            }
-            b'\\' => {
-                self.at += 1;
-                self.escaped_string().map(Cow::Owned)
-            }
-            _ => None,
-        }
+        let ended = inner.as_bytes()[length] == b'"';
+        let multi_line = inner.starts_with("\"\"");
+        (ended && !multi_line).then(|| {
+            self.at += length + 2;
+            &inner[..length]
+        })
     }
 
     /// The rest of a basic string, with escapes in it.

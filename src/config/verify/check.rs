@@ -70,7 +70,7 @@ impl<'a> Places<'a> {
             Family::V6 => summary.v6 = true,
         }
         let port = decl
-            .port
+            .port()
             .map_or(ports(&self.listen.value).0, |port| port.value);
         if port == 0 {
             summary.portless.get_or_insert(decl);
@@ -148,7 +148,7 @@ impl<'a> Places<'a> {
             findings.push(
                 Diagnostic::new(Code::CheckThrough, place, message)
                     .label("for `dr` and `tun`")
-                    .also(server.span, format!("`{word}` here"))
+                    .also(server.span(), format!("`{word}` here"))
                     .help(
                         "leave out `through`: the server's own address is what its clients reach",
                     ),
@@ -178,7 +178,7 @@ fn port(check: &CheckDecl, servers: &Summary<'_>, findings: &mut Findings) {
         findings.push(
             Diagnostic::new(Code::CheckPort, check.table.at, message)
                 .label("no `port`")
-                .also(server.span, "this server has none either")
+                .also(server.span(), "this server has none either")
                 .help(format!("check = {{ type = \"{kind}\", port = 80 }}")),
         );
     }

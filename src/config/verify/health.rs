@@ -165,10 +165,10 @@ impl<'d> Health<'d> {
         });
         let mut places = check::Places::new(listen, self.marks);
         for (taken, settled, own) in regular.chain(backup) {
-            let entry = &settled[taken.entry];
-            let own = own.get(taken.entry).and_then(Option::as_ref);
+            let entry = &settled[taken.entry()];
+            let own = own.get(taken.entry()).and_then(Option::as_ref);
             let own = own.and_then(|own| own.checks.as_ref());
-            let address = entry.decl.addresses[taken.address].value;
+            let address = entry.decl.addresses[taken.address()].value;
             places.add(entry, address, own.map(|(checks, _)| checks));
         }
         places.check(self.decl.checks.as_deref(), findings);
@@ -177,7 +177,7 @@ impl<'d> Health<'d> {
             builder.whole.mixed(listen, taken, &extra.settled);
             if let Listen::Address { .. } = listen.value {
                 for taken in taken {
-                    let server = &extra.settled[taken.entry];
+                    let server = &extra.settled[taken.entry()];
                     let ports = ports(&listen.value);
                     server.check_port(ports, listen.span, service.as_is, findings);
                 }
@@ -279,8 +279,8 @@ impl<'d> Extra<'d> {
         elsewhere: impl Fn(&ServerKey) -> bool,
     ) {
         for taken in taken {
-            let entry = &self.settled[taken.entry];
-            let address = entry.decl.addresses[taken.address];
+            let entry = &self.settled[taken.entry()];
+            let address = entry.decl.addresses[taken.address()];
             let key = entry.at(address.value, service_port).key;
             if elsewhere(&key) {
                 let message = format!("{key} is a server of this service twice");
@@ -339,11 +339,11 @@ fn add_own(
     own: &[Option<Own>],
 ) {
     for taken in taken {
-        let Some(Some(own)) = own.get(taken.entry) else {
+        let Some(Some(own)) = own.get(taken.entry()) else {
             continue;
         };
-        let entry = &settled[taken.entry];
-        let address = entry.decl.addresses[taken.address].value;
+        let entry = &settled[taken.entry()];
+        let address = entry.decl.addresses[taken.address()].value;
         let key = entry.at(address, service_port).key;
         watch.servers.insert(key, own.watch.clone());
     }

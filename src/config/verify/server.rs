@@ -62,7 +62,7 @@ impl<'d> Settled<'d> {
         service: &ServiceDecl,
         findings: &mut Findings,
     ) -> Self {
-        let default = Spanned::new(ForwardMethod::DirectRoute, decl.span);
+        let default = Spanned::new(ForwardMethod::DirectRoute, decl.span());
         let rest = decl.rest();
         let forward = rest.forward.or(service.forward).unwrap_or(default);
         let tunnelled = forward.value == ForwardMethod::Tunnel;
@@ -98,7 +98,7 @@ impl<'d> Settled<'d> {
 
     /// The server at one of its addresses, under a service of that port.
     pub(super) fn at(&self, address: IpAddr, service_port: u16) -> Server {
-        let port = self.decl.port.map_or(service_port, |port| port.value);
+        let port = self.decl.port().map_or(service_port, |port| port.value);
         let rest = self.decl.rest();
         Server::new(ServerKey::new(address, port), self.forward)
             .weight(self.decl.weight)
@@ -115,7 +115,7 @@ impl<'d> Settled<'d> {
         as_is: bool,
         findings: &mut Findings,
     ) {
-        let Some(port) = self.decl.port else { return };
+        let Some(port) = self.decl.port() else { return };
         let method = self.forward;
         if method == ForwardMethod::Masquerade || ports == (port.value, port.value) {
             return;

@@ -1,5 +1,6 @@
 //! One virtual service: from its declaration to one entry for each listen address and port.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use ipvs::{Family, ForwardMethod, Protocol, Service, ServiceFlags, ServiceKey};
@@ -69,7 +70,7 @@ pub(super) fn build(
         let ports = ports(&listen.value);
         if let Listen::Address { .. } = listen.value {
             for server in taken {
-                settled[server.entry].check_port(ports, listen.span, service.as_is, findings);
+                settled[server.entry()].check_port(ports, listen.span, service.as_is, findings);
             }
         }
         health.check_listen(service, listen, taken, &settled, builder, findings);
@@ -168,7 +169,7 @@ impl Shares {
 
     /// Which entries any listen address gets.
     pub(super) fn entries(&self) -> impl Iterator<Item = usize> {
-        self.v4.iter().chain(&self.v6).map(|taken| taken.entry)
+        self.v4.iter().chain(&self.v6).map(|taken| taken.entry())
     }
 }
 
@@ -180,36 +181,45 @@ pub(super) fn place_servers(
     findings: &mut Findings,
 ) -> Servers<DesiredServer> {
     let service_port = resolve::service_port(key);
-    let mut placed = Vec::with_capacity(taken.len());
-    for taken in taken {
-        let entry = &settled[taken.entry];
-        let address = entry.decl.addresses[taken.address];
-        placed.push((entry.at(address.value, service_port), address.span, entry));
+    let servers = taken.iter().map(|taken| {
+        let entry = &settled[taken.entry()];
+        let address = entry.decl.addresses[taken.address()];
+        let name = entry.decl.rest().name.as_ref();
+        DesiredServer {
+            name: name.map(|name| Arc::new(name.value.clone())),
+            server: entry.at(address.value, service_port),
+        }
+    });
+    let servers: Servers<_> = servers.collect();
+    if servers.len() < taken.len() {
+        report_twice(service_port, taken, settled, findings);
     }
-    // Stable: of two with one key the first in the file comes first.
-    placed.sort_by_key(|(server, ..)| server.key);
-    for pair in placed.windows(2) {
-        let ((first, first_span, _), (second, second_span, _)) = (&pair[0], &pair[1]);
-        if first.key == second.key {
-            let message = format!("{} is a server of this service twice", second.key);
+    servers
+}
+
+/// Reports servers that one service key gets twice.
+#[cold]
+fn report_twice(
+    service_port: u16,
+    taken: &[Taken],
+    settled: &[Settled<'_>],
+    findings: &mut Findings,
+) {
+    let mut places = HashMap::with_capacity(taken.len());
+    for taken in taken {
+        let entry = &settled[taken.entry()];
+        let address = entry.decl.addresses[taken.address()];
+        let key = entry.at(address.value, service_port).key;
+        if let Some(first) = places.insert(key, address.span) {
+            let message = format!("{key} is a server of this service twice");
             findings.push(
-                Diagnostic::new(Code::DuplicateServer, *second_span, message)
+                Diagnostic::new(Code::DuplicateServer, address.span, message)
                     .label("the second time")
-                    .also(*first_span, "the first time")
+                    .also(first, "the first time")
                     .help("a larger `weight` gives a server a larger share"),
             );
         }
     }
-    let named = placed.into_iter().map(|(server, _, entry)| {
-        let name = entry
-            .decl
-            .rest()
-            .name
-            .as_ref()
-            .map(|name| Box::from(name.value.as_str()));
-        DesiredServer { name, server }
-    });
-    named.collect()
 }
 
 fn check_listen(service: &ServiceDecl, findings: &mut Findings) {

@@ -90,7 +90,7 @@ impl Whole {
         }
         let addresses = taken
             .iter()
-            .map(|taken| settled[taken.entry].decl.addresses[taken.address]);
+            .map(|taken| settled[taken.entry()].decl.addresses[taken.address()]);
         let family = family(&listen.value);
         let other = addresses
             .into_iter()
@@ -173,7 +173,7 @@ impl Whole {
                 let family = Family::of(address.value);
                 let message = format!("no service of this pool listens on an {family} address");
                 findings.push(
-                    Diagnostic::new(Code::UnusedServer, server.span, message)
+                    Diagnostic::new(Code::UnusedServer, server.span(), message)
                         .label("serves nobody"),
                 );
             }

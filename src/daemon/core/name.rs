@@ -61,9 +61,7 @@ impl Core {
         let exact: Option<ServerKey> = name.parse().ok();
         let held_over = service.held_over.keys();
         let is_meant = |server: &&ServerKey| {
-            let declared = service
-                .server(server)
-                .and_then(|server| server.name.as_deref());
+            let declared = service.server(server).and_then(|server| server.name());
             declared == Some(name) || exact == Some(**server) || address == Some(server.address)
         };
         let all = service.servers.keys().chain(held_over);
@@ -95,9 +93,7 @@ impl Core {
             return Vec::new();
         };
         let named = |server: &ServerKey| {
-            let name = service
-                .server(server)
-                .and_then(|server| server.name.as_deref());
+            let name = service.server(server).and_then(|server| server.name());
             name.map_or_else(|| server.to_string(), str::to_owned)
         };
         service.servers.keys().map(named).collect()

@@ -277,7 +277,7 @@ impl Core {
             .and_then(|drain| drain.until);
         let until = until.map(|until| calendar(until, now));
         Some(ServerStatus {
-            name: declared.name.as_deref().map(Arc::from),
+            name: declared.name().map(Arc::from),
             role: seat.role,
             server: seat.server,
             as_declared: declared.server,

@@ -13,7 +13,7 @@ pub(super) fn send(fields: &Fields<'_>, findings: &mut Findings) -> Vec<u8> {
     let text = text.and_then(|place| place.text(findings));
     let digits = digits.and_then(|place| hex(&place, findings));
     digits
-        .or_else(|| text.map(|text| text.value.clone().into_owned().into_bytes()))
+        .or_else(|| text.map(|text| text.value.as_bytes().to_vec()))
         .unwrap_or_default()
 }
 
@@ -43,20 +43,20 @@ pub(super) fn contained(place: &Place<'_>, findings: &mut Findings) -> Option<Ve
         );
         return None;
     }
-    Some(text.value.clone().into_owned().into_bytes())
+    Some(text.value.as_bytes().to_vec())
 }
 
 /// A regular expression that an answer has to match.
 pub(super) fn regex(place: &Place<'_>, findings: &mut Findings) -> Option<Expect> {
     let text = place.text(findings)?;
-    let Err(problem) = regex::bytes::Regex::new(&text.value) else {
-        return Some(Expect::Matches(text.value.clone().into_owned()));
+    let Err(problem) = regex::bytes::Regex::new(text.value) else {
+        return Some(Expect::Matches(text.value.to_owned()));
     };
     let message = "the regular expression cannot be read";
     let mistake = |span| Diagnostic::new(Code::BadRegex, span, message);
     findings.push(match &problem {
         regex::Error::Syntax(said) => {
-            let part = caret(said, &text.value).map(|part| text.part(place.span(), part));
+            let part = caret(said, text.value).map(|part| text.part(place.span(), part));
             let why = said.lines().last().unwrap_or_default();
             let why = why.strip_prefix("error: ").unwrap_or(why);
             mistake(part.unwrap_or(place.span())).label(why)
@@ -108,7 +108,7 @@ fn hex(place: &Place<'_>, findings: &mut Findings) -> Option<Vec<u8>> {
     let bytes: Option<Vec<u8>> = digits.chunks(2).map(byte).collect();
     let bytes = bytes.filter(|bytes| !bytes.is_empty());
     if bytes.is_none() {
-        let message = format!("`{}` is no row of bytes", shown(&text.value));
+        let message = format!("`{}` is no row of bytes", shown(text.value));
         findings.push(
             Diagnostic::new(Code::BadHex, place.span(), message)
                 .help("two hexadecimal digits for each byte: \"00 01 ff\""),

@@ -48,7 +48,7 @@ pub(super) fn http(
     }
     let header = weight_header.and_then(|place| {
         let text = place.text(findings)?;
-        let name = header_name(&text.value, place.span(), findings)?;
+        let name = header_name(text.value, place.span(), findings)?;
         Some(WeightFrom::Header(name))
     });
     HttpCheck {
@@ -75,12 +75,12 @@ fn is_token(text: &str) -> bool {
 
 fn method(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
     let text = place.text(findings)?;
-    if !is_token(&text.value) {
-        let message = format!("`{}` is no HTTP method", shown(&text.value));
+    if !is_token(text.value) {
+        let message = format!("`{}` is no HTTP method", shown(text.value));
         findings.push(bad(place.span(), message).help("GET, HEAD, OPTIONS, ..."));
         return None;
     }
-    if matches!(&*text.value, "CONNECT" | "TRACE") {
+    if matches!(text.value, "CONNECT" | "TRACE") {
         let message = format!("`{}` says nothing about a server's health", text.value);
         findings.push(bad(place.span(), message).help("GET, HEAD, OPTIONS, ..."));
         return None;
@@ -91,13 +91,13 @@ fn method(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
         findings.push(bad(place.span(), message).label(format!("did you mean `{upper}`?")));
         return None;
     }
-    Some(text.value.clone().into_owned())
+    Some(text.value.to_owned())
 }
 
 /// The `origin-form` of a request target, RFC 9112 section 3.2.1.
 fn path_and_query(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
     let text = place.text(findings)?;
-    let value = &text.value;
+    let value = text.value;
     let (part, problem) = match value.find(|c: char| !('!'..='~').contains(&c)) {
         _ if value.contains("://") => (0..value.len(), "is an address, and not a path"),
         _ if !value.starts_with('/') => (0..value.len(), "does not begin with a slash"),
@@ -110,7 +110,7 @@ fn path_and_query(place: &Place<'_>, findings: &mut Findings) -> Option<String> 
         }
         None => match value.find('#') {
             Some(at) => (at..value.len(), "has a fragment, which is never sent"),
-            None => return Some(value.clone().into_owned()),
+            None => return Some(value.to_owned()),
         },
     };
     let message = format!("`{}` is no path of a request", shown(value));
@@ -127,15 +127,15 @@ pub(super) fn authority(place: &Place<'_>, findings: &mut Findings) -> Option<St
     let text = place.text(findings)?;
     let char = |c: char| c.is_ascii_alphanumeric() || "-._~%!$&'()*+,;=:[]".contains(c);
     if text.value.is_empty() || !text.value.chars().all(char) {
-        let message = format!("`{}` is no host", shown(&text.value));
+        let message = format!("`{}` is no host", shown(text.value));
         findings.push(bad(place.span(), message).help("a host is such as \"www.example.org\""));
         return None;
     }
-    Some(text.value.clone().into_owned())
+    Some(text.value.to_owned())
 }
 
 fn headers_of(place: &Place<'_>, findings: &mut Findings) -> Vec<(String, String)> {
-    let Value::Table(table) = &place.node.value else {
+    let Some(table) = place.node.table() else {
         let _: Option<()> = place.wrong_type(findings);
         return Vec::new();
     };
@@ -200,7 +200,7 @@ fn status(place: &Place<'_>, findings: &mut Findings) -> Option<(u16, u16)> {
         let plain = digits.len() == 3 && digits.bytes().all(|byte| byte.is_ascii_digit());
         plain.then(|| digits.parse::<u16>().ok()).flatten()
     };
-    let value = &*text.value;
+    let value = text.value;
     let (first, last) = value.split_once('-').unwrap_or((value, value));
     let Some((first, last)) = number(first).zip(number(last)).filter(|(a, b)| a <= b) else {
         let message = format!("`{}` is no range of status codes", shown(value));

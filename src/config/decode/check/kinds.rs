@@ -61,7 +61,7 @@ fn grpc(fields: &Fields<'_>, findings: &mut Findings) -> GrpcCheck {
     let service = service.and_then(|place| place.text(findings));
     let authority = fields.get("authority");
     GrpcCheck {
-        service: service.map_or_else(String::new, |text| text.value.clone().into_owned()),
+        service: service.map_or_else(String::new, |text| text.value.to_owned()),
         authority: authority.and_then(|place| http::authority(&place, findings)),
         tls: tls::grpc(fields, findings),
     }
@@ -102,7 +102,7 @@ fn rcode_of(place: &Place<'_>, findings: &mut Findings) -> Option<u16> {
     let text = place.text(findings)?;
     let known = RCODES.iter().position(|word| word.name == text.value);
     if known.is_none() {
-        findings.push(unknown(&text.value, place.span(), RCODES));
+        findings.push(unknown(text.value, place.span(), RCODES));
     }
     known.and_then(|number| u16::try_from(number).ok())
 }
@@ -118,7 +118,7 @@ fn answer_of(place: &Place<'_>, findings: &mut Findings) -> Option<DnsAnswer> {
             );
             None
         }
-        (None, Some(text)) => Some(DnsAnswer::Data(text.value.clone().into_owned())),
+        (None, Some(text)) => Some(DnsAnswer::Data(text.value.to_owned())),
         (None, None) => place.wrong_type(findings),
     }
 }
@@ -126,8 +126,8 @@ fn answer_of(place: &Place<'_>, findings: &mut Findings) -> Option<DnsAnswer> {
 /// RFC 1035 section 2.3.4: labels of at most 63 bytes, all of them with their lengths 255.
 fn domain(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
     let text = place.text(findings)?;
-    let name = text.value.strip_suffix('.').unwrap_or(&text.value);
-    let problem = match &*text.value {
+    let name = text.value.strip_suffix('.').unwrap_or(text.value);
+    let problem = match text.value {
         "" => "it is empty",
         "." => return Some(".".to_owned()),
         _ if name.len() > 253 => "it has more than 253 bytes",
@@ -138,9 +138,9 @@ fn domain(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
         _ if !name.chars().all(|c| ('!'..='~').contains(&c)) => {
             "it has characters that must be written in Punycode"
         }
-        _ => return Some(text.value.clone().into_owned()),
+        _ => return Some(text.value.to_owned()),
     };
-    let message = format!("`{}` is no domain name: {problem}", shown(&text.value));
+    let message = format!("`{}` is no domain name: {problem}", shown(text.value));
     findings.push(Diagnostic::new(Code::BadName, place.span(), message));
     None
 }

@@ -54,7 +54,7 @@ fn texts(fields: &Fields<'_>, findings: &mut Findings) -> LoginCheck {
             let message = format!("`{name}` has a NUL byte");
             findings.push(Diagnostic::new(Code::BadName, place.span(), message));
         }
-        Some(text.value.clone().into_owned())
+        Some(text.value.to_owned())
     };
     LoginCheck {
         user: text("user"),

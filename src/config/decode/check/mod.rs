@@ -25,7 +25,7 @@ use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::keys::{self, Section, Shape};
 use super::super::model::{CheckDecl, ChecksDecl};
 use super::super::source::Span;
-use super::super::tree::{Entry, Node, Table, Value};
+use super::super::tree::{Entry, Node, NodeRef, Table, Value};
 use super::super::words::CHECKS;
 use super::fields::{Fields, Place};
 use super::word;
@@ -98,16 +98,16 @@ impl CheckTable {
 
     /// The check in a node, with what it inherits.
     fn of(place: &Place<'_>, base: Option<&Self>, findings: &mut Findings) -> Option<Self> {
-        let table = match &place.node.value {
-            Value::Table(table) => table.to_static(),
-            Value::Text(_) => Table {
+        let table = match place.node.table() {
+            Some(table) => table.to_static(),
+            None if place.as_text().is_some() => Table {
                 entries: vec![Entry {
                     key: "type".into(),
                     key_span: place.span(),
                     node: place.node.to_static(),
                 }],
             },
-            _ => return place.wrong_type(findings),
+            None => return place.wrong_type(findings),
         };
         let mut own = Self {
             kind: None,
@@ -118,7 +118,7 @@ impl CheckTable {
             },
         };
         let said = own.entry("type").map(|entry| Place {
-            node: &entry.node,
+            node: NodeRef::Node(&entry.node),
             shape: &keys::CHECK.keys[0].shape,
             at: entry.key_span,
         });
@@ -246,7 +246,7 @@ impl OwnChecks {
         findings: &mut Findings,
     ) -> Option<ChecksDecl> {
         let place = Place {
-            node: &self.node,
+            node: NodeRef::Node(&self.node),
             shape: self.shape,
             at: self.at,
         };
@@ -269,7 +269,7 @@ pub(super) fn defaults(place: &Place<'_>, findings: &mut Findings) -> Inherited 
         return Inherited::default();
     };
     let base = match tables.as_slice() {
-        [one] if !matches!(place.node.value, Value::Array(_)) => Some(Arc::new(one.clone())),
+        [one] if !place.is_list() => Some(Arc::new(one.clone())),
         _ => None,
     };
     if let Some(table) = base.as_ref().filter(|table| table.kind.is_none()) {
@@ -305,20 +305,19 @@ fn tables(
     if place.as_bool() == Some(false) {
         return Some(Vec::new());
     }
-    let items = match &place.node.value {
-        Value::Array(items) => items.as_slice(),
-        Value::Text(_) | Value::Table(_) => {
-            return Some(Vec::from_iter(CheckTable::of(place, base, findings)));
-        }
-        _ => return place.wrong_type(findings),
+    let Some(items) = place.node.list() else {
+        return match place.is_table() || place.as_text().is_some() {
+            true => Some(Vec::from_iter(CheckTable::of(place, base, findings))),
+            false => place.wrong_type(findings),
+        };
     };
-    let of = |node| {
+    let of = |node: NodeRef<'_>| {
         let item = Place {
             node,
             shape: place.shape,
-            at: node.span,
+            at: node.span(),
         };
         CheckTable::of(&item, base, findings)
     };
-    Some(items.iter().filter_map(of).collect())
+    Some(items.filter_map(of).collect())
 }

@@ -72,13 +72,13 @@ fn path(place: &Place<'_>, findings: &mut Findings) -> Option<PathBuf> {
 /// A path from the root: the daemon works in no directory that could be told here.
 pub(super) fn absolute<'n>(place: &Place<'n>, findings: &mut Findings) -> Option<&'n str> {
     let text = place.text(findings)?;
-    let problem = match &*text.value {
+    let problem = match text.value {
         "" => "is empty",
         path if path.contains('\0') => "has a NUL byte",
         path if !path.starts_with('/') => "does not begin with a slash",
         path => return Some(path),
     };
-    let message = format!("the path `{}` {problem}", shown(&text.value));
+    let message = format!("the path `{}` {problem}", shown(text.value));
     findings.push(Diagnostic::new(Code::BadPath, place.span(), message));
     None
 }
