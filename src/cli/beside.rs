@@ -218,7 +218,7 @@ fn join(service: &mut DesiredService, overlaid: &OverlaidServer, watch: Option<&
 
 fn take_off_service(service: &mut ObservedService, overlaid: &OverlaidService) {
     let lent = overlaid.now.flags.difference(overlaid.declared.flags);
-    service.entry.service.flags -= lent;
+    service.service.flags -= lent;
     for server in &overlaid.servers {
         let key = server.address;
         if server.role != Role::Regular || server.state == ServerState::Leaving {
@@ -243,7 +243,7 @@ mod tests {
     use std::net::IpAddr;
     use std::sync::Arc;
 
-    use ipvs::{ForwardMethod, Name, Server, Service, ServiceEntry, Stats};
+    use ipvs::{ForwardMethod, Name, Server, Service};
 
     use super::*;
 
@@ -411,10 +411,7 @@ mod tests {
         });
         let service = Service::new(web(), Name::from_static("sh"));
         let service = ObservedService {
-            entry: ServiceEntry {
-                service: service.with_flags(ServiceFlags::SCHED_1),
-                stats: Stats::default(),
-            },
+            service: service.with_flags(ServiceFlags::SCHED_1),
             order: servers.iter().map(|(key, _)| *key).collect(),
             servers: servers.into(),
         };

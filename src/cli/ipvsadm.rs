@@ -14,9 +14,9 @@ use crate::state::Observed;
 pub(crate) fn lines(observed: &Observed) -> String {
     let mut text = String::new();
     for service in observed.services.values() {
-        let key = key_words(&service.entry.service.key);
+        let key = key_words(&service.service.key);
         // Writing to a String does not fail.
-        let _ = writeln!(text, "-A {key}{}", service_words(&service.entry.service));
+        let _ = writeln!(text, "-A {key}{}", service_words(&service.service));
         for entry in service.as_added() {
             let _ = writeln!(text, "-a {key}{}", server_words(&entry.server));
         }

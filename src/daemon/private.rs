@@ -160,7 +160,7 @@ impl Private {
             let client = kernel.client();
             if let Some(entry) = client.service(key)? {
                 let servers = client.consistent_servers(key)?;
-                found.insert(*key, observed(entry, servers));
+                found.insert(*key, observed(entry.service, servers));
             }
         }
         let own = &self.own;

@@ -1,7 +1,7 @@
 //! The kernel as the core sees it: one service read, a few operations carried out.
 
 use ipvs::transport::Transport;
-use ipvs::{Client, OnFailure, Operation, Report, ServerEntry, ServiceEntry, ServiceKey};
+use ipvs::{Client, OnFailure, Operation, Report, ServerEntry, Service, ServiceKey};
 
 use crate::state::{ObservedServer, ObservedService};
 
@@ -23,7 +23,7 @@ impl<T: Transport> Tables for Client<T> {
             return Ok(None);
         };
         let servers = self.consistent_servers(key)?;
-        Ok(Some(observed(entry, servers)))
+        Ok(Some(observed(entry.service, servers)))
     }
 
     fn execute(&mut self, operations: &[Operation]) -> Report {
@@ -32,11 +32,11 @@ impl<T: Transport> Tables for Client<T> {
 }
 
 /// A service as the kernel lists it: the server added last comes first.
-pub(super) fn observed(entry: ServiceEntry, servers: Vec<ServerEntry>) -> ObservedService {
+pub(super) fn observed(service: Service, servers: Vec<ServerEntry>) -> ObservedService {
     let order = servers.iter().rev().map(|entry| entry.server.key).collect();
     let servers = servers.into_iter().map(ObservedServer::from).collect();
     ObservedService {
-        entry,
+        service,
         servers,
         order,
     }

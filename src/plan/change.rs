@@ -164,11 +164,11 @@ fn deletion(operation: &Operation) -> Vec<Change> {
 /// What brings a deleted service back, its servers in the order in which they were added: under
 /// `sh` that decides which client goes where. (Not its counters, nor its connections.)
 pub(super) fn restore_service(service: &ObservedService) -> Vec<Change> {
-    let key = service.entry.service.key;
+    let key = service.service.key;
     let servers = service
         .as_added()
         .map(|entry| Operation::AddServer(key, entry.server));
-    std::iter::once(Operation::AddService(service.entry.service))
+    std::iter::once(Operation::AddService(service.service))
         .chain(servers)
         .map(Change::Operation)
         .collect()

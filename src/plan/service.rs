@@ -30,8 +30,7 @@ pub(super) fn change(
     if exits.values().any(|exit| matches!(exit, Exit::Wait { .. })) {
         service.flags |= fallback(&service).unwrap_or_default();
     }
-    let update =
-        (there.entry.service != service).then(|| update_service(&there.entry.service, &service));
+    let update = (there.service != service).then(|| update_service(&there.service, &service));
     // Clearing the fallback flag while a server of weight 0 stands would refuse its share of the
     // clients: within the last phase that comes after the deletions.
     let (early, late): (Vec<_>, Vec<_>) = update
@@ -247,7 +246,7 @@ pub(super) fn remove(
     there: &ObservedService,
     plan: &mut Plan,
 ) {
-    let service = there.entry.service;
+    let service = there.service;
     let key = service.key;
     let open = all_connections(there.servers.values());
     let until = situation.ownership.leaving.get(&key).copied();

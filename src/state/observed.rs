@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use ipvs::{
-    DaemonRole, Server, ServerEntry, ServerKey, ServiceEntry, ServiceKey, SyncDaemon, Table,
-    Timeouts,
+    DaemonRole, Server, ServerEntry, ServerKey, Service, ServiceKey, SyncDaemon, Table, Timeouts,
 };
 
 use super::{Servers, Sysctl};
@@ -25,11 +24,11 @@ pub struct Observed {
     pub sysctls: BTreeMap<Sysctl, String>,
 }
 
-/// A virtual service in the kernel.
+/// A virtual service in the kernel. Without its counters, as its servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObservedService {
-    /// Its configuration and counters.
-    pub entry: ServiceEntry,
+    /// Its configuration.
+    pub service: Service,
     /// Its real servers.
     pub servers: Servers<ObservedServer>,
     /// Their keys in the order in which they were added, where that is not the order of the keys.
@@ -79,9 +78,9 @@ impl From<ServerEntry> for ObservedServer {
 impl ObservedService {
     /// A service without servers.
     #[must_use]
-    pub const fn new(entry: ServiceEntry) -> Self {
+    pub const fn new(service: Service) -> Self {
         Self {
-            entry,
+            service,
             servers: Servers::new(),
             order: Vec::new(),
         }
@@ -131,7 +130,7 @@ impl Observed {
             (
                 entry.service.key,
                 ObservedService {
-                    entry,
+                    service: entry.service,
                     servers,
                     order,
                 },
@@ -143,7 +142,7 @@ impl Observed {
 
 #[cfg(test)]
 mod tests {
-    use ipvs::{ForwardMethod, Server, Service, Stats};
+    use ipvs::ForwardMethod;
 
     use super::*;
 
@@ -155,10 +154,7 @@ mod tests {
     #[test]
     fn the_order_in_which_servers_were_added_is_kept() {
         let key = ServiceKey::tcp([192, 0, 2, 1], 80);
-        let mut service = ObservedService::new(ServiceEntry {
-            service: Service::new(key, Service::RR),
-            stats: Stats::default(),
-        });
+        let mut service = ObservedService::new(Service::new(key, Service::RR));
         let added = |service: &ObservedService| -> Vec<_> {
             let keys = service.as_added().map(|entry| entry.server.key);
             keys.map(|key| key.address.to_string()).collect()

@@ -36,7 +36,7 @@ impl ObservedService {
     /// Whether it is made as the private services are, whatever its mark.
     #[must_use]
     pub fn looks_private(&self) -> bool {
-        let service = &self.entry.service;
+        let service = &self.service;
         let mut methods = self.servers.values().map(|entry| entry.server.forward);
         service.scheduler == Service::RR
             && service.flags == ServiceFlags::empty()

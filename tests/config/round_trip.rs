@@ -8,8 +8,8 @@ use director::config::{self, Environment, Format, Memory, Style};
 use director::state::{Desired, Observed, ObservedServer, ObservedService, Sysctl};
 use ipvs::{
     DaemonRole, Family, ForwardMethod, Fwmark, Name, Netmask, Protocol, Server, ServerKey, Service,
-    ServiceEntry, ServiceFlags, ServiceKey, Stats, SyncDaemon, SyncId, Timeouts, Tunnel,
-    TunnelFlags, TunnelKind, Weight,
+    ServiceFlags, ServiceKey, SyncDaemon, SyncId, Timeouts, Tunnel, TunnelFlags, TunnelKind,
+    Weight,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -153,16 +153,13 @@ fn service(key: ServiceKey) -> impl Strategy<Value = ObservedService> {
     )
         .prop_map(
             move |(scheduler, flags, timeout, netmask, engine, servers)| ObservedService {
-                entry: ServiceEntry {
-                    service: Service {
-                        key,
-                        scheduler: Name::new(scheduler).unwrap(),
-                        flags: ServiceFlags::from_kernel(flags),
-                        timeout,
-                        netmask,
-                        engine: engine.map(|engine| Name::new(engine).unwrap()),
-                    },
-                    stats: Stats::default(),
+                service: Service {
+                    key,
+                    scheduler: Name::new(scheduler).unwrap(),
+                    flags: ServiceFlags::from_kernel(flags),
+                    timeout,
+                    netmask,
+                    engine: engine.map(|engine| Name::new(engine).unwrap()),
                 },
                 order: Vec::new(),
                 servers: servers.into_iter().collect(),

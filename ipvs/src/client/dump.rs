@@ -77,6 +77,19 @@ trait Listed {
     fn configured(&self) -> &Self::Configured;
 }
 
+impl Listed for Service {
+    type Key = ServiceKey;
+    type Configured = Self;
+
+    fn key(&self) -> ServiceKey {
+        self.key
+    }
+
+    fn configured(&self) -> &Self {
+        self
+    }
+}
+
 impl Listed for ServiceEntry {
     type Key = ServiceKey;
     type Configured = Service;
@@ -226,7 +239,9 @@ impl<T: Transport> Client<T> {
     /// # Errors
     /// As [`Client::table`].
     pub fn table_of<S>(&mut self, mut keep: impl FnMut(ServerEntry) -> S) -> Result<Table<S>> {
-        let mut before = self.read_services(false, 0)?;
+        // Of the first reading the counters are not kept.
+        let configured = |answer: &Answer<'_>| Ok(answer.service()?.service);
+        let mut before = self.read_services(false, 0, configured)?;
         let mut on_second = false;
         let mut lists = self.lists_of(&before.entries, BTreeMap::new(), &mut keep)?;
         for _ in 1..MAX_READINGS {
@@ -237,7 +252,8 @@ impl<T: Transport> Client<T> {
             // readings agree it is true, as in `settle`: they lie further apart here, and that
             // makes it no easier to falsify both alike.
             on_second = !on_second && !before.whole;
-            let now = self.read_services(on_second, before.entries.len())?;
+            let expected = before.entries.len();
+            let now = self.read_services(on_second, expected, |answer| answer.service())?;
             if agree(&before.entries, &now.entries) && (now.whole || !has_duplicates(&now.entries))
             {
                 let services = now.entries.into_iter().zip(lists);
@@ -248,9 +264,13 @@ impl<T: Transport> Client<T> {
                 return Ok(Table { services });
             }
             let known = before.entries.iter().zip(lists);
-            let known = known.map(|(entry, list)| (entry.service.key, (entry.service, list)));
-            lists = self.lists_of(&now.entries, known.collect(), &mut keep)?;
-            before = now;
+            let known = known.map(|(service, list)| (service.key, (*service, list)));
+            let known = known.collect();
+            before = Reading {
+                entries: now.entries.iter().map(|entry| entry.service).collect(),
+                whole: now.whole,
+            };
+            lists = self.lists_of(&before.entries, known, &mut keep)?;
         }
         Err(Error::Unsettled {
             request: Query::Services.into(),
@@ -259,7 +279,12 @@ impl<T: Transport> Client<T> {
     }
 
     /// One reading of the services, in larger or in smaller pieces.
-    fn read_services(&mut self, on_second: bool, expected: usize) -> Result<Reading<ServiceEntry>> {
+    fn read_services<E>(
+        &mut self,
+        on_second: bool,
+        expected: usize,
+        decode: impl Fn(&Answer<'_>) -> Result<E, DecodeError>,
+    ) -> Result<Reading<E>> {
         let query = Query::Services;
         self.query(query, |client| {
             let Client {
@@ -268,8 +293,7 @@ impl<T: Transport> Client<T> {
                 encoder,
             } = client;
             let channel = channel(main, second, on_second, query)?;
-            let service = |answer: &Answer<'_>| answer.service();
-            read(channel, encoder, query, &service, expected)
+            read(channel, encoder, query, &decode, expected)
         })
     }
 
@@ -277,27 +301,24 @@ impl<T: Transport> Client<T> {
     /// not read again.
     fn lists_of<S>(
         &mut self,
-        services: &[ServiceEntry],
+        services: &[Service],
         mut known: BTreeMap<ServiceKey, (Service, Vec<S>)>,
         keep: &mut impl FnMut(ServerEntry) -> S,
     ) -> Result<Vec<Vec<S>>> {
         let mut lists = Vec::with_capacity(services.len());
-        for entry in services {
-            let key = entry.service.key;
-            let list = known.remove(&key);
-            lists.push(
-                match list.filter(|(service, _)| *service == entry.service) {
-                    Some((_, list)) => list,
-                    None => {
-                        let list = self.consistent_servers(&key)?;
-                        // Thousands of these stay for as long as the table does, so each has
-                        // just the room it needs. (`collect` would keep the list's own.)
-                        let mut kept = Vec::with_capacity(list.len());
-                        kept.extend(list.into_iter().map(&mut *keep));
-                        kept
-                    }
-                },
-            );
+        for service in services {
+            let list = known.remove(&service.key);
+            lists.push(match list.filter(|(before, _)| before == service) {
+                Some((_, list)) => list,
+                None => {
+                    let list = self.consistent_servers(&service.key)?;
+                    // Thousands of these stay for as long as the table does, so each has
+                    // just the room it needs. (`collect` would keep the list's own.)
+                    let mut kept = Vec::with_capacity(list.len());
+                    kept.extend(list.into_iter().map(&mut *keep));
+                    kept
+                }
+            });
         }
         Ok(lists)
     }
@@ -407,7 +428,7 @@ fn read<T: Transport, E>(
     })
 }
 
-fn agree<E: Listed>(before: &[E], now: &[E]) -> bool {
+fn agree<E: Listed>(before: &[impl Listed<Configured = E::Configured>], now: &[E]) -> bool {
     before.len() == now.len()
         && before
             .iter()

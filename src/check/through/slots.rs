@@ -400,7 +400,7 @@ impl Slots {
 /// Whether a private service is what it should be.
 fn is_right(there: &ObservedService, (service, server): &(Service, Server)) -> bool {
     let mut servers = there.servers.values().map(|entry| &entry.server);
-    there.entry.service == *service && servers.next() == Some(server) && servers.next().is_none()
+    there.service == *service && servers.next() == Some(server) && servers.next().is_none()
 }
 
 /// What each door needs. Checks that share a door share its ports.
@@ -449,7 +449,7 @@ impl Taken {
         let server = entry.server;
         let content = Content {
             family: key.family(),
-            group: service.entry.service.timeout,
+            group: service.service.timeout,
             port: server.key.port,
             server: server.key.address,
             forward: server.forward,

@@ -48,7 +48,7 @@ fn service(key: &ServiceKey, held: &ObservedService) -> DesiredService {
     });
     DesiredService {
         name: name(key),
-        service: held.entry.service,
+        service: held.service,
         servers: servers.collect(),
         drain: DesiredService::DEFAULT_DRAIN,
         dead: Vec::new(),

@@ -175,7 +175,7 @@ fn differences(before: &ObservedService, there: Option<&ObservedService>) -> Vec
         return vec!["the service is gone".to_owned()];
     };
     let mut changes = Vec::new();
-    if before.entry.service != there.entry.service {
+    if before.service != there.service {
         changes.push("its configuration".to_owned());
     }
     for (server, entry) in &before.servers {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipvs::{Operation, ServerKey, ServiceEntry, ServiceKey, Stats};
+use ipvs::{Operation, ServerKey, ServiceKey};
 
 use super::{Core, Member};
 use crate::daemon::Now;
@@ -377,10 +377,7 @@ impl Core {
 fn follow(picture: &mut BTreeMap<ServiceKey, Arc<ObservedService>>, operation: &Operation) {
     match operation {
         Operation::AddService(service) => {
-            let made = ObservedService::new(ServiceEntry {
-                service: *service,
-                stats: Stats::default(),
-            });
+            let made = ObservedService::new(*service);
             picture.insert(service.key, Arc::new(made));
         }
         Operation::DeleteService(key) => {
@@ -388,7 +385,7 @@ fn follow(picture: &mut BTreeMap<ServiceKey, Arc<ObservedService>>, operation: &
         }
         Operation::UpdateService(service) => {
             if let Some(there) = picture.get_mut(&service.key) {
-                Arc::make_mut(there).entry.service = *service;
+                Arc::make_mut(there).service = *service;
             }
         }
         Operation::AddServer(key, server) => {

@@ -339,8 +339,8 @@ impl Core {
         let owned = self.ownership.services.get(key)?;
         Some(ServiceStatus {
             name: Arc::from(owned.name.as_str()),
-            service: there.entry.service,
-            as_declared: there.entry.service,
+            service: there.service,
+            as_declared: there.service,
             servers: self.drained_status(key, Some(there), &[], now).collect(),
             up: 0,
             declared: 0,

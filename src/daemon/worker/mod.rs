@@ -317,7 +317,7 @@ impl<T: Transport> Worker<T> {
             };
             seen += 1;
             let servers = client.servers(&key)?;
-            let same = picture.entry.service == entry.service
+            let same = picture.service == entry.service
                 && picture.servers.len() == servers.len()
                 && servers.iter().all(|entry| {
                     let known = picture.servers.get(&entry.server.key);

@@ -171,7 +171,7 @@ pub(super) fn standing<T: Transport>(
     for key in keys {
         if let Some(entry) = client.service(key)? {
             let servers = client.consistent_servers(key)?;
-            services.insert(*key, observed(entry, servers));
+            services.insert(*key, observed(entry.service, servers));
         }
     }
     Ok(services)

@@ -151,7 +151,7 @@ impl Tables {
         let service = |(key, service): (ServiceKey, director::state::ObservedService)| {
             let servers = service.servers.into_iter();
             let servers = servers.map(|(key, entry)| (key, entry.server)).collect();
-            (key, (service.entry.service, servers))
+            (key, (service.service, servers))
         };
         Self {
             services: observed.services.into_iter().map(service).collect(),
