@@ -25,6 +25,9 @@ pub(super) fn change(
     there: &ObservedService,
     plan: &mut Plan,
 ) {
+    if is_as_declared(wanted, there) {
+        return;
+    }
     let exits = exits(situation, wanted, there);
     let mut service = wanted.service;
     if exits.values().any(|exit| matches!(exit, Exit::Wait { .. })) {
@@ -53,6 +56,14 @@ pub(super) fn change(
     }
     plan.steps.extend(late);
     check_removed(situation, wanted, there, plan);
+}
+
+/// Whether nothing is to be changed, as for most services most of the time.
+fn is_as_declared(wanted: &DesiredService, there: &ObservedService) -> bool {
+    let mut servers = wanted.servers.values().zip(there.servers.values());
+    wanted.service == there.service
+        && wanted.servers.len() == there.servers.len()
+        && servers.all(|(wanted, there)| wanted.server == there.server)
 }
 
 /// How a server goes.

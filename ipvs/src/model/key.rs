@@ -206,14 +206,21 @@ impl ServiceKey {
 
 impl Ord for ServiceKey {
     fn cmp(&self, other: &Self) -> Ordering {
-        fn fields(key: &ServiceKey) -> (u32, Family, Option<Protocol>, Option<IpAddr>, u16) {
+        // In numbers: tables of thousands of services are maps by this key.
+        fn fields(key: &ServiceKey) -> (u32, Family, Option<Protocol>, u128, u16) {
             match *key {
                 ServiceKey::Address {
                     protocol,
                     address,
                     port,
-                } => (0, key.family(), Some(protocol), Some(address), port),
-                ServiceKey::Fwmark { family, mark } => (mark.get(), family, None, None, 0),
+                } => {
+                    let bits = match address {
+                        IpAddr::V4(v4) => u128::from(v4.to_bits()),
+                        IpAddr::V6(v6) => v6.to_bits(),
+                    };
+                    (0, key.family(), Some(protocol), bits, port)
+                }
+                ServiceKey::Fwmark { family, mark } => (mark.get(), family, None, 0, 0),
             }
         }
         fields(self).cmp(&fields(other))
