@@ -161,8 +161,10 @@ fn page_size() -> Option<usize> {
 impl<T: Transport> Client<T> {
     /// All services, in the kernel's order (by hash bucket).
     ///
-    /// A list of more than about 90 that somebody changes meanwhile may miss some; where it comes
-    /// to that, use [`Client::table`] or [`Client::consistent_services`].
+    /// A list of more than about 90 may miss some when somebody adds or deletes services meanwhile,
+    /// be it in another namespace: up to Linux 6.12 at least all of them are in one table, and
+    /// `ip_vs_genl_dump_services` counts those of others too. Where it comes to that, use
+    /// [`Client::table`] or [`Client::consistent_services`].
     ///
     /// # Errors
     /// [`Error::Refused`] with [`EPERM`](crate::Errno::EPERM) without `CAP_NET_ADMIN`;

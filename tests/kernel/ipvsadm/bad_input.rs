@@ -26,7 +26,8 @@ fn host(services: u8) -> Host {
 /// How many services there are.
 fn services(host: &Host) -> usize {
     let mut client = host.enter(Client::connect).expect("the lab has ip_vs");
-    client.services().expect("they can be listed").len()
+    let listed = client.consistent_services();
+    listed.expect("they can be listed").len()
 }
 
 /// Runs a shell line in which `$0` is the drop-in.
@@ -125,18 +126,20 @@ fn a_closed_pipe_ends_quietly() {
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn save_and_restore() {
-    let host = host(250);
+    // As many as the kernel lists in one piece: a longer list misses some while the tests beside
+    // this one change theirs.
+    let host = host(60);
     let (save, restore) = (built("ipvsadm-save"), built("ipvsadm-restore"));
     let saved = host.command(Command::new(&save), b"");
-    assert_eq!((saved.code, saved.stdout.lines().count()), (0, 250));
+    assert_eq!((saved.code, saved.stdout.lines().count()), (0, 60));
     let input = format!("# a comment\n{}-A -f 1", saved.stdout);
     let restored = host.command(Command::new(&restore), input.as_bytes());
     assert_eq!((restored.code, restored.stderr.as_str()), (0, ""));
-    assert_eq!(services(&host), 251);
+    assert_eq!(services(&host), 61);
     // The main program does the same by that name.
     let mut command = super::programs::command(&ours());
     std::os::unix::process::CommandExt::arg0(&mut command, "/sbin/ipvsadm-save");
-    assert_eq!(host.command(command, b"").stdout.lines().count(), 251);
+    assert_eq!(host.command(command, b"").stdout.lines().count(), 61);
     let restored = host.command(Command::new(&restore), b"");
     assert_eq!((restored.code, services(&host)), (0, 0));
 }
