@@ -13,8 +13,9 @@ use super::table::Reach;
 use super::warning::{Examples, Warning};
 use crate::state::DesiredService;
 
-/// So many things of a kind are counted.
-const MAX_COUNTED: usize = 10_000;
+/// So many things of a kind are counted. A machine on which more do not work lacks something that
+/// has nothing to do with them, and it is not worth the time to know how many they are.
+const MAX_COUNTED: usize = 1_000;
 
 /// Says because of what on this machine declared services would not work: one warning for each
 /// cause, whatever the number of services. None of it is an error, as the machine may be about to
@@ -191,8 +192,8 @@ impl Found {
             if self.seen.insert(address) {
                 self.examples.add(address, service);
             }
-        } else if !self.seen.contains(&address) {
-            self.examples.more = true;
+        } else if !self.examples.more {
+            self.examples.more = !self.seen.contains(&address);
         }
     }
 

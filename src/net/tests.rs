@@ -329,12 +329,15 @@ fn two_thousand_addresses_are_one_line() {
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert_eq!(
         warnings[0].to_string(),
-        "2284 listen addresses are not addresses of this machine: 192.0.0.0 (s0), \
+        "more than 1000 listen addresses are not addresses of this machine: 192.0.0.0 (s0), \
          192.0.0.1 (s1), 192.0.0.2 (s2), …"
     );
     let json = warnings[0].to_json();
     assert_eq!(json["kind"], "address_missing");
-    assert_eq!(json["count"], 2284);
+    assert_eq!(
+        (&json["count"], &json["more"]),
+        (&1000.into(), &true.into())
+    );
     assert_eq!(json["examples"].as_array().map(Vec::len), Some(3));
     assert_eq!(json["examples"][1]["address"], "192.0.0.1");
     assert_eq!(json["examples"][1]["service"], "s1");
