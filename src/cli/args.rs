@@ -88,11 +88,25 @@ pub(crate) enum Colour {
     Never,
 }
 
+/// What is to be done. The options of a verb are put together only when it is the one that is
+/// called; what `--help` of all says of it stands here.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Verb {
+    /// Keep the kernel what a service file and the health checks say, until a signal ends it.
+    ///
+    /// SIGHUP, `director reload`, or a change of the file make it read the file again; one with
+    /// mistakes leaves the old one in force. SIGTERM ends it.
     Run(Run),
+    /// Check a service file. Needs neither root nor a kernel with IPVS.
     Check(Check),
+    /// Show what would change, and what that does to traffic.
+    ///
+    /// Exit code: 0 nothing would change, 2 something would, 1 error.
     Plan(Plan),
+    /// Make the kernel what a service file declares, or carry out a saved plan.
+    ///
+    /// All or nothing: when something fails, what was done is undone.
     Apply(Apply),
     /// Keep what an `apply --confirm-within` did.
     ///
@@ -104,17 +118,46 @@ pub(crate) enum Verb {
     /// Undoes an `apply --confirm-within` when its time is over. Started by it.
     #[command(hide = true)]
     Guard,
+    /// Write what is in the kernel as a service file that, applied, changes nothing.
     Export(Export),
+    /// Delete the services that director owns, and nothing else.
+    ///
+    /// At once: connections are not waited for.
     Flush(Flush),
+    /// Make services in the kernel director's own, without changing them.
     Adopt(Adopt),
+    /// Forget that services are director's own, without changing them.
     Disown(Disown),
+    /// Show how the services and servers are.
+    ///
+    /// Exit code: 0 shown, 1 error, 4 no director runs here.
     Status(Status),
+    /// Show what happened: servers up and down, drift, reloads, operators.
     Events(Events),
+    /// Give a server no new clients. It keeps those it has.
+    ///
+    /// It outlives restarts, until `director undrain`. Asked for again without --reason and --for, it
+    /// stays as it was set.
+    ///
+    /// Exit code: 0 done, 1 error, 3 with --wait: there are connections left, 4 no director runs here.
     Drain(Drain),
+    /// Give a drained server new clients again.
     Undrain(Undrain),
+    /// Give a server another weight than the file declares.
+    ///
+    /// It outlives restarts, until it is set to `declared`. The same weight asked for again without
+    /// --reason and --for stays as it was set.
     Weight(Weight),
+    /// Take a machine out of every service, for maintenance.
+    ///
+    /// It keeps the connections it has, as in a drain. It outlives restarts, until `director enable`.
+    /// Asked for again without --reason and --for, it stays as it was set.
     Disable(Disable),
+    /// End a machine's maintenance.
     Enable(Enable),
+    /// Have the director read its service file again.
+    ///
+    /// If the file has mistakes, the old one stays in force.
     Reload(Reload),
     /// Print the JSON Schema of the service file.
     ///
@@ -122,14 +165,12 @@ pub(crate) enum Verb {
     /// its first line in TOML, `"$schema"` in JSON.
     #[command(after_help = "Example:\n  director schema > director.schema.json")]
     Schema,
+    /// Print a shell's completions.
     Completions(Completions),
+    /// Write the man pages, one for each verb.
     Man(Man),
 }
 
-/// Keep the kernel what a service file and the health checks say, until a signal ends it.
-///
-/// SIGHUP, `director reload`, or a change of the file make it read the file again; one with
-/// mistakes leaves the old one in force. SIGTERM ends it.
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Examples:\n  director run /etc/director/director.toml\n  director run services.toml --on-stop drain"
@@ -172,7 +213,6 @@ pub(crate) enum OnStop {
     Flush,
 }
 
-/// Check a service file. Needs neither root nor a kernel with IPVS.
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Examples:\n  director check services.toml\n  director check --strict services.toml"
@@ -189,9 +229,6 @@ pub(crate) struct Check {
     pub(crate) format: TextOrJson,
 }
 
-/// Show what would change, and what that does to traffic.
-///
-/// Exit code: 0 nothing would change, 2 something would, 1 error.
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Examples:\n  director plan services.toml\n  director plan services.toml --out tonight.plan && director apply tonight.plan"
@@ -208,9 +245,6 @@ pub(crate) struct Plan {
     pub(crate) out: Option<PathBuf>,
 }
 
-/// Make the kernel what a service file declares, or carry out a saved plan.
-///
-/// All or nothing: when something fails, what was done is undone.
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Examples:\n  director apply services.toml\n  director apply services.toml --yes --confirm-within 60s && director confirm"
@@ -238,7 +272,6 @@ pub(crate) struct Apply {
     pub(crate) lock_timeout: Duration,
 }
 
-/// Write what is in the kernel as a service file that, applied, changes nothing.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  director export > services.toml")]
 pub(crate) struct Export {
@@ -247,9 +280,6 @@ pub(crate) struct Export {
     pub(crate) format: ExportFormat,
 }
 
-/// Delete the services that director owns, and nothing else.
-///
-/// At once: connections are not waited for.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  director flush --yes")]
 pub(crate) struct Flush {
@@ -258,7 +288,6 @@ pub(crate) struct Flush {
     pub(crate) yes: bool,
 }
 
-/// Make services in the kernel director's own, without changing them.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  director adopt tcp://192.0.2.10:80")]
 pub(crate) struct Adopt {
@@ -266,7 +295,6 @@ pub(crate) struct Adopt {
     pub(crate) which: Which,
 }
 
-/// Forget that services are director's own, without changing them.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  director disown tcp://192.0.2.10:80")]
 pub(crate) struct Disown {
@@ -285,7 +313,6 @@ pub(crate) struct Which {
     pub(crate) all: bool,
 }
 
-/// Print a shell's completions.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  director completions bash > /etc/bash_completion.d/director")]
 pub(crate) struct Completions {
@@ -293,7 +320,6 @@ pub(crate) struct Completions {
     pub(crate) shell: Shell,
 }
 
-/// Write the man pages, one for each verb.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  director man /usr/local/share/man/man1")]
 pub(crate) struct Man {

@@ -6,9 +6,6 @@ use clap::Args as ClapArgs;
 
 use super::{TextOrJson, time};
 
-/// Show how the services and servers are.
-///
-/// Exit code: 0 shown, 1 error, 4 no director runs here.
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Examples:\n  director status\n  director status web --watch\n  director status --rate --watch=1s\n  director status --format json | jq '.services[].servers[] | select(.state == \"down\")'"
@@ -38,7 +35,7 @@ pub(crate) struct Status {
     pub(crate) format: TextOrJson,
 }
 
-/// Which server of which service.
+// Which server of which service. (No documentation: clap would have it be that of the verb.)
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ServerOf {
     /// The service: its name in the file (then all its listen addresses), or one listen address.
@@ -49,7 +46,7 @@ pub(crate) struct ServerOf {
     pub(crate) server: String,
 }
 
-/// Why, and for how long.
+// Why, and for how long.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Why {
     /// Why; `director status` shows it.
@@ -60,12 +57,6 @@ pub(crate) struct Why {
     pub(crate) time: Option<Duration>,
 }
 
-/// Give a server no new clients. It keeps those it has.
-///
-/// It outlives restarts, until `director undrain`. Asked for again without --reason and --for, it
-/// stays as it was set.
-///
-/// Exit code: 0 done, 1 error, 3 with --wait: there are connections left, 4 no director runs here.
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Examples:\n  director drain web app2 --reason 'kernel update' --for 2h\n  director drain tcp://192.0.2.10:80 10.0.0.12 --wait --timeout 10m && reboot-it"
@@ -89,7 +80,6 @@ pub(crate) struct Drain {
     pub(crate) timeout: Duration,
 }
 
-/// Give a drained server new clients again.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  director undrain web app2")]
 pub(crate) struct Undrain {
@@ -97,10 +87,6 @@ pub(crate) struct Undrain {
     pub(crate) of: ServerOf,
 }
 
-/// Give a server another weight than the file declares.
-///
-/// It outlives restarts, until it is set to `declared`. The same weight asked for again without
-/// --reason and --for stays as it was set.
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Examples:\n  director weight web app2 20 --reason 'small machine' --for 7d\n  director weight web app2 declared"
@@ -115,10 +101,6 @@ pub(crate) struct Weight {
     pub(crate) why: Why,
 }
 
-/// Take a machine out of every service, for maintenance.
-///
-/// It keeps the connections it has, as in a drain. It outlives restarts, until `director enable`.
-/// Asked for again without --reason and --for, it stays as it was set.
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Examples:\n  director disable 10.0.0.12 --reason 'new disks'\n  director disable app2 --for 2h"
@@ -131,7 +113,6 @@ pub(crate) struct Disable {
     pub(crate) why: Why,
 }
 
-/// End a machine's maintenance.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  director enable 10.0.0.12")]
 pub(crate) struct Enable {
@@ -140,9 +121,6 @@ pub(crate) struct Enable {
     pub(crate) server: String,
 }
 
-/// Have the director read its service file again.
-///
-/// If the file has mistakes, the old one stays in force.
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Examples:\n  director reload\n  director check /etc/director/services.toml && director reload"
@@ -153,7 +131,6 @@ pub(crate) struct Reload {
     pub(crate) force: bool,
 }
 
-/// Show what happened: servers up and down, drift, reloads, operators.
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Examples:\n  director events\n  director events --follow\n  director events --follow --format json | jq 'select(.kind == \"server-down\")'"
