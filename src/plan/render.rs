@@ -60,9 +60,12 @@ impl Plan {
     /// Counts the steps.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        let mut summary = Summary::default();
-        for step in self.steps.iter() {
-            match mark(&step) {
+        let mut summary = Summary {
+            add: self.steps.created(),
+            ..Summary::default()
+        };
+        for step in self.steps.others() {
+            match mark(step) {
                 Mark::Add => summary.add += 1,
                 Mark::Change => summary.change += 1,
                 Mark::Remove => summary.remove += 1,

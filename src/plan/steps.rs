@@ -23,7 +23,8 @@ pub struct Steps {
 
 #[derive(Clone)]
 enum Item {
-    One(Step),
+    /// Boxed: a step is twenty times as large as what stands for a new service.
+    One(Box<Step>),
     /// A service and its servers, in the order of their keys, so that two directors with one file
     /// place the clients of `sh` alike.
     Create(Arc<DesiredService>),
@@ -47,6 +48,20 @@ impl Steps {
         self.items.iter().flat_map(Item::steps)
     }
 
+    /// How many steps make services that are not there, with their servers.
+    pub(super) fn created(&self) -> usize {
+        let created = |item: &&Item| matches!(item, Item::Create(_));
+        self.items.iter().filter(created).map(Item::len).sum()
+    }
+
+    /// All steps but those.
+    pub(super) fn others(&self) -> impl Iterator<Item = &Step> {
+        self.items.iter().filter_map(|item| match item {
+            Item::One(step) => Some(&**step),
+            Item::Create(_) => None,
+        })
+    }
+
     /// What undoes them all, the last first.
     pub(crate) fn undo(&self) -> Vec<Change> {
         let steps = self.iter().rev();
@@ -54,7 +69,7 @@ impl Steps {
     }
 
     pub(crate) fn push(&mut self, step: Step) {
-        self.push_item(Item::One(step));
+        self.push_item(Item::One(Box::new(step)));
     }
 
     /// Adds the steps that make a service which is not there.
@@ -121,7 +136,7 @@ impl Item {
 
     fn steps(&self) -> impl DoubleEndedIterator<Item = Cow<'_, Step>> {
         let (one, wanted) = match self {
-            Self::One(step) => (Some(Cow::Borrowed(step)), None),
+            Self::One(step) => (Some(Cow::Borrowed(&**step)), None),
             Self::Create(wanted) => (None, Some(wanted)),
         };
         let made = wanted.into_iter().flat_map(|wanted| {
@@ -201,6 +216,7 @@ mod tests {
         let shown: Vec<_> = steps.iter().map(|step| step.change.to_string()).collect();
         assert_eq!(steps.len(), 5);
         assert_eq!(shown.len(), 5);
+        assert_eq!((steps.created(), steps.others().count()), (3, 2));
         assert!(shown[0].contains("192.0.2.1:80"), "{shown:?}");
         assert!(shown[1].contains("10.0.0.1:80"), "{shown:?}");
         assert!(shown[2].contains("10.0.0.2:80"), "{shown:?}");

@@ -41,6 +41,7 @@ pub(super) use word::{meant, one_of};
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     declaration: Declaration,
+    /// Where each service of several files is named.
     services: HashMap<String, Span>,
 }
 
@@ -82,7 +83,8 @@ impl Decoder {
         }
         // A table is empty by now; anything else is reported.
         named(fields.get("service"), findings);
-        self.services.reserve(services.len());
+        // No table has a key twice, so that a file alone has no two services of one name.
+        let is_alone = is_root && fields.get("include").is_none();
         for entry in services {
             let Some(service) = service::service(&entry, &defaults, findings) else {
                 continue;
@@ -92,7 +94,9 @@ impl Decoder {
             match self.services.get(&name.value) {
                 Some(first) => findings.push(twice("services", name, *first)),
                 None => {
-                    self.services.insert(name.value.clone(), name.span);
+                    if !is_alone {
+                        self.services.insert(name.value.clone(), name.span);
+                    }
                     take_service(service, &self.declaration, findings);
                 }
             }

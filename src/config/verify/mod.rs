@@ -17,10 +17,11 @@ use std::sync::Arc;
 use ipvs::ServiceKey;
 
 pub(super) use self::service::MAX_SERVERS;
+use super::decode::Listen;
 use super::diagnostic::Findings;
 use super::files::Files;
 use super::model::{Declaration, Pools, ServerList, ServersDecl, ServiceDecl};
-use super::source::Span;
+use super::source::Spanned;
 use crate::state::health::{ServiceWatch, Watch};
 use crate::state::{Desired, DesiredService};
 
@@ -38,7 +39,7 @@ impl<'e> Verifier<'e> {
     /// Nothing taken in yet. `files` are where the files that checks need are looked for.
     pub(super) fn new(files: &'e dyn Files) -> Self {
         let builder = Builder {
-            places: HashMap::new(),
+            listens: Vec::new(),
             services: BTreeMap::new(),
             watched: BTreeMap::new(),
             interned: health::Interned::default(),
@@ -113,8 +114,8 @@ impl<'e> Verifier<'e> {
 
 /// What is collected while the services go by.
 struct Builder<'e> {
-    /// Where each service key was first declared.
-    places: HashMap<ServiceKey, Span>,
+    /// Where the services listen.
+    listens: Vec<Spanned<Listen>>,
     services: BTreeMap<ServiceKey, Arc<DesiredService>>,
     watched: BTreeMap<ServiceKey, Arc<ServiceWatch>>,
     interned: health::Interned,

@@ -10,7 +10,7 @@ use super::super::decode::Listen;
 use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::model::{Declaration, Pools, ServersDecl, ServiceDecl};
 use super::super::resolve::{self, Candidate, Taken};
-use super::super::source::Spanned;
+use super::super::source::{Span, Spanned};
 use super::super::suggest::nearest;
 use super::health::Health;
 use super::server::{self, Settled};
@@ -92,16 +92,10 @@ pub(super) fn build(
         }
         for port in ports.0..=ports.1 {
             let key = key(&listen.value, port);
-            if let Some(first) = builder.places.get(&key) {
-                let message = format!("{key} is listened on twice");
-                findings.push(
-                    Diagnostic::new(Code::DuplicateListen, listen.span, message)
-                        .label("the second time")
-                        .also(*first, "the first time"),
-                );
+            if builder.services.contains_key(&key) {
+                report_listened_twice(&key, port, listen.span, &builder.listens, findings);
                 break;
             }
-            builder.places.insert(key, listen.span);
             let servers = place_servers(&key, taken, &settled, findings);
             let kernel = Service::new(key, service.scheduler.value.name).with_flags(flags);
             let kernel = match service.one_packet {
@@ -122,7 +116,29 @@ pub(super) fn build(
             builder.watched.insert(key, watch);
             builder.services.insert(key, Arc::new(entry));
         }
+        builder.listens.push(*listen);
     }
+}
+
+/// Reports a service key that an earlier one of `listens` has already.
+#[cold]
+fn report_listened_twice(
+    key: &ServiceKey,
+    port: u16,
+    again: Span,
+    listens: &[Spanned<Listen>],
+    findings: &mut Findings,
+) {
+    let message = format!("{key} is listened on twice");
+    let found = Diagnostic::new(Code::DuplicateListen, again, message).label("the second time");
+    let first = listens.iter().find(|listen| {
+        let (from, to) = ports(&listen.value);
+        (from..=to).contains(&port) && self::key(&listen.value, port) == *key
+    });
+    findings.push(match first {
+        Some(first) => found.also(first.span, "the first time"),
+        None => found,
+    });
 }
 
 /// What the listen addresses of each family get.
