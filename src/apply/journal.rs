@@ -6,8 +6,6 @@
 //! interrupted run made, and until when its servers drain; that is in here, beside what every
 //! object that is changed or deleted was before. (What is created was not there before.)
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Serialize};
 
 use super::incarnation::Incarnation;
@@ -38,13 +36,10 @@ impl Journal {
     /// The journal of a plan, before it is begun.
     #[must_use]
     pub fn of(plan: &Plan, incarnation: &Incarnation) -> Self {
-        let replaces = |step: &Cow<'_, Step>| step.changes_back().is_some();
-        let undo = plan
-            .steps
-            .iter()
-            .rev()
-            .filter(replaces)
-            .flat_map(|step| step.undo());
+        // What a new service needs was not there before.
+        let steps = plan.steps.others().rev();
+        let replaces = |step: &&Step| step.changes_back().is_some();
+        let undo = steps.filter(replaces).flat_map(Step::undo);
         Self {
             version: 1,
             incarnation: incarnation.clone(),

@@ -55,7 +55,7 @@ impl Steps {
     }
 
     /// All steps but those.
-    pub(super) fn others(&self) -> impl Iterator<Item = &Step> {
+    pub(crate) fn others(&self) -> impl DoubleEndedIterator<Item = &Step> {
         self.items.iter().filter_map(|item| match item {
             Item::One(step) => Some(&**step),
             Item::Create(_) => None,

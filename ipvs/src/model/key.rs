@@ -207,7 +207,11 @@ impl ServiceKey {
 impl Ord for ServiceKey {
     fn cmp(&self, other: &Self) -> Ordering {
         // In numbers: tables of thousands of services are maps by this key.
-        fn fields(key: &ServiceKey) -> (u32, Family, Option<Protocol>, u128, u16) {
+        fn fields(key: &ServiceKey) -> (u64, u128, u16) {
+            // A mark, 0 for none, then the family, then the protocol.
+            let first = |mark: u32, protocol: u8| {
+                u64::from(mark) << 16 | u64::from(key.family() as u8) << 8 | u64::from(protocol)
+            };
             match *key {
                 ServiceKey::Address {
                     protocol,
@@ -218,9 +222,9 @@ impl Ord for ServiceKey {
                         IpAddr::V4(v4) => u128::from(v4.to_bits()),
                         IpAddr::V6(v6) => v6.to_bits(),
                     };
-                    (0, key.family(), Some(protocol), bits, port)
+                    (first(0, protocol as u8), bits, port)
                 }
-                ServiceKey::Fwmark { family, mark } => (mark.get(), family, None, 0, 0),
+                ServiceKey::Fwmark { mark, .. } => (first(mark.get(), 0), 0, 0),
             }
         }
         fields(self).cmp(&fields(other))

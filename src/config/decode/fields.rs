@@ -15,7 +15,7 @@ pub(super) struct Fields<'n> {
     pub(super) section: &'static Section,
     /// Where the table is named: what a missing key is reported at.
     pub(super) at: Span,
-    found: Vec<Option<&'n Entry<'n>>>,
+    entries: &'n [Entry<'n>],
 }
 
 impl<'n> Fields<'n> {
@@ -40,32 +40,34 @@ impl<'n> Fields<'n> {
         section: &'static Section,
         findings: &mut Findings,
     ) -> Self {
-        let mut found = vec![None; section.keys.len()];
-        for entry in &table.entries {
-            match section.index(&entry.key) {
-                Some(index) => found[index] = Some(entry),
-                None => findings.push(unknown_key(entry, section)),
-            }
+        let entries = &table.entries;
+        let is_unknown = |entry: &&Entry<'_>| section.key(&entry.key).is_none();
+        for entry in entries.iter().filter(is_unknown) {
+            findings.push(unknown_key(entry, section));
         }
-        Self { section, at, found }
+        Self {
+            section,
+            at,
+            entries,
+        }
     }
 
-    fn key(&self, name: &str) -> (usize, &'static Key) {
-        #[cfg(test)]
-        super::asked::record(self.section.name, name);
-        let index = self.section.index(name);
+    fn key(&self, name: &str) -> &'static Key {
         // A test asks every section for all of its keys.
-        let index = index.expect("the decoder asks for keys of the section");
-        (index, &self.section.keys[index])
+        let key = self.section.key(name);
+        key.expect("the decoder asks for keys of the section")
     }
 
     /// What stands behind a key.
     pub(super) fn get(&self, name: &str) -> Option<Place<'n>> {
-        let (index, key) = self.key(name);
-        let entry = self.found[index]?;
+        #[cfg(test)]
+        super::asked::record(self.section.name, name);
+        // A service has four entries and is asked for thirty keys: what is not there is to cost
+        // little. Of several with one key the last counts.
+        let entry = self.entries.iter().rfind(|entry| entry.key == name)?;
         Some(Place {
             node: NodeRef::Node(&entry.node),
-            shape: &key.shape,
+            shape: &self.key(name).shape,
             at: entry.key_span,
         })
     }
@@ -81,7 +83,7 @@ impl<'n> Fields<'n> {
 
     /// Reports that a key is missing.
     pub(super) fn missing(&self, name: &str, findings: &mut Findings) {
-        let (_, key) = self.key(name);
+        let key = self.key(name);
         let message = format!("{} needs `{name}`", self.section.name);
         findings.push_missing(
             Diagnostic::new(Code::MissingKey, self.at, message)

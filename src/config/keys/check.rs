@@ -32,7 +32,7 @@ pub(in crate::config) fn other_check(section: &Section, key: &str) -> Option<&'s
     CHECKS.iter().find(is_check)?;
     CHECKS
         .iter()
-        .find(|other| other.index(key).is_some())
+        .find(|other| other.key(key).is_some())
         .copied()
 }
 

@@ -158,9 +158,9 @@ pub(super) use service::{
 };
 
 impl Section {
-    /// The place of a key in [`Section::keys`].
-    pub(super) fn index(&self, name: &str) -> Option<usize> {
-        self.keys.iter().position(|key| key.name == name)
+    /// The key of that name.
+    pub(super) fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
     }
 }
 

@@ -12,6 +12,7 @@
 //! several times as long, and finds all mistakes. What the first returns is what the second would
 //! have: the tests below compare them.
 
+mod document;
 mod plain;
 mod recovering;
 

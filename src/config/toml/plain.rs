@@ -4,10 +4,10 @@
 //! dates, fractions, numbers with a base or underscores.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 use super::super::source::{FileId, Span};
 use super::super::tree::{Entry, Node, Strings, Table, Text, Value};
+use super::document::{Document, Header, Key, dotted, has_unique_keys};
 
 /// The tree of a TOML text, or `None` when it has to be read by somebody more patient.
 pub(super) fn parse(file: FileId, text: &str) -> Option<Node<'_>> {
@@ -25,10 +25,6 @@ pub(super) fn parse(file: FileId, text: &str) -> Option<Node<'_>> {
 /// How deep values can lie in each other here.
 const MAX_DEPTH: usize = 32;
 
-/// How far back a key is looked for. Whoever writes on a table does so below it; a key that was
-/// passed over all the same stands twice then, which is found in the end.
-const NEAR: usize = 16;
-
 /// From so many strings on a list of them is taken apart only while it is read.
 const MANY: u32 = 8;
 
@@ -41,19 +37,6 @@ struct Reader<'t> {
     at: usize,
     /// The items of the lists that are being read, so that a list is made when its length is known.
     items: Vec<Node<'t>>,
-}
-
-struct Key<'t> {
-    name: Cow<'t, str>,
-    span: Span,
-}
-
-/// `[path.key]`, or `[[path.key]]` for an entry of a list.
-struct Header<'t> {
-    path: Vec<Key<'t>>,
-    key: Key<'t>,
-    span: Span,
-    is_item: bool,
 }
 
 impl<'t> Reader<'t> {
@@ -288,8 +271,7 @@ impl<'t> Reader<'t> {
     /// A basic string without escapes; nothing is read when it is another.
     fn plain_string(&mut self) -> Option<&'t str> {
         let inner = &self.text[self.at + 1..];
-        let ends = |byte| byte == b'"' || byte == b'\\' || is_control(byte);
-        let length = inner.bytes().position(ends)?;
+        let length = inner.bytes().position(|byte| PLAIN_ENDS[byte as usize])?;
         let ended = inner.as_bytes()[length] == b'"';
         let multi_line = inner.starts_with("\"\"");
         (ended && !multi_line).then(|| {
@@ -430,162 +412,19 @@ impl<'t> Reader<'t> {
     }
 }
 
+/// The bytes at which a basic string without escapes ends, or is none. (A table, as every server's
+/// address is looked through for them.)
+const PLAIN_ENDS: [bool; 256] = {
+    let mut ends = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 0x80 {
+        ends[byte as usize] = byte == b'"' || byte == b'\\' || is_control(byte);
+        byte += 1;
+    }
+    ends
+};
+
 /// What can stand neither in a string of one line nor in a comment.
-fn is_control(byte: u8) -> bool {
+const fn is_control(byte: u8) -> bool {
     byte < 0x20 && byte != b'\t' || byte == 0x7f
-}
-
-/// The table that a part of a dotted key names, made where it is not there. In a table that is
-/// being read, those made so are known by their place, which is their key's.
-fn dotted<'e, 't>(
-    entries: &'e mut Vec<Entry<'t>>,
-    part: Key<'t>,
-) -> Option<&'e mut Vec<Entry<'t>>> {
-    let index = match find(entries, &part.name) {
-        Some(index) if entries[index].node.span == entries[index].key_span => index,
-        Some(_) => return None,
-        None => add_table(entries, part),
-    };
-    entries_of(&mut entries[index].node)
-}
-
-fn find(entries: &[Entry<'_>], name: &str) -> Option<usize> {
-    let far = entries.len().saturating_sub(NEAR);
-    let near = entries[far..].iter().rposition(|entry| entry.key == name);
-    near.map(|index| far + index)
-}
-
-/// Adds an empty table that has no place of its own; returns its index.
-fn add_table<'t>(entries: &mut Vec<Entry<'t>>, key: Key<'t>) -> usize {
-    let node = Node {
-        span: key.span,
-        value: Value::Table(Table::default()),
-    };
-    entries.push(Entry {
-        key: key.name,
-        key_span: key.span,
-        node,
-    });
-    entries.len() - 1
-}
-
-fn entries_of<'e, 't>(node: &'e mut Node<'t>) -> Option<&'e mut Vec<Entry<'t>>> {
-    match &mut node.value {
-        Value::Table(table) => Some(&mut table.entries),
-        _ => None,
-    }
-}
-
-/// The tables of the headers so far.
-#[derive(Default)]
-struct Document<'t> {
-    root: Table<'t>,
-    /// The keys, by their places, of tables that headers below them made.
-    implied: HashSet<Span>,
-    /// The same of lists that `[[headers]]` made.
-    lists: HashSet<Span>,
-}
-
-impl<'t> Document<'t> {
-    /// Puts the table of a header into its place; that of none is the root itself.
-    fn take_in(
-        &mut self,
-        header: Option<Header<'t>>,
-        entries: Vec<Entry<'t>>,
-        text: &str,
-    ) -> Option<()> {
-        let Some(Header {
-            path,
-            key,
-            span,
-            is_item,
-        }) = header
-        else {
-            self.root.entries = entries;
-            return Some(());
-        };
-        let Self {
-            root,
-            implied,
-            lists,
-        } = self;
-        let mut parent = &mut root.entries;
-        for part in path {
-            let index = find(parent, &part.name).unwrap_or_else(|| {
-                implied.insert(part.span);
-                add_table(parent, part)
-            });
-            let found = &mut parent[index];
-            let open = match &found.node.value {
-                Value::Array(_) => lists.contains(&found.key_span),
-                // One in braces, or of a dotted key, is closed.
-                Value::Table(_) => {
-                    let place = found.node.span.start as usize;
-                    let has_header = text.as_bytes().get(place) == Some(&b'[');
-                    has_header || implied.contains(&found.key_span)
-                }
-                _ => false,
-            };
-            if !open {
-                return None;
-            }
-            parent = match &mut found.node.value {
-                Value::Array(items) => entries_of(items.last_mut()?)?,
-                Value::Table(table) => &mut table.entries,
-                _ => return None,
-            };
-        }
-        let table = Node {
-            span,
-            value: Value::Table(Table { entries }),
-        };
-        let node = match find(parent, &key.name).filter(|_| is_item) {
-            Some(index) => {
-                let found = &mut parent[index];
-                let Value::Array(items) = &mut found.node.value else {
-                    return None;
-                };
-                if !lists.contains(&found.key_span) {
-                    return None;
-                }
-                items.push(table);
-                return Some(());
-            }
-            None if is_item => {
-                lists.insert(key.span);
-                let value = Value::Array(vec![table]);
-                Node { span, value }
-            }
-            None => table,
-        };
-        parent.push(Entry {
-            key: key.name,
-            key_span: key.span,
-            node,
-        });
-        Some(())
-    }
-}
-
-/// Whether no table has a key twice. The depth is bounded, as that of what was read is.
-fn has_unique_keys(table: &Table<'_>) -> bool {
-    let entries = &table.entries;
-    let unique = if entries.len() <= NEAR {
-        let later = |index: usize| entries[index + 1..].iter();
-        let twice =
-            |(index, entry): (usize, &Entry<'_>)| later(index).any(|other| other.key == entry.key);
-        !entries.iter().enumerate().any(twice)
-    } else {
-        let mut keys = HashSet::with_capacity(entries.len());
-        entries.iter().all(|entry| keys.insert(&*entry.key))
-    };
-    unique && entries.iter().all(|entry| is_unique_within(&entry.node))
-}
-
-fn is_unique_within(node: &Node<'_>) -> bool {
-    match &node.value {
-        Value::Table(table) => has_unique_keys(table),
-        Value::Array(items) => items.iter().all(is_unique_within),
-        _ => true,
-    }
 }

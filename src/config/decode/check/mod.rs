@@ -156,7 +156,7 @@ impl CheckTable {
             .entries()
             .iter()
             .filter(|entry| same || ACROSS.contains(&&*entry.key))
-            .filter(|entry| section.index(&entry.key).is_some())
+            .filter(|entry| section.key(&entry.key).is_some())
             .filter(|entry| self.entry(&entry.key).is_none() && !replaced(&entry.key))
             .filter(|entry| !elsewhere(&entry.key))
             .cloned()
