@@ -8,8 +8,8 @@ use ipvs::{Errno, Operation, Report};
 use super::platform::Platform;
 use crate::plan::{Change, Phase, Step, Steps};
 
-/// How many operations go between two reports of progress.
-const SLICE: usize = 1024;
+/// How many operations go between two reports of progress: as many as the library sends at once.
+const SLICE: usize = 256;
 
 /// How far it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -46,16 +46,25 @@ impl<T: Transport> Kernel<T> {
         &mut self.client
     }
 
-    /// Reads everything but the services.
+    /// As [`Platform::observe`], but of the sysctls only these: each is a file, and reading all of
+    /// them takes longer than all else that a change of one server does.
     ///
     /// # Errors
     /// As [`Platform::observe`].
-    pub fn settings(&mut self) -> Result<Observed, PlatformError> {
-        self.settings_with(Sysctl::ALL)
+    pub fn observe_with<'s>(
+        &mut self,
+        sysctls: impl IntoIterator<Item = &'s Sysctl>,
+    ) -> Result<Observed, PlatformError> {
+        let services = Observed::services(self.client.table_of(ObservedServer::from)?);
+        let mut observed = Observed {
+            services,
+            ..self.settings_with(sysctls)?
+        };
+        observed.hide_private(&MarkRange::DEFAULT);
+        Ok(observed)
     }
 
-    /// The same, but of the sysctls only these: each is a file, and reading all of them takes
-    /// longer than all else that a change of one server does.
+    /// The same without the services.
     ///
     /// # Errors
     /// As [`Platform::observe`].
@@ -95,13 +104,7 @@ impl<T: Transport> Kernel<T> {
 
 impl<T: Transport> Platform for Kernel<T> {
     fn observe(&mut self) -> Result<Observed, PlatformError> {
-        let services = Observed::services(self.client.table_of(ObservedServer::from)?);
-        let mut observed = Observed {
-            services,
-            ..self.settings()?
-        };
-        observed.hide_private(&MarkRange::DEFAULT);
-        Ok(observed)
+        self.observe_with(Sysctl::ALL)
     }
 
     fn execute(&mut self, operations: &[Operation]) -> Report {

@@ -1,5 +1,6 @@
 //! The ledger: what is owned, and what drains until when.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipvs::{ServerKey, ServiceKey};
@@ -23,7 +24,7 @@ pub struct Ledger {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct ServiceRecord {
     service: ServiceKey,
-    name: String,
+    name: Arc<str>,
     drain_ms: u64,
 }
 

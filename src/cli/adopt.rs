@@ -32,7 +32,7 @@ pub(crate) fn adopt(args: &Args, verb: &Adopt) -> anyhow::Result<Exit> {
             bail!("there is no service {key} in the kernel; nothing was adopted");
         }
         let owned = Owned {
-            name: key.to_string(),
+            name: key.to_string().into(),
             drain: DesiredService::DEFAULT_DRAIN,
         };
         ownership.services.entry(key).or_insert(owned);

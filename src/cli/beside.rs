@@ -9,6 +9,8 @@
 //! ```
 
 use std::collections::HashMap;
+use std::fs;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -40,6 +42,10 @@ pub(crate) fn find(args: &Args) -> anyhow::Result<Option<Beside>> {
     let socket = args.socket()?;
     if let Some(name) = &args.netns {
         net::enter(name)?;
+    }
+    // Mostly none does, and a client would cost a runtime to find that out.
+    if fs::symlink_metadata(&socket).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        return Ok(None);
     }
     let client = Client::new(&socket)?;
     let version = client

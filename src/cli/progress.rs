@@ -1,5 +1,7 @@
 //! A progress bar on stderr, where there is a terminal and enough to do.
 
+use std::io::{self, IsTerminal};
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
 use crate::apply::Progress;
@@ -13,30 +15,31 @@ const PLAIN: &str = "  {msg:6} {bar:40} {pos}/{len}";
 /// indicatif's own it would decide itself.
 const COLOURED: &str = "  {msg:6} \x1b[32m{bar:40}\x1b[0m {pos}/{len}";
 
-/// The bar. It is gone from the screen when it is dropped.
-pub(crate) struct Bar(ProgressBar);
+/// The bar, if there is one. It is gone from the screen when it is dropped.
+pub(crate) struct Bar(Option<ProgressBar>);
 
 impl Bar {
     /// A bar of that many steps.
     pub(crate) fn new(steps: usize, colour: bool) -> Self {
-        // indicatif hides it where stderr is no terminal, or one that cannot move its cursor.
-        let target = if steps >= WORTH_IT {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
-        let bar = ProgressBar::with_draw_target(Some(number(steps)), target)
-            .with_finish(ProgressFinish::AndClear);
-        let template = if colour { COLOURED } else { PLAIN };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("█▌░"));
-        }
-        Self(bar)
+        // indicatif itself hides it where the terminal cannot move its cursor.
+        let is_shown = steps >= WORTH_IT && io::stderr().is_terminal();
+        Self(is_shown.then(|| {
+            let target = ProgressDrawTarget::stderr();
+            let bar = ProgressBar::with_draw_target(Some(number(steps)), target)
+                .with_finish(ProgressFinish::AndClear);
+            let template = if colour { COLOURED } else { PLAIN };
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.progress_chars("█▌░"));
+            }
+            bar
+        }))
     }
 
     pub(crate) fn show(&self, progress: Progress) {
-        self.0.set_message(progress.phase.to_string());
-        self.0.set_position(number(progress.done));
+        if let Self(Some(bar)) = self {
+            bar.set_message(progress.phase.to_string());
+            bar.set_position(number(progress.done));
+        }
     }
 }
 

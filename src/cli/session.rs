@@ -12,9 +12,9 @@ use crate::apply::{
     Remains, Store, converge,
 };
 use crate::net;
-use crate::plan::{Situation, diff};
+use crate::plan::{Situation, diff, sysctls_for};
 use crate::state::health::MarkRange;
-use crate::state::{Desired, Observed, Ownership};
+use crate::state::{Desired, Observed, Ownership, Sysctl};
 use crate::words::count;
 
 /// The kernel of the chosen namespace, and what is remembered of it.
@@ -65,7 +65,14 @@ impl Session {
 
     /// Reads the kernel.
     pub(crate) fn observe(&mut self) -> anyhow::Result<Observed> {
-        let mut observed = self.kernel.observe()?;
+        self.observe_with(Sysctl::ALL)
+    }
+
+    fn observe_with<'s>(
+        &mut self,
+        sysctls: impl IntoIterator<Item = &'s Sysctl>,
+    ) -> anyhow::Result<Observed> {
+        let mut observed = self.kernel.observe_with(sysctls)?;
         for marks in &self.marks {
             observed.hide_private(marks);
         }
@@ -162,7 +169,7 @@ impl Session {
 
     /// The plan for what is declared.
     pub(crate) fn plan(&mut self, desired: &Desired) -> anyhow::Result<Prepared> {
-        let observed = self.observe()?;
+        let observed = self.observe_with(&sysctls_for(&desired.kernel))?;
         let before = self.ownership(&observed)?;
         let now = self.kernel.now();
         let plan = diff(&Situation {

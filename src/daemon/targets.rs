@@ -150,7 +150,7 @@ pub(super) fn targets(
             port: if spec.kind.needs_port() { port } else { 0 },
             service: names_service.then_some(service),
             server: (key.address, if names_service { key.port } else { 0 }),
-            service_name: names_service.then(|| Arc::from(declared.name.as_str())),
+            service_name: names_service.then(|| declared.name.clone()),
             server_name: server.name().filter(|_| names_all).map(Arc::from),
         }
     };

@@ -5,7 +5,7 @@ use ipvs::ServiceKey;
 use super::settings;
 use super::{Plan, service};
 use crate::state::{
-    BootTime, Desired, Foreign, Observed, ObservedService, Owned, Ownership, Sysctl,
+    BootTime, Desired, DesiredService, Foreign, Observed, ObservedService, Owned, Ownership, Sysctl,
 };
 
 /// All that a plan is made from.
@@ -50,12 +50,17 @@ pub fn diff(situation: &Situation<'_>) -> Plan {
     settings::kernel(situation, &mut first);
     plan.steps.extend(first);
 
+    let owned = |wanted: &DesiredService| Owned {
+        name: wanted.name.clone(),
+        drain: wanted.drain,
+    };
+    let services = desired.services.iter();
+    plan.ownership.services = services
+        .map(|(key, wanted)| (*key, owned(wanted)))
+        .collect();
+    // Most often all of this stays unused, and room that nobody writes to costs nothing.
+    plan.steps.reserve(desired.services.len());
     for (key, wanted) in &desired.services {
-        let owned = Owned {
-            name: wanted.name.clone(),
-            drain: wanted.drain,
-        };
-        plan.ownership.services.insert(*key, owned);
         match observed.services.get(key) {
             None => plan.steps.create(wanted),
             Some(there) => service::change(situation, wanted, there, &mut plan),
@@ -79,12 +84,12 @@ pub fn diff(situation: &Situation<'_>) -> Plan {
 
 /// A foreign service as one to be removed, where the policy says so.
 fn foreign(situation: &Situation<'_>, key: &ServiceKey) -> Option<Owned> {
-    let name = key.to_string();
+    let name = key.to_string().into();
     match situation.desired.policy.foreign {
         Foreign::Keep => None,
         Foreign::Remove => Some(Owned {
             name,
-            drain: crate::state::DesiredService::DEFAULT_DRAIN,
+            drain: DesiredService::DEFAULT_DRAIN,
         }),
     }
 }

@@ -1,6 +1,7 @@
 //! What a plan should not do without being forced.
 
 use std::fmt;
+use std::sync::Arc;
 
 use ipvs::ServiceKey;
 
@@ -17,7 +18,7 @@ pub enum Objection {
         /// The service.
         service: ServiceKey,
         /// Its name in the file.
-        name: String,
+        name: Arc<str>,
         /// How many that take new clients would go.
         removed: usize,
         /// Of how many.
@@ -30,14 +31,14 @@ pub enum Objection {
         /// The service.
         service: ServiceKey,
         /// Its name in the file.
-        name: String,
+        name: Arc<str>,
     },
     /// A service that carries connections would go.
     ServiceInUse {
         /// The service.
         service: ServiceKey,
         /// Its name when it was declared.
-        name: String,
+        name: Arc<str>,
         /// Its connections, active and inactive.
         connections: u64,
     },

@@ -68,6 +68,11 @@ impl Steps {
         steps.flat_map(|step| step.undo()).collect()
     }
 
+    /// Makes room for so many new services, or other steps.
+    pub(super) fn reserve(&mut self, items: usize) {
+        self.items.reserve(items);
+    }
+
     pub(crate) fn push(&mut self, step: Step) {
         self.push_item(Item::One(Box::new(step)));
     }
@@ -187,7 +192,7 @@ mod tests {
             ),
         };
         Arc::new(DesiredService {
-            name: "web".to_owned(),
+            name: "web".into(),
             service: Service::new(ServiceKey::tcp([192, 0, 2, 1], 80), Service::WLC),
             servers: (1..=servers).map(server).collect(),
             drain: DesiredService::DEFAULT_DRAIN,

@@ -28,8 +28,9 @@ pub struct Desired {
 /// A virtual service as declared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DesiredService {
-    /// Its name in the file. Several listen addresses share one.
-    pub name: String,
+    /// Its name in the file. Several listen addresses share one, and so does what is remembered of
+    /// those that are owned.
+    pub name: Arc<str>,
     /// Its configuration.
     pub service: Service,
     /// Its real servers.

@@ -1,6 +1,7 @@
 //! What the director has made its own, and what is on its way out.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipvs::{ServerKey, ServiceKey};
@@ -52,7 +53,7 @@ impl Ownership {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owned {
     /// Its name in the file that declared it.
-    pub name: String,
+    pub name: Arc<str>,
     /// How long its servers keep their connections when they leave, for the day when the service
     /// is no longer in the file.
     pub drain: Duration,

@@ -268,7 +268,7 @@ fn names_that_no_file_can_have_given_are_made_anew() {
     let mut desired = Desired::default();
     for (port, scheduler) in [(80, "rr"), (81, "wlc"), (82, "wrr")] {
         let held = director::state::DesiredService {
-            name: "one".to_owned(),
+            name: "one".into(),
             service: Service::new(key(port), Name::new(scheduler).unwrap()),
             servers: director::state::Servers::new(),
             drain: director::state::DesiredService::DEFAULT_DRAIN,
@@ -281,7 +281,7 @@ fn names_that_no_file_can_have_given_are_made_anew() {
     let names: Vec<_> = loaded
         .services
         .values()
-        .map(|service| service.name.as_str())
+        .map(|service| &*service.name)
         .collect();
     assert_eq!(names, ["one", "tcp-192.0.2.1-81", "tcp-192.0.2.1-82"]);
 }

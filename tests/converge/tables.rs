@@ -79,7 +79,7 @@ fn desired_service(key: ServiceKey) -> impl Strategy<Value = DesiredService> {
             .into_iter()
             .map(|server| (server.key, DesiredServer { name: None, server }));
         DesiredService {
-            name: key.to_string(),
+            name: key.to_string().into(),
             service,
             servers: servers.collect(),
             drain: Duration::from_secs(drain * 30),

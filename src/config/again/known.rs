@@ -117,7 +117,7 @@ impl Known {
     /// How many servers there are with those services that were read; `None` when these do not go
     /// together with the others.
     pub(super) fn fits(&self, read: &Services, changed: &Changed) -> Option<usize> {
-        let is_changed = |service: &DesiredService| changed.services.contains(&service.name);
+        let is_changed = |service: &DesiredService| changed.services.contains(&*service.name);
         if !read.values().all(|(service, _)| is_changed(service)) {
             return None;
         }

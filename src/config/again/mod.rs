@@ -166,7 +166,7 @@ impl<F: Files> Reader<F> {
         known.servers = servers;
         known.needed.extend(needed);
         known.uses.replace(&changed.services, &mut outcome.uses);
-        let is_gone = |service: &DesiredService| changed.services.contains(&service.name);
+        let is_gone = |service: &DesiredService| changed.services.contains(&*service.name);
         known.services.retain(|_, (service, _)| !is_gone(service));
         let names: BTreeSet<&str> = read.values().map(|(service, _)| &*service.name).collect();
         let extent = Extent::Services(names.len());

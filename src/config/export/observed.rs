@@ -47,7 +47,7 @@ fn service(key: &ServiceKey, held: &ObservedService) -> DesiredService {
         server: entry.server,
     });
     DesiredService {
-        name: name(key),
+        name: name(key).into(),
         service: held.service,
         servers: servers.collect(),
         drain: DesiredService::DEFAULT_DRAIN,

@@ -41,7 +41,7 @@ impl<'e> Verifier<'e> {
         let builder = Builder {
             listens: Vec::new(),
             services: BTreeMap::new(),
-            watched: BTreeMap::new(),
+            watched: Vec::new(),
             interned: health::Interned::default(),
             files,
             lacks: HashMap::new(),
@@ -93,7 +93,7 @@ impl<'e> Verifier<'e> {
         }
         builder.whole.check(&declaration, in_use, findings);
         let watch = Watch {
-            services: builder.watched,
+            services: builder.watched.into_iter().collect(),
             run: declaration.run,
         };
         let daemons = declaration.daemons.map(|daemons| {
@@ -117,7 +117,7 @@ struct Builder<'e> {
     /// Where the services listen.
     listens: Vec<Spanned<Listen>>,
     services: BTreeMap<ServiceKey, Arc<DesiredService>>,
-    watched: BTreeMap<ServiceKey, Arc<ServiceWatch>>,
+    watched: Vec<(ServiceKey, Arc<ServiceWatch>)>,
     interned: health::Interned,
     files: &'e dyn Files,
     /// The files that checks need, and whether they are missing.

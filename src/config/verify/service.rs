@@ -1,6 +1,7 @@
 //! One virtual service: from its declaration to one entry for each listen address and port.
 
 use std::collections::HashMap;
+use std::collections::btree_map::Entry as MapEntry;
 use std::sync::Arc;
 
 use ipvs::{Family, ForwardMethod, Protocol, Service, ServiceFlags, ServiceKey};
@@ -61,6 +62,7 @@ pub(super) fn build(
     }
     check_weights(service, &settled, &shares, findings);
     let health = Health::new(service, &settled, declaration, builder, findings);
+    let name: Arc<str> = service.name.value.as_str().into();
     for listen in &service.listen {
         let taken = shares.at(&listen.value);
         if taken.is_empty() && list.complete && !reported {
@@ -92,10 +94,10 @@ pub(super) fn build(
         }
         for port in ports.0..=ports.1 {
             let key = key(&listen.value, port);
-            if builder.services.contains_key(&key) {
+            let MapEntry::Vacant(place) = builder.services.entry(key) else {
                 report_listened_twice(&key, port, listen.span, &builder.listens, findings);
                 break;
-            }
+            };
             let servers = place_servers(&key, taken, &settled, findings);
             let kernel = Service::new(key, service.scheduler.value.name).with_flags(flags);
             let kernel = match service.one_packet {
@@ -103,7 +105,7 @@ pub(super) fn build(
                 None => kernel,
             };
             let entry = DesiredService {
-                name: service.name.value.clone(),
+                name: name.clone(),
                 service: persistence::apply(service.persistence.as_ref(), kernel),
                 servers,
                 drain: service
@@ -113,8 +115,8 @@ pub(super) fn build(
             };
             let regular = &entry.servers;
             let watch = health.under(&key, &listen.value, taken, &settled, regular, findings);
-            builder.watched.insert(key, watch);
-            builder.services.insert(key, Arc::new(entry));
+            builder.watched.push((key, watch));
+            place.insert(Arc::new(entry));
         }
         builder.listens.push(*listen);
     }

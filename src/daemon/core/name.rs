@@ -35,7 +35,7 @@ impl Core {
         let named: Vec<ServiceKey> = self
             .services
             .iter()
-            .filter(|(_, service)| service.declared.name == name)
+            .filter(|(_, service)| *service.declared.name == *name)
             .map(|(key, _)| *key)
             .collect();
         if !named.is_empty() {
@@ -49,7 +49,7 @@ impl Core {
         let known = self
             .services
             .values()
-            .map(|service| service.declared.name.clone());
+            .map(|service| service.declared.name.to_string());
         Err(not_found("service", name, "the file", known))
     }
 

@@ -83,7 +83,7 @@ impl Core {
             }
             if self.policy.foreign == Foreign::Remove {
                 let owned = Owned {
-                    name: key.to_string(),
+                    name: key.to_string().into(),
                     drain: crate::state::DesiredService::DEFAULT_DRAIN,
                 };
                 self.ownership.services.insert(key, owned);

@@ -112,16 +112,9 @@ impl Core {
     }
 
     fn name_of(&self, key: &ServiceKey) -> Option<Arc<str>> {
-        let declared = self
-            .services
-            .get(key)
-            .map(|service| service.declared.name.as_str());
-        let owned = self
-            .ownership
-            .services
-            .get(key)
-            .map(|owned| owned.name.as_str());
-        declared.or(owned).map(Arc::from)
+        let declared = self.services.get(key).map(|service| &service.declared.name);
+        let owned = self.ownership.services.get(key).map(|owned| &owned.name);
+        declared.or(owned).cloned()
     }
 
     /// Runs the commands of a service, if it has any.
@@ -142,7 +135,7 @@ impl Core {
         self.out.notify.push(Notification {
             commands: service.watch.notify.clone(),
             occasion,
-            service: Arc::from(service.declared.name.as_str()),
+            service: service.declared.name.clone(),
             listen: *key,
             server: server.copied(),
             text: state.map_or_else(|| Arc::from(""), |state| state.reason.clone()),
@@ -231,7 +224,7 @@ impl Core {
         let mut servers: Vec<ServerStatus> = overlaid.seats.iter().filter_map(seat).collect();
         servers.extend(self.drained_status(key, there, &overlaid.seats, now));
         Some(ServiceStatus {
-            name: Arc::from(service.declared.name.as_str()),
+            name: service.declared.name.clone(),
             service: overlaid.wanted.service,
             as_declared: service.declared.service,
             servers,
@@ -338,7 +331,7 @@ impl Core {
     ) -> Option<ServiceStatus> {
         let owned = self.ownership.services.get(key)?;
         Some(ServiceStatus {
-            name: Arc::from(owned.name.as_str()),
+            name: owned.name.clone(),
             service: there.service,
             as_declared: there.service,
             servers: self.drained_status(key, Some(there), &[], now).collect(),

@@ -342,7 +342,7 @@ impl<T: Transport> Worker<T> {
             began: read.began,
             suspects,
             unknown,
-            settings: self.kernel.settings()?,
+            settings: self.kernel.settings_with(Sysctl::ALL)?,
         })
     }
 }

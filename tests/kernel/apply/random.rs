@@ -136,7 +136,7 @@ fn many(count: u8, scheduler: Name) -> Desired {
             director::state::DesiredServer { name: None, server },
         )];
         let service = DesiredService {
-            name: format!("s{host}"),
+            name: format!("s{host}").into(),
             service: Service::new(key, scheduler),
             servers: servers.into(),
             drain: std::time::Duration::ZERO,

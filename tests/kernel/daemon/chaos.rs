@@ -110,11 +110,13 @@ impl Declared {
         }
     }
 
+    /// Of five servers three may go at once, or more, where a version of the file was never read.
     fn file(&self) -> String {
         let servers = listed(self.servers.clone());
         format!(
             "
 version = 1
+policy = {{ max_removed = \"100%\" }}
 daemon = {{ reconcile = \"500ms\" }}
 [service.web]
 listen = \"tcp://10.1.0.100:80\"
