@@ -38,14 +38,13 @@ impl Journal {
     pub fn of(plan: &Plan, incarnation: &Incarnation) -> Self {
         // What a new service needs was not there before.
         let steps = plan.steps.others().rev();
-        let replaces = |step: &&Step| step.changes_back().is_some();
-        let undo = steps.filter(replaces).flat_map(Step::undo);
+        let undo = steps.filter_map(Step::changes_back).flatten();
         Self {
             version: 1,
             incarnation: incarnation.clone(),
             pid: std::process::id(),
             changes: plan.steps.len(),
-            before: undo.map(|change| Record::from(&change)).collect(),
+            before: undo.map(Record::from).collect(),
             after: Ledger::new(incarnation, &plan.ownership),
         }
     }
