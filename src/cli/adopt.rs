@@ -10,7 +10,7 @@ use super::beside;
 use super::confirm::refuse_while_unconfirmed;
 use super::exit::Exit;
 use super::session::Session;
-use crate::state::{DesiredService, Owned};
+use crate::state::Owned;
 
 /// How long another director is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -31,10 +31,7 @@ pub(crate) fn adopt(args: &Args, verb: &Adopt) -> anyhow::Result<Exit> {
         if !observed.services.contains_key(&key) {
             bail!("there is no service {key} in the kernel; nothing was adopted");
         }
-        let owned = Owned {
-            name: key.to_string().into(),
-            drain: DesiredService::DEFAULT_DRAIN,
-        };
+        let owned = Owned::undeclared(&key);
         ownership.services.entry(key).or_insert(owned);
     }
     session.settle(&ownership)?;

@@ -84,13 +84,9 @@ pub fn diff(situation: &Situation<'_>) -> Plan {
 
 /// A foreign service as one to be removed, where the policy says so.
 fn foreign(situation: &Situation<'_>, key: &ServiceKey) -> Option<Owned> {
-    let name = key.to_string().into();
     match situation.desired.policy.foreign {
         Foreign::Keep => None,
-        Foreign::Remove => Some(Owned {
-            name,
-            drain: DesiredService::DEFAULT_DRAIN,
-        }),
+        Foreign::Remove => Some(Owned::undeclared(key)),
     }
 }
 

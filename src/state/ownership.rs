@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use ipvs::{ServerKey, ServiceKey};
 
+use super::DesiredService;
+
 /// Time since the machine booted, suspends included (`CLOCK_BOOTTIME`). Deadlines are kept in it,
 /// as the tables live exactly as long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -57,4 +59,14 @@ pub struct Owned {
     /// How long its servers keep their connections when they leave, for the day when the service
     /// is no longer in the file.
     pub drain: Duration,
+}
+
+impl Owned {
+    /// What is remembered of a service that no file has declared: its key is its name.
+    pub(crate) fn undeclared(key: &ServiceKey) -> Self {
+        Self {
+            name: key.to_string().into(),
+            drain: DesiredService::DEFAULT_DRAIN,
+        }
+    }
 }

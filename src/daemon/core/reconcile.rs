@@ -82,10 +82,7 @@ impl Core {
                 continue;
             }
             if self.policy.foreign == Foreign::Remove {
-                let owned = Owned {
-                    name: key.to_string().into(),
-                    drain: crate::state::DesiredService::DEFAULT_DRAIN,
-                };
+                let owned = Owned::undeclared(&key);
                 self.ownership.services.insert(key, owned);
                 self.work.dirty.insert(key);
                 let text = "not declared: removed, as policy.foreign says".to_owned();
