@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use super::{DIRECTOR, Desk, Tables, lone};
+use crate::lab::Outcome;
 
 const A: &str = r#"
 version = 1
@@ -59,21 +60,22 @@ fn at_work(host: &crate::lab::Host) -> Desk<'_> {
     desk
 }
 
-/// Applies B under strace; with the calls that it made.
-fn traced(desk: &Desk<'_>, expression: &str) -> (i32, String) {
-    let words = [
-        "-o", "trace", "-e", expression, DIRECTOR, "apply", "--yes", "b.toml",
-    ];
+/// Applies B under strace, which is told that `more` besides; with those calls that it made.
+fn traced(desk: &Desk<'_>, more: &[&str]) -> (Outcome, String) {
+    let calls = format!("trace={}", CALLS.join(","));
+    let mut words = vec!["-o", "trace", "-e", &calls];
+    words.extend(more);
+    words.extend([DIRECTOR, "apply", "--yes", "b.toml"]);
     let outcome = desk.host.command(desk.command("strace", &words), b"");
     let trace = fs::read_to_string(desk.directory.path().join("trace")).unwrap();
-    (outcome.code, trace)
+    (outcome, trace)
 }
 
 /// Where to kill: the call, and which of its kind. Those that only read, before the journal is
 /// there, are all alike, so that the last of them stands for all.
 fn places(desk: &Desk<'_>) -> Vec<(&'static str, usize)> {
-    let (code, trace) = traced(desk, "trace=sendto,rename,unlink");
-    assert_eq!(code, 0, "{trace}");
+    let (outcome, trace) = traced(desk, &[]);
+    assert!(outcome.success(), "{outcome}{trace}");
     let mut counts = BTreeMap::new();
     let mut places = Vec::new();
     let mut begun = false;
@@ -98,9 +100,9 @@ fn places(desk: &Desk<'_>) -> Vec<(&'static str, usize)> {
 }
 
 fn kill_at(desk: &Desk<'_>, (call, number): (&str, usize)) {
-    let expression = format!("inject={call}:signal=SIGKILL:when={number}");
-    let (code, trace) = traced(desk, &expression);
-    assert_eq!(code, 128 + 9, "{call} {number}: {trace}");
+    let kill = format!("inject={call}:signal=SIGKILL:when={number}");
+    let (outcome, trace) = traced(desk, &["-e", &kill]);
+    assert_eq!(outcome.code, 128 + 9, "{call} {number}: {outcome}{trace}");
 }
 
 /// Every object is what it was in A or what it is to be in B.
