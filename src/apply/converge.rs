@@ -145,7 +145,7 @@ pub fn converge(
                         continue;
                     }
                 }
-                Ledger::write(store, incarnation, &plan.ownership.clone().and(&beside))?;
+                Ledger::write(store, incarnation, &[&plan.ownership, &beside])?;
                 Journal::end(store)?;
                 return Ok(Applied {
                     steps,

@@ -45,7 +45,7 @@ impl Journal {
             pid: std::process::id(),
             changes: plan.steps.len(),
             before: undo.map(Record::from).collect(),
-            after: Ledger::new(incarnation, &plan.ownership),
+            after: Ledger::new(incarnation, &[&plan.ownership]),
         }
     }
 

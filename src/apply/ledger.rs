@@ -47,47 +47,43 @@ impl Ledger {
         Ok(current.map(Self::into_ownership).unwrap_or_default())
     }
 
-    /// Replaces the ledger.
+    /// Replaces the ledger: all of this is owned, each part of other services.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be written.
     pub fn write(
         store: &Store,
         incarnation: &Incarnation,
-        ownership: &Ownership,
+        parts: &[&Ownership],
     ) -> Result<(), StoreError> {
-        store.write(FILE, &Self::new(incarnation, ownership))
+        store.write(FILE, &Self::new(incarnation, parts))
     }
 
-    pub(super) fn new(incarnation: &Incarnation, ownership: &Ownership) -> Self {
-        let services = ownership
-            .services
-            .iter()
-            .map(|(service, owned)| ServiceRecord {
-                service: *service,
-                name: owned.name.clone(),
-                drain_ms: milliseconds(owned.drain),
-            });
-        let servers = ownership
-            .drains
-            .iter()
-            .map(|((service, server), until)| DrainRecord {
-                service: *service,
-                server: Some(*server),
-                until_ms: milliseconds(until.0),
-            });
-        let leaving = ownership
-            .leaving
-            .iter()
-            .map(|(service, until)| DrainRecord {
-                service: *service,
-                server: None,
-                until_ms: milliseconds(until.0),
-            });
+    pub(super) fn new(incarnation: &Incarnation, parts: &[&Ownership]) -> Self {
+        let count = parts.iter().map(|part| part.services.len()).sum();
+        let mut services = Vec::with_capacity(count);
+        let owned = parts.iter().flat_map(|part| &part.services);
+        services.extend(owned.map(|(service, owned)| ServiceRecord {
+            service: *service,
+            name: owned.name.clone(),
+            drain_ms: milliseconds(owned.drain),
+        }));
+        let servers = parts.iter().flat_map(|part| &part.drains);
+        let servers = servers.map(|((service, server), until)| DrainRecord {
+            service: *service,
+            server: Some(*server),
+            until_ms: milliseconds(until.0),
+        });
+        let leaving = parts.iter().flat_map(|part| &part.leaving);
+        let leaving = leaving.map(|(service, until)| DrainRecord {
+            service: *service,
+            server: None,
+            until_ms: milliseconds(until.0),
+        });
         Self {
             version: 1,
             incarnation: incarnation.clone(),
-            services: services.collect(),
+            services,
             drains: servers.chain(leaving).collect(),
         }
     }

@@ -40,7 +40,7 @@ impl Pending {
             incarnation: incarnation.clone(),
             until_ms: u64::try_from(until.0.as_millis()).unwrap_or(u64::MAX),
             undo: undo.iter().map(Record::from).collect(),
-            before: Ledger::new(incarnation, before),
+            before: Ledger::new(incarnation, &[before]),
         }
     }
 
@@ -86,7 +86,7 @@ impl Pending {
     ) -> Result<Vec<Unrestored>, StoreError> {
         let changes = self.undo.into_iter().map(Change::from).collect();
         let unrestored = restore(platform, changes);
-        Ledger::write(store, &self.incarnation, &self.before.into_ownership())?;
+        Ledger::write(store, &self.incarnation, &[&self.before.into_ownership()])?;
         // Of the run that is undone, if it was interrupted: while it waits there is no other.
         Journal::end(store)?;
         store.remove(FILE)?;

@@ -163,7 +163,7 @@ impl Session {
     pub(crate) fn settle(&self, ownership: &Ownership) -> anyhow::Result<()> {
         // The ledger first: a run that ends between the two finds the journal and adds what it
         // says to the ledger, as this one did.
-        Ledger::write(&self.store, &self.incarnation, ownership)?;
+        Ledger::write(&self.store, &self.incarnation, &[ownership])?;
         Ok(Journal::end(&self.store)?)
     }
 

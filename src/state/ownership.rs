@@ -38,19 +38,6 @@ pub struct Ownership {
     pub leaving: BTreeMap<ServiceKey, BootTime>,
 }
 
-impl Ownership {
-    /// This and another, of other services.
-    #[must_use]
-    pub fn and(mut self, other: &Self) -> Self {
-        let services = other.services.iter();
-        self.services
-            .extend(services.map(|(key, owned)| (*key, owned.clone())));
-        self.drains.extend(&other.drains);
-        self.leaving.extend(&other.leaving);
-        self
-    }
-}
-
 /// What is remembered of a service that is owned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owned {

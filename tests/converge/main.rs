@@ -189,7 +189,7 @@ fn a_ledger_of_another_life_is_void() {
     ownership
         .services
         .insert(ipvs::ServiceKey::tcp([192, 0, 2, 1], 80), owned);
-    Ledger::write(&store, &incarnation(1), &ownership).unwrap();
+    Ledger::write(&store, &incarnation(1), &[&ownership]).unwrap();
     assert_eq!(Ledger::read(&store, &incarnation(1)).unwrap(), ownership);
     assert_eq!(
         Ledger::read(&store, &incarnation(2)).unwrap(),

@@ -178,7 +178,7 @@ impl<T: Transport> Worker<T> {
                 None
             }
             Job::Keep(ownership) => {
-                if let Err(error) = Ledger::write(&self.store, &self.incarnation, &ownership) {
+                if let Err(error) = Ledger::write(&self.store, &self.incarnation, &[&ownership]) {
                     tracing::error!("the ledger is not on disk: {}", chain(&error));
                 }
                 None
