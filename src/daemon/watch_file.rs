@@ -13,22 +13,33 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// How a file or directory looks from outside.
 type Look = Option<(u64, i64, i64, u64)>;
 
+/// How several do.
+pub(super) type Looks = BTreeMap<PathBuf, Look>;
+
 /// What is looked at: files, and directories in which included files may appear; each with how it
 /// looked when it was read.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Watched(Arc<Mutex<BTreeMap<PathBuf, Look>>>);
+pub(super) struct Watched(Arc<Mutex<Looks>>);
 
 impl Watched {
-    /// Replaces what is looked at, just before or after it is read.
-    pub(super) fn set(&self, paths: Vec<PathBuf>) {
-        let looks = paths.into_iter().map(|path| {
-            let look = look(&path);
-            (path, look)
-        });
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = looks.collect();
+    /// How what is looked at looks now, before it is read.
+    pub(super) fn looks(&self) -> Looks {
+        looks(self.read().into_keys())
     }
 
-    fn read(&self) -> BTreeMap<PathBuf, Look> {
+    /// Replaces what is looked at, after it was read. A file that looked so before counts as read
+    /// as it was then: it may have changed while it was read.
+    pub(super) fn set(&self, paths: Vec<PathBuf>, before: &Looks) {
+        let mut now = looks(paths.into_iter());
+        for (path, look) in &mut now {
+            if let Some(before) = before.get(path) {
+                *look = *before;
+            }
+        }
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    }
+
+    fn read(&self) -> Looks {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -41,11 +52,19 @@ fn look(path: &Path) -> Look {
     Some((found.ino(), found.mtime(), found.mtime_nsec(), found.size()))
 }
 
+fn looks(paths: impl Iterator<Item = PathBuf>) -> Looks {
+    let looks = paths.map(|path| {
+        let look = look(&path);
+        (path, look)
+    });
+    looks.collect()
+}
+
 /// Looks again and again.
 #[derive(Debug, Default)]
 pub(super) struct Watcher {
-    settled: BTreeMap<PathBuf, Look>,
-    last: BTreeMap<PathBuf, Look>,
+    settled: Looks,
+    last: Looks,
 }
 
 impl Watcher {
@@ -57,11 +76,11 @@ impl Watcher {
         for (path, look) in &read {
             self.settled.entry(path.clone()).or_insert(*look);
         }
-        let now = read.into_keys().map(|path| {
-            let look = look(&path);
-            (path, look)
-        });
-        let now: BTreeMap<PathBuf, Look> = now.collect();
+        let now = looks(read.keys().cloned());
+        if now == read {
+            // As it was read last, whoever ordered that: an operator with SIGHUP may have been first.
+            self.settled.clone_from(&now);
+        }
         let is_calm = now == self.last;
         self.last = now;
         if !is_calm || self.last == self.settled {
@@ -82,7 +101,8 @@ mod tests {
         let file = directory.path().join("a.toml");
         fs::write(&file, "1").unwrap();
         let (watched, mut watcher) = (Watched::default(), Watcher::default());
-        watched.set(vec![file.clone(), directory.path().to_owned()]);
+        let paths = vec![file.clone(), directory.path().to_owned()];
+        watched.set(paths, &Looks::new());
         let looks = |watcher: &mut Watcher, times: usize| {
             (0..times).filter(|_| watcher.changed(&watched)).count()
         };
@@ -100,5 +120,26 @@ mod tests {
         );
         fs::remove_file(&file).unwrap();
         assert_eq!(looks(&mut watcher, 5), 1);
+    }
+
+    #[test]
+    fn what_was_read_meanwhile_is_no_change_and_what_changed_while_it_was_read_is_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("a.toml");
+        fs::write(&file, "1").unwrap();
+        let (watched, mut watcher) = (Watched::default(), Watcher::default());
+        watched.set(vec![file.clone()], &Looks::new());
+        let mut looks = || (0..5).filter(|_| watcher.changed(&watched)).count();
+        assert_eq!(looks(), 0);
+
+        fs::write(&file, "22").unwrap();
+        watched.set(vec![file.clone()], &watched.looks());
+        assert_eq!(looks(), 0, "somebody ordered a reload");
+
+        fs::write(&file, "333").unwrap();
+        let before = watched.looks();
+        fs::write(&file, "4444").unwrap();
+        watched.set(vec![file.clone()], &before);
+        assert_eq!(looks(), 1, "the reload may have read the former");
     }
 }

@@ -197,6 +197,7 @@ impl<T: Transport> Worker<T> {
     }
 
     fn load(&mut self, first: bool) -> Result<Box<Loaded>, String> {
+        let looks = self.watched.looks();
         let config::Reading {
             outcome,
             services: candidate,
@@ -210,7 +211,7 @@ impl<T: Transport> Worker<T> {
             .chain([self.file.as_path()]);
         let looked = outcome.directories.iter().map(PathBuf::as_path);
         self.watched
-            .set(read.chain(looked).map(Path::to_owned).collect());
+            .set(read.chain(looked).map(Path::to_owned).collect(), &looks);
         let report = outcome.render(config::Style::Plain);
         let (Some(rest), Some(watch)) = (outcome.desired, outcome.watch) else {
             return Err(report);
