@@ -29,10 +29,10 @@ lab_start() {
 
     # On one processor: the guest's kernel and its processes take turns, and the host's scheduler
     # sends them back and forth between its own, which makes starting a program up to three times
-    # slower. Which one is left to chance, as several labs may run.
-    local allowed=() pinned=()
-    mapfile -t allowed < <(processors)
-    [ ${#allowed[@]} -eq 0 ] || pinned=(taskset -c "${allowed[RANDOM % ${#allowed[@]}]}")
+    # slower.
+    local cpu pinned=()
+    choose_processor
+    [ -z "$cpu" ] || pinned=(taskset -c "$cpu")
 
     # initcall_blacklist: RAID6 measures its algorithms for 0.85 s, more than a third of the boot.
     # lsm: none; an empty list lets every layer of security policy out.
@@ -42,6 +42,25 @@ lab_start() {
         "uml_dir=$run/uml/" umid=guest "hostname=lab" "lab_run=$run" "lab_streams=$streams" \
         con=null con0=null,fd:1 con1=null,fd:3 con2=null,fd:4 ssl=null \
         initcall_blacklist=raid6_select_algo lsm= selinux=0 quiet panic=-1
+}
+
+# Sets `cpu` to a processor that no other guest of this user has, or, when all are taken, to any; to
+# nothing where that cannot be known. Two guests on one processor take twice the time, while another
+# may have nothing to do. The guest inherits the lock, and ends it when it ends.
+choose_processor() {
+    local allowed=() locks=/tmp/lab-processors.$UID lock
+    cpu=
+    mapfile -t allowed < <(processors)
+    [ ${#allowed[@]} -gt 0 ] || return 0
+    mkdir -m 700 "$locks" 2>/dev/null || true
+    if [ -d "$locks" ] && [ ! -L "$locks" ] && [ -O "$locks" ]; then
+        for cpu in "${allowed[@]}"; do
+            exec {lock}>>"$locks/$cpu"
+            ! flock -n "$lock" || return 0
+            exec {lock}>&-
+        done
+    fi
+    cpu=${allowed[RANDOM % ${#allowed[@]}]}
 }
 
 # The processors that this process may run on, one a line.
