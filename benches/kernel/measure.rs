@@ -1,5 +1,6 @@
 //! Runs of programs and closures, in turns, and the table of what came out.
 
+use std::io::Seek;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -145,19 +146,32 @@ pub(crate) fn run_in(net: &Netns, words: &[&str]) {
     assert!(status.success(), "{words:?}: {status}");
 }
 
-/// How long a program takes from its start to its end, its input a file and its output thrown
-/// away, so that nobody else has to run meanwhile.
+/// How long a program takes from its start to its end.
 pub(crate) fn time(net: &Netns, words: &[&str], input: &str) -> f64 {
-    let stdin = file_with(input);
-    net.enter(|| {
-        let mut command = command(words);
-        command.stdin(stdin).stdout(Stdio::null());
+    complete(net, command(words), input)
+}
+
+/// Runs a program that must succeed; how long it takes. Its input is a file, its output thrown away
+/// and what it has to say kept in another file, so that nobody else has to run meanwhile.
+fn complete(net: &Netns, mut command: Command, input: &str) -> f64 {
+    let mut said = tempfile::tempfile().unwrap();
+    command
+        .stdin(file_with(input))
+        .stdout(Stdio::null())
+        .stderr(said.try_clone().unwrap());
+    let (status, seconds) = net.enter(|| {
         let start = Instant::now();
         let status = command.status().unwrap();
-        let seconds = start.elapsed().as_secs_f64();
-        assert!(status.success(), "{words:?}: {status}");
-        seconds
-    })
+        (status, start.elapsed().as_secs_f64())
+    });
+    if !status.success() {
+        said.rewind().unwrap();
+        panic!(
+            "{command:?}: {status}\n{}",
+            std::io::read_to_string(said).unwrap()
+        );
+    }
+    seconds
 }
 
 /// How many system calls a program makes, its threads' included.
@@ -187,18 +201,10 @@ fn calls(line: &str) -> f64 {
 
 /// The summary of `strace -c`.
 fn strace(net: &Netns, words: &[&str], input: &str) -> String {
-    let stdin = file_with(input);
     let summary = std::env::temp_dir().join("strace");
-    let output = net.enter(|| {
-        let mut strace = command(&["strace", "-f", "-c", "-o"]);
-        strace
-            .arg(&summary)
-            .args(words)
-            .stdin(stdin)
-            .stdout(Stdio::null());
-        strace.status().unwrap()
-    });
-    assert!(output.success(), "strace {words:?}: {output}");
+    let mut strace = command(&["strace", "-f", "-c", "-o"]);
+    strace.arg(&summary).args(words);
+    complete(net, strace, input);
     std::fs::read_to_string(summary).unwrap()
 }
 
@@ -206,15 +212,9 @@ fn strace(net: &Netns, words: &[&str], input: &str) -> String {
 /// includes that of whoever started it).
 pub(crate) fn peak_memory(net: &Netns, words: &[&str]) -> f64 {
     let report = std::env::temp_dir().join("peak");
-    let status = net.enter(|| {
-        let mut time = command(&["/usr/bin/time", "-f", "%M", "-o"]);
-        time.arg(&report)
-            .args(words)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null());
-        time.status().unwrap()
-    });
-    assert!(status.success(), "{words:?}: {status}");
+    let mut time = command(&["/usr/bin/time", "-f", "%M", "-o"]);
+    time.arg(&report).args(words);
+    complete(net, time, "");
     let text = std::fs::read_to_string(report).unwrap();
     text.trim().parse::<u32>().unwrap().into()
 }
