@@ -94,19 +94,16 @@ fn calls(trace: &str) -> Vec<Place> {
         };
         let count: &mut usize = counts.entry(call).or_default();
         *count += 1;
-        match (call, reads) {
-            ("sendto", None) => {}
-            ("sendto", Some(reads)) => places.push(Place {
-                call,
-                nth: *count - reads,
-                reads,
-            }),
-            _ => places.push(Place {
-                call,
-                nth: *count,
-                reads: 0,
-            }),
-        }
+        let before = match (call, reads) {
+            ("sendto", None) => continue,
+            ("sendto", Some(reads)) => reads,
+            _ => 0,
+        };
+        places.push(Place {
+            call,
+            nth: *count - before,
+            reads: before,
+        });
         if reads.is_none() && line.contains("journal.json") {
             reads = Some(counts.get("sendto").copied().unwrap_or_default());
         }
@@ -118,6 +115,8 @@ fn places(desk: &Desk<'_>) -> Vec<Place> {
     let (outcome, trace) = traced(desk, &[]);
     assert!(outcome.success(), "{outcome}{trace}");
     let places = calls(&trace);
+    let begun = places.iter().any(|place| place.call == "sendto");
+    assert!(begun, "{trace}");
     // The journal into its place; three phases; the ledger into its place; the journal removed.
     assert!(places.len() >= 6, "{places:?}: {trace}");
     places
