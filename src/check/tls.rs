@@ -10,8 +10,8 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::kind::{Attempt, Failure};
 use super::net;
+use crate::regular;
 use crate::state::health::TlsSpec;
 
 /// A configuration's files are looked at so often, at most.
@@ -220,11 +221,8 @@ fn system_authorities() -> Result<Arc<RootCertStore>, String> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let mut pem = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(LARGEST).read_to_end(&mut pem))
-        .map_err(|error| format!("{}: {}", path.display(), net::describe(&error)))?;
-    Ok(pem)
+    regular::read(path, LARGEST)
+        .map_err(|error| format!("{}: {}", path.display(), net::describe(&error)))
 }
 
 /// The name that is asked for and verified: the spec's, else the host's, else the address.

@@ -3,16 +3,14 @@
 //! Where there is no file the server is well; an empty one drains it; else its first line has the
 //! words of an agent. Unlike an agent's they hold only as long as they stand there.
 
-use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 
-use nix::fcntl::OFlag;
 use tokio::task::spawn_blocking;
 
 use super::words::Words;
 use super::{Attempt, Failure, Memory, Passed};
 use crate::check::{Admin, Advice, Target, net};
+use crate::regular;
 use crate::state::health::FileCheck;
 
 /// What is read of a file, in bytes.
@@ -43,9 +41,7 @@ pub(super) async fn run(spec: &FileCheck, attempt: &Attempt<'_>) -> Result<Passe
 
 /// What is in the file; `None` if there is none.
 fn read(path: &str) -> io::Result<Option<Vec<u8>>> {
-    // A pipe without a writer must not hold us.
-    let flags = OFlag::O_NONBLOCK.bits();
-    let file = match File::options().read(true).custom_flags(flags).open(path) {
+    let file = match regular::open(path.as_ref()) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),

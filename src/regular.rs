@@ -1,0 +1,102 @@
+//! Regular files, opened and read without a way to wait for ever.
+//!
+//! open(2) of a FIFO waits for a writer, and a device or a FIFO can be read without end. Whatever
+//! path a user or an attacker names, [`open`] returns at once with a regular file or an error.
+//! A file system that hangs (a stale NFS mount) still blocks: callers read on a thread that
+//! nothing else waits for.
+
+use std::fs::{File, FileType};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+
+use nix::fcntl::OFlag;
+
+/// Opens a regular file for reading. Symbolic links are followed.
+///
+/// # Errors
+/// Those of open(2); `InvalidInput` when the path leads to something other than a regular file,
+/// with what it is.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    // O_NOCTTY: a terminal must not become the daemon's own.
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = File::options()
+        .read(true)
+        .custom_flags(flags.bits())
+        .open(path)?;
+    let found = file.metadata()?.file_type();
+    if found.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("not a regular file but {}", describe(found)),
+    ))
+}
+
+/// Reads a regular file of at most `limit` bytes.
+///
+/// # Errors
+/// Those of [`open`] and read(2); `FileTooLarge` when the file is longer.
+pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let file = open(path)?;
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("longer than {limit} bytes"),
+        ));
+    }
+    Ok(bytes)
+}
+
+fn describe(found: FileType) -> &'static str {
+    if found.is_dir() {
+        "a directory"
+    } else if found.is_fifo() {
+        "a FIFO"
+    } else if found.is_socket() {
+        "a socket"
+    } else if found.is_char_device() || found.is_block_device() {
+        "a device"
+    } else {
+        "something else"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::stat::Mode;
+
+    use super::*;
+
+    #[test]
+    fn a_fifo_without_a_writer_is_refused_instead_of_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("fifo");
+        nix::unistd::mkfifo(&path, Mode::S_IRWXU).unwrap();
+        let error = read(&path, 10).unwrap_err();
+        assert_eq!(error.to_string(), "not a regular file but a FIFO");
+    }
+
+    #[test]
+    fn devices_and_directories_are_refused() {
+        for (path, what) in [("/dev/zero", "a device"), ("/", "a directory")] {
+            let error = open(Path::new(path)).unwrap_err();
+            assert_eq!(error.to_string(), format!("not a regular file but {what}"));
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_its_limit_and_refused_beyond_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, "12345").unwrap();
+        assert_eq!(read(&path, 5).unwrap(), b"12345");
+        assert_eq!(
+            read(&path, 4).unwrap_err().kind(),
+            io::ErrorKind::FileTooLarge
+        );
+    }
+}
