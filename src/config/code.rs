@@ -145,6 +145,7 @@ codes! {
     FailRemoves "fail-removes" Warning "A server that is down is removed where draining does harm.";
     SorryIdle "sorry-idle" Warning "The sorry servers never join.";
     NoCheck "no-check" Warning "Without a check no server is ever down.";
+    SilentCheck "silent-check" Warning "A check that takes silence for an answer.";
     IdleCheck "idle-check" Warning "A check that is never made.";
     FileMissing "file-missing" Warning "A file that a check needs is not on this machine.";
 }

@@ -241,7 +241,7 @@ fn every_part_of_the_example() {
     .flat_map(|listen| service(&watch, listen).checks.iter())
     .map(|check| check.kind.name())
     .collect();
-    assert_eq!(kinds, ["tcp", "agent", "exec", "file", "udp", "ping"]);
+    assert_eq!(kinds, ["tcp", "agent", "exec", "file", "tcp", "ping"]);
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod mysql;
 mod ping;
 mod postgres;
 mod redis;
+mod refusals;
 mod smtp;
 mod talk;
 mod tcp;
@@ -46,6 +47,7 @@ use super::tls::Configurations;
 use super::{Advice, Outcome, Report, Target};
 use crate::state::health::CheckKind;
 pub(crate) use expect::Patterns;
+pub(crate) use refusals::{Refusals, Refused};
 
 /// What checks share: all that is costly to make anew each time. One of them for a thread.
 #[derive(Debug, Default)]
@@ -56,6 +58,8 @@ pub(crate) struct Means {
     pub(crate) tls: Configurations,
     /// The ways through the forwarding path.
     pub(crate) passages: Arc<Passages>,
+    /// Datagrams that were refused lately.
+    pub(crate) refusals: Refusals,
 }
 
 /// What a kind remembers of a target from one check to the next.
@@ -65,6 +69,8 @@ pub(crate) struct Memory {
     pub(crate) advice: Advice,
     /// Whether the agent said that the server is down, and not yet that it is up.
     pub(crate) down: bool,
+    /// Whether datagrams to it were refused.
+    pub(crate) refused: Refused,
 }
 
 /// One check under way.
@@ -79,7 +85,8 @@ pub(crate) struct Attempt<'a> {
     /// What the kind remembers, and will.
     pub(crate) memory: Cell<Memory>,
     stage: Cell<&'static str>,
-    silence_is_well: Cell<bool>,
+    /// When a datagram was sent that need not be answered.
+    unanswered: Cell<Option<Instant>>,
 }
 
 impl Attempt<'_> {
@@ -88,9 +95,9 @@ impl Attempt<'_> {
         self.stage.set(doing);
     }
 
-    /// From now on it is well if nothing comes until the time is over.
-    pub(crate) fn content_with_silence(&self) {
-        self.silence_is_well.set(true);
+    /// It may be well if nothing comes until the time is over: `udp::silence` says.
+    pub(crate) fn content_with_silence(&self, sent: Instant) {
+        self.unanswered.set(Some(sent));
     }
 
     /// A TCP connection to the target.
@@ -214,14 +221,16 @@ async fn attempt(
         means,
         memory: Cell::new(memory),
         stage: Cell::new("starting"),
-        silence_is_well: Cell::new(false),
+        unanswered: Cell::new(None),
     };
     let timeout = target.spec.pace.timeout;
     let deadline = tokio::time::Instant::from_std(began + timeout);
     let result = match tokio::time::timeout_at(deadline, ask(&attempt)).await {
         Ok(result) => result,
-        Err(_) if attempt.silence_is_well.get() => Ok(Passed::default()),
-        Err(_) => Err(timed_out(timeout, attempt.stage.get())),
+        Err(_) => match attempt.unanswered.get() {
+            Some(sent) => udp::silence(&attempt, sent),
+            None => Err(timed_out(timeout, attempt.stage.get())),
+        },
     };
     (report(result), attempt.memory.get())
 }

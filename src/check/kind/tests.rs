@@ -18,6 +18,18 @@ use crate::state::health::{
 
 /// Runs a check of an address and port that may take so many milliseconds.
 async fn check(kind: CheckKind, to: SocketAddr, millis: u64) -> Outcome {
+    let (means, memory) = (Means::default(), Memory::default());
+    check_again(kind, to, millis, &means, memory).await.0
+}
+
+/// The same with what is known already.
+async fn check_again(
+    kind: CheckKind,
+    to: SocketAddr,
+    millis: u64,
+    means: &Means,
+    memory: Memory,
+) -> (Outcome, Memory) {
     let pace = Pace {
         timeout: Duration::from_millis(millis),
         ..Pace::default()
@@ -35,9 +47,8 @@ async fn check(kind: CheckKind, to: SocketAddr, millis: u64) -> Outcome {
         service_name: None,
         server_name: None,
     };
-    let (means, memory) = (Means::default(), Memory::default());
-    let (report, _) = run(&target, &means, memory, Instant::now()).await;
-    report.outcome
+    let (report, memory) = run(&target, means, memory, Instant::now()).await;
+    (report.outcome, memory)
 }
 
 /// Long enough for anything that happens at all.
@@ -111,6 +122,41 @@ async fn udp_hears_answers_refusals_and_silence() {
         let refused = check(udp(expect), closed().await, LONG).await;
         assert_eq!(failed(&refused), "connection refused");
     }
+}
+
+#[tokio::test]
+async fn a_refusal_outweighs_silence_until_it_has_proved_itself_or_an_answer_comes() {
+    let (means, to) = (Means::default(), closed().await);
+    let check = |memory| check_again(udp(None), to, 100, &means, memory);
+    let mut memory = Memory::default();
+    for _ in 0..3 {
+        let refused = check(memory).await;
+        assert_eq!(failed(&refused.0), "connection refused");
+        memory = refused.1;
+    }
+    // Its turn has not come.
+    let waits = check(memory).await;
+    assert_eq!(
+        failed(&waits.0),
+        "connection refused 0s ago, no answer since"
+    );
+    let silent = UdpSocket::bind(to).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    for _ in 0..2 {
+        let waits = check(memory).await;
+        let words = failed(&waits.0);
+        assert!(words.ends_with("s ago, no answer since"), "{words}");
+        memory = waits.1;
+    }
+    passed(&check(memory).await.0);
+    tokio::spawn(async move {
+        let mut buffer = [0; 64];
+        loop {
+            let (_, from) = silent.recv_from(&mut buffer).await.unwrap();
+            silent.send_to(b"here", from).await.unwrap();
+        }
+    });
+    passed(&check(memory).await.0);
 }
 
 fn dns(tcp: bool) -> CheckKind {

@@ -275,7 +275,7 @@ kinds! {
             ).default(false),
         ];
     UDP_CHECK "udp" "a udp check"
-        "The server answers a datagram; without `expect`, it does not refuse it." send_and_expect();
+        "The server answers a datagram; without `expect`, which gets a warning, it does not refuse it." send_and_expect();
     DNS_CHECK "dns" "a dns check"
         "The server answers a DNS question." [
             required("name", text("example.org"), "The name asked for.").alias(&["request", "qname", "query"]),

@@ -111,6 +111,7 @@ impl<'a> Places<'a> {
             self.through(check, servers, findings);
         }
         port(check, servers, findings);
+        silent(check, findings);
         let (v4, v6) = match at.address.map(Family::of) {
             Some(family) => (family == Family::V4, family == Family::V6),
             None => (servers.v4, servers.v6),
@@ -154,6 +155,25 @@ impl<'a> Places<'a> {
                     ),
             );
         }
+    }
+}
+
+/// Reports a check that cannot tell a server that is silent from one that is not there.
+fn silent(check: &CheckDecl, findings: &mut Findings) {
+    let CheckKind::Udp(udp) = &check.spec.kind else {
+        return;
+    };
+    if udp.expect.is_none() {
+        let message = "without `expect` silence passes for health";
+        findings.push(
+            Diagnostic::new(Code::SilentCheck, check.table.at, message)
+                .label("no `expect`")
+                .help("`send` what the service answers, and `expect` a part of the answer")
+                .reason(
+                    "a server that is off says nothing either, and refusals of closed ports \
+                     (ICMP) are rate-limited or filtered",
+                ),
+        );
     }
 }
 

@@ -18,6 +18,7 @@ mod machine;
 mod operator;
 mod paused;
 mod planned;
+mod refusals;
 mod reloads;
 mod watched;
 

@@ -6,6 +6,7 @@
 mod message;
 
 use std::io;
+use std::time::Instant;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -57,8 +58,9 @@ async fn over_udp(
     asked: &[u8],
     attempt: &Attempt<'_>,
 ) -> Result<Verdict, Failure> {
-    let io = |error: io::Error| Failure::io(&error);
-    let socket = udp::connect(attempt).map_err(io)?;
+    let socket = udp::connect(attempt).map_err(|error| Failure::io(&error))?;
+    let sent = Instant::now();
+    let io = |error: io::Error| udp::refusal(attempt, sent, &error);
     socket.send(asked).await.map_err(io)?;
     attempt.stage("waiting for the answer");
     let mut buffer = vec![0; LARGEST];
