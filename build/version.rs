@@ -22,8 +22,8 @@ const MADE_OF: [&str; 9] = [
     "build",
     "build.rs",
     "src",
-    "ipvs/Cargo.toml",
-    "ipvs/src",
+    "crates/ipvs/Cargo.toml",
+    "crates/ipvs/src",
     "ipvsadm-compat/Cargo.toml",
     "ipvsadm-compat/src",
 ];

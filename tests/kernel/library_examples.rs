@@ -8,16 +8,16 @@ use crate::lab::{Family::V4, Lan, Protocol::Tcp, eventually};
 use crate::library_rig::{connect, inside, run};
 
 #[allow(dead_code, reason = "its main reads the command line")]
-#[path = "../../ipvs/examples/balance.rs"]
+#[path = "../../crates/ipvs/examples/balance.rs"]
 mod balance;
 #[allow(dead_code, reason = "its main reads the command line")]
-#[path = "../../ipvs/examples/drain.rs"]
+#[path = "../../crates/ipvs/examples/drain.rs"]
 mod drain;
 #[allow(dead_code, reason = "its main writes to stdout")]
-#[path = "../../ipvs/examples/list.rs"]
+#[path = "../../crates/ipvs/examples/list.rs"]
 mod list;
 #[allow(dead_code, reason = "its main does not end")]
-#[path = "../../ipvs/examples/watch.rs"]
+#[path = "../../crates/ipvs/examples/watch.rs"]
 mod watch;
 
 fn words(line: &str) -> impl Iterator<Item = String> {
