@@ -217,7 +217,7 @@ fn what_is_not_run_has_a_reason() {
         }
     }
     // When it grows, look whether it has to.
-    assert!(unrun <= 32, "{unrun} commands are not run");
+    assert!(unrun <= 33, "{unrun} commands are not run");
 }
 
 /// Nothing to be typed hides behind another word, where no test would run it.
