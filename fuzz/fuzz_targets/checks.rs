@@ -1,4 +1,4 @@
-//! What servers answer to checks: of SMTP, Redis, MySQL, PostgreSQL, DNS and ICMP.
+//! What servers answer to checks: of HTTP, SMTP, Redis, MySQL, PostgreSQL, DNS and ICMP.
 #![no_main]
 
 use director::check::decode_answer;

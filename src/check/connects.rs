@@ -1,9 +1,10 @@
-//! Checks that only connect: the most common ones, in as few system calls as there can be.
+//! Checks that connect, and those that ask something simple over HTTP: the most common ones, in as
+//! few system calls as there can be.
 //!
 //! ```text
 //!   begin: socket, connect ──► fresh ──────────────► landed: (getsockopt if it failed), close
-//!                                │  poll, all at once   ▲
-//!                                │ after 5 ms           │ epoll
+//!                               ▲│  poll, all at once   ▲
+//!        exchange.rs: send, recv ││ after 5 ms           │ epoll
 //!                                └────────► slow ───────┘
 //! ```
 //!
@@ -17,6 +18,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -26,7 +28,8 @@ use nix::sys::eventfd::EventFd;
 use socket2::{Protocol, Socket, Type};
 
 use super::Target;
-use super::kind::{self, Failure};
+use super::exchange::{Exchange, PIECE};
+use super::kind::{self, Failure, Passed, Patterns, http};
 use super::net::Way;
 
 /// A connection that is not through after this time is a slow one.
@@ -49,6 +52,10 @@ pub(crate) struct Connects {
     slow: HashMap<Job, Flight>,
     deadlines: BTreeSet<(Instant, Job)>,
     events: Vec<EpollEvent>,
+    /// What the bodies of answers are looked at with.
+    patterns: Patterns,
+    /// What is received, of one answer after the other.
+    piece: Box<[u8]>,
 }
 
 #[derive(Debug)]
@@ -57,11 +64,52 @@ struct Flight {
     socket: Socket,
     began: Instant,
     timeout: Duration,
+    /// What is asked once the connection stands; nothing where it is enough that it does.
+    exchange: Option<Box<Exchange>>,
 }
 
 impl Flight {
+    /// What it waits for.
+    fn awaits(&self) -> Events {
+        match &self.exchange {
+            None => Events::SEND,
+            Some(exchange) => Events {
+                send: exchange.wants_to_send(),
+                hear: exchange.wants_to_hear(),
+            },
+        }
+    }
+
     fn deadline(&self) -> Instant {
         self.began + self.timeout
+    }
+}
+
+/// What a connection waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Events {
+    send: bool,
+    hear: bool,
+}
+
+impl Events {
+    const SEND: Self = Self {
+        send: true,
+        hear: false,
+    };
+
+    fn poll(self) -> PollFlags {
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::POLLOUT, self.send);
+        flags.set(PollFlags::POLLIN, self.hear);
+        flags
+    }
+
+    fn epoll(self) -> EpollFlags {
+        let mut flags = EpollFlags::empty();
+        flags.set(EpollFlags::EPOLLOUT, self.send);
+        flags.set(EpollFlags::EPOLLIN, self.hear);
+        flags
     }
 }
 
@@ -69,7 +117,7 @@ impl Flight {
 #[derive(Debug)]
 pub(crate) struct Landed {
     pub(crate) job: Job,
-    pub(crate) result: Result<(), Failure>,
+    pub(crate) result: Result<Passed, Failure>,
     pub(crate) took: Duration,
 }
 
@@ -95,11 +143,13 @@ impl Connects {
             slow: HashMap::new(),
             deadlines: BTreeSet::new(),
             events: vec![EpollEvent::empty(); 256],
+            patterns: Patterns::default(),
+            piece: vec![0; PIECE].into(),
         })
     }
 
     /// Begins to connect. Returns how it ended if it did at once.
-    pub(crate) fn begin(&mut self, job: Job, target: &Target, now: Instant) -> Option<Landed> {
+    pub(crate) fn begin(&mut self, job: Job, target: &Arc<Target>, now: Instant) -> Option<Landed> {
         let landed = |result| {
             let took = Duration::ZERO;
             Some(Landed { job, result, took })
@@ -109,8 +159,10 @@ impl Connects {
             Ok(socket) => socket,
             Err(error) => return landed(Err(Failure::ours(&error))),
         };
+        let exchange = http::simple(&target.spec).map(|_| Box::new(Exchange::new(target)));
         match socket.connect(&way.to.into()) {
-            Ok(()) => return landed(Ok(())),
+            Ok(()) if exchange.is_none() => return landed(Ok(Passed::default())),
+            Ok(()) => {}
             Err(error) if error.raw_os_error() == Some(Errno::EINPROGRESS as i32) => {}
             Err(error) => return landed(Err(Failure::io(&error))),
         }
@@ -119,6 +171,7 @@ impl Connects {
             socket,
             began: now,
             timeout: target.spec.pace.timeout,
+            exchange,
         };
         if self.fresh.len() < MOST_FRESH {
             self.fresh.push(flight);
@@ -164,7 +217,7 @@ impl Connects {
         let mut sockets = Vec::with_capacity(self.fresh.len() + 1);
         sockets.push(PollFd::new(self.epoll.0.as_fd(), PollFlags::POLLIN));
         for flight in &self.fresh {
-            sockets.push(PollFd::new(flight.socket.as_fd(), PollFlags::POLLOUT));
+            sockets.push(PollFd::new(flight.socket.as_fd(), flight.awaits().poll()));
         }
         match poll(&mut sockets, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
@@ -180,9 +233,12 @@ impl Connects {
         let now = Instant::now();
         // From behind, so that places stay what they were.
         for (place, events) in ready.into_iter().rev() {
-            let flight = self.fresh.swap_remove(place);
+            let flight = &mut self.fresh[place];
             let connected = events == PollFlags::POLLOUT;
-            landed.push(flight.land(connected, now));
+            if let Some(result) = flight.go_on(connected, &mut self.piece, &self.patterns) {
+                let flight = self.fresh.swap_remove(place);
+                landed.push(flight.land(result, now));
+            }
         }
         let woken = registered && self.take_registered(now, landed)?;
         self.expire(now, landed);
@@ -203,7 +259,7 @@ impl Connects {
     }
 
     fn slow_down(&mut self, flight: Flight) -> Option<Landed> {
-        let event = EpollEvent::new(EpollFlags::EPOLLOUT, flight.job);
+        let event = EpollEvent::new(flight.awaits().epoll(), flight.job);
         if let Err(errno) = self.epoll.add(&flight.socket, event) {
             return Some(Landed {
                 job: flight.job,
@@ -216,11 +272,12 @@ impl Connects {
         None
     }
 
-    /// Takes all that came to its end: one that is left would run out of time though it is
-    /// through. Returns whether somebody woke us.
+    /// Goes on with all that can: one that is left would run out of time though it is through. Returns whether
+    /// somebody woke us.
     fn take_registered(&mut self, now: Instant, landed: &mut Vec<Landed>) -> io::Result<bool> {
         let mut woken = false;
-        loop {
+        // Those that have more to hear stay ready; the kernel shows the others first.
+        for _ in 0..=self.slow.len() / self.events.len() {
             let number = match self.epoll.wait(&mut self.events, EpollTimeout::ZERO) {
                 Ok(number) => number,
                 Err(Errno::EINTR) => continue,
@@ -229,16 +286,35 @@ impl Connects {
             for event in &self.events[..number] {
                 let job = event.data();
                 woken |= job == WAKE;
-                if let Some(flight) = self.slow.remove(&job) {
+                let Some(flight) = self.slow.get_mut(&job) else {
+                    continue;
+                };
+                let awaited = flight.awaits();
+                let connected = event.events() == EpollFlags::EPOLLOUT;
+                let result = flight.go_on(connected, &mut self.piece, &self.patterns);
+                let awaits = flight.awaits();
+                if result.is_none() && awaits == awaited {
+                    continue;
+                }
+                let result = result.or_else(|| {
+                    let mut event = EpollEvent::new(awaits.epoll(), job);
+                    let modified = self.epoll.modify(&flight.socket, &mut event);
+                    let failed = |errno: Errno| Err(Failure::ours(&errno.into()));
+                    modified.err().map(failed)
+                });
+                // A flight that is taken closes its socket, which takes it out of the set.
+                if let Some(result) = result
+                    && let Some(flight) = self.slow.remove(&job)
+                {
                     self.deadlines.remove(&(flight.deadline(), job));
-                    landed.push(flight.land(event.events() == EpollFlags::EPOLLOUT, now));
+                    landed.push(flight.land(result, now));
                 }
             }
-            // A flight that is taken closes its socket, which takes it out of the set.
             if number < self.events.len() {
-                return Ok(woken);
+                break;
             }
         }
+        Ok(woken)
     }
 
     fn expire(&mut self, now: Instant, landed: &mut Vec<Landed>) {
@@ -261,24 +337,39 @@ impl Connects {
 }
 
 impl Flight {
-    fn land(self, connected: bool, now: Instant) -> Landed {
+    /// Goes on after an event. Returns how it ended, if it did.
+    fn go_on(
+        &mut self,
+        connected: bool,
+        piece: &mut [u8],
+        patterns: &Patterns,
+    ) -> Option<Result<Passed, Failure>> {
+        if let Some(exchange) = &mut self.exchange {
+            return exchange.go_on(&self.socket, piece, patterns);
+        }
         let error = if connected {
             None
         } else {
             self.socket.take_error().unwrap_or_else(Some)
         };
+        Some(match error {
+            None => Ok(Passed::default()),
+            Some(error) => Err(Failure::io(&error)),
+        })
+    }
+
+    fn land(self, result: Result<Passed, Failure>, now: Instant) -> Landed {
         Landed {
             job: self.job,
-            result: error.map_or(Ok(()), |error| Err(Failure::io(&error))),
+            result,
             took: now.saturating_duration_since(self.began),
         }
     }
 
     fn expire(self, now: Instant) -> Landed {
-        Landed {
-            job: self.job,
-            result: Err(kind::timed_out(self.timeout, kind::CONNECTING)),
-            took: now.saturating_duration_since(self.began),
-        }
+        let exchange = self.exchange.as_deref();
+        let stage = exchange.map_or(kind::CONNECTING, Exchange::stage);
+        let timeout = self.timeout;
+        self.land(Err(kind::timed_out(timeout, stage)), now)
     }
 }

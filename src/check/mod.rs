@@ -16,6 +16,7 @@
 //! - **A target is checked once**, however many services have the server.
 
 mod connects;
+mod exchange;
 mod held_up;
 mod inbox;
 mod kind;

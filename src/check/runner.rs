@@ -3,7 +3,7 @@
 //! ```text
 //!            ┌──────────────── inbox ◄── commands (daemon), answers (worker)
 //!            ▼
-//!   wait ► conclude ► begin what is due ─┬─► connects.rs, plain TCP, on this thread
+//!   wait ► conclude ► begin what is due ─┬─► connects.rs, plain TCP and HTTP, on this thread
 //!    ▲                                   ├─► worker.rs, all else
 //!    └───────────────────────────────────┘   or a lane's queue, when too many are under way
 //! ```
@@ -24,7 +24,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use super::connects::{Connects, Job, Landed};
 use super::held_up::HeldUp;
 use super::inbox::{Answer, Inbox, Message};
-use super::kind::{Memory, Passed, report};
+use super::kind::{Memory, http, report};
 use super::schedule::{Chance, Due, Schedule};
 use super::statistics::Counters;
 use super::through::Passages;
@@ -421,8 +421,7 @@ impl<F: FnMut(Finding)> Runner<F> {
     }
 
     fn land(&mut self, landed: Landed, now: Instant) {
-        let result = landed.result.map(|()| Passed::default());
-        self.conclude(landed.job, report(result), None, landed.took, now);
+        self.conclude(landed.job, report(landed.result), None, landed.took, now);
     }
 
     fn answer(&mut self, answer: Answer, now: Instant) {
@@ -536,11 +535,11 @@ impl<F: FnMut(Finding)> Runner<F> {
     }
 }
 
-/// Whether a check only connects.
-const fn is_plain(spec: &CheckSpec) -> bool {
+/// Whether a check is made on this thread: it only connects, or asks something simple over HTTP.
+fn is_plain(spec: &CheckSpec) -> bool {
     match &spec.kind {
         CheckKind::Tcp(tcp) => tcp.send.is_empty() && tcp.expect.is_none() && !spec.at.through,
-        _ => false,
+        _ => http::simple(spec).is_some(),
     }
 }
 

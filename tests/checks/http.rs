@@ -136,10 +136,16 @@ fn of_a_huge_body_a_mebibyte_is_looked_at() {
 #[test]
 fn what_is_not_http() {
     for (text, why) in [
-        ("SSH-2.0-OpenSSH_9.2\r\n\r\n", "the answer is not HTTP"),
+        (
+            "SSH-2.0-OpenSSH_9.2\r\n\r\n",
+            "the answer is not HTTP: line 1: no status line: \"SSH-2.0-OpenSSH_9.2\"",
+        ),
         ("", "closed before the answer was complete"),
         ("HTTP/1.1 200", "closed before the answer was complete"),
-        ("HTTP/1.1 2000 OK\r\n\r\n", "the answer is not HTTP"),
+        (
+            "HTTP/1.1 2000 OK\r\n\r\n",
+            "the answer is not HTTP: line 1: no status code: \"HTTP/1.1 2000 OK\"",
+        ),
     ] {
         assert_eq!(ask(plain(get()), answers(text)).failed(), why, "{text}");
     }
@@ -160,8 +166,10 @@ fn a_flood_of_headers() {
     let many = serve(|mut stream| {
         read_request(&stream);
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n");
-        for number in 0..1000 {
-            let _ = write!(stream, "x{number}: y\r\n");
+        for number in 0..100_000 {
+            if write!(stream, "x{number}: y\r\n").is_err() {
+                return;
+            }
         }
         let _ = stream.write_all(b"\r\n");
     });

@@ -16,8 +16,10 @@
 
 mod ask;
 mod certificates;
+mod early;
 mod grpc;
 mod http;
+mod odd_heads;
 mod programs;
 mod runner;
 mod serve;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use director::config::{self, Environment, Memory, Style};
 use director::state::health::{
     CheckKind, Combine, Damping, Expect, Initial, OnFail, ServiceWatch, Threshold, Watch,
+    WeightFrom,
 };
 use director::state::{DesiredServer, Servers, Share};
 use ipvs::{ServerKey, ServiceKey};
@@ -242,6 +243,34 @@ fn every_part_of_the_example() {
     .map(|check| check.kind.name())
     .collect();
     assert_eq!(kinds, ["tcp", "agent", "exec", "file", "tcp", "ping"]);
+}
+
+#[test]
+fn headers_that_say_what_is_so_are_accepted() {
+    let watch = load(
+        r#"
+version = 1
+[service.web]
+listen = "tcp://192.0.2.10:80"
+servers = ["10.0.0.11"]
+
+[service.web.check]
+type = "http"
+method = "POST"
+headers = { "Content-Length" = "0", Connection = "Close", "X-Probe" = "yes" }
+weight_header = "Content-Length"
+"#,
+    );
+    let service = service(&watch, "tcp://192.0.2.10:80");
+    let CheckKind::Http(http) = &service.checks[0].kind else {
+        panic!("{service:?}");
+    };
+    let names: Vec<_> = http.headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["Content-Length", "Connection", "X-Probe"]);
+    assert_eq!(
+        http.weight,
+        Some(WeightFrom::Header("Content-Length".into()))
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::postgres::Postgres;
 use super::redis::Redis;
 use super::smtp::Smtp;
 use super::talk::endure;
-use super::{dns, ping};
+use super::{dns, http, ping};
 use crate::state::health::LoginCheck;
 
 /// Decodes `bytes` as the answer to a check, which one `choice` says.
@@ -19,7 +19,7 @@ pub fn decode_answer(choice: u8, bytes: &[u8]) {
         password: Some("password".to_owned()),
         database: Some("database".to_owned()),
     };
-    match choice % 8 {
+    match choice % 9 {
         0 => endure(&mut Smtp::new("director.example.org"), bytes),
         1 => endure(&mut Redis::new(&somebody), bytes),
         2 => endure(&mut Mysql::new(&nobody), bytes),
@@ -27,6 +27,7 @@ pub fn decode_answer(choice: u8, bytes: &[u8]) {
         4 => endure(&mut Postgres::new(&nobody, [7; 18]), bytes),
         5 => endure(&mut Postgres::new(&somebody, [7; 18]), bytes),
         6 => dns::decode(bytes),
+        7 => http::endure(bytes),
         _ => ping::decode(bytes),
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! The two messages have one field each, so that a protobuf library would be more code than they.
 
+use std::error::Error as _;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -20,10 +21,10 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 
-use super::http::{authority, failure, without_port};
+use super::http::{authority, without_port};
 use super::{Attempt, Failure, Passed};
 use crate::check::net::quote;
-use crate::check::tls::Protocol;
+use crate::check::tls::{self, Protocol};
 use crate::state::health::GrpcCheck;
 
 /// The longest answer that is taken, in bytes. A real one has seven.
@@ -282,6 +283,33 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Tasks {
                 .unwrap_or_else(PoisonError::into_inner)
                 .spawn(task);
         }
+    }
+}
+
+/// What went wrong with an exchange, in few words.
+fn failure(error: &hyper::Error) -> Failure {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(error) = cause.downcast_ref::<std::io::Error>() {
+            return match error.kind() {
+                std::io::ErrorKind::UnexpectedEof => {
+                    Failure::new("closed before the answer was complete")
+                }
+                _ => tls::failure(error),
+            };
+        }
+        source = cause.source();
+    }
+    if error.is_incomplete_message() {
+        Failure::new("closed before the answer was complete")
+    } else if error.is_parse_too_large() {
+        Failure::new("the head of the answer is too large")
+    } else if error.is_parse() {
+        Failure::new("the answer is not HTTP")
+    } else if error.is_closed() || error.is_canceled() {
+        Failure::new("closed without an answer")
+    } else {
+        Failure::new(error)
     }
 }
 

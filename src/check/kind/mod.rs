@@ -21,7 +21,7 @@ mod expect;
 mod file;
 pub(super) mod fuzz;
 mod grpc;
-mod http;
+pub(super) mod http;
 mod mysql;
 mod ping;
 mod postgres;
@@ -254,20 +254,21 @@ pub(crate) fn report(result: Result<Passed, Failure>) -> Report {
 }
 
 async fn ask(attempt: &Attempt<'_>) -> Result<Passed, Failure> {
+    // Each on its own: as one future they would all be as large as the largest.
     match &attempt.target.spec.kind {
-        CheckKind::Tcp(spec) => tcp::run(spec, attempt).await,
-        CheckKind::Udp(spec) => udp::run(spec, attempt).await,
-        CheckKind::Dns(spec) => dns::run(spec, attempt).await,
-        CheckKind::Smtp(spec) => smtp::run(spec, attempt).await,
-        CheckKind::Redis(spec) => redis::run(spec, attempt).await,
-        CheckKind::Mysql(spec) => mysql::run(spec, attempt).await,
-        CheckKind::Postgres(spec) => postgres::run(spec, attempt).await,
-        CheckKind::Ping(spec) => ping::run(spec, attempt).await,
-        CheckKind::Http(spec) => http::run(spec, attempt).await,
-        CheckKind::Grpc(spec) => grpc::run(spec, attempt).await,
-        CheckKind::Exec(spec) => exec::run(spec, attempt).await,
-        CheckKind::File(spec) => file::run(spec, attempt).await,
-        CheckKind::Agent(spec) => agent::run(spec, attempt).await,
+        CheckKind::Tcp(spec) => Box::pin(tcp::run(spec, attempt)).await,
+        CheckKind::Udp(spec) => Box::pin(udp::run(spec, attempt)).await,
+        CheckKind::Dns(spec) => Box::pin(dns::run(spec, attempt)).await,
+        CheckKind::Smtp(spec) => Box::pin(smtp::run(spec, attempt)).await,
+        CheckKind::Redis(spec) => Box::pin(redis::run(spec, attempt)).await,
+        CheckKind::Mysql(spec) => Box::pin(mysql::run(spec, attempt)).await,
+        CheckKind::Postgres(spec) => Box::pin(postgres::run(spec, attempt)).await,
+        CheckKind::Ping(spec) => Box::pin(ping::run(spec, attempt)).await,
+        CheckKind::Http(spec) => Box::pin(http::run(spec, attempt)).await,
+        CheckKind::Grpc(spec) => Box::pin(grpc::run(spec, attempt)).await,
+        CheckKind::Exec(spec) => Box::pin(exec::run(spec, attempt)).await,
+        CheckKind::File(spec) => Box::pin(file::run(spec, attempt)).await,
+        CheckKind::Agent(spec) => Box::pin(agent::run(spec, attempt)).await,
     }
 }
 

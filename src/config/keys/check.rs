@@ -188,7 +188,12 @@ fn http() -> Vec<Key> {
         key("path", text("/healthz"), "Path and query.")
             .default("/")
             .alias(&["url", "uri", "request"]),
-        key("method", text("GET"), "The method.")
+        key(
+            "method",
+            text("GET"),
+            "The method. A request has no body; with any but `GET`, `HEAD`, `OPTIONS` and `DELETE` it says so \
+             (`Content-Length: 0`).",
+        )
             .default("GET")
             .alias(&["httpmethod"]),
         key(
@@ -200,7 +205,8 @@ fn http() -> Vec<Key> {
         key(
             "headers",
             Shape::Map(Box::new(text("yes"))),
-            "Further headers, by their names.",
+            "Further headers, by their names. `host` sets `Host`; `Content-Length` can only be `0`, and \
+             `Connection` only `close`.",
         )
         .alias(&["header", "hdr"]),
         key(

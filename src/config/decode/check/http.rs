@@ -156,27 +156,39 @@ fn headers_of(place: &Place<'_>, findings: &mut Findings) -> Vec<(String, String
             findings.push(bad(entry.node.span, message));
             continue;
         }
-        headers.extend(name.map(|name| (name, text.value.clone().into_owned())));
+        let Some(name) = name else { continue };
+        if let Some(why) = refused(&name, &text.value) {
+            let message = format!("the header `{name}` cannot be set here");
+            findings.push(bad(entry.key_span, message).label(why));
+            continue;
+        }
+        headers.push((name, text.value.clone().into_owned()));
     }
     headers
 }
 
 fn header_name(name: &str, span: Span, findings: &mut Findings) -> Option<String> {
-    if !is_token(name) {
-        let message = format!("`{}` is no name of a header", shown(name));
-        findings.push(bad(span, message));
-        return None;
+    if is_token(name) {
+        return Some(name.to_owned());
     }
-    let own = match name.to_ascii_lowercase().as_str() {
-        "host" => "`host` says it",
-        "content-length" | "transfer-encoding" | "connection" | "upgrade" => {
-            "the check says it itself"
-        }
-        _ => return Some(name.to_owned()),
-    };
-    let message = format!("the header `{name}` cannot be set here");
-    findings.push(bad(span, message).label(own));
+    let message = format!("`{}` is no name of a header", shown(name));
+    findings.push(bad(span, message));
     None
+}
+
+/// Why a request of a check cannot have this header: one request without a body, on a connection of its own.
+fn refused(name: &str, value: &str) -> Option<&'static str> {
+    let value = value.trim();
+    match name.to_ascii_lowercase().as_str() {
+        "host" => Some("`host` says it"),
+        "content-length" if value == "0" => None,
+        "content-length" => Some("a check sends no body, so that only \"0\" is right"),
+        "transfer-encoding" => Some("a check sends no body that could be encoded"),
+        "connection" if value.eq_ignore_ascii_case("close") => None,
+        "connection" => Some("a check uses a connection once, so that only \"close\" is right"),
+        "upgrade" => Some("a check speaks HTTP/1.1 and nothing else"),
+        _ => None,
+    }
 }
 
 fn statuses(place: &Place<'_>, findings: &mut Findings) -> Vec<(u16, u16)> {
