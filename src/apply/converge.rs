@@ -6,7 +6,7 @@ use super::journal::Journal;
 use super::ledger::Ledger;
 use super::platform::{Platform, PlatformError};
 use super::store::{Store, StoreError};
-use crate::plan::{Change, Plan, Situation, diff};
+use crate::plan::{Beside, Change, Plan, Situation, diff};
 use crate::state::{BootTime, Desired, Observed, Ownership};
 
 /// How often a plan is made anew because somebody else changed the tables meanwhile.
@@ -101,6 +101,7 @@ fn make(desired: &Desired, observed: &Observed, ownership: &Ownership, now: Boot
         observed,
         ownership,
         now,
+        beside: Beside::default(),
     })
 }
 

@@ -11,7 +11,7 @@ use super::args::{Apply, Args};
 use super::beside;
 use super::confirm::{self, refuse_while_unconfirmed};
 use super::exit::Exit;
-use super::load::{Declared, load};
+use super::load::{Declared, load_as};
 use super::machine;
 use super::output::{colour_on_stderr, consent, print, say, style};
 use super::planfile::PlanFile;
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
     let saved = PlanFile::read(&verb.file)?;
     let (desired, private) = match &saved {
         Some(saved) => (saved.desired.clone(), MarkRange::DEFAULT),
-        None => match load(args, &verb.file)? {
+        None => match load_as(args, &verb.file, verb.force)? {
             Some(Declared { desired, watch }) => (desired, watch.run.marks),
             None => return Ok(Exit::Failed),
         },
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
     if !plan.objections.is_empty() && !verb.force {
         let reasons: Vec<_> = plan.objections.iter().map(ToString::to_string).collect();
         bail!(
-            "refused, as {}; --force does it all the same",
+            "refused: {}; use --force to override",
             reasons.join(", and ")
         );
     }

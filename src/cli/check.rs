@@ -6,7 +6,7 @@ use super::load::{print, read};
 use super::output;
 
 pub(crate) fn run(args: &Args, verb: &Check) -> anyhow::Result<Exit> {
-    let outcome = read(&verb.file)?;
+    let outcome = read(&verb.file, false)?;
     match verb.format {
         TextOrJson::Text => print(args, &outcome),
         TextOrJson::Json => output::print(&format!("{:#}\n", outcome.report()))?,

@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::output::{consent, print, say, style};
 use super::session::Session;
 use crate::apply::{Platform, Prepared};
-use crate::plan::{Situation, diff};
+use crate::plan::{Beside, Situation, diff};
 use crate::state::{Desired, Ownership};
 
 /// How long another director is waited for.
@@ -35,6 +35,7 @@ pub(crate) fn run(args: &Args, verb: &Flush) -> anyhow::Result<Exit> {
         observed: &observed,
         ownership: &ownership,
         now,
+        beside: Beside::default(),
     });
     print(&plan.render(now, style(args)))?;
     if plan.is_empty() {

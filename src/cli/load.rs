@@ -10,10 +10,14 @@ use crate::state::health::Watch;
 use crate::words::count;
 
 /// Reads the file; `-` is standard input.
-pub(crate) fn read(path: &Path) -> std::io::Result<Outcome> {
+pub(crate) fn read(path: &Path, forced: bool) -> std::io::Result<Outcome> {
     let environment = Environment::of_process();
     if path != Path::new("-") {
-        return Ok(config::load(path, &environment));
+        return Ok(if forced {
+            config::load_forced(path, &environment)
+        } else {
+            config::load(path, &environment)
+        });
     }
     let mut bytes = Vec::new();
     std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes)?;
@@ -43,7 +47,12 @@ pub(crate) struct Declared {
 
 /// What the file says, or `None` when it has mistakes, which are printed then.
 pub(crate) fn load(args: &Args, path: &Path) -> anyhow::Result<Option<Declared>> {
-    let outcome = read(path)?;
+    load_as(args, path, false)
+}
+
+/// The same; forced, an empty file declares nothing.
+pub(crate) fn load_as(args: &Args, path: &Path, forced: bool) -> anyhow::Result<Option<Declared>> {
+    let outcome = read(path, forced)?;
     print(args, &outcome);
     let both = outcome.desired.zip(outcome.watch);
     Ok(both.map(|(desired, watch)| Declared { desired, watch }))

@@ -12,7 +12,7 @@ use crate::apply::{
     Remains, Store, converge,
 };
 use crate::net;
-use crate::plan::{Situation, diff, sysctls_for};
+use crate::plan::{Beside, Situation, diff, sysctls_for};
 use crate::state::health::MarkRange;
 use crate::state::{Desired, Observed, Ownership, Sysctl};
 use crate::words::count;
@@ -177,6 +177,7 @@ impl Session {
             observed: &observed,
             ownership: &before,
             now,
+            beside: Beside::default(),
         });
         Ok(Prepared {
             plan,

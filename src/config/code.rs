@@ -65,6 +65,7 @@ codes! {
     IncludePattern "include-pattern" Error "An `include` is not a pattern of paths.";
     IncludeTwice "include-twice" Error "A file is included twice, or includes itself.";
     IncludeEmpty "include-empty" Warning "An `include` matches no file.";
+    EmptyFile "empty-file" Error "A file says nothing.";
     NotHere "not-here" Error "A key that only the root file may have stands in an included one.";
     NoVersion "no-version" Warning "The root file does not say `version = 1`.";
     Version "version" Error "The file is of a version that this program does not know.";

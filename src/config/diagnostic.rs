@@ -89,6 +89,14 @@ impl Diagnostic {
         self
     }
 
+    /// A mistake becomes a warning where it is no more than that.
+    pub(super) fn unless(mut self, harmless: bool) -> Self {
+        if harmless {
+            self.severity = Severity::Warning;
+        }
+        self
+    }
+
     /// A mistake becomes a warning where the service says `as_is = true`, and otherwise says that
     /// it may.
     pub(super) fn unless_as_is(mut self, as_is: bool) -> Self {

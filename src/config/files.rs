@@ -33,6 +33,12 @@ pub trait Files {
     /// Whether there is no such file. Where that cannot be told, there may be one.
     fn lacks(&self, path: &Path) -> bool;
 
+    /// Whether there is a directory.
+    fn is_directory(&self, path: &Path) -> bool {
+        let _ = path;
+        false
+    }
+
     /// The same for two paths of one file.
     fn identity(&self, path: &Path) -> PathBuf {
         path.to_owned()
@@ -94,6 +100,10 @@ impl Files for Disk {
 
     fn lacks(&self, path: &Path) -> bool {
         matches!(path.try_exists(), Ok(false))
+    }
+
+    fn is_directory(&self, path: &Path) -> bool {
+        path.is_dir()
     }
 
     fn identity(&self, path: &Path) -> PathBuf {

@@ -10,6 +10,7 @@ use super::diagnostic::{Diagnostic, Findings};
 use super::environment::Environment;
 use super::files::{Disk, Files};
 use super::model::{ServersDecl, ServiceDecl};
+use super::shape::Shape;
 use super::source::{FileId, Format, MAX_FILE, Sources, Span, Spanned};
 use super::tree::Node;
 use super::verify::Verifier;
@@ -30,6 +31,10 @@ pub struct Outcome {
     pub sources: Sources,
     /// The directories in which included files were looked for.
     pub directories: Vec<PathBuf>,
+    /// Files that were to be read and could not be.
+    pub unread: Vec<PathBuf>,
+    /// What there is to compare with the next reading.
+    pub shape: Shape,
     /// Which services use a pool.
     pub(super) uses: Vec<Use>,
 }
@@ -74,19 +79,39 @@ pub fn load(path: &Path, environment: &Environment) -> Outcome {
 /// Reads a service file from somewhere.
 #[must_use]
 pub fn load_from(path: &Path, files: &dyn Files, environment: &Environment) -> Outcome {
-    load_part(path, files, environment, &BTreeSet::new())
+    load_part(path, files, environment, &Extras::default())
 }
 
-/// The same, of files from which services are left out: these use the pools `in_use`, of which is
-/// not said what serves nobody.
+/// What a reading of part of the files, or one that is forced, has to know.
+#[derive(Debug, Default)]
+pub(super) struct Extras {
+    /// Pools that services use which are left out of the texts: of these is not said that no
+    /// service uses them.
+    pub(super) in_use: BTreeSet<String>,
+    /// Services are left out of the texts, which may be empty because of that.
+    pub(super) is_part: bool,
+    /// An empty root file declares nothing, and is no mistake.
+    pub(super) forced: bool,
+}
+
+/// Reads a service file from the disk for a person who forces it: an empty one declares nothing.
+#[must_use]
+pub fn load_forced(path: &Path, environment: &Environment) -> Outcome {
+    let extras = Extras {
+        forced: true,
+        ..Extras::default()
+    };
+    load_part(path, &Disk, environment, &extras)
+}
+
+/// The same, of files from which services may be left out.
 pub(super) fn load_part(
     path: &Path,
     files: &dyn Files,
     environment: &Environment,
-    in_use: &BTreeSet<String>,
+    extras: &Extras,
 ) -> Outcome {
-    let mut loader = Loader::new(files, environment);
-    loader.in_use = in_use.clone();
+    let mut loader = Loader::new(files, environment, extras);
     loader.read(path, None);
     loader.finish()
 }
@@ -102,7 +127,8 @@ pub fn load_text(
     files: &dyn Files,
     environment: &Environment,
 ) -> Outcome {
-    let mut loader = Loader::new(files, environment);
+    let extras = Extras::default();
+    let mut loader = Loader::new(files, environment, &extras);
     let file = loader.text(PathBuf::from(name), bytes, None);
     if let Some(file) = file {
         loader.take_in(file, format, directory);
@@ -125,11 +151,13 @@ struct Loader<'e> {
     included: HashMap<PathBuf, Option<Span>>,
     depth: usize,
     uses: Vec<Use>,
-    in_use: BTreeSet<String>,
+    extras: &'e Extras,
+    unread: Vec<PathBuf>,
+    shape: Shape,
 }
 
 impl<'e> Loader<'e> {
-    fn new(files: &'e dyn Files, environment: &'e Environment) -> Self {
+    fn new(files: &'e dyn Files, environment: &'e Environment, extras: &'e Extras) -> Self {
         Self {
             files,
             environment,
@@ -141,15 +169,17 @@ impl<'e> Loader<'e> {
             included: HashMap::new(),
             depth: 0,
             uses: Vec::new(),
-            in_use: BTreeSet::new(),
+            extras,
+            unread: Vec::new(),
+            shape: Shape::default(),
         }
     }
 
     fn finish(mut self) -> Outcome {
         let declaration = self.decoder.finish();
-        let (desired, watch) = self
-            .verifier
-            .finish(declaration, &self.in_use, &mut self.findings);
+        let (desired, watch) =
+            self.verifier
+                .finish(declaration, &self.extras.in_use, &mut self.findings);
         let usable = !self.findings.has_errors();
         Outcome {
             desired: usable.then_some(desired),
@@ -157,6 +187,8 @@ impl<'e> Loader<'e> {
             diagnostics: self.findings.into_sorted(&self.sources),
             sources: self.sources,
             directories: self.directories,
+            unread: self.unread,
+            shape: self.shape,
             uses: self.uses,
         }
     }
@@ -181,12 +213,14 @@ impl<'e> Loader<'e> {
             Ok(bytes) => bytes,
             Err(error) => {
                 let message = format!("cannot read `{}`: {error}", path.display());
+                self.unread.push(path.to_owned());
                 self.report(Code::Unreadable, from, message);
                 return;
             }
         };
         let directory = path.parent().unwrap_or(Path::new("")).to_owned();
         if let Some(file) = self.text(path.to_owned(), bytes, from) {
+            self.shape.files.insert(path.to_owned());
             self.take_in(file, Format::of(path), &directory);
         }
     }
@@ -215,6 +249,7 @@ impl<'e> Loader<'e> {
     }
 
     fn take_in(&mut self, file: FileId, format: Format, directory: &Path) {
+        let is_well = !self.findings.has_errors();
         let text = self.sources.file(file).text();
         let tree: Option<Node<'_>> = match format {
             Format::Toml => Some(toml::parse(file, text, &mut self.findings)),
@@ -229,6 +264,20 @@ impl<'e> Loader<'e> {
             self.environment.substitute(&mut tree, &mut self.findings);
         }
         let is_root = self.depth == 0;
+        if is_well && !self.extras.is_part && !self.findings.has_errors() && tree.is_empty() {
+            let source = self.sources.file(file);
+            let end = Span::new(file, text.len()..text.len());
+            let harmless = !is_root || self.extras.forced;
+            self.findings
+                .push(says_nothing(source.path(), end, is_root).unless(harmless));
+            self.shape.empty.insert(source.path().to_owned());
+            if is_root {
+                return;
+            }
+        }
+        if is_root {
+            self.shape.has_version = tree.has_key("version");
+        }
         let verifier = &mut self.verifier;
         let uses = &mut self.uses;
         let mut take_service = |service: ServiceDecl, declared: &_, findings: &mut _| {
@@ -241,11 +290,12 @@ impl<'e> Loader<'e> {
         let decoder = &mut self.decoder;
         let includes = decoder.file(tree, is_root, &mut take_service, findings);
         for include in includes {
-            self.include(&include, directory);
+            let from = self.sources.file(file).path().to_owned();
+            self.include(&include, directory, from);
         }
     }
 
-    fn include(&mut self, include: &Spanned<String>, directory: &Path) {
+    fn include(&mut self, include: &Spanned<String>, directory: &Path, from: PathBuf) {
         let pattern = &include.value;
         self.directories.push(looked_into(directory, pattern));
         let paths = match self.files.matching(directory, pattern) {
@@ -258,6 +308,9 @@ impl<'e> Loader<'e> {
                 return;
             }
         };
+        self.shape
+            .includes
+            .insert((from, pattern.clone()), paths.len());
         if paths.is_empty() && !pattern.contains(['*', '?', '[']) {
             let message = format!("there is no file `{pattern}`");
             self.report(Code::Unreadable, Some(include.span), message);
@@ -281,6 +334,18 @@ impl<'e> Loader<'e> {
             self.read(&path, Some(include.span));
         }
         self.depth -= 1;
+    }
+}
+
+/// A file that is empty but for blanks and comments. No person writes such a root file: a full disk
+/// leaves one, or a program in the middle of its work.
+fn says_nothing(path: &Path, at: Span, is_root: bool) -> Diagnostic {
+    let message = format!("`{}` is empty", path.display());
+    let found = Diagnostic::new(Code::EmptyFile, at, message);
+    if is_root {
+        found.help("a file that declares no service on purpose has the line `version = 1`")
+    } else {
+        found
     }
 }
 

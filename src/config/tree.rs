@@ -48,6 +48,16 @@ impl Node<'_> {
     }
 
     /// The same, with a copy of whatever it borrows from the text.
+    /// Whether it is a table without an entry.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(&self.value, Value::Table(table) if table.entries.is_empty())
+    }
+
+    /// Whether it is a table that has this key.
+    pub(super) fn has_key(&self, key: &str) -> bool {
+        matches!(&self.value, Value::Table(table) if table.entries.iter().any(|one| one.key == key))
+    }
+
     pub(super) fn to_static(&self) -> Node<'static> {
         let value = match &self.value {
             Value::Text(text) => Value::Text(text.to_static()),

@@ -202,7 +202,7 @@ async fn listen(
                 if !watcher.changed(&watched) {
                     continue;
                 }
-                Input::Reload
+                Input::Changed
             }
         };
         if inputs.send(input).is_err() {

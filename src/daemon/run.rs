@@ -20,7 +20,7 @@ use super::{Now, keeper};
 use crate::apply::{Incarnation, Kernel, Ledger, Platform, Prepared, Store, boot_time, converge};
 use crate::check::Checks;
 use crate::check::through::Passages;
-use crate::plan::{Situation, diff};
+use crate::plan::{Beside, Situation, diff};
 use crate::state::{Desired, Ownership};
 
 /// So many inputs are taken in before time is looked at again.
@@ -285,6 +285,7 @@ fn leave(options: &Options) -> anyhow::Result<()> {
             observed: &observed,
             ownership: &before,
             now,
+            beside: Beside::default(),
         });
         let prepared = Prepared {
             plan,

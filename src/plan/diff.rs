@@ -2,6 +2,7 @@
 
 use ipvs::ServiceKey;
 
+use super::guard::check_services;
 use super::settings;
 use super::{Plan, service};
 use crate::state::{
@@ -19,6 +20,17 @@ pub struct Situation<'a> {
     pub ownership: &'a Ownership,
     /// What time it is.
     pub now: BootTime,
+    /// Services that are not part of this, for the guard that counts services.
+    pub beside: Beside,
+}
+
+/// How many services a plan is not about: the plan of a daemon has only what differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Beside {
+    /// Owned services that stay as they are.
+    pub stay: usize,
+    /// Services that went a moment ago, in steps of the same change.
+    pub gone: usize,
 }
 
 impl Situation<'_> {
@@ -76,6 +88,7 @@ pub fn diff(situation: &Situation<'_>) -> Plan {
             None => plan.foreign.push(*key),
         }
     }
+    check_services(situation, &mut plan);
     plan.steps.extend(last);
     // Within a phase the order stays that in which the steps were found.
     plan.steps.sort();

@@ -79,11 +79,14 @@ fn effect(effect: &Effect) -> Value {
 
 fn objection(objection: &Objection) -> Value {
     let (kind, service) = match objection {
-        Objection::TooManyRemoved { service, .. } => ("too_many_removed", service),
-        Objection::LastServer { service, .. } => ("last_server", service),
-        Objection::ServiceInUse { service, .. } => ("service_in_use", service),
+        Objection::TooManyRemoved { service, .. } => ("too_many_removed", Some(service)),
+        Objection::LastServer { service, .. } => ("last_server", Some(service)),
+        Objection::ServiceInUse { service, .. } => ("service_in_use", Some(service)),
+        Objection::TooManyServicesRemoved { .. } => ("too_many_services_removed", None),
+        Objection::LastService { .. } => ("last_service", None),
     };
-    json!({ "kind": kind, "service": service.to_string(), "text": objection.to_string() })
+    let service = service.map(ToString::to_string);
+    json!({ "kind": kind, "service": service, "text": objection.to_string() })
 }
 
 /// Names in the kernel are UTF-8 as far as anything has been seen; else there is no value.

@@ -28,12 +28,13 @@ mod guard;
 mod json;
 mod leave;
 mod render;
+mod replaced;
 mod service;
 mod settings;
 mod steps;
 
 pub use change::{Change, Phase, Step};
-pub use diff::{Situation, diff};
+pub use diff::{Beside, Situation, diff};
 pub use effect::Effect;
 pub use guard::Objection;
 pub(crate) use leave::{can_drain, connections, fallback};

@@ -87,6 +87,15 @@ pub struct Policy {
     pub drift: Drift,
     /// The largest share of a service's servers that one plan may take away without `--force`.
     pub max_removed: Share,
+    /// The largest share of the services that are owned that one plan may take away without
+    /// `--force`.
+    #[serde(default = "half")]
+    pub max_removed_services: Share,
+}
+
+/// What a plan that an earlier version saved says of services.
+const fn half() -> Share {
+    Share::percent(50)
 }
 
 impl Default for Policy {
@@ -94,7 +103,8 @@ impl Default for Policy {
         Self {
             foreign: Foreign::Keep,
             drift: Drift::Repair,
-            max_removed: Share::percent(50),
+            max_removed: half(),
+            max_removed_services: half(),
         }
     }
 }

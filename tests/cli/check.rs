@@ -131,3 +131,26 @@ fn colours_are_for_terminals_and_those_who_ask() {
     ));
     assert!(!coloured(&["check", "wrong.toml"], Some("1")));
 }
+
+#[test]
+fn a_file_that_is_empty_is_a_mistake_and_an_included_one_a_warning() {
+    let directory = files();
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    for text in ["", "\n \n", "# later\n"] {
+        write("empty.toml", text);
+        let run = director_in(directory.path(), "check empty.toml");
+        assert_eq!(run.code, Some(1), "{text:?}");
+        for part in ["error[empty-file]", "`empty.toml` is empty", "version = 1"] {
+            assert!(run.stderr.contains(part), "{part}:\n{}", run.stderr);
+        }
+        let run = director_with("check -", text);
+        assert_eq!(run.code, Some(1), "{text:?} on standard input");
+        write("root.toml", "version = 1\ninclude = [\"empty.toml\"]\n");
+        let run = director_in(directory.path(), "check root.toml");
+        assert_eq!(run.code, Some(0), "{text:?}");
+        assert!(run.stderr.contains("warning[empty-file]"), "{}", run.stderr);
+    }
+    write("whole.toml", "version = 1\n");
+    let run = director_in(directory.path(), "check whole.toml");
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+}

@@ -17,7 +17,7 @@ mod tables;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use director::apply::{ApplyError, Incarnation, Ledger, Store, converge, prepare};
-use director::plan::{Situation, diff};
+use director::plan::{Beside, Situation, diff};
 use director::state::{Desired, Ownership};
 use ipvs::Errno;
 use ipvs::fake::Fault;
@@ -66,6 +66,7 @@ fn plan_again(memory: &mut Memory, store: &Store, desired: &Desired) -> director
         observed: &observed,
         ownership: &ownership,
         now,
+        beside: Beside::default(),
     })
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::super::load::Outcome;
+use super::super::shape::is_blank;
 use super::super::source::{Format, Source};
 use super::super::verify::MAX_SERVERS;
 use super::Services;
@@ -139,7 +140,9 @@ impl Known {
 /// A file to build upon.
 fn file(path: PathBuf, text: String) -> Option<File> {
     let is_toml = Format::of(&path) == Format::Toml;
-    is_toml.then(|| File::new(path, text)).flatten()
+    // Reduced texts are empty as well: only here it can be told that one was so from the start.
+    let is_fit = is_toml && !is_blank(text.as_bytes());
+    is_fit.then(|| File::new(path, text)).flatten()
 }
 
 /// How many servers a service counts for.

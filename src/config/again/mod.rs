@@ -43,7 +43,8 @@ use self::noted::Noted;
 pub(super) use self::pools::Use;
 use super::environment::Environment;
 use super::files::{Disk, Files};
-use super::load::{Outcome, load_part};
+use super::load::{Extras, Outcome, load_part};
+use super::shape::{Shape, is_blank, note_directories};
 use super::source::MAX_FILE;
 use crate::state::DesiredService;
 use crate::state::health::ServiceWatch;
@@ -79,17 +80,20 @@ pub struct Reader<F: Files = Disk> {
     files: F,
     environment: Environment,
     known: Option<Known>,
+    /// Of the last reading without a mistake.
+    shape: Shape,
 }
 
 impl<F: Files> Reader<F> {
     /// Reads `path`, with the variables of `environment`.
     #[must_use]
-    pub const fn new(path: PathBuf, files: F, environment: Environment) -> Self {
+    pub fn new(path: PathBuf, files: F, environment: Environment) -> Self {
         Self {
             path,
             files,
             environment,
             known: None,
+            shape: Shape::default(),
         }
     }
 
@@ -100,16 +104,30 @@ impl<F: Files> Reader<F> {
 
     /// Reads it as it is now. Services that `there` has just so are shared with it.
     pub fn read(&mut self, there: &Services) -> Reading {
-        if let Some(reading) = self.read_part(there) {
-            return reading;
-        }
-        self.read_whole(there)
+        self.read_as(there, false)
     }
 
-    fn read_whole(&mut self, there: &Services) -> Reading {
+    /// The same; forced by a person, an empty root file declares nothing.
+    pub fn read_as(&mut self, there: &Services, forced: bool) -> Reading {
+        let mut reading = match self.read_part(there) {
+            Some(reading) => reading,
+            None => self.read_whole(there, forced),
+        };
+        if reading.outcome.desired.is_some() {
+            let shape = &mut reading.outcome.shape;
+            note_directories(shape, &self.shape, |path| self.files.is_directory(path));
+            self.shape = shape.clone();
+        }
+        reading
+    }
+
+    fn read_whole(&mut self, there: &Services, forced: bool) -> Reading {
         let files = Noted::whole(&self.files);
-        let unused = BTreeSet::new();
-        let mut outcome = load_part(&self.path, &files, &self.environment, &unused);
+        let extras = Extras {
+            forced,
+            ..Extras::default()
+        };
+        let mut outcome = load_part(&self.path, &files, &self.environment, &extras);
         let needed = files.into_needed();
         let services = take_services(&mut outcome, there);
         if outcome.desired.is_some() {
@@ -135,7 +153,7 @@ impl<F: Files> Reader<F> {
             let there = self.files.read_into(&file.path, &mut file.next);
             // One that is not there may not be included any more, either.
             sections.push(match there {
-                Ok(()) if file.next.len() > MAX_FILE => return None,
+                Ok(()) if file.next.len() > MAX_FILE || is_blank(&file.next) => return None,
                 Ok(()) => Some(file.compare(&mut changed)?),
                 Err(_) => None,
             });
@@ -144,7 +162,11 @@ impl<F: Files> Reader<F> {
             return None;
         }
         known.uses.widen(&mut changed);
-        let in_use = known.uses.of_others(&changed.services);
+        let extras = Extras {
+            in_use: known.uses.of_others(&changed.services),
+            is_part: true,
+            forced: false,
+        };
 
         let texts = known.files.iter().zip(&sections);
         let texts = texts.filter_map(|(file, sections)| {
@@ -152,7 +174,7 @@ impl<F: Files> Reader<F> {
             Some((file.path.clone(), reduced))
         });
         let files = Noted::part(&self.files, texts.collect());
-        let mut outcome = load_part(&self.path, &files, &self.environment, &in_use);
+        let mut outcome = load_part(&self.path, &files, &self.environment, &extras);
         if !outcome.diagnostics.is_empty() {
             return None;
         }

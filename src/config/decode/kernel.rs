@@ -139,6 +139,10 @@ pub(super) fn policy(place: &Place<'_>, findings: &mut Findings) -> Policy {
     if let Some(place) = fields.get("max_removed") {
         policy.max_removed = share(&place, 0, 100, findings).unwrap_or(policy.max_removed);
     }
+    if let Some(place) = fields.get("max_removed_services") {
+        policy.max_removed_services =
+            share(&place, 0, 100, findings).unwrap_or(policy.max_removed_services);
+    }
     policy
 }
 

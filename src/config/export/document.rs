@@ -115,6 +115,12 @@ fn policy(policy: &Policy) -> Map<String, Value> {
             policy.max_removed.to_string().into(),
         );
     }
+    if policy.max_removed_services != usual.max_removed_services {
+        said.insert(
+            "max_removed_services".to_owned(),
+            policy.max_removed_services.to_string().into(),
+        );
+    }
     said
 }
 

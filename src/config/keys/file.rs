@@ -121,6 +121,14 @@ section!(
             "The largest share of a service's servers that one plan may take away without `--force`."
         )
         .default("50%"),
+        key(
+            "max_removed_services",
+            patterned("50%", r"^[0-9]+%$|\$"),
+            "The largest share of director's services that one plan may take away without `--force`. \
+             The last one always needs it. One that only gets another name, address or grouping does \
+             not count."
+        )
+        .default("50%"),
     ]
 );
 

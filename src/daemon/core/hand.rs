@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ipvs::{ServiceKey, Weight};
 
-use super::{Core, Member, Reply};
+use super::{Core, Member, Order, Reply};
 use crate::daemon::Now;
 use crate::daemon::operator::{
     Answer, HostRequest, Note, Refusal, RefusalKind, Request, ServerRequest, Setting,
@@ -30,7 +30,7 @@ impl Core {
             }));
         }
         let done = match request {
-            Request::Reload { force } => return self.reload(force, Some(reply), now),
+            Request::Reload { force } => return self.reload(Order::asked(force), Some(reply), now),
             Request::Drain(request) => self.drain(&request, now),
             Request::Undrain(request) => self.undrain(&request, now),
             Request::Weight { of, weight } => self.weigh(&of, weight, now),

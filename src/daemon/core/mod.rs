@@ -43,7 +43,7 @@ use crate::check::{Command, Finding};
 use crate::state::health::{Notify, Occasion, RunSettings};
 use crate::state::{BootTime, Desired, Drift, ObservedService, Ownership, Policy};
 
-pub(super) use reload::Stage;
+pub(super) use reload::{Order, Stage};
 
 /// A server of a service.
 pub(super) type Member = (ServiceKey, ServerKey);
@@ -57,7 +57,9 @@ pub(super) enum Input {
     Finding(Finding),
     /// By an operator.
     Request(Request, Reply),
-    /// The file changed, or SIGHUP came.
+    /// The files changed.
+    Changed,
+    /// SIGHUP came.
     Reload,
     /// By the worker.
     Done(worker::Done),
@@ -208,7 +210,7 @@ impl Core {
             parts: BTreeMap::new(),
             out: Out::default(),
         };
-        core.begin_load(true, force);
+        core.begin_load(true, Order::asked(force));
         core
     }
 
@@ -217,7 +219,8 @@ impl Core {
         match input {
             Input::Finding(finding) => self.finding(finding, tables, now),
             Input::Request(request, reply) => self.request(request, reply, tables, now),
-            Input::Reload => self.reload(false, None, now),
+            Input::Changed => self.reload(Order::UNASKED, None, now),
+            Input::Reload => self.reload(Order::asked(false), None, now),
             Input::Done(done) => self.done(done, tables, now),
             Input::Kept => self.kept(),
             Input::Stop => {}

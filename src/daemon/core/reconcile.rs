@@ -6,7 +6,7 @@ use super::{Core, Stage};
 use crate::daemon::Now;
 use crate::daemon::tables::Tables;
 use crate::daemon::worker::{Done, Job, Read, Reading};
-use crate::plan::{Situation, diff};
+use crate::plan::{Beside, Situation, diff};
 use crate::state::{Foreign, Observed, ObservedService, Owned, Ownership};
 
 /// So many differences are named in one line of the log.
@@ -107,6 +107,7 @@ impl Core {
             observed,
             ownership: &Ownership::default(),
             now: now.boot,
+            beside: Beside::default(),
         });
         if plan.is_empty() {
             return true;

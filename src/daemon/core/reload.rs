@@ -26,10 +26,37 @@ use crate::words::count;
 /// So many services go through a stage in one slice.
 const SLICE: usize = 16;
 
+/// How the file is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::daemon) struct Order {
+    /// A person takes what the guards object to on himself.
+    pub(in crate::daemon) force: bool,
+    /// A person or a program asked for it. Otherwise the files changed, and it may be that they
+    /// still do.
+    pub(in crate::daemon) asked: bool,
+}
+
+impl Order {
+    /// The files changed.
+    pub(in crate::daemon) const UNASKED: Self = Self {
+        force: false,
+        asked: false,
+    };
+
+    pub(in crate::daemon) const fn asked(force: bool) -> Self {
+        Self { force, asked: true }
+    }
+
+    fn join(&mut self, other: Self) {
+        self.force |= other.force;
+        self.asked |= other.asked;
+    }
+}
+
 /// An order to read the file again that has to wait.
 #[derive(Default)]
 pub(super) struct Again {
-    force: bool,
+    order: Order,
     replies: Vec<Reply>,
 }
 
@@ -38,11 +65,11 @@ pub(in crate::daemon) enum Stage {
     /// None is under way.
     Idle,
     /// The worker reads the file.
-    Loading { force: bool },
+    Loading { order: Order },
     /// What is declared now is worked out, service by service.
     Overlaying {
         loaded: Box<Loaded>,
-        force: bool,
+        order: Order,
         next: usize,
         wanted: Vec<DesiredService>,
     },
@@ -78,10 +105,10 @@ impl Core {
     }
 
     /// The file is to be read again.
-    pub(super) fn reload(&mut self, force: bool, reply: Option<Reply>, now: Now) {
+    pub(super) fn reload(&mut self, order: Order, reply: Option<Reply>, now: Now) {
         if self.stage.is_busy() {
             let again = self.reload_again.get_or_insert_default();
-            again.force |= force;
+            again.order.join(order);
             again.replies.extend(reply);
             return;
         }
@@ -93,17 +120,17 @@ impl Core {
             format!("reading {}", self.file.display()),
             now,
         );
-        self.begin_load(false, force);
+        self.begin_load(false, order);
     }
 
-    pub(super) fn begin_load(&mut self, first: bool, force: bool) {
-        self.stage = Stage::Loading { force };
-        self.out.jobs.push(Job::Load { first });
+    pub(super) fn begin_load(&mut self, first: bool, order: Order) {
+        self.stage = Stage::Loading { order };
+        self.out.jobs.push(Job::Load { first, order });
     }
 
     /// The worker has read it.
     pub(super) fn loaded(&mut self, loaded: Result<Box<Loaded>, String>, now: Now) {
-        let Stage::Loading { force } = self.stage else {
+        let Stage::Loading { order } = self.stage else {
             return;
         };
         match loaded {
@@ -120,7 +147,7 @@ impl Core {
                 }
                 self.stage = Stage::Overlaying {
                     loaded,
-                    force,
+                    order,
                     next: 0,
                     wanted: Vec::new(),
                 };
@@ -152,7 +179,7 @@ impl Core {
         match std::mem::replace(&mut self.stage, Stage::Idle) {
             Stage::Overlaying {
                 loaded,
-                force,
+                order,
                 mut next,
                 mut wanted,
             } => {
@@ -168,7 +195,7 @@ impl Core {
                 if next < loaded.changed.len() {
                     self.stage = Stage::Overlaying {
                         loaded,
-                        force,
+                        order,
                         next,
                         wanted,
                     };
@@ -189,7 +216,7 @@ impl Core {
                     rest: loaded.rest.clone(),
                     ownership: self.ownership.clone(),
                     hot: self.hot.clone(),
-                    force,
+                    order: Some(order),
                 })));
                 self.stage = Stage::Transacting {
                     loaded: Some(loaded),
@@ -276,7 +303,7 @@ impl Core {
             rest: self.rest.clone(),
             ownership: self.ownership.clone(),
             hot: self.hot.clone(),
-            force: false,
+            order: None,
         })));
     }
 
@@ -318,10 +345,12 @@ impl Core {
     /// The new file is not taken: the old one stays in force.
     fn reject(&mut self, why: &str, now: Now) {
         self.stage = Stage::Idle;
-        self.look_at_awaited();
         let stays = if self.is_ready() {
-            "; what was read before stays in force"
+            self.look_at_awaited();
+            "; keeping the previous configuration"
         } else {
+            // The director ends. What the last run left is not its to settle.
+            self.awaited.clear();
             ""
         };
         self.event(
@@ -376,11 +405,11 @@ impl Core {
             && let Some(again) = self.reload_again.take()
         {
             self.reload_replies.extend(again.replies);
-            self.reload(again.force, None, now);
+            self.reload(again.order, None, now);
         }
     }
 }
 
 fn name(path: &Path) -> String {
-    format!("{} is not taken", path.display())
+    format!("{} rejected", path.display())
 }

@@ -11,7 +11,7 @@ use super::{Core, Member};
 use crate::daemon::Now;
 use crate::daemon::overlay::{self, Overlaid, overlay};
 use crate::daemon::tables::Tables;
-use crate::plan::{Change, Plan, Situation, Steps, diff};
+use crate::plan::{Beside, Change, Plan, Situation, Steps, diff};
 use crate::state::{BootTime, Desired, Observed, ObservedServer, ObservedService, Ownership};
 
 /// So many services are settled in one slice; of sixteen servers each that is about as many
@@ -82,6 +82,7 @@ impl Core {
             observed: &observed,
             ownership: &self.owned(keys),
             now: now.boot,
+            beside: Beside::default(),
         });
         self.take_over(keys, &plan, now);
         self.carry_out(&plan.steps, tables, now);

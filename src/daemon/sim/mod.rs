@@ -10,6 +10,7 @@
 )]
 
 mod chaos;
+mod files;
 mod operator;
 mod scenarios;
 mod urgent;

@@ -3,6 +3,7 @@
 //! It reads the file, reads all tables and names the services that are not as the core believes,
 //! and carries transactions out. It decides nothing: what it finds goes to the core.
 
+mod dwindling;
 mod transaction;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,15 +16,17 @@ use ipvs::{NetlinkSocket, ServerKey, ServiceKey};
 pub(in crate::daemon) use transaction::{Transacted, Transaction};
 
 use super::advice::Advice;
+use super::core::Order;
 use super::private::{Changes, Private};
 use super::watch_file::Watched;
 use crate::apply::{
     ApplyError, Incarnation, Journal, Kernel, Ledger, Platform, PlatformError, Remains, Store,
 };
-use crate::config::{self, Disk, Environment, Reader, Services};
+use crate::config::{self, Disk, Environment, Reader, Services, Shape};
 use crate::state::health::{MarkRange, RunSettings, ServiceWatch};
 use crate::state::{Desired, DesiredService, Observed, ObservedService, Ownership, Sysctl};
 use crate::words::{count, length};
+use dwindling::Dwindling;
 use transaction::standing;
 
 /// What the worker is to do.
@@ -32,6 +35,7 @@ pub(in crate::daemon) enum Job {
     Load {
         /// Nothing is in force yet; say also what stands in the kernel.
         first: bool,
+        order: Order,
     },
     /// Make the kernel what is wanted, all or nothing.
     Transact(Box<Transaction>),
@@ -126,8 +130,11 @@ pub(in crate::daemon) struct Worker<T: Transport = NetlinkSocket> {
     reader: Reader,
     /// What is in force, or is being put in force.
     in_force: Services,
+    /// Which files it came from.
+    shape: Shape,
     /// What would be, if the transaction succeeds.
-    candidate: Option<Services>,
+    candidate: Option<(Services, Shape)>,
+    dwindling: Dwindling,
     watched: Watched,
     private: Private,
     advice: Advice,
@@ -151,7 +158,9 @@ impl<T: Transport> Worker<T> {
             store,
             incarnation,
             in_force: Services::new(),
+            shape: Shape::default(),
             candidate: None,
+            dwindling: Dwindling::default(),
             watched,
             private,
             advice: Advice::default(),
@@ -167,7 +176,7 @@ impl<T: Transport> Worker<T> {
     /// Does a job; `None` for those that nobody waits for.
     pub(in crate::daemon) fn work(&mut self, job: Job) -> Option<Done> {
         match job {
-            Job::Load { first } => Some(Done::Loaded(self.load(first))),
+            Job::Load { first, order } => Some(Done::Loaded(self.load(first, order))),
             Job::Transact(transaction) => Some(Done::Transacted(self.transact(*transaction))),
             Job::Read(read) => Some(Done::Read(
                 self.read(&read).map_err(|error| error.to_string()),
@@ -196,26 +205,35 @@ impl<T: Transport> Worker<T> {
         }
     }
 
-    fn load(&mut self, first: bool) -> Result<Box<Loaded>, String> {
+    fn load(&mut self, first: bool, order: Order) -> Result<Box<Loaded>, String> {
         let looks = self.watched.looks();
         let config::Reading {
             outcome,
             services: candidate,
             extent,
-        } = self.reader.read(&self.in_force);
+        } = self.reader.read_as(&self.in_force, order.force);
         tracing::debug!(?extent, "{} read", self.file.display());
         let read = outcome
             .sources
             .iter()
             .map(|source| source.path())
             .chain([self.file.as_path()]);
-        let looked = outcome.directories.iter().map(PathBuf::as_path);
+        // What cannot be read may become readable.
+        let looked = outcome.directories.iter().chain(&outcome.unread);
+        let looked = looked.map(PathBuf::as_path);
         self.watched
             .set(read.chain(looked).map(Path::to_owned).collect(), &looks);
         let report = outcome.render(config::Style::Plain);
         let (Some(rest), Some(watch)) = (outcome.desired, outcome.watch) else {
             return Err(report);
         };
+        if !first && !order.force {
+            let lacks = outcome.shape.lacks(&self.shape);
+            if !lacks.is_empty() {
+                let force = "if that is meant, `director reload --force`";
+                return Err(format!("{}; {force}", lacks.join("; ")));
+            }
+        }
         if !report.is_empty() {
             tracing::warn!("{}: {}", self.file.display(), report.trim_end());
         }
@@ -225,7 +243,7 @@ impl<T: Transport> Worker<T> {
             fresh,
             removed,
         } = Compared::new(&candidate, &self.in_force);
-        self.candidate = Some(candidate);
+        self.candidate = Some((candidate, outcome.shape));
         let (mut found, mut adopted) = (BTreeMap::new(), None);
         if first {
             self.private.configure(&run);

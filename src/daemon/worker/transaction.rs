@@ -10,9 +10,10 @@ use ipvs::{Operation, Report, ServiceKey};
 
 use super::{Worker, chain};
 use crate::apply::{ApplyError, Kernel, Platform, PlatformError, Prepared, Remains, converge};
-use crate::daemon::core::Hot;
+use crate::config::Services;
+use crate::daemon::core::{Hot, Order};
 use crate::daemon::tables::observed;
-use crate::plan::{Situation, diff, sysctls_for};
+use crate::plan::{Beside, Objection, Situation, diff, sysctls_for};
 use crate::state::{
     BootTime, Desired, DesiredService, Observed, ObservedServer, ObservedService, Ownership, Sysctl,
 };
@@ -29,7 +30,8 @@ pub(in crate::daemon) struct Transaction {
     pub(in crate::daemon) rest: Desired,
     pub(in crate::daemon) ownership: Ownership,
     pub(in crate::daemon) hot: Hot,
-    pub(in crate::daemon) force: bool,
+    /// Of a reload; `None` for settings alone, which leave the file in force as it is.
+    pub(in crate::daemon) order: Option<Order>,
 }
 
 /// A transaction that was carried out.
@@ -51,9 +53,9 @@ impl<T: Transport> Worker<T> {
             rest,
             ownership,
             hot,
-            force,
+            order,
         } = transaction;
-        let is_reload = !wanted.is_empty() || !removed.is_empty();
+        let (is_reload, order) = (order.is_some(), order.unwrap_or_default());
         let of = |services| Desired {
             services,
             ..rest.clone()
@@ -72,26 +74,38 @@ impl<T: Transport> Worker<T> {
         };
         let observed = platform.observe().map_err(|error| chain(&error))?;
         let now = platform.now();
+        let owned = beside.services.keys();
+        let stay = owned.filter(|key| !beside.leaving.contains_key(key));
+        let stay = Beside {
+            stay: stay.count(),
+            gone: self.dwindling.earlier(order, self.in_force.len(), now),
+        };
         let to = |desired: &Desired| {
             diff(&Situation {
                 desired,
                 observed: &observed,
                 ownership: &before,
                 now,
+                beside: stay,
             })
         };
         let plan = to(&desired);
-        let objections = if force {
+        let objections = if order.force {
             Vec::new()
         } else {
             // The guards are about what the file takes away, not about who happens to be down.
             let services = declared.iter().map(|one| (one.service.key, one.clone()));
-            to(&of(services.collect())).objections
+            let mut objections = to(&of(services.collect())).objections;
+            let emptied = emptied(&self.in_force, &declared);
+            let emptied = emptied.filter(|one| !objections.contains(one));
+            let emptied: Vec<_> = emptied.collect();
+            objections.extend(emptied);
+            objections
         };
         if !objections.is_empty() {
             let reasons: Vec<String> = objections.iter().map(ToString::to_string).collect();
             return Err(format!(
-                "refused, as {}; --force does it all the same",
+                "refused: {}; use --force to override",
                 reasons.join(", and ")
             ));
         }
@@ -111,7 +125,9 @@ impl<T: Transport> Worker<T> {
         )
         .map_err(|error| explain(&error))?;
         if is_reload && let Some(candidate) = self.candidate.take() {
-            self.in_force = candidate;
+            let services = self.in_force.len();
+            self.dwindling.note(order, services, now);
+            (self.in_force, self.shape) = candidate;
         }
         self.settle_remains();
         Ok(Transacted {
@@ -132,6 +148,26 @@ impl<T: Transport> Worker<T> {
             );
         }
     }
+}
+
+/// Services that the file leaves without a server. Whether the kernel has one in at this moment
+/// does not matter: servers that are all down come back, those of an empty file do not.
+fn emptied<'d>(
+    in_force: &'d Services,
+    declared: &'d [Arc<DesiredService>],
+) -> impl Iterator<Item = Objection> {
+    let is_usable = |service: &DesiredService| {
+        let mut servers = service.servers.values();
+        servers.any(|server| server.server.weight.get() > 0)
+    };
+    let emptied = declared.iter().filter(move |now| {
+        let before = in_force.get(&now.service.key);
+        before.is_some_and(|(before, _)| is_usable(before)) && !is_usable(now)
+    });
+    emptied.map(|now| Objection::LastServer {
+        service: now.service.key,
+        name: now.name.clone(),
+    })
 }
 
 /// What is owned of these services, and the rest.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use director::apply::{ApplyError, Kernel, Ledger, Platform};
-use director::plan::{Situation, diff};
+use director::plan::{Beside, Situation, diff};
 use director::state::{Desired, DesiredService};
 use ipvs::{Client, ForwardMethod, Name, Server, ServerKey, Service, ServiceKey};
 use proptest::strategy::{Strategy, ValueTree};
@@ -83,6 +83,7 @@ fn from_any_table_to_any_other() {
                 observed: &observed,
                 ownership: &ownership,
                 now,
+                beside: Beside::default(),
             };
             let again = diff(&situation);
             assert!(again.is_empty(), "case {case}: {:#?}", again.steps);

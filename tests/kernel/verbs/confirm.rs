@@ -76,7 +76,7 @@ fn it_is_undone_by_itself() {
     desk.fails("confirm", &["nothing to confirm"]);
     // What it made is not its own any more, and what it was to forget it owns.
     desk.write("none.toml", "version = 1\n");
-    desk.applied("none.toml");
+    desk.forced("none.toml");
     assert!(desk.tables().services.is_empty());
 }
 

@@ -100,3 +100,53 @@ fn a_service_that_is_in_use() {
     assert_eq!(connection.ask().as_deref(), Ok("real1"));
     desk.nothing_to_do("none.toml");
 }
+
+fn services(numbers: &[u8]) -> String {
+    let mut text = "version = 1\n[defaults]\nforward = \"nat\"\ndrain = \"0s\"\n".to_owned();
+    for number in numbers {
+        text += &format!(
+            "[service.s{number}]\nlisten = \"tcp://10.0.0.{number}:80\"\n\
+             servers = [\"10.0.{number}.1\"]\n"
+        );
+    }
+    text
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn more_than_half_of_the_services_though_they_carry_nothing() {
+    refused_then_forced(
+        &services(&[1, 2, 3]),
+        &services(&[1]),
+        &["2 of 3 services", "s2", "max_removed_services", "50%"],
+    );
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn the_last_service() {
+    refused_then_forced(
+        &services(&[1]),
+        "version = 1\n",
+        &["no service would be left", "s1"],
+    );
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn one_service_of_three_may_go_and_a_saved_plan_is_guarded_too() {
+    let host = lone();
+    let desk = Desk::on(&host);
+    for (file, numbers) in [("three.toml", &[1, 2, 3][..]), ("two.toml", &[1, 3])] {
+        desk.write(file, &services(numbers));
+        desk.applied(file);
+    }
+    desk.write("none.toml", "version = 1\n");
+    desk.ends("plan none.toml --out none.plan", 2);
+    desk.fails("apply --yes none.plan", &["no service would be left"]);
+    desk.write("empty.toml", "");
+    desk.fails("apply --yes empty.toml", &["is empty"]);
+    desk.ends("plan empty.toml", 1);
+    desk.done("apply --yes --force empty.toml");
+    assert!(desk.tables().services.is_empty());
+}

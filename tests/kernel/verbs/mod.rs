@@ -125,6 +125,13 @@ impl<'h> Desk<'h> {
         self.nothing_to_do(file);
     }
 
+    /// The same, where a guard objects.
+    #[track_caller]
+    fn forced(&self, file: &str) {
+        self.done(&format!("apply --yes --force {file}"));
+        self.nothing_to_do(file);
+    }
+
     #[track_caller]
     fn nothing_to_do(&self, file: &str) {
         let said = self.done(&format!("plan {file}"));

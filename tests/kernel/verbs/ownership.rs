@@ -27,7 +27,7 @@ fn a_foreign_service_is_reported_and_left_alone() {
         "{planned}"
     );
     desk.applied("own.toml");
-    desk.applied("none.toml");
+    desk.forced("none.toml");
     assert_eq!(desk.tables().services, foreign);
     desk.applied("own.toml");
     desk.done("flush --yes");
@@ -63,7 +63,7 @@ fn one_that_is_declared_is_adopted_in_place() {
     desk.nothing_to_do("same.toml");
     desk.applied("same.toml");
     assert_eq!(desk.tables(), before);
-    desk.applied("none.toml");
+    desk.forced("none.toml");
     assert!(desk.tables().services.is_empty(), "it was its own");
 }
 
@@ -82,7 +82,7 @@ fn adopt_and_disown_change_the_ledger_and_not_the_kernel() {
 
     desk.done("adopt --all");
     assert_eq!(desk.tables(), foreign);
-    desk.applied("none.toml");
+    desk.forced("none.toml");
     assert!(desk.tables().services.is_empty());
 }
 
@@ -93,7 +93,7 @@ fn one_that_was_disowned_stays() {
     let desk = beside_a_foreign_one(&host);
     desk.applied("own.toml");
     desk.done("disown --all");
-    desk.applied("none.toml");
+    desk.forced("none.toml");
     assert!(desk.tables().has(OWN));
 }
 

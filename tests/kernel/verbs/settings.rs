@@ -49,7 +49,7 @@ fn sync_daemons_are_started_changed_and_stopped() {
     );
 
     desk.nothing_to_do("silent.toml");
-    desk.applied("none.toml");
+    desk.forced("none.toml");
     assert!(desk.tables().daemons.is_empty());
 }
 
@@ -105,7 +105,7 @@ fn time_limits_and_sysctls_are_planned_and_set() {
     assert_eq!(host.read_sysctl("net.ipv4.vs.sync_threshold"), "5\t60");
     // What is left out is left alone.
     desk.write("empty.toml", "version = 1\n");
-    desk.applied("empty.toml");
+    desk.forced("empty.toml");
     assert_eq!(desk.tables(), after);
     desk.write("exported.toml", &desk.done("export"));
     desk.nothing_to_do("exported.toml");

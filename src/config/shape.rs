@@ -1,0 +1,119 @@
+//! What a reading found, as far as the next one is compared with it.
+//!
+//! A disk that is full, `rsync --delete`, `git checkout` and a late mount leave files that can be
+//! read and say less than they should. One reading alone cannot tell that from what its author
+//! wants; two can.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Which files a reading found, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shape {
+    /// The files that were read.
+    pub files: BTreeSet<PathBuf>,
+    /// Those of them that are empty but for blanks and comments.
+    pub empty: BTreeSet<PathBuf>,
+    /// How many files each `include` matched, by the file in which it stands and its pattern.
+    pub includes: BTreeMap<(PathBuf, String), usize>,
+    /// Files of the reading before that are directories now.
+    pub directories: BTreeSet<PathBuf>,
+    /// Whether the root file says its version.
+    pub has_version: bool,
+}
+
+impl Shape {
+    /// What `before` had and this lacks, although it was probably not meant to go. One of several
+    /// included files that is deleted is an edit as any other.
+    #[must_use]
+    pub fn lacks(&self, before: &Self) -> Vec<String> {
+        let mut lacks = Vec::new();
+        for (include @ (from, pattern), count) in &before.includes {
+            if *count > 0 && self.includes.get(include) == Some(&0) {
+                let files = crate::words::count(*count, "file", "files");
+                lacks.push(format!(
+                    "`{pattern}` in {} matched {files} and now matches none",
+                    from.display()
+                ));
+            }
+        }
+        for path in self.empty.difference(&before.empty) {
+            lacks.push(format!("{} is empty", path.display()));
+        }
+        for path in self.directories.intersection(&before.files) {
+            lacks.push(format!("{} was a file and is a directory", path.display()));
+        }
+        if before.has_version && !self.has_version {
+            lacks.push("the root file no longer says its version".to_owned());
+        }
+        lacks
+    }
+}
+
+/// Whether a TOML text is empty but for blanks and comments.
+pub(super) fn is_blank(text: &[u8]) -> bool {
+    let mut lines = text.split(|byte| *byte == b'\n');
+    lines.all(|line| matches!(line.trim_ascii_start().first(), None | Some(b'#')))
+}
+
+/// Adds the files of `earlier` that have become directories.
+pub(super) fn note_directories(
+    shape: &mut Shape,
+    earlier: &Shape,
+    is_directory: impl Fn(&Path) -> bool,
+) {
+    let earlier = earlier.files.union(&earlier.directories);
+    let gone = earlier.filter(|path| !shape.files.contains(*path));
+    shape.directories = gone.filter(|path| is_directory(path)).cloned().collect();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(files: &[&str], matched: usize) -> Shape {
+        Shape {
+            files: files.iter().map(PathBuf::from).collect(),
+            includes: BTreeMap::from([(("a.toml".into(), "d/*".to_owned()), matched)]),
+            has_version: true,
+            ..Shape::default()
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_deleted_is_an_edit_and_all_of_them_are_a_mistake() {
+        let both = shape(&["a.toml", "d/b", "d/c"], 2);
+        let one = shape(&["a.toml", "d/b"], 1);
+        let none = shape(&["a.toml"], 0);
+        assert_eq!(one.lacks(&both), Vec::<String>::new());
+        let said = none.lacks(&one);
+        assert_eq!(
+            said,
+            ["`d/*` in a.toml matched 1 file and now matches none"]
+        );
+        assert_eq!(none.lacks(&none), Vec::<String>::new());
+        assert_eq!(both.lacks(&none), Vec::<String>::new());
+    }
+
+    #[test]
+    fn only_what_became_empty_or_a_directory_is_told() {
+        let before = shape(&["a.toml", "d/b"], 1);
+        let mut now = before.clone();
+        now.empty.insert("d/b".into());
+        assert_eq!(now.lacks(&before), ["d/b is empty"]);
+        assert_eq!(now.lacks(&now), Vec::<String>::new(), "as it was");
+        let mut now = shape(&["a.toml"], 1);
+        note_directories(&mut now, &before, |path| path == Path::new("d/b"));
+        assert_eq!(now.lacks(&before), ["d/b was a file and is a directory"]);
+        now.has_version = false;
+        assert_eq!(now.lacks(&before).len(), 2);
+    }
+
+    #[test]
+    fn blanks_and_comments_are_no_text() {
+        for text in ["", "\n \t\r\n", "# a\n  # b", "\r\n#"] {
+            assert!(is_blank(text.as_bytes()), "{text:?}");
+        }
+        assert!(!is_blank(b"# a\n[service.a]"));
+    }
+}
