@@ -1,6 +1,10 @@
-//! Counts, times and texts for people, in the words that every room uses. It depends on nothing.
+//! Counts, times and texts for people, in the words that every room uses.
 
-use std::fmt::{self, Display};
+use std::borrow::Cow;
+use std::fmt::{self, Display, Write};
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
 
 /// A number of things: `1 server`, `3 servers`. A verb may follow: `1 server is`, `3 servers are`.
 pub(crate) const fn count<N>(number: N, one: &'static str, many: &'static str) -> Count<N> {
@@ -26,17 +30,92 @@ impl<N: Display + PartialEq + From<u8>> Display for Count<N> {
     }
 }
 
-/// A text that others wrote (a server's answer, an operator's reason), fit for a terminal: it must
-/// not move the cursor.
+/// Characters that do not show what they do: controls, which move the cursor; bidirectional and other
+/// format characters, which reorder or hide what stands beside them; line and paragraph separators;
+/// and what is invisible by definition, but for the selectors of a letter's or an emoji's variant.
+const HIDDEN: &str =
+    r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}--\u{fe00}-\u{fe0f}]";
+
+/// What stands for one of them.
+const SHOWN: &str = "\u{fffd}";
+
+static ANY: LazyLock<Regex> = LazyLock::new(|| compiled(HIDDEN));
+/// Colours are the program's own.
+static ANY_OR_COLOUR: LazyLock<Regex> =
+    LazyLock::new(|| compiled(&format!(r"\x1b\[[0-9;]*m|{HIDDEN}")));
+
+fn compiled(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("a constant, and a test compiles it")
+}
+
+/// A text that others wrote (a server's answer, an operator's reason, a file's name), fit for a
+/// terminal and a log: one line, every character of which is seen.
 pub(crate) fn printable(text: &str) -> String {
-    let shown = |letter: char| {
-        if letter.is_control() {
-            '\u{fffd}'
-        } else {
-            letter
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
+    ANY.replace_all(text, SHOWN).into_owned()
+}
+
+/// The whole of what is about to be written: lines and tabs stay.
+pub(crate) fn safe(text: &str) -> Cow<'_, str> {
+    kept(text, &ANY)
+}
+
+/// The same of what the program has coloured.
+pub(crate) fn safe_coloured(text: &str) -> Cow<'_, str> {
+    kept(text, &ANY_OR_COLOUR)
+}
+
+fn kept<'t>(text: &'t str, pattern: &LazyLock<Regex>) -> Cow<'t, str> {
+    if text
+        .bytes()
+        .all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\t'))
+    {
+        return text.into();
+    }
+    pattern.replace_all(text, |found: &Captures<'_>| match &found[0] {
+        "\n" | "\t" => found[0].to_owned(),
+        colour if colour.len() > 2 && colour.starts_with('\x1b') => colour.to_owned(),
+        _ => SHOWN.to_owned(),
+    })
+}
+
+/// JSON with the same data, and none of these characters in its text: they are within strings, and
+/// become `\u202e` there.
+pub(crate) fn json(text: String) -> String {
+    if text.is_ascii() && !text.contains('\x7f') {
+        return text;
+    }
+    let escaped = ANY.replace_all(&text, |found: &Captures<'_>| {
+        let mut escape = String::new();
+        for letter in found[0].chars() {
+            if matches!(letter, '\n' | '\r' | '\t') {
+                // Between the parts; within strings they are escaped already.
+                escape.push(letter);
+                continue;
+            }
+            for unit in letter.encode_utf16(&mut [0; 2]) {
+                // Writing to a String does not fail.
+                let _ = write!(escape, "\\u{unit:04x}");
+            }
         }
-    };
-    text.chars().map(shown).collect()
+        escape
+    });
+    escaped.into_owned()
+}
+
+/// The same of bytes that are JSON.
+pub(crate) fn json_bytes(bytes: Vec<u8>) -> Vec<u8> {
+    match String::from_utf8(bytes) {
+        Ok(text) => json(text).into_bytes(),
+        Err(error) => error.into_bytes(),
+    }
+}
+
+/// Whether a character does not show what it does.
+pub(crate) fn is_hidden(letter: char) -> bool {
+    !matches!(letter, ' '..='~') && ANY.is_match(letter.encode_utf8(&mut [0; 4]))
 }
 
 /// A length of time in its two largest units: `45s`, `12m 5s`, `1h 1m`, `3d 2h`.
@@ -122,6 +201,47 @@ mod tests {
             (4_107_542_400, "2100-03-01 00:00:00Z"),
         ] {
             assert_eq!(calendar(seconds), text);
+        }
+    }
+
+    /// One of each kind, and what a trojan source is made of.
+    const HOSTILE: &str = "\u{ad}\u{61c}\u{180e}\u{200b}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202e}\
+                           \u{2060}\u{2066}\u{2069}\u{206f}\u{3164}\u{feff}\u{fff9}\u{fffb}\u{1d173}\
+                           \u{e0001}\u{e0041}\u{e007f}\u{7f}\u{85}\u{9b}";
+
+    #[test]
+    fn characters_that_hide_or_reorder_are_replaced_one_by_one() {
+        for letter in HOSTILE.chars() {
+            assert!(is_hidden(letter), "{letter:?}");
+            assert_eq!(printable(&format!("a{letter}b")), "a\u{fffd}b");
+            assert_eq!(safe(&format!("a{letter}b")), "a\u{fffd}b");
+        }
+        for plain in ["Größe", "שלום", "مرحبا", "日本", "⚠\u{fe0f} 🦀", "e\u{301}"]
+        {
+            assert_eq!(printable(plain), plain);
+            assert_eq!(safe(plain), plain);
+        }
+    }
+
+    #[test]
+    fn whole_outputs_keep_their_lines_and_colours_and_nothing_else() {
+        let text = "\x1b[1;31mé\x1b[0m\n\ta\x1b[2Jb\x1b]0;title\x07\r";
+        let shown = "\x1b[1;31mé\x1b[0m\n\ta\u{fffd}[2Jb\u{fffd}]0;title\u{fffd}\u{fffd}";
+        assert_eq!(safe_coloured(text), shown);
+        assert_eq!(safe(text), shown.replace('\x1b', "\u{fffd}"));
+    }
+
+    #[test]
+    fn json_keeps_the_data_and_shows_it() {
+        let value = serde_json::json!({ HOSTILE: [HOSTILE, "日本", "a\nb"] });
+        for text in [value.to_string(), format!("{value:#}")] {
+            let escaped = json(text);
+            assert!(
+                !escaped.contains(|c| c != '\n' && is_hidden(c)),
+                "{escaped}"
+            );
+            let again: serde_json::Value = serde_json::from_str(&escaped).unwrap();
+            assert_eq!(again, value);
         }
     }
 

@@ -9,7 +9,7 @@ pub(crate) fn run(args: &Args, verb: &Check) -> anyhow::Result<Exit> {
     let outcome = read(&verb.file, false)?;
     match verb.format {
         TextOrJson::Text => print(args, &outcome),
-        TextOrJson::Json => output::print(&format!("{:#}\n", outcome.report()))?,
+        TextOrJson::Json => output::print_json(format!("{:#}\n", outcome.report()))?,
     }
     let failed = outcome.desired.is_none() || (verb.strict && outcome.warnings() > 0);
     Ok(if failed { Exit::Failed } else { Exit::Done })

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use super::args::{Args, Events, TextOrJson};
 use super::exit::Exit;
-use super::output::{say, stream};
+use super::output::{say, stream, stream_json};
 use crate::http::api::{Event, Line};
 use crate::http::{Client, query};
 use crate::words::{calendar, count, printable};
@@ -46,9 +46,7 @@ fn text(number: u64) -> String {
 fn show(line: &Line, format: TextOrJson) -> io::Result<ControlFlow<()>> {
     match (line, format) {
         (Line::Event(event), TextOrJson::Text) => stream(&for_people(event)),
-        (Line::Event(event), TextOrJson::Json) => {
-            stream(&format!("{}\n", serde_json::to_string(event)?))
-        }
+        (Line::Event(event), TextOrJson::Json) => stream_json(serde_json::to_string(event)? + "\n"),
         (Line::Missed { missed, .. }, _) => {
             say!(
                 "director: {} no longer kept",

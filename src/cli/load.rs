@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::args::Args;
-use super::output::{colour_on_stderr, say};
+use super::output::{colour_on_stderr, note_coloured};
 use crate::config::{self, Environment, Outcome};
 use crate::state::Desired;
 use crate::state::health::Watch;
@@ -68,7 +68,11 @@ pub(crate) fn print(args: &Args, outcome: &Outcome) {
     } else {
         config::Style::Plain
     };
-    say!("{}\n{}.", outcome.render(style), summary(outcome));
+    note_coloured(&format!(
+        "{}\n{}.\n",
+        outcome.render(style),
+        summary(outcome)
+    ));
 }
 
 /// `2 mistakes, 1 warning`.

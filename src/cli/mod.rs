@@ -55,8 +55,13 @@ pub fn main() -> ExitCode {
         Ok(args) => args,
         // clap's own code for a mistake is 2, which is what `plan` says when there are changes.
         Err(error) => {
-            let _ = error.print();
             let asked = !error.use_stderr();
+            let text = error.render();
+            if asked {
+                let _ = output::print(&text.to_string());
+            } else {
+                output::note(format_args!("{text}"));
+            }
             return if asked { Exit::Done } else { Exit::Failed }.into();
         }
     };

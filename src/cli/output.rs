@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 
 use crate::plan::Style;
+use crate::words::{json, safe, safe_coloured};
 
 use super::args::{Args, Colour};
 
@@ -29,14 +30,30 @@ fn colour(args: &Args, terminal: bool) -> bool {
     }
 }
 
-/// Writes data to stdout, and makes sure that it arrived. That nobody reads any more (`| head`) is
-/// no error, and changes nothing about what else is to be done.
+/// Writes text to stdout, and makes sure that it arrived. That nobody reads any more (`| head`) is
+/// no error, and changes nothing about what else is to be done. Names and reasons in it may hold any
+/// characters: those that would hide or reorder others are not shown.
 pub(crate) fn print(text: &str) -> io::Result<()> {
     stream(text).map(|_| ())
 }
 
 /// The same for output without an end: says whether anybody still reads it.
 pub(crate) fn stream(text: &str) -> io::Result<ControlFlow<()>> {
+    control(&safe_coloured(text))
+}
+
+/// The same for JSON, whose data stays what it is.
+pub(crate) fn stream_json(text: String) -> io::Result<ControlFlow<()>> {
+    control(&json(text))
+}
+
+/// The same for JSON, once.
+pub(crate) fn print_json(text: String) -> io::Result<()> {
+    stream_json(text).map(|_| ())
+}
+
+/// Writes what moves the cursor.
+pub(crate) fn control(text: &str) -> io::Result<ControlFlow<()>> {
     let mut stdout = io::stdout().lock();
     let written = stdout
         .write_all(text.as_bytes())
@@ -52,7 +69,12 @@ pub(crate) fn stream(text: &str) -> io::Result<ControlFlow<()>> {
 /// that cuts off his own terminal must not end in the middle of it. In one call, so that a line
 /// stays in one piece where several programs write: stderr has no buffer.
 pub(crate) fn note(text: fmt::Arguments<'_>) {
-    let _ = io::stderr().write_all(text.to_string().as_bytes());
+    let _ = io::stderr().write_all(safe(&text.to_string()).as_bytes());
+}
+
+/// The same of text that may be coloured.
+pub(crate) fn note_coloured(text: &str) {
+    let _ = io::stderr().write_all(safe_coloured(text).as_bytes());
 }
 
 /// A line on stderr: see [`note`].

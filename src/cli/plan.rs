@@ -8,7 +8,7 @@ use super::exit::Exit;
 use super::joining::{Joining, joining};
 use super::load::{Declared, load};
 use super::machine;
-use super::output::{print, style};
+use super::output::{print, print_json, style};
 use super::planfile::PlanFile;
 use super::session::Session;
 use crate::apply::Platform;
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Args, verb: &Plan) -> anyhow::Result<Exit> {
             let mut json = plan.to_json(now);
             json["joining"] = joining.iter().map(Joining::to_json).collect();
             json["warnings"] = warnings.iter().map(Warning::to_json).collect();
-            print(&format!("{json:#}\n"))?;
+            print_json(format!("{json:#}\n"))?;
         }
     }
     machine::print(args, &warnings);

@@ -4,6 +4,8 @@ use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
+use crate::words::safe;
+
 /// Where syslogd and journald listen.
 const SOCKET: &str = "/dev/log";
 /// Facility daemon, severity error (RFC 5424 section 6.2.1).
@@ -20,6 +22,7 @@ fn send(socket: &Path, text: &str) -> io::Result<()> {
     sender.connect(socket)?;
     let process = std::process::id();
     // RFC 3164 as the local socket takes it: the time is put in by whoever receives it.
+    let text = safe(text);
     sender.send(format!("<{PRIORITY}>director[{process}]: {text}").as_bytes())?;
     Ok(())
 }

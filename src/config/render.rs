@@ -11,6 +11,7 @@ use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Rende
 use super::code::Severity;
 use super::diagnostic::{Diagnostic, Label, Note};
 use super::source::{Source, Sources, floor_boundary};
+use crate::words::{printable, safe_coloured};
 
 /// Whether to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +37,11 @@ pub(super) fn render(diagnostics: &[Diagnostic], sources: &Sources, style: Style
         }
         let mut columns = Vec::new();
         let rendered = renderer.render(&[group(diagnostic, sources, &mut columns)]);
-        out.push_str(
-            &columns
-                .iter()
-                .fold(rendered, |rendered, column| column.set(&rendered)),
-        );
+        let rendered = columns
+            .iter()
+            .fold(rendered, |rendered, column| column.set(&rendered));
+        // The renderer shows what it knows of the characters that reorder a line.
+        out.push_str(&safe_coloured(&rendered));
         out.push('\n');
     }
     out
@@ -159,7 +160,7 @@ impl<'a> Place<'a> {
 /// A piece of a file with places that are near to each other.
 fn snippet<'a>(places: &[Place<'a>], columns: &mut Vec<Column>) -> Snippet<'a, Annotation<'a>> {
     let first = &places[0];
-    let path = first.source.path().display().to_string();
+    let path = printable(&first.source.path().to_string_lossy());
     if first.is_long() {
         return cut_line(first, path, columns);
     }

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::api::Problem;
 use crate::daemon::operator::{Refusal, RefusalKind};
+use crate::words::json;
 
 /// An answer that is an error.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ impl Failure {
     pub(super) fn text(self) -> String {
         let problem = Problem { error: self.error };
         // Strings and a word: this cannot fail.
-        serde_json::to_string(&problem).unwrap_or_default() + "\n"
+        json(serde_json::to_string(&problem).unwrap_or_default() + "\n")
     }
 }
 

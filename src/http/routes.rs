@@ -11,7 +11,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
+use axum::{Extension, Router};
 use ipvs::ServiceKey;
 use serde::Serialize;
 use tokio::sync::{Semaphore, oneshot};
@@ -76,7 +76,7 @@ async fn version(State(desk): State<Desk>, query: Parameters) -> Result<Response
     parameters(query, &[])?;
     let identity = desk.director.identity();
     let snapshot = desk.director.board().snapshot();
-    Ok(Json(api::Version {
+    Ok(stream::whole(&api::Version {
         api: "v1".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
@@ -85,8 +85,7 @@ async fn version(State(desk): State<Desk>, query: Parameters) -> Result<Response
         state_dir: identity.state_dir.display().to_string(),
         file: snapshot.file.to_string(),
         started: snapshot.started.map(api::unix),
-    })
-    .into_response())
+    }))
 }
 
 async fn status(State(desk): State<Desk>, query: Parameters) -> Result<Response, Failure> {
@@ -230,7 +229,7 @@ impl Desk {
     async fn request(&self, request: Request, patience: Duration) -> Result<Response, Failure> {
         let (reply, answer) = Reply::<Answer>::new();
         self.director.request(request, reply);
-        Ok(Json(answered(answer, patience).await?).into_response())
+        Ok(stream::whole(&answered(answer, patience).await?))
     }
 }
 

@@ -6,9 +6,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use hyper::body::Frame;
 use serde::Serialize;
 use tokio::sync::mpsc;
+
+use crate::words::json_bytes;
 
 /// So many pieces wait to be sent at most.
 const PIECES: usize = 2;
@@ -31,6 +35,7 @@ impl Sink {
 
     /// Sends a piece, when there is room for it.
     pub(super) async fn send(&self, piece: Vec<u8>) -> Result<(), Gone> {
+        let piece = json_bytes(piece);
         self.0.send(Ok(piece.into())).await.map_err(|_| Gone)
     }
 
@@ -58,6 +63,13 @@ impl hyper::body::Body for Pieces {
         let piece = self.0.poll_recv(context);
         piece.map(|piece| piece.map(|piece| piece.map(Frame::data)))
     }
+}
+
+/// An answer that is small.
+pub(super) fn whole(answer: &impl Serialize) -> Response {
+    // What a director says of itself: strings, numbers and keys that are strings.
+    let body = json_bytes(serde_json::to_vec(answer).unwrap_or_default());
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 /// An object with all that `head` has, and a list `services` behind it, made item by item.

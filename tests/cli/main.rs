@@ -3,16 +3,23 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
 mod check;
+mod features;
 mod help;
+mod hostile;
 mod machine;
 mod version;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-const DIRECTOR: &str = env!("CARGO_BIN_EXE_director");
+/// The program under test: `DIRECTOR_PROGRAM`, which `scripts/test` sets to one that is built without
+/// what tests need, else Cargo's, which has the features of dev-dependencies too.
+fn program() -> OsString {
+    let built = || env!("CARGO_BIN_EXE_director").into();
+    std::env::var_os("DIRECTOR_PROGRAM").unwrap_or_else(built)
+}
 
 const GOOD: &str = r#"
 version = 1
@@ -57,7 +64,7 @@ impl From<Output> for Run {
 }
 
 fn command<A: AsRef<OsStr>>(args: &[A]) -> Command {
-    let mut command = Command::new(DIRECTOR);
+    let mut command = Command::new(program());
     command
         .args(args)
         .env_remove("NO_COLOR")

@@ -29,6 +29,8 @@ pub(crate) enum Mood {
     Willing,
     /// No.
     Refuses(RefusalKind),
+    /// It says this.
+    Says(&'static str),
     /// It drops the question.
     Stopping,
     /// It keeps the question and says nothing.
@@ -71,6 +73,9 @@ impl Director for Fake {
         match *self.mood.lock().unwrap() {
             Mood::Willing => reply.send(Ok(Answer {
                 done: vec!["10.0.0.11:80 of tcp://192.0.2.10:80 (web) drains".to_owned()],
+            })),
+            Mood::Says(text) => reply.send(Ok(Answer {
+                done: vec![text.to_owned()],
             })),
             Mood::Refuses(kind) => reply.send(Err(Refusal::new(kind, "no, and here is why"))),
             Mood::Stopping => drop(reply),
@@ -166,7 +171,7 @@ fn server(last: u8, weight: u32) -> ipvs::Server {
         .weight(Weight::new(weight).unwrap())
 }
 
-fn check() -> Arc<CheckSpec> {
+pub(crate) fn check() -> Arc<CheckSpec> {
     Arc::new(CheckSpec {
         kind: CheckKind::Tcp(TcpCheck::default()),
         pace: Pace::default(),
@@ -174,7 +179,7 @@ fn check() -> Arc<CheckSpec> {
     })
 }
 
-fn found(passed: bool, text: &str, streak: u32) -> Arc<Record> {
+pub(crate) fn found(passed: bool, text: &str, streak: u32) -> Arc<Record> {
     let record = Record::default();
     record.update(|seen| {
         *seen = Seen {
@@ -306,6 +311,19 @@ pub(crate) fn snapshot() -> Snapshot {
         disabled: BTreeMap::from([(IpAddr::from([10, 0, 0, 16]), maintenance)]),
         reconciled: Some(at(NOON - 2)),
         trouble: None,
+    }
+}
+
+/// One of the file that says this.
+pub(crate) fn event(text: &str) -> Event {
+    Event {
+        id: 0,
+        at_ms: NOON * 1000,
+        kind: "rejected",
+        service: Some(text.into()),
+        listen: None,
+        server: None,
+        text: text.into(),
     }
 }
 

@@ -4,18 +4,23 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use director::daemon::operator::{RefusalKind, Request};
+use director::daemon::operator::{RefusalKind, Request, Setting};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::fake::{self, Mood, Running, run, run_with, snapshot};
+use super::raw;
 
 /// `director` on that socket; words are split at blanks.
 fn command(socket: &Path, line: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_director"));
+    // As in `tests/cli`.
+    let program = std::env::var_os("DIRECTOR_PROGRAM");
+    let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_director").into());
+    let mut command = Command::new(program);
     command
         .args(line.split_whitespace())
         .env("DIRECTOR_SOCKET", socket)
@@ -121,6 +126,66 @@ fn a_rejected_file_and_trouble_come_first_and_cannot_move_the_cursor() {
         shown.contains("\nold  fwmark://7") && !shown.contains("\nweb  "),
         "{shown}"
     );
+}
+
+/// Letters that reorder, hide or draw over what stands beside them.
+const HOSTILE: &str = "a\u{202e}b\u{2066}c\u{200b}d\u{feff}e\u{e0041}f\u{2028}g\u{9b}h\x1b[2Ji";
+
+/// What a terminal, or `less`, must not get.
+fn is_hidden(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{202e}' | '\u{2066}' | '\u{200b}' | '\u{feff}' | '\u{e0041}' | '\u{2028}' | '\u{9b}'
+    ) || letter.is_control() && letter != '\n'
+}
+
+#[test]
+fn what_servers_operators_and_files_say_reorders_no_line() {
+    let mut picture = snapshot();
+    picture.file = HOSTILE.into();
+    picture.trouble = Some(HOSTILE.into());
+    picture.rejected = Some(HOSTILE.into());
+    let (key, service) = picture.services.first_key_value().unwrap();
+    let mut service = (**service).clone();
+    service.name = HOSTILE.into();
+    for server in &mut service.servers {
+        server.name = Some(HOSTILE.into());
+        server.reason = HOSTILE.into();
+        server.drain = Some(Setting {
+            value: (),
+            by: HOSTILE.to_owned(),
+            reason: Some(HOSTILE.to_owned()),
+            at: fake::at(fake::NOON),
+            until: None,
+        });
+        server.checks = vec![(fake::check(), fake::found(false, HOSTILE, 1))];
+    }
+    picture.services.insert(*key, Arc::new(service));
+    let running = run_with(picture);
+    running.fake.board.record(fake::event(HOSTILE));
+    *running.fake.mood.lock().unwrap() = Mood::Says(HOSTILE);
+    for line in [
+        "status",
+        "status --stats",
+        "status --rate",
+        "events",
+        "status --format json",
+        "events --format json",
+        "drain web app1",
+    ] {
+        let run = director(&running, line);
+        for text in [&run.stdout, &run.stderr] {
+            assert!(!text.contains(is_hidden), "{line}: {text:?}");
+        }
+        assert!(!run.stdout.is_empty(), "{line}: {}", run.stderr);
+    }
+    for path in ["/v1/status", "/v1/stats", "/v1/events", "/v1/version"] {
+        let text = raw::get(&running.socket(), path).body;
+        assert!(!text.contains(is_hidden), "{path}: {text:?}");
+    }
+    let status = director(&running, "status --format json").stdout;
+    let status: Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["trouble"], HOSTILE, "the data is what it is");
 }
 
 #[test]

@@ -27,6 +27,7 @@ use super::words::percent;
 use super::{Attempt, Failure, Passed};
 use crate::check::{Advice, Target, net};
 use crate::state::health::ExecCheck;
+use crate::words::printable;
 
 /// What is kept of a program's output, in bytes. The rest is read and forgotten, so that it does
 /// not stand still.
@@ -164,10 +165,6 @@ async fn read(from: Option<impl AsyncRead + Unpin>, into: &mut Vec<u8>) {
 fn first_line(output: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(output);
     let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
-    let shown = line.chars().take(200);
-    Some(
-        shown
-            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-            .collect(),
-    )
+    let shown: String = line.chars().take(200).collect();
+    Some(printable(&shown))
 }

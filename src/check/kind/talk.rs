@@ -16,6 +16,7 @@
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::{Attempt, Failure, Passed};
+use crate::words;
 
 /// What a conversation came to: `Ok` with what is worth telling, or what was wrong.
 pub(super) type Outcome = Result<Option<Box<str>>, Box<str>>;
@@ -166,8 +167,8 @@ pub(super) fn printable(bytes: &[u8]) -> String {
     const MOST: usize = 200;
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * MOST)]);
     let text = text.trim_ascii();
-    let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    let mut line: String = text.chars().take(MOST).map(plain).collect();
+    let shown: String = text.chars().take(MOST).collect();
+    let mut line = words::printable(&shown);
     if text.chars().nth(MOST).is_some() {
         line.push('…');
     }

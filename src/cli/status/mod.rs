@@ -14,6 +14,7 @@ use super::output::{print, style};
 use crate::http::api;
 use crate::http::{Client, ClientError, query};
 use crate::plan::Style;
+use crate::words::json;
 use counters::Column;
 
 pub(crate) fn run(args: &Args, verb: &Status) -> anyhow::Result<Exit> {
@@ -70,7 +71,7 @@ impl Asked {
                 } else {
                     writeln!(text, "{value:#}")
                 };
-                text
+                json(text)
             }
             (TextOrJson::Text, Some(column)) => {
                 let stats: api::Stats = client.get(&self.path)?;

@@ -9,9 +9,9 @@ use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::super::args::TextOrJson;
-use super::super::output::stream;
+use super::super::output::{control, stream};
 use crate::http::ClientError;
-use crate::words::count;
+use crate::words::{count, safe_coloured};
 
 /// The shortest time between two pictures.
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -38,12 +38,12 @@ pub(super) fn run(
             Err(error) if screen => format!("director: {error}\n"),
             Err(error) => return Err(error.into()),
         };
-        let text = if screen {
-            in_place(&text, height())
+        let written = if screen {
+            control(&in_place(&safe_coloured(&text), height()))
         } else {
-            text
+            stream(&text)
         };
-        if stream(&text)?.is_break() || runtime.block_on(signals.within(pace.max(SHORTEST))) {
+        if written?.is_break() || runtime.block_on(signals.within(pace.max(SHORTEST))) {
             return Ok(());
         }
         shown = picture();
@@ -81,14 +81,14 @@ struct Screen;
 
 impl Screen {
     fn enter() -> io::Result<Self> {
-        let _: ControlFlow<()> = stream("\x1b[?1049h\x1b[?25l\x1b[?7l")?;
+        let _: ControlFlow<()> = control("\x1b[?1049h\x1b[?25l\x1b[?7l")?;
         Ok(Self)
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        let _ = stream("\x1b[?7h\x1b[?25h\x1b[?1049l");
+        let _ = control("\x1b[?7h\x1b[?25h\x1b[?1049l");
     }
 }
 

@@ -18,6 +18,7 @@ pub use observed::declared;
 
 use super::source::Format;
 use crate::state::Desired;
+use crate::words::json;
 
 /// The service file that declares a table.
 ///
@@ -27,6 +28,6 @@ pub fn export(desired: &Desired, format: Format) -> String {
     let document = document::document(desired);
     match format {
         Format::Toml => toml::write(&document),
-        Format::Json => format!("{:#}\n", serde_json::Value::Object(document)),
+        Format::Json => json(format!("{:#}\n", serde_json::Value::Object(document))),
     }
 }

@@ -5,6 +5,8 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
+use crate::words::is_hidden;
+
 /// The longest line that holds a whole list.
 const LINE: usize = 100;
 
@@ -111,9 +113,12 @@ fn quote(out: &mut String, text: &str) {
         match character {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
-            control if control.is_control() => {
+            hidden if is_hidden(hidden) => {
                 // Writing into a string does not fail.
-                let _ = write!(out, "\\u{:04X}", u32::from(control));
+                let _ = match u32::from(hidden) {
+                    short @ ..=0xffff => write!(out, "\\u{short:04X}"),
+                    long => write!(out, "\\U{long:08X}"),
+                };
             }
             other => out.push(other),
         }

@@ -68,7 +68,7 @@ enum Reader {
 /// When the filter cannot be read, or the log was started before.
 pub fn start(options: &LogOptions, colour: bool) -> anyhow::Result<LogGuard> {
     let filter = filter(&options.filter)?;
-    let (queue, guard) = Queue::start(io::stderr())?;
+    let (queue, guard) = Queue::start(options.form, io::stderr())?;
     let reader = match (is_journal(), colour) {
         (true, _) => Reader::Journal,
         (false, true) => Reader::Terminal,
@@ -158,14 +158,18 @@ mod tests {
     }
 
     fn logged(form: LogForm, reader: Reader) -> String {
-        let written = Written::default();
-        let (queue, guard) = Queue::start(written.clone()).unwrap();
-        tracing::subscriber::with_default(subscriber(form, reader, queue), || {
+        written(form, reader, || {
             tracing::error!(service = "web", "two\nlines");
             tracing::warn!(count = 3, "one");
             tracing::info!("life");
             tracing::debug!("detail");
-        });
+        })
+    }
+
+    fn written(form: LogForm, reader: Reader, happening: impl FnOnce()) -> String {
+        let written = Written::default();
+        let (queue, guard) = Queue::start(form, written.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber(form, reader, queue), happening);
         drop(guard);
         String::from_utf8(written.0.lock().unwrap().clone()).unwrap()
     }
@@ -204,6 +208,26 @@ mod tests {
         assert!(lines[0]["timestamp"].is_string());
         let journal = logged(LogForm::Json, Reader::Journal);
         assert!(!journal.contains("timestamp"), "{journal}");
+    }
+
+    #[test]
+    fn what_others_wrote_reorders_no_line_and_ends_none() {
+        const HOSTILE: &str = "a\u{202e}b\u{e0041}c\u{2028}d\x1b[2Je\u{9b}f";
+        for reader in [Reader::Journal, Reader::Terminal, Reader::Other] {
+            for form in [LogForm::Text, LogForm::Json] {
+                let text = written(form, reader, || {
+                    tracing::warn!(service = HOSTILE, reason = %HOSTILE, "{HOSTILE}");
+                });
+                assert_eq!(text.lines().count(), 1, "{text:?}");
+                let hidden = |c: char| c != '\n' && c != '\x1b' && crate::words::is_hidden(c);
+                assert!(!text.contains(hidden), "{text:?}");
+                assert!(!text.contains("\x1b[2J"), "{text:?}");
+                if form == LogForm::Json {
+                    let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+                    assert_eq!(line["message"], HOSTILE);
+                }
+            }
+        }
     }
 
     #[test]

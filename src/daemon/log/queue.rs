@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::words::count;
+use super::LogForm;
+use crate::words::{count, json_bytes, safe_coloured};
 
 /// So many lines wait at most.
 const LINES: usize = 8192;
@@ -21,6 +22,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// Takes lines for the thread that writes them.
 #[derive(Clone)]
 pub(super) struct Queue {
+    form: LogForm,
     lines: SyncSender<Vec<u8>>,
     dropped: Arc<AtomicU64>,
 }
@@ -35,10 +37,14 @@ pub struct LogGuard {
 
 impl Queue {
     /// Starts the thread.
-    pub(super) fn start(out: impl Write + Send + 'static) -> io::Result<(Self, LogGuard)> {
+    pub(super) fn start(
+        form: LogForm,
+        out: impl Write + Send + 'static,
+    ) -> io::Result<(Self, LogGuard)> {
         let (lines, waiting) = sync_channel(LINES);
         let dropped = Arc::new(AtomicU64::new(0));
         let queue = Self {
+            form,
             lines: lines.clone(),
             dropped: dropped.clone(),
         };
@@ -117,6 +123,13 @@ impl Write for Entry<'_> {
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
         let line = std::mem::take(&mut self.line);
+        // What others wrote is in it: servers, operators, whoever names files.
+        let line = match self.queue.form {
+            LogForm::Json => json_bytes(line),
+            LogForm::Text => safe_coloured(&String::from_utf8_lossy(&line))
+                .into_owned()
+                .into_bytes(),
+        };
         if !line.is_empty() && self.queue.lines.try_send(line).is_err() {
             self.queue.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -155,7 +168,7 @@ mod tests {
             open: stuck,
             written: written.clone(),
         };
-        let (queue, guard) = Queue::start(out).unwrap();
+        let (queue, guard) = Queue::start(LogForm::Text, out).unwrap();
         for _ in 0..LINES + 100 {
             queue.make_writer().write_all(b"line\n").unwrap();
         }
