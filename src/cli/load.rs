@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::args::Args;
 use super::output::{colour_on_stderr, note_coloured};
-use crate::config::{self, Environment, Outcome};
+use crate::config::{self, Environment, NotShown, Outcome};
 use crate::state::Desired;
 use crate::state::health::Watch;
 use crate::words::count;
@@ -78,8 +78,16 @@ pub(crate) fn print(args: &Args, outcome: &Outcome) {
 /// `2 mistakes, 1 warning`.
 pub(crate) fn summary(outcome: &Outcome) -> String {
     let (errors, warnings) = (outcome.errors(), outcome.warnings());
-    let errors = (errors > 0).then(|| count(errors, "mistake", "mistakes").to_string());
-    let warnings = (warnings > 0).then(|| count(warnings, "warning", "warnings").to_string());
+    let (more_errors, more_warnings) = outcome.not_shown;
+    let at_least = |more: NotShown| if more.or_more { "more than " } else { "" };
+    let errors = (errors > 0).then(|| {
+        let errors = count(errors, "mistake", "mistakes");
+        format!("{}{errors}", at_least(more_errors))
+    });
+    let warnings = (warnings > 0).then(|| {
+        let warnings = count(warnings, "warning", "warnings");
+        format!("{}{warnings}", at_least(more_warnings))
+    });
     [errors, warnings]
         .into_iter()
         .flatten()

@@ -58,6 +58,7 @@ macro_rules! codes {
 codes! {
     // The files.
     Unreadable "unreadable" Error "A file cannot be read.";
+    NotShown "not-shown" Error "More mistakes, or warnings, than are shown.";
     TooLarge "too-large" Error "A file, or what it expands to, is larger than can be meant.";
     NotUtf8 "not-utf8" Error "A file is not UTF-8.";
     Syntax "syntax" Error "The text is not TOML, or not JSON.";

@@ -111,11 +111,58 @@ impl Diagnostic {
     }
 }
 
+/// So many mistakes are shown, and so many warnings: more than a person reads at a time.
+pub(super) const SHOWN: usize = 100;
+
+/// So many are told apart, to be counted. A file of megabytes that is none at all has millions.
+const COUNTED: usize = 100_000;
+
+/// Mistakes, or warnings, that are not shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NotShown {
+    /// How many there are, ...
+    pub number: usize,
+    /// ... or more.
+    pub or_more: bool,
+}
+
+impl NotShown {
+    const fn add_one(&mut self) {
+        if self.number < COUNTED {
+            self.number += 1;
+        } else {
+            self.or_more = true;
+        }
+    }
+
+    fn diagnostic(self, severity: Severity) -> Option<Diagnostic> {
+        let (one, many) = match severity {
+            Severity::Error => ("mistake is", "mistakes are"),
+            Severity::Warning => ("warning is", "warnings are"),
+        };
+        let message = match (self.number, self.or_more) {
+            (0, false) => return None,
+            (0, true) => format!("the file is not read behind its first {SHOWN} mistakes"),
+            (number, true) => format!("more than {number} other {many} not shown"),
+            (1, false) => format!("1 other {one} not shown"),
+            (number, false) => format!("{number} other {many} not shown"),
+        };
+        let mut found = Diagnostic::nowhere(Code::NotShown, message);
+        found.severity = severity;
+        Some(found)
+    }
+}
+
 /// All that is found in a set of files.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     all: Vec<Diagnostic>,
     seen: HashSet<(Code, Severity, Span)>,
+    /// How many of `all` are mistakes.
+    errors: usize,
+    /// Mistakes beyond those of `all`, and warnings.
+    more_errors: NotShown,
+    more_warnings: NotShown,
     /// Where the text is not what it should be. What else is said of such a line comes from
     /// misreading it.
     misread: Vec<Span>,
@@ -129,14 +176,44 @@ impl Findings {
     /// Takes in a diagnostic. One place has one of a code: a pool that two thousand services
     /// share, or a default, is not reported two thousand times.
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
-        self.mistakes += usize::from(diagnostic.severity == Severity::Error);
-        if let Some(label) = diagnostic.labels.first() {
+        let is_error = diagnostic.severity == Severity::Error;
+        self.mistakes += usize::from(is_error);
+        let kept = match is_error {
+            true => self.errors,
+            false => self.all.len() - self.errors,
+        };
+        // Beyond what is counted they are not told apart either.
+        if let Some(label) = diagnostic.labels.first()
+            && self.seen.len() < 4 * COUNTED
+        {
             let key = (diagnostic.code, diagnostic.severity, label.span);
             if !self.seen.insert(key) {
                 return;
             }
         }
-        self.all.push(diagnostic);
+        if kept < SHOWN {
+            self.errors += usize::from(is_error);
+            self.all.push(diagnostic);
+        } else if is_error {
+            self.more_errors.add_one();
+        } else {
+            self.more_warnings.add_one();
+        }
+    }
+
+    /// Whether one more mistake would only be counted: what it says need not be found out.
+    pub(super) const fn is_full(&self) -> bool {
+        self.errors >= SHOWN
+    }
+
+    /// There may be more mistakes in what was not read.
+    pub(super) const fn stopped(&mut self) {
+        self.more_errors.or_more = true;
+    }
+
+    /// What there is beside what is shown.
+    pub(super) const fn not_shown(&self) -> (NotShown, NotShown) {
+        (self.more_errors, self.more_warnings)
     }
 
     /// Takes in a syntax error, or only where it is when it follows from another one.
@@ -156,9 +233,8 @@ impl Findings {
         }
     }
 
-    pub(super) fn has_errors(&self) -> bool {
-        let error = |found: &Diagnostic| found.severity == Severity::Error;
-        self.all.iter().any(error)
+    pub(super) const fn has_errors(&self) -> bool {
+        self.errors > 0
     }
 
     /// In the order of the files and the text; of a line with a syntax error only the first such.
@@ -181,6 +257,8 @@ impl Findings {
         });
         // Stable: several about one place stay in the order in which they were found.
         all.sort_by_key(|diagnostic| diagnostic.labels.first().map(|label| label.span));
+        all.extend(self.more_errors.diagnostic(Severity::Error));
+        all.extend(self.more_warnings.diagnostic(Severity::Warning));
         all
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::again::Use;
 use super::code::{Code, Severity};
 use super::decode::Decoder;
-use super::diagnostic::{Diagnostic, Findings};
+use super::diagnostic::{Diagnostic, Findings, NotShown};
 use super::environment::Environment;
 use super::files::{Disk, Files};
 use super::model::{ServersDecl, ServiceDecl};
@@ -27,6 +27,8 @@ pub struct Outcome {
     pub watch: Option<Watch>,
     /// All mistakes and warnings, in the order of the files and the text.
     pub diagnostics: Vec<Diagnostic>,
+    /// Mistakes that are not among them, and warnings: who reads a hundred stops there.
+    pub not_shown: (NotShown, NotShown),
     /// The files that were read, the root file first.
     pub sources: Sources,
     /// The directories in which included files were looked for.
@@ -53,8 +55,12 @@ impl Outcome {
     }
 
     fn count(&self, severity: Severity) -> usize {
-        let of = |diagnostic: &&Diagnostic| diagnostic.severity == severity;
-        self.diagnostics.iter().filter(of).count()
+        let more = match severity {
+            Severity::Error => self.not_shown.0,
+            Severity::Warning => self.not_shown.1,
+        };
+        let of = |found: &&Diagnostic| found.severity == severity && found.code != Code::NotShown;
+        self.diagnostics.iter().filter(of).count() + more.number
     }
 
     /// The diagnostics for people, each ending in a line break, with an empty line between two.
@@ -184,6 +190,7 @@ impl<'e> Loader<'e> {
         Outcome {
             desired: usable.then_some(desired),
             watch: usable.then_some(watch),
+            not_shown: self.findings.not_shown(),
             diagnostics: self.findings.into_sorted(&self.sources),
             sources: self.sources,
             directories: self.directories,

@@ -41,7 +41,7 @@ mod words;
 
 pub use again::{Extent, Reader, Reading, Services};
 pub use code::{Code, Severity};
-pub use diagnostic::{Diagnostic, Label, Note};
+pub use diagnostic::{Diagnostic, Label, NotShown, Note};
 pub use environment::Environment;
 pub use export::{declared, export};
 pub use files::{Disk, Files, Memory};

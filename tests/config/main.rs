@@ -9,6 +9,7 @@
 )]
 
 mod again;
+mod crowds;
 mod examples;
 mod golden;
 mod health;

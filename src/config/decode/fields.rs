@@ -43,7 +43,10 @@ impl<'n> Fields<'n> {
         let entries = &table.entries;
         let is_unknown = |entry: &&Entry<'_>| section.key(&entry.key).is_none();
         for entry in entries.iter().filter(is_unknown) {
-            findings.push(unknown_key(entry, section));
+            findings.push(match findings.is_full() {
+                true => Diagnostic::new(Code::UnknownKey, entry.key_span, String::new()),
+                false => unknown_key(entry, section),
+            });
         }
         Self {
             section,

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::code::Code;
-use super::diagnostic::{Diagnostic, Findings};
+use super::diagnostic::{Diagnostic, Findings, SHOWN};
 use super::source::{FileId, Span};
 use super::tree::{Entry, Node, Table, Value};
 
@@ -25,7 +25,7 @@ use super::tree::{Entry, Node, Table, Value};
 const MAX_DEPTH: usize = 127;
 
 /// Whoever made so many does not read them all.
-const MAX_MISTAKES: usize = 200;
+const MAX_MISTAKES: usize = SHOWN;
 
 /// The tree of a JSON text, as far as it can be read; `None` where there is nothing.
 pub(super) fn parse<'t>(file: FileId, text: &'t str, findings: &mut Findings) -> Option<Node<'t>> {
@@ -296,6 +296,9 @@ impl<'t> Reader<'t, '_> {
             self.findings.push_syntax(found, follows);
         }
         if self.mistakes == MAX_MISTAKES {
+            if self.at < self.text.len() {
+                self.findings.stopped();
+            }
             self.stop();
         }
     }

@@ -12,10 +12,13 @@ fn read(text: &str) -> (Vec<String>, Option<String>) {
     let mut findings = Findings::default();
     let tree = parse(file, text, &mut findings);
     let shown = tree.map(|tree| shown(&tree));
-    let said = findings.into_sorted(&sources).into_iter().map(|found| {
-        let (start, _) = sources.positions(found.labels[0].span);
-        format!("{}:{} {}", start.line, start.column, found.message)
-    });
+    let all = findings.into_sorted(&sources).into_iter();
+    let said = all
+        .filter(|found| found.code != Code::NotShown)
+        .map(|found| {
+            let (start, _) = sources.positions(found.labels[0].span);
+            format!("{}:{} {}", start.line, start.column, found.message)
+        });
     (said.collect(), shown)
 }
 
