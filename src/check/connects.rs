@@ -30,7 +30,8 @@ use socket2::{Protocol, Socket, Type};
 use super::Target;
 use super::exchange::{Exchange, PIECE};
 use super::kind::{self, Failure, Passed, Patterns, http};
-use super::net::Way;
+use super::net::{self, Way};
+use crate::state::health::MYSQL_PORTS;
 
 /// A connection that is not through after this time is a slow one.
 const FRESH: Duration = Duration::from_millis(5);
@@ -160,6 +161,9 @@ impl Connects {
             Err(error) => return landed(Err(Failure::ours(&error))),
         };
         let exchange = http::simple(&target.spec).map(|_| Box::new(Exchange::new(target)));
+        if exchange.is_none() && MYSQL_PORTS.contains(&target.port) {
+            net::stay_unseen(&socket);
+        }
         match socket.connect(&way.to.into()) {
             Ok(()) if exchange.is_none() => return landed(Ok(Passed::default())),
             Ok(()) => {}

@@ -15,7 +15,9 @@
 //!   [`Record`] and no more.
 //! - **A target is checked once**, however many services have the server.
 
+mod computing;
 mod connects;
+mod duplex;
 mod exchange;
 mod held_up;
 mod inbox;

@@ -5,16 +5,17 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 
 use super::Target;
 use super::kind::Failure;
 use super::through::{Door, Passages, own_address};
+use crate::words;
 
 /// Where a check goes, and what it leaves with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,30 +162,21 @@ pub(crate) fn is_ours(error: &io::Error) -> bool {
     )
 }
 
-/// Reads until `enough` says so of all that came, the other side closes, or `limit` bytes came.
-/// Returns whether there was enough.
-///
-/// `enough` is asked again after each piece that comes, so it should be cheap, and `limit` small.
-pub(crate) async fn read_until(
-    from: &mut (impl AsyncRead + Unpin),
-    into: &mut Vec<u8>,
-    limit: usize,
-    mut enough: impl FnMut(&[u8]) -> bool,
-) -> io::Result<bool> {
-    loop {
-        if enough(into) {
-            return Ok(true);
-        }
-        if into.len() >= limit {
-            return Ok(false);
-        }
-        let room = limit - into.len();
-        into.reserve(room.min(4096));
-        if from.take(room as u64).read_buf(into).await? == 0 {
-            return Ok(false);
-        }
-    }
+/// Lets a TCP connection that is closed as soon as it stands be none for the server's program: the
+/// answer to the first packet shows that somebody listens, and a reset instead of its
+/// acknowledgement takes the matter back (HAProxy's checks do so, too). Where the acknowledgement
+/// has gone out all the same, as this process came too late, it is a connection that is reset.
+pub(crate) fn stay_unseen(socket: &Socket) {
+    // What cannot be set is only less polite.
+    let _ = socket.set_tcp_quickack(false);
+    let _ = socket.set_linger(Some(Duration::ZERO));
 }
+
+/// What a server sent that is not its protocol is quoted up to this length, in bytes.
+const QUOTED: usize = 60;
+
+/// A message that a server's protocol has for people is shown up to this length, in characters.
+const MESSAGE: usize = 120;
 
 /// What came, for a report: the beginning of its first line, in quotes, odd bytes escaped.
 pub(crate) fn quote(bytes: &[u8]) -> String {
@@ -193,9 +185,22 @@ pub(crate) fn quote(bytes: &[u8]) -> String {
         .next()
         .unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let shown = &line[..line.len().min(60)];
+    let shown = &line[..line.len().min(QUOTED)];
     let dots = if shown.len() < line.len() { "..." } else { "" };
     format!("\"{}{dots}\"", shown.escape_ascii())
+}
+
+/// A message in the server's own words, such as an error's text, as one line: cut, and without
+/// characters that move a terminal's cursor.
+pub(crate) fn message(bytes: &[u8]) -> String {
+    // A character has at most four bytes, and blanks in front are left out.
+    let bytes = bytes.trim_ascii();
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * (MESSAGE + 1))]);
+    let text = words::printable(&text);
+    match text.char_indices().nth(MESSAGE) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
 }
 
 #[cfg(test)]
@@ -218,12 +223,15 @@ mod tests {
         assert_eq!(quote(b""), "\"\"");
     }
 
-    #[tokio::test(flavor = "current_thread")]
-    async fn reading_ends_at_the_limit_and_takes_no_byte_more() {
-        let mut from: &[u8] = &[7; 100];
-        let mut into = Vec::new();
-        let enough = read_until(&mut from, &mut into, 64, |_| false).await;
-        assert!(!enough.expect("memory can be read"));
-        assert_eq!((into.len(), from.len()), (64, 36));
+    #[test]
+    fn a_servers_message_is_one_line_of_at_most_120_characters() {
+        let shown = message(b"  -ERR \x1b[2Jno\r\n");
+        assert!(shown.starts_with("-ERR ") && shown.ends_with("[2Jno"));
+        assert!(!shown.contains(char::is_control), "{shown:?}");
+        assert_eq!(message(&[b'x'; 1000]), format!("{}...", "x".repeat(120)));
+        assert_eq!(message(&[b'x'; 120]), "x".repeat(120));
+        let umlauts = "\u{fc}".repeat(1000);
+        assert_eq!(message(umlauts.as_bytes()).chars().count(), 123);
+        assert_eq!(message(&[0xff, b'a']), "\u{fffd}a");
     }
 }

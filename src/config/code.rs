@@ -148,6 +148,7 @@ codes! {
     SorryIdle "sorry-idle" Warning "The sorry servers never join.";
     NoCheck "no-check" Warning "Without a check no server is ever down.";
     SilentCheck "silent-check" Warning "A check that takes silence for an answer.";
+    HarmfulCheck "harmful-check" Warning "A check that its server takes for an attack.";
     IdleCheck "idle-check" Warning "A check that is never made.";
     FileMissing "file-missing" Warning "A file that a check needs is not on this machine.";
 }

@@ -4,6 +4,7 @@
 //! ask.rs            one check, asked of one place: what came out
 //! serve.rs          servers that do as they should, and others
 //! certificates.rs   an authority and what it signs
+//! databases/        MariaDB, PostgreSQL and Redis under many checks
 //! ```
 //!
 //! No port is fixed and no time is asserted; where a test waits, the wait has a generous end.
@@ -16,6 +17,7 @@
 
 mod ask;
 mod certificates;
+mod databases;
 mod early;
 mod grpc;
 mod http;
@@ -23,4 +25,5 @@ mod odd_heads;
 mod programs;
 mod runner;
 mod serve;
+mod speaks_first;
 mod tcp;

@@ -3,31 +3,20 @@
 //! Unlike HAProxy, which ignores an agent that does not answer because it has another check
 //! beside it, a check that gets no answer has failed: an agent may be the only check here.
 
-use tokio::io::AsyncWriteExt;
-
 use super::words::Words;
 use super::{Attempt, Failure, Passed};
-use crate::check::net::{quote, read_until};
+use crate::check::duplex;
+use crate::check::net::quote;
 use crate::state::health::AgentCheck;
 
 /// An answer is a line of at most so many bytes.
 const LIMIT: usize = 1024;
 
 pub(super) async fn run(spec: &AgentCheck, attempt: &Attempt<'_>) -> Result<Passed, Failure> {
-    let mut stream = attempt.connect().await?;
-    if !spec.send.is_empty() {
-        attempt.stage("sending");
-        stream
-            .write_all(&spec.send)
-            .await
-            .map_err(|error| Failure::io(&error))?;
-    }
-    attempt.stage("waiting for the agent's answer");
     let mut answer = Vec::new();
     let is_line = |all: &[u8]| all.contains(&b'\n');
-    read_until(&mut stream, &mut answer, LIMIT, is_line)
-        .await
-        .map_err(|error| Failure::io(&error))?;
+    let waiting = "waiting for the agent's answer";
+    duplex::ask(attempt, &spec.send, waiting, &mut answer, LIMIT, is_line).await?;
     hear(attempt, &answer)
 }
 

@@ -41,6 +41,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
+use super::computing::Computing;
 use super::net::{self, Way};
 use super::through::Passages;
 use super::tls::Configurations;
@@ -54,6 +55,8 @@ pub(crate) use refusals::{Refusals, Refused};
 pub(crate) struct Means {
     /// Compiled expectations.
     pub(crate) patterns: Patterns,
+    /// Computations that a server can make costly.
+    pub(crate) computing: Computing,
     /// TLS configurations.
     pub(crate) tls: Configurations,
     /// The ways through the forwarding path.
@@ -71,6 +74,8 @@ pub(crate) struct Memory {
     pub(crate) down: bool,
     /// Whether datagrams to it were refused.
     pub(crate) refused: Refused,
+    /// When a PostgreSQL server refused the start-up message, if it was not asked again since.
+    pub(crate) startup_refused: Option<Instant>,
 }
 
 /// One check under way.

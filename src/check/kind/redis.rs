@@ -12,12 +12,13 @@
 //! `-NOAUTH` is a failure: it is said before the server looks whether it is still loading, and so
 //! tells nothing of whether it could serve.
 
-use super::talk::{self, Outcome, Talk, Turn, line, printable};
+use super::talk::{self, Outcome, Talk, Turn, line};
 use super::{Attempt, Failure, Passed};
+use crate::check::net;
 use crate::state::health::LoginCheck;
 
 pub(super) async fn run(spec: &LoginCheck, attempt: &Attempt<'_>) -> Result<Passed, Failure> {
-    talk::run(Redis::new(spec), attempt).await
+    talk::run(&mut Redis::new(spec), attempt).await
 }
 
 /// The check's side.
@@ -91,12 +92,12 @@ impl Talk for Redis {
                 }
                 None => over(Ok(None)),
             },
-            Some(b'-') => over(Err(format!("{name}: {}", printable(&reply[1..])).into())),
+            Some(b'-') => over(Err(format!("{name}: {}", net::message(&reply[1..])).into())),
             Some(b'+' | b':' | b'$' | b'*') => {
-                let words = format!("an unexpected answer to {name}: {}", printable(reply));
+                let words = format!("an unexpected answer to {name}: {}", net::quote(reply));
                 over(Err(words.into()))
             }
-            _ => Turn::fail(format!("this is not Redis: {}", printable(reply))),
+            _ => Turn::fail(format!("this is not Redis: {}", net::quote(reply))),
         }
     }
 
@@ -187,9 +188,9 @@ mod tests {
                 b"-LOADING Redis is loading the dataset in memory\r\n",
                 "PING: LOADING Redis is loading the dataset in memory",
             ),
-            (b"+OK\r\n", "an unexpected answer to PING: +OK"),
-            (b"220 mail\r\n", "this is not Redis: 220 mail"),
-            (b"\r\n", "this is not Redis: "),
+            (b"+OK\r\n", r#"an unexpected answer to PING: "+OK""#),
+            (b"220 mail\r\n", r#"this is not Redis: "220 mail""#),
+            (b"\r\n", r#"this is not Redis: """#),
         ] {
             let (_, outcome) = play(&mut Redis::new(&LoginCheck::default()), &[reply]);
             assert_eq!(outcome, Err(words.into()));

@@ -7,8 +7,9 @@
 //!   C: QUIT
 //! ```
 
-use super::talk::{self, Outcome, Talk, Turn, line, printable};
+use super::talk::{self, Outcome, Talk, Turn, line};
 use super::{Attempt, Failure, Passed};
+use crate::check::net;
 use crate::state::health::SmtpCheck;
 
 pub(super) async fn run(spec: &SmtpCheck, attempt: &Attempt<'_>) -> Result<Passed, Failure> {
@@ -16,7 +17,7 @@ pub(super) async fn run(spec: &SmtpCheck, attempt: &Attempt<'_>) -> Result<Passe
         Some(name) => name.clone(),
         None => own_name(),
     };
-    talk::run(Smtp::new(&hello), attempt).await
+    talk::run(&mut Smtp::new(&hello), attempt).await
 }
 
 /// This machine's name, `localhost` if it has none.
@@ -59,7 +60,7 @@ impl Talk for Smtp {
         let reply = match Reply::read(heard) {
             Ok(Some(reply)) => reply,
             Ok(None) => return Turn::More,
-            Err(line) => return Turn::fail(format!("this is not SMTP: {}", printable(line))),
+            Err(line) => return Turn::fail(format!("this is not SMTP: {}", net::quote(line))),
         };
         match (self.greeted, reply.code) {
             (false, 220) => {
@@ -111,7 +112,7 @@ impl Reply {
             if text.get(3) != Some(&b'-') {
                 return Ok(Some(Self {
                     code,
-                    text: printable(text),
+                    text: net::message(text),
                     length,
                 }));
             }
@@ -159,7 +160,7 @@ mod tests {
         let (_, outcome) = play(&mut Smtp::new("lb1"), &[GREETING, b"501 no name\r\n"]);
         assert_eq!(outcome, Err("answer to HELO: 501 no name".into()));
         let (_, outcome) = play(&mut Smtp::new("lb1"), &[b"SSH-2.0-OpenSSH_9.2\r\n"]);
-        let words = "this is not SMTP: SSH-2.0-OpenSSH_9.2";
+        let words = r#"this is not SMTP: "SSH-2.0-OpenSSH_9.2""#;
         assert_eq!(outcome, Err(words.into()));
     }
 

@@ -13,10 +13,12 @@
 //! - **No server makes it last**: a conversation has at most [`TURNS`] turns, and a time limit
 //!   that the caller sets.
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Attempt, Failure, Passed};
-use crate::words;
+use crate::check::computing::Computing;
+use crate::check::duplex::Duplex;
+use crate::check::net;
 
 /// What a conversation came to: `Ok` with what is worth telling, or what was wrong.
 pub(super) type Outcome = Result<Option<Box<str>>, Box<str>>;
@@ -83,19 +85,22 @@ impl Turn {
 
 /// Connects, and holds a conversation.
 pub(super) async fn run(
-    mut talk: impl Talk + Send,
+    talk: &mut (impl Talk + Send),
     attempt: &Attempt<'_>,
 ) -> Result<Passed, Failure> {
-    let mut stream = attempt.connect().await?;
-    hold(&mut stream, &mut talk, |stage| attempt.stage(stage)).await
+    let stream = attempt.connect().await?;
+    let computing = &attempt.means.computing;
+    hold(stream, talk, computing, |stage| attempt.stage(stage)).await
 }
 
 async fn hold(
-    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    stream: impl AsyncRead + AsyncWrite,
     talk: &mut impl Talk,
+    computing: &Computing,
     stage: impl Fn(&'static str),
 ) -> Result<Passed, Failure> {
-    say(stream, &talk.open()).await?;
+    let mut duplex = Duplex::new(stream);
+    duplex.say(&talk.open());
     let mut heard = Vec::new();
     for _ in 0..TURNS {
         let turn = loop {
@@ -106,21 +111,19 @@ async fn hold(
                     turn => break turn,
                 }
             }
-            listen(stream, &mut heard).await?;
+            listen(&mut duplex, &mut heard).await?;
         };
         let (used, answer) = match turn {
             Turn::More => (0, Vec::new()),
             Turn::Say { used, bytes } => (used, bytes),
             Turn::Think { used, work } => {
-                let answer = tokio::task::spawn_blocking(work).await;
-                (
-                    used,
-                    answer.map_err(|error| Failure::ours(error.to_string()))?,
-                )
+                stage("computing the answer to a challenge");
+                (used, computing.run(work).await.map_err(Failure::ours)?)
             }
             Turn::Over { bytes, outcome } => {
                 // The verdict stands, whether the server still listens or not.
-                let _ = say(stream, &bytes).await;
+                duplex.say(&bytes);
+                duplex.finish().await;
                 return match outcome {
                     Ok(text) => Ok(Passed { text, advice: None }),
                     Err(why) => Err(Failure::new(why)),
@@ -128,51 +131,35 @@ async fn hold(
             }
         };
         drop(heard.drain(..used.min(heard.len())));
-        say(stream, &answer).await?;
+        duplex.say(&answer);
     }
     Err(Failure::new(format_args!("no end after {TURNS} messages")))
 }
 
-async fn say(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Result<(), Failure> {
-    let sent = stream.write_all(bytes).await;
-    sent.map_err(|error| Failure::io(&error))
-}
-
-async fn listen(stream: &mut (impl AsyncRead + Unpin), heard: &mut Vec<u8>) -> Result<(), Failure> {
+async fn listen<S: AsyncRead + AsyncWrite>(
+    duplex: &mut Duplex<S>,
+    heard: &mut Vec<u8>,
+) -> Result<(), Failure> {
     if heard.len() >= LIMIT {
         return Err(Failure::new(format_args!(
             "a message of more than {LIMIT} bytes"
         )));
     }
-    let mut piece = [0; 2048];
-    match stream.read(&mut piece).await {
-        Ok(0) if heard.is_empty() => Err(Failure::new("it closed the connection")),
-        Ok(0) => {
-            let words = printable(heard);
+    match duplex.hear(heard, LIMIT - heard.len()).await {
+        Ok(1..) => Ok(()),
+        Ok(_) if heard.is_empty() => Err(Failure::new("it closed the connection")),
+        Ok(_) => {
+            let words = net::quote(heard);
             Err(Failure::new(format_args!(
                 "it closed the connection after: {words}"
             )))
         }
-        Ok(read) => {
-            heard.extend_from_slice(&piece[..read]);
-            Ok(())
+        Err(error) if heard.is_empty() || net::is_ours(&error) => Err(Failure::io(&error)),
+        Err(error) => {
+            let (why, words) = (net::describe(&error), net::quote(heard));
+            Err(Failure::new(format_args!("{why} after: {words}")))
         }
-        Err(error) => Err(Failure::io(&error)),
     }
-}
-
-/// What a server said as one line for a log: 200 characters at the most, and none that moves a
-/// terminal's cursor.
-pub(super) fn printable(bytes: &[u8]) -> String {
-    const MOST: usize = 200;
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * MOST)]);
-    let text = text.trim_ascii();
-    let shown: String = text.chars().take(MOST).collect();
-    let mut line = words::printable(&shown);
-    if text.chars().nth(MOST).is_some() {
-        line.push('…');
-    }
-    line
 }
 
 /// A line without its end, and how long it was with it; `None` if there is no whole one.
@@ -238,6 +225,8 @@ pub(crate) mod script {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt;
+
     use super::*;
 
     struct Echo;
@@ -267,29 +256,22 @@ mod tests {
     }
 
     async fn against(server: &[u8]) -> Result<Passed, Failure> {
-        let (mut ours, mut theirs) = tokio::io::duplex(1 << 20);
+        let (ours, mut theirs) = tokio::io::duplex(1 << 20);
         theirs.write_all(server).await.unwrap();
         theirs.shutdown().await.unwrap();
-        hold(&mut ours, &mut Echo, |_| {}).await
+        hold(ours, &mut Echo, &Computing::default(), |_| {}).await
     }
 
     #[tokio::test]
     async fn a_conversation_ends_well_or_says_why() {
         assert_eq!(against(b"a\r\nb\nbye\n").await, Ok(Passed::default()));
         for (server, why) in [
-            (&b"a\nb"[..], "it closed the connection after: b"),
+            (&b"a\nb"[..], r#"it closed the connection after: "b""#),
             (b"", "it closed the connection"),
             (&[b'x'; 2 * LIMIT], "a message of more than 65536 bytes"),
             (&b"\n".repeat(TURNS + 1), "no end after 200 messages"),
         ] {
             assert_eq!(against(server).await, Err(Failure::new(why)));
         }
-    }
-
-    #[test]
-    fn what_is_printed_is_one_short_line() {
-        assert_eq!(printable(b"  -ERR \x1b[2Jno\r\n"), "-ERR \u{fffd}[2Jno");
-        assert_eq!(printable(&[b'x'; 1000]).chars().count(), 201);
-        assert_eq!(printable(&[0xff, b'a']), "\u{fffd}a");
     }
 }

@@ -7,35 +7,27 @@
 //! end it with a reset and spare this machine the `TIME_WAIT`, but many servers log a reset as an
 //! error, some count it against the client's address (MySQL's `max_connect_errors`), and one that
 //! comes before accept(2) makes some of them stumble. A `TIME_WAIT` costs a quarter of a kibibyte
-//! here, for a minute, and no port: connect(2) shares ports between destinations.
-
-use tokio::io::AsyncWriteExt;
+//! here, for a minute, and no port: connect(2) shares ports between destinations. On the ports of
+//! MySQL, which counts each such connection against the address, a plain check is over before the
+//! server's program sees it (`net::stay_unseen`).
 
 use super::{Attempt, Failure, Passed};
-use crate::check::net::{quote, read_until};
+use crate::check::duplex::{self, Duplex};
+use crate::check::net::quote;
 use crate::state::health::TcpCheck;
 
 /// What is looked at of an answer, in bytes.
 const LIMIT: usize = 64 << 10;
 
 pub(super) async fn run(spec: &TcpCheck, attempt: &Attempt<'_>) -> Result<Passed, Failure> {
-    let mut stream = attempt.connect().await?;
-    if !spec.send.is_empty() {
-        attempt.stage("sending");
-        stream
-            .write_all(&spec.send)
-            .await
-            .map_err(|error| Failure::io(&error))?;
-    }
     let Some(expect) = &spec.expect else {
-        return Ok(Passed::default());
+        return send_only(spec, attempt).await;
     };
-    attempt.stage("waiting for what is expected");
     let pattern = attempt.means.patterns.get(expect)?;
     let mut answer = Vec::new();
-    let found = read_until(&mut stream, &mut answer, LIMIT, |all| pattern.is_match(all))
-        .await
-        .map_err(|error| Failure::io(&error))?;
+    let waiting = "waiting for what is expected";
+    let enough = |all: &[u8]| pattern.is_match(all);
+    let found = duplex::ask(attempt, &spec.send, waiting, &mut answer, LIMIT, enough).await?;
     match (found, answer.as_slice()) {
         (true, _) => Ok(Passed::default()),
         (false, []) => Err(Failure::new("closed without an answer")),
@@ -43,5 +35,20 @@ pub(super) async fn run(spec: &TcpCheck, attempt: &Attempt<'_>) -> Result<Passed
             "unexpected answer: {}",
             quote(got)
         ))),
+    }
+}
+
+async fn send_only(spec: &TcpCheck, attempt: &Attempt<'_>) -> Result<Passed, Failure> {
+    let mut duplex = Duplex::new(attempt.connect().await?);
+    attempt.stage("sending");
+    duplex.say(&spec.send);
+    duplex.finish().await;
+    let Some(error) = duplex.deaf() else {
+        return Ok(Passed::default());
+    };
+    // Whoever answers before it has read the request has answered.
+    match duplex.hear(&mut Vec::new(), 1).await {
+        Ok(1..) => Ok(Passed::default()),
+        _ => Err(Failure::io(&error)),
     }
 }

@@ -307,9 +307,9 @@ kinds! {
     REDIS_CHECK "redis" "a redis check"
         "The server answers `PING`." login();
     MYSQL_CHECK "mysql" "a mysql check"
-        "The server greets, and lets a user in where one is named." login();
+        "The server greets, and lets a user in where one is named. Without a user it refuses one called `director-health-check`, which proves that it lives." login();
     POSTGRES_CHECK "postgres" "a postgres check"
-        "The server answers a start-up message, and lets a user in where one is named." login();
+        "The server answers a start-up message, and lets a user in where one is named. Without a user the message names `postgres`, and a refusal proves that it takes connections." login();
     PING_CHECK "ping" "a ping check"
         "The server answers an ICMP echo request." [
             key("size", whole(0, 65_000), "How many bytes the request carries.").default(56),

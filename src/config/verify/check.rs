@@ -13,7 +13,7 @@ use super::super::source::Spanned;
 use super::Builder;
 use super::server::Settled;
 use super::service::ports;
-use crate::state::health::{CheckKind, MarkRange};
+use crate::state::health::{CheckKind, MYSQL_PORTS, MarkRange};
 
 /// The servers under one listen address, as far as it matters to checks.
 pub(super) struct Places<'a> {
@@ -32,6 +32,7 @@ struct Summary<'a> {
     v4: bool,
     v6: bool,
     portless: Option<&'a ServerDecl>,
+    mysql: Option<&'a ServerDecl>,
     direct: Option<(&'a ServerDecl, ForwardMethod)>,
 }
 
@@ -45,6 +46,7 @@ impl<'a> Places<'a> {
                 v4: false,
                 v6: false,
                 portless: None,
+                mysql: None,
                 direct: None,
             },
             own: Vec::new(),
@@ -74,6 +76,9 @@ impl<'a> Places<'a> {
             .map_or(ports(&self.listen.value).0, |port| port.value);
         if port == 0 {
             summary.portless.get_or_insert(decl);
+        }
+        if MYSQL_PORTS.contains(&port) {
+            summary.mysql.get_or_insert(decl);
         }
         let forward = server.forward;
         if !matches!(forward, ForwardMethod::DirectRoute | ForwardMethod::Tunnel) {
@@ -112,6 +117,7 @@ impl<'a> Places<'a> {
         }
         port(check, servers, findings);
         silent(check, findings);
+        harmful(check, servers, findings);
         let (v4, v6) = match at.address.map(Family::of) {
             Some(family) => (family == Family::V4, family == Family::V6),
             None => (servers.v4, servers.v6),
@@ -175,6 +181,33 @@ fn silent(check: &CheckDecl, findings: &mut Findings) {
                 ),
         );
     }
+}
+
+/// Reports a check that MySQL counts as an error of the director's address, and blocks it for.
+fn harmful(check: &CheckDecl, servers: &Summary<'_>, findings: &mut Findings) {
+    let CheckKind::Tcp(tcp) = &check.spec.kind else {
+        return;
+    };
+    let at = &check.spec.at;
+    // One that only connects is over before the server's program sees it (check/connects.rs).
+    if tcp.send.is_empty() && tcp.expect.is_none() && !at.through {
+        return;
+    }
+    let server = match at.port {
+        Some(port) if MYSQL_PORTS.contains(&port) => None,
+        None if servers.mysql.is_some() => servers.mysql,
+        _ => return,
+    };
+    let message =
+        "MySQL counts each of these checks as an error, and blocks the director after 100";
+    let mut finding = Diagnostic::new(Code::HarmfulCheck, check.table.at, message)
+        .label("does not log in")
+        .help("type = \"mysql\", which does")
+        .reason("a port of MySQL or MariaDB; `max_connect_errors` is 100 by default");
+    if let Some(server) = server {
+        finding = finding.also(server.span(), "this server's port");
+    }
+    findings.push(finding);
 }
 
 fn port(check: &CheckDecl, servers: &Summary<'_>, findings: &mut Findings) {

@@ -304,6 +304,10 @@ pub struct LoginCheck {
     pub database: Option<String>,
 }
 
+/// Ports on which MySQL, MariaDB and MySQL Router usually listen. They count every connection that
+/// ends before it has logged in as an error of its address, and block the address after 100.
+pub const MYSQL_PORTS: [u16; 6] = [3306, 3307, 3308, 6446, 6447, 33060];
+
 /// A password does not go into a log.
 impl std::fmt::Debug for LoginCheck {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

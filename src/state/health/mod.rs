@@ -13,8 +13,8 @@ mod policy;
 
 pub use check::{
     AgentCheck, CheckAt, CheckKind, CheckSpec, Combine, DnsAnswer, DnsCheck, DnsType, ExecCheck,
-    Expect, FileCheck, GrpcCheck, HttpCheck, LoginCheck, Pace, PingCheck, SmtpCheck, TcpCheck,
-    TlsSpec, UdpCheck, WeightFrom,
+    Expect, FileCheck, GrpcCheck, HttpCheck, LoginCheck, MYSQL_PORTS, Pace, PingCheck, SmtpCheck,
+    TcpCheck, TlsSpec, UdpCheck, WeightFrom,
 };
 pub use policy::{
     Damping, Initial, MarkRange, Notify, Occasion, OnFail, RunSettings, ServerWatch, ServiceWatch,

@@ -219,7 +219,7 @@ fn data(record: &ResourceRecord<'_>) -> Option<String> {
 
 fn shown(record: &ResourceRecord<'_>) -> String {
     let data = data(record).unwrap_or_else(|| "a record that is no text".to_owned());
-    super::super::talk::printable(data.as_bytes())
+    crate::check::net::message(data.as_bytes())
 }
 
 /// The name of a response code.

@@ -1,7 +1,7 @@
 //! The handshake of MySQL and MariaDB (protocol version 10).
 //!
 //! ```text
-//!   S: greeting                          without a user that is all; ERR 1040 Too many connections
+//!   S: greeting                          ERR 1040 Too many connections, 1129 blocked
 //!   C: user, scrambled password, database
 //!   S: OK │ ERR │ use another plugin │ more
 //!   C: COM_QUIT
@@ -11,22 +11,35 @@
 //!   the password (it was restarted, say) the latter wants the password itself: it gets it under
 //!   its public key, as most clients do it without TLS. Give the check a user of its own, without
 //!   rights. A server that asks for the password in the clear does not get it.
-//! - Without a user the server counts an interrupted handshake, and after `max_connect_errors` of
-//!   them in a row it blocks the host (error 1129), unless it runs with `skip_name_resolve`. A
-//!   user, even one without password and rights, avoids that.
+//! - **The handshake is always brought to its end.** A server counts one that is broken off as a
+//!   connection error of the client's address, and blocks the address after `max_connect_errors`
+//!   of them (100; error 1129), no matter how much time lies in between. An unknown user counts as
+//!   a refusal instead. So without a user [`NOBODY`] logs in without a password, and the refusal
+//!   shows that the server lives; with one, a check that cannot go on answers with nothing
+//!   ([`auth::nothing`]) until the server refuses it.
+//! - Without a user, errors that are about who asks are as good as an answer ([`is_about_us`]);
+//!   those about the server (too many connections, shutting down) are failures.
 
 mod auth;
 mod packet;
 
 use self::auth::{Nonce, Plugin};
 use self::packet::{Answer, Greeting, ServerError, frame, unframe};
-use super::talk::{self, Outcome, Talk, Turn, printable};
+use super::talk::{self, Outcome, Talk, Turn};
 use super::{Attempt, Failure, Passed};
+use crate::check::net;
 use crate::state::health::LoginCheck;
 
+/// Who logs in when the check names nobody: a name that no server has. It stands in the server's
+/// log where that lists refused logins, and is not one that a lock for wrong passwords could hit.
+const NOBODY: &str = "director-health-check";
+
 pub(super) async fn run(spec: &LoginCheck, attempt: &Attempt<'_>) -> Result<Passed, Failure> {
-    talk::run(Mysql::new(spec), attempt).await
+    talk::run(&mut Mysql::new(spec), attempt).await
 }
+
+/// The last word of whoever was let in.
+const COM_QUIT: [u8; 1] = [1];
 
 /// The check's side.
 #[derive(Debug)]
@@ -49,6 +62,12 @@ enum State {
     Key { server: Box<str>, nonce: Nonce },
     /// All is said.
     Last { server: Box<str> },
+    /// Nobody who could be let in: the server's refusal ends the handshake. `why` is what the check
+    /// comes to then.
+    Refused {
+        server: Box<str>,
+        why: Result<(), Box<str>>,
+    },
 }
 
 impl Mysql {
@@ -71,13 +90,16 @@ impl Mysql {
     /// The first packet: a greeting, or that there will be none.
     fn greeted(&mut self, payload: &[u8]) -> Result<Reply, Box<str>> {
         let greeting = Greeting::decode(payload)
-            .ok_or_else(|| format!("this is not MySQL: {}", printable(payload)))?;
+            .ok_or_else(|| format!("this is not MySQL: {}", net::quote(payload)))?;
         let server = describe(greeting.version);
-        let Some(user) = &self.login.user else {
-            return Ok(Reply::Over(server));
-        };
         // An unknown one is answered with the default; the server then asks for what it wants.
         let plugin = Plugin::named(greeting.plugin).unwrap_or(Plugin::Native);
+        let Some(user) = &self.login.user else {
+            let why = Ok(());
+            self.state = State::Refused { server, why };
+            let response = packet::login(NOBODY, &[], None, plugin.name())?;
+            return Ok(Reply::Packet(response));
+        };
         let proof = plugin.scramble(self.password(), &greeting.nonce);
         let database = self.login.database.as_deref();
         let response = packet::login(user, &proof, database, plugin.name())?;
@@ -90,32 +112,67 @@ impl Mysql {
         Ok(Reply::Packet(response))
     }
 
+    /// Goes on until the server refuses the login, as the check cannot go on.
+    fn give_up(&mut self, server: Box<str>, plugin: &[u8], why: impl Into<Box<str>>) -> Reply {
+        let why = Err(why.into());
+        self.state = State::Refused { server, why };
+        Reply::Packet(auth::nothing(plugin, &[]))
+    }
+
+    /// An error packet, which ends every handshake.
+    fn refused(&self, error: &ServerError<'_>) -> Outcome {
+        match &self.state {
+            State::Refused { why: Err(why), .. } => Err(why.clone()),
+            State::Refused {
+                server,
+                why: Ok(()),
+            } if is_about_us(error.code) => Ok(Some(server.clone())),
+            // The server said this instead of its greeting.
+            State::Start if self.login.user.is_none() && is_about_us(error.code) => {
+                Ok(Some(error.to_string().into()))
+            }
+            _ => Err(error.to_string().into()),
+        }
+    }
+
     /// What the server says to the login.
     fn answered(&mut self, payload: &[u8]) -> Result<Reply, Box<str>> {
-        let answer = Answer::decode(payload)
-            .ok_or_else(|| format!("an answer that is none: {}", printable(payload)))?;
         let state = std::mem::replace(&mut self.state, State::Start);
-        match (answer, state) {
+        let Some(answer) = Answer::decode(payload) else {
+            // What a plugin asks is sent as it is.
+            if let State::Refused { .. } = &state {
+                self.state = state;
+                return Ok(Reply::Packet(auth::nothing(&[], payload)));
+            }
+            return Err(format!("an answer that is none: {}", net::quote(payload)).into());
+        };
+        let reply = match (answer, state) {
             (
                 Answer::Ok,
-                State::Login { server, .. } | State::Key { server, .. } | State::Last { server },
-            ) => Ok(Reply::Over(server)),
+                State::Login { server, .. }
+                | State::Key { server, .. }
+                | State::Last { server }
+                | State::Refused { server, .. },
+            ) => Reply::Over(server),
             (Answer::Switch { plugin, nonce }, State::Login { server, .. }) => {
-                let Some(known) = Plugin::named(plugin) else {
-                    let name = printable(plugin);
-                    return Err(format!(
-                        "its user has to log in by {name}, which is not known here"
-                    )
-                    .into());
-                };
-                let nonce = nonce.ok_or("a change of plugin without a nonce")?;
-                let proof = known.scramble(self.password(), &nonce);
-                self.state = State::Login {
-                    server,
-                    plugin: known,
-                    nonce,
-                };
-                Ok(Reply::Packet(proof))
+                match (Plugin::named(plugin), nonce) {
+                    (None, _) => {
+                        let name = net::message(plugin);
+                        let why =
+                            format!("its user has to log in by {name}, which is not known here");
+                        self.give_up(server, plugin, why)
+                    }
+                    (_, None) => self.give_up(server, plugin, "a change of plugin without a nonce"),
+                    (Some(plugin), Some(nonce)) => {
+                        let proof = plugin.scramble(self.password(), &nonce);
+                        self.state = State::Login {
+                            server,
+                            plugin,
+                            nonce,
+                        };
+                        Reply::Packet(proof)
+                    }
+                }
             }
             // Its cache has the password's hash, and it is right; OK follows.
             (
@@ -127,7 +184,7 @@ impl Mysql {
                 },
             ) => {
                 self.state = State::Last { server };
-                Ok(Reply::Nothing)
+                Reply::Nothing
             }
             // Its cache has not.
             (
@@ -139,18 +196,54 @@ impl Mysql {
                 },
             ) => {
                 self.state = State::Key { server, nonce };
-                Ok(Reply::Packet(vec![2]))
+                Reply::Packet(vec![2])
             }
             (Answer::More(key), State::Key { server, nonce }) => {
-                let sealed = auth::seal(self.password(), &nonce, key)?;
-                self.state = State::Last { server };
-                Ok(Reply::Packet(sealed))
+                match auth::seal(self.password(), &nonce, key) {
+                    Ok(sealed) => {
+                        self.state = State::Last { server };
+                        Reply::Packet(sealed)
+                    }
+                    Err(why) => self.give_up(server, &[], why),
+                }
             }
-            (Answer::Ok | Answer::Switch { .. } | Answer::More(_), _) => {
-                Err("it asks for more than a login takes".into())
+            (Answer::Switch { plugin, .. }, state @ State::Refused { .. }) => {
+                self.state = state;
+                Reply::Packet(auth::nothing(plugin, &[]))
             }
-        }
+            (Answer::More(data), state @ State::Refused { .. }) => {
+                self.state = state;
+                Reply::Packet(auth::nothing(&[], data))
+            }
+            (
+                Answer::Switch { .. } | Answer::More(_),
+                State::Login { server, .. } | State::Key { server, .. } | State::Last { server },
+            ) => self.give_up(server, &[], "it asks for more than a login takes"),
+            (Answer::Ok | Answer::Switch { .. } | Answer::More(_), State::Start) => {
+                return Err("it goes on without a greeting".into());
+            }
+        };
+        Ok(reply)
     }
+}
+
+/// Errors about who asks, not about the server: it refuses this user or this address, and would
+/// serve others.
+const fn is_about_us(code: u16) -> bool {
+    matches!(
+        code,
+        // ER_DBACCESS_DENIED_ERROR, ER_ACCESS_DENIED_ERROR, ER_HOST_IS_BLOCKED,
+        // ER_HOST_NOT_PRIVILEGED, ER_TOO_MANY_USER_CONNECTIONS, ER_USER_LIMIT_REACHED
+        1044 | 1045 | 1129 | 1130 | 1203 | 1226
+        // ER_NOT_SUPPORTED_AUTH_MODE, ER_SERVER_IS_IN_SECURE_AUTH_MODE, ER_PLUGIN_IS_NOT_LOADED
+            | 1251 | 1275 | 1524
+        // ER_ACCESS_DENIED_NO_PASSWORD_ERROR, ER_MUST_CHANGE_PASSWORD_LOGIN,
+        // ER_ACCOUNT_HAS_BEEN_LOCKED (MySQL), ER_SECURE_TRANSPORT_REQUIRED
+            | 1698 | 1862 | 3118 | 3159
+        // The user is locked after wrong passwords (MySQL); ER_ACCOUNT_HAS_BEEN_LOCKED and
+        // ER_USER_IS_BLOCKED (MariaDB)
+            | 3955 | 4151 | 4150
+    )
 }
 
 /// What follows from a packet.
@@ -171,10 +264,12 @@ impl Talk for Mysql {
             return Turn::More;
         };
         if let Some(error) = ServerError::decode(payload) {
-            return Turn::fail(error.to_string());
+            return Turn::Over {
+                bytes: Vec::new(),
+                outcome: self.refused(&error),
+            };
         }
-        let greeted = matches!(self.state, State::Start);
-        let reply = if greeted {
+        let reply = if matches!(self.state, State::Start) {
             self.greeted(payload)
         } else {
             self.answered(payload)
@@ -188,7 +283,10 @@ impl Talk for Mysql {
                 used,
                 bytes: frame(number.wrapping_add(1), &payload),
             },
-            Ok(Reply::Over(server)) => over(greeted, Ok(Some(server))),
+            Ok(Reply::Over(server)) => Turn::Over {
+                bytes: frame(0, &COM_QUIT),
+                outcome: Ok(Some(server)),
+            },
             Err(why) => Turn::fail(why),
         }
     }
@@ -201,20 +299,10 @@ impl Talk for Mysql {
     }
 }
 
-/// `COM_QUIT` is for whoever is logged in.
-fn over(greeted_only: bool, outcome: Outcome) -> Turn {
-    let bytes = if greeted_only {
-        Vec::new()
-    } else {
-        frame(0, &[1])
-    };
-    Turn::Over { bytes, outcome }
-}
-
 fn describe(version: &[u8]) -> Box<str> {
     // MariaDB before 11 pretends to be 5.5.5 first, for the sake of old replicas.
     let version = version.strip_prefix(b"5.5.5-").unwrap_or(version);
-    printable(version).into()
+    net::message(version).into()
 }
 
 #[cfg(test)]

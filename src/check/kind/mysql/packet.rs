@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::auth::Nonce;
-use crate::check::kind::talk::printable;
+use crate::check::net;
 
 /// `CLIENT_LONG_PASSWORD | CLIENT_LONG_FLAG | CLIENT_PROTOCOL_41 | CLIENT_TRANSACTIONS |
 /// CLIENT_SECURE_CONNECTION | CLIENT_PLUGIN_AUTH`.
@@ -68,7 +68,7 @@ impl<'a> Greeting<'a> {
 /// `ERR_Packet`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ServerError<'a> {
-    code: u16,
+    pub(super) code: u16,
     message: &'a [u8],
 }
 
@@ -88,7 +88,11 @@ impl<'a> ServerError<'a> {
 
 impl fmt::Display for ServerError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error {}: {}", self.code, printable(self.message))
+        write!(f, "error {}: {}", self.code, net::message(self.message))?;
+        match self.code {
+            1129 => f.write_str(" (not its clients but this machine; ended by FLUSH HOSTS)"),
+            _ => Ok(()),
+        }
     }
 }
 

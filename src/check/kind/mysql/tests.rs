@@ -53,18 +53,112 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+fn anybody() -> Mysql {
+    Mysql::new(&LoginCheck::default())
+}
+
+fn refusal(code: u16, message: &str) -> Vec<u8> {
+    let payload = [&[0xff], &code.to_le_bytes()[..], message.as_bytes()].concat();
+    frame(2, &payload)
+}
+
+fn switch(plugin: &str) -> Vec<u8> {
+    let payload = [&[0xfe], plugin.as_bytes(), &[0], &nonce(), &[0]].concat();
+    frame(2, &payload)
+}
+
 #[test]
-fn a_greeting_is_enough_without_a_user() {
+fn without_a_user_the_handshake_is_ended_by_a_refusal_which_is_an_answer() {
     let greeting = greeting("mysql_native_password");
-    let (said, outcome) = play(&mut Mysql::new(&LoginCheck::default()), &[&greeting]);
-    assert_eq!(said, [b"", b""]);
-    assert_eq!(outcome, Ok(Some("10.11.6-MariaDB-0+deb12u1".into())));
+    for code in [
+        1044, 1045, 1129, 1130, 1203, 1226, 1251, 1698, 3118, 3159, 4151,
+    ] {
+        let (said, outcome) = play(&mut anybody(), &[&greeting, &refusal(code, "#28000no")]);
+        assert_eq!(said.len(), 3);
+        assert!(
+            said[1]
+                .windows(22)
+                .any(|bytes| bytes == b"director-health-check\0")
+        );
+        assert_eq!(said[2], b"", "the server has ended it");
+        assert_eq!(
+            outcome,
+            Ok(Some("10.11.6-MariaDB-0+deb12u1".into())),
+            "{code}"
+        );
+        // Where a user is named, he has to be let in.
+        let (_, outcome) = play(&mut login(None), &[&greeting, &refusal(code, "#28000no")]);
+        assert!(outcome.is_err(), "{code}");
+    }
+    for code in [1040, 1041, 1043, 1053, 1135, 1047] {
+        let (_, outcome) = play(&mut anybody(), &[&greeting, &refusal(code, "#08S01no")]);
+        assert_eq!(outcome, Err(format!("error {code}: no").into()));
+    }
+    // It may have a user without a name, who may log in as anyone.
+    let (said, outcome) = play(&mut anybody(), &[&greeting, OK]);
+    assert_eq!(said[2], [1, 0, 0, 0, 1], "COM_QUIT");
+    assert!(outcome.is_ok());
+}
+
+#[test]
+fn a_refusal_instead_of_the_greeting_is_about_the_server_or_about_this_machine() {
+    let blocked = "Host '192.0.2.1' is blocked because of many connection errors";
+    for (code, message, well) in [
+        (1040, "Too many connections", false),
+        (1129, blocked, true),
+        (
+            1130,
+            "Host '192.0.2.1' is not allowed to connect to this MariaDB server",
+            true,
+        ),
+    ] {
+        let (_, outcome) = play(&mut anybody(), &[&refusal(code, message)]);
+        assert_eq!(outcome.is_ok(), well, "{outcome:?}");
+        let text = outcome.unwrap_or_else(Some).unwrap();
+        assert!(
+            text.starts_with(&format!("error {code}: {message}")),
+            "{text}"
+        );
+        assert_eq!(text.contains("FLUSH HOSTS"), code == 1129, "{text}");
+        let (_, outcome) = play(&mut login(Some("x")), &[&refusal(code, message)]);
+        assert!(outcome.is_err());
+    }
+}
+
+#[test]
+fn a_made_up_user_is_refused_by_whatever_plugin_he_gets() {
+    let greeting = greeting("mysql_native_password");
+    let denied = refusal(1045, "#28000Access denied");
+    for (plugin, answer) in [
+        ("mysql_native_password", 0),
+        ("caching_sha2_password", 1),
+        ("sha256_password", 1),
+        ("mysql_clear_password", 1),
+        ("client_ed25519", 64),
+        ("auth_gssapi_client", 1),
+        ("not_yet_known", 1),
+    ] {
+        let (said, outcome) = play(&mut anybody(), &[&greeting, &switch(plugin), &denied]);
+        assert_eq!(said[2].len(), 4 + answer, "{plugin}");
+        assert!(outcome.is_ok(), "{plugin}");
+    }
+    // Two questions: the salt of parsec, the prompts of PAM.
+    let salt = frame(4, &[b"P\0", &[7; 16][..]].concat());
+    let steps = [&greeting[..], &switch("parsec"), &salt, &denied];
+    let (said, outcome) = play(&mut anybody(), &steps);
+    assert_eq!((said[2].len(), said[3].len()), (4, 4 + 96));
+    assert!(outcome.is_ok());
+    let prompt = frame(4, b"\x04Password: ");
+    let steps = [&greeting[..], &switch("dialog"), &prompt, &prompt, &denied];
+    let (said, outcome) = play(&mut anybody(), &steps);
+    assert_eq!(said[4], [1, 0, 0, 5, 0]);
+    assert!(outcome.is_ok());
 }
 
 #[test]
 fn errors_are_told_in_the_servers_words() {
     let too_many = frame(0, b"\xff\x10\x04Too many connections");
-    let (_, outcome) = play(&mut Mysql::new(&LoginCheck::default()), &[&too_many]);
+    let (_, outcome) = play(&mut anybody(), &[&too_many]);
     assert_eq!(outcome, Err("error 1040: Too many connections".into()));
     let denied = frame(
         2,
@@ -74,8 +168,16 @@ fn errors_are_told_in_the_servers_words() {
     let (_, outcome) = play(&mut login(Some("x")), &[&greeting, &denied]);
     let words = "error 1045: Access denied for user 'lb'@'10.0.0.1'";
     assert_eq!(outcome, Err(words.into()));
+}
+
+#[test]
+fn garbage_is_quoted_as_short_as_that_of_http_is() {
     let (_, outcome) = play(&mut login(None), &[b"\x06\0\0\x00220 hi"]);
-    assert_eq!(outcome, Err("this is not MySQL: 220 hi".into()));
+    assert_eq!(outcome, Err("this is not MySQL: \"220 hi\"".into()));
+    let garbage = frame(0, &[b'x'; 5000]);
+    let (_, outcome) = play(&mut login(None), &[&garbage]);
+    let words = format!("this is not MySQL: \"{}...\"", "x".repeat(60));
+    assert_eq!(outcome, Err(words.into()));
 }
 
 #[test]
@@ -152,18 +254,17 @@ fn without_a_cached_hash_the_password_goes_under_the_servers_key() {
     let pairs = plain.iter().zip(nonce().into_iter().cycle());
     let plain: Vec<u8> = pairs.map(|(byte, mask)| byte ^ mask).collect();
     assert_eq!(plain, [password.as_bytes(), b"\0"].concat());
-    let junk = frame(4, b"\x01no key");
-    let (_, outcome) = play(&mut login(Some(password)), &[&greeting, &miss, &junk]);
+    // The handshake is not broken off, as that counts against this machine.
+    let (junk, denied) = (frame(4, b"\x01no key"), refusal(1045, "#28000no"));
+    let steps = [&greeting[..], &miss, &junk, &denied];
+    let (said, outcome) = play(&mut login(Some(password)), &steps);
+    assert_eq!(said[3], [1, 0, 0, 5, 0]);
     assert!(outcome.unwrap_err().contains("no public key"));
 }
 
 #[test]
 fn the_plugin_can_be_changed_but_not_to_one_that_tells_the_password() {
     let greeting = greeting("caching_sha2_password");
-    let switch = |name: &str| {
-        let payload = [&[0xfe], name.as_bytes(), &[0], &nonce(), &[0]].concat();
-        frame(2, &payload)
-    };
     let native = switch("mysql_native_password");
     let (said, outcome) = play(&mut login(Some("secret")), &[&greeting, &native, OK]);
     assert_eq!(
@@ -171,8 +272,10 @@ fn the_plugin_can_be_changed_but_not_to_one_that_tells_the_password() {
         "14000003b32bb3a583e1340c0a1108d58b1be49781ad8c2f"
     );
     assert!(outcome.is_ok());
+    let denied = refusal(1045, "#28000no");
     for plugin in ["mysql_clear_password", "dialog"] {
-        let (said, outcome) = play(&mut login(Some("secret")), &[&greeting, &switch(plugin)]);
+        let steps = [&greeting[..], &switch(plugin), &denied];
+        let (said, outcome) = play(&mut login(Some("secret")), &steps);
         assert!(outcome.unwrap_err().contains(plugin));
         assert!(!said.concat().windows(6).any(|bytes| bytes == b"secret"));
     }

@@ -4,7 +4,8 @@ use std::fmt;
 
 use md5::{Digest as _, Md5};
 
-use crate::check::kind::talk::{LIMIT, printable};
+use crate::check::kind::talk::LIMIT;
+use crate::check::net;
 
 /// A message from the server.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,7 +53,7 @@ impl fmt::Display for ServerError {
 impl<'a> Message<'a> {
     /// The first message and its length; `None` if it is not complete.
     pub(super) fn decode(heard: &'a [u8]) -> Result<Option<(Self, usize)>, Box<str>> {
-        let alien = || format!("this is not PostgreSQL: {}", printable(heard)).into();
+        let alien = || format!("this is not PostgreSQL: {}", net::quote(heard)).into();
         // Known before the length is believed: another protocol's greeting would be one of
         // gigabytes.
         if heard.first().is_some_and(|kind| !b"RESZNKv".contains(kind)) {
@@ -115,7 +116,7 @@ impl ServerError {
         let field = |letter: u8| {
             let mut fields = body.split(|byte| *byte == 0);
             let found = fields.find_map(|field| field.strip_prefix(&[letter]));
-            found.map(printable)
+            found.map(net::message)
         };
         Self {
             // `V` is `S` untranslated, since 9.6.
@@ -142,6 +143,11 @@ pub(super) fn startup(user: &str, database: Option<&str>) -> Vec<u8> {
     }
     body.push(0);
     with_length(body)
+}
+
+/// `GSSENCRequest`.
+pub(super) fn gss_request() -> Vec<u8> {
+    with_length(80_877_104_u32.to_be_bytes().to_vec())
 }
 
 /// `PasswordMessage`.

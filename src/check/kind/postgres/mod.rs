@@ -11,25 +11,88 @@
 //! Without a user it asks what `pg_isready` asks: the start-up names `postgres`, and both the
 //! request for a password and "no such user" mean that the server takes connections; any other
 //! error that it does not.
+//!
+//! **No check puts an error into the server's log**:
+//!
+//! - Terminate is for sessions. A server that asks for a password takes it for a wrong answer
+//!   (FATAL: expected password response); that the client goes away there is usual, as `psql` does
+//!   so before it asks its user.
+//! - A server that refuses `postgres` or this machine (`pg_hba.conf`) logs that. From then on the
+//!   check without a user asks for encryption by GSSAPI instead, which is answered by one byte
+//!   before anything is refused or logged, and goes. As that byte also comes from a server that is
+//!   starting up or full, the start-up message is sent again after each failure and every
+//!   [`REFUSED_FOR`].
 
 mod message;
 mod scram;
+
+use std::time::{Duration, Instant};
 
 use self::message::{Authentication, Message, ServerError};
 use self::scram::Scram;
 use super::talk::{self, Outcome, Talk, Turn};
 use super::{Attempt, Failure, Passed};
+use crate::check::net;
 use crate::state::health::LoginCheck;
 
 /// Whom the start-up message names when the check names nobody.
 const NOBODY: &str = "postgres";
 
+/// So long a server that refused the start-up message is asked more quietly.
+const REFUSED_FOR: Duration = Duration::from_secs(60);
+
 pub(super) async fn run(spec: &LoginCheck, attempt: &Attempt<'_>) -> Result<Passed, Failure> {
     let mut nonce = [0; 18];
     aws_lc_rs::rand::fill(&mut nonce)
         .map_err(|_| Failure::ours("no random bytes for a nonce".to_owned()))?;
-    talk::run(Postgres::new(spec, nonce), attempt).await
+    let mut memory = attempt.memory.get();
+    let before = memory.startup_refused.take();
+    // What becomes of a check that times out is a failure, after which the whole is asked.
+    attempt.memory.set(memory);
+    if let Some(at) = before
+        && at.elapsed() < REFUSED_FOR
+        && spec.user.is_none()
+    {
+        let passed = talk::run(&mut Quiet, attempt).await?;
+        memory.startup_refused = before;
+        attempt.memory.set(memory);
+        return Ok(passed);
+    }
+    let mut talk = Postgres::new(spec, nonce);
+    let result = talk::run(&mut talk, attempt).await;
+    if talk.refused {
+        memory.startup_refused = Some(Instant::now());
+        attempt.memory.set(memory);
+    }
+    result
 }
+
+/// The question to a server that refuses and logs every other: `GSSENCRequest`.
+struct Quiet;
+
+impl Talk for Quiet {
+    fn open(&mut self) -> Vec<u8> {
+        message::gss_request()
+    }
+
+    fn hear(&mut self, heard: &[u8]) -> Turn {
+        match heard {
+            // It does, or does not. An error comes from one older than version 12, which lives.
+            [b'G' | b'N' | b'E', ..] => Turn::Over {
+                bytes: Vec::new(),
+                outcome: Ok(Some(REFUSES_US.into())),
+            },
+            _ => Turn::fail(format!("this is not PostgreSQL: {}", net::quote(heard))),
+        }
+    }
+
+    fn stage(&self) -> &'static str {
+        "waiting for the answer to a request for encryption"
+    }
+}
+
+/// What is told of a server that is well but refuses the check's start-up message.
+const REFUSES_US: &str = "takes connections, but refuses the user `postgres` from here";
 
 /// The check's side.
 #[derive(Debug)]
@@ -40,6 +103,8 @@ pub(super) struct Postgres {
     scram: Option<Scram>,
     version: Option<Box<str>>,
     let_in: bool,
+    /// Whether it refused the user or this machine, which it logs.
+    refused: bool,
 }
 
 impl Postgres {
@@ -51,6 +116,7 @@ impl Postgres {
             scram: None,
             version: None,
             let_in: false,
+            refused: false,
         }
     }
 
@@ -61,8 +127,12 @@ impl Postgres {
     }
 
     fn authenticate(&mut self, how: Authentication<'_>) -> Result<Next, Box<str>> {
-        let Some(user) = self.login.user.clone() else {
-            return Ok(Next::Well(None));
+        let user = match (&how, &self.login.user) {
+            (_, Some(user)) => user.clone(),
+            // Trusted. The session is ended when it has begun, so that the server is not in the
+            // middle of a message.
+            (Authentication::Ok, None) => NOBODY.to_owned(),
+            (_, None) => return Ok(Next::Well(None)),
         };
         if matches!(how, Authentication::Ok) {
             if self.scram.as_ref().is_some_and(|scram| !scram.is_proved()) {
@@ -118,17 +188,20 @@ impl Postgres {
 
     fn hear_message(&mut self, message: Message<'_>) -> Result<Next, Box<str>> {
         match message {
-            Message::Error(error) if self.is_well(&error) => Ok(Next::Well(None)),
+            Message::Error(error) if self.is_well(&error) => {
+                self.refused = true;
+                Ok(Next::Well(Some(REFUSES_US.into())))
+            }
             Message::Error(error) => Err(error.to_string().into()),
             Message::Authentication(how) => self.authenticate(how),
             Message::Parameter { name, value } if self.let_in => {
                 if name == b"server_version" {
-                    let version = super::talk::printable(value);
+                    let version = net::message(value);
                     self.version = Some(format!("PostgreSQL {version}").into());
                 }
                 Ok(Next::Say(Vec::new()))
             }
-            Message::Ready if self.let_in => Ok(Next::Well(self.version.take())),
+            Message::Ready if self.let_in => Ok(Next::Ready(self.version.take())),
             Message::Notice => Ok(Next::Say(Vec::new())),
             Message::Ready | Message::Parameter { .. } => {
                 Err("it let nobody in and goes on".into())
@@ -142,6 +215,8 @@ enum Next {
     Say(Vec<u8>),
     Think(super::talk::Work),
     Well(Option<Box<str>>),
+    /// The session stands.
+    Ready(Option<Box<str>>),
 }
 
 impl Talk for Postgres {
@@ -159,8 +234,9 @@ impl Talk for Postgres {
         match self.hear_message(message) {
             Ok(Next::Say(bytes)) => Turn::Say { used, bytes },
             Ok(Next::Think(work)) => Turn::Think { used, work },
-            Ok(Next::Well(text)) => over(Ok(text)),
-            Err(why) => over(Err(why)),
+            Ok(Next::Well(text)) => over(Vec::new(), Ok(text)),
+            Ok(Next::Ready(text)) => over(message::terminate(), Ok(text)),
+            Err(why) => over(Vec::new(), Err(why)),
         }
     }
 
@@ -173,11 +249,8 @@ impl Talk for Postgres {
     }
 }
 
-fn over(outcome: Outcome) -> Turn {
-    Turn::Over {
-        bytes: message::terminate(),
-        outcome,
-    }
+fn over(bytes: Vec<u8>, outcome: Outcome) -> Turn {
+    Turn::Over { bytes, outcome }
 }
 
 #[cfg(test)]

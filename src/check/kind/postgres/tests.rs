@@ -47,11 +47,13 @@ fn without_a_user_a_request_for_a_password_is_enough() {
     );
     let startup = b"\0\0\0\x31\0\x03\0\0user\0postgres\0application_name\0director\0\0";
     assert_eq!(said[0], startup);
-    assert_eq!(said[1], b"X\0\0\0\x04");
+    assert_eq!(said[1], b"", "Terminate would be an error in its log");
     assert_eq!(outcome, Ok(None));
     for code in ["28000", "28P01", "3D000"] {
-        let (_, outcome) = play(&mut login(None, None), &[&error(code, "no such user")]);
-        assert_eq!(outcome, Ok(None), "{code}");
+        let mut talk = login(None, None);
+        let (_, outcome) = play(&mut talk, &[&error(code, "no such user")]);
+        assert_eq!(outcome, Ok(Some(REFUSES_US.into())), "{code}");
+        assert!(talk.refused);
         let (_, outcome) = play(
             &mut login(Some("lb"), None),
             &[&error(code, "no such user")],
@@ -70,9 +72,33 @@ fn errors_are_told_in_the_servers_words() {
         assert_eq!(outcome, Err(format!("FATAL {code}: {message}").into()));
     }
     let (_, outcome) = play(&mut login(None, None), &[b"220 mail.example.org\r\n"]);
-    assert_eq!(outcome, Err("this is not PostgreSQL: 2".into()));
+    assert_eq!(outcome, Err(r#"this is not PostgreSQL: "2""#.into()));
     let (_, outcome) = play(&mut login(None, None), &[b"E\xff\xff\xff\xff"]);
     assert!(outcome.is_err(), "not four gigabytes");
+}
+
+#[test]
+fn a_server_that_refuses_the_user_is_asked_for_encryption_instead() {
+    for answer in [&b"G"[..], b"N", b"E\0\0\0\x10"] {
+        let (said, outcome) = play(&mut Quiet, &[answer]);
+        assert_eq!(said, [&b"\0\0\0\x08\x04\xd2\x16\x30"[..], b""]);
+        assert_eq!(outcome, Ok(Some(REFUSES_US.into())));
+    }
+    let (_, outcome) = play(&mut Quiet, &[b"220 mail"]);
+    assert!(outcome.is_err());
+}
+
+#[test]
+fn a_session_is_ended_by_terminate_and_nothing_before_it_is() {
+    let (said, outcome) = play(&mut login(None, None), &[&let_in()]);
+    assert_eq!(
+        said.concat(),
+        [said[0].clone(), b"X\0\0\0\x04".to_vec()].concat()
+    );
+    assert!(outcome.is_ok());
+    let (said, outcome) = play(&mut login(Some("lb"), None), &[&authentication(3, b"")]);
+    assert_eq!(said[1], b"");
+    assert!(outcome.is_err());
 }
 
 #[test]

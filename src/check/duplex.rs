@@ -1,0 +1,224 @@
+//! Both directions of a connection at the same time.
+//!
+//! A server may answer before it has read the request, and close: a script behind xinetd or socat
+//! does, and so does a server that refuses a client. Sending then fails with EPIPE or ECONNRESET
+//! although the answer lies in this machine's receive queue, where it outlives even a reset
+//! (`tcp_recvmsg` looks into the queue before it looks at the socket's error). So what was heard
+//! counts, whatever became of what was said.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
+
+use tokio::time::timeout;
+
+use super::kind::{Attempt, Failure};
+use super::net;
+
+/// So long a server that closed without a word is listened to, in case it speaks first.
+const SPEAKS_FIRST: Duration = Duration::from_millis(500);
+
+/// Connects, sends, and reads until `enough` says so, the server is done, or `limit` bytes came.
+/// Returns whether there was enough; what came is in `answer`, whatever became of the request.
+///
+/// A server that closes without a word is listened to once more, in silence: a script behind socat
+/// that answers without reading loses its answer when the request comes too early, as socat gives
+/// up when it cannot write to the script.
+pub(crate) async fn ask(
+    attempt: &Attempt<'_>,
+    send: &[u8],
+    waiting: &'static str,
+    answer: &mut Vec<u8>,
+    limit: usize,
+    enough: impl Fn(&[u8]) -> bool,
+) -> Result<bool, Failure> {
+    let mut duplex = Duplex::new(attempt.connect().await?);
+    duplex.say(send);
+    attempt.stage(waiting);
+    let first = duplex.hear_until(answer, limit, &enough).await;
+    let first = first.map_err(|error| Failure::io(&error));
+    drop(duplex);
+    // Where the port to come from is fixed, it is still in use.
+    if !answer.is_empty() || send.is_empty() || attempt.way.source_port != 0 {
+        return first;
+    }
+    let Ok(stream) = attempt.connect().await else {
+        return first;
+    };
+    attempt.stage(waiting);
+    let mut duplex = Duplex::new(stream);
+    let again = duplex.hear_until(answer, limit, &enough);
+    match timeout(SPEAKS_FIRST, again).await {
+        Ok(Ok(found)) if !answer.is_empty() => Ok(found),
+        _ => first,
+    }
+}
+
+/// A connection, and what is still to be sent over it.
+#[derive(Debug)]
+pub(crate) struct Duplex<S> {
+    from: ReadHalf<S>,
+    to: WriteHalf<S>,
+    unsent: Vec<u8>,
+    /// Why nothing more can be sent.
+    deaf: Option<io::Error>,
+}
+
+impl<S: AsyncRead + AsyncWrite> Duplex<S> {
+    pub(crate) fn new(stream: S) -> Self {
+        let (from, to) = split(stream);
+        Self {
+            from,
+            to,
+            unsent: Vec::new(),
+            deaf: None,
+        }
+    }
+
+    /// Sends these bytes with the next [`hear`](Self::hear) or [`finish`](Self::finish).
+    pub(crate) fn say(&mut self, bytes: &[u8]) {
+        if self.deaf.is_none() {
+            self.unsent.extend_from_slice(bytes);
+        }
+    }
+
+    /// Reads what comes next, at most `room` bytes, and sends meanwhile. 0 is the end.
+    ///
+    /// # Errors
+    /// Those of reading. One of sending is returned only where it is this machine's own fault and
+    /// nothing came.
+    pub(crate) async fn hear(&mut self, into: &mut Vec<u8>, room: usize) -> io::Result<usize> {
+        into.reserve(room.min(2048));
+        loop {
+            let mut from = (&mut self.from).take(room as u64);
+            let sent = tokio::select! {
+                biased;
+                read = from.read_buf(into) => {
+                    return match (read, self.deaf.take()) {
+                        (Ok(0), Some(error)) if net::is_ours(&error) => Err(error),
+                        (read, deaf) => {
+                            self.deaf = deaf;
+                            read
+                        }
+                    };
+                }
+                sent = self.to.write(&self.unsent), if !self.unsent.is_empty() => sent,
+            };
+            self.note(sent);
+        }
+    }
+
+    /// Sends what is left. The other side need not listen any more.
+    pub(crate) async fn finish(&mut self) {
+        while !self.unsent.is_empty() {
+            let sent = self.to.write(&self.unsent).await;
+            self.note(sent);
+        }
+        let _ = self.to.flush().await;
+    }
+
+    /// Why nothing more could be sent, if so.
+    pub(crate) fn deaf(&mut self) -> Option<io::Error> {
+        self.deaf.take()
+    }
+
+    fn note(&mut self, sent: io::Result<usize>) {
+        match sent {
+            Ok(number @ 1..) => drop(self.unsent.drain(..number)),
+            Ok(_) => self.stop(io::ErrorKind::WriteZero.into()),
+            Err(error) => self.stop(error),
+        }
+    }
+
+    fn stop(&mut self, why: io::Error) {
+        self.unsent.clear();
+        self.deaf = Some(why);
+    }
+
+    /// Hears until `enough` says so of all that came, the other side is done, or `limit` bytes
+    /// came. Returns whether there was enough. A connection that breaks after bytes came has
+    /// ended; they are the answer.
+    ///
+    /// # Errors
+    /// Those of [`hear`](Self::hear) when nothing came.
+    pub(crate) async fn hear_until(
+        &mut self,
+        into: &mut Vec<u8>,
+        limit: usize,
+        mut enough: impl FnMut(&[u8]) -> bool,
+    ) -> io::Result<bool> {
+        loop {
+            if enough(into) {
+                return Ok(true);
+            }
+            if into.len() >= limit {
+                return Ok(false);
+            }
+            match self.hear(into, limit - into.len()).await {
+                Ok(0) => return Ok(false),
+                Ok(_) => {}
+                Err(error) if into.is_empty() => return Err(error),
+                Err(_) => return Ok(false),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::duplex;
+
+    use super::*;
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn reading_ends_at_the_limit_and_takes_no_byte_more() {
+        let (ours, mut theirs) = duplex(1000);
+        theirs.write_all(&[7; 100]).await.unwrap();
+        let mut duplex = Duplex::new(ours);
+        let mut into = Vec::new();
+        let enough = duplex.hear_until(&mut into, 64, |_| false).await;
+        assert!(!enough.unwrap());
+        assert_eq!(into.len(), 64);
+        duplex.hear(&mut into, 100).await.unwrap();
+        assert_eq!(into.len(), 100);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_came_is_the_answer_though_nothing_could_be_sent() {
+        let (ours, mut theirs) = duplex(1000);
+        theirs.write_all(b"up").await.unwrap();
+        drop(theirs);
+        let mut duplex = Duplex::new(ours);
+        duplex.say(b"how are you?");
+        duplex.finish().await;
+        assert!(duplex.deaf().is_some(), "the other end is gone");
+        let mut into = Vec::new();
+        let enough = duplex.hear_until(&mut into, 64, |all| all == b"up").await;
+        assert!(enough.unwrap());
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn more_is_said_than_the_other_side_takes_before_it_speaks() {
+        // Both sides have more to say than the way between them holds.
+        let (ours, theirs) = duplex(16);
+        let much = [b'x'; 5000];
+        let server = tokio::spawn(async move {
+            let (mut from, mut to) = split(theirs);
+            to.write_all(&[b'y'; 5000]).await.unwrap();
+            let mut all = Vec::new();
+            from.read_to_end(&mut all).await.unwrap();
+            all.len()
+        });
+        let mut duplex = Duplex::new(ours);
+        duplex.say(&much);
+        let mut into = Vec::new();
+        let enough = duplex
+            .hear_until(&mut into, 5000, |all| all.len() == 5000)
+            .await;
+        assert!(enough.unwrap());
+        duplex.finish().await;
+        drop(duplex);
+        assert_eq!(server.await.unwrap(), 5000);
+    }
+}
