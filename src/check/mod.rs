@@ -107,6 +107,9 @@ pub enum Finding {
         target: TargetId,
         /// To `Up` or `Down`.
         verdict: Verdict,
+        /// To `Down`, and this machine had no way to it: its own interface is down, or it has no
+        /// route. That says as much about this machine as about the server.
+        cut_off: bool,
         /// What the last check said.
         reason: Arc<str>,
     },
@@ -147,6 +150,8 @@ pub struct Report {
     pub outcome: Outcome,
     /// What else it said; `None` if that kind of check, or this answer, says nothing.
     pub advice: Option<Advice>,
+    /// It failed as this machine has no way to the server.
+    pub cut_off: bool,
 }
 
 /// How one check went.
@@ -179,6 +184,8 @@ pub struct Seen {
     pub passed: bool,
     /// So many in a row had this result.
     pub streak: u32,
+    /// When the last one that failed began.
+    pub failed_at: Option<SystemTime>,
     /// So many checks succeeded so far.
     pub successes: u64,
     /// So many failed.

@@ -162,6 +162,14 @@ pub(crate) fn is_ours(error: &io::Error) -> bool {
     )
 }
 
+/// Whether an error says that this machine has no way to the server, such as when its own interface
+/// is down and took the route with it. (`EHOSTUNREACH` says no more than that the server does not
+/// answer ARP, as a dead one does not.)
+pub(crate) fn is_cut_off(error: &io::Error) -> bool {
+    let number = error.raw_os_error().map(Errno::from_raw);
+    matches!(number, Some(Errno::ENETUNREACH | Errno::ENETDOWN))
+}
+
 /// Lets a TCP connection that is closed as soon as it stands be none for the server's program: the
 /// answer to the first packet shows that somebody listens, and a reset instead of its
 /// acknowledgement takes the matter back (HAProxy's checks do so, too). Where the acknowledgement

@@ -191,6 +191,8 @@ struct Entry {
     under_way: Option<Job>,
     /// The last check was not counted, as the director did not run.
     excused: bool,
+    /// One of the failures in a row came as this machine had no way to the server.
+    cut_off: bool,
     gap: Duration,
 }
 
@@ -314,6 +316,7 @@ impl<F: FnMut(Finding)> Runner<F> {
                     advice: None,
                     under_way: None,
                     excused: false,
+                    cut_off: false,
                     gap: Duration::ZERO,
                 };
                 self.entries.insert(id, entry);
@@ -474,8 +477,20 @@ impl<F: FnMut(Finding)> Runner<F> {
             None => &self.counters.not_asked,
         };
         counted.add_one();
+        entry.cut_off = match passed {
+            Some(passed) => !passed && (entry.cut_off || report.cut_off),
+            None => entry.cut_off,
+        };
+        let cut_off = entry.cut_off;
         let verdict = passed.and_then(|passed| entry.judge.hear(passed, pace.rise, pace.fall));
         let judge = entry.judge;
+        // First what it says of its weight: a server that comes back begins with that.
+        if let Some(advice) = report.advice
+            && entry.advice != Some(advice)
+        {
+            entry.advice = Some(advice);
+            (self.found)(Finding::Advised { target: id, advice });
+        }
         if let Some(verdict) = verdict {
             let reason = match &text {
                 Some(text) => Arc::from(&**text),
@@ -487,14 +502,9 @@ impl<F: FnMut(Finding)> Runner<F> {
             (self.found)(Finding::Judged {
                 target: id,
                 verdict,
+                cut_off,
                 reason,
             });
-        }
-        if let Some(advice) = report.advice
-            && entry.advice != Some(advice)
-        {
-            entry.advice = Some(advice);
-            (self.found)(Finding::Advised { target: id, advice });
         }
         let gap = entry.gap;
         entry.record.update(|seen| {
@@ -509,6 +519,7 @@ impl<F: FnMut(Finding)> Runner<F> {
                 seen.successes += 1;
             } else {
                 seen.failures += 1;
+                seen.failed_at = Some(at);
             }
         });
         self.schedule

@@ -148,7 +148,13 @@ impl Drop for Promise {
         let (report, memory) = self.answer.take().unwrap_or_else(|| {
             let outcome = Outcome::NotAsked("not checked: the check was broken off".into());
             let advice = None;
-            (Report { outcome, advice }, self.memory)
+            let cut_off = false;
+            let report = Report {
+                outcome,
+                advice,
+                cut_off,
+            };
+            (report, self.memory)
         });
         self.inbox.put(Message::Answer(Answer {
             job: self.job,

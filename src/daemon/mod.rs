@@ -15,6 +15,7 @@
 
 mod advice;
 pub mod commands;
+mod common;
 mod core;
 mod keeper;
 mod link;

@@ -13,17 +13,22 @@
 //! # Who serves
 //!
 //! 1. Servers that are well, or not judged yet and found in; less those that the operator or
-//!    their agent took out.
-//! 2. If these are fewer than `min_healthy`: of those that failed as many as are missing, the
+//!    their agent took out. What these say is done, be it of all servers of a service.
+//! 2. Of those that are well and held for flapping as many as the others need ([`holds`]): a
+//!    service with a server that is well has one that serves.
+//! 3. If these are fewer than `min_healthy`: of those that failed as many as are missing, the
 //!    last one to fail first. So a failure that would go below is not acted upon.
-//! 3. If fewer than `backup_below` are well: the backup servers that are.
-//! 4. If nobody is left: the sorry servers.
+//! 4. If fewer than `backup_below` are well: the backup servers that are.
+//! 5. If nobody is left: the sorry servers.
 //!
 //! # Where weight 0 does harm
 //!
 //! A server that failed keeps its connections at weight 0, unless `on_fail` says otherwise or
 //! weight 0 would send it new clients or refuse them (see [`plan`](crate::plan)): then it is
 //! deleted. `sh` and `mh` are lent their fallback flag instead.
+
+mod holds;
+mod ramps;
 
 use ipvs::{Server, ServerKey, ServiceFlags, ServiceKey, Weight};
 
@@ -83,20 +88,37 @@ pub(super) fn overlay(situation: &Situation<'_>) -> Overlaid {
         .iter()
         .map(|(key, server)| place(situation, Role::Regular, *key, server))
         .collect();
+    let mut backup: Vec<Place<'_>> = watch
+        .backup
+        .iter()
+        .map(|(key, server)| place(situation, Role::Backup, *key, server))
+        .collect();
     let min_healthy = watch.min_healthy.map_or(0, |least| least.of(places.len()));
-    let up = places.iter().filter(|place| place.serves()).count();
-    let panic = up < min_healthy && keep_in(&mut places, min_healthy - up);
-
     let below = watch.backup_below.unwrap_or(Threshold::Count(1));
-    let needs_backup = up < below.of(declared.servers.len());
-    places.extend(watch.backup.iter().map(|(key, server)| {
-        let mut place = place(situation, Role::Backup, *key, server);
-        if !needs_backup && matches!(place.fate, Fate::In { .. } | Fate::Waiting) {
+    let below = below.of(declared.servers.len());
+    let mut over = held_over(situation, &places);
+    let spare = below > 0 && backup.iter().any(Place::serves);
+    let mut regular: Vec<&mut Place<'_>> = places.iter_mut().chain(&mut over).collect();
+    holds::decide(&mut regular, min_healthy, spare);
+    let up = places.iter().filter(|place| place.serves()).count();
+    let panic = up < min_healthy && keep_in(situation, &mut places, min_healthy - up);
+
+    let needs_backup = up < below;
+    let alone = !places.iter().chain(&over).any(Place::serves);
+    let mut spares: Vec<&mut Place<'_>> = backup.iter_mut().collect();
+    holds::decide(&mut spares, usize::from(alone && needs_backup), !alone);
+    for place in &mut backup {
+        let would_serve = matches!(
+            place.fate,
+            Fate::In { .. } | Fate::Waiting | Fate::Failed(State::Held)
+        );
+        if !needs_backup && would_serve {
             place.fate = Fate::Standby;
         }
-        place
-    }));
-    hold_over(situation, &mut places);
+    }
+    places.append(&mut backup);
+    places.append(&mut over);
+    ramps::weigh(&mut places, situation.now);
 
     let serves = places.iter().any(Place::serves);
     let undecided = places.iter().any(|place| place.fate == Fate::Waiting);
@@ -138,6 +160,8 @@ struct Place<'a> {
 enum Fate {
     /// In, with that weight.
     In { weight: Weight, state: State },
+    /// In as it was found well, but its verdict changed too often: see [`holds`].
+    Held { weight: Weight, state: State },
     /// Not judged yet, and out until it is.
     Waiting,
     /// Failed: at weight 0, or gone.
@@ -148,6 +172,19 @@ enum Fate {
     Standby,
     /// Was held over, and is no longer.
     Over,
+}
+
+impl Fate {
+    /// In, and not judged yet.
+    const fn is_open(&self) -> bool {
+        matches!(
+            self,
+            Self::In {
+                state: State::Pending,
+                ..
+            }
+        )
+    }
 }
 
 impl Place<'_> {
@@ -195,31 +232,35 @@ fn fate(
     if state.verdict == Verdict::Down {
         return Fate::Failed(State::Down);
     }
-    if state.damper.is_holding(now) {
-        return Fate::Failed(State::Held);
-    }
     if state.verdict == Verdict::Open && !state.in_while_open {
         return Fate::Waiting;
     }
-    let by_operator = set.and_then(|set| set.weight.as_ref());
-    let base = by_operator.map_or(declared.server.weight.get(), |set| set.value);
-    let full = state.stepper.weight(base);
-    if full == 0 && base > 0 {
+    let full = state.stepper.weight(base_weight(situation, key, declared));
+    if full == 0 && base_weight(situation, key, declared) > 0 {
         return Fate::Drained(State::Drained);
     }
-    let (weight, is_warming) = match state.ramp {
-        Some(ramp) if !ramp.is_over(now) => (ramp.weight(full, now), true),
-        _ => (full, false),
-    };
-    let state = match (state.verdict, is_warming) {
-        (Verdict::Open, _) => State::Pending,
-        (_, true) => State::Warming,
-        _ => State::Up,
-    };
-    Fate::In {
-        weight: Weight::new(weight).unwrap_or(Weight::MAX),
-        state,
+    let weight = Weight::new(full).unwrap_or(Weight::MAX);
+    match state.verdict {
+        Verdict::Open => Fate::In {
+            weight,
+            state: State::Pending,
+        },
+        _ if full > 0 && state.damper.is_holding(now) => Fate::Held {
+            weight,
+            state: State::Up,
+        },
+        _ => Fate::In {
+            weight,
+            state: State::Up,
+        },
     }
+}
+
+/// The weight that the operator has set, or else the declared one.
+fn base_weight(situation: &Situation<'_>, key: ServerKey, declared: &DesiredServer) -> u32 {
+    let set = settings(situation.settings, situation.service.key(), key);
+    let by_operator = set.and_then(|set| set.weight.as_ref());
+    by_operator.map_or(declared.server.weight.get(), |set| set.value)
 }
 
 fn settings(
@@ -231,22 +272,19 @@ fn settings(
 }
 
 /// Keeps so many of those that failed in; whether there was one.
-fn keep_in(places: &mut [Place<'_>], mut missing: usize) -> bool {
+fn keep_in(situation: &Situation<'_>, places: &mut [Place<'_>], mut missing: usize) -> bool {
+    let weight = |place: &Place<'_>| base_weight(situation, place.key, place.declared);
     let mut failed: Vec<&mut Place<'_>> = places
         .iter_mut()
         .filter(|place| {
             let was_in = place.state.is_some_and(|state| state.was_in);
-            matches!(place.fate, Fate::Failed(_)) && was_in
+            matches!(place.fate, Fate::Failed(_)) && was_in && weight(place) > 0
         })
         .collect();
-    // One that is held out for flapping is at least well at the moment; then the last to fail.
+    // The last one to fail first.
     failed.sort_by_key(|place| {
         let since = place.state.map(|state| state.since.boot);
-        (
-            place.fate == Fate::Failed(State::Down),
-            std::cmp::Reverse(since),
-            place.key,
-        )
+        (std::cmp::Reverse(since), place.key)
     });
     let mut kept = false;
     for place in failed {
@@ -254,7 +292,7 @@ fn keep_in(places: &mut [Place<'_>], mut missing: usize) -> bool {
             break;
         }
         place.fate = Fate::In {
-            weight: place.declared.server.weight,
+            weight: Weight::new(weight(place)).unwrap_or(Weight::MAX),
             state: State::Panic,
         };
         missing -= 1;
@@ -263,34 +301,35 @@ fn keep_in(places: &mut [Place<'_>], mut missing: usize) -> bool {
     kept
 }
 
-/// Keeps as many of the servers that were replaced as their successors are not up yet.
-fn hold_over<'a>(situation: &Situation<'a>, places: &mut Vec<Place<'a>>) {
-    let regular = places.iter().filter(|place| place.role == Role::Regular);
-    let mut awaited: Vec<Reload> = regular
+/// The servers that were replaced: as many stay as their successors are not up yet.
+fn held_over<'a>(situation: &Situation<'a>, places: &[Place<'a>]) -> Vec<Place<'a>> {
+    let mut awaited: Vec<Reload> = places
+        .iter()
         .filter_map(|place| place.state.and_then(|state| state.successor))
         .collect();
-    for (key, held) in &situation.service.held_over {
+    let held_over = situation.service.held_over.iter();
+    let found = held_over.map(|(key, held)| {
         let found = fate(situation, *key, &held.server, &held.state);
         let successor = awaited.iter().position(|added| *added >= held.since);
-        let stays = successor.is_some() && matches!(found, Fate::In { .. });
+        let stays = successor.is_some() && matches!(found, Fate::In { .. } | Fate::Held { .. });
         if let (true, Some(taken)) = (stays, successor) {
             awaited.swap_remove(taken);
         }
-        places.push(Place {
+        let state = State::Leaving;
+        Place {
             key: *key,
             role: Role::Regular,
             declared: &held.server,
             state: Some(&held.state),
             fate: match found {
-                Fate::In { weight, .. } if stays => Fate::In {
-                    weight,
-                    state: State::Leaving,
-                },
-                Fate::Failed(_) => Fate::Failed(State::Leaving),
+                Fate::In { weight, .. } if stays => Fate::In { weight, state },
+                Fate::Held { weight, .. } if stays => Fate::Held { weight, state },
+                Fate::Failed(_) => Fate::Failed(state),
                 _ => Fate::Over,
             },
-        });
-    }
+        }
+    });
+    found.collect()
 }
 
 /// Turns fates into what the kernel should have.
@@ -323,8 +362,11 @@ fn seat(
         let at_zero = place.declared.server.weight(Weight::ZERO);
         let (state, server) = match place.fate {
             Fate::In { weight, state } => (state, Some(place.declared.server.weight(weight))),
-            // One that was found at weight 0 stays so until it is judged.
-            Fate::Waiting => (State::Pending, (is_there && can_drain).then_some(at_zero)),
+            // One that was found at weight 0 stays so until it is judged. (What is held was decided
+            // before.)
+            Fate::Waiting | Fate::Held { .. } => {
+                (State::Pending, (is_there && can_drain).then_some(at_zero))
+            }
             // Not declared any more and failed: there is nothing to keep.
             Fate::Failed(State::Leaving) => {
                 wanted.dead.push(place.key);

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use ipvs::{ServerKey, ServiceKey};
 
+use super::Now;
 use super::server::CheckState;
 use crate::check::{Advice, Command, Record, Target, TargetId, Verdict};
 use crate::state::health::{CheckKind, CheckSpec, ServiceWatch};
-use crate::state::{DesiredServer, DesiredService};
+use crate::state::{BootTime, DesiredServer, DesiredService};
 
 /// All targets that are checked.
 #[derive(Debug, Default)]
@@ -122,6 +123,13 @@ impl Targets {
     pub(super) fn record(&self, id: TargetId) -> Option<(Arc<CheckSpec>, Arc<Record>)> {
         let entry = self.entries.get(&id)?;
         Some((entry.target.spec.clone(), entry.record.clone()))
+    }
+
+    /// When its last check that failed began.
+    pub(super) fn failed(&self, id: TargetId, now: Now) -> Option<BootTime> {
+        let at = self.entries.get(&id)?.record.seen().failed_at?;
+        let ago = now.wall.duration_since(at).ok()?;
+        Some(BootTime(now.boot.0.saturating_sub(ago)))
     }
 
     /// How many there are.

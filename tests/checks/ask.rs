@@ -16,20 +16,14 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Answer {
     pub(crate) verdict: Verdict,
     pub(crate) seen: Seen,
-    running: Running,
+    advice: Option<Advice>,
+    _running: Running,
 }
 
 impl Answer {
-    /// What it said beside that, which is told just after the verdict.
+    /// What it said beside that, which is told just before the verdict.
     pub(crate) fn advice(&self) -> Option<Advice> {
-        // The record was written after both.
-        self.running
-            .found
-            .try_iter()
-            .find_map(|finding| match finding {
-                Finding::Advised { advice, .. } => Some(advice),
-                Finding::Judged { .. } => None,
-            })
+        self.advice
     }
 
     /// It went well; what it told.
@@ -94,9 +88,11 @@ pub(crate) fn ask_in_haste(kind: CheckKind, at: SocketAddr) -> Answer {
 pub(crate) fn ask_target(target: Target) -> Answer {
     let mut running = Running::start();
     running.add(TargetId(1), target, Verdict::Open);
+    let mut said = None;
     let verdict = loop {
-        if let Finding::Judged { verdict, .. } = running.next() {
-            break verdict;
+        match running.next() {
+            Finding::Judged { verdict, .. } => break verdict,
+            Finding::Advised { advice, .. } => said = Some(advice),
         }
     };
     let record = Arc::clone(&running.records[0]);
@@ -104,7 +100,8 @@ pub(crate) fn ask_target(target: Target) -> Answer {
     Answer {
         verdict,
         seen,
-        running,
+        advice: said,
+        _running: running,
     }
 }
 

@@ -319,13 +319,13 @@ fn an_agents_words_hold_until_it_says_others() {
     assert_eq!(
         told,
         [
-            Ok(Verdict::Up),
             Err((Admin::Drain, None)),
+            Ok(Verdict::Up),
             Err((Admin::Drain, Some(50))),
             Ok(Verdict::Down),
             Err((Admin::Drain, Some(10))),
-            Ok(Verdict::Up),
             Err((Admin::Ready, Some(10))),
+            Ok(Verdict::Up),
         ]
     );
 }

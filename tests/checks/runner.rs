@@ -27,6 +27,7 @@ fn verdicts_need_rise_and_fall_and_only_changes_are_told() {
         target,
         verdict,
         reason,
+        ..
     } = running.next()
     else {
         panic!("TCP gives no advice");

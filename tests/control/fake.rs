@@ -191,6 +191,7 @@ pub(crate) fn found(passed: bool, text: &str, streak: u32) -> Arc<Record> {
             successes: 1200,
             failures: 7,
             longest_gap: Duration::from_millis(2110),
+            ..Seen::default()
         };
     });
     Arc::new(record)

@@ -138,7 +138,7 @@ impl Drawing {
         for (host, sketch) in hosts.iter().zip(&self.hosts) {
             host.ip(&format!("link set lo up\n{}", sketch.lines));
         }
-        (hosts, Switch { _host: switch })
+        (hosts, Switch { host: switch })
     }
 }
 
@@ -157,7 +157,15 @@ pub(super) fn add_virtual(address: IpAddr, device: &str) -> String {
 /// The bridges, and the switch's end of every cable. The network lives as long as it.
 #[derive(Debug)]
 pub(crate) struct Switch {
-    _host: Host,
+    host: Host,
+}
+
+impl Switch {
+    /// Turns a bridge off, or on again.
+    pub(crate) fn turn(&self, bridge: &str, on: bool) {
+        let state = if on { "up" } else { "down" };
+        self.host.ip(&format!("link set {bridge} {state}\n"));
+    }
 }
 
 /// The batch that makes the bridges and the cables between them and the hosts.

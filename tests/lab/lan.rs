@@ -45,7 +45,7 @@ pub(crate) struct Lan {
     router: Option<Host>,
     clients: Vec<Host>,
     reals: Vec<Host>,
-    _switch: Switch,
+    switch: Switch,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +119,11 @@ impl Lan {
         self.router
             .as_ref()
             .expect("only a TUN network has a router")
+    }
+
+    /// Turns the bridge `front` or `back` off, or on again.
+    pub(crate) fn turn(&self, bridge: &str, on: bool) {
+        self.switch.turn(bridge, on);
     }
 
     /// The first virtual address of a family.
@@ -286,7 +291,7 @@ impl LanBuilder {
             router: (self.shape == Shape::Tun).then(&mut next),
             clients: (0..self.clients).map(|_| next()).collect(),
             reals: (0..self.reals).map(|_| next()).collect(),
-            _switch: switch,
+            switch,
         }
     }
 

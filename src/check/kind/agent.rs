@@ -40,7 +40,12 @@ fn hear(attempt: &Attempt<'_>, answer: &[u8]) -> Result<Passed, Failure> {
     if memory.down {
         let text = format!("the agent says {told}").into();
         let ours = false;
-        return Err(Failure { text, ours, advice });
+        return Err(Failure {
+            text,
+            ours,
+            cut_off: false,
+            advice,
+        });
     }
     let text = Some(format!("the agent says {told}").into());
     Ok(Passed { text, advice })

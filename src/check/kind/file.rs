@@ -75,7 +75,12 @@ fn hear(contents: &[u8]) -> Result<Passed, Failure> {
     let text: Box<str> = format!("the file says {told}").into();
     if memory.down {
         let ours = false;
-        Err(Failure { text, ours, advice })
+        Err(Failure {
+            text,
+            ours,
+            cut_off: false,
+            advice,
+        })
     } else {
         let text = Some(text);
         Ok(Passed { text, advice })

@@ -128,6 +128,8 @@ pub(crate) struct Failure {
     pub(crate) text: Box<str>,
     /// Whether it is this machine that could not ask.
     pub(crate) ours: bool,
+    /// Whether this machine has no way to the server.
+    pub(crate) cut_off: bool,
     /// What else the server said.
     pub(crate) advice: Option<Advice>,
 }
@@ -138,6 +140,7 @@ impl Failure {
         Self {
             text: text.to_string().into(),
             ours: false,
+            cut_off: false,
             advice: None,
         }
     }
@@ -155,7 +158,10 @@ impl Failure {
         if net::is_ours(error) {
             Self::ours(error)
         } else {
-            Self::new(net::describe(error))
+            Self {
+                cut_off: net::is_cut_off(error),
+                ..Self::new(net::describe(error))
+            }
         }
     }
 }
@@ -246,6 +252,7 @@ pub(crate) fn report(result: Result<Passed, Failure>) -> Report {
         Ok(passed) => Report {
             outcome: Outcome::Passed(passed.text),
             advice: passed.advice,
+            cut_off: false,
         },
         Err(failure) => Report {
             outcome: if failure.ours {
@@ -254,6 +261,7 @@ pub(crate) fn report(result: Result<Passed, Failure>) -> Report {
                 Outcome::Failed(failure.text)
             },
             advice: failure.advice,
+            cut_off: failure.cut_off,
         },
     }
 }

@@ -80,19 +80,21 @@ pub(super) fn inherited() -> Vec<Key> {
         key(
             "slow_start",
             time(),
-            "How long a server that comes back takes to its full weight; at most 1d.",
+            "How long a server that comes back takes to its full weight, beside others that have \
+             theirs; at most 1d.",
         )
         .default("0s")
         .alias(&["slowstart", "warmup", "warm_up"]),
         key(
             "damping",
             Shape::Either(vec![Shape::Off, Shape::Table(&DAMPING)]),
-            "How a server whose state changes too often is held out; `false` for not at all.",
+            "How a server whose state changes too often is held out, while enough others are up; \
+             `false` for not at all.",
         ),
         key(
             "weight_steps",
             Shape::Table(&WEIGHT_STEPS),
-            "How fast a weight that checks find may move.",
+            "How fast a weight that checks find may move. 0 holds at once.",
         ),
         key(
             "notify",
@@ -121,7 +123,10 @@ pub(super) const fn share(example: &'static str) -> Shape {
 section!(
     DAMPING,
     "`damping`",
-    "A server whose state changes too often is held out.",
+    "A server whose state changes too often is held out, if it changes by itself: what hits many \
+     servers at about the same time, or comes of the director's own network, does not count. At \
+     most half of the servers that pass their checks are held out, no more than `min_healthy` \
+     leaves, and never the last one, unless a backup server is up.",
     [
         key("changes", whole(1, 1000), "With more changes than this ...").default(4),
         key("within", time(), "... within this time, 1s to 1d ...").default("2m"),
@@ -138,7 +143,8 @@ section!(
 section!(
     WEIGHT_STEPS,
     "`weight_steps`",
-    "How fast a weight that checks find may move.",
+    "How fast a weight that checks find may move. A weight of 0 holds at once; the way back from \
+     it goes in steps.",
     [
         key(
             "step",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ipvs::ServiceKey;
 
 use super::Core;
-use crate::check::{Admin, Finding, Verdict};
+use crate::check::{Admin, Finding, TargetId, Verdict};
 use crate::daemon::Now;
 use crate::daemon::overlay::Overlaid;
 use crate::daemon::server::Change;
@@ -24,14 +24,23 @@ impl Core {
             Finding::Judged {
                 target,
                 verdict,
+                cut_off,
                 reason,
             } => {
-                let subscribers = self.targets.judged(target, verdict, &reason);
-                for (key, server) in &subscribers {
-                    let change = self.judge(key, server, target, verdict, &reason, now);
+                let mut concerned = self.targets.judged(target, verdict, &reason);
+                let mut changed = Vec::new();
+                for (key, server) in &concerned {
+                    let judged = (verdict, cut_off);
+                    let (change, is_first) = self.judge(key, server, target, judged, &reason, now);
                     self.tell(key, server, change, &reason, now);
+                    if change != Change::None && !is_first {
+                        changed.push((*key, *server));
+                    }
                 }
-                subscribers
+                if !changed.is_empty() {
+                    concerned.extend(self.seek_cause(target, changed, verdict, now));
+                }
+                concerned
             }
             Finding::Advised { target, advice } => {
                 let subscribers = self.targets.advised(target, advice);
@@ -57,26 +66,30 @@ impl Core {
         self.settle(&keys, tables, now);
     }
 
+    /// What a verdict of one check makes of a server, and whether that is its first.
     fn judge(
         &mut self,
         key: &ServiceKey,
         server: &ipvs::ServerKey,
-        target: crate::check::TargetId,
-        verdict: Verdict,
+        target: TargetId,
+        judged: (Verdict, bool),
         reason: &Arc<str>,
         now: Now,
-    ) -> Change {
+    ) -> (Change, bool) {
         let Some(service) = self.services.get_mut(key) else {
-            return Change::None;
+            return (Change::None, false);
         };
         let held_over = service.held_over.get_mut(server);
         let state = service
             .servers
             .get_mut(server)
             .or(held_over.map(|held| &mut held.state));
-        state.map_or(Change::None, |state| {
-            state.judge(target, verdict, reason, &service.watch, now)
-        })
+        let Some(state) = state else {
+            return (Change::None, false);
+        };
+        let is_first = state.verdict == Verdict::Open;
+        let change = state.judge(target, judged, reason, &service.watch, now);
+        (change, is_first)
     }
 
     fn tell(
@@ -88,37 +101,17 @@ impl Core {
         now: Now,
     ) {
         let (kind, occasion, text) = match change {
-            Change::None => return,
+            // Whether it is held out or kept in shows when its service is settled.
+            Change::None | Change::HeldUp => return,
             Change::Up => ("server-up", Occasion::ServerUp, format!("up: {reason}")),
             Change::Down => (
                 "server-down",
                 Occasion::ServerDown,
                 format!("down: {reason}"),
             ),
-            Change::HeldUp => {
-                let left = self.hold_left(key, server, now).as_secs();
-                let text = format!("well again, but changed too often: held out for {left}s");
-                ("server-held", Occasion::ServerDown, text)
-            }
         };
         self.event(kind, Some(key), Some(server), text, now);
-        if change != Change::HeldUp {
-            self.notify(key, Some(server), occasion);
-        }
-    }
-
-    fn hold_left(
-        &self,
-        key: &ServiceKey,
-        server: &ipvs::ServerKey,
-        now: Now,
-    ) -> std::time::Duration {
-        let state = self
-            .services
-            .get(key)
-            .and_then(|service| service.servers.get(server));
-        let until = state.and_then(|state| state.damper.until(now.boot));
-        until.map_or(std::time::Duration::ZERO, |until| now.boot.until(until))
+        self.notify(key, Some(server), occasion);
     }
 
     fn tell_admin(

@@ -17,6 +17,7 @@
 //! [`settle`]: Core::settle
 
 mod absorb;
+mod causes;
 mod hand;
 mod judge;
 mod name;
@@ -32,6 +33,7 @@ use std::time::{Duration, SystemTime};
 
 use ipvs::{ServerKey, ServiceKey};
 
+use super::common::Causes;
 use super::operator::{Answer, Refusal, Request, Settings};
 use super::server::Reload;
 use super::service::ServiceState;
@@ -138,6 +140,9 @@ pub(super) struct Core {
     ownership: Ownership,
     settings: Settings,
     targets: Targets,
+    causes: Causes,
+    /// How many addresses the servers of all services have.
+    addresses: usize,
     work: Work,
     timers: Timers,
     /// Counts writes; and the last one to each service, as long as a reading is under way.
@@ -190,6 +195,8 @@ impl Core {
             ownership: Ownership::default(),
             settings,
             targets: Targets::default(),
+            causes: Causes::default(),
+            addresses: 0,
             work: Work::default(),
             timers: Timers::default(),
             writes: 0,

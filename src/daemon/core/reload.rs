@@ -10,6 +10,7 @@
 //! declaration holds, so that a verdict in between finds everything as it was; what it changes
 //! meanwhile the transaction leaves alone.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -374,6 +375,11 @@ impl Core {
 
     fn in_force(&mut self, steps: usize, now: Now) {
         self.look_at_awaited();
+        let services = &self.services;
+        self.causes.retain(|key| services.contains_key(key));
+        let servers = services.values().flat_map(|service| service.servers.keys());
+        let addresses: HashSet<_> = servers.map(|server| server.address).collect();
+        self.addresses = addresses.len();
         self.show.loaded = Some(now.wall);
         self.show.rejected = None;
         self.show.touch();

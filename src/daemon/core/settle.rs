@@ -68,6 +68,7 @@ impl Core {
             self.timers.set(*key, next.into_iter().chain(again).min());
             if let Some(overlaid) = self.overlaid(key, now) {
                 self.watch_strength(key, &overlaid, now);
+                self.watch_holds(key, &overlaid, now);
                 self.mark_in(key, &overlaid);
                 desired.services.insert(*key, Arc::new(overlaid.wanted));
             }

@@ -94,7 +94,7 @@ impl Core {
             "service-below" | "rejected" | "kernel-refused" => {
                 tracing::error!(kind, service = named, "{subject}{text}");
             }
-            "server-down" | "server-held" | "drift" | "foreign" => {
+            "server-down" | "server-held" | "server-kept" | "drift" | "foreign" => {
                 tracing::warn!(kind, service = named, "{subject}{text}");
             }
             _ => tracing::info!(kind, service = named, "{subject}{text}"),
@@ -258,8 +258,11 @@ impl Core {
     ) -> Option<ServerStatus> {
         let set = self.settings.servers.get(&(*key, seat.key));
         let checks = state.map_or(&[][..], |state| &state.checks);
+        let held = state
+            .filter(|_| matches!(seat.state, State::Held | State::Up | State::Warming))
+            .and_then(|state| state.damper.until(now.boot));
         let until = state.and_then(|state| match seat.state {
-            State::Held => state.damper.until(now.boot),
+            State::Held | State::Up => held,
             State::Warming => state
                 .ramp
                 .map(|ramp| now.boot.after(ramp.remaining(now.boot))),
@@ -280,6 +283,7 @@ impl Core {
                 set,
                 state,
                 self.settings.disabled.get(&seat.key.address),
+                held.is_some(),
             ),
             since: state.map_or(now.wall, |state| state.since.wall),
             until: until.or(by_operator.filter(|_| seat.state == State::Drained)),
@@ -349,6 +353,7 @@ fn reason(
     set: Option<&ServerSettings>,
     state: Option<&ServerState>,
     disabled: Option<&crate::daemon::operator::Setting<()>>,
+    held: bool,
 ) -> Arc<str> {
     let because = |said: &Option<String>| {
         said.as_ref()
@@ -376,6 +381,9 @@ fn reason(
         State::Leaving => Arc::from("no longer declared"),
         State::Up if seat.role == Role::Sorry => Arc::from("no other server is left"),
         State::Up if state.is_some_and(|state| state.checks.is_empty()) => Arc::from("not checked"),
+        State::Up | State::Warming if held => {
+            format!("changed too often, but kept in as too few others are up; {checked}").into()
+        }
         State::Up | State::Warming | State::Down | State::Pending => checked,
     }
 }

@@ -14,7 +14,7 @@ mod stepper;
 use std::sync::Arc;
 
 pub(super) use damper::Damper;
-pub(super) use ramp::Ramp;
+pub(super) use ramp::{Progress, Ramp};
 pub(super) use stepper::Stepper;
 
 use super::Now;
@@ -47,6 +47,12 @@ pub(super) struct ServerState {
     pub(super) ramp: Option<Ramp>,
     /// Counts its changes.
     pub(super) damper: Damper,
+    /// What a hold came to when its service was last settled.
+    pub(super) hold: Held,
+    /// When it went down last.
+    pub(super) failed: BootTime,
+    /// Its failure had a cause elsewhere: its way back says nothing about it either.
+    pub(super) excused: bool,
     /// Its dynamic weight.
     pub(super) stepper: Stepper,
 }
@@ -60,6 +66,18 @@ pub(super) struct CheckState {
     pub(super) advice: Advice,
 }
 
+/// What becomes of a server that is well but changed too often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Held {
+    /// It is not held.
+    #[default]
+    No,
+    /// It is held out.
+    Out,
+    /// It serves all the same, as too few others are up.
+    KeptIn,
+}
+
 /// What a new verdict of one check means for its server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
@@ -67,7 +85,7 @@ pub(super) enum Change {
     None,
     /// It is well now.
     Up,
-    /// It is well, but changed too often and is held out.
+    /// It is well, but changed too often and is held.
     HeldUp,
     /// It is not well now.
     Down,
@@ -86,6 +104,9 @@ impl ServerState {
             reason: Arc::from("not checked yet"),
             ramp: None,
             damper: Damper::default(),
+            hold: Held::No,
+            failed: BootTime::default(),
+            excused: false,
             stepper: Stepper::default(),
         }
     }
@@ -99,11 +120,11 @@ impl ServerState {
         }
     }
 
-    /// Takes in the verdict of one of its checks.
+    /// Takes in the verdict of one of its checks. `cut_off`: this machine had no way to it.
     pub(super) fn judge(
         &mut self,
         target: TargetId,
-        verdict: Verdict,
+        (verdict, cut_off): (Verdict, bool),
         reason: &Arc<str>,
         watch: &ServiceWatch,
         now: Now,
@@ -116,7 +137,28 @@ impl ServerState {
             check.verdict = verdict;
             check.reason = reason.clone();
         }
-        self.combine(watch, now)
+        let before = self.verdict;
+        let change = self.combine(watch, now);
+        let up = match change {
+            Change::None => return change,
+            Change::Up | Change::HeldUp => true,
+            Change::Down => false,
+        };
+        let excused = cut_off || std::mem::take(&mut self.excused);
+        if !up {
+            (self.failed, self.excused) = (now.boot, excused);
+        }
+        // The first verdict of all confirms what was found, or is news; it is no flapping.
+        if before != Verdict::Open
+            && !excused
+            && let Some(damping) = &watch.damping
+        {
+            self.damper.change(up, damping, now.boot);
+        }
+        if change == Change::Up && self.damper.is_holding(now.boot) {
+            return Change::HeldUp;
+        }
+        change
     }
 
     /// Makes one verdict of those of its checks.
@@ -132,18 +174,9 @@ impl ServerState {
         if let Some(check) = self.checks.iter().find(|check| check.verdict == verdict) {
             self.reason = check.reason.clone();
         }
-        // The first verdict of all confirms what was found, or is news; it is no flapping.
-        if before != Verdict::Open
-            && let Some(damping) = &watch.damping
-        {
-            self.damper.change(damping, now.boot);
-        }
         match verdict {
             Verdict::Up => {
                 (self.successor, self.was_in) = (None, true);
-                if self.damper.is_holding(now.boot) {
-                    return Change::HeldUp;
-                }
                 if !was_in {
                     self.ramp = Ramp::begin(watch.slow_start, now.boot);
                 }
@@ -193,15 +226,36 @@ impl ServerState {
         }
     }
 
+    /// A change does not count, as it had a common cause with others; whether it is held no longer.
+    pub(super) fn excuse(&mut self, change: BootTime, watch: &ServiceWatch, now: BootTime) -> bool {
+        let Some(damping) = &watch.damping else {
+            return false;
+        };
+        self.excused |= self.verdict == Verdict::Down && self.failed == change;
+        let ended = self.damper.excuse(change, damping, now);
+        if ended {
+            self.come_back(watch, now);
+        }
+        ended
+    }
+
     /// Lets time pass: a hold that ends starts the way back; whether one ended.
     pub(super) fn elapse(&mut self, watch: &ServiceWatch, now: BootTime) -> bool {
-        if !self.damper.release(now) {
-            return false;
+        let ended = match watch.damping {
+            Some(_) => self.damper.release(now),
+            None => self.damper.cancel(now),
+        };
+        if ended {
+            self.come_back(watch, now);
         }
-        if self.verdict == Verdict::Up {
+        ended
+    }
+
+    /// A hold has ended. A server that served all the while is where it should be.
+    fn come_back(&mut self, watch: &ServiceWatch, now: BootTime) {
+        if self.verdict == Verdict::Up && self.hold == Held::Out {
             self.ramp = Ramp::begin(watch.slow_start, now);
         }
-        true
     }
 }
 

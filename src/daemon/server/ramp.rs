@@ -56,10 +56,18 @@ impl Ramp {
         self.done(now) == self.steps()
     }
 
+    /// How far it is.
+    pub(in crate::daemon) fn progress(&self, now: BootTime) -> Progress {
+        Progress {
+            done: self.done(now),
+            steps: self.steps(),
+        }
+    }
+
     /// The weight of now, at least 1 where the full one is.
-    pub(in crate::daemon) fn weight(&self, full: u32, now: BootTime) -> u32 {
-        let part = u64::from(full) * u64::from(self.done(now)) / u64::from(self.steps());
-        u32::try_from(part).unwrap_or(full).max(full.min(1))
+    #[cfg(test)]
+    fn weight(&self, full: u32, now: BootTime) -> u32 {
+        self.progress(now).weight(full, Progress::OVER)
     }
 
     /// When the weight changes next.
@@ -71,6 +79,38 @@ impl Ramp {
     /// How long it still takes.
     pub(in crate::daemon) fn remaining(&self, now: BootTime) -> Duration {
         now.until(self.begin.after(self.step() * self.steps()))
+    }
+}
+
+/// How many steps of how many are done.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::daemon) struct Progress {
+    done: u32,
+    steps: u32,
+}
+
+impl Progress {
+    /// All of them.
+    pub(in crate::daemon) const OVER: Self = Self { done: 1, steps: 1 };
+
+    /// Whether it is as far as another.
+    pub(in crate::daemon) fn is_as_far_as(self, other: Self) -> bool {
+        let (own, others) = (
+            u64::from(self.done) * u64::from(other.steps),
+            u64::from(other.done) * u64::from(self.steps),
+        );
+        own >= others
+    }
+
+    /// The weight beside a server that is as far as `top`: at least 1 where the full one is.
+    pub(in crate::daemon) fn weight(self, full: u32, top: Self) -> u32 {
+        if self.is_as_far_as(top) {
+            return full;
+        }
+        // The top is farther, so that it has done something.
+        let part = u128::from(full) * u128::from(self.done) * u128::from(top.steps)
+            / (u128::from(self.steps) * u128::from(top.done));
+        u32::try_from(part).unwrap_or(full).max(full.min(1))
     }
 }
 

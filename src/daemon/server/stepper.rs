@@ -1,4 +1,7 @@
 //! A dynamic weight moves in bounded steps, so that a mad agent cannot swing the farm.
+//!
+//! Except for 0, which is no weight but a wish: no new clients. It holds from the moment it is
+//! said; the way back from there goes in steps.
 
 use crate::state::BootTime;
 use crate::state::health::WeightSteps;
@@ -41,6 +44,10 @@ impl Stepper {
         if self.percent == asked {
             return None;
         }
+        if asked == 0 {
+            (self.percent, self.moved) = (0, Some(now));
+            return None;
+        }
         if let Some(next) = self.moved.map(|moved| moved.after(steps.every))
             && now < next
         {
@@ -76,24 +83,31 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn from_full_to_nothing_takes_five_steps() {
+    fn nothing_holds_at_once_and_the_way_back_takes_five_steps() {
         let steps = WeightSteps::default();
         let (mut stepper, mut now) = (Stepper::default(), BootTime::default());
+        assert!(stepper.step(90, &steps, now).is_none());
+        assert_eq!(
+            stepper.step(0, &steps, now),
+            None,
+            "though it has just moved"
+        );
+        assert_eq!(stepper.weight(50), 0);
         let mut seen = Vec::new();
-        while let Some(next) = stepper.step(0, &steps, now) {
+        while let Some(next) = stepper.step(100, &steps, now) {
             seen.push(stepper.weight(50));
             now = next;
         }
         seen.push(stepper.weight(50));
-        assert_eq!(seen, [40, 30, 20, 10, 0]);
-        assert_eq!(now, BootTime(steps.every * 4));
+        assert_eq!(seen, [0, 10, 20, 30, 40, 50]);
+        assert_eq!(now, BootTime(steps.every * 5));
     }
 
     proptest! {
-        /// However wild the agent is, the weight moves by at most a step in each time.
+        /// However wild the agent is, the weight moves by at most a step in each time, but to 0.
         #[test]
         fn a_mad_agent_moves_it_by_one_step_a_time(
-            asked in prop::collection::vec((0u16..400, 0u64..8000), 1..200), step in 0u8..100,
+            asked in prop::collection::vec((1u16..400, 0u64..8000), 1..200), step in 0u8..100,
         ) {
             let steps = WeightSteps { step: Share::percent(step), every: Duration::from_secs(5) };
             let (mut stepper, mut now) = (Stepper::default(), BootTime::default());

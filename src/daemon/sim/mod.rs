@@ -9,6 +9,7 @@
     reason = "helpers of tests may fail as tests do"
 )]
 
+mod causes;
 mod chaos;
 mod files;
 mod operator;
@@ -34,7 +35,7 @@ use super::watch_file::Watched;
 use super::worker::Worker;
 use super::{Now, worker};
 use crate::apply::{Incarnation, Kernel, Store};
-use crate::check::{Command, Finding, Target, TargetId, Verdict};
+use crate::check::{Command, Finding, Record, Target, TargetId, Verdict};
 use crate::state::BootTime;
 
 /// A director, its kernel, and the servers that it checks.
@@ -53,6 +54,10 @@ struct Sim {
     checks: BTreeMap<TargetId, Checked>,
     /// Who does not answer.
     dead: BTreeSet<IpAddr>,
+    /// Who does not answer is behind an interface of the director that is down.
+    cut_off: bool,
+    /// Checks of different targets do not begin together: a seed of chance.
+    stagger: Option<u64>,
     /// What the checks started and stopped so far.
     started: usize,
     kept: Settings,
@@ -61,6 +66,7 @@ struct Sim {
 /// A target under check.
 struct Checked {
     target: Target,
+    record: Arc<Record>,
     verdict: Verdict,
     streak: u32,
     next: BootTime,
@@ -111,6 +117,8 @@ impl Sim {
             pace: Duration::from_millis(50),
             checks: BTreeMap::new(),
             dead: BTreeSet::new(),
+            cut_off: false,
+            stagger: None,
             started: 0,
             kept: settings,
         }
@@ -156,12 +164,18 @@ impl Sim {
                         id,
                         target,
                         verdict,
-                        ..
+                        record,
                     } => {
                         self.started += 1;
-                        let next = self.now.boot;
+                        let mut next = self.now.boot;
+                        if let Some(seed) = &mut self.stagger {
+                            *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                            let part = u32::try_from(*seed >> 54).unwrap();
+                            next = next.after(target.spec.pace.interval * part / 1024);
+                        }
                         let checked = Checked {
                             target,
+                            record,
                             verdict,
                             streak: 0,
                             next,
@@ -242,6 +256,11 @@ impl Sim {
             let pace = checked.target.spec.pace;
             let passed = !self.dead.contains(&checked.target.address);
             let after = if passed { Verdict::Up } else { Verdict::Down };
+            let at = self.now.wall;
+            checked.record.update(|seen| {
+                (seen.at, seen.passed) = (Some(at), passed);
+                seen.failed_at = (!passed).then_some(at).or(seen.failed_at);
+            });
             checked.streak = if checked.verdict == after {
                 0
             } else {
@@ -256,6 +275,7 @@ impl Sim {
                 found.push(Finding::Judged {
                     target: *id,
                     verdict: after,
+                    cut_off: !passed && self.cut_off,
                     reason: Arc::from(reason),
                 });
             }

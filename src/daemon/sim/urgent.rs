@@ -57,6 +57,7 @@ impl Urgent {
         sim.handle(Input::Finding(Finding::Judged {
             target: self.target,
             verdict,
+            cut_off: false,
             reason: Arc::from("so it is"),
         }));
         let log = sim.kernel.log();

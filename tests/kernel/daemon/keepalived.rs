@@ -20,7 +20,7 @@ const RELOADS: usize = 10;
 const ALL: Declared = &[(1, 1), (2, 1), (3, 1)];
 
 /// What keeps the tables of a network.
-enum Keeper<'h> {
+pub(super) enum Keeper<'h> {
     Director(Daemon<'h>),
     Keepalived {
         host: &'h Host,
@@ -34,7 +34,7 @@ impl<'h> Keeper<'h> {
         Self::Director(Daemon::start(host, &ours(ALL)))
     }
 
-    fn keepalived(host: &'h Host) -> Self {
+    pub(super) fn keepalived(host: &'h Host) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("keepalived.conf");
         fs::write(&file, theirs(ALL)).unwrap();

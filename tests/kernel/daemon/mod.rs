@@ -8,6 +8,7 @@
 
 mod adoption;
 mod ailing;
+mod causes;
 mod chaos;
 mod crashes;
 mod deaths;

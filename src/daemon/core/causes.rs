@@ -1,0 +1,168 @@
+//! What a change of verdict comes to for damping: common causes, and holds.
+
+use std::time::Duration;
+
+use ipvs::ServiceKey;
+
+use super::{Core, Member};
+use crate::check::{TargetId, Verdict};
+use crate::daemon::Now;
+use crate::daemon::common::{Changed, many_servers, span};
+use crate::daemon::overlay::Overlaid;
+use crate::daemon::server::{CheckState, Held, ServerState};
+use crate::daemon::snapshot::ServerState as State;
+use crate::state::BootTime;
+use crate::state::health::Occasion;
+use crate::words::count;
+
+impl Core {
+    /// Whether these changes have a common cause with others, and what ends with that; the servers
+    /// that are no longer held.
+    pub(super) fn seek_cause(
+        &mut self,
+        target: TargetId,
+        changed: Vec<Member>,
+        verdict: Verdict,
+        now: Now,
+    ) -> Vec<Member> {
+        let Some((spec, _)) = self.targets.record(target) else {
+            return Vec::new();
+        };
+        let changed = Changed {
+            address: changed[0].1.address,
+            members: changed.into(),
+            up: verdict == Verdict::Up,
+            now,
+            span: span(&spec.pace),
+        };
+        let servers = |key: &ServiceKey| {
+            let service = self.services.get(key);
+            service.map_or(0, |service| service.servers.len())
+        };
+        let excused = self.causes.note(&changed, servers, self.addresses);
+        let way = if changed.up { "came back" } else { "failed" };
+        let told = "at about the same time: a common cause, which counts for no damping";
+        for (key, number) in &excused.services {
+            let service = self.services.get(key);
+            if service.is_some_and(|service| service.watch.damping.is_some()) {
+                let text = format!("{} {way} {told}", count(*number, "server", "servers"));
+                self.event("common-cause", Some(key), None, text, now);
+            }
+        }
+        if let Some(number) = excused.addresses {
+            let addresses = count(number, "address", "addresses");
+            let text = format!("servers of {addresses} {way} {told}");
+            self.event("common-cause", None, None, text, now);
+        }
+        let mut excuses = excused.changes;
+        excuses.extend(self.excused_by_failures(&changed));
+        let mut free = Vec::new();
+        for ((key, server), at) in excuses {
+            let Some(service) = self.services.get_mut(&key) else {
+                continue;
+            };
+            let held = service.held_over.get_mut(&server);
+            let state = service
+                .servers
+                .get_mut(&server)
+                .or(held.map(|held| &mut held.state));
+            if state.is_some_and(|state| state.excuse(at, &service.watch, now.boot)) {
+                free.push((key, server));
+            }
+        }
+        free
+    }
+
+    /// What else counts for no damping: others of the service failed with it, but not often enough
+    /// in a row to go down themselves. What was over before they did shows when it comes back.
+    fn excused_by_failures(&self, changed: &Changed) -> Vec<(Member, BootTime)> {
+        let mut excuses = Vec::new();
+        for (key, server) in changed.members.iter() {
+            let Some(service) = self.services.get(key) else {
+                continue;
+            };
+            let failed = match service.servers.get(server) {
+                Some(state) if service.watch.damping.is_some() => state.failed,
+                _ => continue,
+            };
+            let many = many_servers(service.servers.len());
+            let others = service.servers.iter().filter(|(other, state)| {
+                *other != server && self.failed_with(state, failed, changed)
+            });
+            if others.take(many - 1).count() + 1 >= many {
+                excuses.push(((*key, *server), failed));
+            }
+        }
+        excuses
+    }
+
+    /// Whether a check of this server failed at about the same time, but not for long before.
+    fn failed_with(&self, state: &ServerState, failed: BootTime, changed: &Changed) -> bool {
+        let was_down = state.verdict == Verdict::Down && state.failed.after(changed.span) < failed;
+        if was_down {
+            return false;
+        }
+        let is_near = |check: &CheckState| {
+            let at = self.targets.failed(check.target, changed.now)?;
+            Some(at.after(changed.span) >= failed && at <= failed.after(changed.span))
+        };
+        state
+            .checks
+            .iter()
+            .any(|check| is_near(check) == Some(true))
+    }
+
+    /// Tells of servers that are held out, or kept in though they should be, and when that is over.
+    pub(super) fn watch_holds(&mut self, key: &ServiceKey, overlaid: &Overlaid, now: Now) {
+        let Some(service) = self.services.get_mut(key) else {
+            return;
+        };
+        let mut news = Vec::new();
+        for seat in &overlaid.seats {
+            let Some(state) = service.servers.get_mut(&seat.key) else {
+                continue;
+            };
+            let until = state.damper.until(now.boot);
+            let serves = seat.server.is_some_and(|server| server.weight.get() > 0);
+            let hold = match (seat.state, until) {
+                (State::Held, Some(_)) => Held::Out,
+                (State::Up | State::Warming, Some(_)) if serves => Held::KeptIn,
+                _ => Held::No,
+            };
+            let before = std::mem::replace(&mut state.hold, hold);
+            if before != hold {
+                let left = until.map_or(Duration::ZERO, |until| now.boot.until(until));
+                news.push((seat.key, before, hold, left.as_secs(), seat.state));
+            }
+        }
+        for (server, before, hold, left, state) in news {
+            let (kind, occasion, text) = match (before, hold) {
+                (Held::KeptIn, Held::Out) => (
+                    "server-held",
+                    Some(Occasion::ServerDown),
+                    format!("changed too often: held out for {left}s, as enough others are up now"),
+                ),
+                (_, Held::Out) => (
+                    "server-held",
+                    None,
+                    format!("well again, but changed too often: held out for {left}s"),
+                ),
+                (_, Held::KeptIn) => (
+                    "server-kept",
+                    Some(Occasion::ServerUp),
+                    "up: changed too often, but kept in as too few others are up".to_owned(),
+                ),
+                (Held::Out, Held::No) if matches!(state, State::Up | State::Warming) => (
+                    "server-up",
+                    Some(Occasion::ServerUp),
+                    "up: no longer held out".to_owned(),
+                ),
+                _ => continue,
+            };
+            self.event(kind, Some(key), Some(&server), text, now);
+            if let Some(occasion) = occasion {
+                self.notify(key, Some(&server), occasion);
+            }
+        }
+    }
+}

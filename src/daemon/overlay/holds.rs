@@ -1,0 +1,53 @@
+//! Servers that are well but held out for flapping, and how many of them may be.
+//!
+//! Damping spares clients a server that comes and goes, as long as others are there for them. A
+//! hold that takes out what they need does more harm than any flapping. So of the servers that pass
+//! their checks at most half are held out, and no more than `min_healthy` leaves. The others stay
+//! in, those that flapped least first.
+
+use std::time::Duration;
+
+use ipvs::ServerKey;
+
+use super::{Fate, Place, State};
+use crate::state::BootTime;
+
+/// Decides what becomes of those that are held. `least` of the places must stay in; with `spare`
+/// others are ready to serve in their place, so that even the last one may be held out.
+pub(super) fn decide(places: &mut [&mut Place<'_>], least: usize, spare: bool) {
+    // One that was never judged may be dead.
+    let is_well = |place: &&&mut Place<'_>| {
+        let open = Fate::is_open(&place.fate);
+        place.serves() && !open
+    };
+    let well = places.iter().filter(is_well).count();
+    let mut held: Vec<&mut Place<'_>> = places
+        .iter_mut()
+        .filter(|place| matches!(place.fate, Fate::Held { .. }))
+        .map(|place| &mut **place)
+        .collect();
+    let all = well + held.len();
+    let may_be_out = if all == 1 && spare { 1 } else { all / 2 };
+    let may_be_out = may_be_out.min(all.saturating_sub(least));
+    let kept = held.len().saturating_sub(may_be_out);
+    held.sort_by_key(|place| severity(place));
+    for (number, place) in held.into_iter().enumerate() {
+        let Fate::Held { weight, state } = place.fate else {
+            continue;
+        };
+        place.fate = match state {
+            _ if number < kept => Fate::In { weight, state },
+            State::Leaving => Fate::Over,
+            _ => Fate::Failed(State::Held),
+        };
+    }
+}
+
+/// Those with a short hold have flapped least; of these the one whose hold ends first.
+fn severity(place: &Place<'_>) -> (Duration, BootTime, ServerKey) {
+    let (length, until) = place.state.map_or_else(Default::default, |state| {
+        let damper = &state.damper;
+        damper.severity()
+    });
+    (length, until, place.key)
+}

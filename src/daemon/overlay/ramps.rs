@@ -1,0 +1,48 @@
+//! Slow start: the weights of servers that are on their way back.
+//!
+//! A ramp spares a server that has just started the share of one that is warm. Where none is warm,
+//! as after an outage of all, it would only make all weights small. So ramps are measured against
+//! the server that is farthest: it has its full weight, and the others catch up with it.
+
+use ipvs::Weight;
+
+use super::{Fate, Place, State};
+use crate::daemon::server::Progress;
+use crate::state::BootTime;
+
+/// Gives those that serve the weights of this moment.
+pub(super) fn weigh(places: &mut [Place<'_>], now: BootTime) {
+    let serves = |place: &&Place<'_>| {
+        // One that is down, and in because too few are left, is no measure.
+        place.serves() && !matches!(place.fate, Fate::In { state, .. } if state == State::Panic)
+    };
+    let mut top: Option<Progress> = None;
+    for place in places.iter().filter(serves) {
+        let progress = progress(place, now).unwrap_or(Progress::OVER);
+        if top.is_none_or(|top| progress.is_as_far_as(top)) {
+            top = Some(progress);
+        }
+    }
+    let Some(top) = top else { return };
+    let all_are_warm = top.is_as_far_as(Progress::OVER);
+    for place in places {
+        let Some(progress) = progress(place, now) else {
+            continue;
+        };
+        let Fate::In { weight, state } = &mut place.fate else {
+            continue;
+        };
+        let full = weight.get();
+        let part = progress.weight(full, top);
+        *weight = Weight::new(part).unwrap_or(Weight::MAX);
+        if *state == State::Up && (all_are_warm || part < full) {
+            *state = State::Warming;
+        }
+    }
+}
+
+/// How far a server on its way back is; `None` for one that is not on its way.
+fn progress(place: &Place<'_>, now: BootTime) -> Option<Progress> {
+    let ramp = place.state?.ramp.filter(|ramp| !ramp.is_over(now))?;
+    Some(ramp.progress(now))
+}
