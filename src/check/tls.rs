@@ -8,6 +8,8 @@
 //!
 //! Sessions are not resumed: a resumed one skips the certificate, and a check is to see it.
 
+mod words;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
@@ -23,9 +25,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio::task::spawn_blocking;
 use tokio_rustls::TlsConnector;
@@ -98,6 +98,9 @@ impl Configurations {
         let connecting = TlsConnector::from(config).connect(name, stream);
         connecting.await.map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => Failure::new("closed during the TLS handshake"),
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+                Failure::new("connection reset during the TLS handshake")
+            }
             _ => failure(&error),
         })
     }
@@ -173,7 +176,7 @@ fn configuration(spec: &TlsSpec, protocol: Protocol) -> Result<ClientConfig, Str
                 .map_err(|error| format!("{}: {error}", key_path.display()))?;
             builder
                 .with_client_auth_cert(chain, key)
-                .map_err(|error| format!("{}: {error}", path.display()))?
+                .map_err(|error| format!("{}: {}", path.display(), words::describe(&error)))?
         }
         None => builder.with_no_client_auth(),
     };
@@ -190,7 +193,11 @@ fn authorities(path: &Path) -> Result<RootCertStore, String> {
     for certificate in CertificateDer::pem_slice_iter(&read(path)?) {
         certificate
             .map_err(|error| error.to_string())
-            .and_then(|certificate| roots.add(certificate).map_err(|error| error.to_string()))
+            .and_then(|certificate| {
+                roots
+                    .add(certificate)
+                    .map_err(|error| words::describe(&error))
+            })
             .map_err(|error| format!("{}: {error}", path.display()))?;
     }
     if roots.is_empty() {
@@ -242,34 +249,9 @@ fn server_name(
 pub(crate) fn failure(error: &io::Error) -> Failure {
     let inner = error.get_ref();
     match inner.and_then(|error| error.downcast_ref::<rustls::Error>()) {
-        Some(error) => Failure::new(describe(error)),
+        Some(error) => Failure::new(words::describe(error)),
         None => Failure::io(error),
     }
-}
-
-fn describe(error: &rustls::Error) -> String {
-    let rustls::Error::InvalidCertificate(why) = error else {
-        return match error {
-            rustls::Error::AlertReceived(alert) => format!("TLS: the server says {alert:?}"),
-            other => format!("TLS: {other}"),
-        };
-    };
-    let why = match why {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "it has expired".into()
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "it is not valid yet".into()
-        }
-        CertificateError::UnknownIssuer => "nobody that is trusted has issued it".into(),
-        CertificateError::NotValidForName => "it is for another name".into(),
-        CertificateError::NotValidForNameContext { expected, .. } => {
-            format!("it is not for {}", expected.to_str())
-        }
-        CertificateError::BadSignature => "its signature is wrong".into(),
-        other => other.to_string(),
-    };
-    format!("certificate: {why}")
 }
 
 /// Takes any certificate: `verify = false`. Nor are signatures looked at, as a certificate that

@@ -181,7 +181,7 @@ fn over_tls() {
         ca: Some(stranger.ca()),
         ..TlsSpec::default()
     };
-    let text = "certificate: nobody that is trusted has issued it";
+    let text = "certificate: no trusted authority has issued it: name its issuer, or itself if it is self-signed, as `ca`";
     assert_eq!(ask(check(Some(tls)), server).failed(), text);
 }
 

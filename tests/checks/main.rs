@@ -27,3 +27,4 @@ mod runner;
 mod serve;
 mod speaks_first;
 mod tcp;
+mod tls;

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //!                     nothing else refused lately      a neighbour was refused just before
-//!   never refused     well                             not counted
+//!   never refused     well                             not counted, or well once it was
 //!   refused, not down not counted                      failed
 //!   refused, down     failed                           failed
 //!                     the third time: well             (after a minute as in the left column)
@@ -64,6 +64,8 @@ const SUBNETS: usize = 4096;
 pub(crate) struct Refused {
     /// When it was refused last, unless it has proved itself since.
     at: Option<Instant>,
+    /// It has proved that it is there, and was not refused since.
+    well: bool,
     /// Failures since it was well.
     failures: u32,
     /// Silences since the refusal that mean something.
@@ -100,6 +102,7 @@ pub(super) enum Shadow {
 impl Refused {
     const NEW: Self = Self {
         at: None,
+        well: false,
         failures: 0,
         proofs: 0,
         hidden: 0,
@@ -133,6 +136,7 @@ impl Refused {
             if self.hidden < HIDDEN || sent < since + HIDDEN_FOR {
                 return match shadow {
                     Shadow::Own if !self.is_down(fall) => Silence::Unknown,
+                    _ if self.at.is_none() && self.well => Silence::Well,
                     _ if self.at.is_none() => Silence::Unknown,
                     _ => {
                         self.failures = self.failures.saturating_add(1);
@@ -143,11 +147,15 @@ impl Refused {
         }
         (self.hidden, self.hidden_since) = (0, None);
         if self.at.is_none() {
+            self.well = true;
             return Silence::Well;
         }
         self.proofs += 1;
         if self.proofs >= PROOFS {
-            *self = Self::NEW;
+            *self = Self {
+                well: true,
+                ..Self::NEW
+            };
             return Silence::Well;
         }
         if self.is_down(fall) {

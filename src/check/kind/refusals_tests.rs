@@ -217,6 +217,14 @@ fn a_refusal_outweighs_the_silence_that_follows() {
 }
 
 #[test]
+fn a_server_that_has_proved_itself_stays_well_beside_neighbours_that_are_refused() {
+    let (mut known, now) = (Refused::default(), Instant::now());
+    assert_eq!(known.silent(Shadow::Neighbour, 3, now), Silence::Unknown);
+    assert_eq!(known.silent(Shadow::None, 3, now), Silence::Well);
+    assert_eq!(known.silent(Shadow::Neighbour, 3, now), Silence::Well);
+}
+
+#[test]
 fn a_service_that_restarts_is_not_taken_out_by_one_refusal() {
     let now = Instant::now();
     let target: SocketAddr = ([10, 0, 0, 1], 53).into();
