@@ -10,7 +10,7 @@
 //!   never refused     well                             not counted, or well once it was
 //!   refused, not down not counted                      failed
 //!   refused, down     failed                           failed
-//!                     the third time: well             (after a minute as in the left column)
+//!                     the third time: well             (after two minutes as in the left column)
 //! ```
 //!
 //! - **A neighbour** is any server in the same /24 or /64: ports and addresses of one host share its
@@ -51,7 +51,7 @@ const PROOFS: u8 = 3;
 /// So many silences in a row that may hide a refusal, in no less than this time, count as one that
 /// does not: a neighbour that is refused every second must not keep a server from ever coming up.
 const HIDDEN: u32 = 16;
-const HIDDEN_FOR: Duration = Duration::from_secs(60);
+const HIDDEN_FOR: Duration = Duration::from_secs(120);
 
 /// More shadows of a subnet than any check is long.
 const SHADOWS: usize = 64;
@@ -147,13 +147,13 @@ impl Refused {
         }
         (self.hidden, self.hidden_since) = (0, None);
         if self.at.is_none() {
-            self.well = true;
+            self.well |= shadow == Shadow::None;
             return Silence::Well;
         }
         self.proofs += 1;
         if self.proofs >= PROOFS {
             *self = Self {
-                well: true,
+                well: shadow == Shadow::None,
                 ..Self::NEW
             };
             return Silence::Well;
