@@ -23,11 +23,13 @@ mod held_up;
 mod inbox;
 mod kind;
 mod net;
+mod own_link;
 mod runner;
 mod schedule;
 mod statistics;
 pub mod through;
 mod tls;
+mod unasked;
 mod verdict;
 mod worker;
 
@@ -43,6 +45,7 @@ use crate::state::health::CheckSpec;
 pub use kind::fuzz::decode_answer;
 pub use runner::Checks;
 pub use statistics::{Lateness, Statistics};
+pub use unasked::NotChecked;
 
 /// What is checked: a spec and a place. Targets that are equal are one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -107,8 +110,8 @@ pub enum Finding {
         target: TargetId,
         /// To `Up` or `Down`.
         verdict: Verdict,
-        /// To `Down`, and this machine had no way to it: its own interface is down, or it has no
-        /// route. That says as much about this machine as about the server.
+        /// To `Down`, and this machine had no way to it: its own interface is down or has no
+        /// carrier, or there is no route. That says as much about this machine as about the server.
         cut_off: bool,
         /// What the last check said.
         reason: Arc<str>,
@@ -119,6 +122,14 @@ pub enum Finding {
         target: TargetId,
         /// What it says now.
         advice: Advice,
+    },
+    /// Checks of it could not be asked for some time, for want of something on this machine; or
+    /// they can again. The verdict stays.
+    NotAsked {
+        /// Of what.
+        target: TargetId,
+        /// What is missing; `None` when it is there again.
+        why: Option<Arc<str>>,
     },
 }
 
@@ -190,6 +201,10 @@ pub struct Seen {
     pub successes: u64,
     /// So many failed.
     pub failures: u64,
+    /// So many could not be asked.
+    pub not_asked: u64,
+    /// Why it is not checked now.
+    pub not_checked: Option<Box<NotChecked>>,
     /// The longest time between the starts of two checks.
     pub longest_gap: Duration,
 }

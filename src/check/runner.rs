@@ -25,9 +25,11 @@ use super::connects::{Connects, Job, Landed};
 use super::held_up::HeldUp;
 use super::inbox::{Answer, Inbox, Message};
 use super::kind::{Memory, http, report};
+use super::own_link::OwnLinks;
 use super::schedule::{Chance, Due, Schedule};
 use super::statistics::Counters;
 use super::through::Passages;
+use super::unasked::{News, Unasked};
 use super::verdict::Judge;
 use super::worker::Worker;
 use super::{Advice, Command, Finding, Outcome, Record, Report, Statistics, Target, TargetId};
@@ -90,6 +92,7 @@ impl Checks {
             schedule: Schedule::new(Chance::new(seed())),
             connects: Connects::new(inbox.wake())?,
             held_up: HeldUp::default(),
+            own_links: OwnLinks::default(),
             worker: Worker::start(Arc::clone(&inbox), passages)?,
             connections: Lane::new(limits.connections),
             programs: Lane::new(limits.programs),
@@ -193,6 +196,7 @@ struct Entry {
     excused: bool,
     /// One of the failures in a row came as this machine had no way to the server.
     cut_off: bool,
+    unasked: Unasked,
     gap: Duration,
 }
 
@@ -211,6 +215,7 @@ struct Runner<F> {
     schedule: Schedule,
     connects: Connects,
     held_up: HeldUp,
+    own_links: OwnLinks,
     worker: Worker,
     connections: Lane,
     programs: Lane,
@@ -317,6 +322,7 @@ impl<F: FnMut(Finding)> Runner<F> {
                     under_way: None,
                     excused: false,
                     cut_off: false,
+                    unasked: Unasked::default(),
                     gap: Duration::ZERO,
                 };
                 self.entries.insert(id, entry);
@@ -478,8 +484,11 @@ impl<F: FnMut(Finding)> Runner<F> {
         };
         counted.add_one();
         entry.cut_off = match passed {
-            Some(passed) => !passed && (entry.cut_off || report.cut_off),
-            None => entry.cut_off,
+            Some(true) => false,
+            Some(false) if !entry.cut_off && !entry.judge.is_down() => {
+                report.cut_off || self.own_links.is_cut_off(entry.target.address, now)
+            }
+            _ => entry.cut_off,
         };
         let cut_off = entry.cut_off;
         let verdict = passed.and_then(|passed| entry.judge.hear(passed, pace.rise, pace.fall));
@@ -506,13 +515,27 @@ impl<F: FnMut(Finding)> Runner<F> {
                 reason,
             });
         }
+        let not_asked = text.as_deref().filter(|_| passed.is_none());
+        let why = match entry.unasked.note(not_asked, at) {
+            Some(News::NotChecked(why)) => Some(Some(why)),
+            Some(News::Checked) => Some(None),
+            None => None,
+        };
+        if let Some(why) = why {
+            (self.found)(Finding::NotAsked { target: id, why });
+        }
+        let not_checked = entry.unasked.now();
         let gap = entry.gap;
         entry.record.update(|seen| {
             seen.at = Some(at);
             seen.took = took;
             seen.text = text;
             seen.longest_gap = gap;
-            let Some(passed) = passed else { return };
+            seen.not_checked = not_checked;
+            let Some(passed) = passed else {
+                seen.not_asked += 1;
+                return;
+            };
             seen.passed = passed;
             seen.streak = judge.streak();
             if passed {

@@ -55,6 +55,11 @@ impl Judge {
         Some(says)
     }
 
+    /// Whether it is down.
+    pub(crate) const fn is_down(&self) -> bool {
+        matches!(self.verdict, Verdict::Down)
+    }
+
     /// So many answers in a row were like the last one.
     pub(crate) const fn streak(&self) -> u32 {
         self.streak

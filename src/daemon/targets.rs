@@ -125,6 +125,13 @@ impl Targets {
         Some((entry.target.spec.clone(), entry.record.clone()))
     }
 
+    /// Whom a target is about.
+    pub(super) fn subscribers(&self, id: TargetId) -> &[(ServiceKey, ServerKey)] {
+        self.entries
+            .get(&id)
+            .map_or(&[], |entry| &entry.subscribers)
+    }
+
     /// When its last check that failed began.
     pub(super) fn failed(&self, id: TargetId, now: Now) -> Option<BootTime> {
         let at = self.entries.get(&id)?.record.seen().failed_at?;

@@ -67,13 +67,19 @@ fn server(status: &ServerStatus) -> api::Server {
                 let seen = record.seen();
                 api::Check {
                     kind: spec.kind.name().to_owned(),
-                    passed: seen.at.map(|_| seen.passed),
+                    passed: (seen.successes + seen.failures > 0).then_some(seen.passed),
                     text: seen.text.map(String::from),
                     at: seen.at.map(api::unix),
                     took_ms: milliseconds(seen.took),
                     streak: seen.streak,
                     successes: seen.successes,
                     failures: seen.failures,
+                    not_asked: seen.not_asked,
+                    not_checked: seen.not_checked.map(|not| api::NotChecked {
+                        since: api::unix(not.since),
+                        streak: not.streak,
+                        reason: not.why.into(),
+                    }),
                     interval_ms: milliseconds(spec.pace.interval),
                     longest_gap_ms: milliseconds(seen.longest_gap),
                 }

@@ -93,6 +93,7 @@ pub(crate) fn ask_target(target: Target) -> Answer {
         match running.next() {
             Finding::Judged { verdict, .. } => break verdict,
             Finding::Advised { advice, .. } => said = Some(advice),
+            Finding::NotAsked { .. } => {}
         }
     };
     let record = Arc::clone(&running.records[0]);

@@ -152,9 +152,12 @@ fn is_gone(pid: u32) -> bool {
 }
 
 #[test]
-fn a_program_that_is_not_there_is_not_the_servers_failure() {
+fn a_program_that_is_not_there_is_told_of_and_is_not_the_servers_failure() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("check");
+    let name = program.to_str().unwrap();
     let kind = CheckKind::Exec(ExecCheck {
-        command: vec!["/no/such/program".into()],
+        command: vec![name.into()],
         shell: false,
         weight: false,
     });
@@ -164,10 +167,26 @@ fn a_program_that_is_not_there_is_not_the_servers_failure() {
         target(spec(kind), SocketAddr::from(SERVER)),
         Verdict::Up,
     );
-    let text = "not checked: /no/such/program: no such file or directory";
-    eventually(|| (running.records[0].seen().text.as_deref() == Some(text)).then_some(()));
-    eventually(|| (running.checks.statistics().not_asked >= 3).then_some(()));
-    assert!(running.found.try_recv().is_err());
+    let text = format!("not checked: {name}: no such file or directory");
+    eventually(|| (running.records[0].seen().text.as_deref() == Some(&text)).then_some(()));
+    let not = eventually(|| running.records[0].seen().not_checked);
+    assert_eq!(*not.why, text["not checked: ".len()..]);
+    let Finding::NotAsked { why: Some(why), .. } = running.next() else {
+        panic!("nothing else is found");
+    };
+    assert_eq!(*why, *not.why);
+    assert!(running.checks.statistics().not_asked >= 3);
+    let seen = eventually(|| Some(running.records[0].seen()).filter(|seen| seen.not_asked >= 5));
+    assert_eq!(seen.not_checked.unwrap().since, not.since);
+    assert_eq!((seen.successes, seen.failures), (0, 0));
+    assert!(running.found.try_recv().is_err(), "it is told once");
+    std::os::unix::fs::symlink("/bin/true", &program).unwrap();
+    assert!(matches!(
+        running.next(),
+        Finding::NotAsked { why: None, .. }
+    ));
+    let seen = eventually(|| Some(running.records[0].seen()).filter(|seen| seen.successes > 0));
+    assert_eq!(seen.not_checked, None);
 }
 
 #[test]
@@ -314,6 +333,7 @@ fn an_agents_words_hold_until_it_says_others() {
     let judged = |finding: &Finding| match finding {
         Finding::Judged { verdict, .. } => Ok(*verdict),
         Finding::Advised { advice, .. } => Err((advice.admin, advice.weight)),
+        Finding::NotAsked { .. } => panic!("all are asked"),
     };
     let told: Vec<_> = (0..7).map(|_| judged(&running.next())).collect();
     assert_eq!(

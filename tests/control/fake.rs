@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use director::apply::Incarnation;
-use director::check::{Record, Seen};
+use director::check::{NotChecked, Record, Seen};
 use director::daemon::operator::{Answer, Refusal, RefusalKind, Request, Setting};
 use director::daemon::snapshot::{
     Board, Event, Role, ServerState, ServerStatus, ServiceStatus, Snapshot,
@@ -250,6 +250,15 @@ pub(crate) fn snapshot() -> Snapshot {
     let mut sorry = status(22, ServerState::Standby, None, "not needed");
     sorry.role = Role::Sorry;
     sorry.checks.clear();
+    let unasked = status(17, ServerState::Pending, None, "0 of 2 checks passed");
+    unasked.checks[0].1.update(|seen| {
+        seen.not_asked = 9;
+        seen.not_checked = Some(Box::new(NotChecked {
+            since: at(NOON - 300),
+            streak: 9,
+            why: "too many open files".into(),
+        }));
+    });
     let declared = Service::new(web(), Name::from_static("sh"));
     let service = ServiceStatus {
         name: "web".into(),
@@ -267,7 +276,7 @@ pub(crate) fn snapshot() -> Snapshot {
                 None,
                 "10.0.0.16 is in maintenance",
             ),
-            status(17, ServerState::Pending, None, "0 of 2 checks passed"),
+            unasked,
             backup,
             sorry,
         ],
@@ -404,6 +413,13 @@ pub(crate) fn moved(mut picture: Snapshot, seconds: u64) -> Snapshot {
         for server in &mut Arc::make_mut(service).servers {
             server.since = later(server.since);
             shift(&mut server.until);
+            for (_, record) in &server.checks {
+                record.update(|seen| {
+                    if let Some(not) = &mut seen.not_checked {
+                        not.since = later(not.since);
+                    }
+                });
+            }
             if let Some(set) = &mut server.drain {
                 set.at = later(set.at);
                 shift(&mut set.until);

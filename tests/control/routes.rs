@@ -60,7 +60,7 @@ fn status_is_the_whole_picture() {
                    "until": NOON + 6630 },
         "weight_set": null,
         "checks": [{ "kind": "tcp", "passed": true, "text": "connected", "at": NOON - 1,
-                     "took_ms": 3, "streak": 4, "successes": 1200, "failures": 7,
+                     "took_ms": 3, "streak": 4, "successes": 1200, "failures": 7, "not_asked": 0, "not_checked": null,
                      "interval_ms": 2000, "longest_gap_ms": 2110 }],
     });
     assert_eq!(drained, &expected);

@@ -161,10 +161,10 @@ pub(crate) struct Switch {
 }
 
 impl Switch {
-    /// Turns a bridge off, or on again.
-    pub(crate) fn turn(&self, bridge: &str, on: bool) {
+    /// Turns a bridge or a port off, or on again.
+    pub(crate) fn turn(&self, device: &str, on: bool) {
         let state = if on { "up" } else { "down" };
-        self.host.ip(&format!("link set {bridge} {state}\n"));
+        self.host.ip(&format!("link set {device} {state}\n"));
     }
 }
 

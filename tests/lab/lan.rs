@@ -121,9 +121,9 @@ impl Lan {
             .expect("only a TUN network has a router")
     }
 
-    /// Turns the bridge `front` or `back` off, or on again.
-    pub(crate) fn turn(&self, bridge: &str, on: bool) {
-        self.switch.turn(bridge, on);
+    /// Turns the bridge `front` or `back`, or a port of the switch (`director-eth1`), off or on again.
+    pub(crate) fn turn(&self, device: &str, on: bool) {
+        self.switch.turn(device, on);
     }
 
     /// The first virtual address of a family.

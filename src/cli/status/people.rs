@@ -150,12 +150,18 @@ impl Page {
         let failing = server
             .checks
             .iter()
-            .filter(|check| check.passed == Some(false));
+            .filter(|check| check.passed == Some(false) && check.not_checked.is_none());
         for check in failing {
             let text = check.text.as_deref().unwrap_or("failed");
             // It is the reason, most of the time.
             if text != server.reason {
                 words.push(format!("{}: {}", check.kind, printable(text)));
+            }
+        }
+        for check in &server.checks {
+            if let Some(not) = &check.not_checked {
+                let (since, why) = (self.since(not.since), printable(&not.reason));
+                words.push(format!("{} not checked for {since}: {why}", check.kind));
             }
         }
         if drained.is_none() {

@@ -42,6 +42,10 @@ impl Core {
                 }
                 concerned
             }
+            Finding::NotAsked { target, why } => {
+                self.tell_not_asked(target, why.as_deref(), now);
+                return;
+            }
             Finding::Advised { target, advice } => {
                 let subscribers = self.targets.advised(target, advice);
                 for (key, server) in &subscribers {
@@ -112,6 +116,39 @@ impl Core {
         };
         self.event(kind, Some(key), Some(server), text, now);
         self.notify(key, Some(server), occasion);
+    }
+
+    /// Tells of checks that cannot be asked: once, whatever number of services the server has.
+    fn tell_not_asked(&mut self, target: TargetId, why: Option<&str>, now: Now) {
+        let subscribers = self.targets.subscribers(target);
+        let Some((key, server)) = subscribers.first().copied() else {
+            return;
+        };
+        let others = match subscribers.len() - 1 {
+            0 => String::new(),
+            others => format!(
+                " (and in {})",
+                count(others, "other service", "other services")
+            ),
+        };
+        self.work
+            .unseen
+            .extend(subscribers.iter().map(|(key, _)| *key));
+        let record = self.targets.record(target);
+        let kind = record.map_or("", |(spec, _)| spec.kind.name());
+        let (event, text) = match why {
+            Some(why) => (
+                "not-checked",
+                format!(
+                    "the {kind} check cannot be asked, the state stays as it is{others}: {why}"
+                ),
+            ),
+            None => (
+                "checked",
+                format!("the {kind} check is asked again{others}"),
+            ),
+        };
+        self.event(event, Some(&key), Some(&server), text, now);
     }
 
     fn tell_admin(

@@ -94,7 +94,7 @@ impl Core {
             "service-below" | "rejected" | "kernel-refused" => {
                 tracing::error!(kind, service = named, "{subject}{text}");
             }
-            "server-down" | "server-held" | "server-kept" | "drift" | "foreign" => {
+            "server-down" | "server-held" | "server-kept" | "not-checked" | "drift" | "foreign" => {
                 tracing::warn!(kind, service = named, "{subject}{text}");
             }
             _ => tracing::info!(kind, service = named, "{subject}{text}"),

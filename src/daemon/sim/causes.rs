@@ -324,6 +324,54 @@ fn a_slow_start_of_all_servers_is_none() {
     assert_eq!(sim.state(WEB, "10.0.0.11"), ServerState::Up);
 }
 
+#[test]
+fn a_check_that_cannot_be_asked_is_told_of_once_and_changes_no_server() {
+    let mut sim = running(THREE);
+    let target = *sim.checks.keys().next().unwrap();
+    let find = |sim: &mut Sim, why: Option<&str>| {
+        let why = why.map(Arc::from);
+        sim.handle(Input::Finding(Finding::NotAsked { target, why }));
+        sim.seconds(1);
+    };
+    find(&mut sim, Some("too many open files"));
+    assert_eq!(
+        sim.events("not-checked"),
+        ["the tcp check cannot be asked, the state stays as it is: too many open files"]
+    );
+    find(&mut sim, None);
+    assert_eq!(sim.events("checked"), ["the tcp check is asked again"]);
+    assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
+    assert_eq!(sim.sent(), HashMap::new());
+}
+
+#[test]
+fn a_weight_of_0_holds_at_once_and_the_way_back_goes_in_steps() {
+    use crate::check::{Admin, Advice};
+    let mut sim =
+        running(&THREE.replace("\"10.0.0.11\"", "{ address = \"10.0.0.11\", weight = 100 }"));
+    let target = sim
+        .checks
+        .iter()
+        .find(|(_, checked)| checked.target.address == IpAddr::from([10, 0, 0, 11]))
+        .map(|(id, _)| *id)
+        .unwrap();
+    let advise = |sim: &mut Sim, weight: u16| {
+        let advice = Advice {
+            weight: Some(weight),
+            admin: Admin::Ready,
+        };
+        sim.handle(Input::Finding(Finding::Advised { target, advice }));
+        sim.weights(WEB)
+    };
+    assert_eq!(advise(&mut sim, 90), "11=90 12=1 13=1");
+    assert_eq!(advise(&mut sim, 0), "11=0 12=1 13=1");
+    assert_eq!(advise(&mut sim, 100), "11=0 12=1 13=1");
+    sim.seconds(6);
+    assert_eq!(sim.weights(WEB), "11=20 12=1 13=1");
+    sim.seconds(20);
+    assert_eq!(sim.weights(WEB), "11=100 12=1 13=1");
+}
+
 /// What happens in an hour to one network.
 #[derive(Debug, Clone)]
 struct Hour {

@@ -18,7 +18,7 @@ pub use event::{Event, Line};
 pub use overlay::{OverlaidServer, OverlaidService, Overlay};
 pub use request::{HostBody, ReloadBody, ServerBody, WeightBody};
 pub use stats::{Counters, ServerStats, ServiceStats, Stats};
-pub use status::{Check, Disabled, Head, Server, Service, Services, Setting, Status};
+pub use status::{Check, Disabled, Head, NotChecked, Server, Service, Services, Setting, Status};
 
 use crate::daemon::operator::Refusal;
 

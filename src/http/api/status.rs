@@ -134,7 +134,7 @@ pub struct Setting {
 pub struct Check {
     /// `tcp`, `http`, ...
     pub kind: String,
-    /// Whether the last one succeeded; null before the first.
+    /// Whether the last one that was asked succeeded; null before the first.
     pub passed: Option<bool>,
     /// What was wrong with it, or what it told.
     pub text: Option<String>,
@@ -148,8 +148,25 @@ pub struct Check {
     pub successes: u64,
     /// So many failed.
     pub failures: u64,
+    /// So many could not be asked, for want of something on the director's machine.
+    #[serde(default)]
+    pub not_asked: u64,
+    /// Why it is not checked now, so that the server's state stays as it was; null if it is.
+    #[serde(default)]
+    pub not_checked: Option<NotChecked>,
     /// From the start of one check to the start of the next, in milliseconds, as declared.
     pub interval_ms: u64,
     /// The longest that this really was.
     pub longest_gap_ms: u64,
+}
+
+/// Why a server is not checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotChecked {
+    /// When the first check in a row began that could not be asked.
+    pub since: u64,
+    /// So many in a row could not be asked.
+    pub streak: u32,
+    /// What was missing the last time.
+    pub reason: String,
 }

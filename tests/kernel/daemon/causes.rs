@@ -120,7 +120,7 @@ fn a_server_that_goes_and_comes_by_itself_is_held_out_and_serves_when_it_is_the_
     thread::sleep(paced_ms(2_000));
     servers.truncate(1);
     daemon.weights(SERVICE, "1=1 2=0 3=0");
-    assert_eq!(state(&daemon), "up");
+    daemon.becomes("the first is in", &"up".to_owned(), || state(&daemon));
     let ask = net.client(1).ask(Tcp, net.service(V4, 80));
     let asked = asked_during(&ask, 1, || thread::sleep(Duration::from_secs(1)));
     assert_eq!(failed(&asked).len(), 0, "{}", daemon.log());
@@ -132,4 +132,38 @@ fn state(daemon: &Daemon<'_>) -> String {
     let status = daemon.get("/v1/status").unwrap();
     let state = &status["services"][0]["servers"][0]["state"];
     state.as_str().unwrap().to_owned()
+}
+
+#[test]
+#[ignore = "needs the lab"]
+fn a_server_behind_an_interface_of_the_director_without_a_carrier_is_not_held() {
+    let net = Lan::nat().clients(2).real_servers(2).build();
+    let _servers = net.serve(Tcp, 80);
+    let _other = net.client(2).serve(Tcp, 80);
+    let file = FILE.replace(
+        "[\"10.2.0.11\", \"10.2.0.12\", \"10.2.0.13\"]",
+        "[\"10.1.2.1\", \"10.2.0.12\"]",
+    );
+    let daemon = Daemon::start(&net.director, &file);
+    daemon.weights(SERVICE, "1=1 2=1");
+    for _ in 0..4 {
+        net.turn("director-eth1", false);
+        daemon.weights(SERVICE, "1=1 2=0");
+        net.turn("director-eth1", true);
+        daemon.weights(SERVICE, "1=1 2=1");
+    }
+    assert!(!daemon.log().contains("held out"), "{}", daemon.log());
+    // The same seen from a server whose own link it is.
+    for _ in 0..3 {
+        net.real(2).ip("link set eth0 down\n");
+        daemon.weights(SERVICE, "1=1 2=0");
+        net.real(2)
+            .ip("link set eth0 up\nroute add default via 10.2.0.1\n");
+        daemon.becomes("it answers", &true, || {
+            let status = daemon.get("/v1/status").unwrap();
+            let server = &status["services"][0]["servers"][1];
+            ["up", "held"].contains(&server["state"].as_str().unwrap())
+        });
+    }
+    daemon.becomes("it is held", &true, || daemon.log().contains("held out"));
 }

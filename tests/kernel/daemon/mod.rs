@@ -21,6 +21,7 @@ mod paused;
 mod planned;
 mod refusals;
 mod reloads;
+mod unasked;
 mod watched;
 
 use std::fmt::{Debug, Display};
