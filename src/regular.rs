@@ -10,6 +10,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 /// Opens a regular file for reading. Symbolic links are followed.
@@ -18,8 +19,26 @@ use nix::fcntl::OFlag;
 /// Those of open(2); `InvalidInput` when the path leads to something other than a regular file,
 /// with what it is.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
+    open_with(path, OFlag::empty())
+}
+
+/// The same for a file that only the director itself writes: a symbolic link is refused.
+///
+/// # Errors
+/// Those of [`open`]; `InvalidInput` when the path is a symbolic link.
+pub(crate) fn open_no_link(path: &Path) -> io::Result<File> {
+    open_with(path, OFlag::O_NOFOLLOW).map_err(|error| {
+        if error.raw_os_error() == Some(Errno::ELOOP as i32) {
+            let what = "not a regular file but a symbolic link";
+            return io::Error::new(io::ErrorKind::InvalidInput, what);
+        }
+        error
+    })
+}
+
+fn open_with(path: &Path, more: OFlag) -> io::Result<File> {
     // O_NOCTTY: a terminal must not become the daemon's own.
-    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY | more;
     let file = File::options()
         .read(true)
         .custom_flags(flags.bits())
@@ -39,7 +58,18 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 /// # Errors
 /// Those of [`open`] and read(2); `FileTooLarge` when the file is longer.
 pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let file = open(path)?;
+    read_open(open(path)?, limit)
+}
+
+/// The same for a file that only the director itself writes: a symbolic link is refused.
+///
+/// # Errors
+/// Those of [`open_no_link`] and [`read`].
+pub(crate) fn read_no_link(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    read_open(open_no_link(path)?, limit)
+}
+
+fn read_open(file: File, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {

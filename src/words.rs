@@ -118,6 +118,17 @@ pub(crate) fn is_hidden(letter: char) -> bool {
     !matches!(letter, ' '..='~') && ANY.is_match(letter.encode_utf8(&mut [0; 4]))
 }
 
+/// An error with its causes.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
 /// A length of time in its two largest units: `45s`, `12m 5s`, `1h 1m`, `3d 2h`.
 pub(crate) fn length(seconds: u64) -> String {
     let units = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];

@@ -21,6 +21,8 @@ pub struct Applied {
     pub plan: Plan,
     /// What was owned before.
     pub before: Ownership,
+    /// Why what is owned now is not on disk, if it is not. What was done is in force.
+    pub unkept: Option<StoreError>,
     done: Done,
 }
 
@@ -43,6 +45,9 @@ pub struct Prepared {
     pub beside: Ownership,
     /// When it was made.
     pub now: BootTime,
+    /// Whether it is carried out even if the journal cannot be written. A crash in the middle then
+    /// leaves services whose owner is not known.
+    pub lenient: bool,
 }
 
 /// Why the tables are not as declared.
@@ -92,6 +97,7 @@ pub fn prepare(
         before,
         beside: Ownership::default(),
         now,
+        lenient: false,
     })
 }
 
@@ -124,13 +130,17 @@ pub fn converge(
         before,
         beside,
         now,
+        lenient,
     } = prepared;
     let mut ownership = before.clone();
     let mut done = Done::default();
     let mut steps = 0;
     for _ in 0..MAX_ROUNDS {
         if !plan.is_empty() {
-            Journal::of(&plan, incarnation).begin(store)?;
+            match Journal::of(&plan, incarnation).begin(store) {
+                Err(error) if !lenient => return Err(error.into()),
+                _ => {}
+            }
         }
         let next = std::mem::take(&mut plan.steps);
         let count = next.len();
@@ -146,12 +156,14 @@ pub fn converge(
                         continue;
                     }
                 }
-                Ledger::write(store, incarnation, &[&plan.ownership, &beside])?;
-                Journal::end(store)?;
+                // The journal stands until the ledger does: it knows who owns what as well.
+                let written = Ledger::write(store, incarnation, &[&plan.ownership, &beside]);
+                let kept = written.and_then(|()| Journal::end(store));
                 return Ok(Applied {
                     steps,
                     plan,
                     before,
+                    unkept: kept.err(),
                     done,
                 });
             }
@@ -162,7 +174,10 @@ pub fn converge(
             }
             Err(failed) => {
                 let unrestored = take_back(platform, done);
-                Journal::end(store)?;
+                // One that stays says of nothing that it is owned unless it is there.
+                if let Err(error) = Journal::end(store) {
+                    store.notice(error.to_string());
+                }
                 return Err(ApplyError::Failed { failed, unrestored });
             }
         }

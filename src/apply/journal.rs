@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::incarnation::Incarnation;
 use super::ledger::Ledger;
 use super::record::Record;
-use super::store::{Store, StoreError};
+use super::store::{Store, StoreError, Versioned};
 use crate::plan::{Plan, Step};
 use crate::state::{Observed, Ownership};
 
@@ -30,6 +30,12 @@ pub struct Journal {
     pub before: Vec<Record>,
     /// The ledger as it was to be afterwards.
     after: Ledger,
+}
+
+impl Versioned for Journal {
+    fn version(&self) -> u32 {
+        self.version
+    }
 }
 
 impl Journal {

@@ -7,10 +7,8 @@ use ipvs::{ServerKey, ServiceKey};
 use serde::{Deserialize, Serialize};
 
 use super::incarnation::Incarnation;
-use super::store::{Store, StoreError};
+use super::store::{Store, StoreError, Versioned};
 use crate::state::{BootTime, Owned, Ownership};
-
-const FILE: &str = "ledger.json";
 
 /// [`Ownership`] as it is kept on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,13 +34,22 @@ struct DrainRecord {
     until_ms: u64,
 }
 
+impl Versioned for Ledger {
+    fn version(&self) -> u32 {
+        self.version
+    }
+}
+
 impl Ledger {
+    /// Its file in the state directory.
+    pub const FILE: &str = "ledger.json";
+
     /// What is owned in this life of the namespace: nothing, if the ledger is of another.
     ///
     /// # Errors
     /// [`StoreError`] when there is a ledger and it cannot be read.
     pub fn read(store: &Store, incarnation: &Incarnation) -> Result<Ownership, StoreError> {
-        let ledger: Option<Self> = store.read(FILE)?;
+        let ledger: Option<Self> = store.read(Self::FILE)?;
         let current = ledger.filter(|ledger| ledger.incarnation == *incarnation);
         Ok(current.map(Self::into_ownership).unwrap_or_default())
     }
@@ -56,7 +63,7 @@ impl Ledger {
         incarnation: &Incarnation,
         parts: &[&Ownership],
     ) -> Result<(), StoreError> {
-        store.write(FILE, &Self::new(incarnation, parts))
+        store.write(Self::FILE, &Self::new(incarnation, parts))
     }
 
     pub(super) fn new(incarnation: &Incarnation, parts: &[&Ownership]) -> Self {

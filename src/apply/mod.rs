@@ -10,10 +10,12 @@
 //! - The *ledger* remembers what is owned and what drains; the *journal* stands while a plan is
 //!   under way and holds what undoes it. Both are written beside, synced, and renamed into place,
 //!   and are void when the machine was booted or the namespace made anew since.
-//! - One director at a time: the *lock* says who holds it.
+//! - One director at a time: the *lock* is of the state directory and of the network namespace, and
+//!   says who holds it.
 
 mod carry;
 mod converge;
+mod directory;
 mod incarnation;
 mod journal;
 mod kernel;
@@ -23,6 +25,7 @@ mod pending;
 mod platform;
 mod record;
 mod remains;
+mod sole;
 mod store;
 
 pub use carry::{Cause, Failed, Progress, Unrestored};
@@ -32,8 +35,8 @@ pub use journal::Journal;
 pub use kernel::{Kernel, boot_time};
 pub use ledger::Ledger;
 pub use lock::{Lock, LockError};
-pub use pending::Pending;
+pub use pending::{Pending, Undone};
 pub use platform::{Platform, PlatformError};
 pub use record::Record;
 pub use remains::Remains;
-pub use store::{Store, StoreError};
+pub use store::{Store, StoreError, Versioned};

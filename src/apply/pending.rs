@@ -10,7 +10,7 @@ use super::journal::Journal;
 use super::ledger::Ledger;
 use super::platform::Platform;
 use super::record::Record;
-use super::store::{Store, StoreError};
+use super::store::{Store, StoreError, Versioned};
 use crate::plan::Change;
 use crate::state::{BootTime, Ownership};
 
@@ -24,6 +24,21 @@ pub struct Pending {
     until_ms: u64,
     undo: Vec<Record>,
     before: Ledger,
+}
+
+/// What the undoing came to.
+#[derive(Debug)]
+pub struct Undone {
+    /// What could not be undone.
+    pub unrestored: Vec<Unrestored>,
+    /// Why it is not on disk that it was undone, if it is not.
+    pub unkept: Option<StoreError>,
+}
+
+impl Versioned for Pending {
+    fn version(&self) -> u32 {
+        self.version
+    }
 }
 
 impl Pending {
@@ -75,21 +90,22 @@ impl Pending {
         store.remove(FILE)
     }
 
-    /// Undoes it, and says what could not be undone.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the ledger cannot be written.
-    pub fn undo(
-        self,
-        platform: &mut impl Platform,
-        store: &Store,
-    ) -> Result<Vec<Unrestored>, StoreError> {
+    /// Undoes it.
+    pub fn undo(self, platform: &mut impl Platform, store: &Store) -> Undone {
         let changes = self.undo.into_iter().map(Change::from).collect();
         let unrestored = restore(platform, changes);
-        Ledger::write(store, &self.incarnation, &[&self.before.into_ownership()])?;
-        // Of the run that is undone, if it was interrupted: while it waits there is no other.
-        Journal::end(store)?;
-        store.remove(FILE)?;
-        Ok(unrestored)
+        // First: one that stays would have what is undone now undone again.
+        let settled = store
+            .remove(FILE)
+            .and_then(|()| {
+                let before = self.before.into_ownership();
+                Ledger::write(store, &self.incarnation, &[&before])
+            })
+            // Of the run that is undone, if it was interrupted: while it waits there is no other.
+            .and_then(|()| Journal::end(store));
+        Undone {
+            unrestored,
+            unkept: settled.err(),
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::incarnation::Incarnation;
-use super::store::{Store, StoreError};
+use super::store::{Store, StoreError, Versioned};
 use crate::state::BootTime;
 
 const FILE: &str = "remains.json";
@@ -21,6 +21,12 @@ pub struct Remains {
     at_ms: u64,
     /// One line for each thing.
     pub failures: Vec<String>,
+}
+
+impl Versioned for Remains {
+    fn version(&self) -> u32 {
+        self.version
+    }
 }
 
 impl Remains {

@@ -21,7 +21,7 @@ use crate::apply::{Applied, ApplyError, Lock, Pending, Platform, Prepared};
 use crate::plan::{Change, Plan, Step};
 use crate::state::Desired;
 use crate::state::health::MarkRange;
-use crate::words::count;
+use crate::words::{chain, count};
 
 /// How often a drain is looked at.
 const DRAIN_PAUSE: Duration = Duration::from_millis(500);
@@ -72,13 +72,15 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
     };
     session.remove_leftovers();
     report(&applied);
+    let mut exit = session.ended(&applied);
     if let Some(time) = verb.confirm_within.filter(|_| applied.steps > 0) {
         say!("Undone in {}s, unless: director confirm", time.as_secs());
     }
     if verb.drain_wait {
-        wait_for_drains(&mut session, &desired, applied, &lock)?;
+        let drained = wait_for_drains(&mut session, &desired, applied, &lock)?;
+        exit = session.ended(&drained);
     }
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 /// Asks, where that is wanted. A person takes his time, and the tables may move meanwhile: then
@@ -125,9 +127,17 @@ fn carry_out_guarded(
     pending(session, &prepared.plan.undo())?;
     let applied =
         confirm::start_guard(args).and_then(|()| carry_out(args, session, desired, prepared));
-    match &applied {
-        Ok(applied) => pending(session, &applied.undo())?,
-        Err(_) => Pending::confirm(&session.store)?,
+    // What stands on disk is the undoing of what was planned: as a rule that is the same.
+    let written = match &applied {
+        Ok(applied) => pending(session, &applied.undo()),
+        Err(_) => Pending::confirm(&session.store),
+    };
+    if let Err(error) = written {
+        say!(
+            "director: what undoes it is not up to date on disk ({}); without `director confirm` \
+             what was planned is undone",
+            chain(&error)
+        );
     }
     applied
 }
@@ -174,7 +184,7 @@ fn wait_for_drains(
     desired: &Desired,
     mut applied: Applied,
     _lock: &Lock,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Applied> {
     let longest = applied
         .plan
         .draining
@@ -197,5 +207,5 @@ fn wait_for_drains(
             .map_err(explain)?;
     }
     say!("Drained.");
-    Ok(())
+    Ok(applied)
 }

@@ -16,7 +16,8 @@ use super::exit::Exit;
 use super::output::{print, say};
 use super::session::Session;
 use super::syslog;
-use crate::apply::{Pending, Platform, Remains};
+use crate::apply::{Pending, Platform, Remains, Undone};
+use crate::words::chain;
 
 /// How often the guard looks whether it was confirmed.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -31,11 +32,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let session = Session::open(args)?;
     let _lock = session.lock(PATIENCE)?;
     if Pending::read(&session.store, &session.incarnation)?.is_none() {
+        session.tell_notices();
         bail!(
             "there is nothing to confirm: no `apply --confirm-within` waits, or its time is over"
         );
     }
-    Pending::confirm(&session.store)?;
+    Pending::confirm(&session.store).context("not confirmed, and so it will be undone")?;
     say!("Confirmed.");
     Ok(Exit::Done)
 }
@@ -62,8 +64,12 @@ pub(crate) fn refuse_while_unconfirmed(session: &mut Session) -> anyhow::Result<
 
 /// Undoes it. What fails is said, logged, and kept for the next run to say.
 fn undo(session: &mut Session, pending: Pending) -> anyhow::Result<()> {
-    let unrestored = pending.undo(&mut session.kernel, &session.store)?;
-    let failures: Vec<_> = unrestored.iter().map(ToString::to_string).collect();
+    let Undone { unrestored, unkept } = pending.undo(&mut session.kernel, &session.store);
+    let mut failures: Vec<_> = unrestored.iter().map(ToString::to_string).collect();
+    failures.extend(unkept.map(|error| {
+        let why = chain(&error);
+        format!("it was undone, but that is not on disk: {why}")
+    }));
     if failures.is_empty() {
         return Ok(());
     }
@@ -72,7 +78,9 @@ fn undo(session: &mut Session, pending: Pending) -> anyhow::Result<()> {
         syslog::error(failure);
     }
     let now = session.kernel.now();
-    Ok(Remains::new(&session.incarnation, now, failures).write(&session.store)?)
+    Remains::new(&session.incarnation, now, failures)
+        .write(&session.store)
+        .context("an apply was undone, which is not on disk")
 }
 
 /// Starts the guard for the namespace and state directory of this run, and waits until it is out

@@ -15,6 +15,8 @@ pub(crate) enum Exit {
     TooLate,
     /// 4: no director runs here.
     NotRunning,
+    /// 5: done and in force, but not on disk: a crash or a restart may lose it.
+    NotKept,
 }
 
 impl From<Exit> for ExitCode {
@@ -25,6 +27,7 @@ impl From<Exit> for ExitCode {
             Exit::Changes => 2,
             Exit::TooLate => 3,
             Exit::NotRunning => 4,
+            Exit::NotKept => 5,
         })
     }
 }

@@ -51,10 +51,11 @@ pub(crate) fn run(args: &Args, verb: &Flush) -> anyhow::Result<Exit> {
         before: ownership,
         beside: Ownership::default(),
         now,
+        lenient: false,
     };
-    session
+    let flushed = session
         .converge(&desired, prepared, &mut |_| {})
         .map_err(explain)?;
     session.remove_leftovers();
-    Ok(Exit::Done)
+    Ok(session.ended(&flushed))
 }

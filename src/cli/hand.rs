@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use super::args::{Args, Disable, Drain, Enable, Reload, Undrain, Weight, Weighting, Why};
 use super::exit::Exit;
-use super::output::print;
+use super::output::{print, say};
 use super::waiting;
 use crate::http::Client;
 use crate::http::api::{HostBody, ReloadBody, ServerBody, WeightBody};
+use crate::words::printable;
 
 pub(crate) fn drain(args: &Args, verb: &Drain) -> anyhow::Result<Exit> {
     let client = Client::new(&args.socket()?)?;
@@ -21,11 +22,13 @@ pub(crate) fn drain(args: &Args, verb: &Drain) -> anyhow::Result<Exit> {
         for_seconds: seconds(&verb.why),
         on_behalf_of: on_behalf_of(),
     };
-    ask(&client, "/v1/drain", &body)?;
+    let asked = ask(&client, "/v1/drain", &body)?;
     if verb.wait {
-        return waiting::for_connections(&client, &verb.of, verb.timeout);
+        let waited = waiting::for_connections(&client, &verb.of, verb.timeout)?;
+        // Whoever goes on from here should know that a crash undoes the drain.
+        return Ok(if waited == Exit::Done { asked } else { waited });
     }
-    Ok(Exit::Done)
+    Ok(asked)
 }
 
 pub(crate) fn undrain(args: &Args, verb: &Undrain) -> anyhow::Result<Exit> {
@@ -83,6 +86,14 @@ fn ask(client: &Client, path: &str, body: &impl Serialize) -> anyhow::Result<Exi
     let answer = client.post(path, body)?;
     for done in answer.done {
         print(&format!("{done}\n"))?;
+    }
+    if let Some(why) = answer.not_kept {
+        say!(
+            "director: in force, but not on disk: {}; it is lost if the director ends before it \
+             can be written, which it tries again and again",
+            printable(&why)
+        );
+        return Ok(Exit::NotKept);
     }
     Ok(Exit::Done)
 }

@@ -6,6 +6,7 @@ use anyhow::Context;
 use ipvs::{Operation, ServiceKey};
 
 use super::args::Args;
+use super::exit::Exit;
 use super::output::say;
 use crate::apply::{
     Applied, ApplyError, Incarnation, Journal, Kernel, Ledger, Lock, Platform, Prepared, Progress,
@@ -15,7 +16,7 @@ use crate::net;
 use crate::plan::{Beside, Situation, diff, sysctls_for};
 use crate::state::health::MarkRange;
 use crate::state::{Desired, Observed, Ownership, Sysctl};
-use crate::words::count;
+use crate::words::{chain, count};
 
 /// The kernel of the chosen namespace, and what is remembered of it.
 pub(crate) struct Session {
@@ -38,11 +39,9 @@ impl Session {
         }
         let incarnation = Incarnation::current().context("cannot read /proc")?;
         // By inode, so that `ip netns exec` and --netns mean the same directory.
-        let directory = args
-            .state_dir
-            .join(format!("net-{}", incarnation.namespace.1));
+        let directory = format!("net-{}", incarnation.namespace.1);
         let kernel = Kernel::connect()?;
-        let store = Store::new(directory);
+        let store = Store::within(&args.state_dir, &directory);
         Ok(Self {
             kernel,
             store,
@@ -55,7 +54,16 @@ impl Session {
 
     /// Takes the lock for as long as what is returned lives.
     pub(crate) fn lock(&self, patience: Duration) -> anyhow::Result<Lock> {
-        Ok(Lock::take(&self.store, patience)?)
+        let lock = Lock::take(&self.store, patience);
+        self.tell_notices();
+        Ok(lock?)
+    }
+
+    /// Says what is wrong with the state directory, and was overcome.
+    pub(crate) fn tell_notices(&self) {
+        for notice in self.store.take_notices() {
+            say!("director: {notice}");
+        }
     }
 
     /// Services of these firewall marks are private too, in what is read from now on.
@@ -129,6 +137,7 @@ impl Session {
             }
             self.said = true;
         }
+        self.tell_notices();
         Ok(match interrupted {
             Some(journal) => journal.recover(ownership, observed),
             None => ownership,
@@ -167,6 +176,22 @@ impl Session {
         Ok(Journal::end(&self.store)?)
     }
 
+    /// How a verb ends that changed the tables: not as usual, if that is not on disk.
+    pub(crate) fn ended(&self, applied: &Applied) -> Exit {
+        self.tell_notices();
+        match &applied.unkept {
+            None => Exit::Done,
+            Some(error) => {
+                say!(
+                    "director: done and in force, but who owns what is not on disk: {}; make room, \
+                     and run it again",
+                    chain(error)
+                );
+                Exit::NotKept
+            }
+        }
+    }
+
     /// The plan for what is declared.
     pub(crate) fn plan(&mut self, desired: &Desired) -> anyhow::Result<Prepared> {
         let observed = self.observe_with(&sysctls_for(&desired.kernel))?;
@@ -184,6 +209,7 @@ impl Session {
             before,
             beside: Ownership::default(),
             now,
+            lenient: false,
         })
     }
 
@@ -200,8 +226,9 @@ impl Session {
             incarnation,
             ..
         } = self;
-        let applied = converge(kernel, store, incarnation, desired, prepared, progress)?;
-        Remains::forget(store)?;
+        let mut applied = converge(kernel, store, incarnation, desired, prepared, progress)?;
+        let forgotten = Remains::forget(store);
+        applied.unkept = applied.unkept.or(forgotten.err());
         Ok(applied)
     }
 }

@@ -4,21 +4,40 @@
 use std::net::IpAddr;
 use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use ipvs::{ServerKey, ServiceKey};
 use serde::{Deserialize, Serialize};
 
+use super::Now;
 use super::operator::{ServerSettings, Setting, Settings};
 use super::worker::chain;
-use crate::apply::{Store, StoreError};
+use crate::apply::{Store, StoreError, Versioned};
+use crate::state::BootTime;
 
-const FILE: &str = "operator.json";
+/// The name of the file.
+pub(super) const FILE: &str = "operator.json";
+
+/// Settings to put on disk.
+#[derive(Debug, Clone)]
+pub(super) struct Keep {
+    /// Later ones have higher numbers.
+    pub(super) number: u64,
+    pub(super) settings: Settings,
+    /// When that was.
+    pub(super) at: Now,
+}
 
 /// [`Settings`] as they are kept. They belong to the file's services and servers, not to a life of
 /// the tables: a reboot leaves them.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Kept {
     version: u32,
+    /// The boot that `written_ms` and `ends_ms` count from.
+    #[serde(default)]
+    boot: String,
+    #[serde(default)]
+    written_ms: u64,
     servers: Vec<OfServer>,
     disabled: Vec<OfMachine>,
 }
@@ -38,23 +57,67 @@ struct OfMachine {
     set: Setting<()>,
 }
 
+impl Versioned for Kept {
+    fn version(&self) -> u32 {
+        self.version
+    }
+}
+
+impl Kept {
+    /// When a setting ends in this boot. Within the boot it was kept in, that is known. After a
+    /// reboot only the calendar tells, which may be wrong: it can shorten what was left, and never
+    /// lengthen it.
+    fn revive<T>(&self, mut set: Setting<T>, boot: &str, now: Now) -> Setting<T> {
+        let Some(until) = set.until else {
+            set.ends = None;
+            return set;
+        };
+        if self.boot == boot
+            && let Some(ends) = set.ends
+        {
+            set.until = Some(now.calendar(ends));
+            return set;
+        }
+        let written = BootTime(Duration::from_millis(self.written_ms));
+        let longest = match set.ends {
+            Some(ends) => written.until(ends),
+            // A file of a director that counted by the calendar alone.
+            None => until.duration_since(set.at).unwrap_or_default(),
+        };
+        let left = until.duration_since(now.wall).unwrap_or_default();
+        let ends = now.boot.after(left.min(longest));
+        set.ends = Some(ends);
+        set.until = Some(now.calendar(ends));
+        set
+    }
+}
+
 /// What operators have set in earlier runs.
 ///
 /// # Errors
 /// [`StoreError`] when there is a file and it cannot be read.
-pub(super) fn read(store: &Store) -> Result<Settings, StoreError> {
-    let kept: Kept = store.read(FILE)?.unwrap_or_default();
-    let servers = kept.servers.into_iter();
-    let disabled = kept.disabled.into_iter();
+pub(super) fn read(store: &Store, boot: &str, now: Now) -> Result<Settings, StoreError> {
+    let mut kept: Kept = store.read(FILE)?.unwrap_or_default();
+    let servers = std::mem::take(&mut kept.servers);
+    let disabled = std::mem::take(&mut kept.disabled);
+    let servers = servers.into_iter().map(|of| {
+        let set = ServerSettings {
+            drain: of.set.drain.map(|set| kept.revive(set, boot, now)),
+            weight: of.set.weight.map(|set| kept.revive(set, boot, now)),
+        };
+        ((of.service, of.server), set)
+    });
+    let disabled = disabled.into_iter();
     Ok(Settings {
-        servers: servers
-            .map(|of| ((of.service, of.server), of.set))
+        servers: servers.collect(),
+        disabled: disabled
+            .map(|of| (of.address, kept.revive(of.set, boot, now)))
             .collect(),
-        disabled: disabled.map(|of| (of.address, of.set)).collect(),
     })
 }
 
-pub(super) fn write(store: &Store, settings: &Settings) -> Result<(), StoreError> {
+pub(super) fn write(store: &Store, boot: &str, keep: &Keep) -> Result<(), StoreError> {
+    let Keep { settings, at, .. } = keep;
     let servers = settings
         .servers
         .iter()
@@ -69,31 +132,118 @@ pub(super) fn write(store: &Store, settings: &Settings) -> Result<(), StoreError
     });
     let kept = Kept {
         version: 1,
+        boot: boot.to_owned(),
+        written_ms: u64::try_from(at.boot.0.as_millis()).unwrap_or(u64::MAX),
         servers: servers.collect(),
         disabled: disabled.collect(),
     };
     store.write(FILE, &kept)
 }
 
-/// The thread. It ends when the sender is dropped, after the last settings are on disk.
+/// The thread. It ends when the sender is dropped, after it has tried to put the last settings on
+/// disk. `done` is told the number of each that was tried, and why it is not there.
 pub(super) fn start(
     store: Store,
-    kept: impl Fn() + Send + 'static,
-) -> std::io::Result<(Sender<Settings>, JoinHandle<()>)> {
-    let (sender, settings) = mpsc::channel::<Settings>();
+    boot: String,
+    done: impl Fn(u64, Result<(), String>) + Send + 'static,
+) -> std::io::Result<(Sender<Keep>, JoinHandle<()>)> {
+    let (sender, settings) = mpsc::channel::<Keep>();
     let thread = thread::Builder::new()
         .name("keeper".to_owned())
         .spawn(move || {
+            let mut last = Ok(());
             while let Ok(mut newest) = settings.recv() {
                 // Each is all of it: only the last one matters.
                 while let Ok(newer) = settings.try_recv() {
                     newest = newer;
                 }
-                if let Err(error) = write(&store, &newest) {
-                    tracing::error!("what the operator set is not on disk: {}", chain(&error));
-                }
-                kept();
+                last = write(&store, &boot, &newest).map_err(|error| chain(&error));
+                done(newest.number, last.clone());
+            }
+            if let Err(why) = last {
+                tracing::error!("what operators set last is lost, as it is not on disk: {why}");
             }
         })?;
     Ok((sender, thread))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn now(boot: Duration, wall: Duration) -> Now {
+        Now {
+            boot: BootTime(boot),
+            wall: SystemTime::UNIX_EPOCH + 400_000 * HOUR + wall,
+        }
+    }
+
+    /// A maintenance of two hours, half an hour old, as the next director finds it.
+    fn left(boot: &str, then: Now) -> Duration {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path().join("state"));
+        let set = now(HOUR, HOUR);
+        let machine = IpAddr::from([10, 0, 0, 11]);
+        let ends = set.boot.after(2 * HOUR);
+        let maintenance = Setting {
+            value: (),
+            by: "anna".to_owned(),
+            reason: None,
+            at: set.wall,
+            until: Some(set.calendar(ends)),
+            ends: Some(ends),
+        };
+        let keep = Keep {
+            number: 1,
+            settings: Settings {
+                disabled: [(machine, maintenance)].into(),
+                ..Settings::default()
+            },
+            at: now(HOUR + HOUR / 2, HOUR + HOUR / 2),
+        };
+        write(&store, "first", &keep).unwrap();
+        let read = read(&store, boot, then).unwrap();
+        let set = &read.disabled[&machine];
+        let left = then.boot.until(set.ends.unwrap());
+        let shown = set.until.unwrap().duration_since(then.wall);
+        assert_eq!(shown.unwrap_or_default(), left);
+        left
+    }
+
+    #[test]
+    fn within_a_boot_the_calendar_does_not_matter() {
+        for wall in [Duration::ZERO, 2 * HOUR, 100 * HOUR] {
+            assert_eq!(left("first", now(2 * HOUR, wall)), HOUR);
+        }
+    }
+
+    #[test]
+    fn after_a_reboot_the_calendar_shortens_what_was_left_and_never_lengthens_it() {
+        // One hour and a half was left when it was written.
+        for (wall, expected) in [
+            (2 * HOUR, HOUR),
+            (100 * HOUR, Duration::ZERO),
+            (Duration::ZERO, HOUR + HOUR / 2),
+        ] {
+            let then = now(Duration::from_secs(20), wall);
+            assert_eq!(left("second", then), expected);
+        }
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_version_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path().join("state"));
+        store.make().unwrap();
+        let text = r#"{"version":1,"servers":[],"disabled":[{"address":"10.0.0.11","value":null,"by":"anna","reason":null,"at":1440000000,"until":1440003600}]}"#;
+        std::fs::write(store.path(FILE), text).unwrap();
+        let then = now(HOUR, HOUR / 2);
+        let read = read(&store, "first", then).unwrap();
+        let set = &read.disabled[&IpAddr::from([10, 0, 0, 11])];
+        assert_eq!(then.boot.until(set.ends.unwrap()), HOUR / 2);
+    }
 }

@@ -7,6 +7,8 @@ use std::time::SystemTime;
 use ipvs::{ServerKey, ServiceKey};
 use serde::{Deserialize, Serialize};
 
+use crate::state::BootTime;
+
 /// What an operator asks for. Services and servers are named as people name them; the core finds
 /// out which are meant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,9 +87,18 @@ pub struct Setting<T> {
     /// When, in seconds since 1970.
     #[serde(with = "unix_time")]
     pub at: SystemTime,
-    /// When it ends by itself, in seconds since 1970.
+    /// When it ends by itself, as the calendar is now, in seconds since 1970. For people, and for
+    /// what a reboot leaves: what counts is `ends`.
     #[serde(with = "unix_time::optional")]
     pub until: Option<SystemTime>,
+    /// The same in the time since boot, which no change of the date moves.
+    #[serde(
+        default,
+        rename = "ends_ms",
+        with = "boot_time",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub ends: Option<BootTime>,
 }
 
 impl<T: PartialEq> Setting<T> {
@@ -95,9 +106,19 @@ impl<T: PartialEq> Setting<T> {
     /// value, and comes without a reason and without a time. Then who set it, why and until when
     /// stay known.
     #[must_use]
-    pub fn covers(&self, value: &T, note: &Note, now: SystemTime) -> bool {
-        let is_over = self.until.is_some_and(|until| until <= now);
-        !is_over && self.value == *value && note.reason.is_none() && note.for_seconds.is_none()
+    pub fn covers(&self, value: &T, note: &Note, now: BootTime) -> bool {
+        !self.is_over(now)
+            && self.value == *value
+            && note.reason.is_none()
+            && note.for_seconds.is_none()
+    }
+}
+
+impl<T> Setting<T> {
+    /// Whether its time has come.
+    #[must_use]
+    pub fn is_over(&self, now: BootTime) -> bool {
+        self.ends.is_some_and(|ends| ends <= now)
     }
 }
 
@@ -119,11 +140,45 @@ pub struct Settings {
     pub disabled: BTreeMap<IpAddr, Setting<()>>,
 }
 
+impl Settings {
+    /// Whether nothing is set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.servers.is_empty() && self.disabled.is_empty()
+    }
+
+    /// Whether any of them ends by itself.
+    #[must_use]
+    pub fn has_deadlines(&self) -> bool {
+        let of_server = |set: &ServerSettings| {
+            let drain = set.drain.as_ref().and_then(|set| set.ends);
+            let weight = set.weight.as_ref().and_then(|set| set.ends);
+            drain.or(weight).is_some()
+        };
+        self.servers.values().any(of_server) || self.disabled.values().any(|set| set.ends.is_some())
+    }
+}
+
 /// What a request came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// What was done, one line for each thing.
     pub done: Vec<String>,
+    /// Why it is not on disk, if it is not: it is in force, and lost should the director end before
+    /// it can be written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_kept: Option<String>,
+}
+
+impl Answer {
+    /// All of this was done, and is on disk.
+    #[must_use]
+    pub const fn done(done: Vec<String>) -> Self {
+        Self {
+            done,
+            not_kept: None,
+        }
+    }
 }
 
 /// Why a request was not carried out.
@@ -161,6 +216,30 @@ pub enum RefusalKind {
     Kernel,
     /// The director is stopping, or did not answer in time. (HTTP 503)
     Unavailable,
+}
+
+/// Times since boot in milliseconds.
+mod boot_time {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::state::BootTime;
+
+    pub(super) fn serialize<S: Serializer>(
+        time: &Option<BootTime>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let milliseconds = time.map(|time| u64::try_from(time.0.as_millis()).unwrap_or(u64::MAX));
+        milliseconds.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<BootTime>, D::Error> {
+        let milliseconds = Option::<u64>::deserialize(deserializer)?;
+        Ok(milliseconds.map(|milliseconds| BootTime(Duration::from_millis(milliseconds))))
+    }
 }
 
 /// Times as whole seconds since 1970.

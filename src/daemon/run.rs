@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use ipvs::Client;
 
 use super::core::{Core, Input, Out};
-use super::operator::Settings;
+use super::keeper::Keep;
 use super::outside::Outside;
 use super::private::{Changes, Private};
 use super::snapshot::Board;
@@ -65,7 +65,7 @@ pub enum OnStop {
 /// # Errors
 /// When it cannot start: the first file has mistakes, the kernel cannot be reached.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    let settings = keeper::read(&options.store)?;
+    let settings = keeper::read(&options.store, &options.incarnation.boot, clock())?;
     let mut tables = Client::connect()?;
     let (inputs, inbox) = mpsc::channel();
     let board = Arc::new(Board::default());
@@ -78,7 +78,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         clock(),
     );
     let ended = turn(&mut core, &mut tables, &inbox, &threads);
-    core.close();
+    core.close(clock());
     threads.deliver(&mut core.out);
     threads.stop();
     ended?;
@@ -144,7 +144,7 @@ struct Threads {
     checks: Checks,
     jobs: Sender<Job>,
     worker: JoinHandle<()>,
-    keep: Sender<Settings>,
+    keep: Sender<Keep>,
     keeper: JoinHandle<()>,
     outside: Outside,
 }
@@ -160,8 +160,9 @@ impl Threads {
         let private = Private::new(Arc::clone(&passages));
         let (jobs, worker) = start_worker(options, inputs.clone(), watched.clone(), private)?;
         let kept = inputs.clone();
-        let (keep, keeper) = keeper::start(options.store.clone(), move || {
-            let _ = kept.send(Input::Kept);
+        let (store, boot) = (options.store.clone(), options.incarnation.boot.clone());
+        let (keep, keeper) = keeper::start(store, boot, move |number, result| {
+            let _ = kept.send(Input::Kept(number, result));
         })?;
         let found = inputs.clone();
         let checks = Checks::start_through(passages, move |finding| {
@@ -292,6 +293,7 @@ fn leave(options: &Options) -> anyhow::Result<()> {
             before,
             beside: Ownership::default(),
             now,
+            lenient: false,
         };
         let (store, incarnation) = (&options.store, &options.incarnation);
         let applied = converge(

@@ -71,12 +71,10 @@ impl Director for Fake {
     fn request(&self, request: Request, reply: Reply<Answer>) {
         self.asked.lock().unwrap().push_back(request);
         match *self.mood.lock().unwrap() {
-            Mood::Willing => reply.send(Ok(Answer {
-                done: vec!["10.0.0.11:80 of tcp://192.0.2.10:80 (web) drains".to_owned()],
-            })),
-            Mood::Says(text) => reply.send(Ok(Answer {
-                done: vec![text.to_owned()],
-            })),
+            Mood::Willing => reply.send(Ok(Answer::done(vec![
+                "10.0.0.11:80 of tcp://192.0.2.10:80 (web) drains".to_owned(),
+            ]))),
+            Mood::Says(text) => reply.send(Ok(Answer::done(vec![text.to_owned()]))),
             Mood::Refuses(kind) => reply.send(Err(Refusal::new(kind, "no, and here is why"))),
             Mood::Stopping => drop(reply),
             Mood::Silent => self.kept.lock().unwrap().push(reply),
@@ -233,6 +231,7 @@ pub(crate) fn snapshot() -> Snapshot {
         reason: Some("kernel update".to_owned()),
         at: at(NOON - 600),
         until: Some(at(NOON + 6630)),
+        ends: None,
     });
     let mut heavy = status(11, ServerState::Up, Some(40), "2 checks passed");
     heavy.weight = Some(Setting {
@@ -241,6 +240,7 @@ pub(crate) fn snapshot() -> Snapshot {
         reason: None,
         at: at(NOON - 60),
         until: None,
+        ends: None,
     });
     let mut held = status(15, ServerState::Held, Some(0), "5 changes in 120s");
     held.until = Some(at(NOON + 48));
@@ -308,6 +308,7 @@ pub(crate) fn snapshot() -> Snapshot {
         reason: Some("new disks".to_owned()),
         at: at(NOON - 7200),
         until: None,
+        ends: None,
     };
     Snapshot {
         revision: 42,

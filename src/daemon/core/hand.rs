@@ -1,7 +1,7 @@
 //! The operator's hand.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use ipvs::{ServiceKey, Weight};
 
@@ -44,16 +44,8 @@ impl Core {
                 self.settle(&services, tables, now);
                 self.refresh(now);
                 self.publish_now(now);
-                self.out.keep = Some(self.settings.clone());
-                self.replies.push((reply, answer));
+                self.keep_and_answer(reply, answer, now);
             }
-        }
-    }
-
-    /// The settings are on disk.
-    pub(super) fn kept(&mut self) {
-        for (reply, answer) in self.replies.drain(..) {
-            reply(Ok(answer));
         }
     }
 
@@ -163,7 +155,7 @@ impl Core {
             };
             done.push(format!("{key} {server}: {text}"));
         }
-        Ok((Answer { done }, services))
+        Ok((Answer::done(done), services))
     }
 
     fn on_machines(
@@ -188,7 +180,7 @@ impl Core {
                 Change::Nothing => format!("{address}: was not in maintenance"),
             });
         }
-        Ok((Answer { done }, services))
+        Ok((Answer::done(done), services))
     }
 
     fn members_at(&self, address: std::net::IpAddr) -> Vec<Member> {
@@ -220,21 +212,20 @@ impl Core {
 
     /// Ends what an operator has set for a time.
     pub(super) fn expire(&mut self, tables: &mut dyn Tables, now: Now) {
-        fn is_over<T>(setting: Option<&Setting<T>>, now: SystemTime) -> bool {
-            let until = setting.and_then(|setting| setting.until);
-            until.is_some_and(|until| until <= now)
+        fn is_over<T>(setting: Option<&Setting<T>>, now: Now) -> bool {
+            setting.is_some_and(|setting| setting.is_over(now.boot))
         }
         let servers = self.settings.servers.iter();
         let over: Vec<(Member, bool, bool)> = servers
             .map(|(member, set)| {
-                let drain = is_over(set.drain.as_ref(), now.wall);
-                (*member, drain, is_over(set.weight.as_ref(), now.wall))
+                let drain = is_over(set.drain.as_ref(), now);
+                (*member, drain, is_over(set.weight.as_ref(), now))
             })
             .filter(|(_, drain, weight)| *drain || *weight)
             .collect();
         let machines = self.settings.disabled.iter();
         let enabled: Vec<std::net::IpAddr> = machines
-            .filter(|(_, set)| is_over(Some(set), now.wall))
+            .filter(|(_, set)| is_over(Some(set), now))
             .map(|(address, _)| *address)
             .collect();
         if over.is_empty() && enabled.is_empty() {
@@ -275,7 +266,7 @@ impl Core {
         }
         let services: Vec<ServiceKey> = services.into_iter().collect();
         self.settle(&services, tables, now);
-        self.out.keep = Some(self.settings.clone());
+        self.keep(now);
     }
 }
 
@@ -293,20 +284,21 @@ enum Change {
 }
 
 fn setting<T>(value: T, note: &Note, now: Now) -> Result<Setting<T>, Refusal> {
-    let until = match note.for_seconds {
-        Some(0) => return Err(invalid("a time of 0 is over at once".to_owned())),
-        Some(seconds) => {
-            let until = now.wall.checked_add(Duration::from_secs(seconds));
-            Some(until.ok_or_else(|| invalid("that time is beyond all calendars".to_owned()))?)
-        }
-        None => None,
-    };
+    let time = note.for_seconds.map(Duration::from_secs);
+    if time.is_some_and(|time| time.is_zero()) {
+        return Err(invalid("a time of 0 is over at once".to_owned()));
+    }
+    if time.is_some_and(|time| now.wall.checked_add(time).is_none()) {
+        return Err(invalid("that time is beyond all calendars".to_owned()));
+    }
+    let ends = time.map(|time| now.boot.after(time));
     Ok(Setting {
         value,
         by: note.by.clone(),
         reason: note.reason.clone(),
         at: now.wall,
-        until,
+        until: ends.map(|ends| now.calendar(ends)),
+        ends,
     })
 }
 
@@ -317,10 +309,10 @@ fn stands<T: PartialEq>(
     note: &Note,
     now: Now,
 ) -> Option<String> {
-    let set = set.filter(|set| set.covers(value, note, now.wall))?;
+    let set = set.filter(|set| set.covers(value, note, now.boot))?;
     let since = set.at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let left = set.until.map_or(String::new(), |until| {
-        let left = until.duration_since(now.wall).unwrap_or_default();
+    let left = set.ends.map_or(String::new(), |ends| {
+        let left = now.boot.until(ends);
         format!(" ({} left)", length(left.as_secs()))
     });
     Some(format!(

@@ -18,8 +18,10 @@
 
 mod absorb;
 mod causes;
+mod date;
 mod hand;
 mod judge;
+mod keep;
 mod name;
 mod reconcile;
 mod reload;
@@ -34,6 +36,7 @@ use std::time::{Duration, SystemTime};
 use ipvs::{ServerKey, ServiceKey};
 
 use super::common::Causes;
+use super::keeper::Keep;
 use super::operator::{Answer, Refusal, Request, Settings};
 use super::server::Reload;
 use super::service::ServiceState;
@@ -65,8 +68,9 @@ pub(super) enum Input {
     Reload,
     /// By the worker.
     Done(worker::Done),
-    /// The settings of operators are on disk, and whoever waits for that may be told.
-    Kept,
+    /// The settings of operators up to a number are on disk, or why they are not; whoever waits
+    /// for that may be told.
+    Kept(u64, Result<(), String>),
     /// The director is to stop.
     Stop,
 }
@@ -81,7 +85,7 @@ pub(super) struct Out {
     pub(super) jobs: Vec<worker::Job>,
     pub(super) notify: Vec<Notification>,
     /// Settings to put on disk; then `Input::Kept` comes.
-    pub(super) keep: Option<Settings>,
+    pub(super) keep: Option<Keep>,
 }
 
 /// A command to run.
@@ -162,7 +166,9 @@ pub(super) struct Core {
     /// The order to read the file again came while one was being read.
     reload_again: Option<reload::Again>,
     hot: Hot,
-    replies: Vec<(Reply, Answer)>,
+    keeping: keep::Keeping,
+    /// What the calendar said at boot time zero: another value says that the date was set.
+    epoch: Option<SystemTime>,
     reload_replies: Vec<Reply>,
     /// Files put in force, or about to be.
     reloads: Reload,
@@ -209,7 +215,8 @@ impl Core {
             transacted: BTreeSet::new(),
             reload_again: None,
             hot: Hot::default(),
-            replies: Vec::new(),
+            keeping: keep::Keeping::default(),
+            epoch: now.wall.checked_sub(now.boot.0),
             reload_replies: Vec::new(),
             reloads: 0,
             ledger: Pending::default(),
@@ -217,6 +224,10 @@ impl Core {
             parts: BTreeMap::new(),
             out: Out::default(),
         };
+        // A reboot may have been in between: from now on deadlines count from this boot.
+        if core.settings.has_deadlines() {
+            core.keep(now);
+        }
         core.begin_load(true, Order::asked(force));
         core
     }
@@ -229,7 +240,7 @@ impl Core {
             Input::Changed => self.reload(Order::UNASKED, None, now),
             Input::Reload => self.reload(Order::asked(false), None, now),
             Input::Done(done) => self.done(done, tables, now),
-            Input::Kept => self.kept(),
+            Input::Kept(number, result) => self.kept(number, &result, now),
             Input::Stop => {}
         }
     }
@@ -257,10 +268,12 @@ impl Core {
 
     /// Does what is due.
     pub(super) fn tick(&mut self, tables: &mut dyn Tables, now: Now) {
+        self.date_was_set(now);
         self.due(tables, now);
         self.expire(tables, now);
         self.begin_reading(now);
         self.keep_ledger(now.boot);
+        self.keep_again(now);
         self.publish(now);
     }
 
@@ -268,7 +281,7 @@ impl Core {
     fn keep_ledger(&mut self, now: BootTime) {
         if self.ledger_due().is_some_and(|due| due <= now) {
             self.ledger.earliest = now.after(LEDGER_PACE);
-            self.close();
+            self.write_ledger();
         }
     }
 
@@ -279,7 +292,12 @@ impl Core {
     }
 
     /// Nothing comes any more: has what is not on disk yet written, whenever it would be due.
-    pub(super) fn close(&mut self) {
+    pub(super) fn close(&mut self, now: Now) {
+        self.write_ledger();
+        self.keep_at_last(now);
+    }
+
+    fn write_ledger(&mut self) {
         if self.ledger_due().is_some() {
             self.ledger.changed = false;
             let ledger = Box::new(self.ownership.clone());
@@ -298,7 +316,8 @@ impl Core {
         let reading = (!self.reading).then(|| now.until(self.next_reading));
         let publish = self.show.is_pending().then_some(show::PACE);
         let ledger = self.ledger_due().map(|due| now.until(due));
-        [timer, reading, publish, ledger]
+        let kept = self.keeping.due().map(|due| now.until(due));
+        [timer, reading, publish, ledger, kept]
             .into_iter()
             .flatten()
             .fold(longest, Duration::min)
@@ -343,16 +362,5 @@ impl Timers {
         self.by_time.remove(&(time, key));
         self.by_service.remove(&key);
         Some(key)
-    }
-}
-
-/// A time of the boot clock as one of the calendar.
-fn calendar(time: BootTime, now: Now) -> SystemTime {
-    if time >= now.boot {
-        now.wall + now.boot.until(time)
-    } else {
-        now.wall
-            .checked_sub(time.until(now.boot))
-            .unwrap_or(now.wall)
     }
 }

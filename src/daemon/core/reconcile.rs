@@ -32,6 +32,7 @@ impl Core {
         match done {
             Done::Loaded(loaded) => self.loaded(loaded, now),
             Done::Transacted(result) => self.transacted(result, now),
+            Done::Kept(result) => self.ledger_kept(&result, now),
             Done::Read(Ok(reading)) => self.read(reading, tables, now),
             Done::Read(Err(error)) => {
                 self.reading = false;
@@ -64,9 +65,14 @@ impl Core {
         self.work.dirty.extend(missing.chain(self.refused.keys()));
         self.written.retain(|_, write| *write > reading.began);
         self.take_foreign(reading.unknown, now);
+        // Somebody took the state directory away: all of it is written again.
+        self.ledger.changed |= reading.ledger_gone;
+        if reading.settings_gone && !self.settings.is_empty() && self.keeping.due().is_none() {
+            self.keep(now);
+        }
         clean &= self.settings_are_declared(&reading.settings, now);
         if clean && self.work.dirty.is_empty() && self.refused.is_empty() {
-            self.show.reconciled = Some(now.wall);
+            self.show.reconciled = Some(now.boot);
             self.show.touch();
         }
     }

@@ -16,11 +16,12 @@ use std::sync::Arc;
 
 use ipvs::ServiceKey;
 
+use super::keep::Matter;
 use super::{Core, Reply};
 use crate::daemon::Now;
 use crate::daemon::operator::{Answer, Refusal, RefusalKind};
 use crate::daemon::overlay::{Situation, overlay};
-use crate::daemon::worker::{Declaration, First, Job, Loaded, Transacted, Transaction};
+use crate::daemon::worker::{Declaration, First, Job, Loaded, NotDone, Transacted, Transaction};
 use crate::state::{DesiredService, Sysctl};
 use crate::words::count;
 
@@ -75,13 +76,24 @@ pub(in crate::daemon) enum Stage {
         wanted: Vec<DesiredService>,
     },
     /// The worker makes the kernel so. `None` for settings alone, which are no reload.
-    Transacting { loaded: Option<Box<Loaded>> },
+    Transacting {
+        loaded: Option<Box<Loaded>>,
+        order: Order,
+    },
     /// The new declarations take the place of the old ones.
     Absorbing {
         loaded: Box<Loaded>,
         next: usize,
-        steps: usize,
+        done: Carried,
     },
+}
+
+/// What a transaction came to.
+#[derive(Debug)]
+pub(in crate::daemon) struct Carried {
+    steps: usize,
+    /// Why its ledger is not on disk, if it is not.
+    unkept: Option<String>,
 }
 
 impl Stage {
@@ -101,7 +113,7 @@ impl Core {
     pub(in crate::daemon) fn is_reloading(&self) -> bool {
         !matches!(
             self.stage,
-            Stage::Idle | Stage::Transacting { loaded: None }
+            Stage::Idle | Stage::Transacting { loaded: None, .. }
         )
     }
 
@@ -125,6 +137,7 @@ impl Core {
     }
 
     pub(super) fn begin_load(&mut self, first: bool, order: Order) {
+        self.keeping.file_begins();
         self.stage = Stage::Loading { order };
         self.out.jobs.push(Job::Load { first, order });
     }
@@ -138,7 +151,7 @@ impl Core {
             Err(why) => self.reject(&why, now),
             Ok(mut loaded) => {
                 match loaded.first.take() {
-                    Some(first) => self.adopt(*first, &loaded),
+                    Some(first) => self.adopt(*first, &loaded, now),
                     None => self.reloads += 1,
                 }
                 // Adopted as at the start: as it is, until its checks say otherwise.
@@ -157,7 +170,10 @@ impl Core {
     }
 
     /// What stands in the kernel when the director starts.
-    fn adopt(&mut self, first: First, loaded: &Loaded) {
+    fn adopt(&mut self, first: First, loaded: &Loaded, now: Now) {
+        for notice in first.notices {
+            self.event("state-damaged", None, None, notice, now);
+        }
         self.ownership = first.ownership;
         let declared: std::collections::BTreeSet<&ServiceKey> = loaded
             .changed
@@ -218,15 +234,17 @@ impl Core {
                     ownership: self.ownership.clone(),
                     hot: self.hot.clone(),
                     order: Some(order),
+                    first: !self.is_ready(),
                 })));
                 self.stage = Stage::Transacting {
                     loaded: Some(loaded),
+                    order,
                 };
             }
             Stage::Absorbing {
                 mut loaded,
                 mut next,
-                steps,
+                done,
             } => {
                 let end = loaded.changed.len().min(next + SLICE);
                 for declaration in &loaded.changed[next..end] {
@@ -234,11 +252,7 @@ impl Core {
                 }
                 next = end;
                 if next < loaded.changed.len() {
-                    self.stage = Stage::Absorbing {
-                        loaded,
-                        next,
-                        steps,
-                    };
+                    self.stage = Stage::Absorbing { loaded, next, done };
                     return;
                 }
                 let rest = loaded.removed.len().min(SLICE);
@@ -246,13 +260,9 @@ impl Core {
                     self.let_go(&key);
                 }
                 if loaded.removed.is_empty() {
-                    self.in_force(steps, now);
+                    self.in_force(done, now);
                 } else {
-                    self.stage = Stage::Absorbing {
-                        loaded,
-                        next,
-                        steps,
-                    };
+                    self.stage = Stage::Absorbing { loaded, next, done };
                 }
             }
             other => self.stage = other,
@@ -296,7 +306,10 @@ impl Core {
 
     /// Sets the settings right, as somebody changed them.
     pub(super) fn transact_settings(&mut self) {
-        self.stage = Stage::Transacting { loaded: None };
+        self.stage = Stage::Transacting {
+            loaded: None,
+            order: Order::default(),
+        };
         self.out.jobs.push(Job::Transact(Box::new(Transaction {
             wanted: Vec::new(),
             declared: Vec::new(),
@@ -305,23 +318,32 @@ impl Core {
             ownership: self.ownership.clone(),
             hot: self.hot.clone(),
             order: None,
+            first: false,
         })));
     }
 
     /// The worker has made the kernel so, or has not.
-    pub(super) fn transacted(&mut self, result: Result<Transacted, String>, now: Now) {
+    pub(super) fn transacted(&mut self, result: Result<Transacted, NotDone>, now: Now) {
         self.hot
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .clear();
-        let Stage::Transacting { loaded } = std::mem::replace(&mut self.stage, Stage::Idle) else {
+        let stage = std::mem::replace(&mut self.stage, Stage::Idle);
+        let Stage::Transacting { loaded, order } = stage else {
             return;
         };
         self.transacted.extend(&self.awaited);
         match (result, loaded) {
-            (Err(why), Some(_)) => self.reject(&why, now),
-            (Err(why), None) => self.event("kernel-refused", None, None, why, now),
-            (Ok(_), None) => {}
+            (Err(NotDone::Unkept(why)), Some(_)) if self.is_ready() => {
+                self.put_off(&why, order, now);
+            }
+            (Err(NotDone::Unkept(why) | NotDone::Refused(why)), Some(_)) => self.reject(&why, now),
+            // The next reading of the tables finds them as they are, and tries again.
+            (Err(NotDone::Unkept(why)), None) => self.is_not_kept(Matter::Ledger, &why, now),
+            (Err(NotDone::Refused(why)), None) => {
+                self.event("kernel-refused", None, None, why, now);
+            }
+            (Ok(done), None) => self.ledger_kept(&done.unkept.map_or(Ok(()), Err), now),
             (Ok(done), Some(loaded)) => {
                 for key in &done.keys {
                     self.replace_owned(key);
@@ -333,10 +355,14 @@ impl Core {
                 self.policy = loaded.rest.policy;
                 self.rest = loaded.rest.clone();
                 self.run = loaded.run.clone();
+                self.ledger_kept(&done.unkept.clone().map_or(Ok(()), Err), now);
                 self.stage = Stage::Absorbing {
                     loaded,
                     next: 0,
-                    steps: done.steps,
+                    done: Carried {
+                        steps: done.steps,
+                        unkept: done.unkept,
+                    },
                 };
             }
         }
@@ -346,6 +372,7 @@ impl Core {
     /// The new file is not taken: the old one stays in force.
     fn reject(&mut self, why: &str, now: Now) {
         self.stage = Stage::Idle;
+        self.is_kept(Matter::File, now);
         let stays = if self.is_ready() {
             self.look_at_awaited();
             "; keeping the previous configuration"
@@ -373,14 +400,16 @@ impl Core {
         self.again(now);
     }
 
-    fn in_force(&mut self, steps: usize, now: Now) {
+    fn in_force(&mut self, done: Carried, now: Now) {
+        let Carried { steps, unkept } = done;
+        self.is_kept(Matter::File, now);
         self.look_at_awaited();
         let services = &self.services;
         self.causes.retain(|key| services.contains_key(key));
         let servers = services.values().flat_map(|service| service.servers.keys());
         let addresses: HashSet<_> = servers.map(|server| server.address).collect();
         self.addresses = addresses.len();
-        self.show.loaded = Some(now.wall);
+        self.show.loaded = Some(now.boot);
         self.show.rejected = None;
         self.show.touch();
         let text = format!(
@@ -392,16 +421,16 @@ impl Core {
         self.event("loaded", None, None, text.clone(), now);
         self.out.jobs.push(Job::Advise);
         for reply in self.reload_replies.drain(..) {
-            reply(Ok(Answer {
-                done: vec![text.clone()],
-            }));
+            let mut answer = Answer::done(vec![text.clone()]);
+            answer.not_kept.clone_from(&unkept);
+            reply(Ok(answer));
         }
         self.next_reading = self.next_reading.min(now.boot.after(self.period()));
         self.again(now);
     }
 
     /// No transaction is about them any more.
-    fn look_at_awaited(&mut self) {
+    pub(super) fn look_at_awaited(&mut self) {
         self.work.dirty.append(&mut self.awaited);
     }
 

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use ipvs::{ServerKey, ServiceKey};
 
-use super::{Core, Notification, calendar};
+use super::{Core, Notification};
 use crate::check::Admin;
 use crate::daemon::Now;
 use crate::daemon::operator::ServerSettings;
@@ -17,7 +17,7 @@ use crate::daemon::snapshot::{
 };
 use crate::plan::connections;
 use crate::state::health::Occasion;
-use crate::state::{DesiredServer, ObservedService};
+use crate::state::{BootTime, DesiredServer, ObservedService};
 use crate::words::count;
 
 /// A new picture is published at most so often.
@@ -30,21 +30,21 @@ const SLICE: usize = 32;
 #[derive(Debug)]
 pub(super) struct Show {
     file: Arc<str>,
-    started: SystemTime,
-    pub(super) loaded: Option<SystemTime>,
+    started: BootTime,
+    pub(super) loaded: Option<BootTime>,
     pub(super) rejected: Option<Arc<str>>,
-    pub(super) reconciled: Option<SystemTime>,
+    pub(super) reconciled: Option<BootTime>,
     trouble: Option<Arc<str>>,
     revision: u64,
     changed: bool,
-    published: Option<SystemTime>,
+    published: Option<BootTime>,
 }
 
 impl Show {
     pub(super) fn new(file: &Path, now: Now) -> Self {
         Self {
             file: Arc::from(file.display().to_string()),
-            started: now.wall,
+            started: now.boot,
             loaded: None,
             rejected: None,
             reconciled: None,
@@ -91,7 +91,7 @@ impl Core {
         let named = name.as_deref().unwrap_or_default();
         // error: act now; warn: look soon; info: normal life.
         match kind {
-            "service-below" | "rejected" | "kernel-refused" => {
+            "service-below" | "rejected" | "kernel-refused" | "not-kept" | "state-damaged" => {
                 tracing::error!(kind, service = named, "{subject}{text}");
             }
             "server-down" | "server-held" | "server-kept" | "not-checked" | "drift" | "foreign" => {
@@ -159,6 +159,14 @@ impl Core {
         }
     }
 
+    /// All that is wrong, in one line.
+    fn whole_trouble(&self) -> Option<Arc<str>> {
+        match (self.show.trouble.clone(), self.keeping.trouble()) {
+            (Some(kernel), Some(disk)) => Some(format!("{kernel}; {disk}").into()),
+            (kernel, disk) => kernel.or(disk.map(Arc::from)),
+        }
+    }
+
     /// Redoes a slice of the parts of the picture that are out of date.
     pub(super) fn refresh(&mut self, now: Now) {
         for _ in 0..SLICE {
@@ -175,11 +183,8 @@ impl Core {
 
     /// Publishes the picture, if it changed and the last one is old enough.
     pub(super) fn publish(&mut self, now: Now) {
-        let age = self
-            .show
-            .published
-            .and_then(|then| now.wall.duration_since(then).ok());
-        let is_due = self.show.published.is_none() || age.is_none_or(|age| age >= PACE);
+        let published = self.show.published;
+        let is_due = published.is_none_or(|then| then.until(now.boot) >= PACE);
         if self.show.changed && is_due && self.work.unseen.is_empty() {
             self.publish_now(now);
         }
@@ -188,21 +193,21 @@ impl Core {
     /// Publishes it, whatever the time: an operator who asked for something sees it afterwards.
     pub(super) fn publish_now(&mut self, now: Now) {
         self.show.changed = false;
-        self.show.published = Some(now.wall);
+        self.show.published = Some(now.boot);
         self.show.revision += 1;
         let show = &self.show;
         self.board.publish(Snapshot {
             revision: show.revision,
             file: show.file.clone(),
             marks: self.run.marks,
-            started: Some(show.started),
-            loaded: show.loaded,
+            started: Some(now.calendar(show.started)),
+            loaded: show.loaded.map(|then| now.calendar(then)),
             rejected: show.rejected.clone(),
             services: self.parts.clone(),
             foreign: self.foreign.iter().copied().collect(),
             disabled: self.settings.disabled.clone(),
-            reconciled: show.reconciled,
-            trouble: show.trouble.clone(),
+            reconciled: show.reconciled.map(|then| now.calendar(then)),
+            trouble: self.whole_trouble(),
         });
     }
 
@@ -271,7 +276,7 @@ impl Core {
         let by_operator = set
             .and_then(|set| set.drain.as_ref())
             .and_then(|drain| drain.until);
-        let until = until.map(|until| calendar(until, now));
+        let until = until.map(|until| now.calendar(until));
         Some(ServerStatus {
             name: declared.name().map(Arc::from),
             role: seat.role,
@@ -285,7 +290,7 @@ impl Core {
                 self.settings.disabled.get(&seat.key.address),
                 held.is_some(),
             ),
-            since: state.map_or(now.wall, |state| state.since.wall),
+            since: state.map_or(now.wall, |state| now.calendar(state.since.boot)),
             until: until.or(by_operator.filter(|_| seat.state == State::Drained)),
             drain: set.and_then(|set| set.drain.clone()),
             weight: set.and_then(|set| set.weight.clone()),
@@ -318,7 +323,7 @@ impl Core {
                     state: State::Leaving,
                     reason: Arc::from(format!("no longer declared; {open} left")),
                     since: now.wall,
-                    until: until.map(|until| calendar(until, now)),
+                    until: until.map(|until| now.calendar(until)),
                     drain: None,
                     weight: None,
                     checks: Vec::new(),

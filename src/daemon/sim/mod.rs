@@ -11,6 +11,7 @@
 
 mod causes;
 mod chaos;
+mod disk;
 mod files;
 mod operator;
 mod scenarios;
@@ -37,6 +38,7 @@ use super::{Now, worker};
 use crate::apply::{Incarnation, Kernel, Store};
 use crate::check::{Command, Finding, Record, Target, TargetId, Verdict};
 use crate::state::BootTime;
+use crate::words::chain;
 
 /// A director, its kernel, and the servers that it checks.
 struct Sim {
@@ -92,7 +94,7 @@ impl Sim {
             namespace: (0, 1),
             cookie: None,
         };
-        let settings = keeper::read(&store).unwrap();
+        let settings = keeper::read(&store, &incarnation.boot, now).unwrap();
         let board = Arc::new(Board::default());
         let client = Client::over(kernel.clone()).unwrap();
         let own = Kernel::over(Client::over(kernel.clone()).unwrap());
@@ -199,11 +201,15 @@ impl Sim {
                     self.coming.push((self.now.boot.after(self.pace), done));
                 }
             }
-            if let Some(settings) = out.keep {
+            if let Some(keep) = out.keep {
                 let store = Store::new(self.directory.path().join("state"));
-                keeper::write(&store, &settings).unwrap();
-                self.kept = settings;
-                self.core.handle(Input::Kept, &mut self.client, self.now);
+                let boot = self.worker.incarnation.boot.clone();
+                let result = keeper::write(&store, &boot, &keep);
+                if result.is_ok() {
+                    self.kept = keep.settings;
+                }
+                let kept = Input::Kept(keep.number, result.map_err(|error| chain(&error)));
+                self.core.handle(kept, &mut self.client, self.now);
                 continue;
             }
             return;

@@ -13,10 +13,11 @@ use std::sync::Arc;
 use ipvs::transport::Transport;
 use ipvs::{NetlinkSocket, ServerKey, ServiceKey};
 
-pub(in crate::daemon) use transaction::{Transacted, Transaction};
+pub(in crate::daemon) use transaction::{NotDone, Transacted, Transaction};
 
 use super::advice::Advice;
 use super::core::Order;
+use super::keeper;
 use super::private::{Changes, Private};
 use super::watch_file::Watched;
 use crate::apply::{
@@ -25,6 +26,7 @@ use crate::apply::{
 use crate::config::{self, Disk, Environment, Reader, Services, Shape};
 use crate::state::health::{MarkRange, RunSettings, ServiceWatch};
 use crate::state::{Desired, DesiredService, Observed, ObservedService, Ownership, Sysctl};
+pub(in crate::daemon) use crate::words::chain;
 use crate::words::{count, length};
 use dwindling::Dwindling;
 use transaction::standing;
@@ -54,7 +56,9 @@ pub(in crate::daemon) enum Job {
 /// What the worker did.
 pub(in crate::daemon) enum Done {
     Loaded(Result<Box<Loaded>, String>),
-    Transacted(Result<Transacted, String>),
+    Transacted(Result<Transacted, NotDone>),
+    /// The ledger is on disk, or why it is not.
+    Kept(Result<(), String>),
     Read(Result<Reading, String>),
 }
 
@@ -100,6 +104,8 @@ impl Loaded {
 pub(in crate::daemon) struct First {
     pub(in crate::daemon) observed: Observed,
     pub(in crate::daemon) ownership: Ownership,
+    /// What is wrong with the state directory, and was overcome.
+    pub(in crate::daemon) notices: Vec<String>,
 }
 
 /// What a reading is compared with.
@@ -119,6 +125,9 @@ pub(in crate::daemon) struct Reading {
     pub(in crate::daemon) unknown: Vec<ServiceKey>,
     /// Everything but services.
     pub(in crate::daemon) settings: Observed,
+    /// The ledger, and what operators set, are not in the state directory.
+    pub(in crate::daemon) ledger_gone: bool,
+    pub(in crate::daemon) settings_gone: bool,
 }
 
 /// The worker.
@@ -187,10 +196,10 @@ impl<T: Transport> Worker<T> {
                 None
             }
             Job::Keep(ownership) => {
-                if let Err(error) = Ledger::write(&self.store, &self.incarnation, &[&ownership]) {
-                    tracing::error!("the ledger is not on disk: {}", chain(&error));
-                }
-                None
+                let written = Ledger::write(&self.store, &self.incarnation, &[&ownership]);
+                // A transaction that could not write its ledger has left its journal.
+                let kept = written.and_then(|()| Journal::end(&self.store));
+                Some(Done::Kept(kept.map_err(|error| chain(&error))))
             }
             Job::Through(changes) => {
                 if self.private.change(changes) {
@@ -203,6 +212,11 @@ impl<T: Transport> Worker<T> {
                 None
             }
         }
+    }
+
+    fn is_gone(&self, file: &str) -> bool {
+        let there = self.store.path(file).try_exists();
+        there.is_ok_and(|there| !there)
     }
 
     fn load(&mut self, first: bool, order: Order) -> Result<Box<Loaded>, String> {
@@ -284,6 +298,7 @@ impl<T: Transport> Worker<T> {
         Ok(First {
             observed,
             ownership,
+            notices: self.store.take_notices(),
         })
     }
 
@@ -362,6 +377,8 @@ impl<T: Transport> Worker<T> {
             suspects,
             unknown,
             settings: self.kernel.settings_with(Sysctl::ALL)?,
+            ledger_gone: self.is_gone(Ledger::FILE),
+            settings_gone: self.is_gone(keeper::FILE),
         })
     }
 }
@@ -401,15 +418,4 @@ impl Compared {
         compared.removed.extend(before.map(|(gone, _)| *gone));
         compared
     }
-}
-
-/// An error with its causes.
-pub(in crate::daemon) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }

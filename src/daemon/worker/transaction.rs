@@ -32,6 +32,9 @@ pub(in crate::daemon) struct Transaction {
     pub(in crate::daemon) hot: Hot,
     /// Of a reload; `None` for settings alone, which leave the file in force as it is.
     pub(in crate::daemon) order: Option<Order>,
+    /// The director starts: it goes on where the state directory cannot be written. Servers that
+    /// are dead would stay in otherwise, for as long as the disk is full.
+    pub(in crate::daemon) first: bool,
 }
 
 /// A transaction that was carried out.
@@ -42,10 +45,21 @@ pub(in crate::daemon) struct Transacted {
     /// What is owned of them now.
     pub(in crate::daemon) ownership: Ownership,
     pub(in crate::daemon) steps: usize,
+    /// Why the ledger is not on disk, if it is not.
+    pub(in crate::daemon) unkept: Option<String>,
+}
+
+/// Why a transaction was not carried out.
+#[derive(Debug)]
+pub(in crate::daemon) enum NotDone {
+    /// A guard or the kernel refuses what is wanted.
+    Refused(String),
+    /// The state directory cannot be written.
+    Unkept(String),
 }
 
 impl<T: Transport> Worker<T> {
-    pub(super) fn transact(&mut self, transaction: Transaction) -> Result<Transacted, String> {
+    pub(super) fn transact(&mut self, transaction: Transaction) -> Result<Transacted, NotDone> {
         let Transaction {
             wanted,
             declared,
@@ -54,6 +68,7 @@ impl<T: Transport> Worker<T> {
             ownership,
             hot,
             order,
+            first,
         } = transaction;
         let (is_reload, order) = (order.is_some(), order.unwrap_or_default());
         let of = |services| Desired {
@@ -72,7 +87,8 @@ impl<T: Transport> Worker<T> {
             sysctls: &sysctls_for(&rest.kernel),
             hot: &hot,
         };
-        let observed = platform.observe().map_err(|error| chain(&error))?;
+        let observed = platform.observe();
+        let observed = observed.map_err(|error| NotDone::Refused(chain(&error)))?;
         let now = platform.now();
         let owned = beside.services.keys();
         let stay = owned.filter(|key| !beside.leaving.contains_key(key));
@@ -104,16 +120,17 @@ impl<T: Transport> Worker<T> {
         };
         if !objections.is_empty() {
             let reasons: Vec<String> = objections.iter().map(ToString::to_string).collect();
-            return Err(format!(
+            return Err(NotDone::Refused(format!(
                 "refused: {}; use --force to override",
                 reasons.join(", and ")
-            ));
+            )));
         }
         let prepared = Prepared {
             plan,
             before,
             beside,
             now,
+            lenient: first,
         };
         let applied = converge(
             &mut platform,
@@ -123,7 +140,10 @@ impl<T: Transport> Worker<T> {
             prepared,
             &mut |_| {},
         )
-        .map_err(|error| explain(&error))?;
+        .map_err(|error| match &error {
+            ApplyError::Store(_) => NotDone::Unkept(chain(&error)),
+            _ => NotDone::Refused(explain(&error)),
+        })?;
         if is_reload && let Some(candidate) = self.candidate.take() {
             let services = self.in_force.len();
             self.dwindling.note(order, services, now);
@@ -134,6 +154,7 @@ impl<T: Transport> Worker<T> {
             keys: keys.into_iter().collect(),
             ownership: applied.plan.ownership,
             steps: applied.steps,
+            unkept: applied.unkept.map(|error| chain(&error)),
         })
     }
 

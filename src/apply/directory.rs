@@ -1,0 +1,85 @@
+//! Whether a directory is one to keep state in: there, and nobody else's.
+
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::Path;
+
+use nix::unistd::geteuid;
+
+use super::store::{StoreError, failed};
+
+/// Whether the directory may be a symbolic link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Links {
+    /// No.
+    None,
+    /// If it is root's or this user's own, as that of systemd's `DynamicUser=`.
+    OfTrusted,
+}
+
+/// Makes a directory, and what it lies in, if it is not there.
+pub(super) fn make(path: &Path) -> Result<(), StoreError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| match in_the_way(path) {
+        Some((at, why)) => unfit(at, why),
+        None => failed("make", path, source),
+    })
+}
+
+/// What stands where a directory should be made.
+fn in_the_way(path: &Path) -> Option<(&Path, String)> {
+    let there = |at: &&Path| fs::symlink_metadata(at).is_ok();
+    let at = path.ancestors().find(there)?;
+    if fs::metadata(at).is_ok_and(|found| found.is_dir()) {
+        return None;
+    }
+    let why = match fs::read_link(at) {
+        Ok(target) => format!(
+            "it is a symbolic link to {}, where no directory is; make that directory, remove the \
+             link, or use another --state-dir",
+            target.display()
+        ),
+        Err(_) => "it is not a directory; move it away, or use another --state-dir".to_owned(),
+    };
+    Some((at, why))
+}
+
+/// Whether only root and this user can change what lies in a directory.
+pub(super) fn check(path: &Path, links: Links) -> Result<(), StoreError> {
+    let seen = |found: std::io::Result<fs::Metadata>| {
+        found.map_err(|source| failed("look at", path, source))
+    };
+    let link = seen(fs::symlink_metadata(path))?;
+    let target = seen(fs::metadata(path))?;
+    if link.is_symlink() && links == Links::None {
+        let why = "it is a symbolic link, which is not followed; remove it";
+        return Err(unfit(path, why.to_owned()));
+    }
+    let own = geteuid().as_raw();
+    for found in [&link, &target] {
+        let owner = found.uid();
+        if owner != 0 && owner != own {
+            let why = format!(
+                "it belongs to user {owner}, not to user {own} who runs this or to root; give it \
+                 to that user (chown), or use another --state-dir"
+            );
+            return Err(unfit(path, why));
+        }
+    }
+    let mode = target.mode() & 0o7777;
+    if mode & 0o022 != 0 {
+        let why = format!(
+            "others can write to it (mode {mode:04o}); take that away: chmod go-w {}",
+            path.display()
+        );
+        return Err(unfit(path, why));
+    }
+    Ok(())
+}
+
+fn unfit(path: &Path, why: String) -> StoreError {
+    StoreError::Unfit {
+        path: path.to_owned(),
+        why,
+    }
+}
