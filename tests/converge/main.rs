@@ -14,13 +14,15 @@
 mod memory;
 mod tables;
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use director::apply::{ApplyError, Incarnation, Ledger, Store, converge, prepare};
 use director::plan::{Beside, Situation, diff};
-use director::state::{Desired, Ownership};
-use ipvs::Errno;
+use director::state::{Desired, DesiredServer, DesiredService, Ownership};
 use ipvs::fake::Fault;
+use ipvs::{Errno, ForwardMethod, Server, ServerKey, Service, ServiceKey};
 use proptest::prelude::*;
 
 use memory::Memory;
@@ -102,6 +104,56 @@ proptest! {
         prop_assert!(again.is_empty(), "{:#?}", again.steps);
     }
 
+}
+
+/// Nothing, and one service with a server.
+fn none_and_some() -> (Desired, Desired) {
+    let key = ServiceKey::tcp([192, 0, 2, 1], 80);
+    let server = ServerKey::new([10, 0, 0, 1], 80);
+    let server = Server::new(server, ForwardMethod::Masquerade);
+    let service = DesiredService {
+        name: "web".into(),
+        service: Service::new(key, Service::RR),
+        servers: std::iter::once((server.key, DesiredServer { name: None, server })).collect(),
+        drain: Duration::ZERO,
+        dead: Vec::new(),
+    };
+    let some = Desired {
+        services: BTreeMap::from([(key, service.into())]),
+        ..Desired::default()
+    };
+    (Desired::default(), some)
+}
+
+#[test]
+fn a_ledger_that_cannot_be_written_after_the_changes_is_said_and_the_journal_knows_it_all() {
+    let (_directory, store) = store();
+    let (none, some) = none_and_some();
+    let mut memory = with(&none, &store);
+    // Root can write to anything but a directory.
+    let blocked = store.path("ledger.json.new").join("in the way");
+    std::fs::create_dir_all(&blocked).unwrap();
+    let one = incarnation(1);
+    let prepared = prepare(&mut memory, &store, &one, &some).unwrap();
+    let applied = converge(&mut memory, &store, &one, &some, prepared, &mut |_| {}).unwrap();
+    assert!(applied.unkept.is_some(), "it is said");
+    assert_eq!(memory.services(), wanted(&some), "and in force");
+    std::fs::remove_dir_all(blocked.parent().unwrap()).unwrap();
+
+    // As after a crash: what was made is known to be owned, and goes with its declaration.
+    apply(&mut memory, &store, &none).unwrap();
+    assert_eq!(memory.services(), wanted(&none));
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_refuses_before_anything_is_changed() {
+    let (_directory, store) = store();
+    let (none, some) = none_and_some();
+    let mut memory = with(&none, &store);
+    std::fs::create_dir_all(store.path("journal.json.new").join("in the way")).unwrap();
+    let error = apply(&mut memory, &store, &some).unwrap_err();
+    assert!(matches!(error, ApplyError::Store(_)), "{error}");
+    assert_eq!(memory.services(), wanted(&none));
 }
 
 proptest! {

@@ -109,6 +109,7 @@ impl Core {
 
     fn disable(&mut self, request: &HostRequest, now: Now) -> Outcome {
         let setting = setting((), &request.note, now)?;
+        self.knows_machine(&request.server)?;
         self.on_machines(request, now, |core, address| {
             let set = core.settings.disabled.get(&address);
             if let Some(stands) = stands(set, &(), &request.note, now) {

@@ -88,6 +88,28 @@ impl Core {
         Ok(addresses)
     }
 
+    /// Refuses a machine that no service has, and that nothing is set for: a mistyped address would
+    /// be confirmed, and the machine that is meant stay in.
+    pub(super) fn knows_machine(&self, name: &str) -> Result<(), Refusal> {
+        let is_known = |address: &IpAddr| {
+            self.has_machine(*address) || self.settings.disabled.contains_key(address)
+        };
+        if self.machine(name)?.iter().any(is_known) {
+            return Ok(());
+        }
+        let known = self.services.keys().flat_map(|key| self.server_names(key));
+        Err(not_found("server", name, "the file", known))
+    }
+
+    /// Whether a service has a server at that address, be it one for when no other is left.
+    pub(super) fn has_machine(&self, address: IpAddr) -> bool {
+        self.services.values().any(|service| {
+            let servers = service.servers.keys().chain(service.held_over.keys());
+            let mut all = servers.chain(service.watch.sorry.keys());
+            all.any(|server| server.address == address)
+        })
+    }
+
     fn server_names(&self, key: &ServiceKey) -> Vec<String> {
         let Some(service) = self.services.get(key) else {
             return Vec::new();

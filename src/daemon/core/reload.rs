@@ -404,6 +404,7 @@ impl Core {
         let Carried { steps, unkept } = done;
         self.is_kept(Matter::File, now);
         self.look_at_awaited();
+        self.forget_stale(now);
         let services = &self.services;
         self.causes.retain(|key| services.contains_key(key));
         let servers = services.values().flat_map(|service| service.servers.keys());

@@ -151,7 +151,86 @@ fn requests_that_make_no_sense_are_refused_with_a_reason() {
         said(&mut sim, "web", "10.0.0.99"),
         "web has no server `10.0.0.99`; there are: 10.0.0.11:80, 10.0.0.12:80, 10.0.0.13:80"
     );
+    for nowhere in ["10.0.0.99", "fd00::99", "[fd00::99]", "app9"] {
+        let host = HostRequest {
+            server: nowhere.to_owned(),
+            note: Note::default(),
+        };
+        let refusal = sim.ask(Request::Disable(host)).unwrap_err();
+        assert_eq!(
+            refusal.message,
+            format!(
+                "the file has no server `{nowhere}`; there are: 10.0.0.11:80, 10.0.0.12:80, \
+                 10.0.0.13:80"
+            )
+        );
+    }
+    assert_eq!(sim.kept, Settings::default());
     let of = Sim::request("web", "10.0.0.11");
     let weight = Some(u32::MAX);
     assert!(sim.ask(Request::Weight { of, weight }).is_err());
+}
+
+#[test]
+fn what_leaves_the_file_in_maintenance_comes_back_in_maintenance() {
+    let mut sim = running(THREE);
+    let host = |server: &str| HostRequest {
+        server: server.to_owned(),
+        note: Note::default(),
+    };
+    sim.ask(Request::Disable(host("10.0.0.13"))).unwrap();
+    sim.edit(&THREE.replace(", \"10.0.0.13\"", ""));
+    sim.seconds(3);
+    assert_eq!(sim.weights(WEB), "11=1 12=1");
+    // It is still known, and can be set and ended.
+    let again = sim.ask(Request::Disable(host("10.0.0.13"))).unwrap();
+    assert!(again.done[0].contains("already"), "{again:?}");
+    let mut sim = sim.restart();
+    sim.seconds(5);
+    sim.edit(THREE);
+    sim.seconds(5);
+    assert_eq!(sim.weights(WEB), "11=1 12=1");
+    assert_eq!(sim.state(WEB, "10.0.0.13"), ServerState::Disabled);
+    sim.ask(Request::Enable(host("10.0.0.13"))).unwrap();
+    sim.seconds(3);
+    assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
+}
+
+#[test]
+fn settings_of_servers_that_the_file_does_not_have_are_bounded_and_the_newest_stay() {
+    let mut sim = running(THREE);
+    let host = HostRequest {
+        server: "10.0.0.11".to_owned(),
+        note: Note::default(),
+    };
+    sim.ask(Request::Disable(host)).unwrap();
+    sim.ask(Request::Drain(Sim::request("web", "10.0.0.12")))
+        .unwrap();
+    // As directors before this one took them, one a second.
+    let mut settings = sim.kept.clone();
+    for number in 0..3000_u32 {
+        let mut set = sim.kept.disabled[&IpAddr::from([10, 0, 0, 11])].clone();
+        set.at = SystemTime::UNIX_EPOCH + Duration::from_secs(number.into());
+        let address = IpAddr::from((0x0a63_0000 + number).to_be_bytes());
+        settings.disabled.insert(address, set);
+    }
+    let keep = keeper::Keep {
+        number: 0,
+        settings,
+        at: sim.now,
+    };
+    let store = Store::new(sim.directory.path().join("state"));
+    keeper::write(&store, "this one", &keep).unwrap();
+    let mut sim = sim.restart();
+    sim.seconds(5);
+    assert_eq!(sim.kept.disabled.len(), 1024 + 1);
+    let newest = 0x0a63_0000_u32 + 2999;
+    let newest = IpAddr::from(newest.to_be_bytes());
+    assert!(sim.kept.disabled.contains_key(&newest));
+    assert_eq!(sim.events("forgotten").len(), 1);
+    assert_eq!(
+        sim.weights(WEB),
+        "11=0 12=0 13=1",
+        "what the file has stays"
+    );
 }

@@ -15,6 +15,7 @@ mod places;
 mod refused;
 mod saved;
 mod settings;
+mod state;
 mod terminal;
 
 use std::collections::BTreeMap;
