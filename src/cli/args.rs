@@ -11,6 +11,9 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use ipvs::ServiceKey;
 
+use crate::http::Client;
+use crate::net::namespace;
+
 pub(crate) use operator::{
     Disable, Drain, Enable, Events, Reload, ServerOf, Status, Undrain, Weight, Weighting, Why,
 };
@@ -69,6 +72,21 @@ impl Args {
             (None, None) => run.join("control.sock"),
             (None, Some(name)) => run.join(format!("netns-{}.sock", netns(name)?)),
         })
+    }
+
+    /// The director that is asked: the one at the socket, if that is named; else the one of the
+    /// chosen network namespace.
+    pub(crate) fn client(&self) -> anyhow::Result<Client> {
+        let namespace = match (&self.netns, &self.socket) {
+            (Some(name), _) => match namespace::named(name) {
+                Ok(None) => bail!("there is no network namespace `{name}`"),
+                // Who cannot see it can still ask.
+                found => found.unwrap_or_default(),
+            },
+            (None, Some(_)) => None,
+            (None, None) => namespace::current().ok(),
+        };
+        Ok(Client::of(&self.socket()?, namespace)?)
     }
 }
 
@@ -139,7 +157,8 @@ pub(crate) enum Verb {
     /// It outlives restarts, until `director undrain`. Asked for again without --reason and --for, it
     /// stays as it was set.
     ///
-    /// Exit code: 0 done, 1 error, 3 with --wait: there are connections left, 4 no director runs here.
+    /// Exit code: 0 done, 1 error, 3 with --wait: there are connections left, 4 no director runs here,
+    /// 5 in force but not on disk.
     Drain(Drain),
     /// Give a drained server new clients again.
     Undrain(Undrain),

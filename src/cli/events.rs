@@ -7,7 +7,7 @@ use super::args::{Args, Events, TextOrJson};
 use super::exit::Exit;
 use super::output::{say, stream, stream_json};
 use crate::http::api::{Event, Line};
-use crate::http::{Client, query};
+use crate::http::query;
 use crate::words::{calendar, count, printable};
 
 /// So many that have been are shown before those that come.
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &Args, verb: &Events) -> anyhow::Result<Exit> {
     if verb.follow {
         parameters.push(("follow", "true"));
     }
-    let client = Client::new(&args.socket()?)?;
+    let client = args.client()?;
     let mut trouble = None;
     client.lines(&format!("/v1/events{}", query(&parameters)), |line| {
         show(&line, verb.format).unwrap_or_else(|error| {

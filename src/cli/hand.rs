@@ -14,7 +14,7 @@ use crate::http::api::{HostBody, ReloadBody, ServerBody, WeightBody};
 use crate::words::printable;
 
 pub(crate) fn drain(args: &Args, verb: &Drain) -> anyhow::Result<Exit> {
-    let client = Client::new(&args.socket()?)?;
+    let client = args.client()?;
     let body = ServerBody {
         service: verb.of.service.clone(),
         server: verb.of.server.clone(),
@@ -39,7 +39,7 @@ pub(crate) fn undrain(args: &Args, verb: &Undrain) -> anyhow::Result<Exit> {
         for_seconds: None,
         on_behalf_of: on_behalf_of(),
     };
-    ask(&Client::new(&args.socket()?)?, "/v1/undrain", &body)
+    ask(&args.client()?, "/v1/undrain", &body)
 }
 
 pub(crate) fn weight(args: &Args, verb: &Weight) -> anyhow::Result<Exit> {
@@ -54,7 +54,7 @@ pub(crate) fn weight(args: &Args, verb: &Weight) -> anyhow::Result<Exit> {
         for_seconds: seconds(&verb.why),
         on_behalf_of: on_behalf_of(),
     };
-    ask(&Client::new(&args.socket()?)?, "/v1/weight", &body)
+    ask(&args.client()?, "/v1/weight", &body)
 }
 
 pub(crate) fn disable(args: &Args, verb: &Disable) -> anyhow::Result<Exit> {
@@ -64,7 +64,7 @@ pub(crate) fn disable(args: &Args, verb: &Disable) -> anyhow::Result<Exit> {
         for_seconds: seconds(&verb.why),
         on_behalf_of: on_behalf_of(),
     };
-    ask(&Client::new(&args.socket()?)?, "/v1/disable", &body)
+    ask(&args.client()?, "/v1/disable", &body)
 }
 
 pub(crate) fn enable(args: &Args, verb: &Enable) -> anyhow::Result<Exit> {
@@ -74,12 +74,12 @@ pub(crate) fn enable(args: &Args, verb: &Enable) -> anyhow::Result<Exit> {
         for_seconds: None,
         on_behalf_of: on_behalf_of(),
     };
-    ask(&Client::new(&args.socket()?)?, "/v1/enable", &body)
+    ask(&args.client()?, "/v1/enable", &body)
 }
 
 pub(crate) fn reload(args: &Args, verb: &Reload) -> anyhow::Result<Exit> {
     let body = ReloadBody { force: verb.force };
-    ask(&Client::new(&args.socket()?)?, "/v1/reload", &body)
+    ask(&args.client()?, "/v1/reload", &body)
 }
 
 fn ask(client: &Client, path: &str, body: &impl Serialize) -> anyhow::Result<Exit> {

@@ -70,7 +70,9 @@ pub fn main() -> ExitCode {
         Err(error) => {
             output::say!("director: {error:#}");
             match error.downcast_ref() {
-                Some(ClientError::NotRunning { .. }) => Exit::NotRunning.into(),
+                Some(ClientError::NotRunning { .. } | ClientError::Elsewhere(_)) => {
+                    Exit::NotRunning.into()
+                }
                 _ => Exit::Failed.into(),
             }
         }

@@ -37,6 +37,8 @@ pub(crate) fn run(args: &Args, verb: &Run) -> anyhow::Result<Exit> {
         store,
         incarnation,
         socket: args.socket()?,
+        own_socket: args.netns.is_some() && args.socket.is_none(),
+        netns: args.netns.clone(),
         socket_group: verb.socket_group.clone(),
     })?;
     Ok(Exit::Done)

@@ -20,6 +20,7 @@ mod core;
 mod keeper;
 mod link;
 pub mod log;
+mod name;
 pub mod operator;
 mod outside;
 mod overlay;

@@ -15,6 +15,7 @@ use super::Now;
 use super::commands::{Commands, Occurrence};
 use super::core::{Input, Notification};
 use super::link::Link;
+use super::name::Name;
 use super::run::Options;
 use super::snapshot::Board;
 use super::systemd::Systemd;
@@ -67,6 +68,7 @@ impl Outside {
         let place = http::Options {
             path: options.socket.clone(),
             group: options.socket_group.clone(),
+            of: options.own_socket.then_some(options.incarnation.namespace),
         };
         let control = http::serve(&place, Arc::new(link))
             .with_context(|| format!("cannot make the control socket {}", place.path.display()))?;
@@ -78,10 +80,11 @@ impl Outside {
         let signals = runtime.block_on(async { Signals::new() });
         let signals = signals.context("cannot listen to signals")?;
         let inputs = inputs.clone();
+        let mut name = Name::of(options);
         let thread = thread::Builder::new()
             .name("outside".to_owned())
             .spawn(move || {
-                runtime.block_on(listen(signals, watched, &inputs, stopped));
+                runtime.block_on(listen(signals, watched, &mut name, &inputs, stopped));
             })?;
         Ok(Self {
             stop,
@@ -187,6 +190,7 @@ impl Signals {
 async fn listen(
     mut signals: Signals,
     watched: Watched,
+    name: &mut Name,
     inputs: &Sender<Input>,
     mut stopped: oneshot::Receiver<()>,
 ) {
@@ -199,6 +203,9 @@ async fn listen(
             _ = signals.terminate.recv() => Input::Stop,
             _ = signals.interrupt.recv() => Input::Stop,
             _ = look.tick() => {
+                if let Some(input) = name.look() && inputs.send(input).is_err() {
+                    return;
+                }
                 if !watcher.changed(&watched) {
                     continue;
                 }

@@ -44,6 +44,11 @@ pub struct Options {
     pub incarnation: Incarnation,
     /// The control socket.
     pub socket: PathBuf,
+    /// It is named after the network namespace: a director that is there and works in another one
+    /// has it since before that name was given to this one.
+    pub own_socket: bool,
+    /// The name that the namespace was entered by.
+    pub netns: Option<String>,
     /// Who may use it beside root; `None` for the group of the process.
     pub socket_group: Option<String>,
 }
@@ -102,8 +107,10 @@ fn turn(
 ) -> anyhow::Result<()> {
     loop {
         for input in inbox.try_iter().take(INPUTS) {
-            if matches!(input, Input::Stop) {
-                return Ok(());
+            match input {
+                Input::Stop => return Ok(()),
+                Input::Superseded(why) => bail!("{why}"),
+                _ => {}
             }
             core.handle(input, tables, clock());
             threads.deliver(&mut core.out);
@@ -129,6 +136,7 @@ fn turn(
             .map_or(patience, |pace| patience.min(pace));
         match inbox.recv_timeout(patience) {
             Ok(Input::Stop) => return Ok(()),
+            Ok(Input::Superseded(why)) => bail!("{why}"),
             Ok(input) => {
                 core.handle(input, tables, clock());
                 threads.deliver(&mut core.out);

@@ -18,8 +18,9 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::runtime::{self, Runtime};
 
-use super::api::{Line, Problem, VERSION_HEADER, Version};
+use super::api::{Line, NAMESPACE_HEADER, Problem, VERSION_HEADER, Version, in_header};
 use crate::daemon::operator::{Answer, Refusal};
+use crate::net::namespace::Id;
 
 /// How long connecting may take.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -37,6 +38,8 @@ const LINE: usize = 1024 * 1024;
 #[derive(Debug)]
 pub struct Client {
     socket: PathBuf,
+    /// The network namespace that is asked about; `None` if the socket alone says it.
+    namespace: Option<Id>,
     runtime: Runtime,
 }
 
@@ -52,6 +55,9 @@ pub enum ClientError {
         /// The socket.
         socket: PathBuf,
     },
+    /// Who listens works in another network namespace.
+    #[error("no director runs in this network namespace: {0}")]
+    Elsewhere(Refusal),
     /// This user may not.
     #[error("you may not use {socket}: {who} may")]
     Denied {
@@ -92,8 +98,18 @@ impl Client {
     /// # Errors
     /// When the system has no descriptors left.
     pub fn new(socket: &Path) -> Result<Self, ClientError> {
+        Self::of(socket, None)
+    }
+
+    /// The same for a network namespace: a director of another one answers nothing and does
+    /// nothing.
+    ///
+    /// # Errors
+    /// When the system has no descriptors left.
+    pub fn of(socket: &Path, namespace: Option<Id>) -> Result<Self, ClientError> {
         Ok(Self {
             socket: socket.to_owned(),
+            namespace,
             runtime: runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?,
@@ -190,12 +206,14 @@ impl Client {
             .await
             .map_err(|_| self.lost("it does not take connections"))?
             .map_err(|error| self.unreachable(&error))?;
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header(hyper::header::HOST, "director")
-            .body(Full::new(body))
-            .map_err(io::Error::other)?;
+            .header(hyper::header::HOST, "director");
+        if let Some(namespace) = self.namespace {
+            request = request.header(NAMESPACE_HEADER, in_header(namespace));
+        }
+        let request = request.body(Full::new(body)).map_err(io::Error::other)?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| self.lost(&error))?;
@@ -212,6 +230,9 @@ impl Client {
         let status = response.status();
         let bytes = self.collect(response).await?;
         Err(match serde_json::from_slice::<Problem>(&bytes) {
+            Ok(problem) if status == StatusCode::MISDIRECTED_REQUEST => {
+                ClientError::Elsewhere(problem.error)
+            }
             Ok(problem) => ClientError::Refused(problem.error),
             Err(_) => self.strange(&format!("HTTP status {status}"), version),
         })

@@ -3,7 +3,7 @@
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::api::Problem;
+use super::api::{Problem, VERSION_HEADER};
 use crate::daemon::operator::{Refusal, RefusalKind};
 use crate::words::json;
 
@@ -36,8 +36,20 @@ impl Failure {
         self
     }
 
+    /// The whole answer, for where there is no request to answer.
+    pub(super) fn whole(self) -> Vec<u8> {
+        let status = self.status;
+        let body = self.text();
+        let (length, name, version) = (body.len(), VERSION_HEADER, env!("CARGO_PKG_VERSION"));
+        let head = format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{name}: {version}\r\n\
+             content-length: {length}\r\nconnection: close\r\n\r\n"
+        );
+        (head + &body).into_bytes()
+    }
+
     /// What is sent.
-    pub(super) fn text(self) -> String {
+    fn text(self) -> String {
         let problem = Problem { error: self.error };
         // Strings and a word: this cannot fail.
         json(serde_json::to_string(&problem).unwrap_or_default() + "\n")

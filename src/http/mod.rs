@@ -13,6 +13,7 @@
 //!   that does not read delays nobody.
 //! - **Everything is bounded**: connections, followers of events, the size of what is sent, the
 //!   time that each step may take.
+//! - **Some places are kept for root**, so that clients of the socket's group cannot keep it out.
 //! - **Who asks is the kernel's word** (`SO_PEERCRED`), not the client's.
 //! - The picture of the whole state ([`Snapshot`](crate::daemon::snapshot::Snapshot)) is read
 //!   without a lock and sent in pieces, service by service.
@@ -26,6 +27,7 @@ mod director;
 mod events;
 mod failure;
 mod picture;
+mod places;
 mod request;
 mod routes;
 mod server;
@@ -33,6 +35,7 @@ mod socket;
 mod stall;
 mod stats;
 mod stream;
+mod unparsed;
 
 pub use client::{Client, ClientError, query};
 pub use director::{Director, Identity, Reply};

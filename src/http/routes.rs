@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{self, Path, Query, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
-use axum::middleware::map_response;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
@@ -21,15 +21,19 @@ use super::caller::Caller;
 use super::director::{Director, Reply};
 use super::events::{self, From as Start};
 use super::failure::Failure;
+use super::places::Places;
 use super::{picture, request, stats, stream};
 use crate::daemon::operator::{Answer, Refusal, Request};
 use crate::daemon::snapshot::{ServiceStatus, Snapshot};
 use crate::state::is_private;
 
 /// So many may follow the events.
-const FOLLOWERS: usize = 32;
+const FOLLOWERS: u32 = 32;
+/// So many more if they are root or the director's own user.
+const KEPT_FOLLOWERS: u32 = 4;
 /// So many may wait for the kernel's counters; they are read for one at a time.
-const READERS: usize = 8;
+const READERS: u32 = 8;
+const KEPT_READERS: u32 = 2;
 /// How long the core may take to answer, and the worker to read the kernel.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The same for a reload, which may change thousands of services.
@@ -39,8 +43,8 @@ const RELOAD_PATIENCE: Duration = Duration::from_secs(120);
 #[derive(Clone)]
 struct Desk {
     director: Arc<dyn Director>,
-    followers: Arc<Semaphore>,
-    readers: Arc<Semaphore>,
+    followers: Places,
+    readers: Places,
     reading: Arc<Semaphore>,
 }
 
@@ -49,8 +53,8 @@ type Parameters = Result<Query<Vec<(String, String)>>, QueryRejection>;
 pub(super) fn router(director: Arc<dyn Director>) -> Router {
     let desk = Desk {
         director,
-        followers: Arc::new(Semaphore::new(FOLLOWERS)),
-        readers: Arc::new(Semaphore::new(READERS)),
+        followers: Places::new(FOLLOWERS, KEPT_FOLLOWERS),
+        readers: Places::new(READERS, KEPT_READERS),
         reading: Arc::new(Semaphore::new(1)),
     };
     Router::new()
@@ -68,7 +72,7 @@ pub(super) fn router(director: Arc<dyn Director>) -> Router {
         .route("/v1/reload", post(reload))
         .method_not_allowed_fallback(wrong_method)
         .fallback(unknown)
-        .layer(map_response(signed))
+        .layer(from_fn_with_state(desk.clone(), here))
         .with_state(desk)
 }
 
@@ -125,7 +129,11 @@ async fn overlay(State(desk): State<Desk>, query: Parameters) -> Result<Response
     Ok(send(&head, chosen(&snapshot, &[])?, picture::overlay))
 }
 
-async fn follow(State(desk): State<Desk>, query: Parameters) -> Result<Response, Failure> {
+async fn follow(
+    State(desk): State<Desk>,
+    Extension(caller): Extension<Caller>,
+    query: Parameters,
+) -> Result<Response, Failure> {
     let parameters = parameters(query, &["from", "last", "follow"])?;
     let from = match (number(&parameters, "from")?, number(&parameters, "last")?) {
         (Some(_), Some(_)) => return Err(Failure::invalid("either `from` or `last`")),
@@ -135,9 +143,8 @@ async fn follow(State(desk): State<Desk>, query: Parameters) -> Result<Response,
     let permit = match one(&parameters, "follow")? {
         None | Some("false") => None,
         Some("true") => {
-            let permit = desk.followers.clone().try_acquire_owned();
-            let busy = |_| Failure::unavailable("too many follow the events already");
-            Some(permit.map_err(busy)?)
+            let busy = || Failure::unavailable("too many follow the events already");
+            Some(desk.followers.take(caller).ok_or_else(busy)?)
         }
         Some(_) => return Err(Failure::invalid("`follow` is true or false")),
     };
@@ -145,10 +152,14 @@ async fn follow(State(desk): State<Desk>, query: Parameters) -> Result<Response,
     Ok(([(header::CONTENT_TYPE, "application/jsonl")], lines).into_response())
 }
 
-async fn counters(State(desk): State<Desk>, query: Parameters) -> Result<Response, Failure> {
+async fn counters(
+    State(desk): State<Desk>,
+    Extension(caller): Extension<Caller>,
+    query: Parameters,
+) -> Result<Response, Failure> {
     let wanted = all(&parameters(query, &["service"])?, "service");
-    let busy = |_| Failure::unavailable("too many read the counters already");
-    let _reader = desk.readers.try_acquire().map_err(busy)?;
+    let busy = || Failure::unavailable("too many read the counters already");
+    let _reader = desk.readers.take(caller).ok_or_else(busy)?;
     // Never closed.
     let turn = desk.reading.acquire().await;
     let (reply, answer) = Reply::new();
@@ -260,11 +271,32 @@ async fn wrong_method(method: Method, uri: Uri) -> Failure {
         .status(StatusCode::METHOD_NOT_ALLOWED)
 }
 
-/// Says in every answer which director it is.
-async fn signed(mut response: Response) -> Response {
+/// Says in every answer which director it is, and answers nothing that is meant for one of another
+/// network namespace: the name of a namespace, and the socket that is named after it, can stand for
+/// another one since this director started.
+async fn here(State(desk): State<Desk>, request: extract::Request, next: Next) -> Response {
+    let own = api::in_header(desk.director.identity().incarnation.namespace);
+    let meant = request.headers().get(api::NAMESPACE_HEADER);
+    let is_meant = meant.is_none_or(|meant| meant.as_bytes() == own.as_bytes());
+    let mut response = if is_meant {
+        next.run(request).await
+    } else {
+        let pid = std::process::id();
+        Failure::not_found(format!(
+            "the one that answers (process {pid}) works in another, net:[{}]; end it if its \
+             namespace was deleted, or name the namespace (--netns) or the socket (--socket) that \
+             you mean",
+            desk.director.identity().incarnation.namespace.1
+        ))
+        .status(StatusCode::MISDIRECTED_REQUEST)
+        .into_response()
+    };
     let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
-    let name = HeaderName::from_static(api::VERSION_HEADER);
-    response.headers_mut().insert(name, version);
+    let headers = response.headers_mut();
+    headers.insert(HeaderName::from_static(api::VERSION_HEADER), version);
+    if let Ok(own) = HeaderValue::try_from(own) {
+        headers.insert(HeaderName::from_static(api::NAMESPACE_HEADER), own);
+    }
     response
 }
 

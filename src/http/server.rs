@@ -1,9 +1,11 @@
 //! The thread that serves the control socket, and its limits.
 
+use std::future::poll_fn;
 use std::io;
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -16,17 +18,22 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::runtime;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use super::caller::Caller;
 use super::director::Director;
 use super::failure::Failure;
+use super::places::Places;
 use super::routes;
 use super::socket::{self, Place};
 use super::stall::Patient;
+use super::unparsed::Unparsed;
+use crate::net::namespace::Id;
 
 /// So many connections at once; one more is told to come again.
-const CONNECTIONS: usize = 128;
+const CONNECTIONS: u32 = 128;
+/// So many more that only root and the director's own user can take.
+const KEPT: u32 = 16;
 /// From connecting to the last byte of the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(5);
 /// The head of a request, in bytes.
@@ -45,6 +52,9 @@ pub struct Options {
     pub path: PathBuf,
     /// The group that may use it, beside root; `None` for that of the process.
     pub group: Option<String>,
+    /// The network namespace that the path is named after, if it is: a director of another one that
+    /// answers there gives way.
+    pub of: Option<Id>,
 }
 
 /// A server that runs. It stops, and its socket goes, when this is dropped.
@@ -61,7 +71,7 @@ pub struct Server {
 /// When the socket cannot be made, `AddrInUse` when another director answers there; when there is
 /// no thread to be had.
 pub fn serve(options: &Options, director: Arc<dyn Director>) -> io::Result<Server> {
-    let (listener, place) = socket::listen(&options.path, options.group.as_deref())?;
+    let (listener, place) = socket::listen(&options.path, options.group.as_deref(), options.of)?;
     listener.set_nonblocking(true)?;
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
@@ -99,7 +109,7 @@ async fn run(listener: StdListener, director: Arc<dyn Director>, stopped: onesho
         }
     };
     let router = routes::router(director);
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Places::new(CONNECTIONS, KEPT);
     tokio::select! {
         () = accept(&listener, &router, &places) => {}
         // Sent or dropped, it means the same.
@@ -107,11 +117,10 @@ async fn run(listener: StdListener, director: Arc<dyn Director>, stopped: onesho
     }
     drop(listener);
     // Answers to those who read; who follows events would stay for ever.
-    let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
-    let _ = tokio::time::timeout(FAREWELL, places.acquire_many(all)).await;
+    let _ = tokio::time::timeout(FAREWELL, places.all_free()).await;
 }
 
-async fn accept(listener: &UnixListener, router: &Router, places: &Arc<Semaphore>) {
+async fn accept(listener: &UnixListener, router: &Router, places: &Places) {
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -121,48 +130,52 @@ async fn accept(listener: &UnixListener, router: &Router, places: &Arc<Semaphore
                 continue;
             }
         };
-        let Ok(place) = places.clone().try_acquire_owned() else {
+        let caller = Caller {
+            uid: stream.peer_cred().ok().map(|credentials| credentials.uid()),
+        };
+        let Some(place) = places.take(caller) else {
             turn_away(&stream);
             continue;
         };
         let router = router.clone();
         tokio::spawn(async move {
-            talk(stream, router).await;
+            talk(stream, caller, router).await;
             drop(place);
         });
     }
 }
 
 /// One request, one answer: there is no connection that waits for a next request.
-async fn talk(stream: UnixStream, router: Router) {
-    let caller = Caller {
-        uid: stream.peer_cred().ok().map(|credentials| credentials.uid()),
-    };
+async fn talk(stream: UnixStream, caller: Caller, router: Router) {
     let routes = TowerToHyperService::new(router);
+    let asked = Arc::new(AtomicBool::new(false));
+    let patient = Patient::new(stream, STALL);
+    let stream = Unparsed::new(patient, Arc::clone(&asked), HEAD_SIZE);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
+        asked.store(true, Ordering::Relaxed);
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(caller);
         routes.call(request)
     });
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
         .max_buf_size(HEAD_SIZE)
         .keep_alive(false)
-        .serve_connection(TokioIo::new(Patient::new(stream, STALL)), service);
-    if let Err(error) = connection.await {
+        .serve_connection(TokioIo::new(stream), service);
+    let ended = poll_fn(|context| connection.poll_without_shutdown(context)).await;
+    let stream = connection.into_parts().io.into_inner();
+    let closed = stream.end(ended.as_ref().err()).await;
+    if let Err(error) = ended {
         tracing::debug!(%error, "a connection to the control socket ended early");
+    } else if let Err(error) = closed {
+        tracing::debug!(%error, "a connection to the control socket was not closed in order");
     }
 }
 
 /// Says that there is no room, to whoever reads it.
 fn turn_away(stream: &UnixStream) {
-    let body = Failure::unavailable("too many connections; try again").text();
-    let length = body.len();
-    let answer = format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
-         content-length: {length}\r\nconnection: close\r\n\r\n{body}"
-    );
+    let answer = Failure::unavailable("too many connections; try again").whole();
     // It fits any socket buffer; if not, the client sees the connection end.
-    let _ = stream.try_write(answer.as_bytes());
+    let _ = stream.try_write(&answer);
 }

@@ -2,19 +2,27 @@
 //! of one that somebody answers on.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{Gid, Group};
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use super::api::Version;
+use crate::net::namespace::Id;
+
 /// For its owner and its group, and for nobody else.
 const MODE: u32 = 0o660;
 /// So many connections may wait to be taken.
 const BACKLOG: i32 = 128;
+/// How long a director that has the path may take to say where it works.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The longest answer to that, in bytes.
+const LONGEST_ANSWER: u64 = 64 * 1024;
 
 /// The place of a socket in the file system. Gone when this is, unless another has taken it.
 #[derive(Debug)]
@@ -30,7 +38,11 @@ type Identity = (u64, u64, (i64, i64));
 ///
 /// # Errors
 /// `AddrInUse` when somebody answers there; whatever the file system says.
-pub(super) fn listen(path: &Path, group: Option<&str>) -> io::Result<(UnixListener, Place)> {
+pub(super) fn listen(
+    path: &Path,
+    group: Option<&str>,
+    of: Option<Id>,
+) -> io::Result<(UnixListener, Place)> {
     let group = match group {
         Some(name) => Some((name, gid(name)?)),
         None => None,
@@ -41,12 +53,12 @@ pub(super) fn listen(path: &Path, group: Option<&str>) -> io::Result<(UnixListen
     {
         fs::create_dir_all(directory)?;
     }
-    make_way(path)?;
+    make_way(path, of)?;
     // Beside, and renamed into place when all about it is right: whoever sees it may use it.
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let beside = PathBuf::from(beside);
-    make_way(&beside)?;
+    make_way(&beside, None)?;
 
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     // The file gets the socket's own mode (`unix_bind`), so there is no moment with a wider one.
@@ -74,7 +86,7 @@ pub(super) fn listen(path: &Path, group: Option<&str>) -> io::Result<(UnixListen
 }
 
 /// Takes away what a director left that is gone. Anything else stays, and is an error.
-fn make_way(path: &Path) -> io::Result<()> {
+fn make_way(path: &Path, of: Option<Id>) -> io::Result<()> {
     let kind = match fs::symlink_metadata(path) {
         Ok(found) => found.file_type(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -91,8 +103,36 @@ fn make_way(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+        Ok(stream) if of.is_some_and(|of| works_elsewhere(&stream, of)) => {
+            tracing::warn!(
+                "{} is that of a director whose network namespace had this name before: taken over",
+                path.display()
+            );
+            // Renamed over, so that there is one at every moment.
+            Ok(())
+        }
         _ => taken("the socket of another director that runs; use another --socket or --netns"),
     }
+}
+
+/// Whether the director that answers says that it works in another network namespace. One that
+/// does not answer is left alone.
+fn works_elsewhere(mut stream: &UnixStream, of: Id) -> bool {
+    let mut ask = || {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.write_all(b"GET /v1/version HTTP/1.1\r\nhost: director\r\n\r\n")?;
+        let mut answer = Vec::new();
+        stream.take(LONGEST_ANSWER).read_to_end(&mut answer)?;
+        io::Result::Ok(answer)
+    };
+    let Ok(answer) = ask() else {
+        return false;
+    };
+    let answer = String::from_utf8_lossy(&answer);
+    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body);
+    let version = body.and_then(|body| serde_json::from_str::<Version>(body).ok());
+    version.is_some_and(|version| version.namespace != of)
 }
 
 fn gid(name: &str) -> io::Result<Gid> {
@@ -144,7 +184,7 @@ mod tests {
     fn owner_and_group_may_use_it_and_nobody_else() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("deep/control.sock");
-        let (_listener, place) = listen(&path, None).unwrap();
+        let (_listener, place) = listen(&path, None, None).unwrap();
         assert_eq!(mode(&path), 0o660);
         drop(place);
         assert!(!path.exists(), "it goes with its director");
@@ -154,7 +194,7 @@ mod tests {
     fn a_group_that_is_not_there_is_named() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("control.sock");
-        let error = listen(&path, Some("no-such-group")).unwrap_err();
+        let error = listen(&path, Some("no-such-group"), None).unwrap_err();
         assert_eq!(error.to_string(), "there is no group `no-such-group`");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
@@ -165,13 +205,13 @@ mod tests {
         let path = directory.path().join("control.sock");
         drop(UnixListener::bind(&path).unwrap());
         drop(UnixListener::bind(directory.path().join("control.sock.new")).unwrap());
-        let (listener, place) = listen(&path, None).unwrap();
-        let error = listen(&path, None).unwrap_err();
+        let (listener, place) = listen(&path, None, None).unwrap();
+        let error = listen(&path, None, None).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         assert!(error.to_string().contains("another director"), "{error}");
         drop(listener);
         // A second one takes the place of the first, which then leaves it alone.
-        let (_second, _its_place) = listen(&path, None).unwrap();
+        let (_second, _its_place) = listen(&path, None, None).unwrap();
         drop(place);
         assert!(path.exists());
     }
@@ -181,11 +221,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("control.sock");
         fs::write(&path, "precious").unwrap();
-        let error = listen(&path, None).unwrap_err();
+        let error = listen(&path, None, None).unwrap_err();
         assert!(error.to_string().contains("no socket"), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
         let link = directory.path().join("link.sock");
         std::os::unix::fs::symlink("/nowhere", &link).unwrap();
-        assert!(listen(&link, None).is_err(), "a link is not followed");
+        assert!(listen(&link, None, None).is_err(), "a link is not followed");
     }
 }

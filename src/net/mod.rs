@@ -20,7 +20,7 @@ mod advice;
 mod attribute;
 mod error;
 mod machine;
-mod namespace;
+pub mod namespace;
 mod route;
 mod socket;
 mod sysctl;

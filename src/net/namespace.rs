@@ -1,7 +1,8 @@
 //! Named network namespaces, as `ip netns` keeps them.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -34,6 +35,40 @@ pub enum NamespaceError {
         /// Why.
         source: Errno,
     },
+}
+
+/// Device and inode of a namespace's file (namespaces(7)). As long as a process is in the namespace no
+/// other has the same.
+pub type Id = (u64, u64);
+
+/// Which namespace has that name now; `None` if none has.
+///
+/// # Errors
+/// When that cannot be seen.
+pub fn named(name: &str) -> io::Result<Option<Id>> {
+    match fs::metadata(Path::new(NAMES).join(name)) {
+        Ok(found) => Ok(Some((found.dev(), found.ino()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// That of the calling thread.
+///
+/// # Errors
+/// When /proc cannot be read.
+pub fn current() -> io::Result<Id> {
+    let found = fs::metadata("/proc/thread-self/ns/net")?;
+    Ok((found.dev(), found.ino()))
+}
+
+/// The name of a namespace, if it has one.
+#[must_use]
+pub fn name_of(id: Id) -> Option<String> {
+    let names = fs::read_dir(NAMES).ok()?;
+    let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut names = names.filter(|name| named(name).is_ok_and(|found| found == Some(id)));
+    names.next()
 }
 
 /// Moves the calling thread into the namespace of that name, for good.

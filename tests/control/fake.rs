@@ -148,6 +148,7 @@ pub(crate) fn serve_at(path: &Path, fake: &Arc<Fake>) -> Server {
     let options = Options {
         path: path.to_owned(),
         group: None,
+        of: None,
     };
     serve(&options, fake.clone()).unwrap()
 }

@@ -1,7 +1,9 @@
 //! Clients that misbehave, and the socket itself.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use director::daemon::snapshot::Snapshot;
@@ -66,17 +68,44 @@ fn a_head_that_does_not_come_or_does_not_end_is_not_waited_for() {
     }
     let answer = read(endless);
     assert_eq!(answer.status, 431);
-    let mut rest = Vec::new();
-    let _ = silent.read_to_end(&mut rest);
-    assert!(rest.is_empty(), "{rest:?}");
+    let said = "the head of a request has at most 16384 bytes";
+    assert_eq!(answer.error(), ("invalid".to_owned(), said.to_owned()));
+    write!(silent, "GET /v1/status HT").unwrap();
+    let answer = read(silent);
+    assert_eq!(answer.status, 408);
+    let said = "the head of the request did not arrive in time";
+    assert_eq!(answer.error(), ("invalid".to_owned(), said.to_owned()));
 }
 
 #[test]
 fn what_is_no_http_is_refused() {
     let running = run();
-    let mut stream = connect(&running.socket());
-    stream.write_all(b"\x16\x03\x01 hello\r\n\r\n").unwrap();
-    assert_eq!(read(stream).status, 400);
+    let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(70_000));
+    for (bytes, statuses) in [
+        (&b"\x16\x03\x01 hello\r\n\r\n"[..], &[400][..]),
+        (b"GET /v1/status HTTP/9.9\r\n\r\n", &[400]),
+        (b"GET /v1/status HTTP/1.1\r\na b: c\r\n\r\n", &[400]),
+        (b"GET /v1/\x00status HTTP/1.1\r\n\r\n", &[400]),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &[400]),
+        (
+            b"POST /v1/drain HTTP/1.1\r\ncontent-length: x\r\n\r\n",
+            &[400],
+        ),
+        (long.as_bytes(), &[414, 431]),
+    ] {
+        let mut stream = connect(&running.socket());
+        // It may be closed before all is written.
+        let _ = stream.write_all(bytes);
+        let answer = read(stream);
+        let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(40)]);
+        assert!(
+            statuses.contains(&answer.status),
+            "{shown}: {}",
+            answer.status
+        );
+        assert_eq!(answer.error().0, "invalid", "{shown}");
+        assert!(answer.head.contains("director-version"), "{shown}");
+    }
     assert_eq!(get(&running.socket(), "/v1/version").status, 200);
 }
 
@@ -110,7 +139,7 @@ fn too_many_followers_are_turned_away_and_leave_room_for_others() {
         stream.read_exact(&mut first).unwrap();
         (stream, String::from_utf8(first.to_vec()).unwrap())
     };
-    let mut followers: Vec<_> = (0..32).map(|_| follow()).collect();
+    let mut followers: Vec<_> = (0..32 + 4).map(|_| follow()).collect();
     assert!(followers.iter().all(|(_, head)| head == "HTTP/1.1 200"));
     assert_eq!(follow().1, "HTTP/1.1 503");
     assert_eq!(get(&socket, "/v1/version").status, 200);
@@ -127,7 +156,8 @@ fn too_many_followers_are_turned_away_and_leave_room_for_others() {
 fn too_many_connections_are_told_so() {
     let running = run();
     let socket = running.socket();
-    let idle: Vec<_> = (0..128).map(|_| connect(&socket)).collect();
+    // 16 of them are kept for root and the director's own user, who this is.
+    let idle: Vec<_> = (0..128 + 16).map(|_| connect(&socket)).collect();
     let answer = read(connect(&socket));
     assert_eq!(answer.status, 503);
     assert_eq!(answer.error().1, "too many connections; try again");
@@ -137,6 +167,68 @@ fn too_many_connections_are_told_so() {
         get(&socket, "/v1/version").status == 200
     });
     assert!(free);
+}
+
+/// What the next test runs as another user: takes places again and again, as fast as they are free.
+#[test]
+#[ignore = "run by another test"]
+fn slow_clients_of_the_group() {
+    let Some(socket) = std::env::var_os("SLOW_CLIENTS_OF") else {
+        return;
+    };
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let mut held = std::collections::VecDeque::new();
+    let mut said = false;
+    while std::time::Instant::now() < end {
+        let mut stream = connect(std::path::Path::new(&socket));
+        let _ = write!(stream, "GET /v1/status HTT");
+        stream
+            .set_read_timeout(Some(std::time::Duration::from_millis(2)))
+            .unwrap();
+        let mut first = [0; 12];
+        if stream.read_exact(&mut first).is_ok() && !said {
+            assert_eq!(&first, b"HTTP/1.1 503");
+            println!("\nno place is left");
+            said = true;
+        }
+        held.push_back(stream);
+        if held.len() > 400 {
+            held.pop_front();
+        }
+    }
+}
+
+#[test]
+fn slow_clients_of_the_group_do_not_keep_root_out() {
+    if !nix::unistd::geteuid().is_root() {
+        // Nobody else can be two users; `places.rs` has it as a unit test.
+        return;
+    }
+    let running = run();
+    let socket = running.socket();
+    for (path, mode) in [(running.directory.path(), 0o755), (socket.as_path(), 0o666)] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let mut helper = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "--nocapture"])
+        .arg("limits::slow_clients_of_the_group")
+        .env("SLOW_CLIENTS_OF", &socket)
+        .uid(65_534)
+        .gid(65_534)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = std::io::BufReader::new(helper.stdout.take().unwrap());
+    let full = output
+        .lines()
+        .any(|line| line.unwrap() == "no place is left");
+    assert!(full, "the helper takes all places");
+    for _ in 0..70 {
+        assert_eq!(get(&socket, "/v1/version").status, 200);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    helper.kill().unwrap();
+    helper.wait().unwrap();
 }
 
 #[test]

@@ -7,7 +7,7 @@ use director::http::api;
 use serde_json::{Value, json};
 
 use super::fake::{self, Mood, NOON, run};
-use super::raw::{ask, connect, get, post};
+use super::raw::{ask, connect, get, post, read};
 
 #[test]
 fn the_version_says_which_director_it_is() {
@@ -370,4 +370,34 @@ fn the_cores_refusals_have_their_status() {
     let answer = post(&socket, "/v1/disable", body);
     assert_eq!(answer.status, 503);
     assert_eq!(answer.error().1, "the director is stopping");
+}
+
+#[test]
+fn a_request_for_another_network_namespace_is_neither_answered_nor_carried_out() {
+    let running = run();
+    let ask = |namespace: &str, method: &str, path: &str| {
+        let mut stream = connect(&running.socket());
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: x\r\ndirector-namespace: {namespace}\r\n\
+             Content-Length: 0\r\n\r\n"
+        )
+        .unwrap();
+        read(stream)
+    };
+    for (method, path) in [("GET", "/v1/status"), ("POST", "/v1/reload"), ("GET", "/x")] {
+        let answer = ask("4:4026531841", method, path);
+        assert_eq!(answer.status, 421, "{path}");
+        let (kind, message) = answer.error();
+        assert_eq!(kind, "not-found");
+        assert!(message.contains("net:[4026531840]"), "{message}");
+        assert!(
+            answer.head.contains("director-namespace: 4:4026531840"),
+            "{}",
+            answer.head
+        );
+    }
+    assert!(running.fake.asked.lock().unwrap().is_empty());
+    assert_eq!(ask("4:4026531840", "GET", "/v1/status").status, 200);
+    assert_eq!(ask("4:4026531840", "POST", "/v1/reload").status, 200);
 }

@@ -27,6 +27,7 @@ mod reconcile;
 mod reload;
 mod settle;
 mod show;
+mod stale;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
@@ -71,6 +72,10 @@ pub(super) enum Input {
     /// The settings of operators up to a number are on disk, or why they are not; whoever waits
     /// for that may be told.
     Kept(u64, Result<(), String>),
+    /// The network namespace has lost its name: why that is bad.
+    Nameless(String),
+    /// The name of the network namespace is another's now: the director is to end, and why.
+    Superseded(String),
     /// The director is to stop.
     Stop,
 }
@@ -241,7 +246,8 @@ impl Core {
             Input::Reload => self.reload(Order::asked(false), None, now),
             Input::Done(done) => self.done(done, tables, now),
             Input::Kept(number, result) => self.kept(number, &result, now),
-            Input::Stop => {}
+            Input::Nameless(why) => self.nameless(why, now),
+            Input::Stop | Input::Superseded(_) => {}
         }
     }
 

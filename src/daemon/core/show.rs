@@ -35,6 +35,8 @@ pub(super) struct Show {
     pub(super) rejected: Option<Arc<str>>,
     pub(super) reconciled: Option<BootTime>,
     trouble: Option<Arc<str>>,
+    /// The network namespace has lost its name.
+    nameless: Option<Arc<str>>,
     revision: u64,
     changed: bool,
     published: Option<BootTime>,
@@ -49,6 +51,7 @@ impl Show {
             rejected: None,
             reconciled: None,
             trouble: None,
+            nameless: None,
             revision: 0,
             changed: true,
             published: None,
@@ -91,7 +94,8 @@ impl Core {
         let named = name.as_deref().unwrap_or_default();
         // error: act now; warn: look soon; info: normal life.
         match kind {
-            "service-below" | "rejected" | "kernel-refused" | "not-kept" | "state-damaged" => {
+            "service-below" | "rejected" | "kernel-refused" | "not-kept" | "state-damaged"
+            | "namespace-gone" => {
                 tracing::error!(kind, service = named, "{subject}{text}");
             }
             "server-down" | "server-held" | "server-kept" | "not-checked" | "drift" | "foreign" => {
@@ -161,10 +165,19 @@ impl Core {
 
     /// All that is wrong, in one line.
     fn whole_trouble(&self) -> Option<Arc<str>> {
-        match (self.show.trouble.clone(), self.keeping.trouble()) {
-            (Some(kernel), Some(disk)) => Some(format!("{kernel}; {disk}").into()),
-            (kernel, disk) => kernel.or(disk.map(Arc::from)),
-        }
+        let kernel = self.show.trouble.clone();
+        let disk = self.keeping.trouble().map(Arc::from);
+        let all = [kernel, disk, self.show.nameless.clone()]
+            .into_iter()
+            .flatten();
+        all.reduce(|all, one| format!("{all}; {one}").into())
+    }
+
+    /// Nobody can get into the network namespace by name any more.
+    pub(super) fn nameless(&mut self, why: String, now: Now) {
+        self.event("namespace-gone", None, None, why.clone(), now);
+        self.show.nameless = Some(why.into());
+        self.show.touch();
     }
 
     /// Redoes a slice of the parts of the picture that are out of date.

@@ -21,9 +21,20 @@ pub use stats::{Counters, ServerStats, ServiceStats, Stats};
 pub use status::{Check, Disabled, Head, NotChecked, Server, Service, Services, Setting, Status};
 
 use crate::daemon::operator::Refusal;
+use crate::net::namespace::Id;
 
 /// The header that says which director answers.
 pub const VERSION_HEADER: &str = "director-version";
+
+/// The header that says in an answer which network namespace the director works in, and in a
+/// request which one is meant: device and inode.
+pub const NAMESPACE_HEADER: &str = "director-namespace";
+
+/// A namespace as it stands in that header: `4:4026531840`.
+#[must_use]
+pub fn in_header((device, inode): Id) -> String {
+    format!("{device}:{inode}")
+}
 
 /// `GET /v1/version`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,95 @@
+//! The name of the network namespace. `ip netns del` takes it away and `ip netns add` gives it to
+//! another namespace, while this director works on in the old one, which nobody sees any more.
+
+use super::core::Input;
+use super::run::Options;
+use crate::net::namespace::{self, Id};
+
+/// The name, as it was when the director started.
+pub(super) struct Name {
+    own: Id,
+    name: Option<String>,
+    /// The director was asked to work in the namespace of this name, whichever that is.
+    asked_for: bool,
+    said: bool,
+}
+
+impl Name {
+    pub(super) fn of(options: &Options) -> Self {
+        let own = options.incarnation.namespace;
+        let asked = options.netns.clone();
+        Self {
+            own,
+            asked_for: asked.is_some(),
+            name: asked.or_else(|| namespace::name_of(own)),
+            said: false,
+        }
+    }
+
+    /// Whether something became of it, that was not said yet.
+    pub(super) fn look(&mut self) -> Option<Input> {
+        let name = self.name.as_ref()?;
+        // What cannot be seen is as it was.
+        let found = namespace::named(name).ok()?;
+        self.judge(found)
+    }
+
+    fn judge(&mut self, found: Option<Id>) -> Option<Input> {
+        let name = self.name.as_ref()?;
+        if found == Some(self.own) {
+            return None;
+        }
+        // A file of another device is none of a namespace, or of one that this mount namespace does
+        // not show.
+        let is_other = found.is_some_and(|found| found.0 == self.own.0);
+        if is_other && self.asked_for {
+            return Some(Input::Superseded(format!(
+                "network namespace `{name}` was deleted and made anew: this director worked in the \
+                 old one, and ends; start it again for the new one"
+            )));
+        }
+        if std::mem::replace(&mut self.said, true) {
+            return None;
+        }
+        let inode = self.own.1;
+        Some(Input::Nameless(format!(
+            "network namespace `{name}` was deleted: this director works on in it (net:[{inode}]), \
+             where nobody gets in by name; end it if that is not meant"
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(asked_for: bool) -> Name {
+        Name {
+            own: (4, 7),
+            name: Some("blue".to_owned()),
+            asked_for,
+            said: false,
+        }
+    }
+
+    #[test]
+    fn a_deleted_namespace_is_said_once_and_one_made_anew_ends_the_director() {
+        let mut blue = name(true);
+        assert!(blue.judge(Some((4, 7))).is_none());
+        let said = blue.judge(None);
+        assert!(matches!(said, Some(Input::Nameless(why)) if why.contains("`blue` was deleted")));
+        assert!(blue.judge(None).is_none());
+        let ends = blue.judge(Some((4, 8)));
+        assert!(matches!(ends, Some(Input::Superseded(why)) if why.contains("made anew")));
+    }
+
+    #[test]
+    fn what_only_looks_like_a_namespace_ends_nothing() {
+        let mut blue = name(true);
+        let said = blue.judge(Some((22, 8)));
+        assert!(matches!(said, Some(Input::Nameless(_))));
+        // It was found by its namespace, not by that name.
+        let said = name(false).judge(Some((4, 8)));
+        assert!(matches!(said, Some(Input::Nameless(_))));
+    }
+}

@@ -1,0 +1,118 @@
+//! Answers to what never became a request: too long a head, no HTTP, nothing in time. hyper answers
+//! some of it itself, without a body, and lets go of the rest without a word; here each becomes an
+//! error as all others are.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+
+use axum::http::StatusCode;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+
+use super::failure::Failure;
+
+/// A connection on which no answer is written until a route was asked, but those made here.
+pub(super) struct Unparsed<S> {
+    stream: S,
+    /// A request was understood, and given to a route: from then on all passes.
+    asked: Arc<AtomicBool>,
+    /// What is answered instead, and how much of it is written.
+    own: Option<(Vec<u8>, usize)>,
+    head_size: usize,
+}
+
+impl<S: AsyncWrite + Unpin> Unparsed<S> {
+    /// `asked` is set when a request is given to a route.
+    pub(super) const fn new(stream: S, asked: Arc<AtomicBool>, head_size: usize) -> Self {
+        Self {
+            stream,
+            asked,
+            own: None,
+            head_size,
+        }
+    }
+
+    /// The connection has ended; if nothing was answered, says why.
+    pub(super) async fn end(mut self, error: Option<&hyper::Error>) -> io::Result<()> {
+        let silent = self.own.is_none() && !self.asked.load(Ordering::Relaxed);
+        if let Some(error) = error.filter(|_| silent) {
+            let failure = if error.is_timeout() {
+                Failure::invalid("the head of the request did not arrive in time")
+                    .status(StatusCode::REQUEST_TIMEOUT)
+            } else if error.is_parse() {
+                Failure::invalid("this is no HTTP/1 request")
+            } else {
+                return Ok(());
+            };
+            self.stream.write_all(&failure.whole()).await?;
+        }
+        self.stream.shutdown().await
+    }
+
+    /// What is answered in the place of an answer of hyper's own.
+    fn reworded(&self, head: &[u8]) -> Vec<u8> {
+        let size = self.head_size;
+        let status = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+        let status = StatusCode::from_bytes(status).unwrap_or(StatusCode::BAD_REQUEST);
+        let failure = match status {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+                Failure::invalid(format!("the head of a request has at most {size} bytes"))
+            }
+            StatusCode::URI_TOO_LONG => Failure::invalid("the path is too long"),
+            _ => Failure::invalid("this is no HTTP/1 request"),
+        };
+        failure.status(status).whole()
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Unparsed<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.asked.load(Ordering::Relaxed) {
+            return Pin::new(&mut self.stream).poll_write(context, bytes);
+        }
+        let (answer, mut sent) = match self.own.take() {
+            Some(own) => own,
+            None => (self.reworded(bytes), 0),
+        };
+        let mut written = Poll::Ready(Ok(bytes.len()));
+        while sent < answer.len() {
+            match Pin::new(&mut self.stream).poll_write(context, &answer[sent..]) {
+                Poll::Ready(Ok(0)) => written = Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(more)) => {
+                    sent += more;
+                    continue;
+                }
+                Poll::Ready(Err(error)) => written = Poll::Ready(Err(error)),
+                Poll::Pending => written = Poll::Pending,
+            }
+            break;
+        }
+        self.own = Some((answer, sent));
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Unparsed<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
