@@ -157,6 +157,7 @@ fn what_servers_operators_and_files_say_reorders_no_line() {
             reason: Some(HOSTILE.to_owned()),
             at: fake::at(fake::NOON),
             until: None,
+            ends: None,
         });
         server.checks = vec![(fake::check(), fake::found(false, HOSTILE, 1))];
     }

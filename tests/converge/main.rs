@@ -220,15 +220,24 @@ proptest! {
 }
 
 #[test]
-fn a_damaged_ledger_is_said_to_be_so_and_nothing_is_done() {
+fn a_damaged_ledger_is_said_to_be_so_and_what_it_owned_is_left_alone() {
     let (_directory, store) = store();
-    std::fs::create_dir_all(store.path("")).unwrap();
+    let (none, some) = none_and_some();
+    let mut memory = with(&some, &store);
     std::fs::write(store.path("ledger.json"), b"{").unwrap();
-    let mut memory = Memory::new();
-    let error = apply(&mut memory, &store, &Desired::default()).unwrap_err();
-    assert!(matches!(error, ApplyError::Store(_)), "{error}");
-    assert!(error.to_string().contains("ledger.json"), "{error}");
-    assert_eq!(memory.operations(), 0);
+    apply(&mut memory, &store, &none).unwrap();
+    assert_eq!(
+        memory.services(),
+        wanted(&some),
+        "nobody's, as far as is known"
+    );
+    let notices = store.take_notices();
+    assert_eq!(notices.len(), 1, "{notices:?}");
+    assert!(notices[0].contains("ledger.json is damaged"), "{notices:?}");
+    // Declared again, it is owned again.
+    apply(&mut memory, &store, &some).unwrap();
+    apply(&mut memory, &store, &none).unwrap();
+    assert_eq!(memory.services(), wanted(&none));
 }
 
 #[test]

@@ -42,10 +42,10 @@ impl Sim {
         trouble.map(|trouble| trouble.to_string())
     }
 
-    fn reload(&mut self, force: bool) -> mpsc::Receiver<Result<Answer, Refusal>> {
+    fn order_reload(&mut self) -> mpsc::Receiver<Result<Answer, Refusal>> {
         let (sender, answer) = mpsc::channel();
         let reply = Box::new(move |answer| sender.send(answer).unwrap());
-        self.handle(Input::Request(Request::Reload { force }, reply));
+        self.handle(Input::Request(Request::Reload { force: false }, reply));
         answer
     }
 
@@ -165,7 +165,7 @@ fn a_file_that_waits_for_the_disk_has_no_mistakes_and_comes_into_force_by_itself
     sim.break_disk();
     let heavier = THREE.replace("\"10.0.0.13\"", "{ address = \"10.0.0.13\", weight = 5 }");
     fs::write(sim.file(), &heavier).unwrap();
-    let answer = sim.reload(false);
+    let answer = sim.order_reload();
     sim.seconds(2);
     let refusal = answer.try_recv().unwrap().unwrap_err();
     assert_eq!(refusal.kind, RefusalKind::Unavailable);
