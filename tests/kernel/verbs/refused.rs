@@ -100,10 +100,13 @@ fn nothing_is_done_where_nothing_can_be_remembered() {
     let desk = Desk::on(&host);
     desk.write("one.toml", &web("tcp://10.0.0.1:80", ONE, ""));
     desk.write("occupied", "");
-    for place in ["/proc/nowhere", "occupied"] {
+    for (place, said) in [
+        ("/proc/nowhere", "cannot make"),
+        ("occupied", "it is not a directory"),
+    ] {
         desk.fails(
             &format!("--state-dir {place} apply --yes one.toml"),
-            &["cannot make", place],
+            &[said, place],
         );
         assert!(desk.tables().services.is_empty());
     }
