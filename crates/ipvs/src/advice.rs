@@ -16,8 +16,9 @@ pub(crate) fn write(f: &mut fmt::Formatter<'_>, request: &Request, errno: Errno)
     match errno {
         Errno::EPERM => {
             return f.write_str(
-                "permission denied; it takes CAP_NET_ADMIN in the user namespace that owns this \
-                 network namespace: run as root, or give the program that capability",
+                "permission denied; it takes CAP_NET_ADMIN in the initial user namespace: run as \
+                 root of the machine, or give the program that capability (root of a rootless \
+                 container, or of any other user namespace, has it there only)",
             );
         }
         Errno::ENOMEM => return f.write_str("the kernel is out of memory"),

@@ -25,8 +25,8 @@
 //!
 //! # What to know
 //!
-//! - **Rights.** Every call but [`Client::connect`] needs `CAP_NET_ADMIN` in the user namespace
-//!   that owns the network namespace. Tables, daemons and time limits belong to a network
+//! - **Rights.** Every call but [`Client::connect`] needs `CAP_NET_ADMIN` in the initial
+//!   user namespace (`GENL_ADMIN_PERM` in `ip_vs_ctl.c`). Tables, daemons and time limits belong to a network
 //!   namespace: a client stays in the one it was connected in.
 //! - **Keys.** [`ServiceKey`] and [`ServerKey`] say which object; everything else of a
 //!   [`Service`] or [`Server`] can be changed in place, and a change sets *all* of it: the kernel

@@ -49,9 +49,20 @@ impl Desk<'_> {
         self.host.spawn_command(command)
     }
 
+    fn log(&self, name: &str) -> String {
+        fs::read_to_string(self.directory.path().join(name)).unwrap()
+    }
+
     fn made_anew(&self) {
         self.host.run(&format!("ip netns del {}", self.name));
+        self.made();
+    }
+
+    fn made(&self) {
         self.host.run(&format!("ip netns add {}", self.name));
+        // Without it IPVS takes no address for one that is unicast.
+        self.host
+            .run(&format!("ip -netns {} link set lo up", self.name));
     }
 }
 
@@ -72,14 +83,14 @@ fn the_director_of_a_namespace_that_is_gone_does_not_answer_for_the_new_one() {
     };
     let name = &desk.name;
     fs::write(desk.directory.path().join("web.toml"), WEB).unwrap();
-    net.director.run(&format!("ip netns add {name}"));
+    desk.made();
     let socket = format!("/run/director/netns-{name}.sock");
 
     // One that was not started for the name, and so lives on.
     let words = format!("netns exec {name} {DIRECTOR} run web.toml --socket {socket}");
     let mut old = desk.start("ip", &words, "old.log");
     eventually("the old one answers", || {
-        assert_eq!(old.ended(), None);
+        assert_eq!(old.ended(), None, "{}", desk.log("old.log"));
         desk.named("status").success().then_some(())
     });
     desk.made_anew();
@@ -105,7 +116,7 @@ fn the_director_of_a_namespace_that_is_gone_does_not_answer_for_the_new_one() {
     let run = format!("--netns {name} run web.toml");
     let mut new = desk.start(DIRECTOR, &run, "new.log");
     eventually("the new one answers", || {
-        assert_eq!(new.ended(), None);
+        assert_eq!(new.ended(), None, "{}", desk.log("new.log"));
         desk.named("status").success().then_some(())
     });
     old.signal(Signal::SIGTERM);
@@ -115,7 +126,7 @@ fn the_director_of_a_namespace_that_is_gone_does_not_answer_for_the_new_one() {
     // The new one was started for the name, and ends when that stands for another namespace.
     desk.made_anew();
     assert_eq!(eventually("the new one ends", || new.ended()), 1);
-    let log = fs::read_to_string(desk.directory.path().join("new.log")).unwrap();
+    let log = desk.log("new.log");
     assert!(log.contains("was deleted and made anew"), "{log}");
     assert_eq!(desk.named("status").code, 4);
 }

@@ -93,6 +93,25 @@ fn without_the_capability_every_verb_names_it() {
     assert_eq!(without_the_right(&desk, "check one.toml").code, 0);
 }
 
+/// A fact about the kernel that docs/security.md states: another user namespace than the first has
+/// no right to IPVS, not even in a network namespace of its own.
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn root_of_a_user_namespace_is_told_which_one_it_takes() {
+    let host = lone();
+    let desk = Desk::on(&host);
+    desk.write("one.toml", &web("tcp://10.0.0.1:80", ONE, ""));
+    for line in ["plan one.toml", "apply --yes one.toml", "export"] {
+        let words = ["--user", "--map-root-user", "--net", DIRECTOR];
+        let words: Vec<_> = words.into_iter().chain(line.split(' ')).collect();
+        let outcome = host.command(desk.command("unshare", &words), b"");
+        assert_eq!(outcome.code, 1, "{line}: {outcome}");
+        for part in ["CAP_NET_ADMIN in the initial user namespace", "rootless"] {
+            assert!(outcome.stderr.contains(part), "{line}: {outcome}");
+        }
+    }
+}
+
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn nothing_is_done_where_nothing_can_be_remembered() {
