@@ -19,6 +19,7 @@ mod computing;
 mod connects;
 mod duplex;
 mod exchange;
+mod files;
 mod held_up;
 mod inbox;
 mod kind;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   TlsSpec ──► known, and its files as they were? ──► ClientConfig
-//!                 │ no: read them, on a thread for files
+//!                 │ no: read them, each on a thread that may hang (files.rs)
 //!                 └ a file that cannot be read is this machine's fault: the verdict stays
 //! ```
 //!
@@ -27,7 +27,6 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::net::TcpStream;
-use tokio::task::spawn_blocking;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -93,7 +92,7 @@ impl Configurations {
         stream: TcpStream,
     ) -> Result<TlsStream<TcpStream>, Failure> {
         let name = server_name(spec, host, attempt.way.to.ip())?;
-        let config = self.get(spec, protocol).await?;
+        let config = self.get(spec, protocol, attempt).await?;
         attempt.stage("in the TLS handshake");
         let connecting = TlsConnector::from(config).connect(name, stream);
         connecting.await.map_err(|error| match error.kind() {
@@ -105,7 +104,12 @@ impl Configurations {
         })
     }
 
-    async fn get(&self, spec: &TlsSpec, protocol: Protocol) -> Result<Arc<ClientConfig>, Failure> {
+    async fn get(
+        &self,
+        spec: &TlsSpec,
+        protocol: Protocol,
+        attempt: &Attempt<'_>,
+    ) -> Result<Arc<ClientConfig>, Failure> {
         let key = (spec.clone(), protocol);
         let known = self.0.borrow().get(&key).cloned();
         if let Some(known) = &known
@@ -113,14 +117,7 @@ impl Configurations {
         {
             return Ok(Arc::clone(&known.config));
         }
-        let task = spawn_blocking({
-            let spec = spec.clone();
-            move || look(&spec, protocol, known)
-        });
-        let known = match task.await {
-            Ok(result) => result.map_err(Failure::ours)?,
-            Err(error) => return Err(Failure::ours(error.to_string())),
-        };
+        let known = look(spec, protocol, known, attempt).await?;
         let config = Arc::clone(&known.config);
         let mut all = self.0.borrow_mut();
         if all.len() >= MOST {
@@ -132,14 +129,53 @@ impl Configurations {
 }
 
 /// The configuration as its files are now.
-fn look(spec: &TlsSpec, protocol: Protocol, known: Option<Known>) -> Result<Known, String> {
-    let files = [&spec.ca, &spec.certificate, &spec.key];
+async fn look(
+    spec: &TlsSpec,
+    protocol: Protocol,
+    known: Option<Known>,
+    attempt: &Attempt<'_>,
+) -> Result<Known, Failure> {
+    attempt.stage("reading certificates");
+    let files = || {
+        [&spec.ca, &spec.certificate, &spec.key]
+            .into_iter()
+            .flatten()
+    };
     // Before they are read: what changes in between is seen the next time.
-    let stamps: Vec<_> = files.into_iter().flatten().map(|p| Stamp::of(p)).collect();
+    let mut stamps = Vec::new();
+    for path in files() {
+        let stamp = {
+            let path = path.clone();
+            move || Stamp::of(&path)
+        };
+        stamps.push(attempt.touch("reading", path, stamp).await?);
+    }
     let looked = Instant::now();
     let config = match known {
         Some(known) if known.stamps == stamps => known.config,
-        _ => Arc::new(configuration(spec, protocol)?),
+        _ => {
+            let mut contents = Contents::new();
+            for path in files() {
+                let reading = {
+                    let path = path.clone();
+                    move || read(&path)
+                };
+                let bytes = attempt.touch("reading", path, reading).await?;
+                contents.insert(path.clone(), bytes.map_err(Failure::ours)?);
+            }
+            let system = if spec.verify && spec.ca.is_none() {
+                let all = Path::new("the system's certificate authorities");
+                let roots = attempt.touch("reading", all, system_authorities).await?;
+                Some(roots.map_err(Failure::ours)?)
+            } else {
+                None
+            };
+            // Thousands of certificates take their time.
+            let spec = spec.clone();
+            let work = move || configuration(&spec, protocol, &contents, system);
+            let config = attempt.means.computing.run(work).await;
+            Arc::new(config.and_then(|config| config).map_err(Failure::ours)?)
+        }
     };
     Ok(Known {
         config,
@@ -148,15 +184,24 @@ fn look(spec: &TlsSpec, protocol: Protocol, known: Option<Known>) -> Result<Know
     })
 }
 
-fn configuration(spec: &TlsSpec, protocol: Protocol) -> Result<ClientConfig, String> {
+/// What is in the files of a configuration.
+type Contents = HashMap<PathBuf, Vec<u8>>;
+
+fn configuration(
+    spec: &TlsSpec,
+    protocol: Protocol,
+    contents: &Contents,
+    system: Option<Arc<RootCertStore>>,
+) -> Result<ClientConfig, String> {
+    let read = |path: &PathBuf| contents.get(path).map_or(&[][..], Vec::as_slice);
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
     let builder = if spec.verify {
         let roots = match &spec.ca {
-            Some(path) => Arc::new(authorities(path)?),
-            None => system_authorities()?,
+            Some(path) => Arc::new(authorities(path, read(path))?),
+            None => system.unwrap_or_else(|| Arc::new(RootCertStore::empty())),
         };
         builder.with_root_certificates(roots)
     } else {
@@ -167,12 +212,11 @@ fn configuration(spec: &TlsSpec, protocol: Protocol) -> Result<ClientConfig, Str
     };
     let mut config = match &spec.certificate {
         Some(path) => {
-            let pem = read(path)?;
-            let chain = CertificateDer::pem_slice_iter(&pem)
+            let chain = CertificateDer::pem_slice_iter(read(path))
                 .collect::<Result<Vec<_>, _>>()
                 .map_err(|error| format!("{}: {error}", path.display()))?;
             let key_path = spec.key.as_ref().unwrap_or(path);
-            let key = PrivateKeyDer::from_pem_slice(&read(key_path)?)
+            let key = PrivateKeyDer::from_pem_slice(read(key_path))
                 .map_err(|error| format!("{}: {error}", key_path.display()))?;
             builder
                 .with_client_auth_cert(chain, key)
@@ -188,9 +232,9 @@ fn configuration(spec: &TlsSpec, protocol: Protocol) -> Result<ClientConfig, Str
     Ok(config)
 }
 
-fn authorities(path: &Path) -> Result<RootCertStore, String> {
+fn authorities(path: &Path, pem: &[u8]) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&read(path)?) {
+    for certificate in CertificateDer::pem_slice_iter(pem) {
         certificate
             .map_err(|error| error.to_string())
             .and_then(|certificate| {

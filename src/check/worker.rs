@@ -17,13 +17,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
 
 use super::connects::Job;
+use super::files;
 use super::inbox::{Answer, Inbox, Message};
 use super::kind::{self, Means, Memory};
 use super::through::Passages;
 use super::{Outcome, Report, Target};
-
-/// Threads for what cannot be awaited: files.
-const FILE_THREADS: usize = 16;
 
 /// The thread; it ends when this is dropped, and what is under way with it.
 #[derive(Debug)]
@@ -43,7 +41,7 @@ impl Worker {
     pub(crate) fn start(inbox: Arc<Inbox>, passages: Arc<Passages>) -> io::Result<Self> {
         let runtime = Builder::new_current_thread()
             .enable_all()
-            .max_blocking_threads(FILE_THREADS)
+            .max_blocking_threads(files::THREADS)
             .thread_name("check-file")
             .build()?;
         let (orders, received) = unbounded_channel();

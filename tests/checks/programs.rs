@@ -83,7 +83,69 @@ fn much_output_and_a_child_in_the_background_hold_nobody() {
     ));
     assert_eq!(floods.passed(), "first");
     // It keeps the pipe open for longer than anybody waits here.
-    assert_eq!(run(shell("echo done; sleep 300 & exit 0")).passed(), "done");
+    let left = "done (it left processes behind, which were killed)";
+    assert_eq!(run(shell("echo done; sleep 300 & exit 0")).passed(), left);
+}
+
+/// Where a program that leaves others behind writes their numbers.
+fn leaves_behind(line: &str) -> (tempfile::TempDir, Vec<u32>) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("pids");
+    let line = line.replace("FILE", file.to_str().unwrap());
+    let mut kind = spec(shell(&line));
+    kind.pace = pace(Duration::from_secs(30));
+    let mut running = Running::start();
+    running.add(
+        TargetId(1),
+        target(kind, SocketAddr::from(SERVER)),
+        Verdict::Open,
+    );
+    let record = Arc::clone(&running.records[0]);
+    eventually(|| {
+        let seen = record.seen();
+        (seen.successes + seen.failures >= 20).then_some(())
+    });
+    drop(running);
+    let text = fs::read_to_string(&file).unwrap();
+    let pids = text.lines().map(|line| line.trim().parse().unwrap());
+    (directory, pids.collect())
+}
+
+#[test]
+fn what_a_program_that_ended_well_leaves_behind_is_killed_and_does_not_pile_up() {
+    for line in [
+        // It holds the pipe open.
+        "sleep 1000 & echo $! >> FILE; exit 0",
+        "sleep 1000 >/dev/null 2>&1 & echo $! >> FILE; exit 0",
+        // It does not listen to anything but the last signal.
+        "(trap '' HUP TERM INT; sleep 1000) >/dev/null 2>&1 & echo $! >> FILE; exit 0",
+        "sleep 1000 >/dev/null 2>&1 & echo $! >> FILE; exit 3",
+    ] {
+        let (_directory, pids) = leaves_behind(line);
+        assert!(pids.len() >= 20, "{line}");
+        for pid in pids {
+            eventually(|| is_gone(pid).then_some(()));
+        }
+    }
+}
+
+#[test]
+fn a_process_that_leaves_the_group_on_purpose_lives_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("pid");
+    let line = format!(
+        "setsid sh -c 'echo $$ > {0}; exec sleep 1000' >/dev/null 2>&1 & \
+         while [ ! -s {0} ]; do sleep 0.01; done",
+        file.display()
+    );
+    let mut kind = spec(shell(&line));
+    kind.pace.interval = Duration::from_secs(1000);
+    let answer = ask_target(target(kind, SocketAddr::from(SERVER)));
+    assert_eq!(answer.passed(), "");
+    let pid: u32 = fs::read_to_string(&file).unwrap().trim().parse().unwrap();
+    assert!(!is_gone(pid));
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
 }
 
 #[test]

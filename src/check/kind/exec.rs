@@ -9,13 +9,17 @@
 //!   DIRECTOR_CHECK_ADDRESS, DIRECTOR_CHECK_PORT   where to ask, if the check says so; else the same
 //! ```
 //!
-//! - **It leads a process group of its own**, which is killed with all that is in it when time
-//!   runs out, or when nobody wants to know any more.
+//! - **It leads a process group of its own**, which is killed with all that is in it when the
+//!   program ends, when time runs out, or when nobody wants to know any more. A process that is to
+//!   outlive the check leaves the group (setsid(1)).
 //! - **It is always waited for**: no zombie stays.
 //! - **The daemon's own affairs are not told**: the variables by which systemd speaks with it are
 //!   taken out of the environment.
 
+use std::ffi::OsStr;
+use std::io;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
 use nix::sys::signal::{Signal, killpg};
@@ -45,9 +49,16 @@ const NOT_TOLD: [&str; 6] = [
 
 pub(super) async fn run(spec: &ExecCheck, attempt: &Attempt<'_>) -> Result<Passed, Failure> {
     attempt.stage("the program ran");
-    let mut group = start(spec, attempt.target)?;
+    let mut command = command(spec, attempt.target)?;
+    let program = command.as_std().get_program().to_owned();
+    // Where its file system hangs, so does the system call that starts it.
+    let path = Path::new(&program);
+    let started = attempt
+        .touch("starting", path, move || Group::start(&mut command))
+        .await?;
+    let mut group = started.map_err(|error| not_started(&program, &error))?;
     let (mut output, mut errors) = (Vec::new(), Vec::new());
-    let (stdout, stderr) = (group.0.stdout.take(), group.0.stderr.take());
+    let (stdout, stderr) = (group.child.stdout.take(), group.child.stderr.take());
     let status = {
         let mut reading = std::pin::pin!(async {
             tokio::join!(read(stdout, &mut output), read(stderr, &mut errors));
@@ -55,8 +66,8 @@ pub(super) async fn run(spec: &ExecCheck, attempt: &Attempt<'_>) -> Result<Passe
         // Its end counts, not its output's: a child in the background may hold that open.
         tokio::select! {
             biased;
-            () = &mut reading => group.0.wait().await,
-            status = group.0.wait() => {
+            () = &mut reading => group.child.wait().await,
+            status = group.child.wait() => {
                 // What it has written is there already.
                 let _ = tokio::time::timeout(std::time::Duration::ZERO, reading).await;
                 status
@@ -64,11 +75,17 @@ pub(super) async fn run(spec: &ExecCheck, attempt: &Attempt<'_>) -> Result<Passe
         }
     };
     let status = status.map_err(|error| Failure::ours(&error))?;
+    let left = group.end();
     let line = first_line(&output).or_else(|| first_line(&errors));
-    judge(spec, status, line)
+    judge(spec, status, line, left)
 }
 
-fn judge(spec: &ExecCheck, status: ExitStatus, line: Option<String>) -> Result<Passed, Failure> {
+fn judge(
+    spec: &ExecCheck,
+    status: ExitStatus,
+    line: Option<String>,
+    left: bool,
+) -> Result<Passed, Failure> {
     let told = line.as_deref().map_or(String::new(), |l| format!(": {l}"));
     match (status.code(), status.signal()) {
         (Some(0), _) => {}
@@ -79,8 +96,13 @@ fn judge(spec: &ExecCheck, status: ExitStatus, line: Option<String>) -> Result<P
         }
     }
     let weight = line.as_deref().filter(|_| spec.weight).and_then(percent);
+    let text = match (line, left) {
+        (line, false) => line,
+        (None, true) => Some(LEFT.to_owned()),
+        (Some(line), true) => Some(format!("{line} ({LEFT})")),
+    };
     Ok(Passed {
-        text: line.map(Into::into),
+        text: text.map(Into::into),
         advice: weight.map(|weight| Advice {
             weight: Some(weight),
             ..Advice::default()
@@ -88,21 +110,43 @@ fn judge(spec: &ExecCheck, status: ExitStatus, line: Option<String>) -> Result<P
     })
 }
 
-/// A program and all that it starts. Dropped before its end, it is killed.
-#[derive(Debug)]
-struct Group(Child);
+/// What is told of a program that ended and left others behind.
+const LEFT: &str = "it left processes behind, which were killed";
 
-impl Drop for Group {
-    fn drop(&mut self) {
-        // There is a number as long as it was not waited for, and as long it is nobody else's.
-        if let Some(pid) = self.0.id().and_then(|id| i32::try_from(id).ok()) {
-            let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
-            // tokio waits for it.
-        }
+/// A program and all that it starts, which is killed when this is dropped.
+#[derive(Debug)]
+struct Group {
+    child: Child,
+    /// Its leader, the program.
+    leader: Option<Pid>,
+}
+
+impl Group {
+    fn start(command: &mut Command) -> io::Result<Self> {
+        let child = command.spawn()?;
+        let leader = child.id().and_then(|id| i32::try_from(id).ok());
+        let leader = leader.map(Pid::from_raw);
+        Ok(Self { child, leader })
+    }
+
+    /// Kills what is left of it. Returns whether anything was.
+    ///
+    /// The number stays the group's as long as there is a process in it. When there is none, the
+    /// kernel gives it away again only after all others.
+    fn end(&mut self) -> bool {
+        let leader = self.leader.take();
+        leader.is_some_and(|leader| killpg(leader, Signal::SIGKILL).is_ok())
     }
 }
 
-fn start(spec: &ExecCheck, target: &Target) -> Result<Group, Failure> {
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.end();
+        // tokio waits for the leader.
+    }
+}
+
+fn command(spec: &ExecCheck, target: &Target) -> Result<Command, Failure> {
     let mut command = if spec.shell {
         let mut shell = Command::new("/bin/sh");
         shell.arg("-c").args(&spec.command);
@@ -141,14 +185,12 @@ fn start(spec: &ExecCheck, target: &Target) -> Result<Group, Failure> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
-    match command.spawn() {
-        Ok(child) => Ok(Group(child)),
-        Err(error) => {
-            let program = command.as_std().get_program().to_string_lossy();
-            let why = net::describe(&error);
-            Err(Failure::ours(format!("{program}: {why}")))
-        }
-    }
+    Ok(command)
+}
+
+fn not_started(program: &OsStr, error: &io::Error) -> Failure {
+    let program = program.to_string_lossy();
+    Failure::ours(format!("{program}: {}", net::describe(error)))
 }
 
 /// Reads to the end; keeps the beginning.

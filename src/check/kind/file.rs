@@ -5,8 +5,6 @@
 
 use std::io::{self, Read};
 
-use tokio::task::spawn_blocking;
-
 use super::words::Words;
 use super::{Attempt, Failure, Memory, Passed};
 use crate::check::{Admin, Advice, Target, net};
@@ -19,17 +17,14 @@ const LIMIT: u64 = 1024;
 pub(super) async fn run(spec: &FileCheck, attempt: &Attempt<'_>) -> Result<Passed, Failure> {
     attempt.stage("reading the file");
     let path = path(&spec.path, attempt.target);
-    let reading = spawn_blocking({
+    let reading = {
         let path = path.clone();
         move || read(&path)
-    });
-    let contents = match reading.await {
-        Ok(Ok(contents)) => contents,
-        Ok(Err(error)) => {
-            return Err(Failure::ours(format!("{path}: {}", net::describe(&error))));
-        }
-        Err(error) => return Err(Failure::ours(error.to_string())),
     };
+    let contents = attempt
+        .touch("reading", path.as_ref(), reading)
+        .await?
+        .map_err(|error| Failure::ours(format!("{path}: {}", net::describe(&error))))?;
     match contents {
         None => Ok(Passed {
             text: None,

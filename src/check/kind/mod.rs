@@ -33,15 +33,17 @@ mod tcp;
 mod udp;
 mod words;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
 use super::computing::Computing;
+use super::files::{self, Files};
 use super::net::{self, Way};
 use super::through::Passages;
 use super::tls::Configurations;
@@ -57,6 +59,8 @@ pub(crate) struct Means {
     pub(crate) patterns: Patterns,
     /// Computations that a server can make costly.
     pub(crate) computing: Computing,
+    /// Threads for what may hang.
+    pub(crate) files: Files,
     /// TLS configurations.
     pub(crate) tls: Configurations,
     /// The ways through the forwarding path.
@@ -90,6 +94,8 @@ pub(crate) struct Attempt<'a> {
     /// What the kind remembers, and will.
     pub(crate) memory: Cell<Memory>,
     stage: Cell<&'static str>,
+    /// What is done with which file meanwhile.
+    touching: RefCell<Option<(&'static str, PathBuf)>>,
     /// When a datagram was sent that need not be answered.
     unanswered: Cell<Option<Instant>>,
 }
@@ -103,6 +109,20 @@ impl Attempt<'_> {
     /// It may be well if nothing comes until the time is over: `udp::silence` says.
     pub(crate) fn content_with_silence(&self, sent: Instant) {
         self.unanswered.set(Some(sent));
+    }
+
+    /// Does `work` with a file, on a thread that may hang. Time that runs out meanwhile is no
+    /// failure of the server. `doing` is what is told: "reading".
+    pub(crate) async fn touch<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        path: &Path,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.touching.replace(Some((doing, path.to_owned())));
+        let result = self.means.files.run(doing, path, work).await;
+        self.touching.take();
+        result.map_err(Failure::ours)
     }
 
     /// A TCP connection to the target.
@@ -232,15 +252,17 @@ async fn attempt(
         means,
         memory: Cell::new(memory),
         stage: Cell::new("starting"),
+        touching: RefCell::default(),
         unanswered: Cell::new(None),
     };
     let timeout = target.spec.pace.timeout;
     let deadline = tokio::time::Instant::from_std(began + timeout);
     let result = match tokio::time::timeout_at(deadline, ask(&attempt)).await {
         Ok(result) => result,
-        Err(_) => match attempt.unanswered.get() {
-            Some(sent) => udp::silence(&attempt, sent),
-            None => Err(timed_out(timeout, attempt.stage.get())),
+        Err(_) => match (attempt.touching.take(), attempt.unanswered.get()) {
+            (Some((doing, path)), _) => Err(Failure::ours(files::hangs(doing, &path, timeout))),
+            (None, Some(sent)) => udp::silence(&attempt, sent),
+            (None, None) => Err(timed_out(timeout, attempt.stage.get())),
         },
     };
     (report(result), attempt.memory.get())
