@@ -19,6 +19,14 @@ use super::net;
 /// So long a server that closed without a word is listened to, in case it speaks first.
 const SPEAKS_FIRST: Duration = Duration::from_millis(500);
 
+/// An answer is looked at after each piece that comes until this many times its limit was looked
+/// at: a server that sends single bytes must not keep the checks' thread busy. From then on it is
+/// looked at when it has doubled, when it pauses, and at its end.
+const LOOKS: usize = 16;
+
+/// So long nothing comes in a pause.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// Connects, sends, and reads until `enough` says so, the server is done, or `limit` bytes came.
 /// Returns whether there was enough; what came is in `answer`, whatever became of the request.
 ///
@@ -148,18 +156,46 @@ impl<S: AsyncRead + AsyncWrite> Duplex<S> {
         limit: usize,
         mut enough: impl FnMut(&[u8]) -> bool,
     ) -> io::Result<bool> {
+        // What was looked at, in all and the last time.
+        let (mut spent, mut seen) = (0, 0);
+        let mut over = false;
         loop {
-            if enough(into) {
-                return Ok(true);
+            let new = into.len() != seen || spent == 0;
+            let due = over || spent <= LOOKS * limit || into.len() >= 2 * seen;
+            if new && due {
+                seen = into.len();
+                spent += seen.max(1);
+                if enough(into) {
+                    return Ok(true);
+                }
             }
-            if into.len() >= limit {
+            if over {
                 return Ok(false);
             }
-            match self.hear(into, limit - into.len()).await {
-                Ok(0) => return Ok(false),
-                Ok(_) => {}
+            if into.len() >= limit {
+                over = true;
+                continue;
+            }
+            let room = limit - into.len();
+            let heard = if into.len() == seen {
+                self.hear(into, room).await
+            } else {
+                match timeout(PAUSE, self.hear(into, room)).await {
+                    Ok(heard) => heard,
+                    Err(_) => {
+                        // A pause: what has come may be all there is.
+                        seen = into.len();
+                        if enough(into) {
+                            return Ok(true);
+                        }
+                        continue;
+                    }
+                }
+            };
+            match heard {
+                Ok(1..) => {}
                 Err(error) if into.is_empty() => return Err(error),
-                Err(_) => return Ok(false),
+                _ => over = true,
             }
         }
     }
@@ -182,6 +218,28 @@ mod tests {
         assert_eq!(into.len(), 64);
         duplex.hear(&mut into, 100).await.unwrap();
         assert_eq!(into.len(), 100);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn single_bytes_are_not_looked_at_again_with_each_of_them() {
+        let (ours, mut theirs) = duplex(1);
+        let server = tokio::spawn(async move {
+            let _ = theirs.write_all(&[b'x'; 60_000]).await;
+            let _ = theirs.write_all(b"!").await;
+            // The connection stays.
+            theirs
+        });
+        let mut looked = 0;
+        let mut into = Vec::new();
+        let enough = Duplex::new(ours)
+            .hear_until(&mut into, 64 << 10, |all| {
+                looked += all.len();
+                all.ends_with(b"!")
+            })
+            .await;
+        assert!(enough.unwrap(), "the last byte is looked at after a pause");
+        assert!(looked < 40 * (64 << 10), "{looked} bytes looked at");
+        drop(server.await);
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -20,6 +20,7 @@ mod certificates;
 mod databases;
 mod early;
 mod grpc;
+mod hostile;
 mod http;
 mod odd_heads;
 mod programs;
