@@ -2,19 +2,19 @@
 
 use std::net::IpAddr;
 
-use super::attribute::{address, for_each_attribute, number};
+use netlink_packet_core::{Emitable, NlasIterator, Parseable};
+use netlink_packet_route::AddressFamily;
+use netlink_packet_route::address::{
+    AddressAttribute, AddressFlags, AddressHeader, AddressMessage,
+};
+use nix::libc::{RTM_GETADDR, RTM_NEWADDR};
+
 use super::error::{NetError, Question};
 use super::socket::{Request, RouteSocket};
 
-const RTM_NEWADDR: u16 = 20;
-const RTM_GETADDR: u16 = 22;
-/// `struct ifaddrmsg`: family, length of the prefix, flags, scope; the interface's index.
-const HEADER: usize = 8;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_FLAGS: u16 = 8;
-const IFA_F_DADFAILED: u32 = 0x08;
-const IFA_F_TENTATIVE: u32 = 0x40;
 
 /// More addresses than this are not read.
 const LIMIT: usize = 100_000;
@@ -53,7 +53,7 @@ impl RouteSocket {
         // Of every family, and of every interface.
         let request = Request {
             kind: RTM_GETADDR,
-            body: &[0; HEADER],
+            body: &AddressMessage::default(),
             answer: RTM_NEWADDR,
         };
         let found = self.dump(Question::Addresses, &request, LIMIT, decode)?;
@@ -67,33 +67,37 @@ impl RouteSocket {
     reason = "not understood is not the same as not wanted"
 )]
 fn decode(message: &[u8]) -> Option<Option<InterfaceAddress>> {
-    let &[family, prefix_length, flags, ..] = message else {
-        return None;
-    };
-    let interface = number(message.get(4..)?)?;
-    let mut flags = u32::from(flags);
+    let header = AddressHeader::parse(message).ok()?;
+    // MCTP and Phonet have addresses of a single byte.
+    if !matches!(header.family, AddressFamily::Inet | AddressFamily::Inet6) {
+        return Some(None);
+    }
+    let mut flags = AddressFlags::from_bits_retain(header.flags.bits().into());
     let (mut local, mut other) = (None, None);
-    for_each_attribute(message, HEADER, |kind, value| {
-        match kind {
+    for attribute in NlasIterator::new(message.get(header.buffer_len()..)?) {
+        let attribute = attribute.ok()?;
+        if !matches!(attribute.kind(), IFA_ADDRESS | IFA_LOCAL | IFA_FLAGS) {
+            continue;
+        }
+        match AddressAttribute::parse(&attribute).ok()? {
             // On a point-to-point interface this is the other end.
-            IFA_ADDRESS => other = address(family, value),
-            IFA_LOCAL => local = address(family, value),
-            IFA_FLAGS => flags = number(value)?,
+            AddressAttribute::Address(address) => other = Some(address),
+            AddressAttribute::Local(address) => local = Some(address),
+            AddressAttribute::Flags(all) => flags = all,
             _ => {}
         }
-        Some(())
-    })?;
-    let state = if flags & IFA_F_DADFAILED != 0 {
+    }
+    let state = if flags.contains(AddressFlags::Dadfailed) {
         AddressState::Duplicate
-    } else if flags & IFA_F_TENTATIVE != 0 {
+    } else if flags.contains(AddressFlags::Tentative) {
         AddressState::Tentative
     } else {
         AddressState::Used
     };
     Some(local.or(other).map(|address| InterfaceAddress {
         address,
-        prefix_length,
-        interface,
+        prefix_length: header.prefix_len,
+        interface: header.index,
         state,
     }))
 }
@@ -101,6 +105,9 @@ fn decode(message: &[u8]) -> Option<Option<InterfaceAddress>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const IFA_F_DADFAILED: u32 = 0x08;
+    const IFA_F_TENTATIVE: u32 = 0x40;
 
     /// 192.0.2.10/32 on interface 7, the other end of its cable being 192.0.2.99.
     fn message() -> Vec<u8> {
@@ -138,11 +145,43 @@ mod tests {
     }
 
     #[test]
+    fn an_address_of_another_family_does_not_spoil_the_list() {
+        // MCTP endpoint 9 on interface 7, padded.
+        let mut message = vec![45, 0, 0, 0, 7, 0, 0, 0];
+        message.extend(5_u16.to_ne_bytes());
+        message.extend(IFA_LOCAL.to_ne_bytes());
+        message.extend([9, 0, 0, 0]);
+        assert_eq!(decode(&message), Some(None));
+    }
+
+    #[test]
+    fn an_attribute_that_nobody_asks_about_may_have_any_form() {
+        let mut message = message();
+        // IFA_CACHEINFO, cut short.
+        message.extend(6_u16.to_ne_bytes());
+        message.extend(6_u16.to_ne_bytes());
+        message.extend([1, 2, 0, 0]);
+        let decoded = decode(&message).unwrap().unwrap();
+        assert_eq!(decoded.address, IpAddr::from([192, 0, 2, 10]));
+    }
+
+    #[test]
     fn no_prefix_of_a_message_panics() {
         let message = message();
         for length in 0..message.len() {
             let _ = decode(&message[..length]);
         }
         assert_eq!(decode(&message[..7]), None);
+    }
+
+    #[test]
+    fn no_changed_byte_of_a_message_panics() {
+        for place in 0..message().len() {
+            for value in 0..=u8::MAX {
+                let mut message = message();
+                message[place] = value;
+                let _ = decode(&message);
+            }
+        }
     }
 }

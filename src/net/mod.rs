@@ -14,10 +14,12 @@
 //! - A [`Machine`] costs one dump of addresses, one of routes and a few small files, whatever the
 //!   number of services.
 //! - rtnetlink is spoken to by a blocking socket: `director plan` needs no runtime.
+//! - `netlink-packet-route` encodes and decodes. A dump is walked here, and only the attributes that
+//!   a question is about are decoded: 110,000 routes take 166 million instructions, 301 million as
+//!   whole `RouteMessage`s, 112 million with decoders of our own. No other attribute can spoil a list.
 
 mod address;
 mod advice;
-mod attribute;
 mod error;
 mod machine;
 pub mod namespace;

@@ -2,26 +2,20 @@
 
 use std::net::IpAddr;
 
+use netlink_packet_core::{Emitable, NlasIterator, ParseableParametrized};
+use netlink_packet_route::AddressFamily;
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteLwEnCapType, RouteMessage,
+    RouteType,
+};
 use nix::errno::Errno;
+use nix::libc::{
+    RTA_DST, RTA_GATEWAY, RTA_MULTIPATH, RTA_OIF, RTA_PRIORITY, RTA_TABLE, RTA_VIA, RTM_GETROUTE,
+    RTM_NEWROUTE,
+};
 
-use super::attribute::{INET, INET6, address, append_address, for_each_attribute, number};
 use super::error::{NetError, Question};
 use super::socket::{Request, RouteSocket};
-
-const RTM_NEWROUTE: u16 = 24;
-const RTM_GETROUTE: u16 = 26;
-/// `struct rtmsg`: family, length of the destination's prefix, of the source's, TOS, table,
-/// protocol, scope, kind; flags.
-const HEADER: usize = 12;
-const RTA_DST: u16 = 1;
-const RTA_OIF: u16 = 4;
-const RTA_GATEWAY: u16 = 5;
-const RTA_PRIORITY: u16 = 6;
-const RTA_MULTIPATH: u16 = 9;
-const RTA_TABLE: u16 = 15;
-const RTA_VIA: u16 = 18;
-const RTNH_F_DEAD: u32 = 1;
-const RTM_F_CLONED: u32 = 0x200;
 
 /// A route of some routing table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +59,7 @@ impl RouteSocket {
     pub fn routes(&mut self, limit: usize) -> Result<Vec<Route>, NetError> {
         let request = Request {
             kind: RTM_GETROUTE,
-            body: &[0; HEADER],
+            body: &RouteMessage::default(),
             answer: RTM_NEWROUTE,
         };
         let found = self.dump(Question::Routes, &request, limit, decode)?;
@@ -78,13 +72,15 @@ impl RouteSocket {
     /// # Errors
     /// [`NetError`]
     pub fn route_to(&mut self, destination: IpAddr) -> Result<Option<Route>, NetError> {
-        let (family, bits) = match destination {
-            IpAddr::V4(_) => (INET, 32),
-            IpAddr::V6(_) => (INET6, 128),
+        let (family, bits, destination) = match destination {
+            IpAddr::V4(address) => (AddressFamily::Inet, 32, RouteAddress::Inet(address)),
+            IpAddr::V6(address) => (AddressFamily::Inet6, 128, RouteAddress::Inet6(address)),
         };
-        let mut body = vec![0; HEADER];
-        body[..2].copy_from_slice(&[family, bits]);
-        append_address(&mut body, RTA_DST, destination);
+        let mut body = RouteMessage::default();
+        body.header.address_family = family;
+        body.header.destination_prefix_length = bits;
+        body.attributes
+            .push(RouteAttribute::Destination(destination));
         let request = Request {
             kind: RTM_GETROUTE,
             body: &body,
@@ -112,8 +108,11 @@ impl RouteSocket {
     reason = "not understood is not the same as not wanted"
 )]
 fn decode(message: &[u8]) -> Option<Option<Route>> {
-    let flags = number(message.get(8..)?)?;
-    if flags & (RTNH_F_DEAD | RTM_F_CLONED) != 0 {
+    let header = RouteHeader::parse(message).ok()?;
+    if header
+        .flags
+        .intersects(RouteFlags::Dead | RouteFlags::Cloned)
+    {
         return Some(None);
     }
     decode_any(message)
@@ -124,43 +123,61 @@ fn decode(message: &[u8]) -> Option<Option<Route>> {
     reason = "not understood is not the same as not wanted"
 )]
 fn decode_any(message: &[u8]) -> Option<Option<Route>> {
-    let &[family, prefix_length, _, _, table, _, _, kind, ..] = message else {
-        return None;
-    };
-    let (unspecified, bits) = match family {
-        INET => (IpAddr::from([0; 4]), 32),
-        INET6 => (IpAddr::from([0; 16]), 128),
+    let header = RouteHeader::parse(message).ok()?;
+    let (unspecified, bits) = match header.address_family {
+        AddressFamily::Inet => (IpAddr::from([0; 4]), 32),
+        AddressFamily::Inet6 => (IpAddr::from([0; 16]), 128),
         _ => return Some(None),
     };
-    if prefix_length > bits {
+    if header.destination_prefix_length > bits {
         return None;
     }
     let mut route = Route {
-        table: table.into(),
+        table: header.table.into(),
         destination: unspecified,
-        prefix_length,
-        kind: match kind {
-            1 => RouteKind::Unicast,
-            2 => RouteKind::Local,
-            6..=8 => RouteKind::Refused,
-            9 => RouteKind::Throw,
+        prefix_length: header.destination_prefix_length,
+        kind: match header.kind {
+            RouteType::Unicast => RouteKind::Unicast,
+            RouteType::Local => RouteKind::Local,
+            RouteType::BlackHole | RouteType::Unreachable | RouteType::Prohibit => {
+                RouteKind::Refused
+            }
+            RouteType::Throw => RouteKind::Throw,
             _ => RouteKind::Other,
         },
         interface: None,
         gateway: false,
         metric: 0,
     };
-    for_each_attribute(message, HEADER, |kind, value| {
-        match kind {
-            RTA_DST => route.destination = address(family, value)?,
-            RTA_OIF => route.interface = Some(number(value)?),
-            RTA_GATEWAY | RTA_VIA | RTA_MULTIPATH => route.gateway = true,
-            RTA_PRIORITY => route.metric = number(value)?,
-            RTA_TABLE => route.table = number(value)?,
+    // What an encapsulation is, only its own attribute needs to know.
+    let about = (
+        header.address_family,
+        header.kind,
+        RouteLwEnCapType::default(),
+    );
+    for attribute in NlasIterator::new(message.get(header.buffer_len()..)?) {
+        let attribute = attribute.ok()?;
+        match attribute.kind() {
+            RTA_DST | RTA_OIF | RTA_PRIORITY | RTA_TABLE => {}
+            RTA_GATEWAY | RTA_VIA | RTA_MULTIPATH => {
+                route.gateway = true;
+                continue;
+            }
+            _ => continue,
+        }
+        match RouteAttribute::parse_with_param(&attribute, about).ok()? {
+            RouteAttribute::Destination(RouteAddress::Inet(address)) => {
+                route.destination = address.into();
+            }
+            RouteAttribute::Destination(RouteAddress::Inet6(address)) => {
+                route.destination = address.into();
+            }
+            RouteAttribute::Oif(interface) => route.interface = Some(interface),
+            RouteAttribute::Priority(metric) => route.metric = metric,
+            RouteAttribute::Table(table) => route.table = table,
             _ => {}
         }
-        Some(())
-    })?;
+    }
     Some(Some(route))
 }
 
@@ -170,7 +187,20 @@ mod tests {
 
     /// 10.2.0.0/16 via 10.1.0.254 by interface 3, table 1000, metric 50.
     fn message() -> Vec<u8> {
-        let mut message = vec![INET, 16, 0, 0, 252, 3, 0, 1, 0, 0, 0, 0];
+        let mut message = vec![
+            AddressFamily::Inet.into(),
+            16,
+            0,
+            0,
+            252,
+            3,
+            0,
+            1,
+            0,
+            0,
+            0,
+            0,
+        ];
         let attributes: [(u16, [u8; 4]); 5] = [
             (RTA_TABLE, 1000_u32.to_ne_bytes()),
             (RTA_DST, [10, 2, 0, 0]),
@@ -212,6 +242,16 @@ mod tests {
     }
 
     #[test]
+    fn an_attribute_that_nobody_asks_about_may_have_any_form() {
+        let mut longer = message();
+        // RTA_CACHEINFO, cut short.
+        longer.extend(6_u16.to_ne_bytes());
+        longer.extend(12_u16.to_ne_bytes());
+        longer.extend([1, 2, 0, 0]);
+        assert_eq!(decode(&longer), decode(&message()));
+    }
+
+    #[test]
     fn no_prefix_of_a_message_panics() {
         let message = message();
         for length in 0..message.len() {
@@ -221,5 +261,16 @@ mod tests {
         let mut longer = message.clone();
         longer[1] = 33;
         assert_eq!(decode(&longer), None);
+    }
+
+    #[test]
+    fn no_changed_byte_of_a_message_panics() {
+        for place in 0..message().len() {
+            for value in 0..=u8::MAX {
+                let mut message = message();
+                message[place] = value;
+                let _ = decode(&message);
+            }
+        }
     }
 }

@@ -4,8 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use netlink_packet_core::{
-    DecodeError, ErrorBuffer, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR,
-    NetlinkBuffer,
+    DecodeError, Emitable, ErrorBuffer, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE,
+    NLMSG_ERROR, NetlinkBuffer,
 };
 use netlink_sys::Socket;
 use netlink_sys::protocols::NETLINK_ROUTE;
@@ -119,9 +119,9 @@ impl RouteSocket {
         flags: u16,
     ) -> Result<(), NetError> {
         self.sequence = self.sequence.wrapping_add(1);
-        let length = HEADER + request.body.len();
+        let length = HEADER + request.body.buffer_len();
         let mut message = vec![0; length];
-        message[HEADER..].copy_from_slice(request.body);
+        request.body.emit(&mut message[HEADER..]);
         let mut header = NetlinkBuffer::new(&mut message);
         header.set_length(u32::try_from(length).unwrap_or(u32::MAX));
         header.set_message_type(request.kind);
@@ -174,7 +174,7 @@ const HEADER: usize = 16;
 /// A question: `RTM_GETROUTE` with a `struct rtmsg`, say, which is answered by `RTM_NEWROUTE`.
 pub(super) struct Request<'a> {
     pub(super) kind: u16,
-    pub(super) body: &'a [u8],
+    pub(super) body: &'a dyn Emitable,
     pub(super) answer: u16,
 }
 
