@@ -24,6 +24,8 @@ use crate::net::namespace::Id;
 
 /// How long connecting may take.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// How soon that is tried again while the queue of the socket is full.
+const CONNECT_PAUSE: Duration = Duration::from_millis(20);
 /// How long the answer to a question, or to a request, may take to begin and to arrive: longer
 /// than the server waits for the core.
 const TIME: Duration = Duration::from_secs(150);
@@ -202,7 +204,7 @@ impl Client {
         path: &str,
         body: Bytes,
     ) -> Result<Response<Incoming>, ClientError> {
-        let stream = tokio::time::timeout(CONNECT_TIME, UnixStream::connect(&self.socket))
+        let stream = tokio::time::timeout(CONNECT_TIME, self.connect())
             .await
             .map_err(|_| self.lost("it does not take connections"))?
             .map_err(|error| self.unreachable(&error))?;
@@ -236,6 +238,18 @@ impl Client {
             Ok(problem) => ClientError::Refused(problem.error),
             Err(_) => self.strange(&format!("HTTP status {status}"), version),
         })
+    }
+
+    /// Connects; where many wait to be taken, as soon as there is room to wait as well.
+    async fn connect(&self) -> io::Result<UnixStream> {
+        loop {
+            match UnixStream::connect(&self.socket).await {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    tokio::time::sleep(CONNECT_PAUSE).await;
+                }
+                connected => return connected,
+            }
+        }
     }
 
     async fn collect(&self, response: Response<Incoming>) -> Result<Bytes, ClientError> {

@@ -18,7 +18,7 @@ use crate::net::namespace::Id;
 /// For its owner and its group, and for nobody else.
 const MODE: u32 = 0o660;
 /// So many connections may wait to be taken.
-const BACKLOG: i32 = 128;
+const BACKLOG: i32 = 4096;
 /// How long a director that has the path may take to say where it works.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The longest answer to that, in bytes.

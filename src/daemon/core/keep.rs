@@ -14,6 +14,10 @@ use crate::state::BootTime;
 /// How often what is not on disk is tried again.
 pub(in crate::daemon) const RETRY: Duration = Duration::from_secs(5);
 
+/// A disk that has not answered for so long is treated as one that refuses: whoever asked is not
+/// kept waiting, and `status` shows it.
+pub(in crate::daemon) const PATIENCE: Duration = Duration::from_secs(10);
+
 /// What is to be on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Matter {
@@ -52,6 +56,8 @@ pub(super) struct Keeping {
     /// Who waits for settings of at least that number to be there.
     waiting: VecDeque<(u64, Reply, Answer)>,
     unkept: BTreeMap<Matter, Arc<str>>,
+    /// Since when nothing was heard of settings that were sent to the disk.
+    silent: Option<BootTime>,
     /// When settings are tried again.
     settings_due: Option<BootTime>,
     /// When the file is tried again.
@@ -69,9 +75,23 @@ impl Keeping {
         (!all.is_empty()).then(|| all.join("; "))
     }
 
-    /// When something is tried again.
-    pub(super) fn due(&self) -> Option<BootTime> {
-        self.settings_due.into_iter().chain(self.file_due).min()
+    /// When there is something to do; `busy` while a file or a transaction is under way, which a
+    /// file waits for.
+    pub(super) fn due(&self, busy: bool) -> Option<BootTime> {
+        let silent = self.silent.map(|since| since.after(PATIENCE));
+        let file = self.file_due.filter(|_| !busy);
+        let all = [self.settings_due, file, silent];
+        all.into_iter().flatten().min()
+    }
+
+    /// Whether settings are on their way to the disk, or will be tried again.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.silent.is_some() || self.settings_due.is_some()
+    }
+
+    fn is_silent(&self, now: Now) -> bool {
+        let waited = |since: BootTime| since.until(now.boot) >= PATIENCE;
+        self.silent.is_some_and(waited)
     }
 
     /// A file is being read: this is the attempt.
@@ -85,6 +105,7 @@ impl Core {
     pub(super) fn keep(&mut self, now: Now) {
         self.keeping.number += 1;
         self.keeping.settings_due = None;
+        self.keeping.silent.get_or_insert(now.boot);
         self.out.keep = Some(Keep {
             number: self.keeping.number,
             settings: self.settings.clone(),
@@ -101,13 +122,8 @@ impl Core {
 
     /// Settings are on disk, or are not.
     pub(super) fn kept(&mut self, number: u64, result: &Result<(), String>, now: Now) {
-        while let Some((wanted, ..)) = self.keeping.waiting.front()
-            && *wanted <= number
-            && let Some((_, reply, mut answer)) = self.keeping.waiting.pop_front()
-        {
-            answer.not_kept = result.as_ref().err().cloned();
-            reply(Ok(answer));
-        }
+        self.keeping.silent = (number < self.keeping.number).then_some(now.boot);
+        self.answer_waiting(number, result);
         match result {
             Ok(()) => self.is_kept(Matter::Settings, now),
             Err(why) => {
@@ -117,6 +133,17 @@ impl Core {
                     self.keeping.settings_due = Some(now.boot.after(RETRY));
                 }
             }
+        }
+    }
+
+    /// Answers those who wait for settings up to a number.
+    fn answer_waiting(&mut self, number: u64, result: &Result<(), String>) {
+        while let Some((wanted, ..)) = self.keeping.waiting.front()
+            && *wanted <= number
+            && let Some((_, reply, mut answer)) = self.keeping.waiting.pop_front()
+        {
+            answer.not_kept = result.as_ref().err().cloned();
+            reply(Ok(answer));
         }
     }
 
@@ -154,6 +181,13 @@ impl Core {
 
     /// Tries again what is due.
     pub(super) fn keep_again(&mut self, now: Now) {
+        if self.keeping.is_silent(now) {
+            let why = format!("the disk has not answered for {}s", PATIENCE.as_secs());
+            self.answer_waiting(self.keeping.number, &Err(why.clone()));
+            self.is_not_kept(Matter::Settings, &why, now);
+            // Said; when it answers after all, that is heard.
+            self.keeping.silent = None;
+        }
         if self.keeping.settings_due.is_some_and(|due| due <= now.boot) {
             self.keep(now);
         }

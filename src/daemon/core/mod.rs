@@ -322,7 +322,10 @@ impl Core {
         let reading = (!self.reading).then(|| now.until(self.next_reading));
         let publish = self.show.is_pending().then_some(show::PACE);
         let ledger = self.ledger_due().map(|due| now.until(due));
-        let kept = self.keeping.due().map(|due| now.until(due));
+        let kept = self
+            .keeping
+            .due(self.stage.is_busy())
+            .map(|due| now.until(due));
         [timer, reading, publish, ledger, kept]
             .into_iter()
             .flatten()

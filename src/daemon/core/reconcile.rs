@@ -67,7 +67,7 @@ impl Core {
         self.take_foreign(reading.unknown, now);
         // Somebody took the state directory away: all of it is written again.
         self.ledger.changed |= reading.ledger_gone;
-        if reading.settings_gone && !self.settings.is_empty() && self.keeping.due().is_none() {
+        if reading.settings_gone && !self.settings.is_empty() && !self.keeping.is_at_work() {
             self.keep(now);
         }
         clean &= self.settings_are_declared(&reading.settings, now);

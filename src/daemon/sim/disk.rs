@@ -160,6 +160,34 @@ fn an_answer_does_not_wait_for_what_was_asked_later() {
 }
 
 #[test]
+fn a_disk_that_does_not_answer_keeps_nobody_waiting_and_is_said() {
+    let mut sim = running(THREE);
+    sim.ask(Request::Disable(host("10.0.0.13", None))).unwrap();
+    let (sender, answer) = mpsc::channel();
+    let reply = Box::new(move |answer: Result<Answer, Refusal>| {
+        sender.send(answer.unwrap().not_kept).unwrap();
+    });
+    let request = Request::Drain(Sim::request("web", "10.0.0.11"));
+    let input = Input::Request(request, reply);
+    sim.core.handle(input, &mut sim.client, sim.now);
+    // It hangs: the thread that writes has it, and says nothing.
+    let keep = sim.core.out.keep.take().unwrap();
+    sim.seconds(9);
+    assert!(answer.try_recv().is_err(), "it may still answer");
+    assert_eq!(sim.trouble(), None);
+    sim.seconds(2);
+    let why = answer.try_recv().unwrap().unwrap();
+    assert_eq!(why, "the disk has not answered for 10s");
+    assert!(sim.trouble().unwrap().contains(&why));
+    assert_eq!(sim.weights(WEB), "11=0 12=1 13=0");
+    sim.seconds(60);
+    assert_eq!(sim.events("not-kept").len(), 1);
+    sim.handle(Input::Kept(keep.number, Ok(())));
+    sim.seconds(1);
+    assert_eq!(sim.trouble(), None);
+}
+
+#[test]
 fn a_file_that_waits_for_the_disk_has_no_mistakes_and_comes_into_force_by_itself() {
     let mut sim = running(THREE);
     sim.break_disk();
