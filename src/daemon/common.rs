@@ -80,7 +80,7 @@ impl Causes {
         addresses: usize,
     ) -> Excused {
         let mut excused = Excused::default();
-        let (up, now) = (changed.up, changed.now.boot);
+        let up = changed.up;
         let mut found = Vec::new();
         for (service, server) in changed.members.iter() {
             let group = self.services.entry(*service).or_default();
@@ -96,7 +96,9 @@ impl Causes {
         excused.addresses = (common.len() > 1).then_some(common.len());
         found.extend(common);
         let known = &mut self.known[usize::from(up)];
-        known.retain(|_, at| at.after(LONGEST) >= now);
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
         for one in &found {
             let at = known.entry(one.address).or_default();
             *at = one.at.max(*at);

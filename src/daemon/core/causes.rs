@@ -54,10 +54,16 @@ impl Core {
             let text = format!("servers of {addresses} {way} {told}");
             self.event("common-cause", None, None, text, now);
         }
-        let mut excuses = excused.changes;
-        excuses.extend(self.excused_by_failures(&changed));
+        let mut free = self.excuse(excused.changes, now);
+        let excuses = self.excused_by_failures(&changed);
+        free.extend(self.excuse(excuses, now));
+        free
+    }
+
+    /// Has changes count for no damping; the servers that are no longer held.
+    fn excuse(&mut self, changes: Vec<(Member, BootTime)>, now: Now) -> Vec<Member> {
         let mut free = Vec::new();
-        for ((key, server), at) in excuses {
+        for ((key, server), at) in changes {
             let Some(service) = self.services.get_mut(&key) else {
                 continue;
             };
@@ -82,7 +88,8 @@ impl Core {
                 continue;
             };
             let failed = match service.servers.get(server) {
-                Some(state) if service.watch.damping.is_some() => state.failed,
+                // What is excused already is most of what a farm that comes back has to tell.
+                Some(state) if state.damper.counts(state.failed) => state.failed,
                 _ => continue,
             };
             let many = many_servers(service.servers.len());

@@ -106,6 +106,13 @@ impl Damper {
         now < hold.until
     }
 
+    /// Whether a change counts: it was noted, is not too long ago, and was not excused.
+    pub(in crate::daemon) fn counts(&self, change: BootTime) -> bool {
+        let evidence = self.hold.iter().flat_map(|hold| &hold.evidence);
+        let mut noted = self.changes.iter().chain(evidence);
+        noted.any(|noted| noted.at == change)
+    }
+
     /// Forgets everything, as damping is off; whether a hold was running.
     pub(super) fn cancel(&mut self, now: BootTime) -> bool {
         let held = self.is_holding(now);
