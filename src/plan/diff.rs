@@ -59,7 +59,7 @@ pub fn diff(situation: &Situation<'_>) -> Plan {
     let mut plan = Plan::default();
     let (mut first, mut last) = (Vec::new(), Vec::new());
     settings::daemons(situation, &mut first, &mut last);
-    settings::kernel(situation, &mut first);
+    settings::kernel(situation, &mut first, &mut plan.lacking);
     plan.steps.extend(first);
 
     let owned = |wanted: &DesiredService| Owned {

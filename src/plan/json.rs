@@ -27,6 +27,11 @@ impl Plan {
                 "left_ms": milliseconds(now.until(draining.until)),
             })).collect::<Vec<_>>(),
             "foreign": self.foreign.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "lacking": self.lacking.iter().map(|sysctl| json!({
+                "name": sysctl.name(),
+                "since": sysctl.since(),
+                "text": sysctl.lacking(),
+            })).collect::<Vec<_>>(),
             "objections": self.objections.iter().map(objection).collect::<Vec<_>>(),
         })
     }

@@ -46,7 +46,7 @@ use std::borrow::Cow;
 
 use ipvs::{ServerKey, ServiceKey};
 
-use crate::state::{BootTime, Ownership};
+use crate::state::{BootTime, Ownership, Sysctl};
 
 /// What has to be done, in order, and what else there is to say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -57,6 +57,8 @@ pub struct Plan {
     pub foreign: Vec<ServiceKey>,
     /// Servers, and whole services, that wait at weight 0 for their connections to end.
     pub draining: Vec<Draining>,
+    /// Sysctls that are declared and that this kernel does not have: they cannot be set.
+    pub lacking: Vec<Sysctl>,
     /// Why it should not be done without being forced.
     pub objections: Vec<Objection>,
     /// Who owns what when it is done.

@@ -128,11 +128,25 @@ impl Plan {
         for foreign in &self.foreign {
             writeln!(out, "foreign, left alone: {foreign}")?;
         }
+        for sysctl in &self.lacking {
+            writeln!(
+                out,
+                "{} {}",
+                style.paint("1;33", "warning:"),
+                sysctl.lacking()
+            )?;
+        }
         for objection in &self.objections {
             writeln!(out, "{} {objection}", style.paint("1;31", "needs --force:"))?;
         }
         if self.is_empty() {
-            return writeln!(out, "Nothing to do: the kernel is as declared.");
+            return match self.lacking.is_empty() {
+                true => writeln!(out, "Nothing to do: the kernel is as declared."),
+                false => writeln!(
+                    out,
+                    "Nothing to do: the kernel is as declared, but for what it lacks."
+                ),
+            };
         }
         let Summary {
             add,

@@ -15,12 +15,12 @@ pub fn sysctls_for(settings: &KernelSettings) -> BTreeSet<Sysctl> {
     declared.chain([Sysctl::ExpireQuiescentTemplate]).collect()
 }
 
-/// Sysctls and time limits that are declared and different.
-pub(super) fn kernel(situation: &Situation<'_>, steps: &mut Vec<Step>) {
+/// Sysctls and time limits that are declared and different, and sysctls that are not there.
+pub(super) fn kernel(situation: &Situation<'_>, steps: &mut Vec<Step>, lacking: &mut Vec<Sysctl>) {
     let wanted = &situation.desired.kernel;
     for (sysctl, value) in &wanted.sysctls {
-        // One that this kernel does not have is the checker's to complain about.
         let Some(before) = situation.observed.sysctls.get(sysctl) else {
+            lacking.push(*sysctl);
             continue;
         };
         if before != value {

@@ -107,6 +107,29 @@ impl Sysctl {
     }
 }
 
+impl Sysctl {
+    /// The first Linux that has it, where a kernel of today may be older.
+    #[must_use]
+    pub const fn since(self) -> Option<&'static str> {
+        match self {
+            Self::EstCpulist | Self::EstNice => Some("6.2"),
+            _ => None,
+        }
+    }
+
+    /// That it is not there, and what it needs.
+    #[must_use]
+    pub fn lacking(self) -> String {
+        let needs = match self.since() {
+            Some(since) => format!("it needs Linux {since}"),
+            None => {
+                "another kernel has it, or a network namespace of the host's own users".to_owned()
+            }
+        };
+        format!("{self} is declared, and this kernel does not have it: it is not set; {needs}")
+    }
+}
+
 /// As the name of its file.
 impl Serialize for Sysctl {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

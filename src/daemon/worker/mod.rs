@@ -147,6 +147,8 @@ pub(in crate::daemon) struct Worker<T: Transport = NetlinkSocket> {
     watched: Watched,
     private: Private,
     advice: Advice,
+    /// Sysctls that this kernel does not have, of which that was said.
+    lacking: BTreeSet<Sysctl>,
     /// What an `apply` that was undone has left is not settled yet.
     remains: bool,
 }
@@ -173,6 +175,7 @@ impl<T: Transport> Worker<T> {
             watched,
             private,
             advice: Advice::default(),
+            lacking: BTreeSet::new(),
             remains: false,
         }
     }

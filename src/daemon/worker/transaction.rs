@@ -106,6 +106,12 @@ impl<T: Transport> Worker<T> {
             })
         };
         let plan = to(&desired);
+        for sysctl in &plan.lacking {
+            if self.lacking.insert(*sysctl) {
+                tracing::warn!("{}", sysctl.lacking());
+            }
+        }
+        self.lacking.retain(|sysctl| plan.lacking.contains(sysctl));
         let objections = if order.force {
             Vec::new()
         } else {

@@ -73,3 +73,30 @@ fn a_sysctl_and_the_time_limits_are_kept() {
     });
     assert!(daemon.log().contains("somebody changed the settings"));
 }
+
+#[test]
+#[ignore = "needs the lab"]
+fn a_sysctl_that_this_kernel_lacks_is_said_once_and_is_no_drift() {
+    let net = Lan::nat().real_servers(2).build();
+    let file = format!("{WEB}\n[kernel]\nest_nice = 5\nsync_retries = 2\n");
+    let daemon = Daemon::start(&net.director, &file);
+    let sysctl = std::path::Path::new("/proc/sys/net/ipv4/vs/est_nice");
+    let has = net.director.enter(|| sysctl.exists());
+    eventually("the settings are set", || {
+        (net.director.read_sysctl("net.ipv4.vs.sync_retries") == "2").then_some(())
+    });
+    let times = || {
+        daemon
+            .log()
+            .matches("net.ipv4.vs.est_nice is declared")
+            .count()
+    };
+    // It is compared twice a second.
+    std::thread::sleep(paced_ms(2500));
+    assert_eq!(times(), usize::from(!has), "{}", daemon.log());
+    assert!(
+        !daemon.log().contains("changed the settings"),
+        "{}",
+        daemon.log()
+    );
+}

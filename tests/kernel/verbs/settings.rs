@@ -74,6 +74,40 @@ fn a_daemon_that_cannot_be_started_leaves_the_old_one_running() {
 
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn a_sysctl_that_this_kernel_lacks_is_said_and_never_taken_for_declared() {
+    let host = lone();
+    let desk = Desk::on(&host);
+    desk.write(
+        "nice.toml",
+        "version = 1\n[kernel]\nest_nice = 5\nsync_retries = 2\n",
+    );
+    desk.write("none.toml", "version = 1\n");
+    // The first verb loads the module.
+    desk.nothing_to_do("none.toml");
+    let has = host.enter(|| std::path::Path::new("/proc/sys/net/ipv4/vs/est_nice").exists());
+    let lacks = "net.ipv4.vs.est_nice is declared, and this kernel does not have it";
+    let planned = desk.ends("plan nice.toml", 2).stdout;
+    assert_eq!(planned.contains(lacks), !has, "{planned}");
+    assert_eq!(planned.contains("est_nice     "), has, "{planned}");
+    let applied = desk.done("apply --yes nice.toml");
+    assert_eq!(applied.contains(lacks), !has, "{applied}");
+    let again = desk.ends("plan nice.toml", 0).stdout;
+    assert_eq!(again.contains(lacks), !has, "{again}");
+    assert_eq!(again.contains("the kernel is as declared."), has, "{again}");
+    let json = desk.ends("plan --format json nice.toml", 0).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let lacking = json["lacking"].as_array().unwrap();
+    assert_eq!(lacking.len(), usize::from(!has), "{json}");
+    if !has {
+        assert_eq!(
+            (&lacking[0]["name"], &lacking[0]["since"]),
+            (&"est_nice".into(), &"6.2".into())
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn time_limits_and_sysctls_are_planned_and_set() {
     let host = lone();
     let desk = Desk::on(&host);
