@@ -12,6 +12,7 @@ pub mod daemon;
 pub mod http;
 pub mod net;
 pub mod plan;
+mod program;
 mod regular;
 pub mod state;
 mod words;

@@ -337,6 +337,55 @@ fn agent() -> CheckKind {
 }
 
 #[test]
+fn a_script_that_was_saved_with_carriage_returns_says_so() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("check.sh");
+    fs::write(&path, "#!/bin/sh\r\nexit 0\r\n").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let kind = CheckKind::Exec(ExecCheck {
+        command: vec![path.to_str().unwrap().into()],
+        shell: false,
+        weight: false,
+    });
+    let mut running = Running::start();
+    running.add(TargetId(1), of_web(kind), Verdict::Up);
+    let record = Arc::clone(&running.records[0]);
+    // Another test's fork may hold the file open for a moment.
+    eventually(|| record.seen().text.filter(|text| text.contains("(CRLF)")));
+    let text = record.seen().text.unwrap();
+    assert!(
+        text.starts_with("not checked: ") && text.contains("`/bin/sh\\r` does not exist"),
+        "{text}"
+    );
+    assert!(
+        running.found.try_recv().is_err(),
+        "it says nothing about the server"
+    );
+}
+
+#[test]
+fn an_agent_that_ends_its_line_with_a_carriage_return_and_stays_is_heard() {
+    for line in [
+        "up 50%\r",
+        "up 50%\0",
+        "\r\nup 50%\n",
+        "\u{feff}up 50%\r\n",
+        "   up 50%\r",
+    ] {
+        let at = serve(move |mut stream| {
+            let _ = stream.write_all(line.as_bytes());
+            // It waits for the other side to close.
+            let _ = stream.read(&mut [0; 64]);
+        });
+        let answer = ask(agent(), at);
+        assert_eq!(answer.passed(), "the agent says \"up 50%\"", "{line:?}");
+        let (weight, admin) = (Some(50), Admin::Ready);
+        assert_eq!(answer.advice(), Some(Advice { weight, admin }), "{line:?}");
+    }
+}
+
+#[test]
 fn agents() {
     let says =
         |text: &'static str| serve(move |mut stream| drop(stream.write_all(text.as_bytes())));

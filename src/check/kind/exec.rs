@@ -29,7 +29,8 @@ use tokio::process::{Child, Command};
 
 use super::words::percent;
 use super::{Attempt, Failure, Passed};
-use crate::check::{Advice, Target, net};
+use crate::check::{Advice, Target};
+use crate::program;
 use crate::state::health::ExecCheck;
 use crate::words::printable;
 
@@ -189,8 +190,7 @@ fn command(spec: &ExecCheck, target: &Target) -> Result<Command, Failure> {
 }
 
 fn not_started(program: &OsStr, error: &io::Error) -> Failure {
-    let program = program.to_string_lossy();
-    Failure::ours(format!("{program}: {}", net::describe(error)))
+    Failure::ours(program::explain(program, error))
 }
 
 /// Reads to the end; keeps the beginning.

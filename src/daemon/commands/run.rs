@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
 use super::coalesce::Batch;
+use crate::program;
 use crate::state::health::Notify;
 
 /// So much of what a command says on stderr reaches the log, in bytes.
@@ -57,7 +58,11 @@ impl Drop for Group {
 /// The exit status, and what was said on stderr.
 async fn attend(batch: &Batch) -> std::io::Result<(ExitStatus, String)> {
     let input = lines(batch)?;
-    let mut child = command(batch).spawn()?;
+    let mut command = command(batch);
+    let mut child = command.spawn().map_err(|error| {
+        let program = command.as_std().get_program();
+        std::io::Error::new(error.kind(), program::explain(program, &error))
+    })?;
     let leader = child.id().and_then(|id| i32::try_from(id).ok());
     let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
     let mut group = Group {
