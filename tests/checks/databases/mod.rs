@@ -99,6 +99,11 @@ fn check_often(kind: CheckKind, at: SocketAddr, from: &str) -> Outcome {
         let seen = record.seen();
         (seen.successes + seen.failures >= CHECKS).then_some(seen)
     });
+    // What is under way is brought to its end; only the end of the process breaks it off.
+    running
+        .checks
+        .send(vec![director::check::Command::Stop(TargetId(1))]);
+    std::thread::sleep(Duration::from_millis(500));
     drop(running);
     Outcome {
         successes: seen.successes,
