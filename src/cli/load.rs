@@ -4,23 +4,31 @@ use std::path::Path;
 
 use super::args::Args;
 use super::output::{colour_on_stderr, note_coloured};
+use super::pipe;
 use crate::config::{self, Environment, NotShown, Outcome};
 use crate::state::Desired;
 use crate::state::health::Watch;
 use crate::words::count;
 
-/// Reads the file; `-` is standard input.
+/// Reads the file; `-` is standard input. Forced, an empty file on the disk declares nothing.
 pub(crate) fn read(path: &Path, forced: bool) -> std::io::Result<Outcome> {
     let environment = Environment::of_process();
-    if path != Path::new("-") {
-        return Ok(if forced {
-            config::load_forced(path, &environment)
-        } else {
-            config::load(path, &environment)
-        });
-    }
-    let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes)?;
+    let (name, bytes) = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes)?;
+        ("(stdin)".to_owned(), bytes)
+    } else if pipe::is_descriptor(path) {
+        let name = path.display().to_string();
+        let bytes = pipe::read(path);
+        let bytes = bytes.map_err(|error| {
+            std::io::Error::new(error.kind(), format!("cannot read {name}: {error}"))
+        })?;
+        (name, bytes)
+    } else if forced {
+        return Ok(config::load_forced(path, &environment));
+    } else {
+        return Ok(config::load(path, &environment));
+    };
     // No JSON service file begins otherwise, and no TOML one can.
     let json = bytes.trim_ascii_start().first() == Some(&b'{');
     let format = if json {
@@ -28,13 +36,12 @@ pub(crate) fn read(path: &Path, forced: bool) -> std::io::Result<Outcome> {
     } else {
         config::Format::Toml
     };
-    let files = &config::Disk;
     Ok(config::load_text(
-        "(stdin)",
+        &name,
         bytes,
         format,
         Path::new("."),
-        files,
+        &config::Disk,
         &environment,
     ))
 }

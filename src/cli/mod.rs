@@ -28,6 +28,7 @@ mod machine;
 mod man;
 mod memory;
 mod output;
+mod pipe;
 mod plan;
 mod planfile;
 mod progress;

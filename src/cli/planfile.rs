@@ -4,7 +4,6 @@
 //! from the tables as they are then; if that comes to other changes, the tables have moved and it
 //! is refused.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -12,8 +11,10 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::pipe;
 use crate::apply::Incarnation;
 use crate::plan::Plan;
+use crate::regular;
 use crate::state::Desired;
 
 /// What the first bytes of a saved plan look like; no service file begins so.
@@ -44,13 +45,13 @@ impl PlanFile {
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// The saved plan in a file; `None` if it is something else, or standard input.
+    /// The saved plan in a file; `None` if it is something else, standard input or a pipe.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Option<Self>> {
-        if path == Path::new("-") {
+        if path == Path::new("-") || pipe::is_descriptor(path) {
             return Ok(None);
         }
         let unreadable = || format!("cannot read {}", path.display());
-        let mut file = File::open(path).with_context(unreadable)?;
+        let mut file = regular::open(path).with_context(unreadable)?;
         let mut bytes = Vec::with_capacity(MAGIC.len());
         let first = (&mut file).take(MAGIC.len() as u64);
         { first }.read_to_end(&mut bytes).with_context(unreadable)?;

@@ -75,8 +75,8 @@ impl Files for Disk {
         let limit = u64::try_from(MAX_FILE)
             .unwrap_or(u64::MAX)
             .saturating_add(1);
-        let file = std::fs::File::open(path)?;
-        // A pipe has no length; what grows meanwhile is read all the same.
+        let file = crate::regular::open(path)?;
+        // What grows meanwhile is read all the same.
         let length = file.metadata()?.len().min(limit);
         buffer.clear();
         buffer.reserve_exact(usize::try_from(length).unwrap_or(MAX_FILE) + 1);

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Now;
 use super::operator::{ServerSettings, Setting, Settings};
+use super::pulse::Pulse;
 use super::worker::chain;
 use crate::apply::{Store, StoreError, Versioned};
 use crate::state::BootTime;
@@ -145,6 +146,7 @@ pub(super) fn write(store: &Store, boot: &str, keep: &Keep) -> Result<(), StoreE
 pub(super) fn start(
     store: Store,
     boot: String,
+    pulse: Pulse,
     done: impl Fn(u64, Result<(), String>) + Send + 'static,
 ) -> std::io::Result<(Sender<Keep>, JoinHandle<()>)> {
     let (sender, settings) = mpsc::channel::<Keep>();
@@ -157,7 +159,9 @@ pub(super) fn start(
                 while let Ok(newer) = settings.try_recv() {
                     newest = newer;
                 }
+                pulse.begin("writing what operators set to the state directory");
                 last = write(&store, &boot, &newest).map_err(|error| chain(&error));
+                pulse.end();
                 done(newest.number, last.clone());
             }
             if let Err(why) = last {

@@ -25,6 +25,8 @@ pub mod operator;
 mod outside;
 mod overlay;
 mod private;
+mod pulse;
+mod reader;
 pub mod run;
 mod server;
 mod service;

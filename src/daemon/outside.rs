@@ -19,13 +19,12 @@ use super::name::Name;
 use super::run::Options;
 use super::snapshot::Board;
 use super::systemd::Systemd;
-use super::watch_file::{Watched, Watcher};
 use super::worker::Job;
 use crate::http::{self, Identity};
 use crate::state::BootTime;
 
-/// How often the files are looked at.
-const FILE_PACE: Duration = Duration::from_secs(1);
+/// How often it is looked whether the namespace still has its name.
+const NAME_PACE: Duration = Duration::from_secs(1);
 /// How often systemd is told how things are, at most.
 const STATUS_PACE: Duration = Duration::from_secs(1);
 
@@ -54,7 +53,6 @@ impl Outside {
         inputs: &Sender<Input>,
         board: &Arc<Board>,
         jobs: &Sender<Job>,
-        watched: Watched,
     ) -> anyhow::Result<Self> {
         let link = Link {
             identity: Identity {
@@ -84,7 +82,7 @@ impl Outside {
         let thread = thread::Builder::new()
             .name("outside".to_owned())
             .spawn(move || {
-                runtime.block_on(listen(signals, watched, &mut name, &inputs, stopped));
+                runtime.block_on(listen(signals, &mut name, &inputs, stopped));
             })?;
         Ok(Self {
             stop,
@@ -189,28 +187,21 @@ impl Signals {
 
 async fn listen(
     mut signals: Signals,
-    watched: Watched,
     name: &mut Name,
     inputs: &Sender<Input>,
     mut stopped: oneshot::Receiver<()>,
 ) {
-    let mut watcher = Watcher::default();
-    let mut look = tokio::time::interval(FILE_PACE);
+    let mut look = tokio::time::interval(NAME_PACE);
     loop {
         let input = tokio::select! {
             _ = &mut stopped => return,
             _ = signals.hangup.recv() => Input::Reload,
             _ = signals.terminate.recv() => Input::Stop,
             _ = signals.interrupt.recv() => Input::Stop,
-            _ = look.tick() => {
-                if let Some(input) = name.look() && inputs.send(input).is_err() {
-                    return;
-                }
-                if !watcher.changed(&watched) {
-                    continue;
-                }
-                Input::Changed
-            }
+            _ = look.tick() => match name.look() {
+                Some(input) => input,
+                None => continue,
+            },
         };
         if inputs.send(input).is_err() {
             return;

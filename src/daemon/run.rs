@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, bail};
 use ipvs::Client;
@@ -13,18 +13,23 @@ use super::core::{Core, Input, Out};
 use super::keeper::Keep;
 use super::outside::Outside;
 use super::private::{Changes, Private};
+use super::pulse::{Pulse, Pulses};
+use super::reader::{self, FileReader, ReadOrder};
 use super::snapshot::Board;
-use super::watch_file::Watched;
 use super::worker::{Job, Worker};
 use super::{Now, keeper};
 use crate::apply::{Incarnation, Kernel, Ledger, Platform, Prepared, Store, boot_time, converge};
 use crate::check::Checks;
 use crate::check::through::Passages;
+use crate::config::Disk;
 use crate::plan::{Beside, Situation, diff};
 use crate::state::{Desired, Ownership};
 
 /// So many inputs are taken in before time is looked at again.
 const INPUTS: usize = 64;
+
+/// How long threads that hang are waited for at the end.
+const FAREWELL: Duration = Duration::from_secs(10);
 
 /// How often drains are looked at when the director stops by draining.
 const DRAIN_PAUSE: Duration = Duration::from_millis(500);
@@ -115,6 +120,7 @@ fn turn(
             core.handle(input, tables, clock());
             threads.deliver(&mut core.out);
         }
+        core.stalled(threads.pulses.stalls(), clock());
         core.tick(tables, clock());
         threads.deliver(&mut core.out);
         if let Some(why) = core.failed_to_start() {
@@ -150,6 +156,8 @@ fn turn(
 /// The threads around the core.
 struct Threads {
     checks: Checks,
+    pulses: Pulses,
+    files: Sender<ReadOrder>,
     jobs: Sender<Job>,
     worker: JoinHandle<()>,
     keep: Sender<Keep>,
@@ -163,23 +171,27 @@ impl Threads {
         inputs: &Sender<Input>,
         board: &Arc<Board>,
     ) -> anyhow::Result<Self> {
-        let watched = Watched::default();
+        let pulses = Pulses::default();
         let passages: Arc<Passages> = Arc::default();
         let private = Private::new(Arc::clone(&passages));
-        let (jobs, worker) = start_worker(options, inputs.clone(), watched.clone(), private)?;
+        let (jobs, worker) = start_worker(options, inputs.clone(), private, pulses.worker.clone())?;
+        let files = start_reader(options, inputs, &jobs, pulses.reader.clone())?;
         let kept = inputs.clone();
         let (store, boot) = (options.store.clone(), options.incarnation.boot.clone());
-        let (keep, keeper) = keeper::start(store, boot, move |number, result| {
-            let _ = kept.send(Input::Kept(number, result));
-        })?;
+        let (keep, keeper) =
+            keeper::start(store, boot, pulses.keeper.clone(), move |number, result| {
+                let _ = kept.send(Input::Kept(number, result));
+            })?;
         let found = inputs.clone();
         let checks = Checks::start_through(passages, move |finding| {
             let _ = found.send(Input::Finding(finding));
         })
         .context("cannot start the checks")?;
-        let outside = Outside::start(options, inputs, board, &jobs, watched)?;
+        let outside = Outside::start(options, inputs, board, &jobs)?;
         Ok(Self {
             checks,
+            pulses,
+            files,
             jobs,
             worker,
             keep,
@@ -196,6 +208,9 @@ impl Threads {
                 let _ = self.jobs.send(Job::Through(changes));
             }
             self.checks.send(std::mem::take(&mut out.checks));
+        }
+        if let Some(order) = out.read.take() {
+            let _ = self.files.send(order);
         }
         for job in out.jobs.drain(..) {
             let _ = self.jobs.send(job);
@@ -224,11 +239,24 @@ impl Threads {
         drop(self.checks);
         drop(self.jobs);
         drop(self.keep);
+        drop(self.files);
+        let patience = Instant::now() + FAREWELL;
         for thread in [self.worker, self.keeper] {
-            if thread.join().is_err() {
-                tracing::error!("a thread ended badly");
-            }
+            join(thread, patience);
         }
+    }
+}
+
+/// Waits for the end of a thread, but not for one that hangs: the process ends without it.
+fn join(thread: JoinHandle<()>, patience: Instant) {
+    while !thread.is_finished() && Instant::now() < patience {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let name = thread.thread().name().unwrap_or_default().to_owned();
+    if !thread.is_finished() {
+        tracing::error!("thread `{name}` hangs: what it was to write may not be on disk");
+    } else if thread.join().is_err() {
+        tracing::error!("thread `{name}` panicked");
     }
 }
 
@@ -239,10 +267,10 @@ fn micros(time: Duration) -> u64 {
 fn start_worker(
     options: &Options,
     inputs: Sender<Input>,
-    watched: Watched,
     private: Private,
+    pulse: Pulse,
 ) -> anyhow::Result<(Sender<Job>, JoinHandle<()>)> {
-    let (jobs, todo) = mpsc::channel();
+    let (jobs, todo) = mpsc::channel::<Job>();
     let (file, store) = (options.file.clone(), options.store.clone());
     let incarnation = options.incarnation.clone();
     // The kernel must be connected on the thread that uses it: procfs shows the sysctls of the
@@ -258,9 +286,12 @@ fn start_worker(
                     return;
                 }
             };
-            let mut worker = Worker::new(file, kernel, store, incarnation, watched, private);
+            let mut worker = Worker::new(file, kernel, store, incarnation, private);
             while let Ok(job) = todo.recv() {
-                if let Some(done) = worker.work(job)
+                pulse.begin(job.what());
+                let done = worker.work(job);
+                pulse.end();
+                if let Some(done) = done
                     && inputs.send(Input::Done(done)).is_err()
                 {
                     break;
@@ -269,6 +300,23 @@ fn start_worker(
             worker.close();
         })?;
     Ok((jobs, thread))
+}
+
+fn start_reader(
+    options: &Options,
+    inputs: &Sender<Input>,
+    jobs: &Sender<Job>,
+    pulse: Pulse,
+) -> anyhow::Result<Sender<ReadOrder>> {
+    let (orders, todo) = mpsc::channel();
+    let files = FileReader::new(options.file.clone(), Disk, pulse);
+    let (jobs, inputs) = (jobs.clone(), inputs.clone());
+    let done = move |read| jobs.send(Job::Take(Box::new(read))).is_ok();
+    let changed = move || {
+        let _ = inputs.send(Input::Changed);
+    };
+    reader::start(files, todo, done, changed)?;
+    Ok(orders)
 }
 
 /// Leaves the tables as the options say.

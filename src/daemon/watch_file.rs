@@ -10,8 +10,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::pulse::Pulse;
+
 /// How a file or directory looks from outside.
-type Look = Option<(u64, i64, i64, u64)>;
+type Look = Option<[i128; 7]>;
 
 /// How several do.
 pub(super) type Looks = BTreeMap<PathBuf, Look>;
@@ -23,14 +25,14 @@ pub(super) struct Watched(Arc<Mutex<Looks>>);
 
 impl Watched {
     /// How what is looked at looks now, before it is read.
-    pub(super) fn looks(&self) -> Looks {
-        looks(self.read().into_keys())
+    pub(super) fn looks(&self, pulse: &Pulse) -> Looks {
+        looks(self.read().into_keys(), pulse)
     }
 
     /// Replaces what is looked at, after it was read. A file that looked so before counts as read
     /// as it was then: it may have changed while it was read.
-    pub(super) fn set(&self, paths: Vec<PathBuf>, before: &Looks) {
-        let mut now = looks(paths.into_iter());
+    pub(super) fn set(&self, paths: Vec<PathBuf>, before: &Looks, pulse: &Pulse) {
+        let mut now = looks(paths.into_iter(), pulse);
         for (path, look) in &mut now {
             if let Some(before) = before.get(path) {
                 *look = *before;
@@ -49,11 +51,22 @@ impl Watched {
 
 fn look(path: &Path) -> Look {
     let found = fs::metadata(path).ok()?;
-    Some((found.ino(), found.mtime(), found.mtime_nsec(), found.size()))
+    // By the time of its status also what became readable, or has another text of the same length
+    // and time; by its device also what was mounted over.
+    Some([
+        found.dev().into(),
+        found.ino().into(),
+        found.mtime().into(),
+        found.mtime_nsec().into(),
+        found.ctime().into(),
+        found.ctime_nsec().into(),
+        found.size().into(),
+    ])
 }
 
-fn looks(paths: impl Iterator<Item = PathBuf>) -> Looks {
+fn looks(paths: impl Iterator<Item = PathBuf>, pulse: &Pulse) -> Looks {
     let looks = paths.map(|path| {
+        pulse.begin(format!("looking at {}", path.display()));
         let look = look(&path);
         (path, look)
     });
@@ -69,14 +82,14 @@ pub(super) struct Watcher {
 
 impl Watcher {
     /// Whether something changed and has stayed as it is since the last look.
-    pub(super) fn changed(&mut self, watched: &Watched) -> bool {
+    pub(super) fn changed(&mut self, watched: &Watched, pulse: &Pulse) -> bool {
         let read = watched.read();
         // What a reload began to read looks as it did then.
         self.settled.retain(|path, _| read.contains_key(path));
         for (path, look) in &read {
             self.settled.entry(path.clone()).or_insert(*look);
         }
-        let now = looks(read.keys().cloned());
+        let now = looks(read.keys().cloned(), pulse);
         if now == read {
             // As it was read last, whoever ordered that: an operator with SIGHUP may have been first.
             self.settled.clone_from(&now);
@@ -102,15 +115,20 @@ mod tests {
         fs::write(&file, "1").unwrap();
         let (watched, mut watcher) = (Watched::default(), Watcher::default());
         let paths = vec![file.clone(), directory.path().to_owned()];
-        watched.set(paths, &Looks::new());
+        watched.set(paths, &Looks::new(), &Pulse::default());
         let looks = |watcher: &mut Watcher, times: usize| {
-            (0..times).filter(|_| watcher.changed(&watched)).count()
+            (0..times)
+                .filter(|_| watcher.changed(&watched, &Pulse::default()))
+                .count()
         };
         assert_eq!(looks(&mut watcher, 5), 0, "the first look is no change");
         fs::write(&file, "22").unwrap();
-        assert!(!watcher.changed(&watched));
+        assert!(!watcher.changed(&watched, &Pulse::default()));
         fs::write(&file, "333").unwrap();
-        assert!(!watcher.changed(&watched), "still being written");
+        assert!(
+            !watcher.changed(&watched, &Pulse::default()),
+            "still being written"
+        );
         assert_eq!(looks(&mut watcher, 5), 1);
         fs::write(directory.path().join("b.toml"), "").unwrap();
         assert_eq!(
@@ -128,18 +146,26 @@ mod tests {
         let file = directory.path().join("a.toml");
         fs::write(&file, "1").unwrap();
         let (watched, mut watcher) = (Watched::default(), Watcher::default());
-        watched.set(vec![file.clone()], &Looks::new());
-        let mut looks = || (0..5).filter(|_| watcher.changed(&watched)).count();
+        watched.set(vec![file.clone()], &Looks::new(), &Pulse::default());
+        let mut looks = || {
+            (0..5)
+                .filter(|_| watcher.changed(&watched, &Pulse::default()))
+                .count()
+        };
         assert_eq!(looks(), 0);
 
         fs::write(&file, "22").unwrap();
-        watched.set(vec![file.clone()], &watched.looks());
+        watched.set(
+            vec![file.clone()],
+            &watched.looks(&Pulse::default()),
+            &Pulse::default(),
+        );
         assert_eq!(looks(), 0, "somebody ordered a reload");
 
         fs::write(&file, "333").unwrap();
-        let before = watched.looks();
+        let before = watched.looks(&Pulse::default());
         fs::write(&file, "4444").unwrap();
-        watched.set(vec![file.clone()], &before);
+        watched.set(vec![file.clone()], &before, &Pulse::default());
         assert_eq!(looks(), 1, "the reload may have read the former");
     }
 }

@@ -28,6 +28,7 @@ mod reload;
 mod settle;
 mod show;
 mod stale;
+mod stalls;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
@@ -39,6 +40,7 @@ use ipvs::{ServerKey, ServiceKey};
 use super::common::Causes;
 use super::keeper::Keep;
 use super::operator::{Answer, Refusal, Request, Settings};
+use super::reader::ReadOrder;
 use super::server::Reload;
 use super::service::ServiceState;
 use super::snapshot::{Board, ServiceStatus};
@@ -87,6 +89,8 @@ pub(super) type Reply = Box<dyn FnOnce(Result<Answer, Refusal>) + Send>;
 #[derive(Default)]
 pub(super) struct Out {
     pub(super) checks: Vec<Command>,
+    /// The files are to be read.
+    pub(super) read: Option<ReadOrder>,
     pub(super) jobs: Vec<worker::Job>,
     pub(super) notify: Vec<Notification>,
     /// Settings to put on disk; then `Input::Kept` comes.
@@ -180,6 +184,7 @@ pub(super) struct Core {
     ledger: Pending,
     board: Arc<Board>,
     parts: BTreeMap<ServiceKey, Arc<ServiceStatus>>,
+    stalls: stalls::Stalls,
     show: show::Show,
     pub(super) out: Out,
 }
@@ -227,6 +232,7 @@ impl Core {
             ledger: Pending::default(),
             board,
             parts: BTreeMap::new(),
+            stalls: stalls::Stalls::default(),
             out: Out::default(),
         };
         // A reboot may have been in between: from now on deadlines count from this boot.

@@ -21,6 +21,7 @@ use super::{Core, Reply};
 use crate::daemon::Now;
 use crate::daemon::operator::{Answer, Refusal, RefusalKind};
 use crate::daemon::overlay::{Situation, overlay};
+use crate::daemon::reader::ReadOrder;
 use crate::daemon::worker::{Declaration, First, Job, Loaded, NotDone, Transacted, Transaction};
 use crate::state::{DesiredService, Sysctl};
 use crate::words::count;
@@ -59,7 +60,7 @@ impl Order {
 #[derive(Default)]
 pub(super) struct Again {
     order: Order,
-    replies: Vec<Reply>,
+    pub(super) replies: Vec<Reply>,
 }
 
 /// How far a reload is.
@@ -118,7 +119,10 @@ impl Core {
     }
 
     /// The file is to be read again.
-    pub(super) fn reload(&mut self, order: Order, reply: Option<Reply>, now: Now) {
+    pub(super) fn reload(&mut self, order: Order, mut reply: Option<Reply>, now: Now) {
+        if self.is_reading_late(&mut reply, now) {
+            return;
+        }
         if self.stage.is_busy() {
             let again = self.reload_again.get_or_insert_default();
             again.order.join(order);
@@ -139,11 +143,15 @@ impl Core {
     pub(super) fn begin_load(&mut self, first: bool, order: Order) {
         self.keeping.file_begins();
         self.stage = Stage::Loading { order };
-        self.out.jobs.push(Job::Load { first, order });
+        self.stalls.begin();
+        self.out.read = Some(ReadOrder { first, order });
     }
 
     /// The worker has read it.
     pub(super) fn loaded(&mut self, loaded: Result<Box<Loaded>, String>, now: Now) {
+        if self.came_late(now) {
+            return;
+        }
         let Stage::Loading { order } = self.stage else {
             return;
         };
@@ -222,6 +230,7 @@ impl Core {
                 self.awaited
                     .extend(loaded.changed.iter().map(|one| one.key));
                 self.awaited.extend(&removed);
+                self.stalls.begin();
                 self.out.jobs.push(Job::Transact(Box::new(Transaction {
                     wanted,
                     declared: loaded
@@ -310,6 +319,7 @@ impl Core {
             loaded: None,
             order: Order::default(),
         };
+        self.stalls.begin();
         self.out.jobs.push(Job::Transact(Box::new(Transaction {
             wanted: Vec::new(),
             declared: Vec::new(),
@@ -370,7 +380,7 @@ impl Core {
     }
 
     /// The new file is not taken: the old one stays in force.
-    fn reject(&mut self, why: &str, now: Now) {
+    pub(super) fn reject(&mut self, why: &str, now: Now) {
         self.stage = Stage::Idle;
         self.is_kept(Matter::File, now);
         let stays = if self.is_ready() {

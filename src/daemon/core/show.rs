@@ -98,7 +98,8 @@ impl Core {
             | "namespace-gone" => {
                 tracing::error!(kind, service = named, "{subject}{text}");
             }
-            "server-down" | "server-held" | "server-kept" | "not-checked" | "drift" | "foreign" => {
+            "server-down" | "server-held" | "server-kept" | "not-checked" | "drift" | "foreign"
+            | "stalled" => {
                 tracing::warn!(kind, service = named, "{subject}{text}");
             }
             _ => tracing::info!(kind, service = named, "{subject}{text}"),
@@ -167,7 +168,8 @@ impl Core {
     fn whole_trouble(&self) -> Option<Arc<str>> {
         let kernel = self.show.trouble.clone();
         let disk = self.keeping.trouble().map(Arc::from);
-        let all = [kernel, disk, self.show.nameless.clone()]
+        let hung = self.stalls.trouble().map(Arc::from);
+        let all = [kernel, disk, hung, self.show.nameless.clone()]
             .into_iter()
             .flatten();
         all.reduce(|all, one| format!("{all}; {one}").into())

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::scenarios::running;
 use super::*;
+use crate::daemon::pulse::Thread;
 
 /// A root file that declares one service and includes the others.
 const ROOT: &str = r#"
@@ -348,4 +349,127 @@ fn one_service_of_three_may_be_removed_and_two_may_not() {
     fs::write(sim.file(), format!("{start}{}{}", service(1), service(2))).unwrap();
     assert!(sim.reload(false).is_ok());
     assert_eq!(sim.there(), 2);
+}
+
+const HANGS: &str = "reading services.d/2.toml has not answered for";
+
+impl Sim {
+    /// As if the file system hung that holds the second included file.
+    fn hang(&mut self) {
+        self.hangs = true;
+        self.stalls = vec![Stall {
+            thread: Thread::Reader,
+            what: Arc::from("reading services.d/2.toml"),
+            time: Duration::from_secs(12),
+        }];
+    }
+
+    fn answer(&mut self) {
+        self.hangs = false;
+        self.stalls.clear();
+    }
+
+    fn hung(&self) -> String {
+        let trouble = self.board.snapshot().trouble.clone();
+        trouble.map_or_else(String::new, |trouble| trouble.to_string())
+    }
+}
+
+#[test]
+fn a_read_that_hangs_stops_nothing_else_and_the_reload_that_waits_is_answered() {
+    let check = "check = { type = \"tcp\", interval = \"1s\", rise = 1, fall = 1 }\n";
+    let file = format!(
+        "version = 1\n[daemon]\nreconcile = \"1s\"\n[defaults]\n{check}{}",
+        service(1)
+    );
+    let mut sim = running(&file);
+    sim.hang();
+    let (sender, answers) = mpsc::channel();
+    let reload = |sim: &mut Sim| {
+        let sender = sender.clone();
+        let reply = Box::new(move |answer| sender.send(answer).unwrap());
+        sim.handle(Input::Request(Request::Reload { force: true }, reply));
+    };
+    reload(&mut sim);
+    sim.seconds(9);
+    reload(&mut sim);
+    assert!(answers.try_recv().is_err(), "it may still answer");
+    sim.seconds(2);
+    for _ in 0..2 {
+        let refusal = answers.try_recv().unwrap().unwrap_err();
+        assert!(refusal.message.contains(HANGS), "{}", refusal.message);
+    }
+    reload(&mut sim);
+    let refusal = answers.try_recv().unwrap().unwrap_err();
+    assert!(refusal.message.contains(HANGS), "{}", refusal.message);
+    assert!(sim.hung().contains("services.d/2.toml"), "{}", sim.hung());
+    assert_eq!(sim.events("stalled").len(), 1, "it is told once");
+
+    // Verdicts, drains, drift.
+    let web = "tcp://192.0.2.1:80";
+    sim.kill("10.0.1.12");
+    sim.seconds(3);
+    assert_eq!(sim.weights(web), "11=1 12=0");
+    sim.revive("10.0.1.12");
+    sim.seconds(3);
+    sim.ask(Request::Drain(Sim::request("s1", "10.0.1.11")))
+        .unwrap();
+    assert_eq!(sim.weights(web), "11=0 12=1");
+    sim.ask(Request::Undrain(Sim::request("s1", "10.0.1.11")))
+        .unwrap();
+    sim.meddle(Operation::DeleteService(web.parse().unwrap()));
+    sim.seconds(4);
+    assert_eq!(sim.weights(web), "11=1 12=1", "drift is repaired");
+
+    // When it answers, what the files say now is taken, with the guards.
+    fs::write(sim.file(), "version = 1\n").unwrap();
+    sim.answer();
+    sim.handle(Input::Changed);
+    sim.deliver();
+    sim.seconds(3);
+    assert_eq!(sim.hung(), "");
+    assert_eq!(sim.there(), 1, "not forced any more");
+    assert!(sim.board.snapshot().rejected.is_some());
+    fs::write(sim.file(), format!("{file}{}", service(2))).unwrap();
+    assert!(sim.reload(false).is_ok());
+    assert_eq!(sim.there(), 2);
+}
+
+#[test]
+fn a_start_whose_files_hang_ends_within_a_bounded_time_and_says_where() {
+    let mut sim = included().restart();
+    sim.hang();
+    // What was asked for at the start was read before the file system hung.
+    sim.coming.clear();
+    sim.seconds(11);
+    let why = sim.core.failed_to_start().unwrap();
+    assert!(why.contains(HANGS), "{why}");
+}
+
+#[test]
+fn a_worker_that_hangs_is_shown_until_it_has_ended() {
+    let mut sim = included();
+    sim.stalls = vec![Stall {
+        thread: Thread::Worker,
+        what: Arc::from("writing the ledger to the state directory"),
+        time: Duration::from_secs(40),
+    }];
+    sim.seconds(1);
+    assert!(sim.hung().contains("writing the ledger"), "{}", sim.hung());
+    sim.stalls.clear();
+    sim.seconds(1);
+    assert_eq!(sim.hung(), "");
+    assert_eq!(sim.events("answers").len(), 1);
+}
+
+#[test]
+fn an_included_fifo_is_refused_and_nothing_waits_for_it() {
+    let mut sim = included();
+    let file = sim.included(2);
+    fs::remove_file(&file).unwrap();
+    nix::unistd::mkfifo(&file, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    sim.keeps("not a regular file but a FIFO", |sim| {
+        fs::remove_file(&file).unwrap();
+        sim.put(2, &service(2));
+    });
 }

@@ -31,12 +31,14 @@ use super::core::{Core, Input};
 use super::keeper;
 use super::operator::{Answer, Note, Refusal, Request, ServerRequest, Settings};
 use super::private::Private;
+use super::pulse::{Pulse, Stall};
+use super::reader::{FileReader, ReadOrder};
 use super::snapshot::{Board, Event, ServerState, ServiceStatus};
-use super::watch_file::Watched;
 use super::worker::Worker;
 use super::{Now, worker};
 use crate::apply::{Incarnation, Kernel, Store};
 use crate::check::{Command, Finding, Record, Target, TargetId, Verdict};
+use crate::config::Disk;
 use crate::state::BootTime;
 use crate::words::chain;
 
@@ -46,6 +48,12 @@ struct Sim {
     client: Client<FakeKernel>,
     directory: tempfile::TempDir,
     core: Core,
+    files: FileReader,
+    /// The file system hangs; and the order that waits for it.
+    hangs: bool,
+    waiting: Option<ReadOrder>,
+    /// What the core is told of threads that hang.
+    stalls: Vec<Stall>,
     worker: Worker<FakeKernel>,
     board: Arc<Board>,
     now: Now,
@@ -103,15 +111,19 @@ impl Sim {
             own,
             store,
             incarnation,
-            Watched::default(),
             Private::new(Arc::default()),
         );
+        let files = FileReader::new(file.clone(), Disk, Pulse::default());
         let core = Core::new(file, settings.clone(), false, board.clone(), now);
         Self {
             kernel,
             client,
             directory,
             core,
+            files,
+            hangs: false,
+            waiting: None,
+            stalls: Vec::new(),
             worker,
             board,
             now,
@@ -192,14 +204,19 @@ impl Sim {
                     }
                 }
             }
+            self.waiting = out.read.or(self.waiting.take());
+            if !self.hangs
+                && let Some(order) = self.waiting.take()
+            {
+                let read = self.files.read(order);
+                self.work(worker::Job::Take(Box::new(read)));
+            }
             for job in out.jobs {
                 // The machine is the one that the tests run on.
                 if matches!(job, worker::Job::Advise) {
                     continue;
                 }
-                if let Some(done) = self.worker.work(job) {
-                    self.coming.push((self.now.boot.after(self.pace), done));
-                }
+                self.work(job);
             }
             if let Some(keep) = out.keep {
                 let store = Store::new(self.directory.path().join("state"));
@@ -213,6 +230,12 @@ impl Sim {
                 continue;
             }
             return;
+        }
+    }
+
+    fn work(&mut self, job: worker::Job) {
+        if let Some(done) = self.worker.work(job) {
+            self.coming.push((self.now.boot.after(self.pace), done));
         }
     }
 
@@ -245,6 +268,7 @@ impl Sim {
         for (_, done) in due {
             self.handle(Input::Done(done));
         }
+        self.core.stalled(self.stalls.clone(), self.now);
         self.core.tick(&mut self.client, self.now);
         self.deliver();
     }

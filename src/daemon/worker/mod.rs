@@ -1,13 +1,13 @@
 //! The worker: what takes long, on a thread and socket of its own.
 //!
-//! It reads the file, reads all tables and names the services that are not as the core believes,
+//! It compares files that were read with what is in force, reads all tables and names the services that are not as the core believes,
 //! and carries transactions out. It decides nothing: what it finds goes to the core.
 
 mod dwindling;
 mod transaction;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ipvs::transport::Transport;
@@ -16,14 +16,13 @@ use ipvs::{NetlinkSocket, ServerKey, ServiceKey};
 pub(in crate::daemon) use transaction::{NotDone, Transacted, Transaction};
 
 use super::advice::Advice;
-use super::core::Order;
 use super::keeper;
 use super::private::{Changes, Private};
-use super::watch_file::Watched;
+use super::reader::{Declared, FilesRead};
 use crate::apply::{
     ApplyError, Incarnation, Journal, Kernel, Ledger, Platform, PlatformError, Remains, Store,
 };
-use crate::config::{self, Disk, Environment, Reader, Services, Shape};
+use crate::config::{Services, Shape};
 use crate::state::health::{MarkRange, RunSettings, ServiceWatch};
 use crate::state::{Desired, DesiredService, Observed, ObservedService, Ownership, Sysctl};
 pub(in crate::daemon) use crate::words::chain;
@@ -33,12 +32,9 @@ use transaction::standing;
 
 /// What the worker is to do.
 pub(in crate::daemon) enum Job {
-    /// Read the file, and name what differs from the one in force.
-    Load {
-        /// Nothing is in force yet; say also what stands in the kernel.
-        first: bool,
-        order: Order,
-    },
+    /// Name what differs between the files that were read and those in force; of the first ones
+    /// also what stands in the kernel.
+    Take(Box<FilesRead>),
     /// Make the kernel what is wanted, all or nothing.
     Transact(Box<Transaction>),
     /// Compare the tables with the picture.
@@ -51,6 +47,20 @@ pub(in crate::daemon) enum Job {
     Through(Changes),
     /// Read all tables for somebody.
     Table(Box<dyn FnOnce(ipvs::Result<ipvs::Table>) + Send>),
+}
+
+impl Job {
+    /// What it is at, for when it hangs.
+    pub(in crate::daemon) const fn what(&self) -> &'static str {
+        match self {
+            Self::Take(_) => "comparing the files with the tables",
+            Self::Transact(_) => "changing the tables, with the state directory",
+            Self::Read(_) | Self::Table(_) => "reading the tables",
+            Self::Advise => "reading addresses and routes",
+            Self::Keep(_) => "writing the ledger to the state directory",
+            Self::Through(_) => "changing the private services of checks",
+        }
+    }
 }
 
 /// What the worker did.
@@ -136,7 +146,6 @@ pub(in crate::daemon) struct Worker<T: Transport = NetlinkSocket> {
     pub(in crate::daemon) kernel: Kernel<T>,
     pub(in crate::daemon) store: Store,
     pub(in crate::daemon) incarnation: Incarnation,
-    reader: Reader,
     /// What is in force, or is being put in force.
     in_force: Services,
     /// Which files it came from.
@@ -144,7 +153,6 @@ pub(in crate::daemon) struct Worker<T: Transport = NetlinkSocket> {
     /// What would be, if the transaction succeeds.
     candidate: Option<(Services, Shape)>,
     dwindling: Dwindling,
-    watched: Watched,
     private: Private,
     advice: Advice,
     /// Sysctls that this kernel does not have, of which that was said.
@@ -159,11 +167,9 @@ impl<T: Transport> Worker<T> {
         kernel: Kernel<T>,
         store: Store,
         incarnation: Incarnation,
-        watched: Watched,
         private: Private,
     ) -> Self {
         Self {
-            reader: Reader::new(file.clone(), Disk, Environment::of_process()),
             file,
             kernel,
             store,
@@ -172,7 +178,6 @@ impl<T: Transport> Worker<T> {
             shape: Shape::default(),
             candidate: None,
             dwindling: Dwindling::default(),
-            watched,
             private,
             advice: Advice::default(),
             lacking: BTreeSet::new(),
@@ -188,7 +193,7 @@ impl<T: Transport> Worker<T> {
     /// Does a job; `None` for those that nobody waits for.
     pub(in crate::daemon) fn work(&mut self, job: Job) -> Option<Done> {
         match job {
-            Job::Load { first, order } => Some(Done::Loaded(self.load(first, order))),
+            Job::Take(read) => Some(Done::Loaded(self.take(*read))),
             Job::Transact(transaction) => Some(Done::Transacted(self.transact(*transaction))),
             Job::Read(read) => Some(Done::Read(
                 self.read(&read).map_err(|error| error.to_string()),
@@ -222,37 +227,24 @@ impl<T: Transport> Worker<T> {
         there.is_ok_and(|there| !there)
     }
 
-    fn load(&mut self, first: bool, order: Order) -> Result<Box<Loaded>, String> {
-        let looks = self.watched.looks();
-        let config::Reading {
-            outcome,
+    fn take(&mut self, read: FilesRead) -> Result<Box<Loaded>, String> {
+        let FilesRead { first, order, .. } = read;
+        let Declared {
+            rest,
+            watch,
             services: candidate,
-            extent,
-        } = self.reader.read_as(&self.in_force, order.force);
-        tracing::debug!(?extent, "{} read", self.file.display());
-        let read = outcome
-            .sources
-            .iter()
-            .map(|source| source.path())
-            .chain([self.file.as_path()]);
-        // What cannot be read may become readable.
-        let looked = outcome.directories.iter().chain(&outcome.unread);
-        let looked = looked.map(PathBuf::as_path);
-        self.watched
-            .set(read.chain(looked).map(Path::to_owned).collect(), &looks);
-        let report = outcome.render(config::Style::Plain);
-        let (Some(rest), Some(watch)) = (outcome.desired, outcome.watch) else {
-            return Err(report);
-        };
+            shape,
+            warnings,
+        } = read.outcome?;
         if !first && !order.force {
-            let lacks = outcome.shape.lacks(&self.shape);
+            let lacks = shape.lacks(&self.shape);
             if !lacks.is_empty() {
                 let force = "if that is meant, `director reload --force`";
                 return Err(format!("{}; {force}", lacks.join("; ")));
             }
         }
-        if !report.is_empty() {
-            tracing::warn!("{}: {}", self.file.display(), report.trim_end());
+        if !warnings.is_empty() {
+            tracing::warn!("{}: {}", self.file.display(), warnings.trim_end());
         }
         let run = watch.run;
         let Compared {
@@ -260,7 +252,7 @@ impl<T: Transport> Worker<T> {
             fresh,
             removed,
         } = Compared::new(&candidate, &self.in_force);
-        self.candidate = Some((candidate, outcome.shape));
+        self.candidate = Some((candidate, shape));
         let (mut found, mut adopted) = (BTreeMap::new(), None);
         if first {
             self.private.configure(&run);

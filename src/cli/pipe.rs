@@ -1,0 +1,109 @@
+//! A pipe that a person names on the command line: `director check <(generate)`, `/dev/stdin`.
+//!
+//! Everything else that is read has to be a regular file, as a FIFO can be waited for without end.
+//! Here there is somebody who writes, as a rule, and a limit for when there is not.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use crate::config::MAX_FILE;
+
+/// How long nothing may come.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// How much is read at a time.
+const PIECE: usize = 64 << 10;
+
+/// Whether a path is one that a shell makes for a descriptor of this process.
+pub(crate) fn is_descriptor(path: &Path) -> bool {
+    let below = ["/dev/fd/", "/proc/self/fd/"];
+    let text = path.to_string_lossy();
+    text == "/dev/stdin" || below.iter().any(|prefix| text.starts_with(prefix))
+}
+
+/// Reads one to its end, at most a byte more than a service file may have.
+///
+/// # Errors
+/// Those of open(2) and read(2); `TimedOut` when nothing comes for a minute.
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    read_within(path, SILENCE)
+}
+
+fn read_within(path: &Path, silence: Duration) -> io::Result<Vec<u8>> {
+    let (pieces, come) = mpsc::channel();
+    let path = path.to_owned();
+    // Not joined: it ends with the process, or when the writer does.
+    thread::Builder::new().spawn(move || {
+        let end = pieces.clone();
+        if let Err(error) = copy(&path, &pieces) {
+            let _ = end.send(Err(error));
+        }
+    })?;
+    let mut bytes = Vec::new();
+    loop {
+        match come.recv_timeout(silence) {
+            Ok(piece) => bytes.extend_from_slice(&piece?),
+            Err(RecvTimeoutError::Disconnected) => return Ok(bytes),
+            Err(RecvTimeoutError::Timeout) => {
+                let text = format!("nothing has come for {}s", silence.as_secs());
+                return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+            }
+        }
+        if bytes.len() > MAX_FILE {
+            return Ok(bytes);
+        }
+    }
+}
+
+fn copy(path: &Path, pieces: &mpsc::Sender<io::Result<Vec<u8>>>) -> io::Result<()> {
+    let mut file = File::open(path)?;
+    loop {
+        let mut piece = vec![0; PIECE];
+        let length = match file.read(&mut piece) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            length => length?,
+        };
+        piece.truncate(length);
+        if length == 0 || pieces.send(Ok(piece)).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    fn path_of(reading: &io::PipeReader) -> std::path::PathBuf {
+        format!("/proc/self/fd/{}", reading.as_raw_fd()).into()
+    }
+
+    #[test]
+    fn a_pipe_is_read_to_its_end() {
+        let (reading, mut writing) = io::pipe().unwrap();
+        let path = path_of(&reading);
+        assert!(is_descriptor(&path));
+        writing.write_all(b"version = 1\n").unwrap();
+        drop(writing);
+        assert_eq!(read(&path).unwrap(), b"version = 1\n");
+    }
+
+    #[test]
+    fn a_pipe_into_which_nothing_is_written_is_not_waited_for_without_end() {
+        let (reading, _writing) = io::pipe().unwrap();
+        let error = read_within(&path_of(&reading), Duration::from_millis(50)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn a_file_is_no_descriptor() {
+        assert!(!is_descriptor(Path::new("/etc/director/director.toml")));
+    }
+}

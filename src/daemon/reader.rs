@@ -1,0 +1,284 @@
+//! Reads the service files, and looks whether they changed, on a thread of its own.
+//!
+//! A file system that hangs (NFS whose server is gone) holds whoever opens, reads or looks at a
+//! file, and neither a signal nor a time limit gets him out. So nothing else is done on this
+//! thread, and nothing waits for it: what it is at stands in its [`Pulse`], and the core goes on
+//! without it. It hangs alone, however often it is asked: an order waits in the channel.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use super::core::Order;
+use super::pulse::Pulse;
+use super::watch_file::{Watched, Watcher};
+use crate::config::{self, Disk, Environment, Files, Reader, Reading, Services, Shape};
+use crate::state::Desired;
+use crate::state::health::Watch;
+
+/// How often the files are looked at.
+const PACE: Duration = Duration::from_secs(1);
+
+/// An order to read the files.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ReadOrder {
+    /// Nothing is in force yet.
+    pub(super) first: bool,
+    pub(super) order: Order,
+}
+
+/// Files that were read.
+#[derive(Debug)]
+pub(super) struct FilesRead {
+    pub(super) first: bool,
+    pub(super) order: Order,
+    /// What they declare, or the mistakes in them.
+    pub(super) outcome: Result<Declared, String>,
+}
+
+/// What files without mistakes declare.
+#[derive(Debug)]
+pub(super) struct Declared {
+    /// All but the services.
+    pub(super) rest: Desired,
+    pub(super) watch: Watch,
+    pub(super) services: Services,
+    pub(super) shape: Shape,
+    /// What there is to say all the same.
+    pub(super) warnings: String,
+}
+
+/// The files of a director.
+pub(super) struct FileReader<F: Files = Disk> {
+    file: PathBuf,
+    reader: Reader<Noticed<F>>,
+    /// What was read last: what is the same is one in memory.
+    last: Services,
+    watched: Watched,
+    watcher: Watcher,
+    pulse: Pulse,
+}
+
+impl<F: Files> FileReader<F> {
+    pub(super) fn new(file: PathBuf, files: F, pulse: Pulse) -> Self {
+        let files = Noticed {
+            files,
+            pulse: pulse.clone(),
+        };
+        Self {
+            reader: Reader::new(file.clone(), files, Environment::of_process()),
+            file,
+            last: Services::new(),
+            watched: Watched::default(),
+            watcher: Watcher::default(),
+            pulse,
+        }
+    }
+
+    /// Reads them.
+    pub(super) fn read(&mut self, order: ReadOrder) -> FilesRead {
+        let ReadOrder { first, order } = order;
+        let looks = self.watched.looks(&self.pulse);
+        let Reading {
+            outcome,
+            services,
+            extent,
+        } = self.reader.read_as(&self.last, order.force);
+        tracing::debug!(?extent, "{} read", self.file.display());
+        let read = outcome
+            .sources
+            .iter()
+            .map(|source| source.path())
+            .chain([self.file.as_path()]);
+        // What cannot be read may become readable.
+        let looked = outcome.directories.iter().chain(&outcome.unread);
+        let looked = looked.map(PathBuf::as_path);
+        let paths = read.chain(looked).map(Path::to_owned).collect();
+        self.watched.set(paths, &looks, &self.pulse);
+        self.pulse.end();
+        let report = outcome.render(config::Style::Plain);
+        let outcome = match (outcome.desired, outcome.watch) {
+            (Some(rest), Some(watch)) => {
+                self.last.clone_from(&services);
+                Ok(Declared {
+                    rest,
+                    watch,
+                    services,
+                    shape: outcome.shape,
+                    warnings: report,
+                })
+            }
+            _ => Err(report),
+        };
+        FilesRead {
+            first,
+            order,
+            outcome,
+        }
+    }
+
+    /// Whether they changed since they were read, and are not being written any more.
+    fn changed(&mut self) -> bool {
+        let changed = self.watcher.changed(&self.watched, &self.pulse);
+        self.pulse.end();
+        changed
+    }
+}
+
+/// Starts the thread: what is read goes to `done`, and `changed` is called when the files changed.
+/// It ends when no order can come any more or `done` says so, and is not waited for.
+pub(super) fn start<F: Files + Send + 'static>(
+    mut files: FileReader<F>,
+    orders: Receiver<ReadOrder>,
+    done: impl Fn(FilesRead) -> bool + Send + 'static,
+    changed: impl Fn() + Send + 'static,
+) -> io::Result<()> {
+    let thread = thread::Builder::new().name("reader".to_owned());
+    thread.spawn(move || {
+        loop {
+            match orders.recv_timeout(PACE) {
+                Ok(order) => {
+                    if !done(files.read(order)) {
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    if files.changed() {
+                        changed();
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// Files of which is noted what is asked of them.
+#[derive(Debug)]
+struct Noticed<F> {
+    files: F,
+    pulse: Pulse,
+}
+
+impl<F> Noticed<F> {
+    fn note(&self, verb: &str, path: &Path) {
+        self.pulse.begin(format!("{verb} {}", path.display()));
+    }
+}
+
+impl<F: Files> Files for Noticed<F> {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.note("reading", path);
+        self.files.read(path)
+    }
+
+    fn read_into(&self, path: &Path, buffer: &mut Vec<u8>) -> io::Result<()> {
+        self.note("reading", path);
+        self.files.read_into(path, buffer)
+    }
+
+    fn matching(&self, directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
+        self.note("listing", &directory.join(pattern));
+        self.files.matching(directory, pattern)
+    }
+
+    fn lacks(&self, path: &Path) -> bool {
+        self.note("looking for", path);
+        self.files.lacks(path)
+    }
+
+    fn is_directory(&self, path: &Path) -> bool {
+        self.note("looking at", path);
+        self.files.is_directory(path)
+    }
+
+    fn identity(&self, path: &Path) -> PathBuf {
+        self.note("looking for", path);
+        self.files.identity(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::sync::{Arc, Condvar, Mutex};
+    use std::time::Instant;
+
+    use super::*;
+    use crate::config::Memory;
+
+    /// Files of which one does not answer while the gate is closed.
+    #[derive(Clone)]
+    struct Blocking {
+        files: Memory,
+        gate: Arc<(Mutex<bool>, Condvar)>,
+    }
+
+    impl Blocking {
+        fn set(&self, closed: bool) {
+            *self.gate.0.lock().unwrap() = closed;
+            self.gate.1.notify_all();
+        }
+    }
+
+    impl Files for Blocking {
+        fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+            if path.ends_with("far.toml") {
+                let closed = self.gate.0.lock().unwrap();
+                drop(self.gate.1.wait_while(closed, |closed| *closed).unwrap());
+            }
+            self.files.read(path)
+        }
+
+        fn matching(&self, directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
+            self.files.matching(directory, pattern)
+        }
+
+        fn lacks(&self, path: &Path) -> bool {
+            self.files.lacks(path)
+        }
+    }
+
+    #[test]
+    fn a_file_that_does_not_answer_is_named_and_read_when_it_does() {
+        let far = "[service.a]\nlisten = \"tcp://192.0.2.1:80\"\nservers = [\"10.0.0.1\"]\n";
+        let root = "version = 1\ninclude = [\"far.toml\"]\n";
+        let files = Blocking {
+            files: Memory::from_iter([("a.toml", root), ("far.toml", far)]),
+            gate: Arc::default(),
+        };
+        files.set(true);
+        let pulse = Pulse::default();
+        let reader = FileReader::new("a.toml".into(), files.clone(), pulse.clone());
+        let (orders, todo) = mpsc::channel();
+        let (sender, done) = mpsc::channel();
+        start(reader, todo, move |read| sender.send(read).is_ok(), || {}).unwrap();
+        let order = ReadOrder {
+            first: false,
+            order: Order::UNASKED,
+        };
+        // Many orders, and one thread that hangs.
+        for _ in 0..3 {
+            orders.send(order).unwrap();
+        }
+        let end = Instant::now() + Duration::from_secs(20);
+        let overdue = loop {
+            assert!(Instant::now() < end, "it is not noticed");
+            match pulse.overdue(Duration::from_millis(100)) {
+                Some((what, _)) if what.contains("far.toml") => break what,
+                _ => thread::sleep(Duration::from_millis(5)),
+            }
+        };
+        assert_eq!(&*overdue, "reading far.toml");
+        assert!(done.try_recv().is_err());
+        files.set(false);
+        for _ in 0..3 {
+            let read = done.recv_timeout(Duration::from_secs(20)).unwrap();
+            assert_eq!(read.outcome.unwrap().services.len(), 1);
+        }
+        assert!(pulse.overdue(Duration::from_secs(1)).is_none());
+    }
+}
