@@ -3,7 +3,7 @@
 //! ```text
 //!   checks ── verdicts ──┐
 //!   control socket ──────┤             ┌─► ipvs: a verdict's one operation, at once
-//!   file, signals ───────┼─► core ─────┼─► worker thread: dump, compare, load, transaction
+//!   files, signals ──────┼─► core ─────┼─► reader, worker threads: load, dump, compare, transaction
 //!   worker: what it saw ─┤             ├─► checks: start, stop
 //!   timer ───────────────┘             └─► snapshot, events, commands to notify
 //! ```

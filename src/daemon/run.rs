@@ -237,7 +237,7 @@ impl Threads {
             );
         }
         drop(self.checks);
-        drop(self.jobs);
+        let _ = self.jobs.send(Job::End);
         drop(self.keep);
         drop(self.files);
         let patience = Instant::now() + FAREWELL;
@@ -287,7 +287,9 @@ fn start_worker(
                 }
             };
             let mut worker = Worker::new(file, kernel, store, incarnation, private);
-            while let Ok(job) = todo.recv() {
+            while let Ok(job) = todo.recv()
+                && !matches!(job, Job::End)
+            {
                 pulse.begin(job.what());
                 let done = worker.work(job);
                 pulse.end();

@@ -154,3 +154,45 @@ fn a_file_that_is_empty_is_a_mistake_and_an_included_one_a_warning() {
     let run = director_in(directory.path(), "check whole.toml");
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
 }
+
+#[test]
+fn a_fifo_is_refused_at_once_and_a_pipe_of_the_shell_is_read() {
+    use nix::sys::stat::Mode;
+
+    let directory = files();
+    let path = |name: &str| directory.path().join(name);
+    nix::unistd::mkfifo(&path("fifo.toml"), Mode::S_IRWXU).unwrap();
+    std::fs::write(
+        path("root.toml"),
+        "version = 1\ninclude = [\"fifo.toml\"]\n",
+    )
+    .unwrap();
+    for file in ["fifo.toml", "root.toml"] {
+        let run = director_in(directory.path(), &format!("check {file}"));
+        assert_eq!(run.code, Some(1), "{file}");
+        let said = "not a regular file but a FIFO";
+        assert!(run.stderr.contains(said), "{}", run.stderr);
+    }
+    for (line, code) in [
+        ("check <(cat good.toml)", 0),
+        ("check <(echo '{\"version\": 1}')", 0),
+        ("check /dev/stdin < good.toml", 0),
+        ("cat good.toml | $director check /dev/stdin", 0),
+        ("check <(cat wrong.toml)", 1),
+        ("check <(true)", 1),
+    ] {
+        let program = env!("CARGO_BIN_EXE_director");
+        let line = if line.contains("$director") {
+            line.replace("$director", program)
+        } else {
+            format!("{program} {line}")
+        };
+        let ended = std::process::Command::new("bash")
+            .args(["-c", &line])
+            .current_dir(directory.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(code), "{line}: {said}");
+    }
+}

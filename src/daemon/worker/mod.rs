@@ -47,6 +47,8 @@ pub(in crate::daemon) enum Job {
     Through(Changes),
     /// Read all tables for somebody.
     Table(Box<dyn FnOnce(ipvs::Result<ipvs::Table>) + Send>),
+    /// Nothing more comes. Said, as a reader that hangs holds its end of the channel.
+    End,
 }
 
 impl Job {
@@ -59,6 +61,7 @@ impl Job {
             Self::Advise => "reading addresses and routes",
             Self::Keep(_) => "writing the ledger to the state directory",
             Self::Through(_) => "changing the private services of checks",
+            Self::End => "ending",
         }
     }
 }
@@ -219,6 +222,7 @@ impl<T: Transport> Worker<T> {
                 reply(self.kernel.client().table());
                 None
             }
+            Job::End => None,
         }
     }
 

@@ -14,6 +14,7 @@ mod crashes;
 mod deaths;
 mod disk;
 mod drift;
+mod files;
 mod keepalived;
 mod leaks;
 mod machine;
