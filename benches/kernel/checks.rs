@@ -80,7 +80,7 @@ impl crate::Bench {
                     name,
                     ours.memory,
                     theirs.memory,
-                    Reach::Below(60.0),
+                    Reach::Below(30.0),
                 ));
             }
         }
@@ -296,7 +296,7 @@ pub(crate) fn check(targets: u32, interval: u64) -> ExitCode {
             };
             Order::Start {
                 id: TargetId(number),
-                target,
+                target: Arc::new(target),
                 verdict: Verdict::Up,
                 record: Arc::new(Record::default()),
             }

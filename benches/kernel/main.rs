@@ -10,6 +10,7 @@
 //! declared.rs  those of `director`
 //! checks.rs    those of its health checks
 //! daemon.rs    those of `director run`
+//! http.rs      those of its HTTP checks
 //! tables.rs    the services and servers that are measured with
 //! measure.rs   runs, in turns, and their medians
 //! ```
@@ -31,6 +32,7 @@ mod lab;
 mod checks;
 mod daemon;
 mod declared;
+mod http;
 mod measure;
 mod tables;
 
@@ -60,6 +62,8 @@ fn main() -> ExitCode {
         [command] if command == "large" => return declared::apply_large(),
         [command] if command == "dump" => return declared::dump(),
         [command] if command == "accept" => return checks::accept(),
+        [command] if command == "answer" => return http::answer(),
+        [command] if command == "hang" => return http::hang(),
         [command, targets, interval] if command == "check" => {
             return checks::check(targets.parse().unwrap(), interval.parse().unwrap());
         }
@@ -78,7 +82,7 @@ fn main() -> ExitCode {
         bench.lateness(&mut figures);
         return concluded(&figures);
     }
-    // `daemon` is both of its groups.
+    // `daemon` is all of its groups.
     let names = |word: &str, group: &str| {
         word == group
             || group
@@ -106,6 +110,9 @@ fn main() -> ExitCode {
     }
     if wanted("daemon-checks") {
         bench.daemon_checks(&mut figures);
+    }
+    if wanted("daemon-http") {
+        bench.http(&mut figures);
     }
     if wanted("daemon-tables") {
         daemon::tables(&mut figures);

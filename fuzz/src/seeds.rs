@@ -26,6 +26,13 @@ IP  0A010002 0000 00000007 0000 0A020102 0000 NONE            296
 TCP fd01:0000:0000:0000:0000:0000:0000:0002 A76A fd01:0000:0000:0000:0000:0000:0000:0100 1F90 0A020102 1F90 TIME_WAIT       116
 ";
 
+/// Answers to HTTP checks, which `decode_answer` calls 7.
+const HTTP: [&str; 3] = [
+    "HTTP/1.1 200 OK\r\nX-Weight: 5\r\n 0\r\nContent-Length: 2\r\n\r\nok",
+    "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nok\r\n0\r\nx: y\r\n\r\n",
+    "\r\nHTTP/1.0 404 Not Found\nX : y\n\nnothing",
+];
+
 fn main() -> io::Result<()> {
     for directory in ["../tests/config", "../tests/config/mistakes", "../tests/config/warnings"] {
         service_files(Path::new(directory))?;
@@ -78,6 +85,13 @@ fn main() -> io::Result<()> {
             }
         }
         write("client", target, &script)?;
+    }
+    for (number, answer) in HTTP.iter().enumerate() {
+        write(
+            "checks",
+            &format!("http-{number}"),
+            &[b"\x07", answer.as_bytes()].concat(),
+        )?;
     }
     write("connections", "table", CONNECTIONS.as_bytes())
 }

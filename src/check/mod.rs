@@ -28,6 +28,7 @@ mod own_link;
 mod runner;
 mod schedule;
 mod statistics;
+pub(crate) mod table;
 pub mod through;
 mod tls;
 mod unasked;
@@ -81,7 +82,7 @@ pub enum Command {
         /// Its number from now on.
         id: TargetId,
         /// What.
-        target: Target,
+        target: Arc<Target>,
         /// The verdict to begin with.
         verdict: Verdict,
         /// Where what is found is written.

@@ -13,6 +13,7 @@
 //! - **A job's number is never used again**: an answer to a check that was stopped meanwhile finds
 //!   nobody waiting for it.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use super::kind::{Memory, http, report};
 use super::own_link::OwnLinks;
 use super::schedule::{Chance, Due, Schedule};
 use super::statistics::Counters;
+use super::table::Table;
 use super::through::Passages;
 use super::unasked::{News, Unasked};
 use super::verdict::Judge;
@@ -86,7 +88,7 @@ impl Checks {
             .set(limits.connections + limits.programs);
         let now = Instant::now();
         let runner = Runner {
-            entries: HashMap::new(),
+            entries: Table::default(),
             jobs: HashMap::new(),
             last_job: 0,
             schedule: Schedule::new(Chance::new(seed())),
@@ -100,6 +102,7 @@ impl Checks {
             clock: (now, SystemTime::now()),
             inbox: Arc::clone(&inbox),
             counters: Arc::clone(&counters),
+            reason: Arc::from(""),
             found,
         };
         let thread = thread::Builder::new()
@@ -209,7 +212,7 @@ struct UnderWay {
 }
 
 struct Runner<F> {
-    entries: HashMap<TargetId, Entry>,
+    entries: Table<Entry>,
     jobs: HashMap<Job, UnderWay>,
     last_job: Job,
     schedule: Schedule,
@@ -225,6 +228,8 @@ struct Runner<F> {
     clock: (Instant, SystemTime),
     inbox: Arc<Inbox>,
     counters: Arc<Counters>,
+    /// The reason of the last verdict.
+    reason: Arc<str>,
     found: F,
 }
 
@@ -291,6 +296,10 @@ impl<F: FnMut(Finding)> Runner<F> {
         for message in self.inbox.take() {
             match message {
                 Message::Commands(commands) => {
+                    let is_start = |command: &&Command| matches!(command, Command::Start { .. });
+                    let all = self.entries.len() + commands.iter().filter(is_start).count();
+                    self.entries.make_room(all);
+                    self.schedule.make_room(all);
                     for command in commands {
                         self.obey(command, now);
                     }
@@ -314,7 +323,7 @@ impl<F: FnMut(Finding)> Runner<F> {
                 let interval = interval(&target.spec, judge);
                 self.schedule.start(id, interval, pace.jitter, now);
                 let entry = Entry {
-                    target: Arc::new(target),
+                    target,
                     record,
                     judge,
                     memory: Memory::default(),
@@ -333,7 +342,7 @@ impl<F: FnMut(Finding)> Runner<F> {
 
     fn stop(&mut self, id: TargetId) {
         self.schedule.stop(id);
-        let under_way = self.entries.remove(&id).and_then(|entry| entry.under_way);
+        let under_way = self.entries.remove(id).and_then(|entry| entry.under_way);
         if let Some(job) = under_way {
             self.connects.cancel(job);
             self.worker.cancel(job);
@@ -370,7 +379,7 @@ impl<F: FnMut(Finding)> Runner<F> {
             && let Some(due) = self.schedule.pop(now)
         {
             room -= 1;
-            let Some(entry) = self.entries.get(&due.id) else {
+            let Some(entry) = self.entries.get(due.id) else {
                 continue;
             };
             let program = matches!(entry.target.spec.kind, CheckKind::Exec(_));
@@ -394,7 +403,7 @@ impl<F: FnMut(Finding)> Runner<F> {
 
     fn begin(&mut self, due: Due, program: bool, now: Instant) {
         // It may have been stopped in the queue, and even started again, and be waiting twice.
-        let Some(entry) = self.entries.get_mut(&due.id) else {
+        let Some(entry) = self.entries.get_mut(due.id) else {
             return;
         };
         if entry.under_way.is_some() {
@@ -455,7 +464,7 @@ impl<F: FnMut(Finding)> Runner<F> {
         };
         let id = under_way.due.id;
         let at = self.wall_clock(under_way.began);
-        let Some(entry) = self.entries.get_mut(&id) else {
+        let Some(entry) = self.entries.get_mut(id) else {
             return;
         };
         entry.under_way = None;
@@ -501,13 +510,18 @@ impl<F: FnMut(Finding)> Runner<F> {
             (self.found)(Finding::Advised { target: id, advice });
         }
         if let Some(verdict) = verdict {
-            let reason = match &text {
-                Some(text) => Arc::from(&**text),
-                None => {
+            let said = text.as_deref().map_or_else(
+                || {
                     let checks = count(judge.streak(), "check", "checks in a row");
-                    format!("{checks} passed").into()
-                }
-            };
+                    Cow::from(format!("{checks} passed"))
+                },
+                Cow::from,
+            );
+            // Thousands of servers say the same: one text for all that say it in a row.
+            if *self.reason != *said {
+                self.reason = said.into();
+            }
+            let reason = Arc::clone(&self.reason);
             (self.found)(Finding::Judged {
                 target: id,
                 verdict,

@@ -20,10 +20,11 @@
 //!
 //! A pure structure: time and chance are handed in. Each operation takes O(log n).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::TargetId;
+use super::table::Table;
 use crate::state::Share;
 
 /// From one newcomer's first check to the next one's.
@@ -72,7 +73,7 @@ pub(crate) struct Due {
 /// When which target is due.
 #[derive(Debug)]
 pub(crate) struct Schedule {
-    beats: HashMap<TargetId, Beat>,
+    beats: Table<Beat>,
     due: BTreeSet<(Instant, TargetId)>,
     chance: Chance,
     /// When the last of the line of newcomers is due.
@@ -114,7 +115,7 @@ enum Place {
 impl Schedule {
     pub(crate) fn new(chance: Chance) -> Self {
         Self {
-            beats: HashMap::new(),
+            beats: Table::default(),
             due: BTreeSet::new(),
             chance,
             line: None,
@@ -127,6 +128,11 @@ impl Schedule {
     /// How many targets there are.
     pub(crate) fn len(&self) -> usize {
         self.beats.len()
+    }
+
+    /// Makes room for so many targets in all.
+    pub(crate) fn make_room(&mut self, all: usize) {
+        self.beats.make_room(all);
     }
 
     /// A newcomer. One that is known already begins anew.
@@ -154,7 +160,7 @@ impl Schedule {
 
     /// A target that is checked no longer.
     pub(crate) fn stop(&mut self, id: TargetId) {
-        if let Some(beat) = self.beats.remove(&id) {
+        if let Some(beat) = self.beats.remove(id) {
             self.rate -= per_second(beat.interval);
             if self.beats.is_empty() {
                 // What adding and taking away has left behind.
@@ -193,7 +199,7 @@ impl Schedule {
             self.level = (self.level - drained).max(0.0) + 1.0;
             self.level = self.level.min(self.capacity());
         }
-        if let Some(beat) = self.beats.get_mut(&id) {
+        if let Some(beat) = self.beats.get_mut(id) {
             beat.due = None;
         }
         Some(Due { id, at })
@@ -202,7 +208,7 @@ impl Schedule {
     /// Its check really began; `due` says when it should have. Returns how long ago the one before
     /// began.
     pub(crate) fn began(&mut self, due: Due, now: Instant) -> Option<Duration> {
-        let beat = self.beats.get_mut(&due.id)?;
+        let beat = self.beats.get_mut(due.id)?;
         // What was missed is not made up for: go on from the last point of the grid that is past.
         let missed = nanos(now.saturating_duration_since(beat.grid)) / nanos(beat.interval).max(1);
         if missed > 0 && beat.began.is_some() {
@@ -215,7 +221,7 @@ impl Schedule {
 
     /// Its check has ended; the next comes after `interval`.
     pub(crate) fn finished(&mut self, id: TargetId, interval: Duration, now: Instant) {
-        let Some(beat) = self.beats.get_mut(&id) else {
+        let Some(beat) = self.beats.get_mut(id) else {
             return;
         };
         if beat.due.is_some() {
@@ -266,7 +272,7 @@ impl Schedule {
     }
 
     fn is_newcomer(&self, id: TargetId) -> bool {
-        self.beats.get(&id).is_none_or(|beat| beat.began.is_none())
+        self.beats.get(id).is_none_or(|beat| beat.began.is_none())
     }
 
     /// How many checks may begin at once.

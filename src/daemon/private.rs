@@ -26,7 +26,7 @@ use crate::state::{ObservedService, is_private};
 /// What becomes of targets that may go through the forwarding path.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
-    started: Vec<(TargetId, Target)>,
+    started: Vec<(TargetId, Arc<Target>)>,
     stopped: Vec<TargetId>,
 }
 
@@ -56,7 +56,7 @@ impl Changes {
 pub(super) struct Private {
     through: Through,
     accept: AcceptLocal,
-    targets: BTreeMap<TargetId, Target>,
+    targets: BTreeMap<TargetId, Arc<Target>>,
     run: RunSettings,
     /// Those that were made here or taken over, in whatever range.
     own: BTreeSet<ServiceKey>,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ipvs::{ServerKey, ServiceKey, Weight};
 
 use super::Now;
-use super::server::{Ramp, Reload, ServerState};
+use super::server::{Ramp, Reload, ServerState, in_and_not_checked_yet};
 use crate::check::Verdict;
 use crate::state::health::{Initial, ServiceWatch};
 use crate::state::{BootTime, DesiredServer, DesiredService, ObservedService};
@@ -76,7 +76,7 @@ impl ServiceState {
             state.ramp = Ramp::resume(watch.slow_start, has, full, now.boot);
         }
         if state.verdict == Verdict::Open && state.in_while_open {
-            state.reason = Arc::from("in, and not checked yet");
+            state.reason = in_and_not_checked_yet();
         }
     }
 

@@ -88,9 +88,9 @@ pub struct ServerStatus {
     /// When the state ends by itself at the latest: a ramp, a hold, a drain with a deadline.
     pub until: Option<SystemTime>,
     /// The operator's drain.
-    pub drain: Option<Setting<()>>,
+    pub drain: Option<Box<Setting<()>>>,
     /// The operator's weight.
-    pub weight: Option<Setting<u32>>,
+    pub weight: Option<Box<Setting<u32>>>,
     /// Its checks, and what they found.
     pub checks: Vec<(Arc<CheckSpec>, Arc<Record>)>,
 }

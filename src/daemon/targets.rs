@@ -6,7 +6,8 @@ use std::sync::Arc;
 use ipvs::{ServerKey, ServiceKey};
 
 use super::Now;
-use super::server::CheckState;
+use super::server::{CheckState, not_checked_yet};
+use crate::check::table::Table;
 use crate::check::{Advice, Command, Record, Target, TargetId, Verdict};
 use crate::state::health::{CheckKind, CheckSpec, ServiceWatch};
 use crate::state::{BootTime, DesiredServer, DesiredService};
@@ -14,14 +15,14 @@ use crate::state::{BootTime, DesiredServer, DesiredService};
 /// All targets that are checked.
 #[derive(Debug, Default)]
 pub(super) struct Targets {
-    ids: HashMap<Target, TargetId>,
-    entries: HashMap<TargetId, Entry>,
+    ids: HashMap<Arc<Target>, TargetId>,
+    entries: Table<Entry>,
     next: u32,
 }
 
 #[derive(Debug)]
 struct Entry {
-    target: Target,
+    target: Arc<Target>,
     subscribers: Vec<(ServiceKey, ServerKey)>,
     record: Arc<Record>,
     verdict: Verdict,
@@ -30,6 +31,13 @@ struct Entry {
 }
 
 impl Targets {
+    /// Makes room for so many in all.
+    pub(super) fn make_room(&mut self, all: usize) {
+        let more = all.saturating_sub(self.entries.len());
+        self.ids.reserve(more);
+        self.entries.make_room(all);
+    }
+
     /// Takes a part in a target's verdicts; begins to check it if nobody did.
     ///
     /// `verdict` is the one to begin with.
@@ -40,31 +48,30 @@ impl Targets {
         verdict: Verdict,
         commands: &mut Vec<Command>,
     ) -> CheckState {
-        let id = *self.ids.entry(target.clone()).or_insert_with(|| {
+        let target = Arc::new(target);
+        let id = *self.ids.entry(Arc::clone(&target)).or_insert_with(|| {
             let id = TargetId(self.next);
             self.next = self.next.wrapping_add(1);
             let record = Arc::new(Record::default());
             commands.push(Command::Start {
                 id,
-                target: target.clone(),
+                target: Arc::clone(&target),
                 verdict,
                 record: record.clone(),
             });
             let entry = Entry {
                 target,
-                subscribers: Vec::new(),
+                // One, as a rule; else the first would take the room of four.
+                subscribers: Vec::with_capacity(1),
                 record,
                 verdict,
-                reason: Arc::from("not checked yet"),
+                reason: not_checked_yet(),
                 advice: Advice::default(),
             };
             self.entries.insert(id, entry);
             id
         });
-        let entry = self
-            .entries
-            .get_mut(&id)
-            .expect("it was there, or was made");
+        let entry = self.entries.get_mut(id).expect("it was there, or was made");
         entry.subscribers.push(subscriber);
         CheckState {
             target: id,
@@ -81,14 +88,14 @@ impl Targets {
         subscriber: (ServiceKey, ServerKey),
         commands: &mut Vec<Command>,
     ) {
-        let Some(entry) = self.entries.get_mut(&id) else {
+        let Some(entry) = self.entries.get_mut(id) else {
             return;
         };
         if let Some(place) = entry.subscribers.iter().position(|one| *one == subscriber) {
             entry.subscribers.swap_remove(place);
         }
         if entry.subscribers.is_empty()
-            && let Some(entry) = self.entries.remove(&id)
+            && let Some(entry) = self.entries.remove(id)
         {
             self.ids.remove(&entry.target);
             commands.push(Command::Stop(id));
@@ -102,7 +109,7 @@ impl Targets {
         verdict: Verdict,
         reason: &Arc<str>,
     ) -> Vec<(ServiceKey, ServerKey)> {
-        let Some(entry) = self.entries.get_mut(&id) else {
+        let Some(entry) = self.entries.get_mut(id) else {
             return Vec::new();
         };
         entry.verdict = verdict;
@@ -112,7 +119,7 @@ impl Targets {
 
     /// Notes what a check says beside its verdict; whom it is about.
     pub(super) fn advised(&mut self, id: TargetId, advice: Advice) -> Vec<(ServiceKey, ServerKey)> {
-        let Some(entry) = self.entries.get_mut(&id) else {
+        let Some(entry) = self.entries.get_mut(id) else {
             return Vec::new();
         };
         entry.advice = advice;
@@ -121,20 +128,18 @@ impl Targets {
 
     /// What is checked and what was found, for `status`.
     pub(super) fn record(&self, id: TargetId) -> Option<(Arc<CheckSpec>, Arc<Record>)> {
-        let entry = self.entries.get(&id)?;
+        let entry = self.entries.get(id)?;
         Some((entry.target.spec.clone(), entry.record.clone()))
     }
 
     /// Whom a target is about.
     pub(super) fn subscribers(&self, id: TargetId) -> &[(ServiceKey, ServerKey)] {
-        self.entries
-            .get(&id)
-            .map_or(&[], |entry| &entry.subscribers)
+        self.entries.get(id).map_or(&[], |entry| &entry.subscribers)
     }
 
     /// When its last check that failed began.
     pub(super) fn failed(&self, id: TargetId, now: Now) -> Option<BootTime> {
-        let at = self.entries.get(&id)?.record.seen().failed_at?;
+        let at = self.entries.get(id)?.record.seen().failed_at?;
         let ago = now.wall.duration_since(at).ok()?;
         Some(BootTime(now.boot.0.saturating_sub(ago)))
     }

@@ -130,7 +130,7 @@ impl Running {
         self.records.push(Arc::clone(&record));
         self.checks.send(vec![Command::Start {
             id,
-            target,
+            target: Arc::new(target),
             verdict,
             record,
         }]);

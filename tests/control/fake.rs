@@ -226,23 +226,23 @@ pub(crate) fn snapshot() -> Snapshot {
         Some(0),
         "drained by root (alice): kernel update",
     );
-    drained.drain = Some(Setting {
+    drained.drain = Some(Box::new(Setting {
         value: (),
         by: "root (alice)".to_owned(),
         reason: Some("kernel update".to_owned()),
         at: at(NOON - 600),
         until: Some(at(NOON + 6630)),
         ends: None,
-    });
+    }));
     let mut heavy = status(11, ServerState::Up, Some(40), "2 checks passed");
-    heavy.weight = Some(Setting {
+    heavy.weight = Some(Box::new(Setting {
         value: 40,
         by: "bob".to_owned(),
         reason: None,
         at: at(NOON - 60),
         until: None,
         ends: None,
-    });
+    }));
     let mut held = status(15, ServerState::Held, Some(0), "5 changes in 120s");
     held.until = Some(at(NOON + 48));
     let mut backup = status(21, ServerState::Standby, None, "not needed");

@@ -151,14 +151,14 @@ fn what_servers_operators_and_files_say_reorders_no_line() {
     for server in &mut service.servers {
         server.name = Some(HOSTILE.into());
         server.reason = HOSTILE.into();
-        server.drain = Some(Setting {
+        server.drain = Some(Box::new(Setting {
             value: (),
             by: HOSTILE.to_owned(),
             reason: Some(HOSTILE.to_owned()),
             at: fake::at(fake::NOON),
             until: None,
             ends: None,
-        });
+        }));
         server.checks = vec![(fake::check(), fake::found(false, HOSTILE, 1))];
     }
     picture.services.insert(*key, Arc::new(service));

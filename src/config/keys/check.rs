@@ -265,9 +265,9 @@ kinds! {
     TCP_CHECK "tcp" "a tcp check"
         "The server accepts a connection, and says what it should." send_and_expect();
     HTTP_CHECK "http" "an http check"
-        "The server answers an HTTP request." http();
+        "The server answers an HTTP request. Any head that curl accepts is an answer; the body is read to its end, or as far as a mebibyte." http();
     HTTPS_CHECK "https" "an https check"
-        "The server answers an HTTPS request." http().into_iter().chain([
+        "The server answers an HTTPS request. A body without a length ends with the connection, with or without `close_notify`." http().into_iter().chain([
             key("tls", Shape::Table(&TLS), "How the server is verified."),
         ]);
     GRPC_CHECK "grpc" "a grpc check"

@@ -24,7 +24,8 @@ impl Core {
         } = declaration;
         let old = self.services.get(key);
         let there = self.picture.get(key).map(AsRef::as_ref);
-        let mut servers = BTreeMap::new();
+        // A tree made of all at once has full nodes; one that grows at its end has half-empty ones.
+        let mut servers = Vec::with_capacity(declared.servers.len() + watch.backup.len());
         for (server, wanted) in declared.servers.iter().chain(&watch.backup) {
             let known = old.and_then(|old| {
                 let held = old.held_over.get(server).map(|held| &held.state);
@@ -46,7 +47,7 @@ impl Core {
             if !is_checked {
                 (state.verdict, state.successor, state.was_in) = (Verdict::Up, None, true);
             }
-            servers.insert(*server, state);
+            servers.push((*server, state));
         }
         let held_over = match (old, there) {
             (Some(old), _) => self.held_over(old, declaration),
@@ -56,7 +57,7 @@ impl Core {
         ServiceState {
             declared: declared.clone(),
             watch: watch.clone(),
-            servers,
+            servers: servers.into_iter().collect(),
             held_over,
             below: old.is_some_and(|old| old.below),
         }

@@ -255,6 +255,13 @@ impl Core {
                 mut next,
                 done,
             } => {
+                if next == 0 {
+                    let checks = loaded
+                        .changed
+                        .iter()
+                        .map(|one| one.watch.checks.len() * one.declared.servers.len());
+                    self.targets.make_room(checks.sum());
+                }
                 let end = loaded.changed.len().min(next + SLICE);
                 for declaration in &loaded.changed[next..end] {
                     self.absorb(declaration, now);

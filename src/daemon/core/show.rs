@@ -11,7 +11,7 @@ use crate::check::Admin;
 use crate::daemon::Now;
 use crate::daemon::operator::ServerSettings;
 use crate::daemon::overlay::Seat;
-use crate::daemon::server::ServerState;
+use crate::daemon::server::{CheckState, ServerState};
 use crate::daemon::snapshot::{
     Event, Role, ServerState as State, ServerStatus, ServiceStatus, Snapshot,
 };
@@ -25,6 +25,10 @@ pub(super) const PACE: Duration = Duration::from_millis(100);
 
 /// So many parts of the picture are made in one slice.
 const SLICE: usize = 32;
+
+/// When so many servers were described anew, the snapshot is published earlier: until then all of them are in memory
+/// twice, as they are now and as the last snapshot has them.
+const MANY: usize = 2_000;
 
 /// What is shown of the core as a whole.
 #[derive(Debug)]
@@ -40,6 +44,8 @@ pub(super) struct Show {
     revision: u64,
     changed: bool,
     published: Option<BootTime>,
+    /// How many servers were described anew since then.
+    redone: usize,
 }
 
 impl Show {
@@ -55,6 +61,7 @@ impl Show {
             revision: 0,
             changed: true,
             published: None,
+            redone: 0,
         }
     }
 
@@ -189,10 +196,16 @@ impl Core {
                 break;
             };
             match self.status(&key, now) {
-                Some(status) => self.parts.insert(key, Arc::new(status)),
-                None => self.parts.remove(&key),
-            };
+                Some(status) => {
+                    let before = self.parts.insert(key, Arc::new(status));
+                    self.show.redone += before.map_or(0, |before| before.servers.len());
+                }
+                None => drop(self.parts.remove(&key)),
+            }
             self.show.touch();
+            if self.show.redone >= MANY {
+                break;
+            }
         }
     }
 
@@ -200,7 +213,8 @@ impl Core {
     pub(super) fn publish(&mut self, now: Now) {
         let published = self.show.published;
         let is_due = published.is_none_or(|then| then.until(now.boot) >= PACE);
-        if self.show.changed && is_due && self.work.unseen.is_empty() {
+        let is_heavy = self.show.redone >= MANY;
+        if self.show.changed && (is_heavy || is_due && self.work.unseen.is_empty()) {
             self.publish_now(now);
         }
     }
@@ -208,6 +222,7 @@ impl Core {
     /// Publishes it, whatever the time: an operator who asked for something sees it afterwards.
     pub(super) fn publish_now(&mut self, now: Now) {
         self.show.changed = false;
+        self.show.redone = 0;
         self.show.published = Some(now.boot);
         self.show.revision += 1;
         let show = &self.show;
@@ -241,7 +256,9 @@ impl Core {
                 .or_else(|| service.held_over.get(&seat.key).map(|held| &held.state));
             self.server_status(key, seat, declared?, state, now)
         };
-        let mut servers: Vec<ServerStatus> = overlaid.seats.iter().filter_map(seat).collect();
+        // As many as there are seats, and no room for more: it stays as long as the service does.
+        let mut servers = Vec::with_capacity(overlaid.seats.len());
+        servers.extend(overlaid.seats.iter().filter_map(seat));
         servers.extend(self.drained_status(key, there, &overlaid.seats, now));
         Some(ServiceStatus {
             name: service.declared.name.clone(),
@@ -292,6 +309,9 @@ impl Core {
             .and_then(|set| set.drain.as_ref())
             .and_then(|drain| drain.until);
         let until = until.map(|until| now.calendar(until));
+        let mut records = Vec::with_capacity(checks.len());
+        let record = |check: &CheckState| self.targets.record(check.target);
+        records.extend(checks.iter().filter_map(record));
         Some(ServerStatus {
             name: declared.name().map(Arc::from),
             role: seat.role,
@@ -307,12 +327,9 @@ impl Core {
             ),
             since: state.map_or(now.wall, |state| now.calendar(state.since.boot)),
             until: until.or(by_operator.filter(|_| seat.state == State::Drained)),
-            drain: set.and_then(|set| set.drain.clone()),
-            weight: set.and_then(|set| set.weight.clone()),
-            checks: checks
-                .iter()
-                .filter_map(|check| self.targets.record(check.target))
-                .collect(),
+            drain: set.and_then(|set| set.drain.clone()).map(Box::new),
+            weight: set.and_then(|set| set.weight.clone()).map(Box::new),
+            checks: records,
         })
     }
 

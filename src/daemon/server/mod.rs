@@ -11,7 +11,7 @@ mod damper;
 mod ramp;
 mod stepper;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 pub(super) use damper::Damper;
 pub(super) use ramp::{Progress, Ramp};
@@ -78,6 +78,18 @@ pub(super) enum Held {
     KeptIn,
 }
 
+/// The reason of all servers that were not checked yet: one text for all of them.
+pub(super) fn not_checked_yet() -> Arc<str> {
+    static TEXT: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("not checked yet"));
+    Arc::clone(&TEXT)
+}
+
+/// The same of those that are in meanwhile.
+pub(super) fn in_and_not_checked_yet() -> Arc<str> {
+    static TEXT: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("in, and not checked yet"));
+    Arc::clone(&TEXT)
+}
+
 /// What a new verdict of one check means for its server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
@@ -101,7 +113,7 @@ impl ServerState {
             successor: None,
             was_in: false,
             since: now,
-            reason: Arc::from("not checked yet"),
+            reason: not_checked_yet(),
             ramp: None,
             damper: Damper::default(),
             hold: Held::No,

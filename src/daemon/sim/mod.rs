@@ -75,7 +75,7 @@ struct Sim {
 
 /// A target under check.
 struct Checked {
-    target: Target,
+    target: Arc<Target>,
     record: Arc<Record>,
     verdict: Verdict,
     streak: u32,

@@ -162,7 +162,7 @@ impl Bench {
         let start = targets.iter().zip(&records).zip(0..);
         let commands = start.map(|((target, record), id)| Command::Start {
             id: TargetId(id),
-            target: target.clone(),
+            target: Arc::new(target.clone()),
             verdict: Verdict::Open,
             record: Arc::clone(record),
         });
