@@ -57,7 +57,8 @@ impl Job {
         match self {
             Self::Take(_) => "comparing the files with the tables",
             Self::Transact(_) => "changing the tables, with the state directory",
-            Self::Read(_) | Self::Table(_) => "reading the tables",
+            Self::Read(_) => "reading the tables, and looking at the state directory",
+            Self::Table(_) => "reading the tables",
             Self::Advise => "reading addresses and routes",
             Self::Keep(_) => "writing the ledger to the state directory",
             Self::Through(_) => "changing the private services of checks",
