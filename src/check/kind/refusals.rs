@@ -17,6 +17,8 @@
 //!   limit, and nothing tells which addresses are one host's.
 //! - **Those that are down wait for each other**, so that their refusals, which they cost, leave room
 //!   for those of others: together they are asked about once in [`TURN`].
+//! - **A stricter limit is learnt.** A port that is refused, silent where nothing hides a refusal, and
+//!   refused again was dead all the time: its host refuses less often than once a second.
 //! - **An answer ends it all.** Any datagram does.
 //!
 //! A pure structure: time and chance are handed in.
@@ -28,6 +30,13 @@ use std::time::{Duration, Instant};
 
 /// A refusal hides those that would follow within this time: Linux's default for both families.
 const LIMIT: Duration = Duration::from_secs(1);
+
+/// No stricter limit is learnt: what is farther apart are two failures rather.
+const STRICTEST: Duration = Duration::from_secs(30);
+
+/// What is refused again within this time was dead in between, if it happens twice in the longer one.
+const AGAIN: Duration = Duration::from_secs(60);
+const TWICE: Duration = Duration::from_secs(300);
 
 /// Added to a round trip, for packets that overtake each other.
 const SLACK: Duration = Duration::from_millis(100);
@@ -75,6 +84,10 @@ pub(crate) struct Refused {
     hidden_since: Option<Instant>,
     /// While it is down it is not asked before.
     turn: Option<Instant>,
+    /// When it was refused last, even if it has proved itself since, and when the last silence was
+    /// after that which nothing hid.
+    before: Option<Instant>,
+    quiet: Option<Instant>,
 }
 
 /// What a silence means.
@@ -108,6 +121,8 @@ impl Refused {
         hidden: 0,
         hidden_since: None,
         turn: None,
+        before: None,
+        quiet: None,
     };
 
     /// When it was refused last.
@@ -124,6 +139,7 @@ impl Refused {
         *self = Self {
             at: Some(now),
             failures,
+            before: Some(now),
             ..Self::NEW
         };
     }
@@ -146,6 +162,9 @@ impl Refused {
             }
         }
         (self.hidden, self.hidden_since) = (0, None);
+        if shadow == Shadow::None && self.before.is_some() {
+            self.quiet = Some(sent);
+        }
         if self.at.is_none() {
             self.well |= shadow == Shadow::None;
             return Silence::Well;
@@ -154,6 +173,8 @@ impl Refused {
         if self.proofs >= PROOFS {
             *self = Self {
                 well: shadow == Shadow::None,
+                before: self.before,
+                quiet: self.quiet,
                 ..Self::NEW
             };
             return Silence::Well;
@@ -170,7 +191,7 @@ impl Refused {
 #[derive(Debug, Default)]
 pub(crate) struct Refusals(RefCell<HashMap<IpAddr, Subnet>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Subnet {
     /// Times at which a datagram's refusal may have been held back, in order.
     shadows: VecDeque<Cast>,
@@ -178,12 +199,50 @@ struct Subnet {
     down: HashMap<SocketAddr, Instant>,
     /// When the last refusal was heard.
     last: Option<Instant>,
+    /// A refusal hides those that would follow within this time.
+    limit: Duration,
+    /// A longer one that was seen once, and when.
+    suspected: Option<(Instant, Duration)>,
+}
+
+impl Default for Subnet {
+    fn default() -> Self {
+        Self {
+            shadows: VecDeque::new(),
+            down: HashMap::new(),
+            last: None,
+            limit: LIMIT,
+            suspected: None,
+        }
+    }
+}
+
+impl Subnet {
+    /// A target was refused that was silent at `quiet`, and refused before that: it was dead then,
+    /// and its refusal held back for longer than was known.
+    fn learn(&mut self, quiet: Instant, now: Instant) {
+        let earlier = self.shadows.iter().rev().find(|cast| cast.last < quiet);
+        let Some(earlier) = earlier else { return };
+        let hidden = quiet - earlier.last;
+        if hidden <= self.limit || hidden > STRICTEST {
+            return;
+        }
+        // Until it was asked again more would have been hidden.
+        let held_back = hidden + hidden / 4;
+        // Once may be a server that has died twice.
+        match self.suspected.take() {
+            Some((at, other)) if now < at + TWICE => self.limit = held_back.min(other),
+            _ => self.suspected = Some((now, held_back)),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Cast {
     from: Instant,
     to: Instant,
+    /// When the last datagram was sent that was refused.
+    last: Instant,
     /// Whose refusals they were; `None` for several targets'.
     by: Option<SocketAddr>,
 }
@@ -192,17 +251,19 @@ impl Refusals {
     /// A datagram to `target` that was sent at `sent` was refused just now.
     pub(super) fn note(&self, target: SocketAddr, sent: Instant, now: Instant) {
         let trip = now.saturating_duration_since(sent).min(LONGEST_TRIP) + SLACK;
-        let cast = Cast {
-            from: sent.checked_sub(trip).unwrap_or(sent),
-            to: sent + LIMIT + trip,
-            by: Some(target),
-        };
         self.subnet(target, |subnet| {
+            let cast = Cast {
+                from: sent.checked_sub(trip).unwrap_or(sent),
+                to: sent + subnet.limit + trip,
+                last: sent,
+                by: Some(target),
+            };
             subnet.last = Some(now);
             match subnet.shadows.back_mut() {
                 Some(last) if cast.from <= last.to => {
                     last.to = last.to.max(cast.to);
                     last.from = last.from.min(cast.from);
+                    last.last = last.last.max(cast.last);
                     last.by = last.by.filter(|by| *by == target);
                 }
                 _ => subnet.shadows.push_back(cast),
@@ -238,7 +299,8 @@ impl Refusals {
         }
         self.subnet(target, |subnet| {
             subnet.down.insert(target, now);
-            subnet.last.is_none_or(|last| last + QUIET <= now)
+            let quiet = QUIET.max(subnet.limit * 5);
+            subnet.last.is_none_or(|last| last + quiet <= now)
         })
     }
 
@@ -251,16 +313,20 @@ impl Refusals {
         chance: u8,
         now: Instant,
     ) {
+        let again = known.before.is_some_and(|before| now < before + AGAIN);
+        if let Some(quiet) = known.quiet.filter(|_| again) {
+            self.subnet(target, |subnet| subnet.learn(quiet, now));
+        }
         known.refused(now, known.failures.saturating_add(1));
         if !known.is_down(fall) {
             return;
         }
-        let down = self.subnet(target, |subnet| {
+        let (down, turn) = self.subnet(target, |subnet| {
             subnet.down.insert(target, now);
             subnet.down.retain(|_, seen| *seen + LONGEST_WAIT * 2 > now);
-            subnet.down.len()
+            (subnet.down.len(), TURN.max(subnet.limit * 11 / 5))
         });
-        let turns = TURN * u32::try_from(down).unwrap_or(u32::MAX).min(1000);
+        let turns = turn * u32::try_from(down).unwrap_or(u32::MAX).min(1000);
         let wait = turns.min(LONGEST_WAIT);
         known.turn = Some(now + wait + wait * u32::from(chance) / 512);
     }

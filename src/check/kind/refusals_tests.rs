@@ -9,8 +9,9 @@ use super::*;
 const FALL: u32 = 3;
 const RISE: u32 = 2;
 
-/// `inet_peer_xrlim_allow`: a token a second, six at most.
+/// `inet_peer_xrlim_allow`: a token a second, or whatever `icmp_ratelimit` says, six at most.
 struct Kernel {
+    limit: Duration,
     tokens: Duration,
     at: Instant,
     sent: u32,
@@ -19,11 +20,11 @@ struct Kernel {
 impl Kernel {
     fn refuses(&mut self, now: Instant) -> bool {
         let grown = self.tokens + now.saturating_duration_since(self.at);
-        self.tokens = grown.min(LIMIT * 6);
+        self.tokens = grown.min(self.limit * 6);
         self.at = now;
-        let allowed = self.tokens >= LIMIT;
+        let allowed = self.tokens >= self.limit;
         if allowed {
-            self.tokens -= LIMIT;
+            self.tokens -= self.limit;
             self.sent += 1;
         }
         allowed
@@ -92,6 +93,7 @@ impl Host {
         };
         Self {
             kernel: Kernel {
+                limit: LIMIT,
                 tokens: LIMIT * 6,
                 at: now,
                 sent: 0,
@@ -173,6 +175,45 @@ fn eleven_dead_ports_of_one_host_are_found_and_stay_dead() {
         }
         host.run(90);
         assert_eq!(host.up(true), 11, "all come back, though they say nothing");
+    }
+}
+
+#[test]
+fn dead_ports_of_a_host_that_refuses_less_often_than_usual_are_found_and_stay_dead() {
+    for (limit, interval) in [(2, 1000), (5, 1000), (10, 1000), (10, 2000), (10, 200)] {
+        let mut host = Host::new(11, 1, Duration::from_millis(interval));
+        host.kernel.limit = Duration::from_secs(limit);
+        host.kernel.tokens = host.kernel.limit * 6;
+        host.run(900);
+        assert_eq!(
+            host.up(false),
+            11,
+            "one in {limit} s, asked every {interval} ms"
+        );
+        let flaps = |host: &Host| host.ports.iter().map(|port| port.flaps).sum::<u32>();
+        let before = flaps(&host);
+        host.run(3600);
+        assert!(flaps(&host) < before + 5, "the limit is known now");
+        for port in &mut host.ports {
+            port.open = true;
+        }
+        host.run(90);
+        assert_eq!(host.up(true), 11, "all come back, though they say nothing");
+    }
+}
+
+#[test]
+fn a_silent_server_that_restarts_again_and_again_beside_a_dead_one_comes_back_each_time() {
+    let mut host = Host::new(2, 1, Duration::from_secs(1));
+    host.ports[0].open = true;
+    host.run(60);
+    for n in 0..20 {
+        host.ports[0].open = false;
+        host.run(3);
+        host.ports[0].open = true;
+        host.run(30);
+        assert_eq!(host.up(true), 1, "the restart {n}");
+        host.run(57);
     }
 }
 

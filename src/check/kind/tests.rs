@@ -136,16 +136,12 @@ async fn a_refusal_outweighs_silence_until_it_has_proved_itself_or_an_answer_com
     }
     // Its turn has not come.
     let waits = check(memory).await;
-    assert_eq!(
-        failed(&waits.0),
-        "connection refused 0s ago, no answer since"
-    );
+    assert_eq!(failed(&waits.0), "connection refused, no answer since");
     let silent = UdpSocket::bind(to).await.unwrap();
     tokio::time::sleep(Duration::from_secs(5)).await;
     for _ in 0..2 {
         let waits = check(memory).await;
-        let words = failed(&waits.0);
-        assert!(words.ends_with("s ago, no answer since"), "{words}");
+        assert_eq!(failed(&waits.0), "connection refused, no answer since");
         memory = waits.1;
     }
     passed(&check(memory).await.0);

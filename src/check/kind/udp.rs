@@ -22,7 +22,6 @@ use super::refusals::Silence;
 use super::{Attempt, Failure, Passed};
 use crate::check::net::{self, quote};
 use crate::state::health::UdpCheck;
-use crate::words::length;
 
 /// So many bytes of a datagram are looked at.
 const LARGEST: usize = 16_384;
@@ -119,13 +118,11 @@ pub(super) fn silence(attempt: &Attempt<'_>, sent: Instant) -> Result<Passed, Fa
 }
 
 fn still_refused(attempt: &Attempt<'_>) -> Failure {
-    match attempt.memory.get().refused.at() {
-        Some(at) => Failure::new(format_args!(
-            "connection refused {} ago, no answer since",
-            length(at.elapsed().as_secs())
-        )),
-        None => Failure::new("no answer"),
-    }
+    // Without a time: `status` shows the words for as long as the server is down.
+    Failure::new(match attempt.memory.get().refused.at() {
+        Some(_) => "connection refused, no answer since",
+        None => "no answer",
+    })
 }
 
 /// Who is asked: the server itself where the way leads to it over the virtual address.
