@@ -77,6 +77,7 @@ impl ServiceState {
         }
         if state.verdict == Verdict::Open && state.in_while_open {
             state.reason = in_and_not_checked_yet();
+            state.tell_how_far();
         }
     }
 

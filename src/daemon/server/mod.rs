@@ -173,11 +173,29 @@ impl ServerState {
         change
     }
 
+    /// While some of its checks are judged and others are not, that is the reason for waiting.
+    pub(super) fn tell_how_far(&mut self) {
+        let all = self.checks.len();
+        let of = |verdict| {
+            self.checks
+                .iter()
+                .filter(|check| check.verdict == verdict)
+                .count()
+        };
+        if self.verdict != Verdict::Open || of(Verdict::Open) == all {
+            return;
+        }
+        let passed = of(Verdict::Up);
+        let place = if self.in_while_open { "in, and " } else { "" };
+        self.reason = format!("{place}{passed} of {all} checks passed").into();
+    }
+
     /// Makes one verdict of those of its checks.
     pub(super) fn combine(&mut self, watch: &ServiceWatch, now: Now) -> Change {
         let before = self.verdict;
         let verdict = combined(&self.checks, watch.combine);
         if verdict == before || verdict == Verdict::Open {
+            self.tell_how_far();
             return Change::None;
         }
         let was_in = self.is_well(now.boot);

@@ -345,6 +345,22 @@ fn a_check_that_cannot_be_asked_is_told_of_once_and_changes_no_server() {
 }
 
 #[test]
+fn a_server_that_waits_for_one_of_its_checks_says_how_many_passed() {
+    let two = "check = [{ type = \"tcp\" }, { type = \"tcp\", port = 81, interval = \"1h\" }]\n";
+    let mut sim = Sim::start(&format!("{THREE}{two}"));
+    sim.kill("10.0.0.12");
+    sim.seconds(5);
+    let why: Vec<_> = sim
+        .status(WEB)
+        .servers
+        .iter()
+        .map(|server| server.reason.clone())
+        .collect();
+    let passed = "1 of 2 checks passed".into();
+    assert_eq!(why, [Arc::clone(&passed), "no answer".into(), passed]);
+}
+
+#[test]
 fn a_weight_of_0_holds_at_once_and_the_way_back_goes_in_steps() {
     use crate::check::{Admin, Advice};
     let mut sim =
