@@ -177,3 +177,45 @@ fn json_has_the_same_bounds() {
         "{text}"
     );
 }
+
+#[test]
+fn toml_that_is_none_is_not_read_behind_its_first_mistakes() {
+    // Megabytes, with mistakes from the start or far behind it, on lines or on one.
+    let garbage = "x\n".repeat(4_000_000);
+    let comment = "# nothing is wrong here\n".repeat(100_000);
+    for text in [
+        garbage.clone(),
+        format!("version = 1\n{comment}{garbage}"),
+        format!("version = 1\n[service.web]\nservers = [\n{garbage}"),
+    ] {
+        let outcome = load("a.toml", text);
+        assert!(outcome.desired.is_none());
+        assert!(outcome.diagnostics.len() <= SHOWN + 1);
+        let text = outcome.render(Style::Plain);
+        let end = "the file is not read behind its first 100 mistakes\n";
+        assert!(text.ends_with(end) || text.ends_with("other mistakes are not shown\n"));
+        assert!(!text.contains("unclosed"), "it was not read to its end");
+        assert!(!text.contains("100000"), "what is not read is not counted");
+        assert!(!text.contains("version"), "it stands there, or may");
+    }
+    let outcome = load("a.toml", format!("a = [{}", "1 'é' ".repeat(500_000)));
+    assert!(outcome.desired.is_none());
+    assert!(outcome.diagnostics.len() <= SHOWN + 1);
+}
+
+#[test]
+fn few_mistakes_in_a_large_toml_file_are_all_found() {
+    let clean = many(20_000, |n| format!("# {n} is well"));
+    let text = (0..20).fold("version = 1\n".to_owned(), |text, n| {
+        format!("{text}{clean}\nwrong {n}\n")
+    });
+    let outcome = load("a.toml", text);
+    let text = outcome.render(Style::Plain);
+    assert_eq!(outcome.errors(), 20, "{text}");
+    assert!(!text.contains("not-shown"), "{text}");
+    let last =
+        format!("{clean}{clean}[service.web]\nlisten = \"tcp://192.0.2.1:80\nservers = []\n");
+    let outcome = load("a.toml", format!("version = 1\nf = 1.5\n{last}"));
+    let text = outcome.render(Style::Plain);
+    assert!(text.contains("a.toml:40004:"), "{text}");
+}

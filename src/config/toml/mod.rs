@@ -22,7 +22,7 @@ use super::tree::Node;
 
 /// The tree of a TOML text, as far as it can be read; every syntax error is reported.
 pub(super) fn parse<'t>(file: FileId, text: &'t str, findings: &mut Findings) -> Node<'t> {
-    plain::parse(file, text).unwrap_or_else(|| recovering::parse(file, text, findings))
+    plain::parse(file, text).unwrap_or_else(|from| recovering::parse(file, text, from, findings))
 }
 
 #[cfg(test)]
@@ -37,11 +37,11 @@ mod tests {
     fn agree(text: &str) -> bool {
         let mut sources = Sources::default();
         let file = sources.add("a.toml".into(), text.to_owned());
-        let Some(plain) = plain::parse(file, text) else {
+        let Ok(plain) = plain::parse(file, text) else {
             return false;
         };
         let mut findings = Findings::default();
-        let tree = recovering::parse(file, text, &mut findings);
+        let tree = recovering::parse(file, text, 0, &mut findings);
         let said = findings.into_sorted(&sources);
         assert_eq!(said, [], "{text:?}");
         // What one of them leaves in the text is taken apart.
@@ -104,7 +104,7 @@ mod tests {
         ] {
             let mut sources = Sources::default();
             let file = sources.add("a.toml".into(), text.to_owned());
-            assert_eq!(plain::parse(file, text), None, "{text:?}");
+            assert!(plain::parse(file, text).is_err(), "{text:?}");
         }
     }
 

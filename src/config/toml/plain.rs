@@ -10,16 +10,17 @@ use super::super::tree::{Entry, Node, Strings, Table, Text, Value};
 use super::document::{Document, Header, Key, dotted, has_unique_keys};
 
 /// The tree of a TOML text, or `None` when it has to be read by somebody more patient.
-pub(super) fn parse(file: FileId, text: &str) -> Option<Node<'_>> {
+pub(super) fn parse(file: FileId, text: &str) -> Result<Node<'_>, usize> {
     let mut reader = Reader {
         file,
         text,
         at: 0,
         items: Vec::new(),
     };
-    let value = Value::Table(reader.document()?);
+    let table = reader.document().ok_or(reader.at)?;
+    let value = Value::Table(table);
     let span = Span::new(file, 0..0);
-    Some(Node { span, value })
+    Ok(Node { span, value })
 }
 
 /// How deep values can lie in each other here.

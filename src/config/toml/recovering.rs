@@ -1,17 +1,47 @@
 //! TOML with mistakes in it, by the crate `toml`: the tree as far as it can be read, and every
-//! syntax error.
+//! syntax error that a person can read.
+//!
+//! The crate finds all mistakes before it gives the first, and takes a minute and gigabytes for the millions in
+//! a large file that is none at all. So it is given a [`FIRST`] part of the text behind the place where the
+//! mistakes begin, and more only while there are fewer than are shown.
 
 use toml::de::{DeInteger, DeTable, DeValue, Error};
 
 use super::super::code::Code;
-use super::super::diagnostic::{Diagnostic, Findings};
+use super::super::diagnostic::{Diagnostic, Findings, SHOWN};
 use super::super::source::{FileId, Span};
 use super::super::tree::{Entry, Node, Table, Text, Value};
 
-/// The tree of a TOML text, as far as it can be read; every syntax error is reported.
-pub(super) fn parse<'t>(file: FileId, text: &'t str, findings: &mut Findings) -> Node<'t> {
-    let (root, errors) = DeTable::parse_recoverable(text);
-    report(file, errors, findings);
+/// So many bytes are read behind the first mistake, and [`MORE`] times as many again and again.
+const FIRST: usize = 64 << 10;
+const MORE: usize = 4;
+
+/// More mistakes than that on few lines are not looked at.
+const MOST: usize = 100 * SHOWN;
+
+/// The tree of a TOML text, as far as it can be read; every syntax error is reported, or as many as are shown.
+/// There is none before `from`.
+pub(super) fn parse<'t>(
+    file: FileId,
+    text: &'t str,
+    from: usize,
+    findings: &mut Findings,
+) -> Node<'t> {
+    let mut behind = FIRST;
+    let (root, errors) = loop {
+        let part = up_to(text, from.saturating_add(behind));
+        let (root, errors) = DeTable::parse_recoverable(part);
+        let errors = in_order(file, errors);
+        if part.len() == text.len() {
+            break (root, errors);
+        }
+        if let Some(errors) = more_than_shown(text, errors) {
+            findings.stopped();
+            break (root, errors);
+        }
+        behind = behind.saturating_mul(MORE);
+    };
+    report(errors, findings);
     let value = Value::Table(table(file, text, root.into_inner()));
     let span = Span::new(file, 0..0);
     Node { span, value }
@@ -25,11 +55,48 @@ const ASTRAY: [&str; 4] = [
     "unclosed array",
 ];
 
-/// Reports syntax errors: of a line the first, and of an array that was not closed the first.
-fn report(file: FileId, errors: Vec<Error>, findings: &mut Findings) {
+/// The start of a text, with all of its last line if that is not as long as a file.
+fn up_to(text: &str, length: usize) -> &str {
+    let Some(rest) = text.as_bytes().get(length..) else {
+        return text;
+    };
+    let line = rest.iter().take(FIRST).position(|byte| *byte == b'\n');
+    let mut end = line.map_or(length, |line| length + line + 1);
+    while !text.is_char_boundary(end) {
+        end += 1;
+    }
+    &text[..end]
+}
+
+fn in_order(file: FileId, errors: Vec<Error>) -> Vec<(Span, Error)> {
     let place = |error: &Error| Span::new(file, error.span().unwrap_or(0..0));
     let mut errors: Vec<_> = errors.into_iter().map(|e| (place(&e), e)).collect();
     errors.sort_by_key(|(span, _)| span.start);
+    errors
+}
+
+/// The errors of as many lines as are shown, if there are more of them: what the end of a part brings about is
+/// not among these. So many errors that no person reads them, on however few lines, are more as well.
+fn more_than_shown(text: &str, mut errors: Vec<(Span, Error)>) -> Option<Vec<(Span, Error)>> {
+    let mut lines = 0;
+    let mut at = 0;
+    for (number, (span, _)) in errors.iter().enumerate() {
+        let start = span.start as usize;
+        let between = text.as_bytes().get(at..start).unwrap_or_default();
+        at = start.max(at);
+        if number == 0 || between.contains(&b'\n') {
+            lines += 1;
+        }
+        if lines > SHOWN || number >= MOST {
+            errors.truncate(number);
+            return Some(errors);
+        }
+    }
+    None
+}
+
+/// Reports syntax errors: of a line the first, and of an array that was not closed the first.
+fn report(errors: Vec<(Span, Error)>, findings: &mut Findings) {
     let mut in_array = false;
     for (span, error) in errors {
         let message = error.message();
