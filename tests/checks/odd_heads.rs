@@ -86,6 +86,7 @@ fn accepted() -> Vec<Odd> {
         body("content-length: 2x", "ok"),
         body("content-length: 2", "ok and more"),
         body("content-length: 99999999999999999999999", "ok"),
+        body("content-length: 9223372036854775808", "ok"),
         body("transfer-encoding: ChunKed", "2\r\nok\r\n0\r\n\r\n"),
         body(
             "transfer-encoding: chunked\r\ncontent-length: 20",
@@ -105,6 +106,7 @@ fn accepted() -> Vec<Odd> {
             "2;a=b;c=\"d\"\r\nok\r\n0;x\r\n\r\n",
         ),
         body("transfer-encoding: chunked", "2  \r\nok\r\n0  \r\n\r\n"),
+        body("transfer-encoding: chunked", "2xyz\r\nok\r\n0\r\n\r\n"),
         body(
             "transfer-encoding: chunked",
             "00000002\r\nok\r\n0000\r\n\r\n",

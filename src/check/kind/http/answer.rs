@@ -363,19 +363,20 @@ fn length(value: &[u8], line: u32) -> Length {
         return Length::Wrong(not_http(line, "no length", value));
     }
     let number = str::from_utf8(&digits[..count]).ok();
-    match number.and_then(|number| number.parse().ok()) {
-        Some(length) => Length::Known(length),
-        None => Length::Unknown,
-    }
+    let number = number.and_then(|number| number.parse::<i64>().ok());
+    // One that curl cannot hold says nothing.
+    number.map_or(Length::Unknown, |length| {
+        Length::Known(length.unsigned_abs())
+    })
 }
 
-/// The size of a chunk; what stands behind it, such as extensions, is not looked at.
+/// The size of a chunk; what stands behind it, such as extensions, is not looked at. `0x2` is not the end, nor a size.
 fn chunk_size(line: &[u8]) -> Option<u64> {
     let count = line
         .iter()
         .take_while(|byte| byte.is_ascii_hexdigit())
         .count();
-    if !(1..=16).contains(&count) || !matches!(line[count], b';' | b' ' | b'\t' | b'\r' | b'\n') {
+    if !(1..=16).contains(&count) || matches!(line, [b'0', b'x' | b'X', ..]) {
         return None;
     }
     u64::from_str_radix(str::from_utf8(&line[..count]).ok()?, 16).ok()
