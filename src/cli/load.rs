@@ -1,5 +1,6 @@
 //! Reads a service file for a verb, its diagnostics on stderr.
 
+use std::io;
 use std::path::Path;
 
 use super::args::Args;
@@ -10,19 +11,17 @@ use crate::state::Desired;
 use crate::state::health::Watch;
 use crate::words::count;
 
-/// Reads the file; `-` is standard input. Forced, an empty file on the disk declares nothing.
-pub(crate) fn read(path: &Path, forced: bool) -> std::io::Result<Outcome> {
+/// Reads the file; `-` is standard input. Forced, an empty one declares nothing.
+pub(crate) fn read(path: &Path, forced: bool) -> io::Result<Outcome> {
     let environment = Environment::of_process();
     let (name, bytes) = if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes)?;
-        ("(stdin)".to_owned(), bytes)
+        (
+            "(stdin)".to_owned(),
+            named("standard input", pipe::stdin())?,
+        )
     } else if pipe::is_descriptor(path) {
         let name = path.display().to_string();
-        let bytes = pipe::read(path);
-        let bytes = bytes.map_err(|error| {
-            std::io::Error::new(error.kind(), format!("cannot read {name}: {error}"))
-        })?;
+        let bytes = named(&name, pipe::read(path))?;
         (name, bytes)
     } else if forced {
         return Ok(config::load_forced(path, &environment));
@@ -43,7 +42,13 @@ pub(crate) fn read(path: &Path, forced: bool) -> std::io::Result<Outcome> {
         Path::new("."),
         &config::Disk,
         &environment,
+        forced,
     ))
+}
+
+/// An error that says what cannot be read.
+fn named<T>(name: &str, read: io::Result<T>) -> io::Result<T> {
+    read.map_err(|error| io::Error::new(error.kind(), format!("cannot read {name}: {error}")))
 }
 
 /// What a file says.

@@ -1,10 +1,10 @@
-//! A pipe that a person names on the command line: `director check <(generate)`, `/dev/stdin`.
+//! A pipe that a person names on the command line: `director check <(generate)`, `/dev/stdin`, `-`.
 //!
 //! Everything else that is read has to be a regular file, as a FIFO can be waited for without end.
 //! Here there is somebody who writes, as a rule, and a limit for when there is not.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -18,6 +18,9 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// How much is read at a time.
 const PIECE: usize = 64 << 10;
 
+/// So many pieces wait at most.
+const PIECES: usize = 4;
+
 /// Whether a path is one that a shell makes for a descriptor of this process.
 pub(crate) fn is_descriptor(path: &Path) -> bool {
     let below = ["/dev/fd/", "/proc/self/fd/"];
@@ -30,16 +33,31 @@ pub(crate) fn is_descriptor(path: &Path) -> bool {
 /// # Errors
 /// Those of open(2) and read(2); `TimedOut` when nothing comes for a minute.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    read_within(path, SILENCE)
+    let path = path.to_owned();
+    read_within(|| File::open(path), SILENCE)
 }
 
-fn read_within(path: &Path, silence: Duration) -> io::Result<Vec<u8>> {
-    let (pieces, come) = mpsc::channel();
-    let path = path.to_owned();
+/// The same of standard input. A person who types is waited for.
+///
+/// # Errors
+/// Those of [`read`].
+pub(crate) fn stdin() -> io::Result<Vec<u8>> {
+    let typed = io::stdin().is_terminal();
+    read_within(
+        || Ok(io::stdin()),
+        if typed { Duration::MAX } else { SILENCE },
+    )
+}
+
+fn read_within<R: Read>(
+    open: impl FnOnce() -> io::Result<R> + Send + 'static,
+    silence: Duration,
+) -> io::Result<Vec<u8>> {
+    let (pieces, come) = mpsc::sync_channel(PIECES);
     // Not joined: it ends with the process, or when the writer does.
     thread::Builder::new().spawn(move || {
         let end = pieces.clone();
-        if let Err(error) = copy(&path, &pieces) {
+        if let Err(error) = copy(open, &pieces) {
             let _ = end.send(Err(error));
         }
     })?;
@@ -59,8 +77,11 @@ fn read_within(path: &Path, silence: Duration) -> io::Result<Vec<u8>> {
     }
 }
 
-fn copy(path: &Path, pieces: &mpsc::Sender<io::Result<Vec<u8>>>) -> io::Result<()> {
-    let mut file = File::open(path)?;
+fn copy<R: Read>(
+    open: impl FnOnce() -> io::Result<R>,
+    pieces: &mpsc::SyncSender<io::Result<Vec<u8>>>,
+) -> io::Result<()> {
+    let mut file = open()?;
     loop {
         let mut piece = vec![0; PIECE];
         let length = match file.read(&mut piece) {
@@ -98,8 +119,16 @@ mod tests {
     #[test]
     fn a_pipe_into_which_nothing_is_written_is_not_waited_for_without_end() {
         let (reading, _writing) = io::pipe().unwrap();
-        let error = read_within(&path_of(&reading), Duration::from_millis(50)).unwrap_err();
+        let path = path_of(&reading);
+        let open = || File::open(path);
+        let error = read_within(open, Duration::from_millis(50)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn what_never_ends_is_read_to_a_little_beyond_the_limit() {
+        let bytes = read_within(|| Ok(io::repeat(b'#')), SILENCE).unwrap();
+        assert!(bytes.len() > MAX_FILE && bytes.len() <= MAX_FILE + PIECE);
     }
 
     #[test]

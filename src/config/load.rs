@@ -123,7 +123,7 @@ pub(super) fn load_part(
 }
 
 /// Reads a service file whose text is already there, as from standard input. What it includes is
-/// looked for in `directory`.
+/// looked for in `directory`. Forced, an empty one declares nothing.
 #[must_use]
 pub fn load_text(
     name: &str,
@@ -132,8 +132,12 @@ pub fn load_text(
     directory: &Path,
     files: &dyn Files,
     environment: &Environment,
+    forced: bool,
 ) -> Outcome {
-    let extras = Extras::default();
+    let extras = Extras {
+        forced,
+        ..Extras::default()
+    };
     let mut loader = Loader::new(files, environment, &extras);
     let file = loader.text(PathBuf::from(name), bytes, None);
     if let Some(file) = file {

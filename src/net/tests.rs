@@ -100,6 +100,7 @@ fn desired(text: &str) -> Desired {
         Path::new("."),
         &files,
         &environment,
+        false,
     );
     outcome.desired.expect("the file is without a mistake")
 }

@@ -43,6 +43,7 @@ fn every_service_file_is_right() {
             Path::new("docs"),
             &Disk,
             &Environment::default(),
+            false,
         );
         assert_eq!(outcome.render(Style::Plain), "", "{}", block.place);
         assert!(outcome.desired.is_some(), "{}", block.place);
