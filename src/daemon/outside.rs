@@ -62,6 +62,7 @@ impl Outside {
             board: board.clone(),
             inputs: inputs.clone(),
             jobs: jobs.clone(),
+            waiting: Arc::default(),
         };
         let place = http::Options {
             path: options.socket.clone(),
