@@ -98,6 +98,19 @@ const fn half() -> Share {
     Share::percent(50)
 }
 
+impl Policy {
+    /// The same with the lower of both limits: a file that was cut off has lost its limits, and
+    /// must not take away more than the one in force would let it.
+    #[must_use]
+    pub fn within(self, other: Self) -> Self {
+        Self {
+            max_removed: self.max_removed.min(other.max_removed),
+            max_removed_services: self.max_removed_services.min(other.max_removed_services),
+            ..self
+        }
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {

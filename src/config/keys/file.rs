@@ -118,13 +118,15 @@ section!(
         key(
             "max_removed",
             patterned("50%", r"^[0-9]+%$|\$"),
-            "The largest share of a service's servers that one plan may take away without `--force`."
+            "The largest share of a service's servers that one plan may take away without `--force`. \
+             At a reload the limit of the file in force holds as well."
         )
         .default("50%"),
         key(
             "max_removed_services",
             patterned("50%", r"^[0-9]+%$|\$"),
             "The largest share of director's services that one plan may take away without `--force`. \
+             At a reload the limit of the file in force holds as well. \
              The last one always needs it. One that only gets another name, address or grouping does \
              not count."
         )

@@ -244,6 +244,7 @@ impl Core {
                     hot: self.hot.clone(),
                     order: Some(order),
                     first: !self.is_ready(),
+                    policy: self.is_ready().then_some(self.policy),
                 })));
                 self.stage = Stage::Transacting {
                     loaded: Some(loaded),
@@ -336,6 +337,7 @@ impl Core {
             hot: self.hot.clone(),
             order: None,
             first: false,
+            policy: None,
         })));
     }
 

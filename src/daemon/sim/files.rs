@@ -473,3 +473,24 @@ fn an_included_fifo_is_refused_and_nothing_waits_for_it() {
         sim.put(2, &service(2));
     });
 }
+
+#[test]
+fn a_file_that_was_cut_off_before_its_limits_keeps_to_those_in_force() {
+    let services = (1..=6).map(service);
+    let start = "version = 1\n[defaults]\ndrain = \"0s\"\ninitial = \"up\"\n".to_owned()
+        + &services.collect::<String>();
+    let whole = format!("{start}[policy]\nmax_removed_services = \"10%\"\nmax_removed = \"10%\"\n");
+    let mut sim = running(&whole);
+    let cut = whole.find("[service.s5]").unwrap();
+    fs::write(sim.file(), &whole[..cut]).unwrap();
+    sim.keeps("`policy.max_removed_services` allows 10%", |sim| {
+        fs::write(sim.file(), &whole).unwrap();
+    });
+    assert!(sim.reload(false).is_ok());
+    // A limit that was raised holds from the next change on.
+    fs::write(sim.file(), &start).unwrap();
+    assert!(sim.reload(false).is_ok());
+    fs::write(sim.file(), &whole[..cut]).unwrap();
+    assert!(sim.reload(false).is_ok());
+    assert_eq!(sim.there(), 4);
+}

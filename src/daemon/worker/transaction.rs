@@ -15,7 +15,8 @@ use crate::daemon::core::{Hot, Order};
 use crate::daemon::tables::observed;
 use crate::plan::{Beside, Objection, Situation, diff, sysctls_for};
 use crate::state::{
-    BootTime, Desired, DesiredService, Observed, ObservedServer, ObservedService, Ownership, Sysctl,
+    BootTime, Desired, DesiredService, Observed, ObservedServer, ObservedService, Ownership,
+    Policy, Sysctl,
 };
 
 /// Of more services than this, all tables are read at once and not each by itself.
@@ -35,6 +36,8 @@ pub(in crate::daemon) struct Transaction {
     /// The director starts: it goes on where the state directory cannot be written. Servers that
     /// are dead would stay in otherwise, for as long as the disk is full.
     pub(in crate::daemon) first: bool,
+    /// What the file in force says; `None` when there is none.
+    pub(in crate::daemon) policy: Option<Policy>,
 }
 
 /// A transaction that was carried out.
@@ -69,6 +72,7 @@ impl<T: Transport> Worker<T> {
             hot,
             order,
             first,
+            policy,
         } = transaction;
         let (is_reload, order) = (order.is_some(), order.unwrap_or_default());
         let of = |services| Desired {
@@ -117,7 +121,11 @@ impl<T: Transport> Worker<T> {
         } else {
             // The guards are about what the file takes away, not about who happens to be down.
             let services = declared.iter().map(|one| (one.service.key, one.clone()));
-            let mut objections = to(&of(services.collect())).objections;
+            let mut file = of(services.collect());
+            if let Some(policy) = policy {
+                file.policy = file.policy.within(policy);
+            }
+            let mut objections = to(&file).objections;
             let emptied = emptied(&self.in_force, &declared);
             let emptied = emptied.filter(|one| !objections.contains(one));
             let emptied: Vec<_> = emptied.collect();
