@@ -1,6 +1,7 @@
 //! Keeps what operators have set on disk, on a thread of its own: the core does not wait for a
-//! disk.
+//! disk. It also looks whether the state directory is still there, for the same reason.
 
+use std::iter;
 use std::net::IpAddr;
 use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
@@ -10,10 +11,11 @@ use ipvs::{ServerKey, ServiceKey};
 use serde::{Deserialize, Serialize};
 
 use super::Now;
+use super::core::Input;
 use super::operator::{ServerSettings, Setting, Settings};
 use super::pulse::Pulse;
 use super::worker::chain;
-use crate::apply::{Store, StoreError, Versioned};
+use crate::apply::{Ledger, Store, StoreError, Versioned};
 use crate::state::BootTime;
 
 /// The name of the file.
@@ -27,6 +29,32 @@ pub(super) struct Keep {
     pub(super) settings: Settings,
     /// When that was.
     pub(super) at: Now,
+}
+
+/// What the keeper is to do.
+#[derive(Debug)]
+pub(super) enum Task {
+    Keep(Keep),
+    /// Look what is missing in the state directory.
+    Look,
+}
+
+/// What is not in the state directory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Missing {
+    pub(super) ledger: bool,
+    /// What operators have set.
+    pub(super) settings: bool,
+}
+
+impl Missing {
+    pub(super) fn look(store: &Store) -> Self {
+        let is_gone = |file| store.path(file).try_exists().is_ok_and(|there| !there);
+        Self {
+            ledger: is_gone(Ledger::FILE),
+            settings: is_gone(FILE),
+        }
+    }
 }
 
 /// [`Settings`] as they are kept. They belong to the file's services and servers, not to a life of
@@ -142,27 +170,39 @@ pub(super) fn write(store: &Store, boot: &str, keep: &Keep) -> Result<(), StoreE
 }
 
 /// The thread. It ends when the sender is dropped, after it has tried to put the last settings on
-/// disk. `done` is told the number of each that was tried, and why it is not there.
+/// disk. `done` is told what came of each task.
 pub(super) fn start(
     store: Store,
     boot: String,
     pulse: Pulse,
-    done: impl Fn(u64, Result<(), String>) + Send + 'static,
-) -> std::io::Result<(Sender<Keep>, JoinHandle<()>)> {
-    let (sender, settings) = mpsc::channel::<Keep>();
+    done: impl Fn(Input) + Send + 'static,
+) -> std::io::Result<(Sender<Task>, JoinHandle<()>)> {
+    let (sender, tasks) = mpsc::channel::<Task>();
     let thread = thread::Builder::new()
         .name("keeper".to_owned())
         .spawn(move || {
             let mut last = Ok(());
-            while let Ok(mut newest) = settings.recv() {
-                // Each is all of it: only the last one matters.
-                while let Ok(newer) = settings.try_recv() {
-                    newest = newer;
+            while let Ok(task) = tasks.recv() {
+                let (mut newest, mut look) = (None, false);
+                for task in iter::once(task).chain(tasks.try_iter()) {
+                    match task {
+                        // Each is all of it: only the last one matters.
+                        Task::Keep(keep) => newest = Some(keep),
+                        Task::Look => look = true,
+                    }
                 }
-                pulse.begin("writing what operators set to the state directory");
-                last = write(&store, &boot, &newest).map_err(|error| chain(&error));
-                pulse.end();
-                done(newest.number, last.clone());
+                if let Some(newest) = newest {
+                    pulse.begin("writing what operators set to the state directory");
+                    last = write(&store, &boot, &newest).map_err(|error| chain(&error));
+                    pulse.end();
+                    done(Input::Kept(newest.number, last.clone()));
+                }
+                if look {
+                    pulse.begin("looking at the state directory");
+                    let missing = Missing::look(&store);
+                    pulse.end();
+                    done(Input::Missing(missing));
+                }
             }
             if let Err(why) = last {
                 tracing::error!("what operators set last is lost, as it is not on disk: {why}");

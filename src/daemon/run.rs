@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use ipvs::Client;
 
 use super::core::{Core, Input, Out};
-use super::keeper::Keep;
+use super::keeper::Task;
 use super::outside::Outside;
 use super::private::{Changes, Private};
 use super::pulse::{Pulse, Pulses};
@@ -160,7 +160,7 @@ struct Threads {
     files: Sender<ReadOrder>,
     jobs: Sender<Job>,
     worker: JoinHandle<()>,
-    keep: Sender<Keep>,
+    keep: Sender<Task>,
     keeper: JoinHandle<()>,
     outside: Outside,
 }
@@ -178,10 +178,9 @@ impl Threads {
         let files = start_reader(options, inputs, &jobs, pulses.reader.clone())?;
         let kept = inputs.clone();
         let (store, boot) = (options.store.clone(), options.incarnation.boot.clone());
-        let (keep, keeper) =
-            keeper::start(store, boot, pulses.keeper.clone(), move |number, result| {
-                let _ = kept.send(Input::Kept(number, result));
-            })?;
+        let (keep, keeper) = keeper::start(store, boot, pulses.keeper.clone(), move |input| {
+            let _ = kept.send(input);
+        })?;
         let found = inputs.clone();
         let checks = Checks::start_through(passages, move |finding| {
             let _ = found.send(Input::Finding(finding));
@@ -219,7 +218,10 @@ impl Threads {
             self.outside.notify(notification, clock());
         }
         if let Some(settings) = out.keep.take() {
-            let _ = self.keep.send(settings);
+            let _ = self.keep.send(Task::Keep(settings));
+        }
+        if std::mem::take(&mut out.look) {
+            let _ = self.keep.send(Task::Look);
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Core, Order, Reply};
 use crate::daemon::Now;
-use crate::daemon::keeper::Keep;
+use crate::daemon::keeper::{Keep, Missing};
 use crate::daemon::operator::{Answer, Refusal, RefusalKind};
 use crate::state::BootTime;
 
@@ -58,6 +58,8 @@ pub(super) struct Keeping {
     unkept: BTreeMap<Matter, Arc<str>>,
     /// Since when nothing was heard of settings that were sent to the disk.
     silent: Option<BootTime>,
+    /// Somebody looks whether it is all there, and has not answered yet: one is enough.
+    looking: bool,
     /// When settings are tried again.
     settings_due: Option<BootTime>,
     /// When the file is tried again.
@@ -118,6 +120,22 @@ impl Core {
         self.keep(now);
         let number = self.keeping.number;
         self.keeping.waiting.push_back((number, reply, answer));
+    }
+
+    /// Has somebody look whether the state directory is still there.
+    pub(super) fn look_at_state(&mut self) {
+        if !std::mem::replace(&mut self.keeping.looking, true) {
+            self.out.look = true;
+        }
+    }
+
+    /// What is not there is written again: somebody took the state directory away.
+    pub(super) fn is_missing(&mut self, missing: Missing, now: Now) {
+        self.keeping.looking = false;
+        self.ledger.changed |= missing.ledger;
+        if missing.settings && !self.settings.is_empty() && !self.keeping.is_at_work() {
+            self.keep(now);
+        }
     }
 
     /// Settings are on disk, or are not.

@@ -38,7 +38,7 @@ use std::time::{Duration, SystemTime};
 use ipvs::{ServerKey, ServiceKey};
 
 use super::common::Causes;
-use super::keeper::Keep;
+use super::keeper::{Keep, Missing};
 use super::operator::{Answer, Refusal, Request, Settings};
 use super::reader::ReadOrder;
 use super::server::Reload;
@@ -74,6 +74,8 @@ pub(super) enum Input {
     /// The settings of operators up to a number are on disk, or why they are not; whoever waits
     /// for that may be told.
     Kept(u64, Result<(), String>),
+    /// What is not in the state directory.
+    Missing(Missing),
     /// The network namespace has lost its name: why that is bad.
     Nameless(String),
     /// The name of the network namespace is another's now: the director is to end, and why.
@@ -95,6 +97,8 @@ pub(super) struct Out {
     pub(super) notify: Vec<Notification>,
     /// Settings to put on disk; then `Input::Kept` comes.
     pub(super) keep: Option<Keep>,
+    /// Whether the state directory is still there; then `Input::Missing` comes.
+    pub(super) look: bool,
 }
 
 /// A command to run.
@@ -252,6 +256,7 @@ impl Core {
             Input::Reload => self.reload(Order::asked(false), None, now),
             Input::Done(done) => self.done(done, tables, now),
             Input::Kept(number, result) => self.kept(number, &result, now),
+            Input::Missing(missing) => self.is_missing(missing, now),
             Input::Nameless(why) => self.nameless(why, now),
             Input::Stop | Input::Superseded(_) => {}
         }

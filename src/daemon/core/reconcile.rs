@@ -20,6 +20,7 @@ impl Core {
             return;
         }
         self.reading = true;
+        self.look_at_state();
         self.out.jobs.push(Job::Read(Read {
             began: self.writes,
             picture: self.picture.clone(),
@@ -65,11 +66,6 @@ impl Core {
         self.work.dirty.extend(missing.chain(self.refused.keys()));
         self.written.retain(|_, write| *write > reading.began);
         self.take_foreign(reading.unknown, now);
-        // Somebody took the state directory away: all of it is written again.
-        self.ledger.changed |= reading.ledger_gone;
-        if reading.settings_gone && !self.settings.is_empty() && !self.keeping.is_at_work() {
-            self.keep(now);
-        }
         clean &= self.settings_are_declared(&reading.settings, now);
         if clean && self.work.dirty.is_empty() && self.refused.is_empty() {
             self.show.reconciled = Some(now.boot);

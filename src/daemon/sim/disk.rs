@@ -348,3 +348,29 @@ fn a_date_that_is_set_neither_lengthens_nor_ends_what_was_set_for_a_time() {
         assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
     }
 }
+
+#[test]
+fn drift_is_repaired_while_the_state_directory_does_not_answer() {
+    let mut sim = running(THREE);
+    sim.state_hangs = true;
+    let key: ServiceKey = WEB.parse().unwrap();
+    let server = ServerKey::new([10, 0, 0, 12], 80);
+    for _ in 0..3 {
+        sim.meddle(Operation::DeleteServer(key, server));
+        sim.seconds(6);
+        assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
+    }
+}
+
+#[test]
+fn a_state_directory_that_was_taken_away_is_written_again() {
+    let mut sim = running(THREE);
+    sim.ask(Request::Drain(Sim::request("web", "10.0.0.11")))
+        .unwrap();
+    sim.seconds(2);
+    fs::remove_dir_all(sim.state_directory()).unwrap();
+    sim.seconds(12);
+    for file in ["ledger.json", "operator.json"] {
+        assert!(sim.state_directory().join(file).exists(), "{file}");
+    }
+}

@@ -51,6 +51,8 @@ struct Sim {
     files: FileReader,
     /// The file system hangs; and the order that waits for it.
     hangs: bool,
+    /// The state directory does not answer whoever looks at it.
+    state_hangs: bool,
     waiting: Option<ReadOrder>,
     /// What the core is told of threads that hang.
     stalls: Vec<Stall>,
@@ -122,6 +124,7 @@ impl Sim {
             core,
             files,
             hangs: false,
+            state_hangs: false,
             waiting: None,
             stalls: Vec::new(),
             worker,
@@ -217,6 +220,11 @@ impl Sim {
                     continue;
                 }
                 self.work(job);
+            }
+            if out.look && !self.state_hangs {
+                let store = Store::new(self.directory.path().join("state"));
+                let missing = Input::Missing(keeper::Missing::look(&store));
+                self.core.handle(missing, &mut self.client, self.now);
             }
             if let Some(keep) = out.keep {
                 let store = Store::new(self.directory.path().join("state"));

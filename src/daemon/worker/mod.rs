@@ -1,7 +1,8 @@
 //! The worker: what takes long, on a thread and socket of its own.
 //!
-//! It compares files that were read with what is in force, reads all tables and names the services that are not as the core believes,
-//! and carries transactions out. It decides nothing: what it finds goes to the core.
+//! It compares files that were read with what is in force, reads all tables and names the services
+//! that are not as the core believes, and carries transactions out. It decides nothing: what it
+//! finds goes to the core.
 
 mod dwindling;
 mod transaction;
@@ -16,7 +17,6 @@ use ipvs::{NetlinkSocket, ServerKey, ServiceKey};
 pub(in crate::daemon) use transaction::{NotDone, Transacted, Transaction};
 
 use super::advice::Advice;
-use super::keeper;
 use super::private::{Changes, Private};
 use super::reader::{Declared, FilesRead};
 use crate::apply::{
@@ -57,8 +57,7 @@ impl Job {
         match self {
             Self::Take(_) => "comparing the files with the tables",
             Self::Transact(_) => "changing the tables, with the state directory",
-            Self::Read(_) => "reading the tables, and looking at the state directory",
-            Self::Table(_) => "reading the tables",
+            Self::Read(_) | Self::Table(_) => "reading the tables",
             Self::Advise => "reading addresses and routes",
             Self::Keep(_) => "writing the ledger to the state directory",
             Self::Through(_) => "changing the private services of checks",
@@ -139,9 +138,6 @@ pub(in crate::daemon) struct Reading {
     pub(in crate::daemon) unknown: Vec<ServiceKey>,
     /// Everything but services.
     pub(in crate::daemon) settings: Observed,
-    /// The ledger, and what operators set, are not in the state directory.
-    pub(in crate::daemon) ledger_gone: bool,
-    pub(in crate::daemon) settings_gone: bool,
 }
 
 /// The worker.
@@ -225,11 +221,6 @@ impl<T: Transport> Worker<T> {
             }
             Job::End => None,
         }
-    }
-
-    fn is_gone(&self, file: &str) -> bool {
-        let there = self.store.path(file).try_exists();
-        there.is_ok_and(|there| !there)
     }
 
     fn take(&mut self, read: FilesRead) -> Result<Box<Loaded>, String> {
@@ -377,8 +368,6 @@ impl<T: Transport> Worker<T> {
             suspects,
             unknown,
             settings: self.kernel.settings_with(Sysctl::ALL)?,
-            ledger_gone: self.is_gone(Ledger::FILE),
-            settings_gone: self.is_gone(keeper::FILE),
         })
     }
 }
