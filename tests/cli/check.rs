@@ -199,7 +199,7 @@ fn a_fifo_is_refused_at_once_and_a_pipe_of_the_shell_is_read() {
 
 #[test]
 fn standard_input_has_a_limit_as_any_file() {
-    let run = director_with("check -", &"#".repeat((20 << 20) + 1));
+    let run = director_with("check -", &"#".repeat((64 << 20) + 1));
     assert_eq!(run.code, Some(1));
     assert!(run.stderr.contains("longer than"), "{}", run.stderr);
 }
