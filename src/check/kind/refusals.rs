@@ -35,7 +35,7 @@ const LIMIT: Duration = Duration::from_secs(1);
 const STRICTEST: Duration = Duration::from_secs(30);
 
 /// What is refused again within this time was dead in between, if it happens twice in the longer one.
-const AGAIN: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_secs(20);
 const TWICE: Duration = Duration::from_secs(300);
 
 /// Added to a round trip, for packets that overtake each other.

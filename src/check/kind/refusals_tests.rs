@@ -218,6 +218,30 @@ fn a_silent_server_that_restarts_again_and_again_beside_a_dead_one_comes_back_ea
 }
 
 #[test]
+fn rolling_restarts_of_silent_servers_of_one_host_teach_no_limit() {
+    let mut host = Host::new(5, 1, Duration::from_secs(1));
+    for port in &mut host.ports[..4] {
+        port.open = true;
+    }
+    host.run(60);
+    for n in 0..12 {
+        host.ports[n % 4].open = false;
+        host.run(2);
+        host.ports[n % 4].open = true;
+        host.run(8);
+    }
+    host.run(30);
+    assert_eq!((host.up(true), host.up(false)), (4, 1));
+    assert!(
+        host.refusals
+            .0
+            .borrow()
+            .values()
+            .all(|subnet| subnet.limit == LIMIT)
+    );
+}
+
+#[test]
 fn one_port_that_comes_back_among_ten_dead_ones_is_found() {
     let mut host = Host::new(11, 1, Duration::from_secs(1));
     host.run(90);
