@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write};
+use std::path::Path;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
@@ -55,6 +56,12 @@ pub(crate) fn printable(text: &str) -> String {
         return text.to_owned();
     }
     ANY.replace_all(text, SHOWN).into_owned()
+}
+
+/// A file's name within a text. A line break in it must not begin a line of its own, which would
+/// pass for another message.
+pub(crate) fn path(path: &Path) -> String {
+    printable(&path.to_string_lossy())
 }
 
 /// The whole of what is about to be written: lines and tabs stay.

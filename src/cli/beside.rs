@@ -27,6 +27,7 @@ use crate::state::health::{MarkRange, ServiceWatch, Watch};
 use crate::state::{
     Desired, DesiredServer, DesiredService, Observed, ObservedServer, ObservedService,
 };
+use crate::words::printable;
 
 /// The director that runs in the same network namespace.
 pub(crate) struct Beside {
@@ -68,7 +69,7 @@ pub(crate) fn refuse(args: &Args, instead: &str) -> anyhow::Result<()> {
         Some(Beside { version, .. }) => bail!(
             "a director runs here (process {}, on {}); {instead}",
             version.pid,
-            version.file
+            printable(&version.file)
         ),
         None => Ok(()),
     }

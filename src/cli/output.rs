@@ -61,7 +61,10 @@ pub(crate) fn control(text: &str) -> io::Result<ControlFlow<()>> {
     match written {
         Ok(()) => Ok(ControlFlow::Continue(())),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
-        Err(error) => Err(error),
+        Err(error) => {
+            let message = format!("cannot write the output: {error}");
+            Err(io::Error::new(error.kind(), message))
+        }
     }
 }
 

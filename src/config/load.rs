@@ -17,6 +17,7 @@ use super::verify::Verifier;
 use super::{json, render, report, toml};
 use crate::state::Desired;
 use crate::state::health::Watch;
+use crate::words::path as shown;
 
 /// What came of reading a service file.
 #[derive(Debug)]
@@ -223,7 +224,7 @@ impl<'e> Loader<'e> {
         let bytes = match self.files.read(path) {
             Ok(bytes) => bytes,
             Err(error) => {
-                let message = format!("cannot read `{}`: {error}", path.display());
+                let message = format!("cannot read `{}`: {error}", shown(path));
                 self.unread.push(path.to_owned());
                 self.report(Code::Unreadable, from, message);
                 return;
@@ -239,7 +240,7 @@ impl<'e> Loader<'e> {
     /// Takes in a file's bytes, if they are text.
     fn text(&mut self, path: PathBuf, bytes: Vec<u8>, from: Option<Span>) -> Option<FileId> {
         if bytes.len() > MAX_FILE {
-            let message = format!("`{}` is longer than {MAX_FILE} bytes", path.display());
+            let message = format!("`{}` is longer than {MAX_FILE} bytes", shown(&path));
             self.report(Code::TooLarge, from, message);
             return None;
         }
@@ -332,7 +333,11 @@ impl<'e> Loader<'e> {
             let found = Diagnostic::new(Code::IncludeEmpty, include.span, message);
             self.findings.push(found.label(format!(
                 "looked for in `{}`",
-                if directory.as_os_str().is_empty() { Path::new(".") } else { directory }.display()
+                shown(if directory.as_os_str().is_empty() {
+                    Path::new(".")
+                } else {
+                    directory
+                })
             )));
         }
         if self.depth == MAX_DEPTH {
@@ -351,7 +356,7 @@ impl<'e> Loader<'e> {
 /// A file that is empty but for blanks and comments. No person writes such a root file: a full disk
 /// leaves one, or a program in the middle of its work.
 fn says_nothing(path: &Path, at: Span, is_root: bool) -> Diagnostic {
-    let message = format!("`{}` is empty", path.display());
+    let message = format!("`{}` is empty", shown(path));
     let found = Diagnostic::new(Code::EmptyFile, at, message);
     if is_root {
         found.help("a file that declares no service on purpose has the line `version = 1`")
@@ -375,7 +380,7 @@ fn looked_into(directory: &Path, pattern: &str) -> PathBuf {
 }
 
 fn twice(path: &Path, from: Option<Span>, first: Option<Span>) -> Diagnostic {
-    let message = format!("`{}` is read twice", path.display());
+    let message = format!("`{}` is read twice", shown(path));
     let found = match from {
         Some(span) => {
             Diagnostic::new(Code::IncludeTwice, span, message).label("included here again")

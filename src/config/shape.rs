@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::words::path as shown;
+
 /// Which files a reading found, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Shape {
@@ -33,15 +35,15 @@ impl Shape {
                 let files = crate::words::count(*count, "file", "files");
                 lacks.push(format!(
                     "`{pattern}` in {} matched {files} and now matches none",
-                    from.display()
+                    shown(from)
                 ));
             }
         }
         for path in self.empty.difference(&before.empty) {
-            lacks.push(format!("{} is empty", path.display()));
+            lacks.push(format!("{} is empty", shown(path)));
         }
         for path in self.directories.intersection(&before.files) {
-            lacks.push(format!("{} was a file and is a directory", path.display()));
+            lacks.push(format!("{} was a file and is a directory", shown(path)));
         }
         if before.has_version && !self.has_version {
             lacks.push("the root file no longer says its version".to_owned());
@@ -93,6 +95,15 @@ mod tests {
         );
         assert_eq!(none.lacks(&none), Vec::<String>::new());
         assert_eq!(both.lacks(&none), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_line_break_in_a_file_name_begins_no_line() {
+        let before = shape(&["a.toml", "d/b\nall is well"], 1);
+        let mut now = before.clone();
+        now.empty.insert("d/b\nall is well".into());
+        let said = now.lacks(&before);
+        assert_eq!(said, ["d/b\u{fffd}all is well is empty"]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::watch_file::{Watched, Watcher};
 use crate::config::{self, Disk, Environment, Files, Reader, Reading, Services, Shape};
 use crate::state::Desired;
 use crate::state::health::Watch;
+use crate::words::path as shown;
 
 /// How often the files are looked at.
 const PACE: Duration = Duration::from_secs(1);
@@ -165,7 +166,7 @@ struct Noticed<F> {
 
 impl<F> Noticed<F> {
     fn note(&self, verb: &str, path: &Path) {
-        self.pulse.begin(format!("{verb} {}", path.display()));
+        self.pulse.begin(format!("{verb} {}", shown(path)));
     }
 }
 

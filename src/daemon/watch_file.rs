@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::pulse::Pulse;
+use crate::words::path as shown;
 
 /// How a file or directory looks from outside.
 type Look = Option<[i128; 7]>;
@@ -66,7 +67,7 @@ fn look(path: &Path) -> Look {
 
 fn looks(paths: impl Iterator<Item = PathBuf>, pulse: &Pulse) -> Looks {
     let looks = paths.map(|path| {
-        pulse.begin(format!("looking at {}", path.display()));
+        pulse.begin(format!("looking at {}", shown(&path)));
         let look = look(&path);
         (path, look)
     });

@@ -14,6 +14,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::api::Version;
 use crate::net::namespace::Id;
+use crate::words::path as shown;
 
 /// For its owner and its group, and for nobody else.
 const MODE: u32 = 0o660;
@@ -93,7 +94,7 @@ fn make_way(path: &Path, of: Option<Id>) -> io::Result<()> {
         Err(error) => return Err(error),
     };
     let taken = |what: &str| {
-        let message = format!("{} is {what}", path.display());
+        let message = format!("{} is {what}", shown(path));
         Err(io::Error::new(io::ErrorKind::AddrInUse, message))
     };
     if !kind.is_socket() {
@@ -106,7 +107,7 @@ fn make_way(path: &Path, of: Option<Id>) -> io::Result<()> {
         Ok(stream) if of.is_some_and(|of| works_elsewhere(&stream, of)) => {
             tracing::warn!(
                 "{} is that of a director whose network namespace had this name before: taken over",
-                path.display()
+                shown(path)
             );
             // Renamed over, so that there is one at every moment.
             Ok(())

@@ -80,3 +80,31 @@ fn an_argument_that_is_not_understood_is_shown_as_it_is() {
         is_shown_as_it_is(&run);
     }
 }
+
+#[test]
+fn a_line_break_in_a_file_name_begins_no_line_of_its_own() {
+    const FORGED: &str = "error: all is well";
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(format!("a\n{FORGED}.toml"));
+    for text in [
+        None,
+        Some(""),
+        Some("x"),
+        Some("version = 1\ninclude = [\"b\"]\n"),
+    ] {
+        if let Some(text) = text {
+            std::fs::write(&path, text).unwrap();
+        }
+        let words = [OsStr::new("check"), path.as_os_str()];
+        let run = Run::from(command(&words).output().unwrap());
+        let said = run.stdout + &run.stderr;
+        assert!(
+            said.contains(FORGED) || said.contains("matches no file"),
+            "{said}"
+        );
+        let begins = said
+            .lines()
+            .any(|line| line.trim_start().starts_with(FORGED));
+        assert!(!begins, "{text:?}: {said}");
+    }
+}

@@ -24,7 +24,7 @@ use crate::daemon::overlay::{Situation, overlay};
 use crate::daemon::reader::ReadOrder;
 use crate::daemon::worker::{Declaration, First, Job, Loaded, NotDone, Transacted, Transaction};
 use crate::state::{DesiredService, Sysctl};
-use crate::words::count;
+use crate::words::{count, path as shown};
 
 /// So many services go through a stage in one slice.
 const SLICE: usize = 16;
@@ -134,7 +134,7 @@ impl Core {
             "reloading",
             None,
             None,
-            format!("reading {}", self.file.display()),
+            format!("reading {}", shown(&self.file)),
             now,
         );
         self.begin_load(false, order);
@@ -466,5 +466,5 @@ impl Core {
 }
 
 fn name(path: &Path) -> String {
-    format!("{} rejected", path.display())
+    format!("{} rejected", shown(path))
 }

@@ -12,6 +12,7 @@ use crate::daemon::Now;
 use crate::daemon::operator::{Refusal, RefusalKind};
 use crate::daemon::pulse::{Stall, Thread};
 use crate::state::BootTime;
+use crate::words::path;
 
 /// How long a reload waits for the files.
 const LOADING: Duration = Thread::Reader.limit();
@@ -119,7 +120,7 @@ impl Core {
         let reader = self.stalls.of(Thread::Reader);
         let (what, time) = match reader.or_else(|| self.stalls.of(Thread::Worker)) {
             Some(stall) => (stall.what.to_string(), stall.time),
-            None => (format!("reading {}", self.file.display()), time),
+            None => (format!("reading {}", path(&self.file)), time),
         };
         let then = if self.is_ready() {
             "; the files are read as soon as it does, with the guards"

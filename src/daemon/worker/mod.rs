@@ -26,7 +26,7 @@ use crate::config::{Services, Shape};
 use crate::state::health::{MarkRange, RunSettings, ServiceWatch};
 use crate::state::{Desired, DesiredService, Observed, ObservedService, Ownership, Sysctl};
 pub(in crate::daemon) use crate::words::chain;
-use crate::words::{count, length};
+use crate::words::{count, length, path as shown};
 use dwindling::Dwindling;
 use transaction::standing;
 
@@ -240,7 +240,7 @@ impl<T: Transport> Worker<T> {
             }
         }
         if !warnings.is_empty() {
-            tracing::warn!("{}: {}", self.file.display(), warnings.trim_end());
+            tracing::warn!("{}: {}", shown(&self.file), warnings.trim_end());
         }
         let run = watch.run;
         let Compared {
