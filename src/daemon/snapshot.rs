@@ -12,8 +12,10 @@ use ipvs::{Server, ServerKey, Service, ServiceKey};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::Now;
 use super::operator::Setting;
 use crate::check::Record;
+use crate::state::BootTime;
 use crate::state::health::{CheckSpec, MarkRange};
 
 /// All that is known at one time.
@@ -21,6 +23,8 @@ use crate::state::health::{CheckSpec, MarkRange};
 pub struct Snapshot {
     /// Grows by one with each new picture.
     pub revision: u64,
+    /// When that was, by the clock that its dates are of; `None` if nobody says.
+    pub at: Option<Now>,
     /// The service file.
     pub file: Arc<str>,
     /// The firewall marks of private services, which nobody is shown.
@@ -41,6 +45,15 @@ pub struct Snapshot {
     pub reconciled: Option<SystemTime>,
     /// What keeps the kernel from being as it should.
     pub trouble: Option<Arc<str>>,
+}
+
+impl Snapshot {
+    /// What the date is, as its dates have it: until the core has seen that the date was set, all
+    /// of them are of the old one, and what is left of a deadline must not change.
+    #[must_use]
+    pub fn date(&self, boot: BootTime) -> Option<SystemTime> {
+        self.at.map(|at| at.calendar(boot))
+    }
 }
 
 /// A service.

@@ -23,6 +23,7 @@ use super::events::{self, From as Start};
 use super::failure::Failure;
 use super::places::Places;
 use super::{picture, request, stats, stream};
+use crate::apply::boot_time;
 use crate::daemon::operator::{Answer, Refusal, Request};
 use crate::daemon::snapshot::{ServiceStatus, Snapshot};
 use crate::state::is_private;
@@ -95,7 +96,8 @@ async fn version(State(desk): State<Desk>, query: Parameters) -> Result<Response
 async fn status(State(desk): State<Desk>, query: Parameters) -> Result<Response, Failure> {
     let wanted = all(&parameters(query, &["service"])?, "service");
     let snapshot = desk.director.board().snapshot();
-    let head = picture::head(&snapshot, SystemTime::now());
+    let date = snapshot.date(boot_time());
+    let head = picture::head(&snapshot, date.unwrap_or_else(SystemTime::now));
     Ok(send(&head, chosen(&snapshot, &wanted)?, picture::service))
 }
 

@@ -57,9 +57,9 @@ impl<S: AsyncWrite + Unpin> Unparsed<S> {
         let status = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
         let status = StatusCode::from_bytes(status).unwrap_or(StatusCode::BAD_REQUEST);
         let failure = match status {
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
-                Failure::invalid(format!("the head of a request has at most {size} bytes"))
-            }
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Failure::invalid(format!(
+                "the head of a request has at most {size} bytes and 100 lines"
+            )),
             StatusCode::URI_TOO_LONG => Failure::invalid("the path is too long"),
             _ => Failure::invalid("this is no HTTP/1 request"),
         };

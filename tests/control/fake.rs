@@ -313,6 +313,7 @@ pub(crate) fn snapshot() -> Snapshot {
     };
     Snapshot {
         revision: 42,
+        at: None,
         file: "/etc/director/services.toml".into(),
         marks: MarkRange::DEFAULT,
         started: Some(at(NOON - 90_000)),

@@ -228,6 +228,7 @@ impl Core {
         let show = &self.show;
         self.board.publish(Snapshot {
             revision: show.revision,
+            at: Some(now),
             file: show.file.clone(),
             marks: self.run.marks,
             started: Some(now.calendar(show.started)),

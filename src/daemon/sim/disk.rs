@@ -328,7 +328,16 @@ fn a_date_that_is_set_neither_lengthens_nor_ends_what_was_set_for_a_time() {
         sim.ask(Request::Disable(host("10.0.0.12", Some(60))))
             .unwrap();
         sim.seconds(20);
+        let left = |sim: &Sim| {
+            let shown = sim.board.snapshot();
+            let until = shown.disabled[&IpAddr::from([10, 0, 0, 12])].until;
+            let date = shown.date(sim.now.boot).unwrap();
+            until.unwrap().duration_since(date).unwrap().as_secs()
+        };
+        assert_eq!(left(&sim), 40);
         sim.set_date(date);
+        // Whoever asks before the core has seen the new date is told the same.
+        assert_eq!(left(&sim), 40);
         sim.seconds(20);
         assert_eq!(sim.weights(WEB), "11=0 12=0 13=1");
         // What is shown of it follows.
