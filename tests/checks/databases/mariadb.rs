@@ -26,6 +26,8 @@ impl MariaDb {
             .args(["--no-defaults", "--auth-root-authentication-method=normal"])
             .args(["--skip-test-db", &user()])
             .arg(format!("--datadir={}", data.display()))
+            // Each clears the directory of temporary files when it starts.
+            .arg(format!("--tmpdir={}", directory.path().display()))
             .output()
             .expect("mariadb-install-db; `scripts/deps test` installs it");
         assert!(made.status.success(), "{made:?}");
@@ -36,6 +38,7 @@ impl MariaDb {
             .args(["--performance-schema=ON", "--innodb-buffer-pool-size=16M"])
             .arg("--plugin-load-add=auth_ed25519")
             .arg(format!("--datadir={}", data.display()))
+            .arg(format!("--tmpdir={}", directory.path().display()))
             .arg(format!("--socket={}", socket(directory.path()).display()))
             .arg(format!("--port={port}"))
             .args(options)
