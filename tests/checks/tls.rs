@@ -184,6 +184,15 @@ fn certificates_that_cannot_be_accepted_say_why_and_what_to_do() {
         ),
         (
             shop.signed(
+                "dns",
+                "rsa:2048",
+                "-days 30",
+                "subjectAltName = DNS:127.0.0.1",
+            ),
+            "issue it anew with IP:127.0.0.1",
+        ),
+        (
+            shop.signed(
                 "client",
                 "rsa:2048",
                 "-days 30",

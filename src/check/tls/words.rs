@@ -85,6 +85,10 @@ fn certificate(why: &CertificateError) -> String {
                     "it is not for {expected}: it has no subjectAltName, and a name in CN does not \
                      count; set another `name`, or issue it anew"
                 ),
+                Some(_) if presented.contains(&format!("DnsName(\"{expected}\")")) => format!(
+                    "it is for a DNS name {expected}, not for this address: issue it anew with \
+                     IP:{expected} as its subjectAltName"
+                ),
                 Some(names) => format!("it is not for {expected} but for {names}"),
             }
         }
