@@ -22,6 +22,8 @@ pub struct Shape {
     pub directories: BTreeSet<PathBuf>,
     /// Whether the root file says its version.
     pub has_version: bool,
+    /// What stands in the files, where whoever reads them notes it.
+    pub texts: BTreeMap<PathBuf, Vec<u8>>,
 }
 
 impl Shape {
@@ -49,6 +51,22 @@ impl Shape {
             lacks.push("the root file no longer says its version".to_owned());
         }
         lacks
+    }
+
+    /// Files that end earlier than they did in `before`, and are as they were up to there: so a full
+    /// disk leaves them, or a program that is still writing, if it is none that shortens them.
+    #[must_use]
+    pub fn cut_off(&self, before: &Self) -> Vec<String> {
+        let both = self.texts.iter().filter_map(|(path, text)| {
+            let was = before.texts.get(path)?;
+            let is_cut = text.len() < was.len() && was.starts_with(text);
+            is_cut.then_some((path, text.len(), was.len()))
+        });
+        both.map(|(path, now, was)| {
+            let path = path.display();
+            format!("{path} is as it was, but ends after {now} of its {was} bytes")
+        })
+        .collect()
     }
 }
 
@@ -104,6 +122,27 @@ mod tests {
         now.empty.insert("d/b\nall is well".into());
         let said = now.lacks(&before);
         assert_eq!(said, ["d/b\u{fffd}all is well is empty"]);
+    }
+
+    #[test]
+    fn a_file_is_cut_off_when_it_is_the_beginning_of_what_it_was() {
+        let with = |text: &str| Shape {
+            texts: BTreeMap::from([("a.toml".into(), text.as_bytes().to_vec())]),
+            ..Shape::default()
+        };
+        let before = with("one\ntwo\n");
+        let said = with("one\n").cut_off(&before);
+        assert_eq!(
+            said,
+            ["a.toml is as it was, but ends after 4 of its 8 bytes"]
+        );
+        for text in ["one\ntwo\n", "one\ntwo\nthree\n", "two\n", "one\nt2\n"] {
+            assert_eq!(with(text).cut_off(&before), Vec::<String>::new());
+        }
+        assert_eq!(
+            with("one\n").cut_off(&Shape::default()),
+            Vec::<String>::new()
+        );
     }
 
     #[test]

@@ -208,8 +208,8 @@ fn files_that_vanish_one_after_the_other_count_as_one_change() {
     assert_eq!(sim.there(), 2);
     fs::remove_file(sim.included(3)).unwrap();
     fs::write(sim.included(5), service(5)).unwrap();
-    fs::write(sim.file(), ROOT.replace("[service.root]", "[pool.root]")).unwrap();
-    fs::write(sim.file(), ROOT.split("[service").next().unwrap()).unwrap();
+    let rest = ROOT.split("[service").next().unwrap();
+    fs::write(sim.file(), format!("{rest}# no more\n")).unwrap();
     sim.changed();
     let rejected = sim.board.snapshot().rejected.clone().unwrap();
     assert!(rejected.contains("max_removed_services"), "{rejected}");
@@ -226,6 +226,8 @@ fn a_file_that_is_cut_off_in_the_middle_removes_no_service() {
     assert_eq!(sim.there(), 6);
     let cut = whole.find("[service.s3]").unwrap();
     fs::write(sim.file(), &whole[..cut]).unwrap();
+    sim.keeps("ends after", |sim| fs::write(sim.file(), &whole).unwrap());
+    fs::write(sim.file(), format!("{}# edited\n", &whole[..cut])).unwrap();
     sim.keeps("4 of 6 services would go", |sim| {
         fs::write(sim.file(), &whole).unwrap();
     });
@@ -481,8 +483,9 @@ fn a_file_that_was_cut_off_before_its_limits_keeps_to_those_in_force() {
         + &services.collect::<String>();
     let whole = format!("{start}[policy]\nmax_removed_services = \"10%\"\nmax_removed = \"10%\"\n");
     let mut sim = running(&whole);
-    let cut = whole.find("[service.s5]").unwrap();
-    fs::write(sim.file(), &whole[..cut]).unwrap();
+    let cut = &whole[..whole.find("[service.s5]").unwrap()];
+    let cut = format!("{cut}# edited\n");
+    fs::write(sim.file(), &cut).unwrap();
     sim.keeps("`policy.max_removed_services` allows 10%", |sim| {
         fs::write(sim.file(), &whole).unwrap();
     });
@@ -490,7 +493,61 @@ fn a_file_that_was_cut_off_before_its_limits_keeps_to_those_in_force() {
     // A limit that was raised holds from the next change on.
     fs::write(sim.file(), &start).unwrap();
     assert!(sim.reload(false).is_ok());
-    fs::write(sim.file(), &whole[..cut]).unwrap();
+    fs::write(sim.file(), &cut).unwrap();
     assert!(sim.reload(false).is_ok());
+    assert_eq!(sim.there(), 4);
+}
+
+#[test]
+fn a_file_that_ends_early_takes_nothing_away_until_a_person_asks() {
+    let services: String = (1..=7).map(service).collect();
+    let whole = format!("version = 1\n[defaults]\ndrain = \"0s\"\ninitial = \"up\"\n{services}");
+    let mut sim = running(&whole);
+    assert_eq!(sim.there(), 7);
+    let mut refused = 0;
+    let services = whole.match_indices("[service.").map(|(at, _)| at);
+    for length in (0..whole.len()).step_by(37).chain(services) {
+        fs::write(sim.file(), &whole[..length]).unwrap();
+        sim.changed();
+        assert_eq!(sim.there(), 7, "{}", &whole[..length]);
+        let rejected = sim.board.snapshot().rejected.clone();
+        refused += usize::from(rejected.is_some_and(|why| why.contains("ends after")));
+        // A second look is no other.
+        sim.changed();
+        assert_eq!(sim.there(), 7);
+        fs::write(sim.file(), &whole).unwrap();
+        sim.changed();
+        assert_eq!(sim.board.snapshot().rejected, None);
+    }
+    assert!(refused >= 5, "{refused}");
+    let last = whole.find("[service.s7]").unwrap();
+    fs::write(sim.file(), &whole[..last]).unwrap();
+    sim.changed();
+    assert_eq!(sim.there(), 7);
+    assert!(sim.reload(false).is_ok());
+    assert_eq!(sim.there(), 6);
+}
+
+#[test]
+fn a_start_with_an_included_file_that_is_empty_takes_nothing_away() {
+    let sim = included();
+    sim.put(2, "");
+    let mut sim = sim.restart();
+    while sim.core.failed_to_start().is_none() {
+        sim.pass(Duration::from_millis(10));
+        assert!(!sim.core.is_ready(), "it starts");
+    }
+    let why = sim.core.failed_to_start().unwrap();
+    assert!(
+        why.contains("is empty, and 1 service of the last run would go"),
+        "{why}"
+    );
+    assert_eq!(sim.there(), 4);
+    // One that says nothing on purpose hinders no start.
+    sim.put(2, &service(2));
+    sim.put(4, "# nothing yet\n");
+    let mut sim = sim.restart();
+    sim.seconds(3);
+    assert!(sim.core.is_ready());
     assert_eq!(sim.there(), 4);
 }

@@ -248,11 +248,21 @@ impl<T: Transport> Worker<T> {
             fresh,
             removed,
         } = Compared::new(&candidate, &self.in_force);
+        if !first && !order.asked && !(changed.is_empty() && removed.is_empty()) {
+            let cut_off = shape.cut_off(&self.shape);
+            if !cut_off.is_empty() {
+                let ask = "if that is meant, `director reload`";
+                return Err(format!("{}; {ask}", cut_off.join("; ")));
+            }
+        }
         self.candidate = Some((candidate, shape));
         let (mut found, mut adopted) = (BTreeMap::new(), None);
         if first {
             self.private.configure(&run);
             let first = self.first(&run.marks).map_err(|error| chain(&error))?;
+            if !order.force {
+                self.is_whole(&first)?;
+            }
             adopted = Some(Box::new(first));
         } else if !fresh.is_empty() {
             found = standing(&mut self.kernel, &fresh).map_err(|error| chain(&error))?;
@@ -265,6 +275,31 @@ impl<T: Transport> Worker<T> {
             first: adopted,
             found,
         }))
+    }
+
+    /// At the start nothing tells what a file that is empty said before. It is refused where services
+    /// of the last run would go.
+    fn is_whole(&self, first: &First) -> Result<(), String> {
+        let Some((candidate, shape)) = &self.candidate else {
+            return Ok(());
+        };
+        let Some(empty) = shape.empty.first() else {
+            return Ok(());
+        };
+        let ownership = &first.ownership;
+        let goes = |key: &&ServiceKey| {
+            first.observed.services.contains_key(*key)
+                && !ownership.leaving.contains_key(*key)
+                && !candidate.contains_key(*key)
+        };
+        match ownership.services.keys().filter(goes).count() {
+            0 => Ok(()),
+            going => Err(format!(
+                "{} is empty, and {} of the last run would go; use --force to override",
+                empty.display(),
+                count(going, "service", "services")
+            )),
+        }
     }
 
     fn first(&mut self, marks: &MarkRange) -> Result<First, ApplyError> {
