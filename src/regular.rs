@@ -39,18 +39,31 @@ pub(crate) fn open_no_link(path: &Path) -> io::Result<File> {
 fn open_with(path: &Path, more: OFlag) -> io::Result<File> {
     // O_NOCTTY: a terminal must not become the daemon's own.
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY | more;
-    let file = File::options()
+    let opened = File::options()
         .read(true)
         .custom_flags(flags.bits())
-        .open(path)?;
+        .open(path);
+    let file = match opened {
+        // open(2) of a socket says no more than "No such device or address".
+        Err(error) if error.raw_os_error() == Some(Errno::ENXIO as i32) => {
+            let found = std::fs::metadata(path).map(|found| found.file_type());
+            let other = found.ok().filter(|found| !found.is_file());
+            return Err(other.map_or(error, is_no_file));
+        }
+        opened => opened?,
+    };
     let found = file.metadata()?.file_type();
     if found.is_file() {
         return Ok(file);
     }
-    Err(io::Error::new(
+    Err(is_no_file(found))
+}
+
+fn is_no_file(found: FileType) -> io::Error {
+    io::Error::new(
         io::ErrorKind::InvalidInput,
         format!("not a regular file but {}", describe(found)),
-    ))
+    )
 }
 
 /// Reads a regular file of at most `limit` bytes.
@@ -108,6 +121,15 @@ mod tests {
         nix::unistd::mkfifo(&path, Mode::S_IRWXU).unwrap();
         let error = read(&path, 10).unwrap_err();
         assert_eq!(error.to_string(), "not a regular file but a FIFO");
+    }
+
+    #[test]
+    fn a_socket_is_called_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let _listening = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let error = open(&path).unwrap_err();
+        assert_eq!(error.to_string(), "not a regular file but a socket");
     }
 
     #[test]
