@@ -329,6 +329,10 @@ impl<'e> Loader<'e> {
             return;
         }
         if paths.is_empty() {
+            let looked = looked_into(directory, pattern);
+            if !self.files.is_directory(&looked) {
+                self.shape.away.insert(looked);
+            }
             let message = format!("`{pattern}` matches no file");
             let found = Diagnostic::new(Code::IncludeEmpty, include.span, message);
             self.findings.push(found.label(format!(

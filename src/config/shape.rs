@@ -20,6 +20,8 @@ pub struct Shape {
     pub includes: BTreeMap<(PathBuf, String), usize>,
     /// Files of the reading before that are directories now.
     pub directories: BTreeSet<PathBuf>,
+    /// Where included files were looked for, and where no directory is.
+    pub away: BTreeSet<PathBuf>,
     /// Whether the root file says its version.
     pub has_version: bool,
     /// What stands in the files, where whoever reads them notes it.
@@ -51,6 +53,20 @@ impl Shape {
             lacks.push("the root file no longer says its version".to_owned());
         }
         lacks
+    }
+
+    /// What says less than it might have said earlier, when that is not known.
+    #[must_use]
+    pub fn doubt(&self) -> Option<String> {
+        let empty = self
+            .empty
+            .iter()
+            .map(|path| format!("{} is empty", path.display()));
+        let away = self
+            .away
+            .iter()
+            .map(|path| format!("there is no directory {}", path.display()));
+        empty.chain(away).next()
     }
 
     /// Files that end earlier than they did in `before`, and are as they were up to there: so a full

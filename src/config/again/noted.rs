@@ -48,6 +48,10 @@ impl Files for Noted<'_> {
         self.files.matching(directory, pattern)
     }
 
+    fn is_directory(&self, path: &Path) -> bool {
+        self.files.is_directory(path)
+    }
+
     fn lacks(&self, path: &Path) -> bool {
         let lacks = self.files.lacks(path);
         if !lacks {

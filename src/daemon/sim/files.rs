@@ -529,7 +529,7 @@ fn a_file_that_ends_early_takes_nothing_away_until_a_person_asks() {
 }
 
 #[test]
-fn a_start_with_an_included_file_that_is_empty_takes_nothing_away() {
+fn a_start_with_included_files_that_are_empty_or_away_takes_nothing_away() {
     let sim = included();
     sim.put(2, "");
     let mut sim = sim.restart();
@@ -543,6 +543,19 @@ fn a_start_with_an_included_file_that_is_empty_takes_nothing_away() {
         "{why}"
     );
     assert_eq!(sim.there(), 4);
+    let aside = sim.directory.path().join("aside");
+    fs::rename(sim.directory.path().join("services.d"), &aside).unwrap();
+    fs::write(sim.file(), ROOT.to_owned() + &service(1) + &service(2)).unwrap();
+    let mut sim = sim.restart();
+    while sim.core.failed_to_start().is_none() {
+        sim.pass(Duration::from_millis(10));
+        assert!(!sim.core.is_ready(), "it starts");
+    }
+    let why = sim.core.failed_to_start().unwrap();
+    assert!(why.contains("there is no directory"), "{why}");
+    assert_eq!(sim.there(), 4);
+    fs::rename(&aside, sim.directory.path().join("services.d")).unwrap();
+    fs::write(sim.file(), ROOT).unwrap();
     // One that says nothing on purpose hinders no start.
     sim.put(2, &service(2));
     sim.put(4, "# nothing yet\n");

@@ -248,7 +248,8 @@ impl<T: Transport> Worker<T> {
             fresh,
             removed,
         } = Compared::new(&candidate, &self.in_force);
-        if !first && !order.asked && !(changed.is_empty() && removed.is_empty()) {
+        let differs = !changed.is_empty() || !removed.is_empty();
+        if differs && !first && !order.asked {
             let cut_off = shape.cut_off(&self.shape);
             if !cut_off.is_empty() {
                 let ask = "if that is meant, `director reload`";
@@ -277,13 +278,13 @@ impl<T: Transport> Worker<T> {
         }))
     }
 
-    /// At the start nothing tells what a file that is empty said before. It is refused where services
-    /// of the last run would go.
+    /// At the start nothing tells what a file said before that is empty or away. It is refused where
+    /// services of the last run would go.
     fn is_whole(&self, first: &First) -> Result<(), String> {
         let Some((candidate, shape)) = &self.candidate else {
             return Ok(());
         };
-        let Some(empty) = shape.empty.first() else {
+        let Some(doubt) = shape.doubt() else {
             return Ok(());
         };
         let ownership = &first.ownership;
@@ -295,8 +296,7 @@ impl<T: Transport> Worker<T> {
         match ownership.services.keys().filter(goes).count() {
             0 => Ok(()),
             going => Err(format!(
-                "{} is empty, and {} of the last run would go; use --force to override",
-                empty.display(),
+                "{doubt}, and {} of the last run would go; use --force to override",
                 count(going, "service", "services")
             )),
         }
