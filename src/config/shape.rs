@@ -61,11 +61,11 @@ impl Shape {
         let empty = self
             .empty
             .iter()
-            .map(|path| format!("{} is empty", path.display()));
+            .map(|path| format!("{} is empty", shown(path)));
         let away = self
             .away
             .iter()
-            .map(|path| format!("there is no directory {}", path.display()));
+            .map(|path| format!("there is no directory {}", shown(path)));
         empty.chain(away).next()
     }
 
@@ -79,7 +79,7 @@ impl Shape {
             is_cut.then_some((path, text.len(), was.len()))
         });
         both.map(|(path, now, was)| {
-            let path = path.display();
+            let path = shown(path);
             format!("{path} is as it was, but ends after {now} of its {was} bytes")
         })
         .collect()
