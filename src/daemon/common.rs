@@ -175,6 +175,8 @@ impl<K> Group<K> {
 /// Changes in one direction, in the order of time.
 #[derive(Debug)]
 struct Side<K> {
+    /// The longest span of a change so far. What is older has nothing in common with a new one.
+    longest: Duration,
     recent: VecDeque<(BootTime, K)>,
     /// Those that are not excused.
     open: VecDeque<Open>,
@@ -192,6 +194,7 @@ struct Open {
 impl<K> Default for Side<K> {
     fn default() -> Self {
         Self {
+            longest: Duration::ZERO,
             recent: VecDeque::new(),
             open: VecDeque::new(),
         }
@@ -202,7 +205,9 @@ impl<K: Hash + Eq> Side<K> {
     /// Notes a change; the changes that are excused now, if it is one of `many`.
     fn note(&mut self, key: K, changed: &Changed, many: usize) -> Vec<Open> {
         let now = changed.now.boot;
-        let is_old = |at: BootTime| at.after(LONGEST) < now;
+        self.longest = self.longest.max(changed.span);
+        let longest = self.longest;
+        let is_old = |at: BootTime| at.after(longest) < now;
         while let Some((at, _)) = self.recent.front()
             && (is_old(*at) || self.recent.len() >= REMEMBERED)
         {

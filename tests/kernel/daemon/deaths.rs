@@ -305,6 +305,9 @@ fn a_server_that_comes_back_ramps_up() {
         let seen = weights(&farm.net.director, SERVICE);
         (seen == "1=1 2=10 3=1").then_some(())
     });
+    // A ramp is measured against the servers beside it, which begin with one of their own. It shows in
+    // no weight while all are equally far.
+    thread::sleep(paced_ms(4_000));
     farm.strike(Death::Process);
     daemon.weights(SERVICE, "1=1 2=0 3=1");
     farm.heal(Death::Process);
