@@ -23,6 +23,7 @@ mod files;
 mod held_up;
 mod inbox;
 mod kind;
+mod limits;
 mod net;
 mod own_link;
 mod runner;

@@ -1,0 +1,37 @@
+//! How many checks this process has descriptors for.
+
+use std::io;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+/// How many checks may be under way at a time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) connections: usize,
+    pub(super) programs: usize,
+}
+
+impl Limits {
+    /// As many as there are descriptors for, when the soft limit is as high as it may be.
+    pub(super) fn raise() -> io::Result<Self> {
+        // Not to the hard limit where that is a thousand million: programs that close every
+        // descriptor there could be would take minutes.
+        const ENOUGH: u64 = 65_536;
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+        let wanted = hard.min(ENOUGH);
+        let limit = if soft < wanted {
+            setrlimit(Resource::RLIMIT_NOFILE, wanted, hard)?;
+            wanted
+        } else {
+            soft.min(ENOUGH)
+        };
+        let all = usize::try_from(limit).unwrap_or(usize::MAX);
+        // A program takes its pipe, its pidfd, and for a moment what it is started with.
+        let programs = (all / 64).clamp(4, 256);
+        let others = all / 8 + programs * 6;
+        Ok(Self {
+            connections: all.saturating_sub(others).max(16),
+            programs,
+        })
+    }
+}
