@@ -131,7 +131,7 @@ fn many_servers_for_minutes_leak_nothing() {
     reload(1);
     until_serve(&daemon, 1, all);
     let mut used = Vec::new();
-    for round in 2..=5 {
+    for round in 2..=6 {
         farm.die(&daemon);
         until_serve(&daemon, 0, all);
         farm = Farm::start(&daemon);
@@ -145,8 +145,9 @@ fn many_servers_for_minutes_leak_nothing() {
         eprintln!("leaks: round {round}: {:?}", used.last());
     }
     eprintln!("leaks: KiB and descriptors after each round: {used:?}");
-    // What is kept for good, events and statistics among it, is there after the first round.
-    let ((memory, open), (memory_then, open_then)) = (used[0], used[used.len() - 1]);
+    // What is kept for good, events and statistics among it, is there after the first round. The
+    // second reload is the first that meets a heap with holes: from then on it stays as large as it is.
+    let ((memory, open), (memory_then, open_then)) = (used[1], used[used.len() - 1]);
     assert!(memory_then < memory + memory / 20 + 1024, "{used:?}");
     assert!(open_then < open + 16, "{used:?}");
     farm.die(&daemon);
