@@ -1,4 +1,16 @@
-//! Memory of a verb that ends.
+//! Memory of a short-lived verb.
+//!
+//! A verb that runs for a tenth of a second on 37,000 servers spends more time on fresh pages than on
+//! anything else. [`keep`] keeps freed memory; the rest of the program saves pages where it can:
+//!
+//! - `config/toml` reads a text without mistakes in one pass, into a tree that borrows from the text.
+//! - `config` verifies each service as it decodes it, and then drops the declaration.
+//! - `state::Servers` is a sorted list, and a plan has one step for a whole new service
+//!   (`plan/steps.rs`), which points to its declaration.
+//! - The program's own pages count too: `Cargo.toml` optimizes a release for size, except `ipvs` and
+//!   `ipvsadm`, for speed.
+//! - A verb makes only what it needs: no runtime without a control socket (`cli/beside.rs`), no options
+//!   of other verbs (`cli/args.rs`), no progress bar without a terminal, no sysctl its plan ignores.
 
 use std::hint::black_box;
 
