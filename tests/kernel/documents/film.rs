@@ -12,11 +12,11 @@ use super::{PATIENCE, compare};
 /// parts of it where there are several.
 const SCENES: [(&str, &[(&str, &str)]); 6] = [
     (
-        "A service file says what the balancer shall do",
+        "A service file says what the balancer should do",
         &[("cat web.toml", "")],
     ),
     (
-        "It becomes a plan, and then it is so",
+        "director plans the change, then applies it",
         &[
             ("director plan web.toml", ""),
             ("director apply --yes web.toml", ""),
@@ -34,7 +34,7 @@ const SCENES: [(&str, &[(&str, &str)]); 6] = [
         ],
     ),
     (
-        "It keeps watch: a server dies",
+        "director takes a dead server out",
         &[
             ("director run web.toml 2>run.log &", ""),
             ("sh examples/network.sh stop web2", ""),
@@ -43,7 +43,7 @@ const SCENES: [(&str, &[(&str, &str)]); 6] = [
         ],
     ),
     (
-        "Drain one by hand: nobody is cut off",
+        "Drain a server: it keeps its connections",
         &[
             ("sh examples/network.sh start web2", ""),
             ("director drain web 10.0.0.13 --reason 'new kernel'", ""),
@@ -51,7 +51,7 @@ const SCENES: [(&str, &[(&str, &str)]); 6] = [
         ],
     ),
     (
-        "Somebody empties the tables; they mend themselves",
+        "Another program empties the tables; director repairs them",
         &[
             ("ipvsadm -C", ""),
             ("director events | grep drift", "drift"),
