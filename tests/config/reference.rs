@@ -82,8 +82,8 @@ impl<'s> Reference<'s> {
             let section = &self.definitions[name];
             if is_check(name) && !checks {
                 checks = true;
-                let text = "All kinds of checks have these keys, and `[defaults.check]` has them \
-                            for all. Each kind has its own besides.";
+                let text = "Every kind of check has these keys, and `[defaults.check]` sets them \
+                            for all. Each kind also has keys of its own.";
                 writeln!(page, "\n## Checks\n\n{text}\n").unwrap();
                 self.table(&mut page, &self.common, &[]);
             }
@@ -99,7 +99,7 @@ impl<'s> Reference<'s> {
                 .collect();
             self.section(&mut page, title, section, &left_out, &mut words);
             if name == "service" {
-                page.push_str("\nAnd all keys of [`[defaults]`](#defaults), for this service.\n");
+                page.push_str("\nIt also has all keys of [`[defaults]`](#defaults).\n");
             }
         }
         page
@@ -220,7 +220,7 @@ impl<'s> Reference<'s> {
                 continue;
             }
             if choice["type"] == "array" && !shown.is_empty() {
-                shown.push("a list of such".to_owned());
+                shown.push("a list of these".to_owned());
             } else if choice.get("examples").is_some()
                 || choice != &serde_json::json!({"type": "string"})
             {
