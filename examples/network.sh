@@ -1,19 +1,19 @@
 #!/bin/sh
-# network.sh: a network to practise in, on this machine alone.
+# network.sh: a practice network on this machine.
 #
 #                               ┌── web1  10.0.0.11
 #   client ───── director ──────┼── web2  10.0.0.12
 #   192.0.2.1    192.0.2.10     └── web3  10.0.0.13
 #
-#   sh network.sh up            makes it; the servers' way back is the director, as NAT needs it
-#   sh network.sh dr            makes the servers ready for direct routing, and says how
-#   sh network.sh stop web2     ends the web server on web2
+#   sh network.sh up            creates it; the servers route back through the director, as NAT needs
+#   sh network.sh dr            prepares the servers for direct routing, and prints the commands
+#   sh network.sh stop web2     stops the web server on web2
 #   sh network.sh start web2    starts it again
-#   sh network.sh down          takes all of it away
+#   sh network.sh down          removes everything
 #
-# Each is a network namespace of that name, plugged into one switch: `ip netns exec director bash`
-# is a shell on the director. The web servers answer a request with their name, and one for /slow
-# only after half a minute. The machine's own network is not touched.
+# Each host is a network namespace of that name, connected to one switch: `ip netns exec director bash`
+# opens a shell on the director. The web servers answer a request with their name, and a request for
+# /slow after half a minute. The machine's own network stays as it is.
 #
 # Needs root, iproute2 and perl.
 set -eu
@@ -21,8 +21,8 @@ set -eu
 servers='web1 web2 web3'
 hosts="client director $servers"
 
-# Answers with its name. A process for each connection, and a connection for each request. It goes
-# into the background when it listens. (Perl is on every Debian and Ubuntu.)
+# Answers with its name. One process per connection, one connection per request. It goes into the
+# background when it listens. (Every Debian and Ubuntu has Perl.)
 # shellcheck disable=SC2016 # for perl to expand
 web_server='
     use Socket;
@@ -85,7 +85,7 @@ address add 192.0.2.2/24 dev eth0
 address add 10.0.0.1/24 dev eth0
 address add 192.0.2.10/32 dev eth0
 END
-    # With NAT the answers pass the director. All are on one switch: no word about shorter ways.
+    # With NAT the answers pass the director. All hosts are on one switch, so turn ICMP redirects off.
     ip netns exec director sysctl -qw net.ipv4.ip_forward=1 \
         net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth0.send_redirects=0
     last=11
@@ -101,8 +101,8 @@ END
     done
 }
 
-# What a real server needs for direct routing: it has the virtual address, but neither answers ARP for
-# it nor asks with it; and its answers go straight to the clients.
+# What a real server needs for direct routing: it has the virtual address, but does not answer ARP for
+# it or ask with it, and sends its answers straight to the clients.
 direct_routing='sysctl -q -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
 ip address add 192.0.2.10/32 dev lo
 ip route add 192.0.2.0/24 dev eth0'
