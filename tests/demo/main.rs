@@ -1,10 +1,9 @@
 //! What this project is about, in half a minute: `scripts/demo` runs this in the lab.
 //!
-//! A client, a director and three real servers, each in a network namespace of its own. A service
-//! file says what the balancer shall do; `director` checks it, plans it, applies it, and at last
-//! keeps running and watches over it. Real requests go through the virtual address, and every answer
-//! says who gave it. Nothing shown is made up: a scene that does not come out as its text says ends
-//! the demo with exit code 1.
+//! A client, a director and three real servers, each in its own network namespace. A service file
+//! says what the balancer should do; `director` checks it, plans it, applies it, and finally runs as
+//! a daemon. Real requests go through the virtual address, and each answer names its server. The demo
+//! shows only real output: if a scene does not end as its text says, it exits with code 1.
 
 #![allow(missing_docs, reason = "a program")]
 #![allow(
@@ -146,18 +145,18 @@ impl Demo {
 
     fn check(&self) {
         self.show
-            .scene("A service file says what the balancer shall do. This one has a mistake");
+            .scene("A service file says what the balancer should do. This one has a mistake");
         self.write(MISTAKEN);
         let outcome = self.director("check web.toml", &[1]);
         assert!(outcome.stderr.contains("scheduler"), "{outcome}");
     }
 
     fn plan_and_apply(&self) {
-        self.show.scene("Put right: what would change?");
+        self.show.scene("Without the mistake: what would change?");
         self.write(&MISTAKEN.replace("shceduler", "scheduler"));
         self.director("check web.toml", &[0]);
         self.director("plan web.toml", &[2]);
-        self.show.scene("Make it so, and ask 60 times");
+        self.show.scene("Apply it, and send 60 requests");
         self.director("apply web.toml --yes", &[0]);
         let answers = self.ask_and_show(60);
         assert_eq!(answers.to_string(), "real1=20 real2=20 real3=20");
@@ -167,7 +166,7 @@ impl Demo {
     /// that goes.
     fn change_under_traffic(&self) {
         self.show
-            .scene("A second version: real1 is a bigger machine, real3 is taken away");
+            .scene("A second version: real1 is a bigger machine, real3 is removed");
         let mut connection = self.connection_to("real3");
         self.write(SECOND);
         self.director("plan web.toml", &[2]);
@@ -187,12 +186,12 @@ impl Demo {
             asking.join().unwrap()
         });
         self.show
-            .note(&format!("{asked} requests meanwhile, none lost"));
+            .note(&format!("{asked} requests during the change, none lost"));
         let answers = self.ask_and_show(60);
         assert_eq!(answers.to_string(), "real1=45 real2=15");
         assert_eq!(connection.ask().as_deref(), Ok("real3"));
         self.show
-            .note("the open connection is still answered by real3: nobody was cut off");
+            .note("real3 still answers on the open connection: no client was cut off");
     }
 
     /// A connection to the server of that name: the scheduler says who is next.
@@ -209,7 +208,7 @@ impl Demo {
 
     fn export(&self) {
         self.show
-            .scene("What the kernel has, as a service file, and as ipvsadm has always shown it");
+            .scene("The kernel's table as a service file, and as ipvsadm shows it");
         let exported = self.director("export", &[0]);
         assert!(exported.stdout.contains("weight = 3"), "{exported}");
         let program = env::var("DIRECTOR_IPVSADM")

@@ -32,14 +32,13 @@ check = { type = "tcp", interval = "250ms", timeout = "250ms", rise = 2, fall = 
 impl Demo {
     pub(super) fn keep_running(&self, mut servers: Vec<Server>) {
         self.show
-            .scene("The director that runs: it checks the servers and keeps the tables so");
+            .scene("The daemon checks the servers and keeps the tables in sync");
         self.write(THIRD);
         let _daemon = self.start();
         self.weights("10 10 10");
         self.director("status", &[0]);
 
-        self.show
-            .scene("real2 dies, while requests run without pause");
+        self.show.scene("real2 dies under load");
         let answers = self.asked_while(|| {
             drop(servers.remove(1));
             self.weights("10 0 10");
@@ -56,7 +55,7 @@ impl Demo {
         self.director("status", &[0]);
 
         self.show
-            .scene("It comes back, and gets its share little by little");
+            .scene("real2 comes back, and its weight grows step by step");
         servers.insert(1, self.net.real(2).serve(Tcp, 80));
         let warming = eventually("real2 warms up", || {
             let weights = self.weights_now();
@@ -67,13 +66,13 @@ impl Demo {
         self.weights("10 10 10");
         self.show.note("weights 10 10 10");
 
-        self.show.scene("Maintenance: real3 is drained by hand");
+        self.show.scene("Maintenance: an operator drains real3");
         self.director("drain web 10.2.0.13 --reason upgrade", &[0]);
         assert_eq!(self.ask_and_show(40).by("real3"), 0);
         self.director("undrain web 10.2.0.13", &[0]);
 
         self.show
-            .scene("Somebody breaks the tables; they mend themselves");
+            .scene("Another program breaks the tables; director repairs them");
         self.show.command("director", "ipvsadm -C");
         let program = env::var("DIRECTOR_IPVSADM").unwrap_or_else(|_| "ipvsadm".to_owned());
         self.net.director.run(&format!("{program} -C"));
