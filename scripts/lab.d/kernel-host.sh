@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2154
-# lab.d/kernel-host.sh: this machine's own kernel, when somebody asks for it. Read by scripts/lab.
+# lab.d/kernel-host.sh: this machine's own kernel, on request. Sourced by scripts/lab.
 #
-# The command gets a network namespace of its own, so that no table, address or rule of the
-# machine is touched, and a mount namespace, so that the names that `ip netns add` gives are seen
-# by nobody else and vanish with it. Modules that it makes the kernel load stay loaded.
+# The command gets its own network namespace, so that tables, addresses and rules of the machine stay
+# as they are, and its own mount namespace, so that names from `ip netns add` are visible only there
+# and vanish with it. Modules that it makes the kernel load stay loaded.
 
 lab_check() {
     if [ "$(id -u)" -ne 0 ]; then
@@ -22,7 +22,7 @@ lab_pace() { echo 1; }
 lab_began() { true; }
 
 lab_start() {
-    # --fork and --pid: whatever the command leaves running ends with it.
+    # --fork and --pid: processes that the command leaves running end with it.
     # shellcheck disable=SC2016 # the inner shell expands it
     exec setpriv --pdeathsig TERM timeout --kill-after=5 "$limit" \
         unshare --net --mount --pid --fork --kill-child --mount-proc sh -c '

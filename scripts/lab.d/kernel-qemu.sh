@@ -9,16 +9,16 @@
 #   descriptors 3 and 4             <--- /dev/vport0p1, /dev/vport0p2: the command's stdout and stderr
 #   $run/console                    <--- ttyS0: the kernel's messages
 #
-# 9p and not virtiofs: it needs no daemon beside QEMU, no shared memory and no rights.
+# 9p instead of virtiofs: it needs no extra daemon, no shared memory and no privileges.
 
 lab_check() {
     "$here/deps" qemu && "$here/lab.d/stock-kernel" "$kernel" ${update:+"$update"}
 }
 
-# That /dev/kvm opens proves nothing; that the processor can, does.
+# An open /dev/kvm proves nothing; the processor's flags do.
 has_kvm() { grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; }
 
-# With several tests side by side, on a machine that does other things too.
+# With several tests in parallel, on a busy machine.
 lab_pace() { if has_kvm; then echo 1; else echo 5; fi; }
 
 # What lab.d/qemu-root says first.
@@ -66,8 +66,8 @@ lab_start() {
         kill -TERM "$guest"
     ) 3>&- 4>&- &
 
-    # lsm: none; an empty list lets every layer of security policy out. mitigations: nobody is here
-    # to be spied out, and emulation pays dearly for each of them.
+    # lsm: an empty list disables all security modules. mitigations: the guest has no secrets, and
+    # each mitigation is expensive under emulation.
     exec setpriv --pdeathsig TERM timeout --kill-after=5 "$limit" \
         setpriv --pdeathsig TERM qemu-system-x86_64 "${machine[@]}" -append "console=ttyS0 quiet panic=-1 \
 lsm= selinux=0 mitigations=off nokaslr audit=0 no_timer_check \

@@ -27,15 +27,14 @@ lab_start() {
     case $mem in *G) wanted=$((${mem%G} * 1024)) ;; *) wanted=${mem%M} ;; esac
     [ "$room" -gt $((wanted + 64)) ] || export TMPDIR=$run
 
-    # On one processor: the guest's kernel and its processes take turns, and the host's scheduler
-    # sends them back and forth between its own, which makes starting a program up to three times
-    # slower.
+    # Pin it to one processor. The guest's kernel and its processes take turns; if the host's scheduler
+    # moves them between processors, starting a program takes up to three times as long.
     local cpu pinned=()
     choose_processor
     [ -z "$cpu" ] || pinned=(taskset -c "$cpu")
 
     # initcall_blacklist: RAID6 measures its algorithms for 0.85 s, more than a third of the boot.
-    # lsm: none; an empty list lets every layer of security policy out.
+    # lsm: an empty list disables all security modules.
     exec setpriv --pdeathsig TERM timeout --kill-after=5 "$limit" \
         setpriv --pdeathsig TERM ${pinned[@]+"${pinned[@]}"} linux.uml \
         "mem=$mem" root=/dev/root rootfstype=hostfs rootflags=/ ro "init=$here/lab.d/uml-root" \
@@ -44,9 +43,9 @@ lab_start() {
         initcall_blacklist=raid6_select_algo lsm= selinux=0 quiet panic=-1
 }
 
-# Sets `cpu` to a processor that no other guest of this user has, or, when all are taken, to any; to
-# nothing where that cannot be known. Two guests on one processor take twice the time, while another
-# may have nothing to do. The guest inherits the lock, and ends it when it ends.
+# Sets `cpu` to a processor that no other guest of this user has, or to any if all are taken; to nothing
+# if it cannot find out. Two guests on one processor take twice the time while another is idle. The
+# guest inherits the lock and releases it when it ends.
 choose_processor() {
     local allowed=() locks=/tmp/lab-processors.$UID lock
     cpu=
@@ -63,7 +62,7 @@ choose_processor() {
     cpu=${allowed[RANDOM % ${#allowed[@]}]}
 }
 
-# The processors that this process may run on, one a line.
+# Prints the processors that this process may run on, one per line.
 processors() {
     local list range
     list=$(taskset -cp $BASHPID 2>/dev/null) || return 0
