@@ -16,7 +16,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// What the programs are made of, below the top of the workspace.
-const MADE_OF: [&str; 9] = [
+const MADE_OF: [&str; 13] = [
     "Cargo.toml",
     "Cargo.lock",
     "build",
@@ -24,6 +24,10 @@ const MADE_OF: [&str; 9] = [
     "src",
     "crates/ipvs/Cargo.toml",
     "crates/ipvs/src",
+    "crates/director-check/Cargo.toml",
+    "crates/director-check/src",
+    "crates/director-config/Cargo.toml",
+    "crates/director-config/src",
     "ipvsadm-compat/Cargo.toml",
     "ipvsadm-compat/src",
 ];

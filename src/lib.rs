@@ -5,17 +5,16 @@
 //! `ARCHITECTURE.md` shows the rooms and how they depend on each other.
 
 pub mod apply;
-pub mod check;
 pub mod cli;
-pub mod config;
 pub mod daemon;
 pub mod http;
 pub mod net;
 pub mod plan;
-mod program;
-mod regular;
-pub mod state;
-mod words;
+
+pub use director_check as check;
+pub use director_config as config;
+pub use director_config::state;
+use director_config::{regular, words};
 
 /// The code in the README is compiled with the documentation's.
 #[cfg(doctest)]

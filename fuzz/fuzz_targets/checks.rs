@@ -1,7 +1,7 @@
 //! What servers answer to checks: of HTTP, SMTP, Redis, MySQL, PostgreSQL, DNS and ICMP.
 #![no_main]
 
-use director::check::decode_answer;
+use director_check::decode_answer;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

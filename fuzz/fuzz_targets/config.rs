@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use director::config::{Environment, Memory, Style, load_from};
+use director_config::{Environment, Memory, Style, load_from};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

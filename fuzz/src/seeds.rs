@@ -34,7 +34,7 @@ const HTTP: [&str; 3] = [
 ];
 
 fn main() -> io::Result<()> {
-    for directory in ["../tests/config", "../tests/config/mistakes", "../tests/config/warnings"] {
+    for directory in ["../crates/director-config/tests/config", "../crates/director-config/tests/config/mistakes", "../crates/director-config/tests/config/warnings"] {
         service_files(Path::new(directory))?;
     }
     let web = ServiceKey::tcp([192, 0, 2, 10], 80);

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
 use super::coalesce::Batch;
-use crate::program;
+use crate::check::program;
 use crate::state::health::Notify;
 
 /// So much of what a command says on stderr reaches the log, in bytes.

@@ -1,0 +1,379 @@
+//! Checks that connect, and those that ask something simple over HTTP: the most common ones, in as
+//! few system calls as there can be.
+//!
+//! ```text
+//!   begin: socket, connect ──► fresh ──────────────► landed: (getsockopt if it failed), close
+//!                               ▲│  poll, all at once   ▲
+//!        exchange.rs: send, recv ││ after 5 ms           │ epoll
+//!                                └────────► slow ───────┘
+//! ```
+//!
+//! A server that lives answers within a round trip, so that few connections are under way at a
+//! time and one poll(2) over all of them costs less than to register each with epoll. Those that
+//! take longer, of which there may be thousands when a network is gone, are registered.
+//!
+//! Success takes three system calls and a part of a poll. The event itself says whether there is
+//! an error to fetch.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::EventFd;
+use socket2::{Protocol, Socket, Type};
+
+use super::Target;
+use super::exchange::{Exchange, PIECE};
+use super::kind::{self, Failure, Passed, Patterns, http};
+use super::net::{self, Way};
+use director_config::state::health::MYSQL_PORTS;
+
+/// A connection that is not through after this time is a slow one.
+const FRESH: Duration = Duration::from_millis(5);
+
+/// So many are looked at with one poll(2); more are slow ones at once.
+const MOST_FRESH: usize = 128;
+
+/// The event of whoever wakes us. Jobs are numbered from 1.
+const WAKE: u64 = 0;
+
+/// A check's number, never used again.
+pub(crate) type Job = u64;
+
+/// Connections under way.
+#[derive(Debug)]
+pub(crate) struct Connects {
+    epoll: Epoll,
+    fresh: Vec<Flight>,
+    slow: HashMap<Job, Flight>,
+    deadlines: BTreeSet<(Instant, Job)>,
+    events: Vec<EpollEvent>,
+    /// What the bodies of answers are looked at with.
+    patterns: Patterns,
+    /// What is received, of one answer after the other.
+    piece: Box<[u8]>,
+}
+
+#[derive(Debug)]
+struct Flight {
+    job: Job,
+    socket: Socket,
+    began: Instant,
+    timeout: Duration,
+    /// What is asked once the connection stands; nothing where it is enough that it does.
+    exchange: Option<Box<Exchange>>,
+}
+
+impl Flight {
+    /// What it waits for.
+    fn awaits(&self) -> Events {
+        match &self.exchange {
+            None => Events::SEND,
+            Some(exchange) => Events {
+                send: exchange.wants_to_send(),
+                hear: exchange.wants_to_hear(),
+            },
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        self.began + self.timeout
+    }
+}
+
+/// What a connection waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Events {
+    send: bool,
+    hear: bool,
+}
+
+impl Events {
+    const SEND: Self = Self {
+        send: true,
+        hear: false,
+    };
+
+    fn poll(self) -> PollFlags {
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::POLLOUT, self.send);
+        flags.set(PollFlags::POLLIN, self.hear);
+        flags
+    }
+
+    fn epoll(self) -> EpollFlags {
+        let mut flags = EpollFlags::empty();
+        flags.set(EpollFlags::EPOLLOUT, self.send);
+        flags.set(EpollFlags::EPOLLIN, self.hear);
+        flags
+    }
+}
+
+/// A connection that came to its end.
+#[derive(Debug)]
+pub(crate) struct Landed {
+    pub(crate) job: Job,
+    pub(crate) result: Result<Passed, Failure>,
+    pub(crate) took: Duration,
+}
+
+/// What [`Connects::wait`] saw beside connections.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Waited {
+    /// The time after it.
+    pub(crate) now: Instant,
+    /// Whether somebody woke it.
+    pub(crate) woken: bool,
+}
+
+impl Connects {
+    /// None yet. `wake` ends a wait.
+    pub(crate) fn new(wake: &EventFd) -> io::Result<Self> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        // Edge-triggered: each write is an event, and nobody has to read.
+        let events = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
+        epoll.add(wake, EpollEvent::new(events, WAKE))?;
+        Ok(Self {
+            epoll,
+            fresh: Vec::new(),
+            slow: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            events: vec![EpollEvent::empty(); 256],
+            patterns: Patterns::default(),
+            piece: vec![0; PIECE].into(),
+        })
+    }
+
+    /// Begins to connect. Returns how it ended if it did at once.
+    pub(crate) fn begin(&mut self, job: Job, target: &Arc<Target>, now: Instant) -> Option<Landed> {
+        let landed = |result| {
+            let took = Duration::ZERO;
+            Some(Landed { job, result, took })
+        };
+        let way = Way::to(target);
+        let socket = match way.socket(Type::STREAM, Some(Protocol::TCP)) {
+            Ok(socket) => socket,
+            Err(error) => return landed(Err(Failure::ours(&error))),
+        };
+        let exchange = http::simple(&target.spec).map(|_| Box::new(Exchange::new(target)));
+        if exchange.is_none() && MYSQL_PORTS.contains(&target.port) {
+            net::stay_unseen(&socket);
+        }
+        match socket.connect(&way.to.into()) {
+            Ok(()) if exchange.is_none() => return landed(Ok(Passed::default())),
+            Ok(()) => {}
+            Err(error) if error.raw_os_error() == Some(Errno::EINPROGRESS as i32) => {}
+            Err(error) => return landed(Err(Failure::io(&error))),
+        }
+        let flight = Flight {
+            job,
+            socket,
+            began: now,
+            timeout: target.spec.pace.timeout,
+            exchange,
+        };
+        if self.fresh.len() < MOST_FRESH {
+            self.fresh.push(flight);
+            return None;
+        }
+        self.slow_down(flight)
+    }
+
+    /// Ends one whose outcome is of no interest any more.
+    pub(crate) fn cancel(&mut self, job: Job) {
+        if let Some(place) = self.fresh.iter().position(|flight| flight.job == job) {
+            self.fresh.swap_remove(place);
+        } else if let Some(flight) = self.slow.remove(&job) {
+            self.deadlines.remove(&(flight.deadline(), job));
+        }
+    }
+
+    /// When the first of them runs out of time.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let fresh = self.fresh.iter().map(Flight::deadline);
+        let slow = self.deadlines.first().map(|(at, _)| *at);
+        fresh.chain(slow).min()
+    }
+
+    /// Waits until a connection came to its end, somebody woke us, or it is `until`; `now` is the
+    /// time before it.
+    pub(crate) fn wait(
+        &mut self,
+        until: Option<Instant>,
+        now: Instant,
+        landed: &mut Vec<Landed>,
+    ) -> io::Result<Waited> {
+        self.sort_out(now, landed);
+        let wait = until.map(|until| until.saturating_duration_since(now));
+        let timeout = match wait {
+            _ if !landed.is_empty() => PollTimeout::ZERO,
+            None => PollTimeout::NONE,
+            // Rounded up: a wait that ends too early is one more.
+            Some(wait) => {
+                PollTimeout::try_from(wait + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX)
+            }
+        };
+        let mut sockets = Vec::with_capacity(self.fresh.len() + 1);
+        sockets.push(PollFd::new(self.epoll.0.as_fd(), PollFlags::POLLIN));
+        for flight in &self.fresh {
+            sockets.push(PollFd::new(flight.socket.as_fd(), flight.awaits().poll()));
+        }
+        match poll(&mut sockets, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        let events = |socket: &PollFd<'_>| socket.revents().unwrap_or(PollFlags::empty());
+        let registered = !events(&sockets[0]).is_empty();
+        let ready: Vec<_> = (0..)
+            .zip(&sockets[1..])
+            .map(|(place, socket)| (place, events(socket)))
+            .filter(|(_, events)| !events.is_empty())
+            .collect();
+        let now = Instant::now();
+        // From behind, so that places stay what they were.
+        for (place, events) in ready.into_iter().rev() {
+            let flight = &mut self.fresh[place];
+            let connected = events == PollFlags::POLLOUT;
+            if let Some(result) = flight.go_on(connected, &mut self.piece, &self.patterns) {
+                let flight = self.fresh.swap_remove(place);
+                landed.push(flight.land(result, now));
+            }
+        }
+        let woken = registered && self.take_registered(now, landed)?;
+        self.expire(now, landed);
+        Ok(Waited { now, woken })
+    }
+
+    /// Registers those that are fresh no more.
+    fn sort_out(&mut self, now: Instant, landed: &mut Vec<Landed>) {
+        let mut place = 0;
+        while place < self.fresh.len() {
+            if now.saturating_duration_since(self.fresh[place].began) < FRESH {
+                place += 1;
+                continue;
+            }
+            let flight = self.fresh.swap_remove(place);
+            landed.extend(self.slow_down(flight));
+        }
+    }
+
+    fn slow_down(&mut self, flight: Flight) -> Option<Landed> {
+        let event = EpollEvent::new(flight.awaits().epoll(), flight.job);
+        if let Err(errno) = self.epoll.add(&flight.socket, event) {
+            return Some(Landed {
+                job: flight.job,
+                result: Err(Failure::ours(&errno.into())),
+                took: Duration::ZERO,
+            });
+        }
+        self.deadlines.insert((flight.deadline(), flight.job));
+        self.slow.insert(flight.job, flight);
+        None
+    }
+
+    /// Goes on with all that can: one that is left would run out of time though it is through. Returns whether
+    /// somebody woke us.
+    fn take_registered(&mut self, now: Instant, landed: &mut Vec<Landed>) -> io::Result<bool> {
+        let mut woken = false;
+        // Those that have more to hear stay ready; the kernel shows the others first.
+        for _ in 0..=self.slow.len() / self.events.len() {
+            let number = match self.epoll.wait(&mut self.events, EpollTimeout::ZERO) {
+                Ok(number) => number,
+                Err(Errno::EINTR) => continue,
+                Err(errno) => return Err(errno.into()),
+            };
+            for event in &self.events[..number] {
+                let job = event.data();
+                woken |= job == WAKE;
+                let Some(flight) = self.slow.get_mut(&job) else {
+                    continue;
+                };
+                let awaited = flight.awaits();
+                let connected = event.events() == EpollFlags::EPOLLOUT;
+                let result = flight.go_on(connected, &mut self.piece, &self.patterns);
+                let awaits = flight.awaits();
+                if result.is_none() && awaits == awaited {
+                    continue;
+                }
+                let result = result.or_else(|| {
+                    let mut event = EpollEvent::new(awaits.epoll(), job);
+                    let modified = self.epoll.modify(&flight.socket, &mut event);
+                    let failed = |errno: Errno| Err(Failure::ours(&errno.into()));
+                    modified.err().map(failed)
+                });
+                // A flight that is taken closes its socket, which takes it out of the set.
+                if let Some(result) = result
+                    && let Some(flight) = self.slow.remove(&job)
+                {
+                    self.deadlines.remove(&(flight.deadline(), job));
+                    landed.push(flight.land(result, now));
+                }
+            }
+            if number < self.events.len() {
+                break;
+            }
+        }
+        Ok(woken)
+    }
+
+    fn expire(&mut self, now: Instant, landed: &mut Vec<Landed>) {
+        while let Some((at, job)) = self.deadlines.first().copied()
+            && at <= now
+        {
+            self.deadlines.remove(&(at, job));
+            landed.extend(self.slow.remove(&job).map(|flight| flight.expire(now)));
+        }
+        let mut place = 0;
+        while place < self.fresh.len() {
+            if self.fresh[place].deadline() <= now {
+                let flight = self.fresh.swap_remove(place);
+                landed.push(flight.expire(now));
+            } else {
+                place += 1;
+            }
+        }
+    }
+}
+
+impl Flight {
+    /// Goes on after an event. Returns how it ended, if it did.
+    fn go_on(
+        &mut self,
+        connected: bool,
+        piece: &mut [u8],
+        patterns: &Patterns,
+    ) -> Option<Result<Passed, Failure>> {
+        if let Some(exchange) = &mut self.exchange {
+            return exchange.go_on(&self.socket, piece, patterns);
+        }
+        let error = if connected {
+            None
+        } else {
+            self.socket.take_error().unwrap_or_else(Some)
+        };
+        Some(match error {
+            None => Ok(Passed::default()),
+            Some(error) => Err(Failure::io(&error)),
+        })
+    }
+
+    fn land(self, result: Result<Passed, Failure>, now: Instant) -> Landed {
+        Landed {
+            job: self.job,
+            result,
+            took: now.saturating_duration_since(self.began),
+        }
+    }
+
+    fn expire(self, now: Instant) -> Landed {
+        let exchange = self.exchange.as_deref();
+        let stage = exchange.map_or(kind::CONNECTING, Exchange::stage);
+        let timeout = self.timeout;
+        self.land(Err(kind::timed_out(timeout, stage)), now)
+    }
+}

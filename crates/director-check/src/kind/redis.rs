@@ -1,0 +1,211 @@
+//! Redis, and what speaks its protocol (RESP 2: Valkey, KeyDB, Dragonfly).
+//!
+//! ```text
+//!   C: AUTH [user] password     where a password is given
+//!   S: +OK                      -WRONGPASS ..., -ERR max number of clients reached
+//!   C: SELECT 3                 where a database is given
+//!   S: +OK
+//!   C: PING
+//!   S: +PONG                    -LOADING ..., -NOAUTH ..., -MASTERDOWN ...
+//! ```
+//!
+//! `-NOAUTH` is a failure: it is said before the server looks whether it is still loading, and so
+//! tells nothing of whether it could serve.
+
+use super::talk::{self, Outcome, Talk, Turn, line};
+use super::{Attempt, Failure, Passed};
+use crate::net;
+use director_config::state::health::LoginCheck;
+
+pub(super) async fn run(spec: &LoginCheck, attempt: &Attempt<'_>) -> Result<Passed, Failure> {
+    talk::run(&mut Redis::new(spec), attempt).await
+}
+
+/// The check's side.
+#[derive(Debug)]
+pub(super) struct Redis {
+    /// What is still to be said, the last first.
+    ahead: Vec<Command>,
+    /// What was said and is not answered yet.
+    now: Command,
+}
+
+/// A command, and how a failure of it is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Command {
+    name: &'static str,
+    words: Vec<String>,
+    expected: &'static [u8],
+}
+
+impl Redis {
+    /// Logs in and selects a database where that is said.
+    pub(super) fn new(login: &LoginCheck) -> Self {
+        let mut ahead = Vec::new();
+        let command = |name, words: &[&str], expected| Command {
+            name,
+            words: words.iter().map(|&word| word.to_owned()).collect(),
+            expected,
+        };
+        match (&login.user, &login.password) {
+            (Some(user), password) => {
+                let password = password.as_deref().unwrap_or_default();
+                ahead.push(command("AUTH", &[user, password], b"+OK"));
+            }
+            (None, Some(password)) => ahead.push(command("AUTH", &[password], b"+OK")),
+            (None, None) => {}
+        }
+        if let Some(database) = &login.database {
+            ahead.push(command("SELECT", &[database], b"+OK"));
+        }
+        ahead.reverse();
+        let ping = command("PING", &[], b"+PONG");
+        let now = match ahead.pop() {
+            Some(first) => {
+                ahead.insert(0, ping);
+                first
+            }
+            None => ping,
+        };
+        Self { ahead, now }
+    }
+}
+
+impl Talk for Redis {
+    fn open(&mut self) -> Vec<u8> {
+        encode(&self.now)
+    }
+
+    fn hear(&mut self, heard: &[u8]) -> Turn {
+        let Some((reply, used)) = line(heard) else {
+            return Turn::More;
+        };
+        let name = self.now.name;
+        match reply.first() {
+            Some(b'+') if reply == self.now.expected => match self.ahead.pop() {
+                Some(next) => {
+                    self.now = next;
+                    Turn::Say {
+                        used,
+                        bytes: encode(&self.now),
+                    }
+                }
+                None => over(Ok(None)),
+            },
+            Some(b'-') => over(Err(format!("{name}: {}", net::message(&reply[1..])).into())),
+            Some(b'+' | b':' | b'$' | b'*') => {
+                let words = format!("an unexpected answer to {name}: {}", net::quote(reply));
+                over(Err(words.into()))
+            }
+            _ => Turn::fail(format!("this is not Redis: {}", net::quote(reply))),
+        }
+    }
+
+    fn stage(&self) -> &'static str {
+        match self.now.name {
+            "AUTH" => "waiting for the answer to AUTH",
+            "SELECT" => "waiting for the answer to SELECT",
+            _ => "waiting for the answer to PING",
+        }
+    }
+}
+
+fn over(outcome: Outcome) -> Turn {
+    Turn::Over {
+        bytes: b"*1\r\n$4\r\nQUIT\r\n".to_vec(),
+        outcome,
+    }
+}
+
+/// An array of bulk strings: any byte may stand in a word.
+fn encode(command: &Command) -> Vec<u8> {
+    let words = std::iter::once(command.name).chain(command.words.iter().map(String::as_str));
+    let mut text = format!("*{}\r\n", command.words.len() + 1);
+    for word in words {
+        text.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+    }
+    text.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::talk::endure;
+    use super::super::talk::script::play;
+    use super::*;
+
+    fn login(user: Option<&str>, password: Option<&str>, database: Option<&str>) -> LoginCheck {
+        let owned = |word: Option<&str>| word.map(str::to_owned);
+        LoginCheck {
+            user: owned(user),
+            password: owned(password),
+            database: owned(database),
+        }
+    }
+
+    #[test]
+    fn a_ping_is_answered() {
+        let (said, outcome) = play(&mut Redis::new(&LoginCheck::default()), &[b"+PONG\r\n"]);
+        assert_eq!(
+            said,
+            [&b"*1\r\n$4\r\nPING\r\n"[..], b"*1\r\n$4\r\nQUIT\r\n"]
+        );
+        assert_eq!(outcome, Ok(None));
+    }
+
+    #[test]
+    fn a_user_logs_in_and_selects() {
+        let all = login(Some("lb"), Some("a\r\nb"), Some("3"));
+        let (said, outcome) = play(
+            &mut Redis::new(&all),
+            &[b"+OK\r\n", b"+OK\r\n", b"+PONG\r\n"],
+        );
+        assert_eq!(said[0], b"*3\r\n$4\r\nAUTH\r\n$2\r\nlb\r\n$4\r\na\r\nb\r\n");
+        assert_eq!(said[1], b"*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n");
+        assert_eq!(said[2], b"*1\r\n$4\r\nPING\r\n");
+        assert_eq!(outcome, Ok(None));
+        let (said, _) = play(
+            &mut Redis::new(&login(None, Some("pw"), None)),
+            &[b"+OK\r\n", b"+PONG\r\n"],
+        );
+        assert_eq!(said[0], b"*2\r\n$4\r\nAUTH\r\n$2\r\npw\r\n");
+    }
+
+    #[test]
+    fn an_error_is_told_in_its_own_words() {
+        // As Redis 7.0 says them.
+        for (reply, words) in [
+            (
+                &b"-ERR max number of clients reached\r\n"[..],
+                "PING: ERR max number of clients reached",
+            ),
+            (
+                b"-NOAUTH Authentication required.\r\n",
+                "PING: NOAUTH Authentication required.",
+            ),
+            (
+                b"-LOADING Redis is loading the dataset in memory\r\n",
+                "PING: LOADING Redis is loading the dataset in memory",
+            ),
+            (b"+OK\r\n", r#"an unexpected answer to PING: "+OK""#),
+            (b"220 mail\r\n", r#"this is not Redis: "220 mail""#),
+            (b"\r\n", r#"this is not Redis: """#),
+        ] {
+            let (_, outcome) = play(&mut Redis::new(&LoginCheck::default()), &[reply]);
+            assert_eq!(outcome, Err(words.into()));
+        }
+        let wrong = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n";
+        let (_, outcome) = play(&mut Redis::new(&login(None, Some("x"), None)), &[wrong]);
+        let words = "AUTH: WRONGPASS invalid username-password pair or user is disabled.";
+        assert_eq!(outcome, Err(words.into()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_server_makes_it_panic(bytes: Vec<u8>, user: Option<String>, db: Option<String>) {
+            let login = LoginCheck { user, password: None, database: db };
+            endure(&mut Redis::new(&login), &bytes);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! It accepts a connection, and says what it should.
+//!
+//! A check that only connects does not come here but to the runner's own way for it, which takes
+//! fewer system calls; what it finds and how it ends is the same.
+//!
+//! **How the connection ends**: with a FIN, as any client that is done. `SO_LINGER` of zero would
+//! end it with a reset and spare this machine the `TIME_WAIT`, but many servers log a reset as an
+//! error, some count it against the client's address (MySQL's `max_connect_errors`), and one that
+//! comes before accept(2) makes some of them stumble. A `TIME_WAIT` costs a quarter of a kibibyte
+//! here, for a minute, and no port: connect(2) shares ports between destinations. On the ports of
+//! MySQL, which counts each such connection against the address, a plain check is over before the
+//! server's program sees it (`net::stay_unseen`).
+
+use super::{Attempt, Failure, Passed};
+use crate::duplex::{self, Duplex};
+use crate::net::quote;
+use director_config::state::health::TcpCheck;
+
+/// What is looked at of an answer, in bytes.
+const LIMIT: usize = 64 << 10;
+
+pub(super) async fn run(spec: &TcpCheck, attempt: &Attempt<'_>) -> Result<Passed, Failure> {
+    let Some(expect) = &spec.expect else {
+        return send_only(spec, attempt).await;
+    };
+    let pattern = attempt.means.patterns.get(expect)?;
+    let mut answer = Vec::new();
+    let waiting = "waiting for what is expected";
+    let enough = |all: &[u8]| pattern.is_match(all);
+    let found = duplex::ask(attempt, &spec.send, waiting, &mut answer, LIMIT, enough).await?;
+    match (found, answer.as_slice()) {
+        (true, _) => Ok(Passed::default()),
+        (false, []) => Err(Failure::new("closed without an answer")),
+        (false, got) => Err(Failure::new(format_args!(
+            "unexpected answer: {}",
+            quote(got)
+        ))),
+    }
+}
+
+async fn send_only(spec: &TcpCheck, attempt: &Attempt<'_>) -> Result<Passed, Failure> {
+    let mut duplex = Duplex::new(attempt.connect().await?);
+    attempt.stage("sending");
+    duplex.say(&spec.send);
+    duplex.finish().await;
+    let Some(error) = duplex.deaf() else {
+        return Ok(Passed::default());
+    };
+    // Whoever answers before it has read the request has answered.
+    match duplex.hear(&mut Vec::new(), 1).await {
+        Ok(1..) => Ok(Passed::default()),
+        _ => Err(Failure::io(&error)),
+    }
+}

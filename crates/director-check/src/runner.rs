@@ -1,0 +1,573 @@
+//! The thread that keeps the time: begins the checks, hears their answers, tells the news.
+//!
+//! ```text
+//!            ┌──────────────── inbox ◄── commands (daemon), answers (worker)
+//!            ▼
+//!   wait ► conclude ► begin what is due ─┬─► connects.rs, plain TCP and HTTP, on this thread
+//!    ▲                                   ├─► worker.rs, all else
+//!    └───────────────────────────────────┘   or a lane's queue, when too many are under way
+//! ```
+//!
+//! - **It never blocks** but in its one wait.
+//! - **Due times are rounded** up to 4 ms, so that one wake-up serves many checks.
+//! - **A job's number is never used again**: an answer to a check that was stopped meanwhile finds
+//!   nobody waiting for it.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::connects::{Connects, Job, Landed};
+use super::held_up::HeldUp;
+use super::inbox::{Answer, Inbox, Message};
+use super::kind::{Memory, http, report};
+use super::limits::Limits;
+use super::own_link::OwnLinks;
+use super::schedule::{Chance, Due, Schedule};
+use super::statistics::Counters;
+use super::table::Table;
+use super::through::Passages;
+use super::unasked::{News, Unasked};
+use super::verdict::Judge;
+use super::worker::Worker;
+use super::{Advice, Command, Finding, Outcome, Record, Report, Statistics, Target, TargetId};
+use director_config::state::health::{CheckKind, CheckSpec};
+use director_config::words::count;
+
+/// Wake-ups come at multiples of this.
+const TICK: Duration = Duration::from_millis(4);
+
+/// While checks are under way it wakes at least so often: who sleeps until an answer comes does not
+/// notice that the whole process slept.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+
+/// So many checks begin before the clock is read and answers are heard again: when the machine is
+/// behind, what is through must not wait until its time is over.
+const BATCH: usize = 64;
+
+/// The checks: a thread that keeps the time, and one that does the longer ones. Dropping it ends
+/// both, and every check under way.
+#[derive(Debug)]
+pub struct Checks {
+    inbox: Arc<Inbox>,
+    counters: Arc<Counters>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Checks {
+    /// Starts the threads, without a target. `found` is called on the thread that keeps the time
+    /// and must not block.
+    ///
+    /// It raises this process's soft limit of descriptors, as far as the hard one allows.
+    ///
+    /// # Errors
+    ///
+    /// When there is no descriptor or thread left.
+    pub fn start(found: impl FnMut(Finding) + Send + 'static) -> io::Result<Self> {
+        Self::start_through(Arc::default(), found)
+    }
+
+    /// Starts the threads, with the ways of checks through the forwarding path.
+    ///
+    /// # Errors
+    ///
+    /// As [`Checks::start`].
+    pub fn start_through(
+        passages: Arc<Passages>,
+        found: impl FnMut(Finding) + Send + 'static,
+    ) -> io::Result<Self> {
+        let limits = Limits::raise()?;
+        let inbox = Arc::new(Inbox::new()?);
+        let counters = Arc::new(Counters::default());
+        counters
+            .most_under_way
+            .set(limits.connections + limits.programs);
+        let now = Instant::now();
+        let runner = Runner {
+            entries: Table::default(),
+            jobs: HashMap::new(),
+            last_job: 0,
+            schedule: Schedule::new(Chance::new(seed())),
+            connects: Connects::new(inbox.wake())?,
+            held_up: HeldUp::default(),
+            own_links: OwnLinks::default(),
+            worker: Worker::start(Arc::clone(&inbox), passages)?,
+            connections: Lane::new(limits.connections),
+            programs: Lane::new(limits.programs),
+            zero: now,
+            clock: (now, SystemTime::now()),
+            inbox: Arc::clone(&inbox),
+            counters: Arc::clone(&counters),
+            reason: Arc::from(""),
+            found,
+        };
+        let thread = thread::Builder::new()
+            .name("checks".into())
+            .spawn(move || runner.run())?;
+        Ok(Self {
+            inbox,
+            counters,
+            thread: Some(thread),
+        })
+    }
+
+    /// Starts and stops targets. Does not wait.
+    pub fn send(&self, commands: Vec<Command>) {
+        self.inbox.put(Message::Commands(commands));
+    }
+
+    /// How well the checks keep their time, since they were started.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.counters.read()
+    }
+}
+
+impl Drop for Checks {
+    fn drop(&mut self) {
+        self.inbox.close();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Checks of one sort, of which only so many may be under way.
+#[derive(Debug)]
+struct Lane {
+    most: usize,
+    under_way: usize,
+    queue: VecDeque<Due>,
+}
+
+impl Lane {
+    const fn new(most: usize) -> Self {
+        Self {
+            most,
+            under_way: 0,
+            queue: VecDeque::new(),
+        }
+    }
+}
+
+/// A target, and what is known of it.
+#[derive(Debug)]
+struct Entry {
+    target: Arc<Target>,
+    record: Arc<Record>,
+    judge: Judge,
+    memory: Memory,
+    advice: Option<Advice>,
+    under_way: Option<Job>,
+    /// The last check was not counted, as the director did not run.
+    excused: bool,
+    /// One of the failures in a row came as this machine had no way to the server.
+    cut_off: bool,
+    unasked: Unasked,
+    gap: Duration,
+}
+
+/// A check under way.
+#[derive(Debug)]
+struct UnderWay {
+    due: Due,
+    began: Instant,
+    program: bool,
+}
+
+struct Runner<F> {
+    entries: Table<Entry>,
+    jobs: HashMap<Job, UnderWay>,
+    last_job: Job,
+    schedule: Schedule,
+    connects: Connects,
+    held_up: HeldUp,
+    own_links: OwnLinks,
+    worker: Worker,
+    connections: Lane,
+    programs: Lane,
+    /// Ticks are counted from here.
+    zero: Instant,
+    /// What time it was on the wall, not long ago.
+    clock: (Instant, SystemTime),
+    inbox: Arc<Inbox>,
+    counters: Arc<Counters>,
+    /// The reason of the last verdict.
+    reason: Arc<str>,
+    found: F,
+}
+
+impl<F: FnMut(Finding)> Runner<F> {
+    fn run(mut self) {
+        let mut landed = Vec::new();
+        let mut now = Instant::now();
+        loop {
+            let due = self.next_due(now);
+            let ends = self.connects.next_deadline();
+            let beat = (!self.jobs.is_empty()).then(|| now + HEARTBEAT);
+            let until = due.into_iter().chain(ends).chain(beat).min();
+            let woken = match self.connects.wait(until, now, &mut landed) {
+                Ok(waited) => {
+                    self.held_up.note(now, until, waited.now);
+                    now = waited.now;
+                    waited.woken
+                }
+                Err(error) => {
+                    // Only memory can be missing. Better late than in a loop.
+                    tracing::error!(%error, "the checks cannot wait for their sockets");
+                    thread::sleep(Duration::from_millis(100));
+                    now = Instant::now();
+                    true
+                }
+            };
+            for landed in landed.drain(..) {
+                self.land(landed, now);
+            }
+            if woken {
+                if self.inbox.is_closed() {
+                    return;
+                }
+                self.hear(now);
+            }
+            self.begin_what_is_due(now);
+            self.count();
+        }
+    }
+
+    /// When something is to begin: at once, if the last batch was not all.
+    fn next_due(&self, now: Instant) -> Option<Instant> {
+        let has_room = |lane: &Lane| lane.under_way < lane.most && !lane.queue.is_empty();
+        if has_room(&self.connections) || has_room(&self.programs) {
+            return Some(now);
+        }
+        let at = self.schedule.next()?;
+        Some(if at <= now { now } else { self.round_up(at) })
+    }
+
+    /// The next tick at or after `at`.
+    fn round_up(&self, at: Instant) -> Instant {
+        let since = at.saturating_duration_since(self.zero);
+        let over = since.as_nanos() % TICK.as_nanos();
+        let over = Duration::from_nanos(u64::try_from(over).unwrap_or(0));
+        if over.is_zero() {
+            at
+        } else {
+            at + (TICK - over)
+        }
+    }
+
+    fn hear(&mut self, now: Instant) {
+        for message in self.inbox.take() {
+            match message {
+                Message::Commands(commands) => {
+                    let is_start = |command: &&Command| matches!(command, Command::Start { .. });
+                    let all = self.entries.len() + commands.iter().filter(is_start).count();
+                    self.entries.make_room(all);
+                    self.schedule.make_room(all);
+                    for command in commands {
+                        self.obey(command, now);
+                    }
+                }
+                Message::Answer(answer) => self.answer(answer, now),
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Start {
+                id,
+                target,
+                verdict,
+                record,
+            } => {
+                self.stop(id);
+                let pace = target.spec.pace;
+                let judge = Judge::new(verdict);
+                let interval = interval(&target.spec, judge);
+                self.schedule.start(id, interval, pace.jitter, now);
+                let entry = Entry {
+                    target,
+                    record,
+                    judge,
+                    memory: Memory::default(),
+                    advice: None,
+                    under_way: None,
+                    excused: false,
+                    cut_off: false,
+                    unasked: Unasked::default(),
+                    gap: Duration::ZERO,
+                };
+                self.entries.insert(id, entry);
+            }
+            Command::Stop(id) => self.stop(id),
+        }
+    }
+
+    fn stop(&mut self, id: TargetId) {
+        self.schedule.stop(id);
+        let under_way = self.entries.remove(id).and_then(|entry| entry.under_way);
+        if let Some(job) = under_way {
+            self.connects.cancel(job);
+            self.worker.cancel(job);
+            self.forget(job);
+        }
+    }
+
+    /// A check is under way no longer.
+    fn forget(&mut self, job: Job) -> Option<UnderWay> {
+        let under_way = self.jobs.remove(&job)?;
+        self.lane(under_way.program).under_way -= 1;
+        Some(under_way)
+    }
+
+    const fn lane(&mut self, program: bool) -> &mut Lane {
+        if program {
+            &mut self.programs
+        } else {
+            &mut self.connections
+        }
+    }
+
+    fn begin_what_is_due(&mut self, now: Instant) {
+        let mut room = BATCH;
+        for program in [false, true] {
+            while room > 0
+                && let Some(due) = self.next_queued(program)
+            {
+                self.begin(due, program, now);
+                room -= 1;
+            }
+        }
+        while room > 0
+            && let Some(due) = self.schedule.pop(now)
+        {
+            room -= 1;
+            let Some(entry) = self.entries.get(due.id) else {
+                continue;
+            };
+            let program = matches!(entry.target.spec.kind, CheckKind::Exec(_));
+            let lane = self.lane(program);
+            if lane.under_way >= lane.most {
+                lane.queue.push_back(due);
+                self.counters.held.add_one();
+            } else {
+                self.begin(due, program, now);
+            }
+        }
+    }
+
+    fn next_queued(&mut self, program: bool) -> Option<Due> {
+        let lane = self.lane(program);
+        if lane.under_way >= lane.most {
+            return None;
+        }
+        lane.queue.pop_front()
+    }
+
+    fn begin(&mut self, due: Due, program: bool, now: Instant) {
+        // It may have been stopped in the queue, and even started again, and be waiting twice.
+        let Some(entry) = self.entries.get_mut(due.id) else {
+            return;
+        };
+        if entry.under_way.is_some() {
+            return;
+        }
+        self.last_job += 1;
+        let job = self.last_job;
+        entry.under_way = Some(job);
+        if let Some(gap) = self.schedule.began(due, now) {
+            entry.gap = entry.gap.max(gap);
+            self.counters.longest_gap.raise_to(gap);
+        }
+        self.counters.started.add_one();
+        let target = Arc::clone(&entry.target);
+        let memory = entry.memory;
+        let under_way = UnderWay {
+            due,
+            began: now,
+            program,
+        };
+        self.jobs.insert(job, under_way);
+        self.lane(program).under_way += 1;
+        if is_plain(&target.spec) {
+            self.counters
+                .lateness
+                .add(now.saturating_duration_since(due.at));
+            if let Some(landed) = self.connects.begin(job, &target, now) {
+                self.land(landed, now);
+            }
+        } else {
+            self.worker.run(job, target, memory);
+        }
+    }
+
+    fn land(&mut self, landed: Landed, now: Instant) {
+        self.conclude(landed.job, report(landed.result), None, landed.took, now);
+    }
+
+    fn answer(&mut self, answer: Answer, now: Instant) {
+        if let Some(under_way) = self.jobs.get(&answer.job) {
+            let late = answer.began.saturating_duration_since(under_way.due.at);
+            self.counters.lateness.add(late);
+        }
+        let memory = Some(answer.memory);
+        self.conclude(answer.job, answer.report, memory, answer.took, now);
+    }
+
+    fn conclude(
+        &mut self,
+        job: Job,
+        report: Report,
+        memory: Option<Memory>,
+        took: Duration,
+        now: Instant,
+    ) {
+        let Some(under_way) = self.forget(job) else {
+            return;
+        };
+        let id = under_way.due.id;
+        let at = self.wall_clock(under_way.began);
+        let Some(entry) = self.entries.get_mut(id) else {
+            return;
+        };
+        entry.under_way = None;
+        entry.memory = memory.unwrap_or(entry.memory);
+        let pace = entry.target.spec.pace;
+        let mut outcome = report.outcome;
+        let may_be_excused = took >= pace.timeout && !entry.excused;
+        entry.excused = false;
+        if let Outcome::Failed(text) = &outcome
+            && may_be_excused
+            && let Some(lost) = self.held_up.excuse(under_way.began, pace.timeout)
+        {
+            let text = format!("{text}; not counted, as the director did not run for {lost:?}");
+            outcome = Outcome::NotAsked(text.into());
+            entry.excused = true;
+        }
+        let (passed, text) = match outcome {
+            Outcome::Passed(text) => (Some(true), text),
+            Outcome::Failed(text) => (Some(false), Some(text)),
+            Outcome::NotAsked(text) => (None, Some(text)),
+        };
+        let counted = match passed {
+            Some(true) => &self.counters.passed,
+            Some(false) => &self.counters.failed,
+            None => &self.counters.not_asked,
+        };
+        counted.add_one();
+        entry.cut_off = match passed {
+            Some(true) => false,
+            Some(false) if !entry.cut_off && !entry.judge.is_down() => {
+                report.cut_off || self.own_links.is_cut_off(entry.target.address, now)
+            }
+            _ => entry.cut_off,
+        };
+        let cut_off = entry.cut_off;
+        let verdict = passed.and_then(|passed| entry.judge.hear(passed, pace.rise, pace.fall));
+        let judge = entry.judge;
+        // First what it says of its weight: a server that comes back begins with that.
+        if let Some(advice) = report.advice
+            && entry.advice != Some(advice)
+        {
+            entry.advice = Some(advice);
+            (self.found)(Finding::Advised { target: id, advice });
+        }
+        if let Some(verdict) = verdict {
+            let said = text.as_deref().map_or_else(
+                || {
+                    let checks = count(judge.streak(), "check", "checks in a row");
+                    Cow::from(format!("{checks} passed"))
+                },
+                Cow::from,
+            );
+            // Thousands of servers say the same: one text for all that say it in a row.
+            if *self.reason != *said {
+                self.reason = said.into();
+            }
+            let reason = Arc::clone(&self.reason);
+            (self.found)(Finding::Judged {
+                target: id,
+                verdict,
+                cut_off,
+                reason,
+            });
+        }
+        let not_asked = text.as_deref().filter(|_| passed.is_none());
+        let why = match entry.unasked.note(not_asked, at) {
+            Some(News::NotChecked(why)) => Some(Some(why)),
+            Some(News::Checked) => Some(None),
+            None => None,
+        };
+        if let Some(why) = why {
+            (self.found)(Finding::NotAsked { target: id, why });
+        }
+        let not_checked = entry.unasked.now();
+        let gap = entry.gap;
+        entry.record.update(|seen| {
+            seen.at = Some(at);
+            seen.took = took;
+            seen.text = text;
+            seen.longest_gap = gap;
+            seen.not_checked = not_checked;
+            let Some(passed) = passed else {
+                seen.not_asked += 1;
+                return;
+            };
+            seen.passed = passed;
+            seen.streak = judge.streak();
+            if passed {
+                seen.successes += 1;
+            } else {
+                seen.failures += 1;
+                seen.failed_at = Some(at);
+            }
+        });
+        self.schedule
+            .finished(id, interval(&entry.target.spec, judge), now);
+    }
+
+    /// When an instant was, on the wall's clock, which is asked once a second.
+    fn wall_clock(&mut self, at: Instant) -> SystemTime {
+        let (then, time) = self.clock;
+        if at.saturating_duration_since(then) > Duration::from_secs(1) {
+            self.clock = (Instant::now(), SystemTime::now());
+        }
+        let since = at.saturating_duration_since(then);
+        time + since
+    }
+
+    fn count(&self) {
+        let counters = &self.counters;
+        counters.targets.set(self.schedule.len());
+        counters.under_way.set(self.jobs.len());
+        counters
+            .waiting
+            .set(self.connections.queue.len() + self.programs.queue.len());
+    }
+}
+
+/// Whether a check is made on this thread: it only connects, or asks something simple over HTTP.
+fn is_plain(spec: &CheckSpec) -> bool {
+    match &spec.kind {
+        CheckKind::Tcp(tcp) => tcp.send.is_empty() && tcp.expect.is_none() && !spec.at.through,
+        _ => http::simple(spec).is_some(),
+    }
+}
+
+fn interval(spec: &CheckSpec, judge: Judge) -> Duration {
+    if judge.is_unsettled() {
+        spec.pace.fast_interval
+    } else {
+        spec.pace.interval
+    }
+}
+
+/// A different one at each start, so that directors with the same file do not march in step.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
+}

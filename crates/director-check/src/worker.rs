@@ -1,0 +1,170 @@
+//! The thread of all checks that do more than connect: a runtime, and a task for each check while
+//! it is under way.
+//!
+//! It is not the thread that keeps the time: a hundred TLS handshakes at once delay each other,
+//! but no TCP check and no verdict.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use tokio::runtime::Builder;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::{AbortHandle, LocalSet, spawn_local};
+
+use super::connects::Job;
+use super::files;
+use super::inbox::{Answer, Inbox, Message};
+use super::kind::{self, Means, Memory};
+use super::through::Passages;
+use super::{Outcome, Report, Target};
+use director_config::state::health::CheckKind;
+
+/// The thread; it ends when this is dropped, and what is under way with it.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    orders: Option<UnboundedSender<Order>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+enum Order {
+    Run(Job, Arc<Target>, Memory),
+    Cancel(Job),
+}
+
+impl Worker {
+    /// Starts it. What it finds goes into the inbox.
+    pub(crate) fn start(inbox: Arc<Inbox>, passages: Arc<Passages>) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(files::THREADS)
+            .thread_name("check-file")
+            .build()?;
+        let (orders, received) = unbounded_channel();
+        let thread = thread::Builder::new()
+            .name("check-worker".into())
+            .spawn(move || {
+                let tasks = LocalSet::new();
+                runtime.block_on(tasks.run_until(serve(received, inbox, passages)));
+                drop(tasks);
+                // A file system that hangs must not keep the daemon from stopping.
+                runtime.shutdown_background();
+            })?;
+        Ok(Self {
+            orders: Some(orders),
+            thread: Some(thread),
+        })
+    }
+
+    /// Begins a check.
+    pub(crate) fn run(&self, job: Job, target: Arc<Target>, memory: Memory) {
+        self.order(Order::Run(job, target, memory));
+    }
+
+    /// Ends one; nothing is said of it.
+    pub(crate) fn cancel(&self, job: Job) {
+        self.order(Order::Cancel(job));
+    }
+
+    fn order(&self, order: Order) {
+        if let Some(orders) = &self.orders {
+            // It fails only when the thread has gone, and it goes with us.
+            let _ = orders.send(order);
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn serve(mut orders: UnboundedReceiver<Order>, inbox: Arc<Inbox>, passages: Arc<Passages>) {
+    let means = Rc::new(Means {
+        passages,
+        ..Means::default()
+    });
+    let running: Rc<RefCell<HashMap<Job, AbortHandle>>> = Rc::default();
+    while let Some(order) = orders.recv().await {
+        match order {
+            Order::Run(job, target, memory) => {
+                let (means, finished) = (Rc::clone(&means), Rc::clone(&running));
+                // One that is broken off is counted against this machine. It ends with its time.
+                let breakable = !matches!(target.spec.kind, CheckKind::Mysql(_));
+                let mut promise = Promise::new(job, memory, Arc::clone(&inbox));
+                let task = spawn_local(async move {
+                    let answer = kind::run(&target, &means, memory, promise.began).await;
+                    promise.keep(answer);
+                    finished.borrow_mut().remove(&job);
+                });
+                if breakable {
+                    running.borrow_mut().insert(job, task.abort_handle());
+                }
+            }
+            Order::Cancel(job) => {
+                if let Some(task) = running.borrow_mut().remove(&job) {
+                    task.abort();
+                }
+            }
+        }
+    }
+}
+
+/// An answer that will be given, whatever becomes of the task: a target without an answer would
+/// never be checked again.
+#[derive(Debug)]
+struct Promise {
+    job: Job,
+    memory: Memory,
+    began: Instant,
+    answer: Option<(Report, Memory)>,
+    inbox: Arc<Inbox>,
+}
+
+impl Promise {
+    fn new(job: Job, memory: Memory, inbox: Arc<Inbox>) -> Self {
+        Self {
+            job,
+            memory,
+            began: Instant::now(),
+            answer: None,
+            inbox,
+        }
+    }
+
+    fn keep(&mut self, answer: (Report, Memory)) {
+        self.answer = Some(answer);
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        let (report, memory) = self.answer.take().unwrap_or_else(|| {
+            let outcome = Outcome::NotAsked("not checked: the check was broken off".into());
+            let advice = None;
+            let cut_off = false;
+            let report = Report {
+                outcome,
+                advice,
+                cut_off,
+            };
+            (report, self.memory)
+        });
+        self.inbox.put(Message::Answer(Answer {
+            job: self.job,
+            report,
+            memory,
+            began: self.began,
+            took: self.began.elapsed(),
+        }));
+    }
+}

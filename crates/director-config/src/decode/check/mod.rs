@@ -1,0 +1,323 @@
+//! Health checks: a word, a table, a list of these, or `false`.
+//!
+//! ```text
+//!   [defaults.check]   interval = "5s"            ─┐
+//!   service            check = { type = "http" }  ─┼─► one table ─► CheckSpec
+//!   server             check = { port = 8081 }    ─┘   key by key
+//! ```
+//!
+//! Inheritance is worked out in the tree, before anything is read: the nearest word on a key
+//! counts, and a mistake in it is shown where it stands. From a check of another type only the
+//! keys are inherited that say how often and from where ([`ACROSS`]).
+
+mod at;
+mod bytes;
+mod http;
+mod kinds;
+mod login;
+mod pace;
+mod tls;
+
+use std::sync::Arc;
+
+use super::super::code::Code;
+use super::super::diagnostic::{Diagnostic, Findings};
+use super::super::keys::{self, Section, Shape};
+use super::super::model::{CheckDecl, ChecksDecl};
+use super::super::source::Span;
+use super::super::tree::{Entry, Node, NodeRef, Table, Value};
+use super::super::vocabulary::CHECKS;
+use super::fields::{Fields, Place};
+use super::word;
+use crate::state::health::CheckSpec;
+
+/// What is inherited from a check of another type.
+const ACROSS: &[&str] = &[
+    "interval",
+    "fast_interval",
+    "timeout",
+    "rise",
+    "fall",
+    "jitter",
+    "source",
+    "mark",
+];
+
+/// Keys that stand for the same: who says one of them inherits none of the others.
+const INSTEAD: &[&[&str]] = &[
+    &["send", "send_hex"],
+    &["expect", "expect_hex", "expect_regex"],
+    &["body", "body_regex"],
+    &["weight_header", "weight_body"],
+    &["command", "shell"],
+];
+
+/// One check as a table, with what it inherits.
+#[derive(Debug, Clone)]
+pub(in super::super) struct CheckTable {
+    /// The place of its type in [`CHECKS`], where it is known.
+    kind: Option<usize>,
+    /// Where it is named.
+    pub(in super::super) at: Span,
+    /// Always a table.
+    node: Node<'static>,
+}
+
+impl CheckTable {
+    /// The key's own place, or the check's where it does not have the key.
+    pub(in super::super) fn place_of(&self, key: &str) -> Span {
+        self.entry(key).map_or(self.at, |entry| entry.key_span)
+    }
+
+    /// The place of a value in the table behind a key; or of the table.
+    pub(in super::super) fn place_within(&self, key: &str, inner: &str) -> Span {
+        let Some(entry) = self.entry(key) else {
+            return self.at;
+        };
+        let Value::Table(table) = &entry.node.value else {
+            return entry.key_span;
+        };
+        let found = table.entries.iter().find(|entry| entry.key == inner);
+        found.map_or(entry.key_span, |entry| entry.node.span)
+    }
+
+    fn entries(&self) -> &[Entry<'static>] {
+        match &self.node.value {
+            Value::Table(table) => &table.entries,
+            _ => &[],
+        }
+    }
+
+    fn entry(&self, key: &str) -> Option<&Entry<'static>> {
+        self.entries().iter().find(|entry| entry.key == key)
+    }
+
+    fn section(&self) -> &'static Section {
+        self.kind.map_or(&keys::CHECK, |kind| keys::CHECKS[kind])
+    }
+
+    /// The check in a node, with what it inherits.
+    fn of(place: &Place<'_>, base: Option<&Self>, findings: &mut Findings) -> Option<Self> {
+        let table = match place.node.table() {
+            Some(table) => table.to_static(),
+            None if place.as_text().is_some() => Table {
+                entries: vec![Entry {
+                    key: "type".into(),
+                    key_span: place.span(),
+                    node: place.node.to_static(),
+                }],
+            },
+            None => return place.wrong_type(findings),
+        };
+        let mut own = Self {
+            kind: None,
+            at: place.at,
+            node: Node {
+                span: place.span(),
+                value: Value::Table(table),
+            },
+        };
+        let said = own.entry("type").map(|entry| Place {
+            node: NodeRef::Node(&entry.node),
+            shape: &keys::CHECK.keys[0].shape,
+            at: entry.key_span,
+        });
+        if let Some(said) = said {
+            let name = word::word(&said, CHECKS, findings)?;
+            own.kind = CHECKS.iter().position(|word| word.name == name);
+        }
+        Some(match base {
+            Some(base) => own.over(base),
+            None => own,
+        })
+    }
+
+    /// What this leaves open is taken from `base`.
+    fn over(mut self, base: &Self) -> Self {
+        let kin = |kind: usize| match CHECKS[kind].name {
+            "https" => "http",
+            name => name,
+        };
+        let same = match (self.kind, base.kind) {
+            (Some(own), Some(below)) => kin(own) == kin(below),
+            _ => true,
+        };
+        self.kind = self.kind.or(base.kind);
+        let section = self.section();
+        let replaced = |key: &str| {
+            let group = INSTEAD.iter().find(|group| group.contains(&key));
+            group.is_some_and(|group| group.iter().any(|other| self.entry(other).is_some()))
+        };
+        // Through the forwarding path it has neither of them.
+        let through = self.entry("through");
+        let through = through.is_some_and(|entry| entry.node.value == Value::Bool(true));
+        let elsewhere = |key: &str| through && matches!(key, "mark" | "address");
+        let inherited: Vec<_> = base
+            .entries()
+            .iter()
+            .filter(|entry| same || ACROSS.contains(&&*entry.key))
+            .filter(|entry| section.key(&entry.key).is_some())
+            .filter(|entry| self.entry(&entry.key).is_none() && !replaced(&entry.key))
+            .filter(|entry| !elsewhere(&entry.key))
+            .cloned()
+            .collect();
+        if let Value::Table(table) = &mut self.node.value {
+            table.entries.extend(inherited);
+        }
+        self
+    }
+
+    /// Reads it.
+    fn decl(self, findings: &mut Findings) -> Option<CheckDecl> {
+        let Some(kind) = self.kind else {
+            findings.push_missing(
+                Diagnostic::new(Code::MissingKey, self.at, "a check needs `type`")
+                    .label("`type` is missing")
+                    .help(word::one_of(CHECKS)),
+            );
+            return None;
+        };
+        let before = findings.mistakes;
+        let fields = Fields::of(&self.node, self.at, self.section(), findings)?;
+        fields.get("type");
+        let pace = pace::pace(&fields, findings);
+        let at = at::at(&fields, CHECKS[kind].name, findings);
+        let kind = kinds::kind(&fields, CHECKS[kind].name, findings)?;
+        // What was misread would be misjudged.
+        if findings.mistakes > before {
+            return None;
+        }
+        let spec = CheckSpec { kind, pace, at };
+        Some(CheckDecl { table: self, spec })
+    }
+
+    /// Reports what is wrong with it, as far as that can be told while its type is open.
+    fn review(&self, findings: &mut Findings) {
+        if self.kind.is_some() {
+            self.clone().decl(findings);
+        } else if let Some(fields) = Fields::of(&self.node, self.at, &keys::CHECK, findings) {
+            fields.get("type");
+            pace::pace(&fields, findings);
+            at::at(&fields, "", findings);
+        }
+    }
+}
+
+/// What `check` says of a server, to be read once it is known which service it serves.
+#[derive(Debug)]
+pub(in super::super) struct OwnChecks {
+    node: Node<'static>,
+    at: Span,
+    shape: &'static Shape,
+    base: Option<Arc<CheckTable>>,
+}
+
+impl OwnChecks {
+    /// Keeps it, and reports what is wrong with it whatever service it is.
+    pub(super) fn new(
+        place: &Place<'_>,
+        base: Option<&Arc<CheckTable>>,
+        findings: &mut Findings,
+    ) -> Self {
+        let tables = tables(place, base.map(|base| &**base), findings);
+        // Without a type of its own it is not known what is right.
+        for table in tables.unwrap_or_default() {
+            if table.kind.is_some() {
+                table.review(findings);
+            }
+        }
+        Self {
+            node: place.node.to_static(),
+            at: place.at,
+            shape: place.shape,
+            base: base.cloned(),
+        }
+    }
+
+    /// Where it is said.
+    pub(in super::super) const fn at(&self) -> Span {
+        self.at
+    }
+
+    /// The checks of the server under a service.
+    pub(in super::super) fn under(
+        &self,
+        service: Option<&CheckTable>,
+        findings: &mut Findings,
+    ) -> Option<ChecksDecl> {
+        let place = Place {
+            node: NodeRef::Node(&self.node),
+            shape: self.shape,
+            at: self.at,
+        };
+        decoded(&place, service.or(self.base.as_deref()), findings)
+    }
+}
+
+/// What services inherit of checks.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Inherited {
+    /// The checks of a service that says nothing.
+    pub(super) checks: Option<Arc<ChecksDecl>>,
+    /// What the checks of one that says something leave open.
+    pub(super) base: Option<Arc<CheckTable>>,
+}
+
+/// `check` of `[defaults]`.
+pub(super) fn defaults(place: &Place<'_>, findings: &mut Findings) -> Inherited {
+    let Some(tables) = tables(place, None, findings) else {
+        return Inherited::default();
+    };
+    let base = match tables.as_slice() {
+        [one] if !place.is_list() => Some(Arc::new(one.clone())),
+        _ => None,
+    };
+    if let Some(table) = base.as_ref().filter(|table| table.kind.is_none()) {
+        table.review(findings);
+        return Inherited { checks: None, base };
+    }
+    let checks = tables.into_iter().filter_map(|table| table.decl(findings));
+    let checks = Some(Arc::new(ChecksDecl {
+        checks: checks.collect(),
+    }));
+    Inherited { checks, base }
+}
+
+/// `check` of a service; `None` after a mistake.
+pub(super) fn decoded(
+    place: &Place<'_>,
+    base: Option<&CheckTable>,
+    findings: &mut Findings,
+) -> Option<ChecksDecl> {
+    let tables = tables(place, base, findings)?;
+    let checks = tables.into_iter().filter_map(|table| table.decl(findings));
+    Some(ChecksDecl {
+        checks: checks.collect(),
+    })
+}
+
+/// The tables behind `check`, with what they inherit.
+fn tables(
+    place: &Place<'_>,
+    base: Option<&CheckTable>,
+    findings: &mut Findings,
+) -> Option<Vec<CheckTable>> {
+    if place.as_bool() == Some(false) {
+        return Some(Vec::new());
+    }
+    let Some(items) = place.node.list() else {
+        return match place.is_table() || place.as_text().is_some() {
+            true => Some(Vec::from_iter(CheckTable::of(place, base, findings))),
+            false => place.wrong_type(findings),
+        };
+    };
+    let of = |node: NodeRef<'_>| {
+        let item = Place {
+            node,
+            shape: place.shape,
+            at: node.span(),
+        };
+        CheckTable::of(&item, base, findings)
+    };
+    Some(items.filter_map(of).collect())
+}

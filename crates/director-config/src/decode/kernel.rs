@@ -1,0 +1,242 @@
+//! `[kernel]`, `[policy]` and `sync`: what stands in the root file only.
+
+use std::net::IpAddr;
+
+use ipvs::{DaemonRole, SyncDaemon, SyncId};
+
+use super::super::code::Code;
+use super::super::diagnostic::{Diagnostic, Findings};
+use super::super::keys;
+use super::super::model::Declaration;
+use super::super::source::Spanned;
+use super::super::tree::{NodeRef, Value};
+use super::super::vocabulary::{DRIFT, FOREIGN, ROLES};
+use super::address;
+use super::fields::{Place, out_of_range, shown};
+use super::scheduler::kernel_name;
+use super::share::share;
+use super::time::seconds;
+use super::word::word;
+use crate::state::{Drift, Foreign, Policy, Sysctl, SysctlKind};
+
+/// The kernel's time limits are an `int` of ticks: with 1000 of them a second, the most that a
+/// kernel has, they end here (`ip_vs_set_timeout`).
+const MOST: u32 = i32::MAX.unsigned_abs() / 1000;
+
+/// `[kernel]`.
+pub(super) fn kernel(place: &Place<'_>, into: &mut Declaration, findings: &mut Findings) {
+    let Some(fields) = place.table(&keys::KERNEL, findings) else {
+        return;
+    };
+    let timeouts = fields.get("timeouts");
+    if let Some(fields) = timeouts.and_then(|place| place.table(&keys::TIMEOUTS, findings)) {
+        let mut limit = |name| {
+            let place = fields.get(name)?;
+            // To the kernel 0 says "leave it as it is".
+            Some(seconds(&place, 1, MOST, findings)?.value)
+        };
+        into.kernel.tcp_timeout = limit("tcp");
+        into.kernel.tcp_fin_timeout = limit("tcp_fin");
+        into.kernel.udp_timeout = limit("udp");
+    }
+    for sysctl in Sysctl::ALL {
+        let Some(place) = fields.get(sysctl.name()) else {
+            continue;
+        };
+        into.sysctls_named.push(*sysctl);
+        if let Some(value) = spelled(*sysctl, &place, findings) {
+            into.kernel.sysctls.insert(*sysctl, value);
+        }
+    }
+}
+
+/// A sysctl's value as the kernel reads it back.
+fn spelled(sysctl: Sysctl, place: &Place<'_>, findings: &mut Findings) -> Option<String> {
+    match sysctl.kind() {
+        SysctlKind::Flag => flag(place, findings),
+        SysctlKind::Number { .. } => Some(place.whole::<i64>(findings)?.value.to_string()),
+        SysctlKind::Pair => pair(place, findings),
+        SysctlKind::Text => {
+            let text = place.text(findings)?.value.trim();
+            if text.contains(char::is_control) {
+                let message = format!("`{}` has control characters", shown(text));
+                findings.push(Diagnostic::new(Code::BadName, place.span(), message));
+                return None;
+            }
+            Some(text.to_owned())
+        }
+    }
+}
+
+fn flag(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
+    if let Some(value) = place.as_bool() {
+        return Some(u8::from(value).to_string());
+    }
+    let Some(number) = place.as_whole() else {
+        return place.wrong_type(findings);
+    };
+    let Ok(number) = i32::try_from(number) else {
+        findings.push(out_of_range(place.span(), 0, 1));
+        return None;
+    };
+    if !matches!(number, 0 | 1) {
+        // Most of the switches are plain `int`s in the kernel: another number can stand there.
+        findings.push(
+            Diagnostic::new(
+                Code::OddSysctl,
+                place.span(),
+                "a switch is either on or off",
+            )
+            .label("to the kernel this is on")
+            .help("`true`"),
+        );
+    }
+    Some(number.to_string())
+}
+
+/// `proc_do_sync_threshold`: the first below the second, or a second of 0.
+fn pair(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
+    let Some(mut items) = place.node.list() else {
+        return place.wrong_type(findings);
+    };
+    let [first, second, third] = [items.next(), items.next(), items.next()];
+    let [first, second] = [first, second].map(|item| item.and_then(NodeRef::value));
+    let (Some(&Value::Integer(first)), Some(&Value::Integer(second)), None) =
+        (first, second, third)
+    else {
+        return place.wrong_type(findings);
+    };
+    let fits = |number: i64| (0..=keys::INT_MAX).contains(&number);
+    if !fits(first) || !fits(second) {
+        findings.push(out_of_range(place.span(), 0, keys::INT_MAX));
+        return None;
+    }
+    if first >= second && second != 0 {
+        let message = "the first number must be below the second";
+        findings.push(
+            Diagnostic::new(Code::OutOfRange, place.span(), message)
+                .help("[3, 50]: after 3 packets, and again every 50"),
+        );
+        return None;
+    }
+    Some(format!("{first} {second}"))
+}
+
+/// `[policy]`.
+pub(super) fn policy(place: &Place<'_>, findings: &mut Findings) -> Policy {
+    let mut policy = Policy::default();
+    let Some(fields) = place.table(&keys::POLICY, findings) else {
+        return policy;
+    };
+    let foreign = fields.get("foreign");
+    if foreign.and_then(|place| word(&place, FOREIGN, findings)) == Some("remove") {
+        policy.foreign = Foreign::Remove;
+    }
+    let drift = fields.get("drift");
+    if drift.and_then(|place| word(&place, DRIFT, findings)) == Some("report") {
+        policy.drift = Drift::Report;
+    }
+    if let Some(place) = fields.get("max_removed") {
+        policy.max_removed = share(&place, 0, 100, findings).unwrap_or(policy.max_removed);
+    }
+    if let Some(place) = fields.get("max_removed_services") {
+        policy.max_removed_services =
+            share(&place, 0, 100, findings).unwrap_or(policy.max_removed_services);
+    }
+    policy
+}
+
+/// `sync`.
+pub(super) fn daemons(place: &Place<'_>, findings: &mut Findings) -> Vec<Spanned<SyncDaemon>> {
+    let mut daemons: Vec<Spanned<SyncDaemon>> = Vec::new();
+    for item in place.items(findings) {
+        let Some(daemon) = daemon(&item, findings) else {
+            continue;
+        };
+        let same = |other: &&Spanned<SyncDaemon>| other.value.role == daemon.value.role;
+        if let Some(first) = daemons.iter().find(same) {
+            let message = format!("a second sync daemon is {}", daemon.value.role);
+            findings.push(
+                Diagnostic::new(Code::DuplicateDaemon, daemon.span, message)
+                    .label("the second one")
+                    .also(first.span, "the first one")
+                    .reason("a namespace has at most one daemon of each role"),
+            );
+            continue;
+        }
+        daemons.push(daemon);
+    }
+    daemons
+}
+
+fn daemon(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<SyncDaemon>> {
+    let fields = place.table(&keys::SYNC, findings)?;
+    let role = fields.require("role", findings);
+    let role =
+        role.and_then(|place| Some(Spanned::new(word(&place, ROLES, findings)?, place.span())));
+    let interface = fields.require("interface", findings);
+    let interface = interface.and_then(|place| kernel_name(&place, findings));
+    let id = fields.get("id").and_then(|place| place.whole(findings));
+    let max_length = fields
+        .get("max_length")
+        .and_then(|place| place.whole(findings));
+    let group = fields
+        .get("group")
+        .and_then(|place| group(&place, findings));
+    let port = fields.get("port").and_then(|place| place.whole(findings));
+    let ttl = fields.get("ttl").and_then(|place| place.whole(findings));
+    let role = role?;
+    let (kind, least) = match role.value {
+        "master" => (DaemonRole::Master, 0),
+        // `start_sync_thread` rounds a backup's length up.
+        _ => (DaemonRole::Backup, 1024),
+    };
+    if let Some(length) = max_length
+        && (1..least).contains(&length.value)
+    {
+        let message = format!("a backup takes messages of at least {least} bytes");
+        findings.push(
+            Diagnostic::new(Code::OutOfRange, length.span, message)
+                .label("the kernel would use more"),
+        );
+    }
+    let daemon = SyncDaemon {
+        role: kind,
+        interface: interface?.value,
+        sync_id: SyncId(id.map_or(0, |id| id.value)),
+        max_length: max_length.map_or(0, |length| length.value),
+        group,
+        port: port.map_or(0, |port| port.value),
+        ttl: ttl.map_or(0, |ttl| ttl.value),
+    };
+    Some(Spanned::new(canonical(daemon), role.span))
+}
+
+/// A daemon with what is the kernel's default left open, so that one that says it and one that
+/// does not are equal.
+pub(in super::super) fn canonical(mut daemon: SyncDaemon) -> SyncDaemon {
+    if daemon.group == Some(SyncDaemon::DEFAULT_GROUP.into()) {
+        daemon.group = None;
+    }
+    if daemon.port == SyncDaemon::DEFAULT_PORT {
+        daemon.port = 0;
+    }
+    if daemon.ttl == SyncDaemon::DEFAULT_TTL {
+        daemon.ttl = 0;
+    }
+    daemon
+}
+
+fn group(place: &Place<'_>, findings: &mut Findings) -> Option<IpAddr> {
+    let text = place.text(findings)?;
+    let group = address::address(text, place.span(), findings)?;
+    if !group.value.is_multicast() {
+        let message = format!("`{}` is not a multicast address", group.value);
+        findings.push(
+            Diagnostic::new(Code::SyncGroup, group.span, message)
+                .help("224.0.0.81 is the usual group"),
+        );
+        return None;
+    }
+    Some(group.value)
+}

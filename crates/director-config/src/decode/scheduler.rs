@@ -1,0 +1,99 @@
+//! `scheduler`: a word, or a table with flags.
+
+use ipvs::{Name, ServiceFlags};
+
+use super::super::code::Code;
+use super::super::diagnostic::{Diagnostic, Findings};
+use super::super::keys;
+use super::super::model::{FlagDecl, SchedulerDecl};
+use super::super::source::{Span, Spanned};
+use super::super::vocabulary::FLAGS;
+use super::fields::{Place, shown};
+use super::word::unknown;
+
+/// A scheduler and its flags.
+pub(super) fn scheduler(
+    place: &Place<'_>,
+    findings: &mut Findings,
+) -> Option<Spanned<SchedulerDecl>> {
+    if place.as_text().is_some() {
+        let name = kernel_name(place, findings)?;
+        let flags = Vec::new();
+        return Some(name.map(|name| SchedulerDecl { name, flags }));
+    }
+    let fields = place.table(&keys::SCHEDULER, findings)?;
+    let mut flags = Vec::new();
+    if let Some(place) = fields.get("flags") {
+        for item in place.items(findings) {
+            flags.extend(flag(&item, findings));
+        }
+    }
+    let name = fields.require("name", findings);
+    let name = kernel_name(&name?, findings)?;
+    Some(name.map(|name| SchedulerDecl { name, flags }))
+}
+
+fn flag(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<FlagDecl>> {
+    let hash = |port, of| FlagDecl::Hash { port, of };
+    let text = place.text(findings)?;
+    let flag = match text.value {
+        "fallback" => hash(false, None),
+        "port" => hash(true, None),
+        "sh-fallback" => hash(false, Some("sh")),
+        "sh-port" => hash(true, Some("sh")),
+        "mh-fallback" => hash(false, Some("mh")),
+        "mh-port" => hash(true, Some("mh")),
+        "flag-1" => FlagDecl::Numbered(ServiceFlags::SCHED_1),
+        "flag-2" => FlagDecl::Numbered(ServiceFlags::SCHED_2),
+        "flag-3" => FlagDecl::Numbered(ServiceFlags::SCHED_3),
+        other => match bits(other) {
+            Some(bits) => FlagDecl::Bits(bits),
+            None => {
+                findings.push(unknown(other, place.span(), FLAGS));
+                return None;
+            }
+        },
+    };
+    Some(Spanned::new(flag, place.span()))
+}
+
+/// Bits that have no name here: not the kernel's own, and none that another key sets.
+fn bits(text: &str) -> Option<ServiceFlags> {
+    let digits = text.strip_prefix("0x")?;
+    if digits.starts_with('+') {
+        return None;
+    }
+    let word = u32::from_str_radix(digits, 16).ok()?;
+    let bits = ServiceFlags::from_kernel(word);
+    let named = ServiceFlags::PERSISTENT | ServiceFlags::ONE_PACKET | FLAG_BITS;
+    (bits.bits() == word && !bits.intersects(named) && !bits.is_empty()).then_some(bits)
+}
+
+/// The flags that belong to the scheduler.
+pub(in super::super) const FLAG_BITS: ServiceFlags = ServiceFlags::SCHED_1
+    .union(ServiceFlags::SCHED_2)
+    .union(ServiceFlags::SCHED_3);
+
+/// A name that the kernel knows something by.
+pub(super) fn kernel_name(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<Name>> {
+    let text = place.text(findings)?;
+    let checked = check_name(text.value, place.span());
+    checked.map_err(|mistake| findings.push(mistake)).ok()
+}
+
+/// The kernel's buffers hold sixteen bytes with their NUL (`IP_VS_SCHEDNAME_MAXLEN` and its
+/// siblings): it refuses a longer name or never finds it.
+const NAME_MAX: usize = 15;
+
+fn check_name(text: &str, span: Span) -> Result<Spanned<Name>, Diagnostic> {
+    let problem = match Name::new(text) {
+        _ if text.contains(char::is_whitespace) => "it has white space",
+        Ok(_) if text.len() > NAME_MAX => "the kernel's names have at most 15 bytes",
+        Ok(name) => return Ok(Spanned::new(name, span)),
+        Err(ipvs::NameError::TooLong { .. }) => "the kernel's names have at most 15 bytes",
+        Err(ipvs::NameError::Empty) => "it is empty",
+        Err(ipvs::NameError::Nul) => "it has a NUL byte",
+    };
+    let message = format!("`{}` cannot be a name: {problem}", shown(text));
+    Err(Diagnostic::new(Code::BadName, span, message))
+}

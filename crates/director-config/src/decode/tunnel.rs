@@ -1,0 +1,98 @@
+//! `forward` and `tunnel`: how packets reach a server.
+
+use ipvs::{ForwardMethod, TunnelFlags, TunnelKind};
+
+use super::super::diagnostic::Findings;
+use super::super::keys;
+use super::super::model::TunnelDecl;
+use super::super::source::Spanned;
+use super::super::vocabulary::{FORWARD, TUNNELS};
+use super::fields::Place;
+use super::word::{meant, unknown, word};
+
+/// A forwarding method.
+pub(super) fn forward(
+    place: &Place<'_>,
+    findings: &mut Findings,
+) -> Option<Spanned<ForwardMethod>> {
+    // After a mistake, what was meant; or else the method that allows most, so that servers are
+    // not reported for what the service got wrong.
+    let text = place.text(findings)?;
+    let fallback = meant(text.value, FORWARD).unwrap_or("nat");
+    let method = match word(place, FORWARD, findings).unwrap_or(fallback) {
+        "nat" => ForwardMethod::Masquerade,
+        "dr" => ForwardMethod::DirectRoute,
+        "tun" => ForwardMethod::Tunnel,
+        "local" => ForwardMethod::Local,
+        "bypass" => ForwardMethod::Bypass,
+        "method-5" => ForwardMethod::Other(5),
+        "method-6" => ForwardMethod::Other(6),
+        _ => ForwardMethod::Other(7),
+    };
+    Some(Spanned::new(method, place.span()))
+}
+
+/// The word for a forwarding method.
+pub(in super::super) const fn forward_word(method: ForwardMethod) -> &'static str {
+    match method.number() {
+        0 => "nat",
+        1 => "local",
+        2 => "tun",
+        3 => "dr",
+        4 => "bypass",
+        5 => "method-5",
+        6 => "method-6",
+        _ => "method-7",
+    }
+}
+
+/// An encapsulation.
+pub(super) fn tunnel(place: &Place<'_>, findings: &mut Findings) -> Option<TunnelDecl> {
+    let fields = place.table(&keys::TUNNEL, findings)?;
+    let port = fields.get("port");
+    let checksum = fields.get("checksum");
+    let flags = fields.get("flags");
+    let kind = fields.get("type");
+    let checksum = checksum.and_then(|place| self::checksum(&place, findings));
+    let word = flags.and_then(|place| place.whole::<u16>(findings));
+    let word = word.map(|word| word.map(TunnelFlags::from_bits_retain));
+    Some(TunnelDecl {
+        span: place.at,
+        kind: kind.and_then(|place| self::kind(&place, findings)),
+        port: port.and_then(|place| place.whole(findings)),
+        flags: word.or(checksum),
+    })
+}
+
+fn kind(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<TunnelKind>> {
+    let text = place.text(findings)?;
+    let kind = match text.value {
+        "ipip" => TunnelKind::Ipip,
+        "gue" => TunnelKind::Gue,
+        "gre" => TunnelKind::Gre,
+        other => {
+            // What a newer kernel has is exported by its number.
+            let number = other
+                .strip_prefix("type-")
+                .and_then(|digits| digits.parse().ok());
+            match number.map(TunnelKind::from_number) {
+                Some(kind @ TunnelKind::Other(_)) => kind,
+                _ => {
+                    findings.push(unknown(other, place.span(), TUNNELS));
+                    return None;
+                }
+            }
+        }
+    };
+    Some(Spanned::new(kind, place.span()))
+}
+
+fn checksum(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<TunnelFlags>> {
+    let flags = match (place.as_bool(), place.as_text()) {
+        (Some(true), _) => TunnelFlags::CSUM,
+        (Some(false), _) => TunnelFlags::NONE,
+        (None, Some(text)) if text.value == "remote" => TunnelFlags::REMCSUM,
+        _ => return place.wrong_type(findings),
+    };
+    Some(Spanned::new(flags, place.span()))
+}

@@ -1,0 +1,53 @@
+//! Words out of a list: forwarding methods, roles, schedulers.
+
+use super::super::code::Code;
+use super::super::diagnostic::{Diagnostic, Findings};
+use super::super::source::Span;
+use super::super::suggest::nearest;
+use super::super::vocabulary::Word;
+use super::fields::{Place, shown};
+
+/// The word that stands here, out of a closed list.
+pub(super) fn word(
+    place: &Place<'_>,
+    words: &'static [Word],
+    findings: &mut Findings,
+) -> Option<&'static str> {
+    let text = place.text(findings)?;
+    let known = words.iter().find(|word| word.name == text.value);
+    if known.is_none() {
+        findings.push(unknown(text.value, place.span(), words));
+    }
+    known.map(|word| word.name)
+}
+
+/// The report of a word that is none of the list.
+pub(super) fn unknown(typed: &str, span: Span, words: &'static [Word]) -> Diagnostic {
+    let message = format!(
+        "`{}` is none of the words that can stand here",
+        shown(typed)
+    );
+    let mistake = Diagnostic::new(Code::UnknownWord, span, message);
+    let mistake = match meant(typed, words) {
+        Some(near) => mistake.label(format!("did you mean `{near}`?")),
+        None => mistake.label("unknown word"),
+    };
+    mistake.help(one_of(words))
+}
+
+/// The words to choose from.
+pub(in super::super) fn one_of(words: &'static [Word]) -> String {
+    let usual = words.iter().filter(|word| !word.odd);
+    let names: Vec<_> = usual.map(|word| word.name).collect();
+    format!("one of: {}", names.join(", "))
+}
+
+/// The word that was meant: by another name of it, or nearly.
+pub(in super::super) fn meant(typed: &str, words: &'static [Word]) -> Option<&'static str> {
+    let lower = typed.to_lowercase();
+    words
+        .iter()
+        .find(|word| word.aliases.contains(&lower.as_str()))
+        .map(|word| word.name)
+        .or_else(|| nearest(typed, words.iter().map(|word| word.name)))
+}

@@ -1,0 +1,188 @@
+//! What a service says of health beside its checks.
+
+use std::sync::LazyLock;
+
+use serde_json::json;
+
+use super::check::checks;
+use super::service::servers;
+use super::vocabulary;
+use super::{INT_MAX, Key, Section, Shape, key, patterned, required, text, time, whole, words};
+
+/// What others call `check`.
+pub(super) const CHECK_ALIASES: &[&str] = &[
+    "checks",
+    "checktype",
+    "health",
+    "health_check",
+    "healthcheck",
+    "monitor",
+];
+
+/// What others call `initial`.
+pub(super) const INITIAL_ALIASES: &[&str] = &["alpha", "init_state"];
+
+/// What a service inherits from `[defaults]`.
+pub(super) fn inherited() -> Vec<Key> {
+    vec![
+        key(
+            "check",
+            checks(),
+            "How its servers are checked: a word such as \"tcp\", a table, a list of these, or \
+             `false` for not at all. What a check leaves out is that of `[defaults.check]`.",
+        )
+        .alias(CHECK_ALIASES),
+        key(
+            "up_when",
+            words(vocabulary::COMBINE),
+            "A server with several checks is up when all of them pass, or any.",
+        )
+        .default("all")
+        .alias(&["check_require", "combine"]),
+        key(
+            "on_fail",
+            words(vocabulary::ON_FAIL),
+            "What becomes of a server that is down.",
+        )
+        .default("drain")
+        .alias(&["inhibit_on_failure", "quiescent", "on-marked-down"]),
+        key(
+            "backup",
+            servers(),
+            "Servers that join when too few others are up.",
+        ),
+        key(
+            "backup_below",
+            threshold(1),
+            "The backup servers join when fewer servers than this are up: a number, or a share of \
+             all.",
+        )
+        .default(1),
+        key(
+            "sorry",
+            servers(),
+            "Servers that join when no other is left. They are not checked.",
+        )
+        .alias(&["sorry_server", "fallback"]),
+        key(
+            "min_healthy",
+            threshold(0),
+            "So many servers stay in, well or not: a number, or a share of all.",
+        )
+        .default(0)
+        .alias(&["quorum", "panic_threshold", "healthy_panic_threshold"]),
+        key(
+            "initial",
+            words(vocabulary::INITIAL),
+            "How a server begins that was not there before.",
+        )
+        .default("down")
+        .alias(INITIAL_ALIASES),
+        key(
+            "slow_start",
+            time(),
+            "How long a server that comes back takes to its full weight, beside others that have \
+             theirs; at most 1d.",
+        )
+        .default("0s")
+        .alias(&["slowstart", "warmup", "warm_up"]),
+        key(
+            "damping",
+            Shape::Either(vec![Shape::Off, Shape::Table(&DAMPING)]),
+            "How a server whose state changes too often is held out, while enough others are up; \
+             `false` for not at all.",
+        ),
+        key(
+            "weight_steps",
+            Shape::Table(&WEIGHT_STEPS),
+            "How fast a weight that checks find may move. 0 holds at once.",
+        ),
+        key(
+            "notify",
+            Shape::OneOrMore(Box::new(Shape::Table(&NOTIFY))),
+            "Commands to run when something happens.",
+        )
+        .alias(&[
+            "notify_up",
+            "notify_down",
+            "quorum_up",
+            "quorum_down",
+            "emailalert",
+        ]),
+    ]
+}
+
+fn threshold(least: i64) -> Shape {
+    Shape::Either(vec![whole(least, INT_MAX), share("50%")])
+}
+
+/// A percentage.
+pub(super) const fn share(example: &'static str) -> Shape {
+    patterned(example, r"^[0-9]+%$|\$")
+}
+
+section!(
+    DAMPING,
+    "`damping`",
+    "A server whose state changes too often is held out, if it changes by itself: what hits many \
+     servers at about the same time, or comes of the director's own network, does not count. At \
+     most half of the servers that pass their checks are held out, no more than `min_healthy` \
+     leaves, and never the last one, unless a backup server is up.",
+    [
+        key("changes", whole(1, 1000), "With more changes than this ...").default(4),
+        key("within", time(), "... within this time, 1s to 1d ...").default("2m"),
+        key(
+            "hold",
+            time(),
+            "... it is held out for so long, 1s to 1d; each time twice as long ..."
+        )
+        .default("1m"),
+        key("max_hold", time(), "... up to this, at most 7d.").default("30m"),
+    ]
+);
+
+section!(
+    WEIGHT_STEPS,
+    "`weight_steps`",
+    "How fast a weight that checks find may move. A weight of 0 holds at once; the way back from \
+     it goes in steps.",
+    [
+        key(
+            "step",
+            share("20%"),
+            "By at most this share of the declared weight, at least by 1 ..."
+        )
+        .default("20%"),
+        key("every", time(), "... in this time, 100ms to 1h.").default("5s"),
+    ]
+);
+
+section!(
+    NOTIFY,
+    "`notify`",
+    "A command to run when something happens.",
+    [
+        required(
+            "command",
+            Shape::OneOrMore(Box::new(text("/usr/local/bin/notify"))),
+            "The program, and its arguments where it has any. Its environment says what happened."
+        ),
+        key(
+            "on",
+            Shape::OneOrMore(Box::new(words(vocabulary::OCCASIONS))),
+            "On what; all of them by default."
+        )
+        .default(json!(
+            super::super::vocabulary::OCCASIONS
+                .iter()
+                .map(|word| word.name)
+                .collect::<Vec<_>>()
+        )),
+        key(
+            "timeout",
+            time(),
+            "It is killed after this time, 100ms to 1h."
+        )
+        .default("10s"),
+    ]
+);

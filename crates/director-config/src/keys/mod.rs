@@ -1,0 +1,211 @@
+//! The keys of the service file, section by section.
+//!
+//! One table for the decoder (which keys there are, and what to say of another one), for the
+//! schema and for the messages about types.
+
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use super::vocabulary::{self, Word};
+
+/// A table of the file with fixed keys.
+#[derive(Debug)]
+pub(super) struct Section {
+    /// What messages call it, such as "a service".
+    pub(super) name: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) keys: &'static LazyLock<Vec<Key>>,
+}
+
+/// A key of a section.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) shape: Shape,
+    pub(super) required: bool,
+    /// What holds where it is left out, as far as that is one value.
+    pub(super) default: Option<Value>,
+    /// What other programs call it.
+    pub(super) aliases: &'static [&'static str],
+}
+
+impl Key {
+    fn default(mut self, value: impl Into<Value>) -> Self {
+        self.default = Some(value.into());
+        self
+    }
+
+    fn alias(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+}
+
+/// What can stand behind a key.
+#[derive(Debug)]
+pub(super) enum Shape {
+    /// Any text; an example of it, and a pattern where there is a short one.
+    Text {
+        example: &'static str,
+        pattern: Option<&'static str>,
+    },
+    Bool,
+    /// `false`, to have none of what is inherited.
+    Off,
+    /// A whole number, both ends included.
+    Whole {
+        least: i64,
+        most: i64,
+    },
+    /// Two whole numbers.
+    Pair,
+    /// Words, and other text where `open`.
+    Word {
+        words: &'static [Word],
+        open: bool,
+    },
+    Table(&'static Section),
+    /// A table whose key `type` says which of the sections it is.
+    Tagged(&'static [&'static Section]),
+    /// A table whose keys are names.
+    Named(&'static Section),
+    /// A table of names and such values.
+    Map(Box<Shape>),
+    List(Box<Shape>),
+    /// One, or a list of them.
+    OneOrMore(Box<Shape>),
+    Either(Vec<Shape>),
+}
+
+fn key(name: &'static str, shape: Shape, summary: &'static str) -> Key {
+    Key {
+        name,
+        summary,
+        shape,
+        required: false,
+        default: None,
+        aliases: &[],
+    }
+}
+
+fn required(name: &'static str, shape: Shape, summary: &'static str) -> Key {
+    Key {
+        required: true,
+        ..key(name, shape, summary)
+    }
+}
+
+const fn text(example: &'static str) -> Shape {
+    Shape::Text {
+        example,
+        pattern: None,
+    }
+}
+
+const fn patterned(example: &'static str, pattern: &'static str) -> Shape {
+    Shape::Text {
+        example,
+        pattern: Some(pattern),
+    }
+}
+
+const fn time() -> Shape {
+    patterned("5m", r"^([0-9]+(ms|s|m|h|d))+$|\$")
+}
+
+const fn whole(least: i64, most: i64) -> Shape {
+    Shape::Whole { least, most }
+}
+
+const fn words(words: &'static [Word]) -> Shape {
+    Shape::Word { words, open: false }
+}
+
+const fn open_words(words: &'static [Word]) -> Shape {
+    Shape::Word { words, open: true }
+}
+
+/// The largest number of the kernel's `int` fields.
+pub(super) const INT_MAX: i64 = i32::MAX as i64;
+/// The largest number of the kernel's `u32` fields.
+pub(super) const U32_MAX: i64 = u32::MAX as i64;
+
+macro_rules! section {
+    ($section:ident, $name:literal, $summary:literal, $keys:expr) => {
+        pub(crate) static $section: Section = Section {
+            name: $name,
+            summary: $summary,
+            keys: {
+                static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| $keys.into());
+                &KEYS
+            },
+        };
+    };
+}
+
+mod check;
+mod file;
+mod health;
+mod service;
+
+pub(super) use check::{CHECK, CHECKS, TLS, other_check};
+pub(super) use file::{DAEMON, KERNEL, POLICY, ROOT, SYNC, TIMEOUTS};
+pub(super) use health::{DAMPING, NOTIFY, WEIGHT_STEPS};
+pub(super) use service::{
+    DEFAULTS, MAX_CONNECTIONS, PERSISTENCE, POOL, SCHEDULER, SERVER, SERVICE, TUNNEL,
+};
+
+impl Section {
+    /// The key of that name.
+    pub(super) fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+}
+
+impl Shape {
+    /// What can stand there, for the sentence "expected ...".
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Text { example, .. } => format!("a string such as \"{example}\""),
+            Self::Bool => "true or false".to_owned(),
+            Self::Off => "false".to_owned(),
+            Self::Whole { least, most } => match (*least, *most) {
+                (least, most) if least == most => format!("the number {least}"),
+                (least, INT_MAX | U32_MAX) => format!("a whole number from {least}"),
+                (least, most) => format!("a whole number from {least} to {most}"),
+            },
+            Self::Pair => "a list of two whole numbers".to_owned(),
+            Self::Word { words, .. } => {
+                let usual = words.iter().filter(|word| !word.odd);
+                let names: Vec<_> = usual.map(|word| format!("\"{}\"", word.name)).collect();
+                one_of(&names[..names.len().min(4)], names.len() > 4)
+            }
+            Self::Table(section) => {
+                let names = section.keys.iter().map(|key| key.name);
+                let names = names.filter(|name| !name.starts_with('$'));
+                let keys = names.take(3).collect::<Vec<_>>().join(", ");
+                format!("a table with keys such as {keys}")
+            }
+            Self::Tagged(_) => "a table with the key `type`".to_owned(),
+            Self::Map(item) => format!("a table, each value {}", item.describe()),
+            Self::Named(section) => format!("a table whose keys are names, each {}", section.name),
+            Self::List(item) => format!("a list, each item {}", item.describe()),
+            Self::OneOrMore(item) => format!("{}, or a list of such", item.describe()),
+            Self::Either(shapes) => {
+                let shapes: Vec<_> = shapes.iter().map(Self::describe).collect();
+                shapes.join(", or ")
+            }
+        }
+    }
+}
+
+fn one_of(shown: &[String], more: bool) -> String {
+    match shown.split_last() {
+        _ if more => format!("a word such as {}", shown.join(", ")),
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
+}

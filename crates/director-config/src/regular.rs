@@ -1,0 +1,154 @@
+//! Regular files, opened and read without a way to wait for ever.
+//!
+//! open(2) of a FIFO waits for a writer, and a device or a FIFO can be read without end. Whatever
+//! path a user or an attacker names, [`open`] returns at once with a regular file or an error.
+//! A file system that hangs (a stale NFS mount) still blocks: callers read on a thread that
+//! nothing else waits for.
+
+use std::fs::{File, FileType};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+
+/// Opens a regular file for reading. Symbolic links are followed.
+///
+/// # Errors
+/// Those of open(2); `InvalidInput` when the path leads to something other than a regular file,
+/// with what it is.
+pub fn open(path: &Path) -> io::Result<File> {
+    open_with(path, OFlag::empty())
+}
+
+/// The same for a file that only the director itself writes: a symbolic link is refused.
+///
+/// # Errors
+/// Those of [`open`]; `InvalidInput` when the path is a symbolic link.
+pub fn open_no_link(path: &Path) -> io::Result<File> {
+    open_with(path, OFlag::O_NOFOLLOW).map_err(|error| {
+        if error.raw_os_error() == Some(Errno::ELOOP as i32) {
+            let what = "not a regular file but a symbolic link";
+            return io::Error::new(io::ErrorKind::InvalidInput, what);
+        }
+        error
+    })
+}
+
+fn open_with(path: &Path, more: OFlag) -> io::Result<File> {
+    // O_NOCTTY: a terminal must not become the daemon's own.
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY | more;
+    let opened = File::options()
+        .read(true)
+        .custom_flags(flags.bits())
+        .open(path);
+    let file = match opened {
+        // open(2) of a socket says no more than "No such device or address".
+        Err(error) if error.raw_os_error() == Some(Errno::ENXIO as i32) => {
+            let found = std::fs::metadata(path).map(|found| found.file_type());
+            let other = found.ok().filter(|found| !found.is_file());
+            return Err(other.map_or(error, is_no_file));
+        }
+        opened => opened?,
+    };
+    let found = file.metadata()?.file_type();
+    if found.is_file() {
+        return Ok(file);
+    }
+    Err(is_no_file(found))
+}
+
+fn is_no_file(found: FileType) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("not a regular file but {}", describe(found)),
+    )
+}
+
+/// Reads a regular file of at most `limit` bytes.
+///
+/// # Errors
+/// Those of [`open`] and read(2); `FileTooLarge` when the file is longer.
+pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    read_open(open(path)?, limit)
+}
+
+/// The same for a file that only the director itself writes: a symbolic link is refused.
+///
+/// # Errors
+/// Those of [`open_no_link`] and [`read`].
+pub fn read_no_link(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    read_open(open_no_link(path)?, limit)
+}
+
+fn read_open(file: File, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("longer than {limit} bytes"),
+        ));
+    }
+    Ok(bytes)
+}
+
+fn describe(found: FileType) -> &'static str {
+    if found.is_dir() {
+        "a directory"
+    } else if found.is_fifo() {
+        "a FIFO"
+    } else if found.is_socket() {
+        "a socket"
+    } else if found.is_char_device() || found.is_block_device() {
+        "a device"
+    } else {
+        "something else"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::stat::Mode;
+
+    use super::*;
+
+    #[test]
+    fn a_fifo_without_a_writer_is_refused_instead_of_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("fifo");
+        nix::unistd::mkfifo(&path, Mode::S_IRWXU).unwrap();
+        let error = read(&path, 10).unwrap_err();
+        assert_eq!(error.to_string(), "not a regular file but a FIFO");
+    }
+
+    #[test]
+    fn a_socket_is_called_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let _listening = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let error = open(&path).unwrap_err();
+        assert_eq!(error.to_string(), "not a regular file but a socket");
+    }
+
+    #[test]
+    fn devices_and_directories_are_refused() {
+        for (path, what) in [("/dev/zero", "a device"), ("/", "a directory")] {
+            let error = open(Path::new(path)).unwrap_err();
+            assert_eq!(error.to_string(), format!("not a regular file but {what}"));
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_its_limit_and_refused_beyond_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, "12345").unwrap();
+        assert_eq!(read(&path, 5).unwrap(), b"12345");
+        assert_eq!(
+            read(&path, 4).unwrap_err().kind(),
+            io::ErrorKind::FileTooLarge
+        );
+    }
+}

@@ -1,0 +1,22 @@
+//! What a service file says of health: which checks a server has, and what follows from them.
+//!
+//! ```text
+//!   service file ──► Desired    the tables, as if every server were well
+//!                └─► Watch      who is checked how, and what a verdict does to the tables
+//! ```
+//!
+//! Only data: the crate `director-check` runs the checks, the daemon draws the conclusions. The verbs
+//! that run once (`plan`, `apply`) do not look at it.
+
+mod check;
+mod policy;
+
+pub use check::{
+    AgentCheck, CheckAt, CheckKind, CheckSpec, Combine, DnsAnswer, DnsCheck, DnsType, ExecCheck,
+    Expect, FileCheck, GrpcCheck, HttpCheck, LoginCheck, MYSQL_PORTS, Pace, PingCheck, SmtpCheck,
+    TcpCheck, TlsSpec, UdpCheck, WeightFrom,
+};
+pub use policy::{
+    Damping, Initial, MarkRange, Notify, Occasion, OnFail, RunSettings, ServerWatch, ServiceWatch,
+    Threshold, Watch, WeightSteps,
+};

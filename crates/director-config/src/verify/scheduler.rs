@@ -1,0 +1,149 @@
+//! Schedulers and their flags.
+
+use std::time::Duration;
+
+use ipvs::{Service, ServiceFlags};
+
+use super::super::code::Code;
+use super::super::decode::{meant, one_of, shown};
+use super::super::diagnostic::{Diagnostic, Findings};
+use super::super::model::{FlagDecl, SchedulerDecl, ServiceDecl};
+use super::super::source::Spanned;
+use super::super::vocabulary::SCHEDULERS;
+
+/// The service's scheduler flags.
+pub(super) fn flags(service: &ServiceDecl, findings: &mut Findings) -> ServiceFlags {
+    let scheduler = &service.scheduler;
+    check_name(scheduler, service.as_is, findings);
+    let hashes = is_hash(&scheduler.value);
+    let mut flags = ServiceFlags::empty();
+    for flag in &scheduler.value.flags {
+        flags |= match flag.value {
+            FlagDecl::Hash { port, of } => {
+                let right = of.is_none_or(|of| scheduler.value.name == of);
+                if !hashes || !right {
+                    findings.push(foreign_flag(flag, of, &scheduler.value));
+                }
+                if port {
+                    ServiceFlags::SH_PORT
+                } else {
+                    ServiceFlags::SH_FALLBACK
+                }
+            }
+            FlagDecl::Numbered(bits) => {
+                let known = ServiceFlags::SH_FALLBACK | ServiceFlags::SH_PORT;
+                if is_known(&scheduler.value) && !(hashes && known.contains(bits)) {
+                    findings.push(idle_flag(flag, &scheduler.value));
+                }
+                bits
+            }
+            FlagDecl::Bits(bits) => {
+                findings.push(idle_flag(flag, &scheduler.value));
+                bits
+            }
+        };
+    }
+    check_leaving(service, flags, findings);
+    flags
+}
+
+fn is_hash(scheduler: &SchedulerDecl) -> bool {
+    scheduler.name == "sh" || scheduler.name == "mh"
+}
+
+fn is_known(scheduler: &SchedulerDecl) -> bool {
+    SCHEDULERS.iter().any(|word| scheduler.name == word.name)
+}
+
+fn check_name(scheduler: &Spanned<SchedulerDecl>, as_is: bool, findings: &mut Findings) {
+    let name = scheduler.value.name;
+    if name == Service::NO_SCHEDULER {
+        findings.push(
+            Diagnostic::new(
+                Code::NoScheduler,
+                scheduler.span,
+                "a service without scheduler refuses every new connection",
+            )
+            .label("no scheduler"),
+        );
+    }
+    if is_known(&scheduler.value) {
+        return;
+    }
+    let typed = name.to_string();
+    let Some(near) = meant(&typed, SCHEDULERS) else {
+        let message = format!(
+            "the scheduler `{}` is not known to this version",
+            shown(&typed)
+        );
+        findings.push(
+            Diagnostic::new(Code::UnknownScheduler, scheduler.span, message)
+                .label("a newer kernel may have it")
+                .reason("a kernel without it refuses the service"),
+        );
+        return;
+    };
+    let message = format!("`{}` is no scheduler", shown(&typed));
+    findings.push(
+        Diagnostic::new(Code::UnknownWord, scheduler.span, message)
+            .label(format!("did you mean `{near}`?"))
+            .help(one_of(SCHEDULERS))
+            .unless_as_is(as_is),
+    );
+}
+
+fn foreign_flag(
+    flag: &Spanned<FlagDecl>,
+    of: Option<&str>,
+    scheduler: &SchedulerDecl,
+) -> Diagnostic {
+    let owner = match of {
+        Some(of) => format!("a flag of `{of}`"),
+        None => "a flag of `sh` and `mh`".to_owned(),
+    };
+    let message = format!("the scheduler `{}` does not have this flag", scheduler.name);
+    Diagnostic::new(Code::SchedulerFlag, flag.span, message)
+        .label(owner)
+        .reason("the kernel would store it and never look at it")
+}
+
+fn idle_flag(flag: &Spanned<FlagDecl>, scheduler: &SchedulerDecl) -> Diagnostic {
+    let message = format!(
+        "the scheduler `{}` does not look at this flag",
+        scheduler.name
+    );
+    Diagnostic::new(Code::OddFlag, flag.span, message).label("stored, and nothing else")
+}
+
+/// What happens to clients when a server leaves or is unusable.
+fn check_leaving(service: &ServiceDecl, flags: ServiceFlags, findings: &mut Findings) {
+    let scheduler = &service.scheduler;
+    let name = scheduler.value.name;
+    if is_hash(&scheduler.value) && !flags.contains(ServiceFlags::SH_FALLBACK) {
+        let message =
+            format!("`{name}` without fallback refuses the clients of a server that is unusable");
+        findings.push(
+            Diagnostic::new(Code::HashFallback, scheduler.span, message)
+                .label("no fallback")
+                .help(format!("scheduler = {{ name = \"{name}\", flags = [\"fallback\"] }}"))
+                .reason("a server of weight 0, or over its threshold, still holds its share of the hash table"),
+        );
+    }
+    let drains = service
+        .drain
+        .is_none_or(|drain| drain.value > Duration::ZERO);
+    if name == "dh" && drains {
+        findings.push(
+            Diagnostic::new(
+                Code::DhDrain,
+                scheduler.span,
+                "a server under `dh` cannot be drained",
+            )
+            .label("has no fallback")
+            .reason(
+                "with weight 0 it would refuse its share of new clients, so it is removed at once",
+            )
+            .help("`drain = \"0s\"` says that this is known; `mh` with fallback can be drained"),
+        );
+    }
+}

@@ -1,0 +1,344 @@
+//! `docs/service-file.md` is the schema, written for people: it cannot say anything else.
+//!
+//! `UPDATE_GOLDEN=1 cargo test --test config reference` writes it anew.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::Write;
+
+use director_config as config;
+use serde_json::{Map, Value};
+
+const FILE: &str = "../../docs/service-file.md";
+
+const HEAD: &str = include_str!("reference.head.md");
+
+#[test]
+fn the_reference_is_the_schema() {
+    let schema = config::schema();
+    super::golden::compare(FILE.as_ref(), &Reference::new(&schema).render());
+}
+
+type Properties = Map<String, Value>;
+
+struct Reference<'s> {
+    root: &'s Value,
+    definitions: &'s Map<String, Value>,
+    /// The headings of sections, in the order in which they are reached from the root.
+    order: Vec<(String, String)>,
+    /// What all kinds of checks have.
+    common: Properties,
+}
+
+impl<'s> Reference<'s> {
+    fn new(root: &'s Value) -> Self {
+        let definitions = root["$defs"].as_object().unwrap();
+        let mut reference = Self {
+            root,
+            definitions,
+            order: Vec::new(),
+            common: common(definitions),
+        };
+        reference.walk();
+        reference
+    }
+
+    /// Breadth first, so that what is near the root comes first.
+    fn walk(&mut self) {
+        let mut seen = BTreeSet::new();
+        let mut queue = VecDeque::from([(String::new(), self.root)]);
+        while let Some((of, section)) = queue.pop_front() {
+            for (key, property) in section["properties"].as_object().unwrap() {
+                let mut found = Vec::new();
+                references(property, false, &mut found);
+                for (name, named) in found {
+                    if !seen.insert(name.clone()) {
+                        continue;
+                    }
+                    let title = match (of.is_empty(), named) {
+                        (true, true) => format!("`[{key}.NAME]`"),
+                        (true, false) if property.get("anyOf").is_some() => format!("`[[{key}]]`"),
+                        (true, false) => format!("`[{key}]`"),
+                        (false, _) if is_check(&name) => {
+                            format!("`type = \"{}\"`", name.trim_end_matches("_check"))
+                        }
+                        (false, _) => format!("`{name}`"),
+                    };
+                    queue.push_back((name.clone(), &self.definitions[&name]));
+                    self.order.push((name, title));
+                }
+            }
+        }
+        assert_eq!(seen.len(), self.definitions.len(), "a section out of reach");
+        // A server and its parts before its checks, checks at the end.
+        self.order.sort_by_key(|(name, _)| is_check(name));
+    }
+
+    fn render(&self) -> String {
+        let mut page = HEAD.to_owned();
+        let mut words = BTreeMap::new();
+        self.section(&mut page, "The file", self.root, &[], &mut words);
+        let mut checks = false;
+        for (name, title) in &self.order {
+            let section = &self.definitions[name];
+            if is_check(name) && !checks {
+                checks = true;
+                let text = "Every kind of check has these keys, and `[defaults.check]` sets them \
+                            for all. Each kind also has keys of its own.";
+                writeln!(page, "\n## Checks\n\n{text}\n").unwrap();
+                self.table(&mut page, &self.common, &[]);
+            }
+            let inherited = match name.as_str() {
+                "service" => self.definitions["defaults"]["properties"].as_object(),
+                name if is_check(name) => Some(&self.common),
+                _ => None,
+            };
+            let left_out: Vec<&str> = inherited
+                .into_iter()
+                .flat_map(|keys| keys.keys().map(String::as_str))
+                .chain(is_check(name).then_some("type"))
+                .collect();
+            self.section(&mut page, title, section, &left_out, &mut words);
+            if name == "service" {
+                page.push_str("\nIt also has all keys of [`[defaults]`](#defaults).\n");
+            }
+        }
+        page
+    }
+
+    fn section(
+        &self,
+        page: &mut String,
+        title: &str,
+        section: &Value,
+        left_out: &[&str],
+        words: &mut BTreeMap<String, String>,
+    ) {
+        let level = if title.starts_with("`type") {
+            "###"
+        } else {
+            "##"
+        };
+        let summary = text(&section["description"]);
+        writeln!(page, "\n{level} {title}\n\n{summary}\n").unwrap();
+        let required: Vec<&str> = section["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        let properties = section["properties"].as_object().unwrap();
+        let own: Properties = properties
+            .iter()
+            .filter(|(key, _)| !left_out.contains(&key.as_str()))
+            .map(|(key, property)| (key.clone(), property.clone()))
+            .collect();
+        self.table(page, &own, &required);
+        for (key, property) in &own {
+            let mut list = String::new();
+            for (word, meaning) in constants(property) {
+                writeln!(list, "- `{word}`: {meaning}").unwrap();
+            }
+            // One word alone stands in the table.
+            if list.lines().count() < 2 {
+                continue;
+            }
+            match words.get(&list) {
+                Some(known) => {
+                    let link = anchor(known);
+                    writeln!(
+                        page,
+                        "\nThe words of `{key}` are those of [{known}](#{link})."
+                    )
+                    .unwrap();
+                }
+                None => {
+                    writeln!(page, "\nThe words of `{key}`:\n\n{}", list.trim_end()).unwrap();
+                    words.insert(list, title.to_owned());
+                }
+            }
+        }
+    }
+
+    fn table(&self, page: &mut String, properties: &Properties, required: &[&str]) {
+        if properties.is_empty() {
+            // Nothing but what all have.
+            page.truncate(page.trim_end().len());
+            page.push('\n');
+            return;
+        }
+        page.push_str("| key | value | default | meaning |\n|---|---|---|---|\n");
+        for (key, property) in properties {
+            let default = match property.get("default") {
+                _ if required.contains(&key.as_str()) => "required".to_owned(),
+                Some(default) => format!("`{default}`"),
+                None => String::new(),
+            };
+            let cells = [
+                format!("`{key}`"),
+                self.value(property),
+                default,
+                text(&property["description"]),
+            ];
+            let cells = cells.map(|cell| cell.replace('|', "\\|"));
+            writeln!(page, "| {} |", cells.join(" | ")).unwrap();
+        }
+    }
+
+    /// What can stand behind a key.
+    fn value(&self, schema: &Value) -> String {
+        if let Some(name) = schema.get("$ref") {
+            return self.link(last(text(name).as_str()));
+        }
+        if let Some(choices) = schema["anyOf"].as_array() {
+            return self.choice(choices);
+        }
+        if let Some(constant) = schema.get("const") {
+            return format!("`{constant}`");
+        }
+        match schema["type"].as_str().unwrap() {
+            "boolean" => "`true` or `false`".to_owned(),
+            "integer" => range(schema),
+            "array" => match schema.get("maxItems") {
+                Some(count) => format!("list of {count} numbers"),
+                None => format!("list of: {}", self.value(&schema["items"])),
+            },
+            "object" => format!("table: {}", self.value(&schema["additionalProperties"])),
+            _ => string(schema),
+        }
+    }
+
+    fn choice(&self, choices: &[Value]) -> String {
+        let mut shown: Vec<String> = Vec::new();
+        let mut words = 0;
+        for choice in choices {
+            if choice["pattern"] == r"\$\{" {
+                // The head says once that a variable may stand there.
+                continue;
+            }
+            if choice["const"].is_string() {
+                words += 1;
+                continue;
+            }
+            if choice["type"] == "array" && !shown.is_empty() {
+                shown.push("a list of these".to_owned());
+            } else if choice.get("examples").is_some()
+                || choice != &serde_json::json!({"type": "string"})
+            {
+                shown.push(self.value(choice));
+            }
+        }
+        match words {
+            0 => {}
+            1 => {
+                let word = choices.iter().find_map(|choice| choice["const"].as_str());
+                shown.insert(0, format!("`\"{}\"`", word.unwrap()));
+            }
+            _ => shown.insert(0, "a word".to_owned()),
+        }
+        let mut kept: Vec<String> = Vec::new();
+        for one in shown {
+            if !kept.contains(&one) {
+                kept.push(one);
+            }
+        }
+        kept.join(", or ")
+    }
+
+    fn link(&self, name: &str) -> String {
+        if is_check(name) {
+            return "[a check](#checks)".to_owned();
+        }
+        let title = self.order.iter().find(|(known, _)| known == name);
+        format!("[table](#{})", anchor(&title.unwrap().1))
+    }
+}
+
+/// The anchor of a heading.
+fn anchor(title: &str) -> String {
+    let lower = title.to_lowercase();
+    let kept = lower
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || "_-".contains(*c));
+    kept.collect()
+}
+
+fn is_check(name: &str) -> bool {
+    name.ends_with("_check")
+}
+
+/// The keys that are the same in every kind of check.
+fn common(definitions: &Map<String, Value>) -> Properties {
+    let mut kinds = definitions
+        .iter()
+        .filter(|(name, _)| is_check(name))
+        .map(|(_, kind)| kind["properties"].as_object().unwrap());
+    let mut common = kinds.next().unwrap().clone();
+    for kind in kinds {
+        common.retain(|key, property| kind.get(key) == Some(property));
+    }
+    common
+}
+
+/// The sections that stand in a value, and whether names lead to them.
+fn references(schema: &Value, named: bool, found: &mut Vec<(String, bool)>) {
+    if let Some(name) = schema.get("$ref") {
+        found.push((last(text(name).as_str()).to_owned(), named));
+    }
+    for inner in schema["anyOf"].as_array().into_iter().flatten() {
+        references(inner, named, found);
+    }
+    if let Some(items) = schema.get("items") {
+        references(items, named, found);
+    }
+    if let Some(values) = schema.get("additionalProperties") {
+        references(values, true, found);
+    }
+}
+
+/// The words that can stand in a value, and what they mean.
+fn constants(schema: &Value) -> Vec<(String, String)> {
+    let mut words = Vec::new();
+    if let (Some(word), Some(meaning)) = (schema["const"].as_str(), schema.get("description")) {
+        words.push((word.to_owned(), text(meaning)));
+    }
+    for inner in schema["anyOf"].as_array().into_iter().flatten() {
+        for word in constants(inner) {
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+    }
+    words
+}
+
+fn range(schema: &Value) -> String {
+    let (least, most) = (&schema["minimum"], schema["maximum"].as_i64());
+    match most {
+        Some(most) if *least == most => format!("`{most}`"),
+        Some(most) if most < i64::from(i32::MAX) => format!("{least} to {most}"),
+        Some(_) => format!("a number from {least}"),
+        None => "a number".to_owned(),
+    }
+}
+
+fn string(schema: &Value) -> String {
+    let pattern = schema["pattern"].as_str().unwrap_or_default();
+    let Some(example) = schema["examples"].get(0) else {
+        return "text".to_owned();
+    };
+    let kind = match pattern {
+        // Its example is the same everywhere.
+        _ if pattern.contains("ms|s|m|h|d") => return "time".to_owned(),
+        _ if pattern.starts_with("^[0-9]+%") => "share",
+        _ => "text",
+    };
+    format!("{kind}: `{example}`")
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+fn last(reference: &str) -> &str {
+    reference.rsplit('/').next().unwrap()
+}
