@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod cli;
+pub mod control;
 pub mod daemon;
 pub mod http;
 pub mod net;

@@ -19,7 +19,7 @@ use ipvs::{ServerKey, ServiceFlags, ServiceKey, Weight};
 use super::args::Args;
 use super::output::say;
 use crate::apply::Incarnation;
-use crate::daemon::snapshot::{Role, ServerState};
+use crate::control::snapshot::{Role, ServerState};
 use crate::http::api::{OverlaidServer, OverlaidService, Overlay, Version};
 use crate::http::{Client, ClientError};
 use crate::net;

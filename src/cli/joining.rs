@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use ipvs::{Operation, ServerKey, ServiceKey, Weight};
 use serde_json::{Value, json};
 
-use crate::daemon::snapshot::{Role, ServerState};
+use crate::control::snapshot::{Role, ServerState};
 use crate::http::api::{OverlaidServer, Overlay};
 use crate::plan::{Change, Plan};
 use crate::state::Desired;

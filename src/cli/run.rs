@@ -11,6 +11,7 @@ use super::output::colour_on_stderr;
 use super::session::Session;
 use crate::daemon::log::{self, LogForm, LogGuard, LogOptions};
 use crate::daemon::run::{self, Options};
+use crate::http;
 
 /// How long another director is waited for: one that is just being stopped, say.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -26,7 +27,14 @@ pub(crate) fn run(args: &Args, verb: &Run) -> anyhow::Result<Exit> {
     } = session;
     // Whoever reads the log should not have to know where it was started.
     let file = std::path::absolute(&verb.file).context("cannot find the current directory")?;
-    run::run(&Options {
+    let place = http::Options {
+        path: args.socket()?,
+        group: verb.socket_group.clone(),
+        // A director that has a socket named after this namespace and works in another one got there
+        // before the name was given to this one.
+        of: (args.netns.is_some() && args.socket.is_none()).then_some(incarnation.namespace),
+    };
+    let options = Options {
         file,
         force: verb.force,
         on_stop: match verb.on_stop {
@@ -36,10 +44,11 @@ pub(crate) fn run(args: &Args, verb: &Run) -> anyhow::Result<Exit> {
         },
         store,
         incarnation,
-        socket: args.socket()?,
-        own_socket: args.netns.is_some() && args.socket.is_none(),
         netns: args.netns.clone(),
-        socket_group: verb.socket_group.clone(),
+    };
+    run::run(&options, |director| {
+        http::serve(&place, director)
+            .with_context(|| format!("cannot make the control socket {}", place.path.display()))
     })?;
     Ok(Exit::Done)
 }

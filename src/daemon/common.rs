@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use ipvs::{ServerKey, ServiceKey};
 
-use super::Now;
+use crate::control::Now;
 use crate::state::BootTime;
 use crate::state::health::Pace;
 

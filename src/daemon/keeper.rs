@@ -10,12 +10,12 @@ use std::time::Duration;
 use ipvs::{ServerKey, ServiceKey};
 use serde::{Deserialize, Serialize};
 
-use super::Now;
 use super::core::Input;
-use super::operator::{ServerSettings, Setting, Settings};
 use super::pulse::Pulse;
 use super::worker::chain;
 use crate::apply::{Ledger, Store, StoreError, Versioned};
+use crate::control::Now;
+use crate::control::operator::{ServerSettings, Setting, Settings};
 use crate::state::BootTime;
 
 /// The name of the file.

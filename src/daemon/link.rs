@@ -8,10 +8,10 @@ use std::sync::mpsc::Sender;
 use ipvs::Table;
 
 use super::core::Input;
-use super::operator::{Answer, Refusal, RefusalKind, Request};
-use super::snapshot::Board;
 use super::worker::Job;
-use crate::http::{Director, Identity, Reply};
+use crate::control::operator::{Answer, Refusal, RefusalKind, Request};
+use crate::control::snapshot::Board;
+use crate::control::{Director, Identity, Reply};
 use crate::state::health::MarkRange;
 
 /// So many may wait for the tables. They are read one after another, and a worker that hangs reads

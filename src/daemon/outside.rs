@@ -1,4 +1,4 @@
-//! What comes from outside: signals, changed files, the control socket, the commands to notify.
+//! What comes from outside and goes there: signals, systemd, the commands to notify.
 
 use std::cell::RefCell;
 use std::io;
@@ -11,16 +11,13 @@ use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-use super::Now;
 use super::commands::{Commands, Occurrence};
 use super::core::{Input, Notification};
-use super::link::Link;
 use super::name::Name;
 use super::run::Options;
-use super::snapshot::Board;
 use super::systemd::Systemd;
-use super::worker::Job;
-use crate::http::{self, Identity};
+use crate::control::Now;
+use crate::control::snapshot::Board;
 use crate::state::BootTime;
 
 /// How often it is looked whether the namespace still has its name.
@@ -32,7 +29,6 @@ const STATUS_PACE: Duration = Duration::from_secs(1);
 pub(super) struct Outside {
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
-    control: http::Server,
     commands: Commands,
     board: Arc<Board>,
     service: RefCell<Service>,
@@ -52,25 +48,7 @@ impl Outside {
         options: &Options,
         inputs: &Sender<Input>,
         board: &Arc<Board>,
-        jobs: &Sender<Job>,
     ) -> anyhow::Result<Self> {
-        let link = Link {
-            identity: Identity {
-                state_dir: options.store.directory().to_owned(),
-                incarnation: options.incarnation.clone(),
-            },
-            board: board.clone(),
-            inputs: inputs.clone(),
-            jobs: jobs.clone(),
-            waiting: Arc::default(),
-        };
-        let place = http::Options {
-            path: options.socket.clone(),
-            group: options.socket_group.clone(),
-            of: options.own_socket.then_some(options.incarnation.namespace),
-        };
-        let control = http::serve(&place, Arc::new(link))
-            .with_context(|| format!("cannot make the control socket {}", place.path.display()))?;
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -88,7 +66,6 @@ impl Outside {
         Ok(Self {
             stop,
             thread,
-            control,
             commands: Commands::start().context("cannot start the commands to notify")?,
             board: board.clone(),
             service: RefCell::default(),
@@ -158,10 +135,13 @@ impl Outside {
         text
     }
 
+    /// Tells systemd that the director stops.
+    pub(super) fn stopping(&self) {
+        self.service.borrow().systemd.stopping();
+    }
+
     /// Ends them.
     pub(super) fn stop(self) {
-        self.service.borrow().systemd.stopping();
-        drop(self.control);
         drop(self.commands);
         let _ = self.stop.send(());
         if self.thread.join().is_err() {

@@ -32,11 +32,11 @@ mod ramps;
 
 use ipvs::{Server, ServerKey, ServiceFlags, ServiceKey, Weight};
 
-use super::operator::{ServerSettings, Settings};
 use super::server::{Reload, ServerState};
 use super::service::ServiceState;
-use super::snapshot::{Role, ServerState as State};
 use crate::check::{Admin, Verdict};
+use crate::control::operator::{ServerSettings, Settings};
+use crate::control::snapshot::{Role, ServerState as State};
 use crate::plan::{can_drain, fallback};
 use crate::state::health::{OnFail, Threshold};
 use crate::state::{BootTime, DesiredServer, DesiredService, ObservedService, Servers};

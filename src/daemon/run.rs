@@ -10,18 +10,20 @@ use anyhow::{Context, bail};
 use ipvs::Client;
 
 use super::core::{Core, Input, Out};
+use super::keeper;
 use super::keeper::Task;
+use super::link::Link;
 use super::outside::Outside;
 use super::private::{Changes, Private};
 use super::pulse::{Pulse, Pulses};
 use super::reader::{self, FileReader, ReadOrder};
-use super::snapshot::Board;
 use super::worker::{Job, Worker};
-use super::{Now, keeper};
 use crate::apply::{Incarnation, Kernel, Ledger, Platform, Prepared, Store, boot_time, converge};
 use crate::check::Checks;
 use crate::check::through::Passages;
 use crate::config::Disk;
+use crate::control::snapshot::Board;
+use crate::control::{Director, Identity, Now};
 use crate::plan::{Beside, Situation, diff};
 use crate::state::{Desired, Ownership};
 
@@ -47,15 +49,8 @@ pub struct Options {
     pub store: Store,
     /// Which life of which namespace.
     pub incarnation: Incarnation,
-    /// The control socket.
-    pub socket: PathBuf,
-    /// It is named after the network namespace: a director that is there and works in another one
-    /// has it since before that name was given to this one.
-    pub own_socket: bool,
     /// The name that the namespace was entered by.
     pub netns: Option<String>,
-    /// Who may use it beside root; `None` for the group of the process.
-    pub socket_group: Option<String>,
 }
 
 /// What becomes of the tables when the director stops.
@@ -70,16 +65,20 @@ pub enum OnStop {
 }
 
 /// Runs until a signal ends it. Whoever calls this holds the lock, is in the right network
-/// namespace, and has one thread.
+/// namespace, and has one thread. `serve` starts what makes the director visible; it is stopped by
+/// dropping what that returns.
 ///
 /// # Errors
-/// When it cannot start: the first file has mistakes, the kernel cannot be reached.
-pub fn run(options: &Options) -> anyhow::Result<()> {
+/// When it cannot start: the first file has mistakes, the kernel cannot be reached, `serve` fails.
+pub fn run<S>(
+    options: &Options,
+    serve: impl FnOnce(Arc<dyn Director>) -> anyhow::Result<S>,
+) -> anyhow::Result<()> {
     let settings = keeper::read(&options.store, &options.incarnation.boot, clock())?;
     let mut tables = Client::connect()?;
     let (inputs, inbox) = mpsc::channel();
     let board = Arc::new(Board::default());
-    let threads = Threads::start(options, &inputs, &board)?;
+    let threads = Threads::start(options, &inputs, &board, serve)?;
     let mut core = Core::new(
         options.file.clone(),
         settings,
@@ -104,11 +103,11 @@ fn clock() -> Now {
 }
 
 /// The loop: what happened, what is due, one slice of what is left.
-fn turn(
+fn turn<S>(
     core: &mut Core,
     tables: &mut Client,
     inbox: &Receiver<Input>,
-    threads: &Threads,
+    threads: &Threads<S>,
 ) -> anyhow::Result<()> {
     loop {
         for input in inbox.try_iter().take(INPUTS) {
@@ -154,7 +153,7 @@ fn turn(
 }
 
 /// The threads around the core.
-struct Threads {
+struct Threads<S> {
     checks: Checks,
     pulses: Pulses,
     files: Sender<ReadOrder>,
@@ -163,13 +162,16 @@ struct Threads {
     keep: Sender<Task>,
     keeper: JoinHandle<()>,
     outside: Outside,
+    /// What makes the director visible: the control socket.
+    served: S,
 }
 
-impl Threads {
+impl<S> Threads<S> {
     fn start(
         options: &Options,
         inputs: &Sender<Input>,
         board: &Arc<Board>,
+        serve: impl FnOnce(Arc<dyn Director>) -> anyhow::Result<S>,
     ) -> anyhow::Result<Self> {
         let pulses = Pulses::default();
         let passages: Arc<Passages> = Arc::default();
@@ -186,7 +188,17 @@ impl Threads {
             let _ = found.send(Input::Finding(finding));
         })
         .context("cannot start the checks")?;
-        let outside = Outside::start(options, inputs, board, &jobs)?;
+        let served = serve(Arc::new(Link {
+            identity: Identity {
+                state_dir: options.store.directory().to_owned(),
+                incarnation: options.incarnation.clone(),
+            },
+            board: Arc::clone(board),
+            inputs: inputs.clone(),
+            jobs: jobs.clone(),
+            waiting: Arc::default(),
+        }))?;
+        let outside = Outside::start(options, inputs, board)?;
         Ok(Self {
             checks,
             pulses,
@@ -196,6 +208,7 @@ impl Threads {
             keep,
             keeper,
             outside,
+            served,
         })
     }
 
@@ -227,6 +240,8 @@ impl Threads {
 
     /// Ends them all; what is to be on disk is there afterwards.
     fn stop(self) {
+        self.outside.stopping();
+        drop(self.served);
         self.outside.stop();
         let kept = self.checks.statistics();
         if kept.started > 0 {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use ipvs::{ServerKey, ServiceKey, Weight};
 
-use super::Now;
 use super::server::{Ramp, Reload, ServerState, in_and_not_checked_yet};
 use crate::check::Verdict;
+use crate::control::Now;
 use crate::state::health::{Initial, ServiceWatch};
 use crate::state::{BootTime, DesiredServer, DesiredService, ObservedService};
 

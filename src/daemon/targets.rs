@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use ipvs::{ServerKey, ServiceKey};
 
-use super::Now;
 use super::server::{CheckState, not_checked_yet};
 use crate::check::table::Table;
 use crate::check::{Advice, Command, Record, Target, TargetId, Verdict};
+use crate::control::Now;
 use crate::state::health::{CheckKind, CheckSpec, ServiceWatch};
 use crate::state::{BootTime, DesiredServer, DesiredService};
 

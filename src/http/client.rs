@@ -19,7 +19,7 @@ use tokio::net::UnixStream;
 use tokio::runtime::{self, Runtime};
 
 use super::api::{Line, NAMESPACE_HEADER, Problem, VERSION_HEADER, Version, in_header};
-use crate::daemon::operator::{Answer, Refusal};
+use crate::control::operator::{Answer, Refusal};
 use crate::net::namespace::Id;
 
 /// How long connecting may take.

@@ -8,8 +8,8 @@ use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::director::Director;
 use super::stream::{Gone, Sink};
+use crate::control::Director;
 
 /// So often a follower hears something, be it that there is nothing.
 const HEARTBEAT: Duration = Duration::from_secs(15);

@@ -4,7 +4,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::api::{Problem, VERSION_HEADER};
-use crate::daemon::operator::{Refusal, RefusalKind};
+use crate::control::operator::{Refusal, RefusalKind};
 use crate::words::json;
 
 /// An answer that is an error.

@@ -15,7 +15,7 @@
 //!   time that each step may take.
 //! - **Some places are kept for root**, so that clients of the socket's group cannot keep it out.
 //! - **Who asks is the kernel's word** (`SO_PEERCRED`), not the client's.
-//! - The picture of the whole state ([`Snapshot`](crate::daemon::snapshot::Snapshot)) is read
+//! - The picture of the whole state ([`Snapshot`](crate::control::snapshot::Snapshot)) is read
 //!   without a lock and sent in pieces, service by service.
 //!
 //! `docs/api.md` documents every route and field.
@@ -23,7 +23,6 @@
 pub mod api;
 mod caller;
 mod client;
-mod director;
 mod events;
 mod failure;
 mod picture;
@@ -38,5 +37,4 @@ mod stream;
 mod unparsed;
 
 pub use client::{Client, ClientError, query};
-pub use director::{Director, Identity, Reply};
 pub use server::{Options, Server, serve};

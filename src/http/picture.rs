@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use ipvs::{ServiceFlags, ServiceKey};
 
 use super::api;
-use crate::daemon::operator::Setting;
-use crate::daemon::snapshot::{ServerStatus, ServiceStatus, Snapshot};
+use crate::control::operator::Setting;
+use crate::control::snapshot::{ServerStatus, ServiceStatus, Snapshot};
 
 pub(super) fn head(snapshot: &Snapshot, now: SystemTime) -> api::Head {
     let disabled = snapshot.disabled.iter();

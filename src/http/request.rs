@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::api::{HostBody, ReloadBody, ServerBody, WeightBody};
 use super::caller::Caller;
 use super::failure::Failure;
-use crate::daemon::operator::{HostRequest, Note, Request, ServerRequest};
+use crate::control::operator::{HostRequest, Note, Request, ServerRequest};
 
 /// The size of a body, in bytes.
 const SIZE: usize = 16 * 1024;

@@ -18,14 +18,14 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::api;
 use super::caller::Caller;
-use super::director::{Director, Reply};
 use super::events::{self, From as Start};
 use super::failure::Failure;
 use super::places::Places;
 use super::{picture, request, stats, stream};
 use crate::apply::boot_time;
-use crate::daemon::operator::{Answer, Refusal, Request};
-use crate::daemon::snapshot::{ServiceStatus, Snapshot};
+use crate::control::operator::{Answer, Refusal, Request};
+use crate::control::snapshot::{ServiceStatus, Snapshot};
+use crate::control::{Director, Reply};
 use crate::state::is_private;
 
 /// So many may follow the events.

@@ -21,13 +21,13 @@ use tokio::runtime;
 use tokio::sync::oneshot;
 
 use super::caller::Caller;
-use super::director::Director;
 use super::failure::Failure;
 use super::places::Places;
 use super::routes;
 use super::socket::{self, Place};
 use super::stall::Patient;
 use super::unparsed::Unparsed;
+use crate::control::Director;
 use crate::net::namespace::Id;
 
 /// So many connections at once; one more is told to come again.

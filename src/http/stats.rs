@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ipvs::{ServiceKey, Table, TableService};
 
 use super::api::{ServerStats, ServiceStats};
-use crate::daemon::snapshot::{ServiceStatus, Snapshot};
+use crate::control::snapshot::{ServiceStatus, Snapshot};
 use crate::state::health::MarkRange;
 use crate::state::is_private;
 

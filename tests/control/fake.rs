@@ -8,11 +8,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use director::apply::Incarnation;
 use director::check::{NotChecked, Record, Seen};
-use director::daemon::operator::{Answer, Refusal, RefusalKind, Request, Setting};
-use director::daemon::snapshot::{
+use director::control::operator::{Answer, Refusal, RefusalKind, Request, Setting};
+use director::control::snapshot::{
     Board, Event, Role, ServerState, ServerStatus, ServiceStatus, Snapshot,
 };
-use director::http::{Director, Identity, Options, Reply, Server, serve};
+use director::control::{Director, Identity, Reply};
+use director::http::{Options, Server, serve};
 use director::state::health::{CheckAt, CheckKind, CheckSpec, MarkRange, Pace, TcpCheck};
 use ipvs::{
     Family, ForwardMethod, Fwmark, Name, Rates, ServerEntry, ServerKey, Service, ServiceEntry,

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use director::daemon::snapshot::Snapshot;
+use director::control::snapshot::Snapshot;
 
 use super::fake::{Mood, run, run_with, serve_at, snapshot};
 use super::raw::{connect, get, post, read};

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 
-use director::daemon::operator::{Note, RefusalKind, Request, ServerRequest};
+use director::control::operator::{Note, RefusalKind, Request, ServerRequest};
 use director::http::api;
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use comfy_table::Table;
 
-use crate::daemon::snapshot::{Role, ServerState};
+use crate::control::snapshot::{Role, ServerState};
 use crate::http::api::{Server, Service, Setting, Status};
 use crate::plan::Style;
 use crate::words::{length, printable};

@@ -7,7 +7,7 @@ use ipvs::{ServerKey, ServiceKey, Weight};
 
 use super::Core;
 use crate::check::{Target, Verdict};
-use crate::daemon::Now;
+use crate::control::Now;
 use crate::daemon::server::{CheckState, ServerState};
 use crate::daemon::service::{HeldOver, ServiceState};
 use crate::daemon::targets::targets;

@@ -6,11 +6,11 @@ use ipvs::ServiceKey;
 
 use super::{Core, Member};
 use crate::check::{TargetId, Verdict};
-use crate::daemon::Now;
+use crate::control::Now;
+use crate::control::snapshot::ServerState as State;
 use crate::daemon::common::{Changed, many_servers, span};
 use crate::daemon::overlay::Overlaid;
 use crate::daemon::server::{CheckState, Held, ServerState};
-use crate::daemon::snapshot::ServerState as State;
 use crate::state::BootTime;
 use crate::state::health::Occasion;
 use crate::words::count;

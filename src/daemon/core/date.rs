@@ -4,8 +4,8 @@
 use std::time::{Duration, SystemTime};
 
 use super::Core;
-use crate::daemon::Now;
-use crate::daemon::operator::Setting;
+use crate::control::Now;
+use crate::control::operator::Setting;
 
 /// Smaller steps are those of a clock that is being adjusted.
 const STEP: Duration = Duration::from_secs(1);

@@ -6,8 +6,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use ipvs::{ServiceKey, Weight};
 
 use super::{Core, Member, Order, Reply};
-use crate::daemon::Now;
-use crate::daemon::operator::{
+use crate::control::Now;
+use crate::control::operator::{
     Answer, HostRequest, Note, Refusal, RefusalKind, Request, ServerRequest, Setting,
 };
 use crate::daemon::tables::Tables;

@@ -6,7 +6,7 @@ use ipvs::ServiceKey;
 
 use super::Core;
 use crate::check::{Admin, Finding, TargetId, Verdict};
-use crate::daemon::Now;
+use crate::control::Now;
 use crate::daemon::overlay::Overlaid;
 use crate::daemon::server::Change;
 use crate::daemon::tables::Tables;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Core, Order, Reply};
-use crate::daemon::Now;
+use crate::control::Now;
+use crate::control::operator::{Answer, Refusal, RefusalKind};
 use crate::daemon::keeper::{Keep, Missing};
-use crate::daemon::operator::{Answer, Refusal, RefusalKind};
 use crate::state::BootTime;
 
 /// How often what is not on disk is tried again.

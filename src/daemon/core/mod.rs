@@ -39,15 +39,16 @@ use ipvs::{ServerKey, ServiceKey};
 
 use super::common::Causes;
 use super::keeper::{Keep, Missing};
-use super::operator::{Answer, Refusal, Request, Settings};
 use super::reader::ReadOrder;
 use super::server::Reload;
 use super::service::ServiceState;
-use super::snapshot::{Board, ServiceStatus};
 use super::tables::Tables;
 use super::targets::Targets;
-use super::{Now, worker};
+use super::worker;
 use crate::check::{Command, Finding};
+use crate::control::Now;
+use crate::control::operator::{Answer, Refusal, Request, Settings};
+use crate::control::snapshot::{Board, ServiceStatus};
 use crate::state::health::{Notify, Occasion, RunSettings};
 use crate::state::{BootTime, Desired, Drift, ObservedService, Ownership, Policy};
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipvs::{ServerKey, ServiceKey};
 
 use super::{Core, Member};
-use crate::daemon::operator::{Refusal, RefusalKind, ServerRequest};
+use crate::control::operator::{Refusal, RefusalKind, ServerRequest};
 
 /// So many names are offered when none fits.
 const OFFERED: usize = 8;

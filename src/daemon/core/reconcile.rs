@@ -3,7 +3,7 @@
 use ipvs::{ServerKey, ServiceKey};
 
 use super::{Core, Stage};
-use crate::daemon::Now;
+use crate::control::Now;
 use crate::daemon::tables::Tables;
 use crate::daemon::worker::{Done, Job, Read, Reading};
 use crate::plan::{Beside, Situation, diff};

@@ -18,8 +18,8 @@ use ipvs::ServiceKey;
 
 use super::keep::Matter;
 use super::{Core, Reply};
-use crate::daemon::Now;
-use crate::daemon::operator::{Answer, Refusal, RefusalKind};
+use crate::control::Now;
+use crate::control::operator::{Answer, Refusal, RefusalKind};
 use crate::daemon::overlay::{Situation, overlay};
 use crate::daemon::reader::ReadOrder;
 use crate::daemon::worker::{Declaration, First, Job, Loaded, NotDone, Transacted, Transaction};

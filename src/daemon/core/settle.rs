@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipvs::{Operation, ServerKey, ServiceKey};
 
 use super::{Core, Member};
-use crate::daemon::Now;
+use crate::control::Now;
 use crate::daemon::overlay::{self, Overlaid, overlay};
 use crate::daemon::tables::Tables;
 use crate::plan::{Beside, Change, Plan, Situation, Steps, diff};

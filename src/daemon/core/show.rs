@@ -8,13 +8,13 @@ use ipvs::{ServerKey, ServiceKey};
 
 use super::{Core, Notification};
 use crate::check::Admin;
-use crate::daemon::Now;
-use crate::daemon::operator::ServerSettings;
-use crate::daemon::overlay::Seat;
-use crate::daemon::server::{CheckState, ServerState};
-use crate::daemon::snapshot::{
+use crate::control::Now;
+use crate::control::operator::ServerSettings;
+use crate::control::snapshot::{
     Event, Role, ServerState as State, ServerStatus, ServiceStatus, Snapshot,
 };
+use crate::daemon::overlay::Seat;
+use crate::daemon::server::{CheckState, ServerState};
 use crate::plan::connections;
 use crate::state::health::Occasion;
 use crate::state::{BootTime, DesiredServer, ObservedService};
@@ -390,7 +390,7 @@ fn reason(
     seat: &Seat,
     set: Option<&ServerSettings>,
     state: Option<&ServerState>,
-    disabled: Option<&crate::daemon::operator::Setting<()>>,
+    disabled: Option<&crate::control::operator::Setting<()>>,
     held: bool,
 ) -> Arc<str> {
     let because = |said: &Option<String>| {

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use std::time::SystemTime;
 
 use super::{Core, Member};
-use crate::daemon::Now;
-use crate::daemon::operator::ServerSettings;
+use crate::control::Now;
+use crate::control::operator::ServerSettings;
 use crate::words::count;
 
 /// At most so many are remembered.

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::reload::{Order, Stage};
 use super::{Core, Reply};
-use crate::daemon::Now;
-use crate::daemon::operator::{Refusal, RefusalKind};
+use crate::control::Now;
+use crate::control::operator::{Refusal, RefusalKind};
 use crate::daemon::pulse::{Stall, Thread};
 use crate::state::BootTime;
 use crate::words::path;

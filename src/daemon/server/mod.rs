@@ -17,8 +17,8 @@ pub(super) use damper::Damper;
 pub(super) use ramp::{Progress, Ramp};
 pub(super) use stepper::Stepper;
 
-use super::Now;
 use crate::check::{Admin, Advice, TargetId, Verdict};
+use crate::control::Now;
 use crate::state::BootTime;
 use crate::state::health::{Combine, ServiceWatch};
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::scenarios::{THREE, WEB, running};
 use super::*;
-use crate::daemon::operator::{HostRequest, RefusalKind};
+use crate::control::operator::{HostRequest, RefusalKind};
 
 impl Sim {
     fn state_directory(&self) -> PathBuf {

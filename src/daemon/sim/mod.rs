@@ -29,16 +29,17 @@ use ipvs::{Client, Operation, ServerKey, ServiceKey};
 
 use super::core::{Core, Input};
 use super::keeper;
-use super::operator::{Answer, Note, Refusal, Request, ServerRequest, Settings};
 use super::private::Private;
 use super::pulse::{Pulse, Stall};
 use super::reader::{FileReader, ReadOrder};
-use super::snapshot::{Board, Event, ServerState, ServiceStatus};
+use super::worker;
 use super::worker::Worker;
-use super::{Now, worker};
 use crate::apply::{Incarnation, Kernel, Store};
 use crate::check::{Command, Finding, Record, Target, TargetId, Verdict};
 use crate::config::Disk;
+use crate::control::Now;
+use crate::control::operator::{Answer, Note, Refusal, Request, ServerRequest, Settings};
+use crate::control::snapshot::{Board, Event, ServerState, ServiceStatus};
 use crate::state::BootTime;
 use crate::words::chain;
 

@@ -2,7 +2,7 @@
 
 use super::scenarios::{THREE, WEB, running};
 use super::*;
-use crate::daemon::operator::{HostRequest, Setting};
+use crate::control::operator::{HostRequest, Setting};
 
 #[test]
 fn the_operator_drains_weighs_and_disables_and_it_outlives_a_kill() {

@@ -20,7 +20,7 @@ pub use request::{HostBody, ReloadBody, ServerBody, WeightBody};
 pub use stats::{Counters, ServerStats, ServiceStats, Stats};
 pub use status::{Check, Disabled, Head, NotChecked, Server, Service, Services, Setting, Status};
 
-use crate::daemon::operator::Refusal;
+use crate::control::operator::Refusal;
 use crate::net::namespace::Id;
 
 /// The header that says which director answers.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipvs::{Server, ServerKey, Service, ServiceKey};
 use serde::{Deserialize, Serialize};
 
-use crate::daemon::snapshot::{Role, ServerState};
+use crate::control::snapshot::{Role, ServerState};
 
 /// How the tables differ from the file that the director has read, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

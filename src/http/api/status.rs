@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipvs::{ServerKey, ServiceKey};
 use serde::{Deserialize, Serialize};
 
-use crate::daemon::snapshot::{Role, ServerState};
+use crate::control::snapshot::{Role, ServerState};
 
 /// The whole state, or that of the services that were asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

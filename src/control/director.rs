@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use ipvs::Table;
 use tokio::sync::oneshot;
 
+use super::operator::{Answer, Refusal, Request};
+use super::snapshot::Board;
 use crate::apply::Incarnation;
-use crate::daemon::operator::{Answer, Refusal, Request};
-use crate::daemon::snapshot::Board;
 use crate::state::health::MarkRange;
 
 /// The director, as seen from its control socket. No method waits: what takes time is answered by
