@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use ipvs::{ServerKey, ServiceKey};
 
+use super::messages::Member;
 use crate::control::Now;
 use crate::state::BootTime;
 use crate::state::health::Pace;
@@ -31,9 +32,6 @@ const LONGEST: Duration = Duration::from_secs(3600);
 
 /// More changes than this are not remembered, of one service or of all together.
 const REMEMBERED: usize = 65_536;
-
-/// A server of a service.
-type Member = (ServiceKey, ServerKey);
 
 /// The changes of the recent past.
 #[derive(Debug, Default)]

@@ -10,52 +10,16 @@ use std::time::Duration;
 use ipvs::{ServerKey, ServiceKey};
 use serde::{Deserialize, Serialize};
 
-use super::core::Input;
+use super::messages::{Input, Keep, Missing, Task};
 use super::pulse::Pulse;
-use super::worker::chain;
 use crate::apply::{Ledger, Store, StoreError, Versioned};
 use crate::control::Now;
 use crate::control::operator::{ServerSettings, Setting, Settings};
 use crate::state::BootTime;
+use crate::words::chain;
 
 /// The name of the file.
 pub(super) const FILE: &str = "operator.json";
-
-/// Settings to put on disk.
-#[derive(Debug, Clone)]
-pub(super) struct Keep {
-    /// Later ones have higher numbers.
-    pub(super) number: u64,
-    pub(super) settings: Settings,
-    /// When that was.
-    pub(super) at: Now,
-}
-
-/// What the keeper is to do.
-#[derive(Debug)]
-pub(super) enum Task {
-    Keep(Keep),
-    /// Look what is missing in the state directory.
-    Look,
-}
-
-/// What is not in the state directory.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Missing {
-    pub(super) ledger: bool,
-    /// What operators have set.
-    pub(super) settings: bool,
-}
-
-impl Missing {
-    pub(super) fn look(store: &Store) -> Self {
-        let is_gone = |file| store.path(file).try_exists().is_ok_and(|there| !there);
-        Self {
-            ledger: is_gone(Ledger::FILE),
-            settings: is_gone(FILE),
-        }
-    }
-}
 
 /// [`Settings`] as they are kept. They belong to the file's services and servers, not to a life of
 /// the tables: a reboot leaves them.
@@ -169,6 +133,15 @@ pub(super) fn write(store: &Store, boot: &str, keep: &Keep) -> Result<(), StoreE
     store.write(FILE, &kept)
 }
 
+/// Which files the state directory lacks.
+pub(super) fn look(store: &Store) -> Missing {
+    let is_gone = |file| store.path(file).try_exists().is_ok_and(|there| !there);
+    Missing {
+        ledger: is_gone(Ledger::FILE),
+        settings: is_gone(FILE),
+    }
+}
+
 /// The thread. It ends when the sender is dropped, after it has tried to put the last settings on
 /// disk. `done` is told what came of each task.
 pub(super) fn start(
@@ -199,7 +172,7 @@ pub(super) fn start(
                 }
                 if look {
                     pulse.begin("looking at the state directory");
-                    let missing = Missing::look(&store);
+                    let missing = self::look(&store);
                     pulse.end();
                     done(Input::Missing(missing));
                 }

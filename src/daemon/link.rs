@@ -7,8 +7,7 @@ use std::sync::mpsc::Sender;
 
 use ipvs::Table;
 
-use super::core::Input;
-use super::worker::Job;
+use super::messages::{Input, Job};
 use crate::control::operator::{Answer, Refusal, RefusalKind, Request};
 use crate::control::snapshot::Board;
 use crate::control::{Director, Identity, Reply};

@@ -20,6 +20,7 @@ mod core;
 mod keeper;
 mod link;
 pub mod log;
+mod messages;
 mod name;
 mod outside;
 mod overlay;

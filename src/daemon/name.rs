@@ -1,8 +1,7 @@
 //! The name of the network namespace. `ip netns del` takes it away and `ip netns add` gives it to
 //! another namespace, while this director works on in the old one, which nobody sees any more.
 
-use super::core::Input;
-use super::run::Options;
+use super::messages::Input;
 use crate::net::namespace::{self, Id};
 
 /// The name, as it was when the director started.
@@ -15,9 +14,8 @@ pub(super) struct Name {
 }
 
 impl Name {
-    pub(super) fn of(options: &Options) -> Self {
-        let own = options.incarnation.namespace;
-        let asked = options.netns.clone();
+    /// `asked` is the name by which the director was told to enter the namespace.
+    pub(super) fn new(own: Id, asked: Option<String>) -> Self {
         Self {
             own,
             asked_for: asked.is_some(),

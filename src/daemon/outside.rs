@@ -12,9 +12,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::commands::{Commands, Occurrence};
-use super::core::{Input, Notification};
+use super::messages::{Input, Notification};
 use super::name::Name;
-use super::run::Options;
 use super::systemd::Systemd;
 use crate::control::Now;
 use crate::control::snapshot::Board;
@@ -45,7 +44,7 @@ struct Service {
 
 impl Outside {
     pub(super) fn start(
-        options: &Options,
+        mut name: Name,
         inputs: &Sender<Input>,
         board: &Arc<Board>,
     ) -> anyhow::Result<Self> {
@@ -57,7 +56,6 @@ impl Outside {
         let signals = runtime.block_on(async { Signals::new() });
         let signals = signals.context("cannot listen to signals")?;
         let inputs = inputs.clone();
-        let mut name = Name::of(options);
         let thread = thread::Builder::new()
             .name("outside".to_owned())
             .spawn(move || {

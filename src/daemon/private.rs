@@ -16,41 +16,13 @@ use std::sync::Arc;
 use ipvs::transport::Transport;
 use ipvs::{Operation, Server, ServiceKey};
 
+use super::messages::Changes;
 use super::tables::observed;
 use crate::apply::{Kernel, Platform, PlatformError};
 use crate::check::through::{AcceptLocal, Door, Notice, Passages, Through, Wish, lifetime};
-use crate::check::{Command, Target, TargetId};
+use crate::check::{Target, TargetId};
 use crate::state::health::{MarkRange, RunSettings};
 use crate::state::{ObservedService, is_private};
-
-/// What becomes of targets that may go through the forwarding path.
-#[derive(Debug, Default)]
-pub(super) struct Changes {
-    started: Vec<(TargetId, Arc<Target>)>,
-    stopped: Vec<TargetId>,
-}
-
-impl Changes {
-    /// Those of these commands.
-    pub(super) fn of(commands: &[Command]) -> Self {
-        let mut changes = Self::default();
-        for command in commands {
-            match command {
-                Command::Start { id, target, .. } if target.spec.at.through => {
-                    changes.started.push((*id, target.clone()));
-                }
-                Command::Start { .. } => {}
-                Command::Stop(id) => changes.stopped.push(*id),
-            }
-        }
-        changes
-    }
-
-    /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
-        self.started.is_empty() && self.stopped.is_empty()
-    }
-}
 
 /// The private services.
 pub(super) struct Private {

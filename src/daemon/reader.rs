@@ -13,45 +13,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use super::core::Order;
+use super::messages::{Declared, FilesRead, ReadOrder};
 use super::pulse::Pulse;
 use super::watch_file::{Watched, Watcher};
-use crate::config::{self, Disk, Environment, Files, Reader, Reading, Services, Shape};
-use crate::state::Desired;
-use crate::state::health::Watch;
+use crate::config::{self, Disk, Environment, Files, Reader, Reading, Services};
 use crate::words::path as shown;
 
 /// How often the files are looked at.
 const PACE: Duration = Duration::from_secs(1);
-
-/// An order to read the files.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ReadOrder {
-    /// Nothing is in force yet.
-    pub(super) first: bool,
-    pub(super) order: Order,
-}
-
-/// Files that were read.
-#[derive(Debug)]
-pub(super) struct FilesRead {
-    pub(super) first: bool,
-    pub(super) order: Order,
-    /// What they declare, or the mistakes in them.
-    pub(super) outcome: Result<Declared, String>,
-}
-
-/// What files without mistakes declare.
-#[derive(Debug)]
-pub(super) struct Declared {
-    /// All but the services.
-    pub(super) rest: Desired,
-    pub(super) watch: Watch,
-    pub(super) services: Services,
-    pub(super) shape: Shape,
-    /// What there is to say all the same.
-    pub(super) warnings: String,
-}
 
 /// The files of a director.
 pub(super) struct FileReader<F: Files = Disk> {
@@ -228,6 +197,7 @@ mod tests {
 
     use super::*;
     use crate::config::Memory;
+    use crate::daemon::messages::Order;
 
     /// Files of which one does not answer while the gate is closed.
     #[derive(Clone)]

@@ -9,15 +9,16 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, bail};
 use ipvs::Client;
 
-use super::core::{Core, Input, Out};
+use super::core::Core;
 use super::keeper;
-use super::keeper::Task;
 use super::link::Link;
+use super::messages::{Changes, Input, Job, Out, ReadOrder, Task};
+use super::name::Name;
 use super::outside::Outside;
-use super::private::{Changes, Private};
+use super::private::Private;
 use super::pulse::{Pulse, Pulses};
-use super::reader::{self, FileReader, ReadOrder};
-use super::worker::{Job, Worker};
+use super::reader::{self, FileReader};
+use super::worker::Worker;
 use crate::apply::{Incarnation, Kernel, Ledger, Platform, Prepared, Store, boot_time, converge};
 use crate::check::Checks;
 use crate::check::through::Passages;
@@ -198,7 +199,8 @@ impl<S> Threads<S> {
             jobs: jobs.clone(),
             waiting: Arc::default(),
         }))?;
-        let outside = Outside::start(options, inputs, board)?;
+        let name = Name::new(options.incarnation.namespace, options.netns.clone());
+        let outside = Outside::start(name, inputs, board)?;
         Ok(Self {
             checks,
             pulses,

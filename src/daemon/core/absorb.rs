@@ -8,10 +8,10 @@ use ipvs::{ServerKey, ServiceKey, Weight};
 use super::Core;
 use crate::check::{Target, Verdict};
 use crate::control::Now;
+use crate::daemon::messages::Declaration;
 use crate::daemon::server::{CheckState, ServerState};
 use crate::daemon::service::{HeldOver, ServiceState};
 use crate::daemon::targets::targets;
-use crate::daemon::worker::Declaration;
 use crate::state::{DesiredServer, ObservedService};
 
 impl Core {

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use ipvs::ServiceKey;
 
-use super::{Core, Member};
+use super::Core;
 use crate::check::{TargetId, Verdict};
 use crate::control::Now;
 use crate::control::snapshot::ServerState as State;
 use crate::daemon::common::{Changed, many_servers, span};
+use crate::daemon::messages::Member;
 use crate::daemon::overlay::Overlaid;
 use crate::daemon::server::{CheckState, Held, ServerState};
 use crate::state::BootTime;

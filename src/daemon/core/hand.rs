@@ -5,11 +5,12 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use ipvs::{ServiceKey, Weight};
 
-use super::{Core, Member, Order, Reply};
+use super::Core;
 use crate::control::Now;
 use crate::control::operator::{
     Answer, HostRequest, Note, Refusal, RefusalKind, Request, ServerRequest, Setting,
 };
+use crate::daemon::messages::{Member, Order, Reply};
 use crate::daemon::tables::Tables;
 use crate::words::{calendar, count, length};
 

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Core, Order, Reply};
+use super::Core;
 use crate::control::Now;
 use crate::control::operator::{Answer, Refusal, RefusalKind};
-use crate::daemon::keeper::{Keep, Missing};
+use crate::daemon::messages::{Keep, Missing, Order, Reply};
 use crate::state::BootTime;
 
 /// How often what is not on disk is tried again.

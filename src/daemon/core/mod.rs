@@ -30,88 +30,26 @@ mod show;
 mod stale;
 mod stalls;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use ipvs::{ServerKey, ServiceKey};
+use ipvs::ServiceKey;
 
 use super::common::Causes;
-use super::keeper::{Keep, Missing};
-use super::reader::ReadOrder;
+use super::messages::{Hot, Input, Job, Order, Out, Reply};
 use super::server::Reload;
 use super::service::ServiceState;
 use super::tables::Tables;
 use super::targets::Targets;
-use super::worker;
-use crate::check::{Command, Finding};
 use crate::control::Now;
-use crate::control::operator::{Answer, Refusal, Request, Settings};
+use crate::control::operator::Settings;
 use crate::control::snapshot::{Board, ServiceStatus};
-use crate::state::health::{Notify, Occasion, RunSettings};
+use crate::state::health::RunSettings;
 use crate::state::{BootTime, Desired, Drift, ObservedService, Ownership, Policy};
 
-pub(super) use reload::{Order, Stage};
-
-/// A server of a service.
-pub(super) type Member = (ServiceKey, ServerKey);
-
-/// Servers that were changed while a transaction is under way: it leaves them alone.
-pub(super) type Hot = Arc<Mutex<HashSet<Member>>>;
-
-/// What the core is told.
-pub(super) enum Input {
-    /// By the checks.
-    Finding(Finding),
-    /// By an operator.
-    Request(Request, Reply),
-    /// The files changed.
-    Changed,
-    /// SIGHUP came.
-    Reload,
-    /// By the worker.
-    Done(worker::Done),
-    /// The settings of operators up to a number are on disk, or why they are not; whoever waits
-    /// for that may be told.
-    Kept(u64, Result<(), String>),
-    /// What is not in the state directory.
-    Missing(Missing),
-    /// The network namespace has lost its name: why that is bad.
-    Nameless(String),
-    /// The name of the network namespace is another's now: the director is to end, and why.
-    Superseded(String),
-    /// The director is to stop.
-    Stop,
-}
-
-/// Whom an answer goes to.
-pub(super) type Reply = Box<dyn FnOnce(Result<Answer, Refusal>) + Send>;
-
-/// What the threads around the core are to do.
-#[derive(Default)]
-pub(super) struct Out {
-    pub(super) checks: Vec<Command>,
-    /// The files are to be read.
-    pub(super) read: Option<ReadOrder>,
-    pub(super) jobs: Vec<worker::Job>,
-    pub(super) notify: Vec<Notification>,
-    /// Settings to put on disk; then `Input::Kept` comes.
-    pub(super) keep: Option<Keep>,
-    /// Whether the state directory is still there; then `Input::Missing` comes.
-    pub(super) look: bool,
-}
-
-/// A command to run.
-#[derive(Debug, Clone)]
-pub(super) struct Notification {
-    pub(super) commands: Arc<[Notify]>,
-    pub(super) occasion: Occasion,
-    pub(super) service: Arc<str>,
-    pub(super) listen: ServiceKey,
-    pub(super) server: Option<ServerKey>,
-    pub(super) text: Arc<str>,
-}
+use reload::Stage;
 
 /// What is left to do.
 #[derive(Debug, Default)]
@@ -319,7 +257,7 @@ impl Core {
         if self.ledger_due().is_some() {
             self.ledger.changed = false;
             let ledger = Box::new(self.ownership.clone());
-            self.out.jobs.push(worker::Job::Keep(ledger));
+            self.out.jobs.push(Job::Keep(ledger));
         }
     }
 

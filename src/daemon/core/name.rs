@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use ipvs::{ServerKey, ServiceKey};
 
-use super::{Core, Member};
+use super::Core;
 use crate::control::operator::{Refusal, RefusalKind, ServerRequest};
+use crate::daemon::messages::Member;
 
 /// So many names are offered when none fits.
 const OFFERED: usize = 8;

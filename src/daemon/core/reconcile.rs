@@ -4,8 +4,8 @@ use ipvs::{ServerKey, ServiceKey};
 
 use super::{Core, Stage};
 use crate::control::Now;
+use crate::daemon::messages::{Done, Job, Read, Reading};
 use crate::daemon::tables::Tables;
-use crate::daemon::worker::{Done, Job, Read, Reading};
 use crate::plan::{Beside, Situation, diff};
 use crate::state::{Foreign, Observed, ObservedService, Owned, Ownership};
 

@@ -16,45 +16,19 @@ use std::sync::Arc;
 
 use ipvs::ServiceKey;
 
+use super::Core;
 use super::keep::Matter;
-use super::{Core, Reply};
 use crate::control::Now;
 use crate::control::operator::{Answer, Refusal, RefusalKind};
+use crate::daemon::messages::{
+    Declaration, First, Job, Loaded, NotDone, Order, ReadOrder, Reply, Transacted, Transaction,
+};
 use crate::daemon::overlay::{Situation, overlay};
-use crate::daemon::reader::ReadOrder;
-use crate::daemon::worker::{Declaration, First, Job, Loaded, NotDone, Transacted, Transaction};
 use crate::state::{DesiredService, Sysctl};
 use crate::words::{count, path as shown};
 
 /// So many services go through a stage in one slice.
 const SLICE: usize = 16;
-
-/// How the file is to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::daemon) struct Order {
-    /// A person takes what the guards object to on himself.
-    pub(in crate::daemon) force: bool,
-    /// A person or a program asked for it. Otherwise the files changed, and it may be that they
-    /// still do.
-    pub(in crate::daemon) asked: bool,
-}
-
-impl Order {
-    /// The files changed.
-    pub(in crate::daemon) const UNASKED: Self = Self {
-        force: false,
-        asked: false,
-    };
-
-    pub(in crate::daemon) const fn asked(force: bool) -> Self {
-        Self { force, asked: true }
-    }
-
-    fn join(&mut self, other: Self) {
-        self.force |= other.force;
-        self.asked |= other.asked;
-    }
-}
 
 /// An order to read the file again that has to wait.
 #[derive(Default)]

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use ipvs::{Operation, ServerKey, ServiceKey};
 
-use super::{Core, Member};
+use super::Core;
 use crate::control::Now;
+use crate::daemon::messages::Member;
 use crate::daemon::overlay::{self, Overlaid, overlay};
 use crate::daemon::tables::Tables;
 use crate::plan::{Beside, Change, Plan, Situation, Steps, diff};

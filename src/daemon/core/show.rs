@@ -6,13 +6,14 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use ipvs::{ServerKey, ServiceKey};
 
-use super::{Core, Notification};
+use super::Core;
 use crate::check::Admin;
 use crate::control::Now;
 use crate::control::operator::ServerSettings;
 use crate::control::snapshot::{
     Event, Role, ServerState as State, ServerStatus, ServiceStatus, Snapshot,
 };
+use crate::daemon::messages::Notification;
 use crate::daemon::overlay::Seat;
 use crate::daemon::server::{CheckState, ServerState};
 use crate::plan::connections;

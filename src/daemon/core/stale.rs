@@ -6,9 +6,10 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::SystemTime;
 
-use super::{Core, Member};
+use super::Core;
 use crate::control::Now;
 use crate::control::operator::ServerSettings;
+use crate::daemon::messages::Member;
 use crate::words::count;
 
 /// At most so many are remembered.

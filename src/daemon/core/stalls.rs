@@ -6,10 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::reload::{Order, Stage};
-use super::{Core, Reply};
+use super::Core;
+use super::reload::Stage;
 use crate::control::Now;
 use crate::control::operator::{Refusal, RefusalKind};
+use crate::daemon::messages::{Order, Reply};
 use crate::daemon::pulse::{Stall, Thread};
 use crate::state::BootTime;
 use crate::words::path;

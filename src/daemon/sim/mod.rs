@@ -27,12 +27,12 @@ use std::time::{Duration, SystemTime};
 use ipvs::fake::FakeKernel;
 use ipvs::{Client, Operation, ServerKey, ServiceKey};
 
-use super::core::{Core, Input};
+use super::core::Core;
 use super::keeper;
+use super::messages::{Done, Input, Job, ReadOrder};
 use super::private::Private;
 use super::pulse::{Pulse, Stall};
-use super::reader::{FileReader, ReadOrder};
-use super::worker;
+use super::reader::FileReader;
 use super::worker::Worker;
 use crate::apply::{Incarnation, Kernel, Store};
 use crate::check::{Command, Finding, Record, Target, TargetId, Verdict};
@@ -61,7 +61,7 @@ struct Sim {
     board: Arc<Board>,
     now: Now,
     /// What the worker has finished, and when that arrives.
-    coming: Vec<(BootTime, worker::Done)>,
+    coming: Vec<(BootTime, Done)>,
     /// How long the worker takes.
     pace: Duration,
     checks: BTreeMap<TargetId, Checked>,
@@ -213,18 +213,18 @@ impl Sim {
                 && let Some(order) = self.waiting.take()
             {
                 let read = self.files.read(order);
-                self.work(worker::Job::Take(Box::new(read)));
+                self.work(Job::Take(Box::new(read)));
             }
             for job in out.jobs {
                 // The machine is the one that the tests run on.
-                if matches!(job, worker::Job::Advise) {
+                if matches!(job, Job::Advise) {
                     continue;
                 }
                 self.work(job);
             }
             if out.look && !self.state_hangs {
                 let store = Store::new(self.directory.path().join("state"));
-                let missing = Input::Missing(keeper::Missing::look(&store));
+                let missing = Input::Missing(keeper::look(&store));
                 self.core.handle(missing, &mut self.client, self.now);
             }
             if let Some(keep) = out.keep {
@@ -242,7 +242,7 @@ impl Sim {
         }
     }
 
-    fn work(&mut self, job: worker::Job) {
+    fn work(&mut self, job: Job) {
         if let Some(done) = self.worker.work(job) {
             self.coming.push((self.now.boot.after(self.pace), done));
         }
@@ -273,7 +273,7 @@ impl Sim {
             .into_iter()
             .partition(|(at, _)| *at <= now);
         self.coming = later;
-        let due: Vec<(BootTime, worker::Done)> = due;
+        let due: Vec<(BootTime, Done)> = due;
         for (_, done) in due {
             self.handle(Input::Done(done));
         }

@@ -214,7 +214,7 @@ fn settings_of_servers_that_the_file_does_not_have_are_bounded_and_the_newest_st
         let address = IpAddr::from((0x0a63_0000 + number).to_be_bytes());
         settings.disabled.insert(address, set);
     }
-    let keep = keeper::Keep {
+    let keep = crate::daemon::messages::Keep {
         number: 0,
         settings,
         at: sim.now,

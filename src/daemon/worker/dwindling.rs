@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::daemon::core::Order;
+use crate::daemon::messages::Order;
 use crate::state::BootTime;
 
 /// Files that a program deletes are gone within it.

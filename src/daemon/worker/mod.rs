@@ -9,136 +9,22 @@ mod transaction;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use ipvs::transport::Transport;
 use ipvs::{NetlinkSocket, ServerKey, ServiceKey};
 
-pub(in crate::daemon) use transaction::{NotDone, Transacted, Transaction};
-
 use super::advice::Advice;
-use super::private::{Changes, Private};
-use super::reader::{Declared, FilesRead};
+use super::messages::{Declaration, Declared, Done, FilesRead, First, Job, Loaded, Read, Reading};
+use super::private::Private;
 use crate::apply::{
     ApplyError, Incarnation, Journal, Kernel, Ledger, Platform, PlatformError, Remains, Store,
 };
 use crate::config::{Services, Shape};
-use crate::state::health::{MarkRange, RunSettings, ServiceWatch};
-use crate::state::{Desired, DesiredService, Observed, ObservedService, Ownership, Sysctl};
-pub(in crate::daemon) use crate::words::chain;
-use crate::words::{count, length, path as shown};
+use crate::state::Sysctl;
+use crate::state::health::MarkRange;
+use crate::words::{chain, count, length, path as shown};
 use dwindling::Dwindling;
 use transaction::standing;
-
-/// What the worker is to do.
-pub(in crate::daemon) enum Job {
-    /// Name what differs between the files that were read and those in force; of the first ones
-    /// also what stands in the kernel.
-    Take(Box<FilesRead>),
-    /// Make the kernel what is wanted, all or nothing.
-    Transact(Box<Transaction>),
-    /// Compare the tables with the picture.
-    Read(Read),
-    /// Say what the machine lacks for the file in force.
-    Advise,
-    /// Put on disk who owns what.
-    Keep(Box<Ownership>),
-    /// Targets that may go through the forwarding path came and went.
-    Through(Changes),
-    /// Read all tables for somebody.
-    Table(Box<dyn FnOnce(ipvs::Result<ipvs::Table>) + Send>),
-    /// Nothing more comes. Said, as a reader that hangs holds its end of the channel.
-    End,
-}
-
-impl Job {
-    /// What it is at, for when it hangs.
-    pub(in crate::daemon) const fn what(&self) -> &'static str {
-        match self {
-            Self::Take(_) => "comparing the files with the tables",
-            Self::Transact(_) => "changing the tables, with the state directory",
-            Self::Read(_) | Self::Table(_) => "reading the tables",
-            Self::Advise => "reading addresses and routes",
-            Self::Keep(_) => "writing the ledger to the state directory",
-            Self::Through(_) => "changing the private services of checks",
-            Self::End => "ending",
-        }
-    }
-}
-
-/// What the worker did.
-pub(in crate::daemon) enum Done {
-    Loaded(Result<Box<Loaded>, String>),
-    Transacted(Result<Transacted, NotDone>),
-    /// The ledger is on disk, or why it is not.
-    Kept(Result<(), String>),
-    Read(Result<Reading, String>),
-}
-
-/// A service as a file declares it.
-#[derive(Debug, Clone)]
-pub(in crate::daemon) struct Declaration {
-    pub(in crate::daemon) key: ServiceKey,
-    pub(in crate::daemon) declared: Arc<DesiredService>,
-    pub(in crate::daemon) watch: Arc<ServiceWatch>,
-}
-
-/// A file without mistakes, compared with the one in force.
-#[derive(Debug)]
-pub(in crate::daemon) struct Loaded {
-    /// Services that are new or different.
-    pub(in crate::daemon) changed: Vec<Declaration>,
-    /// Services that are gone.
-    pub(in crate::daemon) removed: Vec<ServiceKey>,
-    /// All but the services.
-    pub(in crate::daemon) rest: Desired,
-    pub(in crate::daemon) run: RunSettings,
-    /// At the start: what stands in the kernel.
-    pub(in crate::daemon) first: Option<Box<First>>,
-    /// At a reload: what stands in the kernel of services that the file in force does not have.
-    /// Somebody else may have made them, and they carry his traffic.
-    pub(in crate::daemon) found: BTreeMap<ServiceKey, ObservedService>,
-}
-
-impl Loaded {
-    /// Whether persistent clients leave a server of weight 0 when this is in force.
-    pub(in crate::daemon) fn quiescent(&self, now: bool) -> bool {
-        let declared = self
-            .rest
-            .kernel
-            .sysctls
-            .get(&Sysctl::ExpireQuiescentTemplate);
-        declared.map_or(now, |value| value != "0")
-    }
-}
-
-/// What stands in the kernel when the director starts, and what of it is its own.
-#[derive(Debug)]
-pub(in crate::daemon) struct First {
-    pub(in crate::daemon) observed: Observed,
-    pub(in crate::daemon) ownership: Ownership,
-    /// What is wrong with the state directory, and was overcome.
-    pub(in crate::daemon) notices: Vec<String>,
-}
-
-/// What a reading is compared with.
-pub(in crate::daemon) struct Read {
-    /// How many writes the core had made.
-    pub(in crate::daemon) began: u64,
-    pub(in crate::daemon) picture: BTreeMap<ServiceKey, Arc<ObservedService>>,
-    pub(in crate::daemon) run: RunSettings,
-}
-
-/// What a reading came to.
-pub(in crate::daemon) struct Reading {
-    pub(in crate::daemon) began: u64,
-    /// Services that do not look as in the picture. Long lists can lie: each has to be read again.
-    pub(in crate::daemon) suspects: Vec<ServiceKey>,
-    /// Services that are not in the picture.
-    pub(in crate::daemon) unknown: Vec<ServiceKey>,
-    /// Everything but services.
-    pub(in crate::daemon) settings: Observed,
-}
 
 /// The worker.
 pub(in crate::daemon) struct Worker<T: Transport = NetlinkSocket> {

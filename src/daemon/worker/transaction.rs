@@ -8,58 +8,19 @@ use std::sync::{Arc, PoisonError};
 use ipvs::transport::Transport;
 use ipvs::{Operation, Report, ServiceKey};
 
-use super::{Worker, chain};
+use super::Worker;
 use crate::apply::{ApplyError, Kernel, Platform, PlatformError, Prepared, Remains, converge};
 use crate::config::Services;
-use crate::daemon::core::{Hot, Order};
+use crate::daemon::messages::{Hot, NotDone, Transacted, Transaction};
 use crate::daemon::tables::observed;
 use crate::plan::{Beside, Objection, Situation, diff, sysctls_for};
 use crate::state::{
-    BootTime, Desired, DesiredService, Observed, ObservedServer, ObservedService, Ownership,
-    Policy, Sysctl,
+    BootTime, Desired, DesiredService, Observed, ObservedServer, ObservedService, Ownership, Sysctl,
 };
+use crate::words::chain;
 
 /// Of more services than this, all tables are read at once and not each by itself.
 const FEW: usize = 64;
-
-/// What is to be made of some services.
-pub(in crate::daemon) struct Transaction {
-    pub(in crate::daemon) wanted: Vec<DesiredService>,
-    /// The same services as the file has them.
-    pub(in crate::daemon) declared: Vec<Arc<DesiredService>>,
-    pub(in crate::daemon) removed: Vec<ServiceKey>,
-    pub(in crate::daemon) rest: Desired,
-    pub(in crate::daemon) ownership: Ownership,
-    pub(in crate::daemon) hot: Hot,
-    /// Of a reload; `None` for settings alone, which leave the file in force as it is.
-    pub(in crate::daemon) order: Option<Order>,
-    /// The director starts: it goes on where the state directory cannot be written. Servers that
-    /// are dead would stay in otherwise, for as long as the disk is full.
-    pub(in crate::daemon) first: bool,
-    /// What the file in force says; `None` when there is none.
-    pub(in crate::daemon) policy: Option<Policy>,
-}
-
-/// A transaction that was carried out.
-#[derive(Debug)]
-pub(in crate::daemon) struct Transacted {
-    /// The services that it was about.
-    pub(in crate::daemon) keys: Vec<ServiceKey>,
-    /// What is owned of them now.
-    pub(in crate::daemon) ownership: Ownership,
-    pub(in crate::daemon) steps: usize,
-    /// Why the ledger is not on disk, if it is not.
-    pub(in crate::daemon) unkept: Option<String>,
-}
-
-/// Why a transaction was not carried out.
-#[derive(Debug)]
-pub(in crate::daemon) enum NotDone {
-    /// A guard or the kernel refuses what is wanted.
-    Refused(String),
-    /// The state directory cannot be written.
-    Unkept(String),
-}
 
 impl<T: Transport> Worker<T> {
     pub(super) fn transact(&mut self, transaction: Transaction) -> Result<Transacted, NotDone> {

@@ -1,0 +1,63 @@
+//! The core, the reader and the worker: service files, from the order to read them until they are
+//! compared.
+
+use crate::config::{Services, Shape};
+use crate::state::Desired;
+use crate::state::health::Watch;
+
+/// How to read the files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::daemon) struct Order {
+    /// A person overrides the guards.
+    pub(in crate::daemon) force: bool,
+    /// A person or a program asked for it. Otherwise the files changed, and it may be that they
+    /// still do.
+    pub(in crate::daemon) asked: bool,
+}
+
+impl Order {
+    /// The files changed.
+    pub(in crate::daemon) const UNASKED: Self = Self {
+        force: false,
+        asked: false,
+    };
+
+    pub(in crate::daemon) const fn asked(force: bool) -> Self {
+        Self { force, asked: true }
+    }
+
+    /// One order for both.
+    pub(in crate::daemon) fn join(&mut self, other: Self) {
+        self.force |= other.force;
+        self.asked |= other.asked;
+    }
+}
+
+/// An order to read the files.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::daemon) struct ReadOrder {
+    /// Nothing is in force yet.
+    pub(in crate::daemon) first: bool,
+    pub(in crate::daemon) order: Order,
+}
+
+/// Files that were read.
+#[derive(Debug)]
+pub(in crate::daemon) struct FilesRead {
+    pub(in crate::daemon) first: bool,
+    pub(in crate::daemon) order: Order,
+    /// What they declare, or the mistakes in them.
+    pub(in crate::daemon) outcome: Result<Declared, String>,
+}
+
+/// What files without mistakes declare.
+#[derive(Debug)]
+pub(in crate::daemon) struct Declared {
+    /// All but the services.
+    pub(in crate::daemon) rest: Desired,
+    pub(in crate::daemon) watch: Watch,
+    pub(in crate::daemon) services: Services,
+    pub(in crate::daemon) shape: Shape,
+    /// The warnings about them, as text.
+    pub(in crate::daemon) warnings: String,
+}

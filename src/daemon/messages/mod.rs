@@ -1,0 +1,86 @@
+//! What the core and the threads around it say to each other: plain values.
+//!
+//! ```text
+//!   core ── Out ───► reader, worker, keeper, checks, commands
+//!   core ◄── Input ── reader, worker, keeper, checks, control socket, signals
+//! ```
+//!
+//! Core, reader, worker and keeper import these types and not each other.
+
+mod disk;
+mod files;
+mod tables;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
+use ipvs::{ServerKey, ServiceKey};
+
+use crate::check::{Command, Finding};
+use crate::control::operator::{Answer, Refusal, Request};
+use crate::state::health::{Notify, Occasion};
+
+pub(super) use disk::{Keep, Missing, Task};
+pub(super) use files::{Declared, FilesRead, Order, ReadOrder};
+pub(super) use tables::{
+    Changes, Declaration, Done, First, Job, Loaded, NotDone, Read, Reading, Transacted, Transaction,
+};
+
+/// A server of a service.
+pub(super) type Member = (ServiceKey, ServerKey);
+
+/// Servers that were changed while a transaction is under way: it leaves them alone.
+pub(super) type Hot = Arc<Mutex<HashSet<Member>>>;
+
+/// Whom an answer goes to.
+pub(super) type Reply = Box<dyn FnOnce(Result<Answer, Refusal>) + Send>;
+
+/// What the core is told.
+pub(super) enum Input {
+    /// A check's verdict or advice changed.
+    Finding(Finding),
+    /// An operator asks for something.
+    Request(Request, Reply),
+    /// The files changed.
+    Changed,
+    /// SIGHUP came.
+    Reload,
+    /// The worker has finished a job.
+    Done(Done),
+    /// The operators' settings up to this number are on disk, or why they are not. Requests that
+    /// wait for them are answered.
+    Kept(u64, Result<(), String>),
+    /// What the state directory lacks.
+    Missing(Missing),
+    /// The network namespace has lost its name, and what follows from that.
+    Nameless(String),
+    /// Another namespace has the name now: the director ends, for this reason.
+    Superseded(String),
+    /// The director stops.
+    Stop,
+}
+
+/// What the threads around the core should do.
+#[derive(Default)]
+pub(super) struct Out {
+    pub(super) checks: Vec<Command>,
+    /// Read the files.
+    pub(super) read: Option<ReadOrder>,
+    pub(super) jobs: Vec<Job>,
+    pub(super) notify: Vec<Notification>,
+    /// Settings to put on disk; [`Input::Kept`] answers.
+    pub(super) keep: Option<Keep>,
+    /// Look whether the state directory is still there; [`Input::Missing`] answers.
+    pub(super) look: bool,
+}
+
+/// An event that may have commands run.
+#[derive(Debug, Clone)]
+pub(super) struct Notification {
+    pub(super) commands: Arc<[Notify]>,
+    pub(super) occasion: Occasion,
+    pub(super) service: Arc<str>,
+    pub(super) listen: ServiceKey,
+    pub(super) server: Option<ServerKey>,
+    pub(super) text: Arc<str>,
+}
