@@ -85,7 +85,7 @@ fn services_that_are_there_or_not() {
             &mut client,
             add,
             Errno::EEXIST,
-            &["such a service already", "change it"],
+            &["already exists", "update it"],
         );
         for operation in [
             Operation::UpdateService(absent),
@@ -111,7 +111,7 @@ fn services_that_are_there_or_not() {
             &mut client,
             twice,
             Errno::EEXIST,
-            &["has that server already"],
+            &["already has this server"],
         );
         for operation in [
             Operation::UpdateServer(web(), nat("10.0.0.12")),
@@ -185,7 +185,7 @@ fn names_longer_than_the_kernels() {
             &mut client,
             on(longest),
             Errno::ENODEV,
-            &["interface fifteen-bytes-."],
+            &["interface `fifteen-bytes-.`"],
         );
     });
 }
@@ -202,7 +202,7 @@ fn invalid_services() {
             )
             .persistent(9)
             .netmask(Netmask::V6(prefix));
-            let words = [&*prefix.to_string(), "not within 1 to 128"];
+            let words = [&*prefix.to_string(), "outside 1 to 128"];
             assert_refused(
                 &mut client,
                 Operation::AddService(service),
@@ -232,9 +232,9 @@ fn invalid_servers() {
                 web(),
                 nat("2001:db8:1::12"),
                 Errno::EINVAL,
-                "by tunnelling only",
+                "needs tunnelling",
             ),
-            (v6(), nat("10.0.0.12"), Errno::EINVAL, "by tunnelling only"),
+            (v6(), nat("10.0.0.12"), Errno::EINVAL, "needs tunnelling"),
             (web(), gue(0), Errno::EINVAL, "GUE needs the UDP port"),
             (web(), nat("224.0.0.5"), Errno::EINVAL, "must be unicast"),
             (web(), nat("0.0.0.0"), Errno::EINVAL, "must be unicast"),
@@ -299,7 +299,7 @@ fn daemons() {
             &mut client,
             start(nowhere),
             Errno::ENODEV,
-            "interface nowhere",
+            "interface `nowhere`",
         );
         let unicast = SyncDaemon {
             group: Some([10, 0, 0, 9].into()),
@@ -332,7 +332,7 @@ fn daemons() {
             .delete_server(&web(), &mixed.key)
             .expect("it is there");
         client.start_daemon(&master()).expect("it can be started");
-        refused(&mut client, start(master()), Errno::EEXIST, "runs already");
+        refused(&mut client, start(master()), Errno::EEXIST, "already running");
         let add = Operation::AddServer(web(), mixed);
         refused(&mut client, add, Errno::EINVAL, "stop the daemon first");
         client.stop_daemon(DaemonRole::Master).expect("it runs");
@@ -368,7 +368,7 @@ fn time_limits_out_of_range() {
             &mut client,
             set,
             Errno::EINVAL,
-            &["out of the kernel's range"],
+            &["outside the kernel's range"],
         );
     });
 }

@@ -2,8 +2,8 @@
 //!
 //!     cargo run --example balance -- 192.0.2.10:80 10.0.0.11:8080 10.0.0.12:8080
 //!
-//! Everything goes to the kernel in one datagram. What is there already is brought up to date, so
-//! it may be run again with another list: servers that are not in it are removed.
+//! Everything goes to the kernel in one datagram. The program updates an existing service, so it
+//! can run again with another list; it removes servers that are not in the list.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -43,7 +43,7 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), Box
             Operation::AddServer(key, *server)
         }
     }));
-    // Last, so that at no moment fewer servers are there than before or after.
+    // Delete last, so that there are never fewer servers than before or after.
     let unwanted = |old: &&ServerKey| !wanted.iter().any(|server| server.key == **old);
     let deletions = there.iter().filter(unwanted);
     operations.extend(deletions.map(|old| Operation::DeleteServer(key, *old)));

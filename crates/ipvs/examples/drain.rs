@@ -1,4 +1,4 @@
-//! Takes a real server out without cutting a connection: weight 0, a wait, and its deletion.
+//! Takes a real server out without cutting connections: weight 0, a wait, then deletion.
 //!
 //!     cargo run --example drain -- 192.0.2.10:80 10.0.0.11:8080
 //!
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use ipvs::{Client, Server, ServerEntry, ServerKey, ServiceKey, Weight};
 
-/// What is left after that is cut.
+/// Deletion cuts the connections that are left after this time.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -31,7 +31,7 @@ pub(crate) fn run(
 
     let mut client = Client::connect()?;
     let entry = find(&mut client, &service, &server)?.ok_or("the service has no such server")?;
-    // Read, alter, write back: an update sets everything but the key.
+    // Read, modify, write back: an update sets everything but the key.
     let drained: Server = entry.server.weight(Weight::ZERO);
     client.update_server(&service, &drained)?;
 

@@ -2,7 +2,7 @@
 //!
 //!     cargo run --example list
 //!
-//! It reads with [`Client::table`], which never shows a table that was not there.
+//! It reads with [`Client::table`], so each list is one that the kernel really had.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -27,7 +27,7 @@ pub(crate) fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
             ", {} connections",
             service.entry.stats.total.connections
         )?;
-        // The kernel's order is that of creation, the newest first.
+        // The kernel lists the newest server first; show the oldest first.
         for entry in service.servers.iter().rev() {
             let server = entry.server;
             let method = match server.forward {
@@ -39,7 +39,7 @@ pub(crate) fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
             writeln!(
                 out,
                 "  -> {:<24} {method:<5} weight {:<5} active {:<6} inactive {}",
-                // A key has no width of its own to pad to.
+                // A key ignores width, so pad a string.
                 server.key.to_string(),
                 server.weight,
                 entry.active,

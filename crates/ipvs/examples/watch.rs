@@ -1,9 +1,9 @@
-//! Prints what changes in the tables, each second, until it is interrupted.
+//! Prints changes of the tables each second until interrupted.
 //!
 //!     cargo run --example watch
 //!
-//! IPVS announces nothing, so this reads. It compares tables that are known to be true: a
-//! difference between two of them is a change, and not a dump that went wrong.
+//! IPVS sends no notifications, so this program polls. It compares consistent tables: a difference
+//! between two of them is a change, not a faulty dump.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Everything that is configured, by what it is called; what the kernel counts is left out.
+/// All configuration by key, without counters.
 #[derive(Default)]
 pub(crate) struct Tables {
     services: BTreeMap<String, Service>,

@@ -1,7 +1,7 @@
-//! What an errno means for the request that got it, and what to do about it.
+//! Explains an errno for the request that got it, and says what to do about it.
 //!
-//! The IPVS family sends no extended-ACK text, and one errno has many causes, so the sentence is
-//! made here from the pair. The causes are those of `net/netfilter/ipvs/ip_vs_ctl.c`.
+//! The IPVS family sends no extended-ACK text, and one errno has many causes, so this module builds
+//! the sentence from request and errno. The causes are those of `net/netfilter/ipvs/ip_vs_ctl.c`.
 
 use std::fmt;
 
@@ -11,19 +11,19 @@ use crate::model::{
 };
 use crate::operation::{Operation, Query, Request};
 
-/// Writes the sentence for a request and the errno it was answered with.
+/// Writes the explanation of `errno` for `request`.
 pub(crate) fn write(f: &mut fmt::Formatter<'_>, request: &Request, errno: Errno) -> fmt::Result {
     match errno {
         Errno::EPERM => {
             return f.write_str(
-                "permission denied; it takes CAP_NET_ADMIN in the initial user namespace: run as \
-                 root of the machine, or give the program that capability (root of a rootless \
-                 container, or of any other user namespace, has it there only)",
+                "permission denied: this needs CAP_NET_ADMIN in the initial user namespace; run as \
+                 root of the machine, or give the program that capability (root of a \
+                 rootless container or another user namespace does not have it)",
             );
         }
         Errno::ENOMEM => return f.write_str("the kernel is out of memory"),
         Errno::EBUSY => {
-            return f.write_str("another dump is under way on this socket; read it to its end");
+            return f.write_str("another dump is in progress on this socket; read it to the end");
         }
         _ => {}
     }
@@ -36,7 +36,7 @@ pub(crate) fn write(f: &mut fmt::Formatter<'_>, request: &Request, errno: Errno)
 fn write_operation(f: &mut fmt::Formatter<'_>, operation: &Operation, errno: Errno) -> fmt::Result {
     match (operation, errno) {
         (Operation::AddService(_), Errno::EEXIST) => {
-            f.write_str("there is such a service already; change it instead, or delete it first")
+            f.write_str("the service already exists; update it, or delete it first")
         }
         (Operation::AddService(service) | Operation::UpdateService(service), Errno::ENOENT) => {
             write_missing_module(f, service)
@@ -50,16 +50,16 @@ fn write_operation(f: &mut fmt::Formatter<'_>, operation: &Operation, errno: Err
         (
             Operation::UpdateService(_) | Operation::DeleteService(_) | Operation::ZeroService(_),
             Errno::ESRCH | Errno::ENOENT,
-        ) => f.write_str("there is no such service; list the services to see what is there"),
+        ) => f.write_str("no such service; list the services to see which exist"),
         (
             Operation::AddServer(..) | Operation::UpdateServer(..) | Operation::DeleteServer(..),
             Errno::ESRCH,
-        ) => f.write_str("there is no such service; add the service before its servers"),
+        ) => f.write_str("no such service; add the service before its servers"),
         (Operation::AddServer(..), Errno::EEXIST) => {
-            f.write_str("the service has that server already; change it instead")
+            f.write_str("the service already has this server; update it instead")
         }
         (Operation::UpdateServer(..) | Operation::DeleteServer(..), Errno::ENOENT) => {
-            f.write_str("the service has no such server; list its servers to see what is there")
+            f.write_str("the service has no such server; list its servers to see which exist")
         }
         (Operation::AddServer(_, server) | Operation::UpdateServer(_, server), Errno::ERANGE) => {
             write!(
@@ -76,14 +76,14 @@ fn write_operation(f: &mut fmt::Formatter<'_>, operation: &Operation, errno: Err
         (Operation::StartDaemon(daemon), Errno::EEXIST) => {
             write!(
                 f,
-                "a {} daemon runs already; stop it first to change it",
+                "a {} daemon is already running; stop it first to change it",
                 daemon.role
             )
         }
         (Operation::StartDaemon(daemon), Errno::ENODEV) => {
             write!(
                 f,
-                "there is no network interface {} in this namespace",
+                "no network interface `{}` in this network namespace",
                 daemon.interface
             )
         }
@@ -94,9 +94,9 @@ fn write_operation(f: &mut fmt::Formatter<'_>, operation: &Operation, errno: Err
                 "no {role} daemon is running, so there is nothing to stop"
             )
         }
-        (Operation::SetTimeouts(_), Errno::EINVAL) => f.write_str(
-            "a time limit is out of the kernel's range (in seconds, below 2^31 clock ticks)",
-        ),
+        (Operation::SetTimeouts(_), Errno::EINVAL) => {
+            f.write_str("a timeout is outside the kernel's range (seconds, below 2^31 clock ticks)")
+        }
         _ => write_other(f, errno),
     }
 }
@@ -104,18 +104,18 @@ fn write_operation(f: &mut fmt::Formatter<'_>, operation: &Operation, errno: Err
 fn write_query(f: &mut fmt::Formatter<'_>, query: &Query, errno: Errno) -> fmt::Result {
     match (query, errno) {
         (Query::Service(_) | Query::Servers(_), Errno::ESRCH | Errno::ENOENT) => {
-            f.write_str("there is no such service; list the services to see what is there")
+            f.write_str("no such service; list the services to see which exist")
         }
         _ => write_other(f, errno),
     }
 }
 
-/// `ip_vs_scheduler_get` and `ip_vs_pe_getbyname` ask modprobe for the module and then give up.
+/// `ip_vs_scheduler_get` and `ip_vs_pe_getbyname` ask modprobe for the module once, then give up.
 fn write_missing_module(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
     write!(
         f,
-        "the kernel has no scheduler `{0}`; load it with `modprobe ip_vs_{0}`, or see in \
-         /lib/modules which there are",
+        "the kernel has no scheduler `{0}`; load it with `modprobe ip_vs_{0}`, or look in \
+         /lib/modules for those available",
         service.scheduler
     )?;
     if let Some(engine) = service.engine {
@@ -133,7 +133,7 @@ fn write_bad_service(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Resu
     {
         return write!(
             f,
-            "the persistence prefix length {prefix} is not within 1 to 128"
+            "the persistence prefix length {prefix} is outside 1 to 128"
         );
     }
     if service.netmask.family() != service.key.family() {
@@ -146,11 +146,11 @@ fn write_bad_service(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Resu
             service.scheduler
         );
     }
-    f.write_str("the kernel finds it invalid: a scheduler that cannot be set up with these flags")
+    f.write_str("the kernel rejects it: the scheduler does not accept these flags")
 }
 
-/// The causes of `EINVAL` in `ip_vs_genl_set_cmd`, `ip_vs_add_dest` and `ip_vs_new_dest`, the
-/// ones that can be told from the request first.
+/// The causes of `EINVAL` in `ip_vs_genl_set_cmd`, `ip_vs_add_dest` and `ip_vs_new_dest`. Causes
+/// that the request itself shows come first.
 fn write_bad_server(
     f: &mut fmt::Formatter<'_>,
     service: ServiceKey,
@@ -160,8 +160,7 @@ fn write_bad_server(
     if Family::of(address) != service.family() {
         if server.forward != ForwardMethod::Tunnel {
             return f.write_str(
-                "a server of the other address family than the service's can be reached by \
-                 tunnelling only",
+                "a server of another address family than the service's needs tunnelling",
             );
         }
         return f.write_str(
@@ -182,8 +181,8 @@ fn write_bad_server(
     if i32::try_from(threshold).is_err() {
         return write!(
             f,
-            "a connection threshold of {threshold} is more than this kernel takes; {} is the most, \
-             and 0 means no limit",
+            "the connection threshold {threshold} is above this kernel's maximum of {}; 0 means no \
+             limit",
             i32::MAX
         );
     }
@@ -210,8 +209,8 @@ fn write_bad_daemon(f: &mut fmt::Formatter<'_>, daemon: &SyncDaemon) -> fmt::Res
     f.write_str("sync daemons do not start while a service has servers of the other address family")
 }
 
-/// Whether the kernel's attribute policy refuses a scheduler's or an interface's name: 16 bytes
-/// with the NUL. (An engine's may be one byte longer, and is then not found.)
+/// Whether the kernel's attribute policy rejects the name of a scheduler or an interface: it allows
+/// 16 bytes with the NUL. (The policy allows one more byte for an engine, which is then not found.)
 fn is_too_long(name: Name) -> bool {
     name.as_bytes().len() >= Name::MAX
 }

@@ -1,10 +1,10 @@
 //! The connection table, read lazily.
 //!
-//! IPVS shows its connections in `/proc/net/ip_vs_conn` only, a line each (`ip_vs_conn_seq_show`).
-//! A director may hold millions, so nothing here keeps more than one line and one buffer.
+//! IPVS lists its connections in `/proc/net/ip_vs_conn` only, one per line (`ip_vs_conn_seq_show`).
+//! A director may hold millions, so this module keeps no more than one line and one buffer.
 //!
-//! The kernel walks its hash table while the file is read and holds no lock between reads:
-//! connections that come and go meanwhile may be seen or not.
+//! The kernel walks its hash table as the file is read and holds no lock between reads. Connections
+//! that start or end during the reading may or may not appear.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -21,36 +21,36 @@ const BUFFER: usize = 64 * 1024;
 /// A connection, or a persistence template, as the table shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connection {
-    /// The protocol in the kernel's spelling: `TCP`, `UDP`, `SCTP`, and `IP` for templates of
+    /// The protocol as the kernel spells it: `TCP`, `UDP`, `SCTP`, and `IP` for templates of
     /// firewall-mark services.
     pub protocol: Name,
-    /// The client. A persistence template has port 0 and the address under the mask.
+    /// The client's address and port. A persistence template has port 0 and the masked address.
     pub client: SocketAddr,
-    /// The virtual service's side. A template of a firewall-mark service has the mark here, as an
+    /// The virtual address and port. A template of a firewall-mark service has the mark here, as an
     /// address.
     pub virtual_service: SocketAddr,
-    /// The real server.
+    /// The real server's address and port.
     pub server: SocketAddr,
-    /// The state in the kernel's spelling: `ESTABLISHED`, `FIN_WAIT`, `UDP`, `NONE`.
+    /// The state as the kernel spells it, such as `ESTABLISHED`, `FIN_WAIT`, `UDP` or `NONE`.
     pub state: Name,
-    /// When the entry goes if nothing comes any more, in whole seconds.
+    /// The time until the entry expires if no packet arrives, in whole seconds.
     pub expires: Duration,
-    /// What a persistence engine found in the packet.
+    /// The data that a persistence engine found in the packet.
     pub engine: Option<EngineData>,
-    /// Whence the entry came; only [`Connections::open_with_origin`] tells.
+    /// Where the entry came from; known only with [`Connections::open_with_origin`].
     pub origin: Option<Origin>,
 }
 
-/// A persistence engine's name and its data, a SIP call id for one.
+/// A persistence engine's name and its data, such as a SIP call id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineData {
-    /// The engine.
+    /// The engine's name, such as `sip`.
     pub name: Name,
-    /// Its data as it stands in the table, not necessarily text.
+    /// Its data as the table shows it; not necessarily text.
     pub data: Vec<u8>,
 }
 
-/// Whence an entry of the connection table came.
+/// Where an entry of the connection table came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// This director scheduled it.
@@ -87,15 +87,15 @@ impl Connections {
     /// Opens the table of the calling thread's network namespace.
     ///
     /// # Errors
-    /// [`Error::Connections`] when it is not there (no `ip_vs`) or not readable (not root).
+    /// [`Error::Connections`] if the file does not exist (no `ip_vs`) or cannot be read (not root).
     pub fn open() -> Result<Self> {
         Self::at("/proc/thread-self/net/ip_vs_conn", false)
     }
 
-    /// Opens the table that tells whence each entry came, and leaves engine data out.
+    /// Opens the table that shows each entry's origin but no engine data.
     ///
     /// # Errors
-    /// As [`Connections::open`].
+    /// The same as for [`Connections::open`].
     pub fn open_with_origin() -> Result<Self> {
         Self::at("/proc/thread-self/net/ip_vs_conn_sync", true)
     }
@@ -110,7 +110,7 @@ impl Connections {
 }
 
 impl<R: BufRead> Connections<R> {
-    /// Reads a table in the form of `/proc/net/ip_vs_conn` from anywhere.
+    /// Reads a table in the format of `/proc/net/ip_vs_conn` from any reader.
     pub fn over(reader: R) -> Self {
         Self {
             reader,
@@ -122,7 +122,7 @@ impl<R: BufRead> Connections<R> {
         }
     }
 
-    /// Reads a line without its end; `false` at the end of the table.
+    /// Reads a line without its line ending; `false` at the end of the table.
     fn read_line(&mut self) -> io::Result<bool> {
         self.line.clear();
         let length = (&mut self.reader)
@@ -208,7 +208,7 @@ fn parse(line: &[u8], with_origin: bool) -> Option<Connection> {
     })
 }
 
-/// An address and a port, both in hexadecimal.
+/// An address and a port, both hexadecimal.
 fn endpoint(fields: &mut Fields<'_>) -> Option<SocketAddr> {
     let address = str::from_utf8(fields.next()?).ok()?;
     let address: IpAddr = match address.len() {
@@ -222,7 +222,7 @@ fn endpoint(fields: &mut Fields<'_>) -> Option<SocketAddr> {
     ))
 }
 
-/// Words with blanks between them.
+/// Words separated by blanks.
 struct Fields<'a> {
     rest: &'a [u8],
 }
@@ -240,7 +240,7 @@ impl<'a> Fields<'a> {
         Some(word)
     }
 
-    /// All that is left behind the one blank after the last word, blanks within included.
+    /// Everything after the one blank behind the last word, including further blanks.
     fn remainder(self) -> Vec<u8> {
         self.rest.strip_prefix(b" ").unwrap_or(self.rest).to_vec()
     }

@@ -1,4 +1,4 @@
-//! One error type: what was asked, of which object, what the kernel said, and what to do.
+//! One error type: the request, its object, the kernel's answer, and what to do.
 
 use std::fmt;
 use std::io;
@@ -10,15 +10,15 @@ use crate::operation::{Operation, Query, Request};
 /// The result of everything that talks to the kernel.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a request was not carried out, or why that is not known.
+/// Why a request was not carried out, or why its result is unknown.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The kernel refused. Nothing of this request was carried out.
+    /// The kernel refused the request and changed nothing.
     #[error(transparent)]
     Refused(Box<Refusal>),
 
-    /// The kernel has no IPVS, or had one and has it no more.
+    /// The kernel has no IPVS, or its module was unloaded.
     #[error(
         "cannot {request}: the kernel has no IPVS{}; load it with `modprobe ip_vs` as root, and \
          where that module is missing install the full kernel package of the distribution \
@@ -26,84 +26,84 @@ pub enum Error {
         if matches!(request, Request::Query(Query::Family)) { "" } else { " any more (its module was unloaded)" }
     )]
     NoIpvs {
-        /// What was asked.
+        /// The request that failed.
         request: Request,
     },
 
     /// The socket failed.
     #[error("cannot {request}: the netlink socket failed: {source}")]
     Socket {
-        /// What was asked.
+        /// The request that failed.
         request: Request,
         /// The socket's error.
         source: io::Error,
     },
 
-    /// The kernel dropped its answer because the socket's receive buffer was full. Whether the
-    /// operation was carried out is not known: read the object again.
+    /// The kernel dropped its answer because the socket's receive buffer was full. Whether it
+    /// carried out the operation is unknown: read the object again.
     #[error(
-        "{request}: the answer was lost (receive buffer full), so it is not known whether it was \
-         done; read the tables again before acting"
+        "{request}: the answer was lost (receive buffer full), so it is unknown whether it was \
+         carried out; read the tables again before acting"
     )]
     AnswerLost {
-        /// What was asked.
+        /// The request without an answer.
         request: Request,
     },
 
-    /// The kernel did not answer within the time limit. Whether an operation was carried out is
-    /// not known.
+    /// The kernel did not answer in time. Whether it carried out the operation is unknown.
     #[error("{request}: the kernel did not answer within {seconds} seconds")]
     NoAnswer {
-        /// What was asked.
+        /// The request without an answer.
         request: Request,
-        /// The limit.
+        /// The time limit, in seconds.
         seconds: u64,
     },
 
-    /// The answer is not what the uapi header describes.
-    #[error("{request}: the kernel's answer cannot be understood: {source}")]
+    /// The answer does not match the uapi header.
+    #[error("{request}: cannot parse the kernel's answer: {source}")]
     BadAnswer {
-        /// What was asked.
+        /// The request that was answered.
         request: Request,
-        /// What is wrong with it.
+        /// What is wrong with the answer.
         source: DecodeError,
     },
 
-    /// The table changed during each of so many dumps, so that none is known to be true.
+    /// The table changed during each of `attempts` dumps, so none of them is known to be
+    /// consistent.
     #[error(
-        "{request}: the table changed during each of {attempts} attempts to read it; somebody \
-         writes to it without pause"
+        "{request}: the table changed during each of {attempts} attempts to read it; another \
+         program is writing to it continuously"
     )]
     Unsettled {
-        /// What was asked.
+        /// The request for the list.
         request: Request,
-        /// How often it was tried.
+        /// The number of attempts.
         attempts: u32,
     },
 
-    /// The calling thread is in another network namespace than the one that the client was
-    /// connected in, and the request needs a second socket.
-    #[error("{request}: this thread has left the network namespace that the client belongs to")]
+    /// The calling thread has left the network namespace in which the client connected, and the
+    /// request needs a second socket.
+    #[error("{request}: this thread has left the client's network namespace")]
     OtherNamespace {
-        /// What was asked.
+        /// The request that failed.
         request: Request,
     },
 
     /// `/proc/net/ip_vs_conn` cannot be read.
-    #[error("cannot read the connection table {path}: {source}")]
+    #[error("cannot read the connection table `{path}`: {source}")]
     Connections {
-        /// The file.
+        /// The file's path.
         path: &'static str,
-        /// Why not.
+        /// The error of opening or reading it.
         source: io::Error,
     },
 
-    /// A line of the connection table is not as `ip_vs_conn_seq_show` writes it.
-    #[error("line {line} of the connection table cannot be understood: {text:?}")]
+    /// A line of the connection table is not in the format of `ip_vs_conn_seq_show`.
+    #[error("cannot parse line {line} of the connection table: {text:?}")]
     BadConnection {
-        /// Counted from 1, the title line included.
+        /// The line's number, from 1, counting the title line.
         line: u64,
-        /// The line, shortened if it is long.
+        /// The line, shortened if long.
         text: String,
     },
 }
@@ -111,9 +111,9 @@ pub enum Error {
 /// A request that the kernel answered with an errno.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refusal {
-    /// What was asked, object and all.
+    /// The request, including its object.
     pub request: Request,
-    /// The kernel's answer.
+    /// The errno of the kernel's answer.
     pub errno: Errno,
 }
 
@@ -139,7 +139,7 @@ impl Error {
         Self::Socket { request, source }
     }
 
-    /// What was asked.
+    /// The request that failed, if the error concerns one.
     #[must_use]
     pub const fn request(&self) -> Option<Request> {
         match self {
@@ -155,7 +155,7 @@ impl Error {
         }
     }
 
-    /// The change that was asked for, if it was one.
+    /// The operation that failed, if the request was one.
     #[must_use]
     pub const fn operation(&self) -> Option<Operation> {
         match self.request() {
@@ -164,7 +164,7 @@ impl Error {
         }
     }
 
-    /// The kernel's errno, if it answered with one.
+    /// The kernel's errno, if it sent one.
     #[must_use]
     pub fn errno(&self) -> Option<Errno> {
         match self {
@@ -174,7 +174,7 @@ impl Error {
         }
     }
 
-    /// The service that it is about, if it is about one.
+    /// The service of the request, if it has one.
     #[must_use]
     pub fn service_key(&self) -> Option<ServiceKey> {
         match self.request()? {
@@ -184,14 +184,13 @@ impl Error {
         }
     }
 
-    /// The server that it is about, if it is about one.
+    /// The server of the request, if it has one.
     #[must_use]
     pub fn server_key(&self) -> Option<ServerKey> {
         self.operation()?.server_key()
     }
 
-    /// Whether it is not known if the operation was carried out, so that the object must be read
-    /// again.
+    /// Whether the operation's result is unknown, so that the object must be read again.
     #[must_use]
     pub const fn is_outcome_unknown(&self) -> bool {
         matches!(
@@ -203,8 +202,8 @@ impl Error {
         )
     }
 
-    /// Whether the object turned out to be there already, or to be gone: somebody else changed
-    /// the table, and the thing to do is to look again.
+    /// Whether the object exists already or is gone: another program changed the table, so read it
+    /// again.
     #[must_use]
     pub fn is_stale_view(&self) -> bool {
         match self {
@@ -217,7 +216,7 @@ impl Error {
                     Operation::AddService(_) | Operation::StartDaemon(_) => {
                         refusal.errno == Errno::EEXIST
                     }
-                    // Here ENOENT is the scheduler that is not there, not the service.
+                    // Here ENOENT means that the scheduler is missing, not the service.
                     Operation::UpdateService(_) => refusal.errno == Errno::ESRCH,
                     _ => {
                         matches!(refusal.errno, Errno::EEXIST | Errno::ENOENT | Errno::ESRCH)
@@ -229,7 +228,7 @@ impl Error {
     }
 }
 
-/// An errno as the kernel answers it, positive.
+/// An errno as the kernel reports it, positive.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Errno(pub i32);
 
@@ -284,54 +283,54 @@ impl fmt::Debug for Errno {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// The bytes end before the thing does.
-    #[error("{what} is cut short: {length} bytes where {needed} are needed")]
+    /// The bytes end too early.
+    #[error("{what} is truncated: {length} bytes instead of {needed}")]
     Short {
-        /// Which part.
+        /// The truncated part.
         what: &'static str,
-        /// How many bytes there are.
+        /// The number of bytes present.
         length: usize,
-        /// How many it takes.
+        /// The number of bytes needed.
         needed: usize,
     },
-    /// An attribute without which the object means nothing.
+    /// A mandatory attribute is missing.
     #[error("{what} is missing")]
     Missing {
-        /// Which attribute.
+        /// The missing attribute.
         what: &'static str,
     },
-    /// A value outside what the attribute can say.
+    /// An attribute has an impossible value.
     #[error("{what} has the impossible value {value}")]
     Value {
-        /// Which attribute.
+        /// The attribute with this value.
         what: &'static str,
-        /// Its value.
+        /// The value found.
         value: u64,
     },
-    /// The frame around the attributes is broken.
+    /// The framing of the attributes is broken.
     #[error("{what} is malformed: {detail}")]
     Malformed {
-        /// Which part.
+        /// The malformed part.
         what: &'static str,
-        /// How.
+        /// What is wrong with it.
         detail: String,
     },
-    /// An answer to a question that was never asked.
-    #[error("it carries the sequence number {found}, which was never used on this socket")]
+    /// An answer to a request that was never made.
+    #[error("it has the sequence number {found}, which was never used on this socket")]
     Sequence {
-        /// The number in the answer.
+        /// The answer's sequence number.
         found: u32,
     },
-    /// A message of a kind that does not answer the question.
-    #[error("{what} came instead of an answer")]
+    /// A message of a type that does not answer the request.
+    #[error("received {what} instead of an answer")]
     Unexpected {
-        /// What came.
+        /// The kind of message received.
         what: String,
     },
     /// The datagram is longer than the buffer.
     #[error("a datagram of {length} bytes does not fit the receive buffer")]
     Truncated {
-        /// The datagram's length.
+        /// The datagram's length, in bytes.
         length: usize,
     },
 }

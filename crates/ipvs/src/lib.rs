@@ -1,9 +1,9 @@
 //! Linux IP Virtual Server (IPVS) over generic netlink.
 //!
-//! IPVS is the kernel's layer-4 load balancer: it forwards the packets of a *virtual service* (an
-//! address and port, or a firewall mark) to one of the service's *real servers*, which a
-//! *scheduler* chooses. This crate speaks to it directly, without `ipvsadm` and without libnl:
-//! all commands and attributes of `include/uapi/linux/ip_vs.h`, on one socket.
+//! IPVS is the kernel's layer-4 load balancer. It forwards the packets of a *virtual service* (an
+//! address and port, or a firewall mark) to one of the service's *real servers*, chosen by a
+//! *scheduler*. This crate talks to it directly, without `ipvsadm` or libnl: it supports all
+//! commands and attributes of `include/uapi/linux/ip_vs.h` on one socket.
 //!
 //! # A load balancer in ten lines
 //!
@@ -25,22 +25,22 @@
 //!
 //! # What to know
 //!
-//! - **Rights.** Every call but [`Client::connect`] needs `CAP_NET_ADMIN` in the initial
-//!   user namespace (`GENL_ADMIN_PERM` in `ip_vs_ctl.c`). Tables, daemons and time limits belong to a network
-//!   namespace: a client stays in the one it was connected in.
-//! - **Keys.** [`ServiceKey`] and [`ServerKey`] say which object; everything else of a
-//!   [`Service`] or [`Server`] can be changed in place, and a change sets *all* of it: the kernel
-//!   has no partial update. Read, alter, write back.
-//! - **Many at once.** [`Client::execute`] sends up to 256 operations in one datagram and reports
-//!   on each. One that fails does not stop those behind it.
-//! - **Lists can lie.** The kernel writes long lists in pieces and does not mark those that
-//!   changed meanwhile. [`Client::services`] and [`Client::servers`] are for showing;
-//!   [`Client::table`] is known to be true, and is for deciding.
+//! - **Privileges.** Every call but [`Client::connect`] needs `CAP_NET_ADMIN` in the initial user
+//!   namespace (`GENL_ADMIN_PERM` in `ip_vs_ctl.c`). Tables, daemons and timeouts belong to a
+//!   network namespace; a client stays in the one in which it connected.
+//! - **Keys.** [`ServiceKey`] and [`ServerKey`] identify an object. Everything else of a
+//!   [`Service`] or [`Server`] can be changed in place, but an update sets *all* of it: the kernel
+//!   has no partial update. Read, modify, write back.
+//! - **Batches.** [`Client::execute`] sends up to 256 operations in one datagram and reports on
+//!   each. A failing operation does not stop the others.
+//! - **Dumps can be wrong.** The kernel writes long lists in pieces and does not mark those that
+//!   changed in between. Use [`Client::services`] and [`Client::servers`] for display; base
+//!   decisions on [`Client::table`], which is consistent.
 //! - **Errors say what to do.** [`Error`] carries the request, the object and the [`Errno`], and
-//!   prints as a sentence. [`Error::is_stale_view`] tells "somebody was faster" from "this cannot
-//!   be"; after [`Error::is_outcome_unknown`], read the object again.
-//! - **Nothing is announced.** IPVS has no multicast group: whoever wants to see changes reads.
-//! - **Connections** are in `/proc` only; [`Connections`] reads them one line at a time.
+//!   prints as a sentence. [`Error::is_stale_view`] means that another program changed the table
+//!   first; after [`Error::is_outcome_unknown`], read the object again.
+//! - **No notifications.** IPVS has no multicast group: to see changes, poll.
+//! - **Connections** are only in `/proc`; [`Connections`] reads them one line at a time.
 //!
 //! # Layers
 //!
@@ -50,15 +50,14 @@
 //!    └─────► wire: messages and attributes <-> Operation, Query, Service, Server, …
 //! ```
 //!
-//! There is no async runtime in here, no configuration and no policy. A call blocks for as long
-//! as the kernel works on it; a program that cannot wait runs its client on a thread of its own.
-//! The netlink crates underneath do not show in the public interface.
+//! The crate has no async runtime, no configuration and no policy. A call blocks while the kernel
+//! works on it; a program that cannot wait should run its client on a separate thread. The public
+//! interface does not expose the netlink crates underneath.
 //!
 //! # Features
 //!
-//! - `serde`: keys, configuration and operations can be written and read with serde; keys and
-//!   names as strings.
-//! - `fake`: the module `fake`, an IPVS in memory that speaks the same bytes, for tests.
+//! - `serde`: serializes keys, configuration and operations with serde; keys and names as strings.
+//! - `fake`: the module `fake`, an in-memory IPVS that speaks the kernel's bytes, for tests.
 
 mod advice;
 mod client;
@@ -86,7 +85,7 @@ pub use model::{
 pub use operation::{Operation, Query, Request};
 pub use socket::NetlinkSocket;
 
-/// The code in the README is compiled with the documentation's.
+/// Compiles the README's code with the documentation.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,42 +1,42 @@
-//! What can be asked of the kernel: operations change something, queries do not.
+//! Requests to the kernel: operations change something, queries do not.
 
 use std::fmt;
 
 use crate::model::{DaemonRole, Server, ServerKey, Service, ServiceKey, SyncDaemon, Timeouts};
 
-/// One change to the kernel's tables. Each is one message and is carried out whole or not at all.
+/// One change to the kernel's tables. Each is one message, carried out completely or not at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Operation {
-    /// `IPVS_CMD_NEW_SERVICE`; `EEXIST` if its key is taken.
+    /// `IPVS_CMD_NEW_SERVICE`; `EEXIST` if a service with this key exists.
     AddService(Service),
-    /// `IPVS_CMD_SET_SERVICE`: everything but the key becomes what is given. Connections live on.
+    /// `IPVS_CMD_SET_SERVICE`: replaces everything but the key. Connections survive.
     UpdateService(Service),
-    /// `IPVS_CMD_DEL_SERVICE`, its servers with it.
+    /// `IPVS_CMD_DEL_SERVICE`; deletes its servers too.
     DeleteService(ServiceKey),
-    /// `IPVS_CMD_NEW_DEST`; `EEXIST` if its key is taken within the service.
+    /// `IPVS_CMD_NEW_DEST`; `EEXIST` if the service has a server with this key.
     AddServer(ServiceKey, Server),
-    /// `IPVS_CMD_SET_DEST`: everything but the key becomes what is given.
+    /// `IPVS_CMD_SET_DEST`: replaces everything but the key.
     UpdateServer(ServiceKey, Server),
-    /// `IPVS_CMD_DEL_DEST`. What becomes of its connections is for the sysctl
-    /// `net.ipv4.vs.expire_nodest_conn` to say.
+    /// `IPVS_CMD_DEL_DEST`. The sysctl `net.ipv4.vs.expire_nodest_conn` decides what happens to its
+    /// connections.
     DeleteServer(ServiceKey, ServerKey),
-    /// `IPVS_CMD_ZERO` for one service: its counters and those of its servers become 0.
+    /// `IPVS_CMD_ZERO` for one service: zeroes its counters and those of its servers.
     ZeroService(ServiceKey),
     /// `IPVS_CMD_ZERO` for all services.
     ZeroAll,
     /// `IPVS_CMD_FLUSH`: deletes all services.
     Flush,
-    /// `IPVS_CMD_SET_CONFIG`; a 0 leaves that time limit as it is.
+    /// `IPVS_CMD_SET_CONFIG`; 0 leaves a timeout unchanged.
     SetTimeouts(Timeouts),
-    /// `IPVS_CMD_NEW_DAEMON`; `EEXIST` if one of that role runs.
+    /// `IPVS_CMD_NEW_DAEMON`; `EEXIST` if a daemon with this role is running.
     StartDaemon(SyncDaemon),
-    /// `IPVS_CMD_DEL_DAEMON`; `ESRCH` if none of that role runs.
+    /// `IPVS_CMD_DEL_DAEMON`; `ESRCH` if no daemon with this role is running.
     StopDaemon(DaemonRole),
 }
 
 impl Operation {
-    /// The service that the operation is about, if it is about one.
+    /// The service of the operation, if it concerns one.
     #[must_use]
     pub const fn service_key(&self) -> Option<ServiceKey> {
         match self {
@@ -54,7 +54,7 @@ impl Operation {
         }
     }
 
-    /// The server that the operation is about, if it is about one.
+    /// The server of the operation, if it concerns one.
     #[must_use]
     pub const fn server_key(&self) -> Option<ServerKey> {
         match self {
@@ -77,7 +77,7 @@ impl fmt::Display for Operation {
             Self::ZeroService(key) => write!(f, "zero the counters of {key}"),
             Self::ZeroAll => f.write_str("zero all counters"),
             Self::Flush => f.write_str("delete all services"),
-            Self::SetTimeouts(_) => f.write_str("set the connection time limits"),
+            Self::SetTimeouts(_) => f.write_str("set the connection timeouts"),
             Self::StartDaemon(daemon) => {
                 write!(
                     f,
@@ -90,11 +90,11 @@ impl fmt::Display for Operation {
     }
 }
 
-/// One question to the kernel.
+/// A request that reads from the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Query {
-    /// `CTRL_CMD_GETFAMILY`: which number IPVS has among the generic netlink families. The kernel
-    /// loads the module on this question if it can.
+    /// `CTRL_CMD_GETFAMILY`: the number of IPVS among the generic netlink families. The kernel
+    /// loads the module on this query if it can.
     Family,
     /// `IPVS_CMD_GET_INFO`.
     Info,
@@ -102,7 +102,7 @@ pub enum Query {
     Services,
     /// `IPVS_CMD_GET_SERVICE` for one key.
     Service(ServiceKey),
-    /// `IPVS_CMD_GET_DEST`, always a dump; empty for a service that is not there.
+    /// `IPVS_CMD_GET_DEST`, always a dump; empty if the service does not exist.
     Servers(ServiceKey),
     /// `IPVS_CMD_GET_DAEMON`, always a dump.
     Daemons,
@@ -111,7 +111,7 @@ pub enum Query {
 }
 
 impl Query {
-    /// Whether the answer is a dump: any number of messages and a closing one.
+    /// Whether the answer is a dump: any number of messages and a final one.
     #[must_use]
     pub const fn is_dump(&self) -> bool {
         matches!(self, Self::Services | Self::Servers(_) | Self::Daemons)
@@ -127,17 +127,17 @@ impl fmt::Display for Query {
             Self::Service(key) => write!(f, "read service {key}"),
             Self::Servers(key) => write!(f, "list the servers of {key}"),
             Self::Daemons => f.write_str("list the sync daemons"),
-            Self::Timeouts => f.write_str("read the connection time limits"),
+            Self::Timeouts => f.write_str("read the connection timeouts"),
         }
     }
 }
 
-/// Anything that can be asked, for errors to say what was.
+/// Any request, for errors to name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
-    /// A change.
+    /// A request that changes something.
     Operation(Operation),
-    /// A question.
+    /// A request that reads something.
     Query(Query),
 }
 

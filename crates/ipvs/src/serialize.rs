@@ -1,4 +1,4 @@
-//! serde for the types that are best written as strings: keys and names (feature `serde`).
+//! serde for the types that serialize as strings: keys and names (feature `serde`).
 
 use std::fmt::Display;
 use std::str::FromStr;

@@ -14,44 +14,45 @@ use socket2::SockRef;
 
 use crate::transport::{Transport, Wait};
 
-/// A netlink socket in the network namespace of the thread that opened it, wherever that thread
-/// or the socket goes later.
+/// A netlink socket in the network namespace of the thread that opened it, even if the thread or
+/// the socket moves elsewhere later.
 #[derive(Debug)]
 pub struct NetlinkSocket {
     socket: Socket,
-    /// How many acknowledgements fit its receive buffer, once somebody has asked.
+    /// How many acknowledgements fit into its receive buffer; computed on first use.
     room: OnceLock<usize>,
-    /// How many datagrams were received one by one so far.
+    /// How many datagrams have been received one by one.
     singles: u32,
-    /// Where datagrams are received to, two with one call; empty until then.
+    /// Buffers for two datagrams per call; empty until then.
     slots: [Box<[u8]>; 2],
-    /// The length of the datagram in the second slot, which came with the one before.
+    /// The length of the datagram in the second buffer, received together with the previous one.
     ahead: Option<usize>,
-    /// Which namespace the socket is in; `None` where /proc is not mounted.
+    /// The socket's namespace; `None` if /proc is not mounted.
     namespace: Option<Namespace>,
 }
 
-/// Device and inode of a namespace's file, which are its identity (namespaces(7)).
+/// Device and inode of a namespace's file, which identify it (namespaces(7)).
 type Namespace = (u64, u64);
 
 impl NetlinkSocket {
-    /// The kernel answers a request before `send` returns, but for a lock that another writer
-    /// holds. Deleting many services waits for a grace period for each.
+    /// The kernel answers a request before `send` returns, unless another writer holds its lock.
+    /// Deleting many services waits for one grace period each.
     const TIME_LIMIT: Duration = Duration::from_secs(60);
-    /// What an acknowledgement occupies in the receive buffer: a 36-byte message in an skb whose
-    /// `truesize` grows with the kernels (768 in 6.1, 960 in 6.12 and 7.2, all 64-bit), rounded
-    /// up.
+    /// The room of an acknowledgement in the receive buffer: a 36-byte message in an skb whose
+    /// `truesize` grows from kernel to kernel (768 in 6.1, 960 in 6.12 and 7.2, all 64-bit),
+    /// rounded up.
     const ACKNOWLEDGEMENT: usize = 1024;
-    /// Asked for where the capability allows; the kernel doubles it for its own overhead.
+    /// The requested size, where the capability allows it; the kernel doubles it for its own
+    /// overhead.
     const WANTED_BUFFER: usize = 1 << 20;
 
     /// Opens a socket in the calling thread's network namespace.
     ///
     /// # Errors
-    /// Whatever `socket` or `setsockopt` say: too many open files, a seccomp filter, a
-    /// kernel without `CONFIG_NETLINK`.
+    /// Any error of `socket` or `setsockopt`: too many open files, a seccomp filter, a kernel
+    /// without `CONFIG_NETLINK`.
     pub fn open() -> io::Result<Self> {
-        // The first send binds it to a port of its own (`netlink_autobind`).
+        // The first send binds it to a free port (`netlink_autobind`).
         let socket = Socket::new(NETLINK_GENERIC)?;
         SockRef::from(&socket).set_read_timeout(Some(Self::TIME_LIMIT))?;
         Ok(Self {
@@ -64,13 +65,13 @@ impl NetlinkSocket {
         })
     }
 
-    /// Makes room for answers. A single request needs none, and most programs make few.
+    /// Enlarges the receive buffer. A single request does not need it, and most programs make few.
     fn make_room(&self) -> usize {
-        // Refusals then repeat the request's header and not all of it. Kernels before 4.3 do not
-        // know it: then there is less room than reckoned, and what is lost is said to be.
+        // A refusal then repeats only the request's header. Kernels before 4.3 do not support this:
+        // there is then less room than computed, and lost answers are reported as such.
         let _ = self.socket.set_cap_ack(true);
-        // CAP_NET_ADMIN in the initial user namespace; without it the default buffer (212,992
-        // bytes, unless `net.core.rmem_default` was set) decides how long a chunk may be.
+        // Needs CAP_NET_ADMIN in the initial user namespace. Without it, the default buffer
+        // (212,992 bytes unless `net.core.rmem_default` is set) limits the length of a chunk.
         let _ = setsockopt(&self.socket, sockopt::RcvBufForce, &Self::WANTED_BUFFER);
         let size = SockRef::from(&self.socket).recv_buffer_size().unwrap_or(0);
         (size / Self::ACKNOWLEDGEMENT).max(1)
@@ -78,7 +79,7 @@ impl NetlinkSocket {
 }
 
 impl NetlinkSocket {
-    /// A program that reads fewer datagrams than this ends sooner without the buffers for two.
+    /// Programs that read fewer datagrams than this are faster without the buffers for two.
     const SINGLES: u32 = 8;
 
     fn receive_one(&mut self, buffer: &mut Vec<u8>, wait: Wait) -> io::Result<usize> {
@@ -91,8 +92,8 @@ impl NetlinkSocket {
         Ok(length)
     }
 
-    /// Receives a datagram, and the next one too if it is there already: the end of a short dump
-    /// is written while its one piece is read (`netlink_recvmsg`), so that a list costs two calls
+    /// Receives a datagram, and the next one too if it is already queued. The kernel writes the end
+    /// of a short dump while its one piece is read (`netlink_recvmsg`), so a list takes two calls
     /// instead of three.
     fn receive_two(&mut self, buffer: &mut Vec<u8>, wait: Wait) -> nix::Result<usize> {
         let size = buffer.capacity();
@@ -101,7 +102,7 @@ impl NetlinkSocket {
                 *slot = vec![0; size].into_boxed_slice();
             }
         }
-        // Only the first is waited for.
+        // Waits for the first datagram only.
         let mut flags = MsgFlags::MSG_TRUNC | MsgFlags::MSG_WAITFORONE;
         if wait == Wait::Poll {
             flags |= MsgFlags::MSG_DONTWAIT;

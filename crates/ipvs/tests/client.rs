@@ -1,4 +1,4 @@
-//! The client over the in-memory kernel: what it makes of answers that are right, lost, or wrong.
+//! The client over the in-memory kernel: how it handles correct, lost and wrong answers.
 #![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
 use ipvs::fake::{FakeKernel, Fault};
@@ -83,7 +83,7 @@ fn a_lost_answer_is_said_to_be_unknown_and_nothing_else_is() {
         .collect();
     kernel.inject(9, Fault::LoseAnswer);
     let report = client.execute(&operations);
-    // The one acknowledgement of the chunk was lost: of none of it is anything known.
+    // The chunk's only acknowledgement was lost, so every result is unknown.
     assert!(
         report
             .failures()

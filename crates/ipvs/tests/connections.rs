@@ -1,4 +1,5 @@
-//! The connection table: a million entries cost no memory, and every kind of line is read.
+//! The connection table: reading a million entries takes constant memory, and every kind of line is
+//! parsed.
 #![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
 use std::fs;
@@ -9,7 +10,7 @@ use ipvs::{Connections, Error};
 const TITLE: &str =
     "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n";
 
-/// A table of so many entries that is made while it is read.
+/// A table with this many entries, generated while it is read.
 struct Table {
     rows: u32,
     next: u32,
@@ -57,7 +58,7 @@ impl Read for Table {
     }
 }
 
-/// The most memory that this process ever had, in KiB.
+/// The process's peak memory, in KiB.
 fn peak() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:"));
@@ -75,7 +76,7 @@ fn a_million_entries_cost_no_memory() {
         v6 += u32::from(connection.client.is_ipv6());
     }
     assert_eq!((established, v6), (500_000, 500_000));
-    // Kept, they would be 150 MB. Other tests run beside this one.
+    // All entries would take 150 MB. Other tests run at the same time.
     let grown = peak() - before;
     assert!(grown < 16 * 1024, "{grown} KiB more at the peak");
 }

@@ -1,9 +1,9 @@
-//! Operations, many to a send.
+//! Batches: many operations in one send.
 //!
-//! The requests of a chunk lie behind each other in one datagram. A request that fails does not
-//! stop those behind it, failures are answered under their own sequence numbers, and the last
-//! request alone asks for an acknowledgement: when that is there, everything before it that was
-//! not refused was carried out.
+//! The requests of a chunk are packed into one datagram. A failing request does not stop those
+//! behind it; the kernel answers failures under their own sequence numbers. Only the last request
+//! asks for an acknowledgement: once it arrives, every earlier request without a failure was
+//! carried out.
 
 use crate::error::{Errno, Error, Result};
 use crate::operation::{Operation, Request};
@@ -13,21 +13,21 @@ use crate::wire::Answer;
 use super::Client;
 use super::channel::Received;
 
-/// The most operations in one datagram; more do not make it faster. Fewer where the receive buffer
-/// has room for fewer refusals: the kernel's default one for 277 on Linux 6.1, for 221 on 7.2.
+/// The most operations in one datagram; more are not faster. Chunks are smaller where the receive
+/// buffer has room for fewer answers: the default buffer holds 277 on Linux 6.1, 221 on 7.2.
 const MAX_CHUNK: usize = 256;
 
 /// What to do when operations of a chunk fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnFailure {
-    /// Send the later chunks all the same.
+    /// Send the later chunks anyway.
     #[default]
     Continue,
-    /// Send no further chunk. The rest of the failing chunk was sent with it.
+    /// Send no further chunk. The rest of the failing chunk has already been sent.
     Stop,
 }
 
-/// What became of a list of operations.
+/// The results of a list of operations.
 #[derive(Debug, Default)]
 #[must_use = "it tells which operations failed"]
 pub struct Report {
@@ -36,18 +36,18 @@ pub struct Report {
     failures: Vec<Failure>,
 }
 
-/// One operation that was not carried out, or of which that is not known.
+/// An operation that failed, or whose result is unknown.
 #[derive(Debug)]
 pub struct Failure {
-    /// Its place in the list, from 0.
+    /// The operation's index in the list, from 0.
     pub index: usize,
-    /// Why.
+    /// The reason for the failure; see [`Error::is_outcome_unknown`].
     pub error: Error,
 }
 
 impl Report {
-    /// A report that all of so many operations were carried out, for those who implement a
-    /// platform of their own.
+    /// A report of `total` successful operations, for tests and other implementations of a
+    /// platform.
     pub fn done(total: usize) -> Self {
         Self {
             total,
@@ -56,7 +56,7 @@ impl Report {
         }
     }
 
-    /// The same report for a list in which so many operations, all carried out, stand before.
+    /// The same report for a longer list: `done` successful operations come before this report's.
     pub fn preceded_by(mut self, done: usize) -> Self {
         self.total += done;
         self.sent += done;
@@ -66,26 +66,27 @@ impl Report {
         self
     }
 
-    /// How many operations were in the list.
+    /// The number of operations in the list.
     #[must_use]
     pub const fn total(&self) -> usize {
         self.total
     }
 
-    /// How many of them were sent: those before this index. The others were not carried out.
+    /// The number of operations that were sent, counted from the start of the list. The rest were
+    /// not carried out.
     #[must_use]
     pub const fn sent(&self) -> usize {
         self.sent
     }
 
-    /// Those that failed, in their order. When sending itself failed, the last of them is the
-    /// first operation that was not sent.
+    /// The failures, in list order. If sending failed, the last entry is the first operation that
+    /// was not sent.
     #[must_use]
     pub fn failures(&self) -> &[Failure] {
         &self.failures
     }
 
-    /// Why the operation at that index failed; `None` if it was carried out.
+    /// The error of the operation at `index`; `None` if the kernel carried it out.
     #[must_use]
     pub fn error(&self, index: usize) -> Option<&Error> {
         let place = self
@@ -95,7 +96,7 @@ impl Report {
         Some(&self.failures[place].error)
     }
 
-    /// How many were carried out for sure.
+    /// The number of operations that were certainly carried out.
     #[must_use]
     pub fn applied(&self) -> usize {
         self.sent
@@ -106,22 +107,22 @@ impl Report {
                 .count()
     }
 
-    /// Whether all were carried out.
+    /// Whether every operation was carried out.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.sent == self.total && self.failures.is_empty()
     }
 
-    /// The failures alone.
+    /// Returns the failures and drops the rest of the report.
     #[must_use]
     pub fn into_failures(self) -> Vec<Failure> {
         self.failures
     }
 
-    /// The first failure as an error.
+    /// Turns the report into a result that holds the first failure.
     ///
     /// # Errors
-    /// That failure's.
+    /// The error of the first failure.
     pub fn into_result(self) -> Result<()> {
         match self.failures.into_iter().next() {
             Some(failure) => Err(failure.error),
@@ -131,8 +132,8 @@ impl Report {
 }
 
 impl<T: Transport> Client<T> {
-    /// Carries out operations in their order, up to 256 with one send, and says of each what
-    /// became of it. One that fails does not stop the others.
+    /// Carries out operations in order, up to 256 per datagram, and reports on each. A failing
+    /// operation does not stop the others.
     ///
     /// ```no_run
     /// # use ipvs::{Client, Operation, Service, ServiceKey};
@@ -153,7 +154,7 @@ impl<T: Transport> Client<T> {
         self.execute_with(operations, OnFailure::Continue)
     }
 
-    /// As [`Client::execute`], with a choice of what a failure stops.
+    /// Like [`Client::execute`], but the caller chooses what a failure stops.
     pub fn execute_with(&mut self, operations: &[Operation], on_failure: OnFailure) -> Report {
         let mut report = Report {
             total: operations.len(),
@@ -177,7 +178,7 @@ impl<T: Transport> Client<T> {
                         break;
                     }
                 }
-                // Too long for the send buffer (net.core.wmem_default may be set low).
+                // Too long for the send buffer; net.core.wmem_default may be low.
                 Err(error) if is_too_long(&error) && part.len() > 1 => chunk = part.len() / 2,
                 Err(source) => {
                     let error = Error::socket(part[0].into(), source);
@@ -192,7 +193,7 @@ impl<T: Transport> Client<T> {
         report
     }
 
-    /// As many operations as the kernel can refuse without dropping an answer.
+    /// The most operations that the kernel can refuse without dropping an answer.
     fn chunk_size(&self, operations: usize) -> usize {
         if operations <= 1 {
             return 1;
@@ -218,7 +219,7 @@ impl<T: Transport> Client<T> {
         Ok(first.unwrap_or_default())
     }
 
-    /// Reads the answers to a chunk; `start` is the place of its first operation in the list.
+    /// Reads the answers to a chunk; `start` is the list index of its first operation.
     fn await_chunk(
         &mut self,
         operations: &[Operation],
@@ -248,7 +249,7 @@ impl<T: Transport> Client<T> {
         }
     }
 
-    /// Reads until the last operation is answered, or until nothing more can be learnt.
+    /// Reads until the last operation is answered or no further answer can come.
     fn read_answers(
         &mut self,
         request: Request,
@@ -257,12 +258,12 @@ impl<T: Transport> Client<T> {
     ) -> Option<Trouble> {
         let mut trouble = None;
         let mut wait = Wait::Block;
-        // Every answer may come in a datagram of its own, and stale ones before them.
+        // Each answer may come in a datagram of its own, after stale ones.
         for _ in 0..outcomes.len() + MAX_CHUNK {
             match self.main.receive(request, wait) {
                 Ok(Received::Datagram) => {}
                 Ok(Received::Lost) => {
-                    // Whatever was queued before is still there; nothing more will come.
+                    // Datagrams queued earlier are still there; nothing more will come.
                     trouble = Some(Trouble::Lost);
                     wait = Wait::Poll;
                     continue;
@@ -310,9 +311,9 @@ impl<T: Transport> Client<T> {
         trouble.or_else(|| Some(Trouble::Other(self.main.no_answer(request))))
     }
 
-    /// `ENOENT` can be a missing object or a missing family (`genl_rcv_msg`): when the family is
-    /// gone, or has another number because the module was loaded anew, that is the reason. The
-    /// operations are not sent again, as the tables that they were meant for are gone with it.
+    /// `ENOENT` can mean a missing object or a missing family (`genl_rcv_msg`). If the family is
+    /// gone, or has a new number because the module was reloaded, that is the reason. The
+    /// operations are not sent again: the tables they were meant for are gone too.
     fn explain_missing_module(&mut self, failures: &mut [Failure]) {
         let is_missing = |failure: &Failure| matches!(&failure.error, Error::Refused(refusal) if refusal.errno == Errno::ENOENT);
         let Some(request) = failures
@@ -338,14 +339,14 @@ enum Outcome {
     Refused(Errno),
 }
 
-/// Why answers are missing.
+/// The reason for missing answers.
 enum Trouble {
     Lost,
     Other(Error),
 }
 
 impl Error {
-    /// The same trouble for another operation of the chunk.
+    /// The same reason for another operation of the chunk.
     fn for_request(&self, request: Request) -> Self {
         match self {
             Self::NoAnswer { seconds, .. } => Self::NoAnswer {
@@ -367,9 +368,9 @@ impl Error {
     }
 }
 
-/// Whether the kernel may carry out the last operation and say nothing at all. `kthread_stop` has
-/// EINTR for a daemon that was stopped before it ever ran, and netlink answers nothing to EINTR
-/// (`netlink_rcv_skb`): an empty message behind it is acknowledged in any case.
+/// Whether the kernel may carry out the last operation without any answer. `kthread_stop` returns
+/// EINTR for a daemon that was stopped before it ever ran, and netlink does not answer EINTR
+/// (`netlink_rcv_skb`); it always acknowledges an empty message sent behind it.
 fn may_be_silent(operations: &[Operation]) -> bool {
     matches!(operations.last(), Some(Operation::StopDaemon(_)))
 }

@@ -1,7 +1,7 @@
-//! One request after the other on one transport, answers matched by sequence number.
+//! One request at a time on one transport; answers are matched by sequence number.
 //!
-//! Invariant: when a method returns, nothing that it asked for is still to come, or `dirty` is
-//! set and the next request first reads off what is left.
+//! Invariant: when a method returns, either all answers to its request have been read, or `dirty`
+//! is set and the next request first discards the rest.
 
 use std::io;
 
@@ -10,48 +10,47 @@ use crate::operation::{Query, Request};
 use crate::transport::{Transport, Wait};
 use crate::wire::{Answer, Encoder, Message, Messages};
 
-/// Buffer for the main channel: room for the 32,256 bytes that the kernel puts at most into one
-/// piece of a dump (`netlink_dump`).
+/// Buffer of the main channel: room for 32,256 bytes, the most that the kernel puts into one piece
+/// of a dump (`netlink_dump`).
 pub(super) const WHOLE_PIECES: usize = 36 * 1024;
-/// Buffer for the second channel. The kernel cuts a dump to fit the largest buffer it has seen on
-/// the socket, so here the cuts lie elsewhere; see `dump.rs` for why that matters.
+/// Buffer of the second channel. The kernel cuts a dump to fit the largest buffer it has seen on
+/// the socket, so this channel's pieces end elsewhere; `dump.rs` explains why that matters.
 pub(super) const SMALLER_PIECES: usize = 20 * 1024;
 
-/// How many answers to older requests are passed over in one exchange. A client leaves at most
-/// one chunk's worth behind; more is not the kernel speaking.
+/// The most answers to older requests that one exchange skips. A client leaves at most one chunk's
+/// worth behind; more cannot come from the kernel.
 const MAX_STALE: u32 = 4096;
 
-/// In how many pieces a list may come: a million servers in the smallest of pieces. A list without
-/// end is not the kernel speaking either.
+/// The most pieces of a list: enough for a million servers in the smallest pieces. An endless list
+/// cannot come from the kernel.
 const MAX_PIECES: u32 = 1 << 17;
 
 #[derive(Debug)]
 pub(super) struct Channel<T> {
     transport: T,
     receive: Vec<u8>,
-    /// The next sequence number, and how many were used so far.
+    /// The next sequence number, and the count of those used so far.
     next: u32,
     used: u64,
     dirty: bool,
 }
 
-/// What became of waiting for one datagram.
+/// The result of waiting for one datagram.
 pub(super) enum Received {
-    /// One came in.
     Datagram,
     /// The kernel dropped answers.
     Lost,
-    /// None is there.
+    /// No datagram is there.
     Nothing,
 }
 
-/// A dump that was read to its end.
+/// A dump that was read to the end.
 pub(super) struct DumpEnd {
-    /// In how many datagrams with entries it came.
+    /// The number of datagrams with entries.
     pub(super) pieces: u32,
-    /// How many bytes the last of them had.
+    /// The length of the last of them, in bytes.
     pub(super) last_piece: usize,
-    /// Whether the kernel itself said that it is not whole.
+    /// Whether the kernel marked the dump as incomplete.
     pub(super) interrupted: bool,
 }
 
@@ -82,13 +81,13 @@ impl<T: Transport> Channel<T> {
         sequence
     }
 
-    /// Whether a sequence number was handed out before.
+    /// Whether a sequence number was used before.
     fn was_used(&self, sequence: u32) -> bool {
         let age = self.next.wrapping_sub(sequence);
         age != 0 && u64::from(age) <= self.used
     }
 
-    /// Sends what the encoder holds. After an error nothing of it was carried out.
+    /// Sends the encoder's requests. After an error, none of them was carried out.
     pub(super) fn send(&mut self, encoder: &Encoder) -> io::Result<()> {
         if self.dirty {
             self.read_off();
@@ -97,8 +96,9 @@ impl<T: Transport> Channel<T> {
         self.transport.send(encoder.as_bytes())
     }
 
-    /// Reads what is left of an exchange that broke off; each piece read of a dump makes the
-    /// kernel queue the next, so this also ends one. Bounded, as whatever comes is then stale.
+    /// Discards the rest of an interrupted exchange. Reading a piece of a dump makes the kernel
+    /// queue the next one, so this also ends a dump. Bounded, since every datagram read here is
+    /// stale.
     fn read_off(&mut self) {
         for _ in 0..MAX_STALE {
             match self.transport.receive(&mut self.receive, Wait::Poll) {
@@ -128,11 +128,10 @@ impl<T: Transport> Channel<T> {
         }
     }
 
-    /// The messages of the datagram that came last, those left out that answer requests older
-    /// than `first`.
+    /// The messages of the last datagram, without answers to requests older than `first`.
     ///
-    /// An answer to a request that was never made is an error: whoever sends such things cannot
-    /// be believed in the rest.
+    /// An answer to a request that was never made is an error: a peer that sends one cannot be
+    /// trusted with the rest.
     pub(super) fn messages(
         &self,
         first: u32,
@@ -142,7 +141,7 @@ impl<T: Transport> Channel<T> {
                 Ok(message) => message,
                 Err(error) => return Some(Err(error)),
             };
-            // Of the range handed out since `first`, the last is `next - 1`.
+            // `next - 1` is the last number handed out since `first`.
             let range = self.next.wrapping_sub(first);
             if message.sequence.wrapping_sub(first) < range {
                 Some(Ok(message))
@@ -167,7 +166,7 @@ impl<T: Transport> Channel<T> {
         }
     }
 
-    /// Asks a query that one message answers. Asked again, a few times, when the answer is lost.
+    /// Asks a query that one message answers; retries a few times if the answer is lost.
     pub(super) fn query_one<R>(
         &mut self,
         encoder: &mut Encoder,
@@ -193,7 +192,7 @@ impl<T: Transport> Channel<T> {
         Ok(sequence)
     }
 
-    /// `None` when the answer was lost.
+    /// Returns `None` if the answer was lost.
     fn await_one<R>(
         &mut self,
         request: Request,
@@ -225,7 +224,7 @@ impl<T: Transport> Channel<T> {
                 break;
             }
             if let Some(answer) = found {
-                // What was not understood may have more behind it.
+                // More may follow an answer that cannot be parsed.
                 self.dirty = matches!(answer, Err(Error::BadAnswer { .. }));
                 return Ok(Some(answer));
             }
@@ -234,11 +233,11 @@ impl<T: Transport> Channel<T> {
         Err(self.no_answer(request))
     }
 
-    /// Asks a query that a dump answers and hands each entry to `entry`. `None` when a part of
-    /// it was lost: what was handed over is then to be thrown away.
+    /// Asks a query that a dump answers, and hands each entry to `entry`. Returns `None` if part of
+    /// the dump was lost: the caller must then discard the entries.
     ///
-    /// An entry that cannot be understood ends the call, but only after the dump was read to its
-    /// end, so that the next one is not refused with `EBUSY`.
+    /// An entry that cannot be parsed makes the call fail, but only after the whole dump was read;
+    /// otherwise the next dump would be refused with `EBUSY`.
     pub(super) fn query_dump(
         &mut self,
         encoder: &mut Encoder,
@@ -278,7 +277,8 @@ impl<T: Transport> Channel<T> {
                     Ok(message) => message,
                     Err(source) => {
                         broken.get_or_insert(source);
-                        // The rest of the datagram has lost its frame; the end may be in it.
+                        // The rest of the datagram cannot be framed; the end of the dump may be in
+                        // it.
                         finished = Some(None);
                         break;
                     }
@@ -321,5 +321,5 @@ impl<T: Transport> Channel<T> {
     }
 }
 
-/// How often a query is asked anew when its answer was lost for want of buffer space.
+/// How often a query is retried after its answer was dropped because the receive buffer was full.
 pub(super) const MAX_LOST: u32 = 8;

@@ -1,20 +1,20 @@
-//! Lists, and lists that are known to be true.
+//! Lists, and lists that are known to be consistent.
 //!
 //! The kernel writes a long list in pieces of at most 32,256 bytes (about 81 servers), takes its
-//! lock for each piece anew, and finds its place again by counting entries (`ip_vs_genl_dump_*`).
-//! When an entry before that place is deleted meanwhile, a live one is passed over; when one is
-//! added there, one comes twice; when the service is deleted, the list just ends. None of it is
-//! marked (`NLM_F_DUMP_INTR` is never set).
+//! lock anew for each piece, and finds its place again by counting entries (`ip_vs_genl_dump_*`).
+//! If an entry before that place is deleted in between, the dump skips a live entry; if one is
+//! added there, an entry appears twice; if the service is deleted, the list just ends. The kernel
+//! marks none of this (it never sets `NLM_F_DUMP_INTR`).
 //!
-//! A list in one piece was written under one lock and is true, if it ended because there was no
-//! more. When the piece was full, what stood behind it may have moved up past the place to go on
-//! from before the kernel did so; its length tells which it is ([`may_be_full`]).
+//! A list in one piece was written under one lock and is correct, provided it ended because there
+//! was no more. If the piece was full, the entries behind it may have moved up past the resume
+//! position before the kernel continued. The length of the piece tells the two cases apart
+//! ([`may_be_full`]).
 //!
-//! Any other list is read until two readings in a row agree in every key, in every configured
-//! value and in order. A meddler that deletes and adds in step with us could falsify two readings
-//! alike, if they were cut at the same entries; so every other reading goes over a second socket
-//! with a smaller buffer, where the kernel cuts elsewhere, and the entry passed over is another
-//! one.
+//! Any other list is read until two consecutive readings agree in every key, every configured value
+//! and the order. A writer that deletes and adds in step with us could falsify two readings alike
+//! if both were cut at the same entries. Every other reading therefore uses a second socket with a
+//! smaller buffer, where the kernel cuts elsewhere and would skip a different entry.
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::Hash;
@@ -30,10 +30,11 @@ use crate::wire::{Answer, Encoder};
 use super::Client;
 use super::channel::{Channel, MAX_LOST, SMALLER_PIECES};
 
-/// How often a list is read at the most.
+/// The most readings of one list.
 const MAX_READINGS: u32 = 24;
 
-/// All services with their servers, each list as it really was at one instant of the call.
+/// All services with their servers. Each list is exactly what the kernel had at some instant during
+/// the call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table<S = ServerEntry> {
     /// The services, ordered by key.
@@ -45,8 +46,8 @@ pub struct Table<S = ServerEntry> {
 pub struct TableService<S = ServerEntry> {
     /// The service.
     pub entry: ServiceEntry,
-    /// Its servers in the kernel's order, the one added last first. Under `sh` the order decides
-    /// which client goes where.
+    /// Its servers in the kernel's order, last added first. The order decides which client goes
+    /// where under `sh`.
     pub servers: Vec<S>,
 }
 
@@ -58,7 +59,7 @@ impl<S> Default for Table<S> {
 }
 
 impl<S> Table<S> {
-    /// The service with that key.
+    /// The service with this key.
     #[must_use]
     pub fn service(&self, key: &ServiceKey) -> Option<&TableService<S>> {
         let place = self
@@ -68,8 +69,7 @@ impl<S> Table<S> {
     }
 }
 
-/// What two readings of a list are compared by: everything that is configured, nothing that is
-/// counted.
+/// The basis for comparing two readings: all configuration, no counters.
 trait Listed {
     type Key: Eq + Hash;
     type Configured: Eq;
@@ -119,17 +119,17 @@ impl Listed for ServerEntry {
 /// One reading of a list.
 struct Reading<E> {
     entries: Vec<E>,
-    /// Whether it came in one piece that had room for more, and so was written under one lock.
+    /// Whether the list came in one piece with room to spare, and so was written under one lock.
     whole: bool,
 }
 
-/// Between which lengths the room in a piece of a dump lies. `netlink_dump` takes
-/// `SKB_WITH_OVERHEAD` of a page, or of 8 KiB where pages are larger (`NLMSG_GOODSIZE`), and once
-/// something was received on the socket as much as the reader's buffer holds, 32 KiB at the most;
-/// when memory is short, a page again. The overhead depends on the kernel's configuration: 256 to
+/// The range of lengths within which the room of one dump piece lies. `netlink_dump` allocates
+/// `SKB_WITH_OVERHEAD` of a page, or of 8 KiB where pages are larger (`NLMSG_GOODSIZE`). Once the
+/// socket has received something, it allocates the size of the reader's buffer, at most 32 KiB;
+/// under memory pressure, a page again. The overhead depends on the kernel's configuration: 256 to
 /// 896 bytes.
 fn room_in_a_piece(page: Option<usize>) -> [(usize, usize); 4] {
-    // Where the size of a page is not known, either may be.
+    // Allow for both if the page size is unknown.
     let (least, most) = page.map_or((4096, 8192), |page| {
         let page = page.clamp(4096, 8192);
         (page, page)
@@ -142,17 +142,16 @@ fn room_in_a_piece(page: Option<usize>) -> [(usize, usize); 4] {
     ]
 }
 
-/// More than an entry takes: Linux 6.1 needs about 400 bytes.
+/// More than any entry takes: Linux 6.1 needs about 400 bytes.
 const LONGEST_ENTRY: usize = 640;
 
-/// Whether a piece of that length may have ended because the next entry did not fit.
+/// Whether a piece of this length may have ended because the next entry did not fit.
 fn may_be_full(length: usize, page: Option<usize>) -> bool {
     room_in_a_piece(page)
         .iter()
         .any(|&(least, most)| (least - LONGEST_ENTRY..=most).contains(&length))
 }
 
-/// The size of a page of memory.
 fn page_size() -> Option<usize> {
     let size = sysconf(SysconfVar::PAGE_SIZE).ok().flatten()?;
     usize::try_from(size).ok()
@@ -161,32 +160,32 @@ fn page_size() -> Option<usize> {
 impl<T: Transport> Client<T> {
     /// All services, in the kernel's order (by hash bucket).
     ///
-    /// A list of more than about 90 may miss some when somebody adds or deletes services meanwhile,
-    /// be it in another namespace: up to Linux 6.12 at least all of them are in one table, and
-    /// `ip_vs_genl_dump_services` counts those of others too. Where it comes to that, use
-    /// [`Client::table`] or [`Client::consistent_services`].
+    /// Lists of more than about 90 services may miss some if another program adds or deletes
+    /// services during the call, even in another namespace: up to Linux 6.12 at least, one table
+    /// holds all namespaces' services, and `ip_vs_genl_dump_services` counts all of them. Use
+    /// [`Client::table`] or [`Client::consistent_services`] if that matters.
     ///
     /// # Errors
     /// [`Error::Refused`] with [`EPERM`](crate::Errno::EPERM) without `CAP_NET_ADMIN`;
-    /// [`Error::Unsettled`] when every reading had some entry twice.
+    /// [`Error::Unsettled`] if every reading contained a duplicate.
     pub fn services(&mut self) -> Result<Vec<ServiceEntry>> {
         self.list(Query::Services, |answer| answer.service())
     }
 
-    /// The servers of a service in the kernel's order, the one added last first. Empty also when
-    /// there is no such service.
+    /// The servers of a service in the kernel's order, last added first. Also empty if the service
+    /// does not exist.
     ///
-    /// A list of more than about 80 that somebody changes meanwhile may miss some; where it comes
-    /// to that, use [`Client::table`] or [`Client::consistent_servers`].
+    /// Lists of more than about 80 servers may miss some if another program changes them during the
+    /// call. Use [`Client::table`] or [`Client::consistent_servers`] if that matters.
     ///
     /// # Errors
-    /// As [`Client::services`].
+    /// The same as for [`Client::services`].
     pub fn servers(&mut self, key: &ServiceKey) -> Result<Vec<ServerEntry>> {
         let family = key.family();
         self.list(Query::Servers(*key), move |answer| answer.server(family))
     }
 
-    /// The sync daemons that run: at most a master and a backup.
+    /// The running sync daemons: at most one master and one backup.
     ///
     /// # Errors
     /// [`Error::Refused`] with [`EPERM`](crate::Errno::EPERM) without `CAP_NET_ADMIN`.
@@ -205,43 +204,43 @@ impl<T: Transport> Client<T> {
         })
     }
 
-    /// All services, known to be true: there was an instant during the call at which these, and
-    /// no others, were there.
+    /// All services, consistently: at some instant during the call, the kernel had exactly these.
     ///
     /// # Errors
-    /// As [`Client::services`]; [`Error::Unsettled`] when the list changed during every reading;
-    /// [`Error::OtherNamespace`] when the list is long and the thread has moved to another
+    /// Those of [`Client::services`]; [`Error::Unsettled`] if the list changed during every
+    /// reading; [`Error::OtherNamespace`] if the list is long and the thread has moved to another
     /// namespace since it connected.
     pub fn consistent_services(&mut self) -> Result<Vec<ServiceEntry>> {
         self.settle(Query::Services, |answer| answer.service())
     }
 
-    /// The servers of a service, known to be true.
+    /// The servers of a service, consistently: at some instant during the call, the service had
+    /// exactly these.
     ///
     /// # Errors
-    /// As [`Client::consistent_services`].
+    /// The same as for [`Client::consistent_services`].
     pub fn consistent_servers(&mut self, key: &ServiceKey) -> Result<Vec<ServerEntry>> {
         let family = key.family();
         self.settle(Query::Servers(*key), move |answer| answer.server(family))
     }
 
-    /// All services with their servers, known to be true: the list of services, and each list of
-    /// servers, is what it was at one instant of the call. (Not all at the same instant: no
-    /// request shows the whole table under one lock.)
+    /// All services with their servers. The list of services and each list of servers is exactly
+    /// what the kernel had at some instant during the call. (Not all at the same instant: no
+    /// request reads the whole table under one lock.)
     ///
     /// # Errors
-    /// As [`Client::consistent_services`].
+    /// The same as for [`Client::consistent_services`].
     pub fn table(&mut self) -> Result<Table> {
         self.table_of(|entry| entry)
     }
 
-    /// The same with only so much of each server as `keep` makes of it: of 40,000 servers, the
-    /// counters alone are 3 MB.
+    /// Like [`Client::table`], but stores only what `keep` makes of each server: the counters of
+    /// 40,000 servers alone take 3 MB.
     ///
     /// # Errors
-    /// As [`Client::table`].
+    /// The same as for [`Client::table`].
     pub fn table_of<S>(&mut self, mut keep: impl FnMut(ServerEntry) -> S) -> Result<Table<S>> {
-        // Of the first reading the counters are not kept.
+        // The first reading drops the counters.
         let configured = |answer: &Answer<'_>| Ok(answer.service()?.service);
         let mut before = self.read_services(false, 0, configured)?;
         let mut on_second = false;
@@ -250,9 +249,9 @@ impl<T: Transport> Client<T> {
             if before.whole && before.entries.is_empty() {
                 return Ok(Table::default());
             }
-            // The list of services is read before and after those of the servers, and if the two
-            // readings agree it is true, as in `settle`: they lie further apart here, and that
-            // makes it no easier to falsify both alike.
+            // The services are read before and after the lists of servers. If the two readings
+            // agree, they are correct, as in `settle`: more time passes between them here, but that
+            // does not make it easier to falsify both alike.
             on_second = !on_second && !before.whole;
             let expected = before.entries.len();
             let now = self.read_services(on_second, expected, |answer| answer.service())?;
@@ -280,7 +279,7 @@ impl<T: Transport> Client<T> {
         })
     }
 
-    /// One reading of the services, in larger or in smaller pieces.
+    /// One reading of the services, in larger or smaller pieces.
     fn read_services<E>(
         &mut self,
         on_second: bool,
@@ -299,7 +298,7 @@ impl<T: Transport> Client<T> {
         })
     }
 
-    /// The lists of servers of these services; what is known of one that has not changed since is
+    /// The server lists of these services. Lists that have not changed since the last reading are
     /// not read again.
     fn lists_of<S>(
         &mut self,
@@ -314,8 +313,8 @@ impl<T: Transport> Client<T> {
                 Some((_, list)) => list,
                 None => {
                     let list = self.consistent_servers(&service.key)?;
-                    // Thousands of these stay for as long as the table does, so each has
-                    // just the room it needs. (`collect` would keep the list's own.)
+                    // The table keeps thousands of these, so each gets exactly the room it needs.
+                    // (`collect` would keep the list's spare capacity.)
                     let mut kept = Vec::with_capacity(list.len());
                     kept.extend(list.into_iter().map(&mut *keep));
                     kept
@@ -325,7 +324,7 @@ impl<T: Transport> Client<T> {
         Ok(lists)
     }
 
-    /// Reads a list until no entry comes twice.
+    /// Reads a list until no entry appears twice.
     fn list<E: Listed>(
         &mut self,
         query: Query,
@@ -345,7 +344,7 @@ impl<T: Transport> Client<T> {
         })
     }
 
-    /// Reads a list until it is known to be true.
+    /// Reads a list until it is known to be consistent.
     fn settle<E: Listed>(
         &mut self,
         query: Query,
@@ -377,7 +376,7 @@ impl<T: Transport> Client<T> {
     }
 }
 
-/// The channel for a reading; the second one is opened when it is needed.
+/// The channel for a reading; opens the second one on first use.
 fn channel<'c, T: Transport>(
     main: &'c mut Channel<T>,
     second: &'c mut Option<Channel<T>>,
@@ -401,8 +400,7 @@ fn open_second<T: Transport>(main: &Channel<T>, request: Request) -> Result<Chan
     }
 }
 
-/// Reads a list, of which about so many entries are expected, once; again from the start when a part
-/// of it was lost on the way.
+/// Reads a list of about `expected` entries once; starts over if part of it was lost on the way.
 fn read<T: Transport, E>(
     channel: &mut Channel<T>,
     encoder: &mut Encoder,

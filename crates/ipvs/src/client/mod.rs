@@ -1,4 +1,4 @@
-//! The client: one socket, the family resolved once, a method for each thing IPVS can do.
+//! The client: one socket, a family resolved once, and a method for each IPVS request.
 //!
 //! ```text
 //!  Client ── batch.rs   operations, many to a send
@@ -25,8 +25,9 @@ use channel::Channel;
 
 /// A connection to the kernel's IPVS, in one network namespace.
 ///
-/// It holds one socket; methods take `&mut self`, as one dump at a time fits on it. Requests are
-/// matched to answers by sequence number, so that an error in one call does not spoil the next.
+/// It holds one socket. Methods take `&mut self` because one socket carries one dump at a time.
+/// Answers are matched to requests by sequence number, so an error in one call does not spoil the
+/// next.
 ///
 /// ```no_run
 /// use ipvs::{Client, ForwardMethod, Server, ServerKey, Service, ServiceKey};
@@ -48,21 +49,20 @@ use channel::Channel;
 #[derive(Debug)]
 pub struct Client<T: Transport = NetlinkSocket> {
     main: Channel<T>,
-    /// For reading a dump again in other pieces; opened when a dump needs it.
+    /// For reading a dump again in other pieces; opened on first use.
     second: Option<Channel<T>>,
     encoder: Encoder,
 }
 
 impl Client<NetlinkSocket> {
-    /// Connects to the IPVS of the calling thread's network namespace. The kernel loads the
-    /// module `ip_vs` for it if it can.
+    /// Connects to IPVS in the calling thread's network namespace. The kernel loads the module
+    /// `ip_vs` if it can.
     ///
-    /// The client stays with that namespace, also when the thread goes to another one.
+    /// The client stays in that namespace even if the thread moves to another one.
     ///
     /// # Errors
-    /// [`Error::NoIpvs`] when the kernel has none, [`Error::Socket`] when there is no netlink
-    /// socket to be had. A missing `CAP_NET_ADMIN` shows at the first other call
-    /// ([`Errno::EPERM`]).
+    /// [`Error::NoIpvs`] if the kernel has no IPVS, [`Error::Socket`] if a netlink socket cannot be
+    /// opened. A missing `CAP_NET_ADMIN` shows at the next call ([`Errno::EPERM`]).
     pub fn connect() -> Result<Self> {
         let socket =
             NetlinkSocket::open().map_err(|source| Error::socket(Query::Family.into(), source))?;
@@ -74,7 +74,7 @@ impl<T: Transport> Client<T> {
     /// A client over any transport.
     ///
     /// # Errors
-    /// As [`Client::connect`].
+    /// The same as for [`Client::connect`].
     pub fn over(transport: T) -> Result<Self> {
         let mut client = Self {
             main: Channel::new(transport, channel::WHOLE_PIECES),
@@ -85,13 +85,12 @@ impl<T: Transport> Client<T> {
         Ok(client)
     }
 
-    /// The transport below, for tests that play the kernel's part.
+    /// The transport below, for tests that act as the kernel.
     pub fn transport_mut(&mut self) -> &mut T {
         self.main.transport_mut()
     }
 
-    /// Asks for the family's number; `request` is what it is needed for. Returns whether it is
-    /// another one than before.
+    /// Asks for the family's number on behalf of `request`. Returns whether the number has changed.
     fn resolve(&mut self, request: Request) -> Result<bool> {
         let query = Query::Family;
         let answer = self
@@ -117,8 +116,8 @@ impl<T: Transport> Client<T> {
         }
     }
 
-    /// Runs a query. `ENOENT` may mean that the module is gone, or that it was loaded anew and
-    /// the family has another number (`genl_rcv_msg`): then, and only then, it is asked again.
+    /// Runs a query. `ENOENT` may mean that the module is gone, or was reloaded and the family has
+    /// a new number (`genl_rcv_msg`). Retries the query in the second case only.
     fn query<R>(&mut self, query: Query, mut run: impl FnMut(&mut Self) -> Result<R>) -> Result<R> {
         match run(self) {
             Err(Error::Refused(refusal)) if refusal.errno == Errno::ENOENT => {
@@ -142,8 +141,8 @@ impl<T: Transport> Client<T> {
         })
     }
 
-    /// Version and connection table size (`IPVS_CMD_GET_INFO`). The cheapest call that shows
-    /// whether the program may use IPVS at all.
+    /// The version and the size of the connection table (`IPVS_CMD_GET_INFO`). This is the cheapest
+    /// call that shows whether the program may use IPVS.
     ///
     /// # Errors
     /// [`Error::Refused`] with [`Errno::EPERM`] without `CAP_NET_ADMIN`.
@@ -153,7 +152,7 @@ impl<T: Transport> Client<T> {
         })
     }
 
-    /// The connection time limits (`IPVS_CMD_GET_CONFIG`).
+    /// The connection timeouts (`IPVS_CMD_GET_CONFIG`).
     ///
     /// # Errors
     /// [`Error::Refused`] with [`Errno::EPERM`] without `CAP_NET_ADMIN`.
@@ -163,7 +162,7 @@ impl<T: Transport> Client<T> {
         })
     }
 
-    /// One service (`IPVS_CMD_GET_SERVICE`), or `None` if there is none with that key.
+    /// One service (`IPVS_CMD_GET_SERVICE`), or `None` if no service has this key.
     ///
     /// # Errors
     /// [`Error::Refused`] with any errno but `ESRCH`.
@@ -178,8 +177,8 @@ impl<T: Transport> Client<T> {
     /// Carries out one operation and waits for its acknowledgement.
     ///
     /// # Errors
-    /// [`Error::Refused`] with the kernel's errno: then nothing was done.
-    /// [`Error::is_outcome_unknown`] tells the errors after which that is not sure.
+    /// [`Error::Refused`] with the kernel's errno: nothing was changed.
+    /// [`Error::is_outcome_unknown`] identifies the errors that leave this open.
     pub fn apply(&mut self, operation: Operation) -> Result<()> {
         self.execute(&[operation]).into_result()
     }
@@ -187,63 +186,64 @@ impl<T: Transport> Client<T> {
     /// Adds a service (`IPVS_CMD_NEW_SERVICE`). The kernel loads the scheduler's module if it can.
     ///
     /// # Errors
-    /// `EEXIST`: its key is taken. `ENOENT`: no such scheduler or persistence engine. `EINVAL`:
-    /// an IPv6 prefix length outside 1 to 128. And see [`Client::apply`].
+    /// `EEXIST`: a service with this key exists. `ENOENT`: no such scheduler or persistence engine.
+    /// `EINVAL`: an IPv6 prefix length outside 1 to 128. See also [`Client::apply`].
     pub fn add_service(&mut self, service: &Service) -> Result<()> {
         self.apply(Operation::AddService(*service))
     }
 
-    /// Makes a service what is given, all but its key (`IPVS_CMD_SET_SERVICE`). Its connections
-    /// live on. While the scheduler is exchanged, for one grace period, new ones are refused.
+    /// Replaces everything but the service's key (`IPVS_CMD_SET_SERVICE`). Its connections survive.
+    /// If the scheduler changes, the kernel refuses new connections for one grace period.
     ///
     /// # Errors
-    /// `ESRCH`: no such service. `ENOENT`: no such scheduler or engine (the service keeps its
-    /// own). And see [`Client::apply`].
+    /// `ESRCH`: no such service. `ENOENT`: no such scheduler or engine (the service keeps its own).
+    /// See also [`Client::apply`].
     pub fn update_service(&mut self, service: &Service) -> Result<()> {
         self.apply(Operation::UpdateService(*service))
     }
 
-    /// Deletes a service with its servers (`IPVS_CMD_DEL_SERVICE`).
+    /// Deletes a service and its servers (`IPVS_CMD_DEL_SERVICE`).
     ///
     /// # Errors
-    /// `ESRCH`: no such service. And see [`Client::apply`].
+    /// `ESRCH`: no such service. See also [`Client::apply`].
     pub fn delete_service(&mut self, key: &ServiceKey) -> Result<()> {
         self.apply(Operation::DeleteService(*key))
     }
 
-    /// Adds a server to a service (`IPVS_CMD_NEW_DEST`). Connections of a server that was deleted
-    /// and comes back are revived with it.
+    /// Adds a server to a service (`IPVS_CMD_NEW_DEST`). If a deleted server is added again, its
+    /// connections continue.
     ///
     /// # Errors
-    /// `ESRCH`: no such service. `EEXIST`: the service has it already. `ERANGE`: the lower
+    /// `ESRCH`: no such service. `EEXIST`: the service already has this server. `ERANGE`: the lower
     /// threshold is above the upper one. `EINVAL`: not unicast, `lo` is down, GUE without a port,
-    /// or of the other family without tunnelling or while a sync daemon runs. A missing route is
-    /// not reported. And see [`Client::apply`].
+    /// or a server of the other family without tunnelling or while a sync daemon runs. A missing
+    /// route is not an error. See also [`Client::apply`].
     pub fn add_server(&mut self, key: &ServiceKey, server: &Server) -> Result<()> {
         self.apply(Operation::AddServer(*key, *server))
     }
 
-    /// Makes a server what is given, all but its key (`IPVS_CMD_SET_DEST`).
+    /// Replaces everything but the server's key (`IPVS_CMD_SET_DEST`).
     ///
     /// # Errors
-    /// `ESRCH`: no such service. `ENOENT`: no such server. Else as [`Client::add_server`].
+    /// `ESRCH`: no such service. `ENOENT`: no such server. Otherwise those of
+    /// [`Client::add_server`].
     pub fn update_server(&mut self, key: &ServiceKey, server: &Server) -> Result<()> {
         self.apply(Operation::UpdateServer(*key, *server))
     }
 
-    /// Deletes a server (`IPVS_CMD_DEL_DEST`). Packets of its connections are dropped from then
-    /// on, or the connections expire at once with the sysctl `expire_nodest_conn`.
+    /// Deletes a server (`IPVS_CMD_DEL_DEST`). The kernel then drops packets of its connections;
+    /// with the sysctl `expire_nodest_conn`, the connections expire immediately instead.
     ///
     /// # Errors
-    /// `ESRCH`: no such service. `ENOENT`: no such server. And see [`Client::apply`].
+    /// `ESRCH`: no such service. `ENOENT`: no such server. See also [`Client::apply`].
     pub fn delete_server(&mut self, key: &ServiceKey, server: &ServerKey) -> Result<()> {
         self.apply(Operation::DeleteServer(*key, *server))
     }
 
-    /// Zeroes the counters of one service and its servers, or of all (`IPVS_CMD_ZERO`).
+    /// Zeroes the counters of one service and its servers, or of all services (`IPVS_CMD_ZERO`).
     ///
     /// # Errors
-    /// `ESRCH`: no such service. And see [`Client::apply`].
+    /// `ESRCH`: no such service. See also [`Client::apply`].
     pub fn zero(&mut self, key: Option<&ServiceKey>) -> Result<()> {
         self.apply(key.map_or(Operation::ZeroAll, |key| Operation::ZeroService(*key)))
     }
@@ -251,15 +251,15 @@ impl<T: Transport> Client<T> {
     /// Deletes all services (`IPVS_CMD_FLUSH`).
     ///
     /// # Errors
-    /// See [`Client::apply`].
+    /// Those of [`Client::apply`].
     pub fn flush(&mut self) -> Result<()> {
         self.apply(Operation::Flush)
     }
 
-    /// Sets the connection time limits (`IPVS_CMD_SET_CONFIG`); a 0 leaves one as it is.
+    /// Sets the connection timeouts (`IPVS_CMD_SET_CONFIG`); 0 leaves a timeout unchanged.
     ///
     /// # Errors
-    /// `EINVAL`: out of range. And see [`Client::apply`].
+    /// `EINVAL`: out of range. See also [`Client::apply`].
     pub fn set_timeouts(&mut self, timeouts: &Timeouts) -> Result<()> {
         self.apply(Operation::SetTimeouts(*timeouts))
     }
@@ -267,8 +267,9 @@ impl<T: Transport> Client<T> {
     /// Starts a sync daemon (`IPVS_CMD_NEW_DAEMON`).
     ///
     /// # Errors
-    /// `EEXIST`: one of that role runs. `ENODEV`: no such interface. `EINVAL`: the group is not
-    /// multicast, or a service has servers of the other family. And see [`Client::apply`].
+    /// `EEXIST`: a daemon with this role is running. `ENODEV`: no such interface. `EINVAL`: the
+    /// group is not multicast, or a service has servers of the other family. See also
+    /// [`Client::apply`].
     pub fn start_daemon(&mut self, daemon: &SyncDaemon) -> Result<()> {
         self.apply(Operation::StartDaemon(*daemon))
     }
@@ -276,7 +277,7 @@ impl<T: Transport> Client<T> {
     /// Stops a sync daemon (`IPVS_CMD_DEL_DAEMON`).
     ///
     /// # Errors
-    /// `ESRCH`: none of that role runs. And see [`Client::apply`].
+    /// `ESRCH`: no daemon with this role is running. See also [`Client::apply`].
     pub fn stop_daemon(&mut self, role: DaemonRole) -> Result<()> {
         self.apply(Operation::StopDaemon(role))
     }

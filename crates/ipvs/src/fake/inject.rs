@@ -1,26 +1,26 @@
-//! Faults that a test plans for operations to come.
+//! Faults that a test injects into operations to come.
 
 use std::collections::VecDeque;
 
 use crate::error::Errno;
 
-/// What happens to an operation instead of what should.
+/// A fault in place of an operation's normal result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// It is refused with that errno and not carried out.
+    /// Refuses the operation with this errno and does not carry it out.
     Refuse(Errno),
-    /// It is carried out (or refused), and the answer is dropped for want of buffer space.
+    /// Carries the operation out (or refuses it) and drops the answer, as if the buffer were full.
     LoseAnswer,
-    /// It is carried out, and nothing is said at all, as with a sync daemon that is stopped before
+    /// Carries the operation out and sends no answer, as for a sync daemon that is stopped before
     /// it ever ran.
     Silence,
-    /// It is carried out, and the answer has a sequence number that was never used.
+    /// Carries the operation out and answers with a sequence number that was never used.
     WrongSequence,
-    /// It is carried out, and the answer ends in the middle of the acknowledgement.
+    /// Carries the operation out and cuts the acknowledgement in the middle.
     ShortAnswer,
 }
 
-/// Faults in line, each after so many operations that go well.
+/// A queue of faults, each after a number of operations without one.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     waiting: VecDeque<(usize, Fault)>,
@@ -31,7 +31,7 @@ impl Faults {
         self.waiting.push_back((skip, fault));
     }
 
-    /// The fault for the operation that comes now.
+    /// The fault for the current operation.
     pub(super) fn next(&mut self) -> Option<Fault> {
         let (skip, fault) = self.waiting.front_mut()?;
         if *skip > 0 {

@@ -1,8 +1,8 @@
-//! An IPVS in memory that speaks the same bytes as the kernel's (feature `fake`).
+//! An in-memory IPVS that speaks the kernel's bytes (feature `fake`).
 //!
-//! For the tests of programs built on this library: a [`FakeKernel`] is a [`Transport`], so that
-//! everything above the socket runs as it does in earnest, and it can be made to misbehave in
-//! ways that a real kernel does once a year. Clones share one kernel, as sockets do.
+//! For the tests of programs built on this library. A [`FakeKernel`] is a [`Transport`], so
+//! everything above the socket runs as in production, and a test can inject faults that a real
+//! kernel shows once a year. Clones share one kernel, as sockets do.
 //!
 //! ```
 //! use ipvs::fake::{FakeKernel, Fault};
@@ -39,11 +39,11 @@ use crate::wire;
 use inject::Faults;
 use tables::Tables;
 
-/// A kernel in memory, and a socket to it.
+/// An in-memory kernel, and a socket to it.
 #[derive(Debug, Clone)]
 pub struct FakeKernel {
     shared: Arc<Mutex<Shared>>,
-    /// This socket's own.
+    /// Datagrams queued on this socket alone.
     queue: VecDeque<Result<Vec<u8>, Errno>>,
     queued_answers: usize,
     dump: Option<Dump>,
@@ -56,13 +56,13 @@ struct Shared {
     faults: Faults,
     /// The family's number; `None` while the module is not loaded.
     family: Option<u16>,
-    /// The number that it gets when it is loaded the next time (`idr_alloc_cyclic`).
+    /// The number that the family gets at the next load (`idr_alloc_cyclic`).
     next_family: u16,
     log: Vec<Request>,
     room: usize,
 }
 
-/// A dump under way: which, for whom, and how many entries it has given out.
+/// A dump in progress: its query, its request, and the number of entries sent so far.
 #[derive(Debug, Clone)]
 struct Dump {
     query: Query,
@@ -70,9 +70,9 @@ struct Dump {
     given: usize,
 }
 
-/// The number that the family gets first.
+/// The family's first number.
 const FAMILY: u16 = 0x1c;
-/// As much as the kernel puts into one piece of a dump at the most.
+/// The most bytes that the kernel puts into one piece of a dump.
 const MAX_PIECE: usize = 32_256;
 
 impl Default for FakeKernel {
@@ -82,7 +82,7 @@ impl Default for FakeKernel {
 }
 
 impl FakeKernel {
-    /// A kernel with empty tables, the module loaded.
+    /// A kernel with empty tables and the module loaded.
     #[must_use]
     pub fn new() -> Self {
         let shared = Shared {
@@ -107,16 +107,16 @@ impl FakeKernel {
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
-        // A test that panicked while it held the lock has failed already.
+        // A test that panicked with the lock held has already failed.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes the operation that comes after `skip` others meet with a fault. Faults wait in line.
+    /// Injects a fault into the operation that follows `skip` others. Faults queue up.
     pub fn inject(&self, skip: usize, fault: Fault) {
         self.shared().faults.push(skip, fault);
     }
 
-    /// Forgets the faults that have not come yet.
+    /// Drops the faults that have not happened yet.
     pub fn clear_faults(&self) {
         self.shared().faults = Faults::default();
     }
@@ -126,50 +126,50 @@ impl FakeKernel {
         self.shared().tables = Tables::default();
     }
 
-    /// Unloads the module: the tables are gone, every request is answered with `ENOENT`.
+    /// Unloads the module: the tables are lost and every request is answered with `ENOENT`.
     pub fn unload_module(&self) {
         let mut shared = self.shared();
         shared.tables = Tables::default();
         shared.family = None;
     }
 
-    /// Loads the module (again): the family has another number than before.
+    /// Loads the module (again): the family gets a new number.
     pub fn load_module(&self) {
         let mut shared = self.shared();
         shared.family = Some(shared.next_family);
         shared.next_family += 1;
     }
 
-    /// How many acknowledgements a socket's receive buffer holds; 277 at first.
+    /// Sets how many acknowledgements a socket's receive buffer holds; 277 by default.
     pub fn set_acknowledgement_room(&self, room: usize) {
         self.shared().room = room;
     }
 
-    /// The services, in the order that a dump has.
+    /// The services in dump order.
     #[must_use]
     pub fn services(&self) -> Vec<ServiceEntry> {
         self.shared().tables.services()
     }
 
-    /// A service's servers, the one added last first.
+    /// A service's servers, last added first.
     #[must_use]
     pub fn servers(&self, key: &ServiceKey) -> Vec<ServerEntry> {
         self.shared().tables.servers(key)
     }
 
-    /// The sync daemons that run.
+    /// The running sync daemons.
     #[must_use]
     pub fn daemons(&self) -> Vec<SyncDaemon> {
         self.shared().tables.daemons()
     }
 
-    /// The time limits.
+    /// The connection timeouts.
     #[must_use]
     pub fn timeouts(&self) -> Timeouts {
         self.shared().tables.timeouts
     }
 
-    /// Changes what the kernel counts for a service and its servers.
+    /// Changes the counters of a service and its servers.
     pub fn count(
         &self,
         key: &ServiceKey,
@@ -178,21 +178,21 @@ impl FakeKernel {
         self.shared().tables.count(key, change);
     }
 
-    /// Carries out an operation as another program would, past this socket and its faults.
+    /// Carries out an operation as another program would, bypassing this socket and its faults.
     ///
     /// # Errors
-    /// The errno that the kernel would answer with.
+    /// The errno of the kernel's answer.
     pub fn meddle(&self, operation: &Operation) -> Result<(), Errno> {
         self.shared().tables.apply(operation)
     }
 
-    /// Everything that was asked so far, in order, refused requests included.
+    /// All requests so far, in order, including refused ones.
     #[must_use]
     pub fn log(&self) -> Vec<Request> {
         self.shared().log.clone()
     }
 
-    /// Forgets what was asked so far.
+    /// Forgets the requests so far.
     pub fn clear_log(&self) {
         self.shared().log.clear();
     }
@@ -271,7 +271,7 @@ impl FakeKernel {
         self.queue.push_back(Ok(datagram));
     }
 
-    /// `netlink_overrun`: the next receive says ENOBUFS, before whatever was queued.
+    /// `netlink_overrun`: the next receive returns ENOBUFS before any queued datagram.
     fn overrun(&mut self) {
         if self.queue.front() != Some(&Err(Errno::ENOBUFS)) {
             self.queue.push_front(Err(Errno::ENOBUFS));
@@ -317,7 +317,7 @@ impl FakeKernel {
         self.queue.push_back(Ok(out));
     }
 
-    /// Queues the next piece of the dump under way, under the tables as they are now, or its end.
+    /// Queues the next piece of the dump in progress, from the tables as they are now, or its end.
     fn next_piece(&mut self) {
         let Some(mut dump) = self.dump.take() else {
             return;
@@ -368,7 +368,7 @@ impl Transport for FakeKernel {
                 self.queued_answers = self.queued_answers.saturating_sub(1);
                 let fits = datagram.len().min(buffer.capacity());
                 buffer.extend_from_slice(&datagram[..fits]);
-                // As `netlink_recvmsg`: reading a piece makes the kernel write the next.
+                // Like `netlink_recvmsg`: reading a piece makes the kernel write the next.
                 self.next_piece();
                 Ok(datagram.len())
             }

@@ -1,4 +1,4 @@
-//! The tables of the in-memory kernel: `net/netfilter/ipvs/ip_vs_ctl.c` in small, with the same
+//! The tables of the in-memory kernel: a small `net/netfilter/ipvs/ip_vs_ctl.c` with the same
 //! checks in the same order.
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ const SCHEDULERS: [&str; 14] = [
     "rr", "wrr", "lc", "wlc", "fo", "ovf", "lblc", "lblcr", "dh", "sh", "sed", "nq", "mh", "none",
 ];
 
-/// `ip_vs_set_timeout`: `INT_MAX` clock ticks, of which there are 100 a second here (`HZ`).
+/// `ip_vs_set_timeout`: `INT_MAX` clock ticks, at 100 ticks per second here (`HZ`).
 const MAX_TIMEOUT: u32 = i32::MAX.unsigned_abs() / 100;
 
 #[derive(Debug)]
@@ -201,7 +201,7 @@ impl Tables {
             .ok_or(Errno::ENOENT)
     }
 
-    /// `ip_vs_genl_set_cmd` and the head of `ip_vs_add_dest`.
+    /// `ip_vs_genl_set_cmd` and the start of `ip_vs_add_dest`.
     fn check_server(&self, key: &ServiceKey, server: &Server) -> Result<(), Errno> {
         if !self.services.contains_key(key) {
             return Err(Errno::ESRCH);
@@ -222,7 +222,7 @@ impl Tables {
         Ok(())
     }
 
-    /// `ip_vs_genl_new_daemon`, and the head of `start_sync_thread`.
+    /// `ip_vs_genl_new_daemon` and the start of `start_sync_thread`.
     fn start(&mut self, mut daemon: SyncDaemon) -> Result<(), Errno> {
         let mixed = self.services.iter().any(|(key, held)| {
             let other = |entry: &ServerEntry| key.family() != Family::of(entry.server.key.address);
@@ -280,7 +280,7 @@ fn zero(held: &mut Held) {
     }
 }
 
-/// The attribute policy: names of schedulers and interfaces are 15 bytes long at the most.
+/// The attribute policy: names of schedulers and interfaces have at most 15 bytes.
 fn check_names(operation: &Operation) -> Result<(), Errno> {
     let name = match operation {
         Operation::AddService(service) | Operation::UpdateService(service) => service.scheduler,

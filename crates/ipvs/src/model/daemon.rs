@@ -5,18 +5,18 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::Name;
 
-/// Which side of the synchronisation a daemon is. A namespace has at most one of each.
+/// The role of a sync daemon. A namespace has at most one daemon of each role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum DaemonRole {
     /// Multicasts this director's connections (`IP_VS_STATE_MASTER`).
     Master,
-    /// Takes in what masters with its sync id multicast (`IP_VS_STATE_BACKUP`).
+    /// Receives what masters with its sync id multicast (`IP_VS_STATE_BACKUP`).
     Backup,
 }
 
 impl DaemonRole {
-    /// `IP_VS_STATE_*`.
+    /// The role's number, `IP_VS_STATE_*`.
     #[must_use]
     pub const fn number(self) -> u32 {
         match self {
@@ -25,7 +25,7 @@ impl DaemonRole {
         }
     }
 
-    /// The role with that number.
+    /// The role with this number.
     #[must_use]
     pub const fn from_number(number: u32) -> Option<Self> {
         match number {
@@ -45,8 +45,8 @@ impl fmt::Display for DaemonRole {
     }
 }
 
-/// Keeps groups of directors on one network apart; 0 to 255 (`EINVAL` past that,
-/// `start_sync_thread`). A backup with id 0 listens to every master.
+/// Separates groups of directors on one network; 0 to 255 (`start_sync_thread` returns `EINVAL`
+/// above). A backup with id 0 listens to every master.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SyncId(pub u8);
@@ -57,40 +57,40 @@ impl fmt::Display for SyncId {
     }
 }
 
-/// A synchronisation daemon: one that is to be started, or one that runs.
+/// A synchronisation daemon, running or to be started.
 ///
-/// A running daemon cannot be changed: stop it and start it anew. `EINVAL` while a service has
-/// servers of the other address family, which in their turn cannot be added or changed while a
-/// daemon runs.
+/// A running daemon cannot be changed: stop it and start it again. Starting fails with `EINVAL`
+/// while a service has servers of the other address family; such servers cannot be added or changed
+/// while a daemon runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SyncDaemon {
     /// Master or backup.
     pub role: DaemonRole,
-    /// The interface that the multicasts leave or come in by; `ENODEV` if it is not there.
+    /// The interface that sends or receives the multicasts; `ENODEV` if it does not exist.
     pub interface: Name,
     /// The group of directors it belongs to.
     pub sync_id: SyncId,
-    /// Longest payload of a sync message, in bytes; 0 to let the kernel derive it from the
-    /// interface's MTU. More than 65507 becomes that, less than 1024 becomes that for a backup.
+    /// The longest payload of a sync message, in bytes; 0 derives it from the interface's MTU. The
+    /// kernel caps it at 65507; a backup raises values below 1024 to 1024.
     pub max_length: u16,
     /// The multicast group; `None` for 224.0.0.81.
     pub group: Option<IpAddr>,
     /// The UDP port; 0 for 8848.
     pub port: u16,
-    /// TTL of the multicasts; 0 for 1.
+    /// The TTL of the multicasts; 0 for 1.
     pub ttl: u8,
 }
 
 impl SyncDaemon {
-    /// The group used when none is given.
+    /// The group if none is given.
     pub const DEFAULT_GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 81);
-    /// The port used when none is given.
+    /// The port if none is given.
     pub const DEFAULT_PORT: u16 = 8848;
-    /// The TTL used when none is given.
+    /// The TTL if none is given.
     pub const DEFAULT_TTL: u8 = 1;
 
-    /// A daemon with the kernel's defaults for everything that has one.
+    /// A daemon with the kernel's defaults for all optional values.
     #[must_use]
     pub const fn new(role: DaemonRole, interface: Name, sync_id: SyncId) -> Self {
         Self {

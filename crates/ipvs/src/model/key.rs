@@ -1,9 +1,8 @@
 //! Keys: how the kernel tells services and real servers apart.
 //!
-//! A virtual service is one of a kind by (protocol, address, port) or by (family, firewall mark);
-//! a real server is one of a kind within its service by (address, port). A key cannot be changed
-//! in place: an object with another key is another object (`ip_vs_service_find`,
-//! `ip_vs_lookup_dest`).
+//! A virtual service is identified by (protocol, address, port) or by (family, firewall mark), a
+//! real server within its service by (address, port). A key cannot be changed in place: an object
+//! with another key is another object (`ip_vs_service_find`, `ip_vs_lookup_dest`).
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -42,9 +41,9 @@ impl fmt::Display for Family {
 }
 
 /// The transport protocol of a virtual service. IPVS balances these three
-/// (`ip_vs_genl_parse_service` refuses others with `EPROTONOSUPPORT`).
+/// (`ip_vs_genl_parse_service` rejects others with `EPROTONOSUPPORT`).
 ///
-/// They are ordered by their IP protocol numbers: TCP 6, UDP 17, SCTP 132.
+/// Ordered by IP protocol number: TCP 6, UDP 17, SCTP 132.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Protocol {
@@ -67,7 +66,7 @@ impl Protocol {
         }
     }
 
-    /// The protocol with that IP protocol number, if IPVS balances it.
+    /// The protocol with this IP protocol number, if IPVS balances it.
     #[must_use]
     pub const fn from_number(number: u16) -> Option<Self> {
         match number {
@@ -95,7 +94,7 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// A firewall mark, 1 to 4294967295. Zero means "no mark" to the kernel and names no service.
+/// A firewall mark, 1 to 4294967295. Zero means "no mark" to the kernel and identifies no service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Fwmark(NonZeroU32);
@@ -123,7 +122,7 @@ impl fmt::Display for Fwmark {
     }
 }
 
-/// What makes a virtual service the one it is.
+/// The identity of a virtual service.
 ///
 /// The order is (fwmark, family, protocol, address, port) by numeric value, services by address
 /// (which have no mark) first. `Display` writes `tcp://192.0.2.10:80`, `udp://[2001:db8::1]:53`,
@@ -136,12 +135,12 @@ pub enum ServiceKey {
         protocol: Protocol,
         /// The virtual address.
         address: IpAddr,
-        /// The port; 0 takes every port (persistent services only).
+        /// The port; 0 accepts every port (persistent services only).
         port: u16,
     },
-    /// Packets that carry a firewall mark, whatever their address and protocol.
+    /// Packets that carry a firewall mark, to any address and of any protocol.
     Fwmark {
-        /// Of which family the packets are.
+        /// The family of the packets.
         family: Family,
         /// The mark.
         mark: Fwmark,
@@ -179,13 +178,13 @@ impl ServiceKey {
         }
     }
 
-    /// A service of marked packets of one family.
+    /// A service for marked packets of one family.
     #[must_use]
     pub const fn fwmark(family: Family, mark: Fwmark) -> Self {
         Self::Fwmark { family, mark }
     }
 
-    /// The family of the packets that the service takes.
+    /// The family of the service's packets.
     #[must_use]
     pub const fn family(&self) -> Family {
         match self {
@@ -206,9 +205,9 @@ impl ServiceKey {
 
 impl Ord for ServiceKey {
     fn cmp(&self, other: &Self) -> Ordering {
-        // In numbers: tables of thousands of services are maps by this key.
+        // Numeric fields, because tables of thousands of services are maps by this key.
         fn fields(key: &ServiceKey) -> (u64, u128, u16) {
-            // A mark, 0 for none, then the family, then the protocol.
+            // The mark (0 for none), the family, the protocol.
             let first = |mark: u32, protocol: u8| {
                 u64::from(mark) << 16 | u64::from(key.family() as u8) << 8 | u64::from(protocol)
             };
@@ -259,7 +258,7 @@ impl fmt::Display for ServiceKey {
     }
 }
 
-/// The form that `Display` writes.
+/// Parses the form that `Display` writes.
 impl FromStr for ServiceKey {
     type Err = KeyError;
 
@@ -293,7 +292,7 @@ impl FromStr for ServiceKey {
     }
 }
 
-/// Why a string is not a key.
+/// The error for a string that is not a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "not of the form tcp://192.0.2.10:80, udp://[2001:db8::1]:53, sctp://192.0.2.10:80, \
@@ -301,20 +300,19 @@ impl FromStr for ServiceKey {
 )]
 pub struct KeyError;
 
-/// What makes a real server the one it is within its service. Ordered by (address, port), IPv4
-/// first.
+/// The identity of a real server within its service. Ordered by (address, port), IPv4 first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServerKey {
-    /// The real server's address. Its family may differ from the service's with
-    /// [`Tunnel`](super::ForwardMethod::Tunnel) only.
+    /// The real server's address. Its family can differ from the service's only with
+    /// [`Tunnel`](super::ForwardMethod::Tunnel).
     pub address: IpAddr,
-    /// The real server's port. Under direct routing and tunnelling packets keep the service's
-    /// port, whatever stands here.
+    /// The real server's port. Direct routing and tunnelling ignore it: packets keep the service's
+    /// port.
     pub port: u16,
 }
 
 impl ServerKey {
-    /// The key of the server at that address and port.
+    /// The key of the server at this address and port.
     #[must_use]
     pub fn new(address: impl Into<IpAddr>, port: u16) -> Self {
         Self {
@@ -330,7 +328,7 @@ impl fmt::Display for ServerKey {
     }
 }
 
-/// The form that `Display` writes.
+/// Parses the form that `Display` writes.
 impl FromStr for ServerKey {
     type Err = KeyError;
 

@@ -1,11 +1,11 @@
-//! What IPVS holds, as types: keys, configuration and state are three different things.
+//! IPVS objects as types; keys, configuration and state are separate.
 //!
 //! ```text
 //!  ServiceKey ──► Service ──► ServiceEntry     what it is called, what is wanted of it,
 //!  ServerKey  ──► Server  ──► ServerEntry      and what the kernel says of it (with counters)
 //! ```
 //!
-//! Two objects with equal keys are the same object to the kernel; everything else about them can
+//! To the kernel, two objects with equal keys are the same object; everything else about them can
 //! be changed in place.
 
 mod daemon;

@@ -1,17 +1,18 @@
-//! The short names that the kernel knows its parts by.
+//! Short names in the kernel's tables.
 
 use std::fmt;
 use std::str::FromStr;
 
 /// A name in the kernel's tables: a scheduler, a persistence engine, a network interface.
 ///
-/// 1 to 16 bytes, none of them NUL, stored inline. The kernel's buffers hold 16 bytes with the
-/// terminating NUL (`IP_VS_SCHEDNAME_MAXLEN`, `IP_VS_PENAME_MAXLEN`, `IP_VS_IFNAME_MAXLEN`); its
-/// attribute policy refuses a scheduler or an interface of 16 bytes (`EINVAL`), and lets such an
-/// engine through, which is then never found. The bytes need not be UTF-8; `Display` replaces what is not.
+/// 1 to 16 bytes without NUL, stored inline. The kernel's buffers hold 16 bytes with the
+/// terminating NUL (`IP_VS_SCHEDNAME_MAXLEN`, `IP_VS_PENAME_MAXLEN`, `IP_VS_IFNAME_MAXLEN`). Its
+/// attribute policy rejects a scheduler or an interface of 16 bytes (`EINVAL`) but accepts an
+/// engine of 16 bytes, which it then never finds. The bytes need not be UTF-8; `Display` replaces
+/// invalid ones.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name {
-    // Padded with NUL, so that the derived order is that of the strings.
+    // Padded with NUL, so that the derived order equals that of the strings.
     bytes: [u8; Name::MAX],
 }
 
@@ -19,10 +20,10 @@ impl Name {
     /// The longest name, in bytes.
     pub const MAX: usize = 16;
 
-    /// A name from its bytes.
+    /// Makes a name of bytes.
     ///
     /// # Errors
-    /// [`NameError`] when it is empty, longer than [`Name::MAX`] or contains NUL.
+    /// [`NameError`] if it is empty, longer than [`Name::MAX`] or contains NUL.
     pub fn new(name: impl AsRef<[u8]>) -> Result<Self, NameError> {
         let name = name.as_ref();
         if name.is_empty() {
@@ -39,10 +40,11 @@ impl Name {
         Ok(Self { bytes })
     }
 
-    /// A name known at compile time.
+    /// Makes a name of a string known at compile time.
     ///
     /// # Panics
-    /// At compile time (in a `const`) when it is empty, longer than [`Name::MAX`] or has a NUL.
+    /// If the name is empty, longer than [`Name::MAX`] or contains NUL; in a `const`, at compile
+    /// time.
     #[must_use]
     pub const fn from_static(name: &'static str) -> Self {
         let name = name.as_bytes();
@@ -71,7 +73,7 @@ impl Name {
         &self.bytes[..length]
     }
 
-    /// The name as text, or `None` when it is not UTF-8.
+    /// The name as text; `None` if it is not UTF-8.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         str::from_utf8(self.as_bytes()).ok()
@@ -110,19 +112,19 @@ impl PartialEq<&str> for Name {
     }
 }
 
-/// Why a string is not a [`Name`].
+/// Why bytes are not a [`Name`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// The kernel has no nameless parts.
+    /// The name is empty.
     #[error("a name needs at least one byte")]
     Empty,
-    /// Longer than the kernel's policy admits.
+    /// The name is longer than the kernel allows.
     #[error("a name has at most 16 bytes, this one has {length}")]
     TooLong {
         /// Its length in bytes.
         length: usize,
     },
-    /// The kernel would see only what stands before it.
+    /// The name contains NUL: the kernel would see only the bytes before it.
     #[error("a name cannot contain a NUL byte")]
     Nul,
 }

@@ -16,27 +16,27 @@ use super::{ServerKey, Stats, Tunnel};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Server {
-    /// Which server.
+    /// The server's address and port.
     pub key: ServerKey,
-    /// How packets reach it.
+    /// How packets reach the server.
     pub forward: ForwardMethod,
-    /// Its share under weighted schedulers; 0 takes no new clients (persistent clients with a
-    /// template, and UDP flows that reuse their port, still come).
+    /// Its share under weighted schedulers. 0 stops new clients, except persistent clients with a
+    /// template and UDP flows that reuse their port.
     pub weight: Weight,
-    /// More connections than this (active and inactive), and the server gets no new ones; 0 for
-    /// no limit (`ip_vs_bind_dest`). Above 2^31 - 1, kernels of today (7.2) say `EINVAL`; older
-    /// ones (6.1.176) take it.
+    /// The most connections (active and inactive): above it the server gets no new ones; 0 for no
+    /// limit (`ip_vs_bind_dest`). Current kernels (7.2) return `EINVAL` above 2^31 - 1; older ones
+    /// (6.1.176) accept it.
     pub upper_threshold: u32,
-    /// Below this it gets new ones again; 0 for three quarters of the upper one. More than the
-    /// upper threshold is `ERANGE`.
+    /// Below this number of connections the server gets new ones again; 0 for three quarters of the
+    /// upper threshold. `ERANGE` if above the upper threshold.
     pub lower_threshold: u32,
-    /// How packets are wrapped under [`ForwardMethod::Tunnel`]. The kernel keeps it for the other
-    /// methods too, and does nothing with it.
+    /// The encapsulation under [`ForwardMethod::Tunnel`]. The kernel stores it for the other
+    /// methods too, and ignores it.
     pub tunnel: Tunnel,
 }
 
 impl Server {
-    /// A server of weight 1, without thresholds, its tunnel (if it is one) plain IPIP.
+    /// A server with weight 1, no thresholds, and plain IPIP as its encapsulation.
     #[must_use]
     pub const fn new(key: ServerKey, forward: ForwardMethod) -> Self {
         Self {
@@ -49,7 +49,7 @@ impl Server {
         }
     }
 
-    /// The same server with that weight.
+    /// The same server with this weight.
     #[must_use]
     pub const fn weight(mut self, weight: Weight) -> Self {
         self.weight = weight;
@@ -64,7 +64,7 @@ impl Server {
         self
     }
 
-    /// The same server with that encapsulation.
+    /// The same server with this encapsulation.
     #[must_use]
     pub const fn tunnel(mut self, tunnel: Tunnel) -> Self {
         self.tunnel = tunnel;
@@ -72,7 +72,7 @@ impl Server {
     }
 }
 
-/// A server's weight, 0 to 2147483647: the kernel keeps an `int` and refuses negative ones with
+/// A server's weight, 0 to 2147483647: the kernel stores an `int` and rejects negative values with
 /// `ERANGE` (`ip_vs_add_dest`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -80,14 +80,14 @@ impl Server {
 pub struct Weight(u32);
 
 impl Weight {
-    /// No new clients.
+    /// The weight of a server that gets no new clients.
     pub const ZERO: Self = Self(0);
-    /// The usual weight.
+    /// The default weight.
     pub const ONE: Self = Self(1);
     /// The largest weight.
     pub const MAX: Self = Self(i32::MAX.unsigned_abs());
 
-    /// A weight, or `None` past [`Weight::MAX`].
+    /// A weight, or `None` above [`Weight::MAX`].
     #[must_use]
     pub const fn new(weight: u32) -> Option<Self> {
         if weight <= Self::MAX.0 {
@@ -112,7 +112,7 @@ impl TryFrom<u32> for Weight {
     }
 }
 
-/// A number that is no weight.
+/// A number above [`Weight::MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a weight is at most 2147483647, not {0}")]
 pub struct WeightError(pub u32);
@@ -127,18 +127,18 @@ impl fmt::Display for Weight {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ForwardMethod {
-    /// 0: the destination address is rewritten, and the answer's source on its way back (NAT).
+    /// 0: NAT. IPVS rewrites the destination address, and the source of the reply on its way back.
     Masquerade,
-    /// 1: handed up to this machine. The kernel chooses it itself for its own addresses when it
-    /// forwards; it appears in the table only where somebody set it.
+    /// 1: delivered to this machine. The kernel uses it itself for local addresses when it
+    /// forwards; it appears in the table only if a user set it.
     Local,
-    /// 2: wrapped in another IP packet, see [`Tunnel`].
+    /// 2: encapsulated in another IP packet; see [`Tunnel`].
     Tunnel,
-    /// 3: sent to the server's link address as it is (direct routing). The kernel's default.
+    /// 3: sent unchanged to the server's link-layer address (direct routing). The kernel's default.
     DirectRoute,
-    /// 4: sent on to where it was addressed, past the cache. The kernel's own.
+    /// 4: sent to the original destination, bypassing the cache. Used by the kernel only.
     Bypass,
-    /// 5 to 7: without meaning in the uapi header, and yet the kernel stores them.
+    /// 5 to 7: undefined in the uapi header, but stored by the kernel.
     Other(u8),
 }
 
@@ -159,7 +159,7 @@ impl ForwardMethod {
         }
     }
 
-    /// The method in a word of connection flags; the other bits are left out.
+    /// The method in a word of connection flags; ignores the other bits.
     #[must_use]
     pub fn from_number(word: u32) -> Self {
         match word & Self::MASK {
@@ -176,14 +176,14 @@ impl ForwardMethod {
 /// A real server as the kernel reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerEntry {
-    /// Its configuration.
+    /// The server's configuration.
     pub server: Server,
-    /// Connections in a state that counts as active (TCP established, for one).
+    /// Connections in a state that counts as active, such as an established TCP connection.
     pub active: u32,
-    /// Other connections: closing TCP ones, UDP flows.
+    /// Other connections: closing TCP connections, UDP flows.
     pub inactive: u32,
-    /// Persistence templates that point to it.
+    /// Persistence templates for this server.
     pub persistent: u32,
-    /// Its counters and rates.
+    /// The server's counters and rates.
     pub stats: Stats,
 }

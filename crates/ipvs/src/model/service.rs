@@ -5,8 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::{Family, Name, ServiceFlags, ServiceKey, Stats};
 
-/// The configuration of a virtual service: all that a user can set, and nothing that the kernel
-/// counts.
+/// The configuration of a virtual service: everything that a user can set, and no counters.
 ///
 /// ```
 /// use ipvs::{Netmask, Service, ServiceFlags, ServiceKey};
@@ -19,19 +18,19 @@ use super::{Family, Name, ServiceFlags, ServiceKey, Stats};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Service {
-    /// Which service.
+    /// The service's identity.
     pub key: ServiceKey,
-    /// The scheduler's name, such as `wlc`. [`Service::NO_SCHEDULER`] (`none`) stands for a
-    /// service without one: it refuses every new connection.
+    /// The scheduler's name, such as `wlc`. [`Service::NO_SCHEDULER`] (`none`) means no scheduler:
+    /// the service refuses every new connection.
     pub scheduler: Name,
     /// Persistence, one-packet scheduling and the scheduler's flags.
     pub flags: ServiceFlags,
-    /// How long a client stays with its server after its last connection, in seconds. The kernel
-    /// keeps the value without [`ServiceFlags::PERSISTENT`] too, and then does nothing with it.
+    /// How long a client stays with its server after its last connection, in seconds. Without
+    /// [`ServiceFlags::PERSISTENT`] the kernel stores the value and ignores it.
     pub timeout: u32,
-    /// Clients that are equal under this mask count as one for persistence.
+    /// Clients with the same address under this mask count as one for persistence.
     pub netmask: Netmask,
-    /// The persistence engine, such as `sip`; `None` to stick by address.
+    /// The persistence engine, such as `sip`; `None` for persistence by address.
     pub engine: Option<Name>,
 }
 
@@ -43,7 +42,7 @@ impl Service {
     /// The kernel's word for "no scheduler" (`ip_vs_genl_fill_service`, `ip_vs_add_service`).
     pub const NO_SCHEDULER: Name = Name::from_static("none");
 
-    /// A service that is not persistent, with the widest mask.
+    /// A service without persistence, with the widest mask.
     #[must_use]
     pub const fn new(key: ServiceKey, scheduler: Name) -> Self {
         Self {
@@ -56,7 +55,7 @@ impl Service {
         }
     }
 
-    /// The same service, persistent for that many seconds.
+    /// The same service with persistence for this many seconds.
     #[must_use]
     pub const fn persistent(mut self, seconds: u32) -> Self {
         self.flags = self.flags.union(ServiceFlags::PERSISTENT);
@@ -64,21 +63,21 @@ impl Service {
         self
     }
 
-    /// The same service with that persistence mask.
+    /// The same service with this persistence mask.
     #[must_use]
     pub const fn netmask(mut self, netmask: Netmask) -> Self {
         self.netmask = netmask;
         self
     }
 
-    /// The same service with these flags set in addition.
+    /// The same service with these additional flags.
     #[must_use]
     pub const fn with_flags(mut self, flags: ServiceFlags) -> Self {
         self.flags = self.flags.union(flags);
         self
     }
 
-    /// The same service with that persistence engine.
+    /// The same service with this persistence engine.
     #[must_use]
     pub const fn engine(mut self, engine: Name) -> Self {
         self.engine = Some(engine);
@@ -86,19 +85,19 @@ impl Service {
     }
 }
 
-/// A persistence mask. An IPv4 service has a mask of bits (which need not be contiguous), an IPv6
-/// one a prefix length (`IPVS_SVC_ATTR_NETMASK`).
+/// A persistence mask. An IPv4 service has a bit mask (not necessarily contiguous), an IPv6 service
+/// a prefix length (`IPVS_SVC_ATTR_NETMASK`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Netmask {
     /// The mask's four bytes, such as 255.255.255.0.
     V4(Ipv4Addr),
-    /// A prefix length; the kernel takes 1 to 128 and refuses others with `EINVAL`.
+    /// A prefix length; the kernel accepts 1 to 128 and rejects others with `EINVAL`.
     V6(u32),
 }
 
 impl Netmask {
-    /// The mask under which every client counts for itself: /32 or /128.
+    /// The mask that separates all clients: /32 or /128.
     #[must_use]
     pub const fn host(family: Family) -> Self {
         match family {
@@ -107,7 +106,7 @@ impl Netmask {
         }
     }
 
-    /// For which family of service the mask is.
+    /// The family of service that the mask fits.
     #[must_use]
     pub const fn family(self) -> Family {
         match self {
@@ -129,8 +128,8 @@ impl fmt::Display for Netmask {
 /// A virtual service as the kernel reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServiceEntry {
-    /// Its configuration.
+    /// The service's configuration.
     pub service: Service,
-    /// Its counters and rates.
+    /// The service's counters and rates.
     pub stats: Stats,
 }

@@ -1,33 +1,34 @@
-//! What holds for a whole namespace: time limits, and what the kernel says of itself.
+//! Settings of a whole namespace: timeouts, and the kernel's information about IPVS.
 
 use std::fmt;
 
-/// How long an idle connection is remembered, in seconds, 0 to 2147483647 divided by the kernel's
-/// `HZ` (`ip_vs_set_timeout`, `EINVAL` past that). When set, 0 means "leave as it is".
+/// How long the kernel keeps an idle connection, in seconds, 0 to 2147483647 divided by the
+/// kernel's `HZ` (`ip_vs_set_timeout` returns `EINVAL` above). When set, 0 leaves a timeout
+/// unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Timeouts {
-    /// Established TCP; 900 by default.
+    /// Established TCP connections; default 900.
     pub tcp: u32,
-    /// TCP after a FIN; 120 by default.
+    /// TCP connections after a FIN; default 120.
     pub tcp_fin: u32,
-    /// UDP; 300 by default.
+    /// UDP flows; default 300.
     pub udp: u32,
 }
 
 /// The version of IPVS in the kernel, such as 1.2.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Version {
-    /// The first number.
+    /// The major number.
     pub major: u8,
-    /// The second number.
+    /// The minor number.
     pub minor: u8,
-    /// The third number.
+    /// The patch number.
     pub patch: u8,
 }
 
 impl Version {
-    /// From `IP_VS_VERSION_CODE`'s layout.
+    /// Decodes the layout of `IP_VS_VERSION_CODE`.
     #[must_use]
     pub const fn from_code(code: u32) -> Self {
         let [_, major, minor, patch] = code.to_be_bytes();
@@ -38,7 +39,7 @@ impl Version {
         }
     }
 
-    /// In `IP_VS_VERSION_CODE`'s layout.
+    /// Encodes the layout of `IP_VS_VERSION_CODE`.
     #[must_use]
     pub const fn code(self) -> u32 {
         u32::from_be_bytes([0, self.major, self.minor, self.patch])
@@ -51,12 +52,12 @@ impl fmt::Display for Version {
     }
 }
 
-/// What the kernel says of its IPVS.
+/// The kernel's information about its IPVS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Info {
-    /// Its version.
+    /// The version of IPVS, not of the kernel.
     pub version: Version,
-    /// Buckets of the connection table. Since the tables became resizable this is the size of the
-    /// moment and not that of the module's parameter.
+    /// The number of buckets of the connection table. In kernels with resizable tables, the current
+    /// size rather than the module's parameter.
     pub connection_table_size: u32,
 }

@@ -1,17 +1,17 @@
 //! Encapsulation of packets to tunnelled real servers.
 
-/// How packets to a server are wrapped, `IPVS_DEST_ATTR_TUN_*`.
+/// The encapsulation of packets to a server, `IPVS_DEST_ATTR_TUN_*`.
 ///
-/// The three values stand beside each other as the kernel keeps them: it stores what it is given,
-/// and checks only that GUE has a port (`EINVAL` without).
+/// The three values are independent, as in the kernel: it stores what it is given and only checks
+/// that GUE has a port (`EINVAL` without).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Tunnel {
-    /// Which encapsulation.
+    /// The type of encapsulation.
     pub kind: TunnelKind,
-    /// The UDP port that GUE packets go to, 1 to 65535; 0 for the others.
+    /// The UDP port for GUE packets, 1 to 65535; 0 for other types.
     pub port: u16,
-    /// Checksums of the outer packet, for GUE and GRE.
+    /// Checksum options of the outer packet, for GUE and GRE.
     pub flags: TunnelFlags,
 }
 
@@ -54,13 +54,13 @@ impl Default for Tunnel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum TunnelKind {
-    /// 0: IP in IP, of either family in either.
+    /// 0: IP in IP, either family in either.
     Ipip,
     /// 1: generic UDP encapsulation (`fou` on the real server).
     Gue,
     /// 2: generic routing encapsulation.
     Gre,
-    /// A type that this library does not know yet.
+    /// A type unknown to this library.
     Other(u8),
 }
 
@@ -76,7 +76,7 @@ impl TunnelKind {
         }
     }
 
-    /// The type with that number.
+    /// The type with this number.
     #[must_use]
     pub const fn from_number(number: u8) -> Self {
         match number {

@@ -1,7 +1,7 @@
-//! Reading attribute values, and the frame of a nest.
+//! Reads attribute values and frames nests.
 //!
-//! Values longer than expected are read from their beginning, as the kernel's own `nla_get_*`
-//! does; shorter ones are an error.
+//! Longer values than expected are read from their start, as the kernel's `nla_get_*` do; shorter
+//! ones are an error.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -10,27 +10,27 @@ use netlink_packet_core::{DefaultNla, Emitable, NLA_HEADER_SIZE, NLA_TYPE_MASK, 
 use super::DecodeError;
 use crate::model::{Family, Name};
 
-/// An attribute of a kind that this library does not know, kept as it came.
+/// An attribute of unknown type, kept as received.
 pub(super) type Unknown = DefaultNla;
 
-/// One attribute as it lies in the buffer, its kind without the flag bits.
+/// One attribute in the buffer, its type without the flag bits.
 pub(super) struct Raw<'a> {
     pub(super) kind: u16,
     pub(super) value: &'a [u8],
 }
 
 impl Raw<'_> {
-    /// The attribute as one that is not known.
+    /// The attribute as an unknown one.
     pub(super) fn unknown(&self) -> Unknown {
         Unknown::new(self.kind, self.value.to_vec())
     }
 }
 
-/// The attributes in a nest or behind the headers, in their order. One that is malformed is an
-/// error, and the last item.
+/// The attributes of a nest or behind the headers, in order. A malformed attribute yields an error
+/// and ends the iteration.
 ///
-/// A listing of 50,000 servers has two million of them, so this is a loop of its own and not the
-/// one of netlink-packet-core, which takes three times as long.
+/// A listing of 50,000 servers has two million of them, so this is its own loop rather than that of
+/// netlink-packet-core, which takes three times as long.
 pub(super) fn attributes<'a>(bytes: &'a [u8], what: &'static str) -> Attributes<'a> {
     Attributes { rest: bytes, what }
 }
@@ -51,7 +51,7 @@ impl<'a> Iterator for Attributes<'a> {
         let header = self.rest.first_chunk::<NLA_HEADER_SIZE>();
         let [low, high, kind @ ..] = header.copied().unwrap_or_default();
         let length = usize::from(u16::from_ne_bytes([low, high]));
-        // There is none for a length below the header's own, as there is none without a header.
+        // `None` if the length is shorter than the header, or if the header itself is missing.
         let Some(value) = self.rest.get(NLA_HEADER_SIZE..length) else {
             let detail = format!(
                 "an attribute says that it has {length} bytes, where {} are left",
@@ -114,8 +114,8 @@ pub(super) fn bytes4(value: &[u8], what: &'static str) -> Result<[u8; 4], Decode
     fixed(value, what)
 }
 
-/// `union nf_inet_addr`: 16 bytes, of which IPv4 uses the first four. Shorter values are filled
-/// up with zeros, as the kernel's `nla_memcpy` does.
+/// `union nf_inet_addr`: 16 bytes, of which IPv4 uses the first four. Shorter values are padded
+/// with zeros, as the kernel's `nla_memcpy` does.
 pub(super) fn address_bytes(value: &[u8], what: &'static str) -> Result<[u8; 16], DecodeError> {
     let mut bytes = [0; 16];
     let length = value.len().min(bytes.len());
@@ -161,7 +161,7 @@ pub(super) fn family_number(family: Family) -> u16 {
     }
 }
 
-/// The family with that number.
+/// The family with this number.
 pub(super) fn family(number: u16, what: &'static str) -> Result<Family, DecodeError> {
     match number {
         2 => Ok(Family::V4),
@@ -173,7 +173,7 @@ pub(super) fn family(number: u16, what: &'static str) -> Result<Family, DecodeEr
     }
 }
 
-/// A NUL-terminated string of at most [`Name::MAX`] bytes; `None` when it is empty.
+/// A NUL-terminated string of at most [`Name::MAX`] bytes; `None` if empty.
 pub(super) fn name(value: &[u8], what: &'static str) -> Result<Option<Name>, DecodeError> {
     let text = value.split(|byte| *byte == 0).next().unwrap_or_default();
     if text.is_empty() {
@@ -187,7 +187,7 @@ pub(super) fn name(value: &[u8], what: &'static str) -> Result<Option<Name>, Dec
         })
 }
 
-/// The length of a name's value: its bytes and the NUL.
+/// The length of a name's value: its bytes and a NUL.
 pub(super) fn name_len(name: &Name) -> usize {
     name.as_bytes().len() + 1
 }
@@ -198,7 +198,7 @@ pub(super) fn emit_name(name: &Name, buffer: &mut [u8]) {
     buffer[text.len()] = 0;
 }
 
-/// The length of a run of attributes.
+/// The length of a sequence of attributes.
 pub(super) fn nest_len<T: Nla>(attributes: &[T]) -> usize {
     attributes.buffer_len()
 }

@@ -1,4 +1,4 @@
-//! Commands and their top-level attributes: which message says which operation or query.
+//! Commands and their top-level attributes: the message for each operation or query.
 
 use netlink_packet_core::{Emitable, Nla};
 
@@ -61,13 +61,13 @@ impl Command {
         Self::Flush,
     ];
 
-    /// The command's number.
+    /// The number in the message.
     #[must_use]
     pub const fn number(self) -> u8 {
         self as u8
     }
 
-    /// The command with that number.
+    /// The command with this number.
     #[must_use]
     pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL
@@ -103,7 +103,7 @@ impl Nla for CommandAttr {
         }
     }
 
-    // Sets NLA_F_NESTED beside the kind. IPVS does not insist on it; other readers of a capture do.
+    // Sets NLA_F_NESTED in the type. IPVS does not require it; programs that read a capture do.
     fn is_nested(&self) -> bool {
         !matches!(self, Self::Number(_))
     }
@@ -125,7 +125,7 @@ pub(super) fn append<T: Nla>(attributes: &[T], out: &mut Vec<u8>) {
     attributes.emit(&mut out[start..]);
 }
 
-/// The command that carries out an operation, and its attributes.
+/// The command for an operation, and its attributes.
 pub(super) fn operation(operation: &Operation) -> (Command, Vec<CommandAttr>) {
     let whole = |service| CommandAttr::Service(service::attrs(service));
     let of = |key| CommandAttr::Service(service::key_attrs(key));
@@ -168,7 +168,7 @@ pub(super) fn operation(operation: &Operation) -> (Command, Vec<CommandAttr>) {
     }
 }
 
-/// The command that asks a query, and its attributes; `None` for the controller's own.
+/// The command for a query, and its attributes; `None` for a query to the controller.
 pub(super) fn query(query: &Query) -> Option<(Command, Vec<CommandAttr>)> {
     let of = |key| vec![CommandAttr::Service(service::key_attrs(key))];
     Some(match query {
@@ -182,7 +182,7 @@ pub(super) fn query(query: &Query) -> Option<(Command, Vec<CommandAttr>)> {
     })
 }
 
-/// The contents of the first attribute of that kind, for replies that have one.
+/// The contents of the first attribute of this type, for replies that have one.
 fn nest<'a>(
     payload: &'a [u8],
     kind: u16,

@@ -28,7 +28,7 @@ pub(super) enum DaemonAttr {
     MaxLength(u16),
     Group(Ipv4Addr),
     Group6(Ipv6Addr),
-    /// In host order, other than the ports of services and servers.
+    /// In host order, unlike the ports of services and servers.
     Port(u16),
     Ttl(u8),
     Other(Unknown),
@@ -97,8 +97,8 @@ impl Nla for DaemonAttr {
     }
 }
 
-/// The attributes that start a daemon. What has its default is left out, so that kernels before
-/// 4.3, which know the first three attributes only, start it too.
+/// The attributes that start a daemon. Defaults are left out, so that kernels before 4.3, which
+/// know only the first three attributes, start it too.
 pub(super) fn attrs(daemon: &SyncDaemon) -> Vec<DaemonAttr> {
     let mut attrs = vec![
         DaemonAttr::State(daemon.role.number()),
@@ -122,12 +122,12 @@ pub(super) fn attrs(daemon: &SyncDaemon) -> Vec<DaemonAttr> {
     attrs
 }
 
-/// The attribute that stops a daemon (`ip_vs_genl_del_daemon` reads no other).
+/// The attribute that stops a daemon (the only one that `ip_vs_genl_del_daemon` reads).
 pub(super) fn stop_attrs(role: DaemonRole) -> Vec<DaemonAttr> {
     vec![DaemonAttr::State(role.number())]
 }
 
-/// What a daemon's nest says; only the role is sure to be there.
+/// The contents of a daemon's nest; only the role is mandatory.
 pub(super) struct Parts {
     pub(super) role: DaemonRole,
     pub(super) interface: Option<Name>,
@@ -194,12 +194,12 @@ impl Parts {
     }
 }
 
-/// A running daemon from the contents of its nest (`IPVS_CMD_ATTR_DAEMON`), as
+/// Decodes a running daemon from the contents of its nest (`IPVS_CMD_ATTR_DAEMON`), as
 /// `ip_vs_genl_fill_daemon` writes it.
 ///
 /// # Errors
-/// [`DecodeError`] when the role, the interface or the sync id is missing, or a value is cut
-/// short or impossible.
+/// [`DecodeError`] if the role, the interface or the sync id is missing, or a value is truncated or
+/// impossible.
 pub fn decode_daemon(nest: &[u8]) -> Result<SyncDaemon, DecodeError> {
     parts(nest)?.daemon()
 }

@@ -1,4 +1,4 @@
-//! The generic netlink controller's part: which message type stands for IPVS in this kernel.
+//! The generic netlink controller: the message type of IPVS in this kernel.
 
 use netlink_packet_core::Nla;
 use netlink_packet_generic::constants::{CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME};
@@ -9,18 +9,18 @@ use super::attribute::{self, attributes};
 /// `IPVS_GENL_NAME`.
 pub(super) const NAME: &str = "IPVS";
 
-/// The family's number, 16 or more, from the payload of `CTRL_CMD_NEWFAMILY`, the reply to
+/// Decodes the family's number, 16 or more, from the payload of `CTRL_CMD_NEWFAMILY`, the reply to
 /// `CTRL_CMD_GETFAMILY`.
 ///
 /// # Errors
-/// [`DecodeError`] when the number is missing, cut short or reserved for netlink's own messages.
+/// [`DecodeError`] if the number is missing, truncated or reserved for netlink's own messages.
 pub fn decode_family(payload: &[u8]) -> Result<u16, DecodeError> {
     let what = "the family's number";
     for raw in attributes(payload, "the description of the family") {
         let raw = raw?;
         if raw.kind == CTRL_ATTR_FAMILY_ID {
             let id = attribute::u16(raw.value, what)?;
-            // Below NLMSG_MIN_TYPE stand NLMSG_ERROR, NLMSG_DONE and their like.
+            // NLMSG_ERROR, NLMSG_DONE and the like are below NLMSG_MIN_TYPE.
             return if id >= 16 {
                 Ok(id)
             } else {
@@ -34,7 +34,7 @@ pub fn decode_family(payload: &[u8]) -> Result<u16, DecodeError> {
     Err(DecodeError::Missing { what })
 }
 
-/// `CTRL_ATTR_FAMILY_NAME` of the question.
+/// `CTRL_ATTR_FAMILY_NAME` of the query.
 pub(super) struct FamilyName;
 
 impl Nla for FamilyName {
@@ -52,7 +52,7 @@ impl Nla for FamilyName {
     }
 }
 
-/// The payload of a reply that tells the family's number.
+/// The payload of a reply with the family's number.
 #[cfg(feature = "fake")]
 pub(crate) fn encode_family_reply(id: u16, out: &mut Vec<u8>) {
     struct Id(u16);

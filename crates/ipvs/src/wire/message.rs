@@ -1,4 +1,4 @@
-//! Whole messages: requests into one buffer, and a received datagram into its messages.
+//! Whole messages: requests into one buffer, and a received datagram into messages.
 
 use netlink_packet_core::{
     Emitable, ErrorBuffer, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE,
@@ -16,11 +16,11 @@ use crate::operation::{Operation, Query};
 
 /// `IPVS_GENL_VERSION`.
 const VERSION: u8 = 1;
-/// The controller's version; it takes 1 and 2 alike.
+/// The controller's version; it accepts 1 and 2 alike.
 const CTRL_VERSION: u8 = 2;
 const HEADER: usize = 16;
 
-/// Writes requests behind each other into one buffer.
+/// Packs requests into one buffer.
 ///
 /// ```
 /// use ipvs::wire::Encoder;
@@ -38,7 +38,7 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// An encoder for a kernel in which IPVS is the generic netlink family of that number.
+    /// An encoder for a kernel in which IPVS has this generic netlink family number.
     #[must_use]
     pub const fn new(family: u16) -> Self {
         Self {
@@ -47,29 +47,29 @@ impl Encoder {
         }
     }
 
-    /// The family's number.
+    /// The family number that the requests carry.
     #[must_use]
     pub const fn family(&self) -> u16 {
         self.family
     }
 
-    /// Another number, as after the module was unloaded and loaded again.
+    /// Sets another family number, as after a reload of the module.
     pub const fn set_family(&mut self, family: u16) {
         self.family = family;
     }
 
-    /// The requests so far.
+    /// The requests so far, as one datagram.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.buffer
     }
 
-    /// Forgets the requests; the memory is kept.
+    /// Drops the requests and keeps the memory.
     pub fn clear(&mut self) {
         self.buffer.clear();
     }
 
-    /// Appends an operation. A failure is answered in any case; success only with `ack`.
+    /// Appends an operation. The kernel always answers a failure, and a success only with `ack`.
     pub fn operation(&mut self, operation: &Operation, sequence: u32, ack: bool) {
         let (command, attributes) = command::operation(operation);
         let flags = if ack {
@@ -81,13 +81,14 @@ impl Encoder {
     }
 
     /// Appends an empty message (`NLMSG_NOOP`) that asks for an acknowledgement. The kernel answers
-    /// in order, so that this one says that all before it were carried out or refused.
+    /// in order, so the acknowledgement means that all messages before it were carried out or
+    /// refused.
     pub fn barrier(&mut self, sequence: u32) {
         let flags = NLM_F_REQUEST | NLM_F_ACK;
         append_message(NLMSG_NOOP, flags, sequence, &mut self.buffer, |_| {});
     }
 
-    /// Appends a query. A dump ends by itself; the answer to the others is one message.
+    /// Appends a query. A dump ends by itself; other queries get one message.
     pub fn query(&mut self, query: &Query, sequence: u32) {
         let flags = if query.is_dump() {
             NLM_F_REQUEST | NLM_F_DUMP
@@ -154,9 +155,9 @@ fn append_message(
     header.emit(&mut buffer[start..]);
 }
 
-/// The messages in a datagram from the kernel, in their order.
+/// The messages in a datagram from the kernel, in order.
 ///
-/// Any bytes will do: a message that is cut short is an error, and the last item.
+/// Accepts any bytes: a truncated message yields an error and ends the iteration.
 #[derive(Debug, Clone)]
 pub struct Messages<'a> {
     rest: &'a [u8],
@@ -200,32 +201,32 @@ impl<'a> Iterator for Messages<'a> {
 /// A message from the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// The sequence number of the request that it answers.
+    /// The sequence number of the answered request.
     pub sequence: u32,
-    /// Whether the table changed while this dump went on (`NLM_F_DUMP_INTR`). IPVS never says so;
-    /// other families do.
+    /// Whether the table changed during this dump (`NLM_F_DUMP_INTR`). IPVS never sets it; other
+    /// families do.
     pub interrupted: bool,
-    /// What it says.
+    /// The content of the message.
     pub answer: Answer<'a>,
 }
 
-/// What a message from the kernel says.
+/// The content of a message from the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer<'a> {
-    /// The request was carried out.
+    /// The kernel carried out the request.
     Ack,
-    /// It was refused.
+    /// The kernel refused the request.
     Refused(Errno),
-    /// The dump has ended, well (`None`) or with an error in the middle.
+    /// The end of a dump: complete (`None`), or aborted by an error.
     Done(Option<Errno>),
     /// A reply, or one entry of a dump: the generic netlink command and the attributes.
     Reply {
-        /// The number of the command.
+        /// The generic netlink command's number.
         command: u8,
         /// The attributes behind the headers.
         payload: &'a [u8],
     },
-    /// Netlink's own messages that say nothing.
+    /// Netlink's own messages without content.
     Nothing,
 }
 
@@ -243,7 +244,7 @@ impl<'a> Message<'a> {
                     Some(code) => Answer::Refused(errno(code.get())),
                 }
             }
-            // Kernels have always put a code behind it; without one it is a plain end.
+            // All kernels send a code; without one the dump just ends.
             NLMSG_DONE => Answer::Done(
                 payload
                     .first_chunk()
@@ -278,10 +279,10 @@ fn errno(code: i32) -> Errno {
 }
 
 impl Answer<'_> {
-    /// The payload of a reply with that command.
+    /// The payload of a reply with this command.
     ///
     /// # Errors
-    /// [`DecodeError::Unexpected`] for anything else.
+    /// [`DecodeError::Unexpected`] for any other answer.
     pub fn payload(&self, expected: Command) -> Result<&[u8], DecodeError> {
         match self {
             Self::Reply { command, payload } if *command == expected.number() => Ok(payload),
@@ -292,15 +293,15 @@ impl Answer<'_> {
     /// The service in a reply to [`Query::Service`] or [`Query::Services`].
     ///
     /// # Errors
-    /// [`DecodeError`] when it is another reply or cannot be understood.
+    /// [`DecodeError`] if it is another reply or cannot be parsed.
     pub fn service(&self) -> Result<ServiceEntry, DecodeError> {
         decode_service(service_nest(self.payload(Command::NewService)?)?)
     }
 
-    /// The server in a reply to [`Query::Servers`], for a service of that family.
+    /// The server in a reply to [`Query::Servers`], for a service of this family.
     ///
     /// # Errors
-    /// [`DecodeError`] when it is another reply or cannot be understood.
+    /// [`DecodeError`] if it is another reply or cannot be parsed.
     pub fn server(&self, service: Family) -> Result<ServerEntry, DecodeError> {
         decode_server(server_nest(self.payload(Command::NewDest)?)?, service)
     }
@@ -308,12 +309,12 @@ impl Answer<'_> {
     /// The daemon in a reply to [`Query::Daemons`].
     ///
     /// # Errors
-    /// [`DecodeError`] when it is another reply or cannot be understood.
+    /// [`DecodeError`] if it is another reply or cannot be parsed.
     pub fn daemon(&self) -> Result<SyncDaemon, DecodeError> {
         decode_daemon(daemon_nest(self.payload(Command::NewDaemon)?)?)
     }
 
-    /// That this is not what was asked for.
+    /// The error for an answer of the wrong type.
     pub(crate) fn unexpected(&self) -> DecodeError {
         let what = match self {
             Self::Ack => "an acknowledgement".to_owned(),

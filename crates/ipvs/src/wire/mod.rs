@@ -6,10 +6,10 @@
 //!                                   └ IPVS_CMD_ATTR_SERVICE { IPVS_SVC_ATTR_AF, … }
 //! ```
 //!
-//! Encoding appends to a buffer, so that many requests go into one `send`. Decoding takes any
-//! bytes: whatever they are, the result is a value or a [`DecodeError`], never a panic, and
-//! attributes that are not known are passed over. The functions here take and give bytes and this
-//! crate's own types only; the netlink crates underneath do not show.
+//! Encoding appends to a buffer, so that many requests fit into one `send`. Decoding accepts any
+//! bytes: the result is a value or a [`DecodeError`], never a panic, and unknown attributes are
+//! skipped. The functions here use bytes and this crate's own types only; they do not expose the
+//! netlink crates underneath.
 
 mod attribute;
 mod command;

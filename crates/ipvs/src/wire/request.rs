@@ -1,5 +1,4 @@
-//! The kernel's side of decoding: a request from its bytes, as `ip_vs_genl_parse_*` reads it.
-//! For the in-memory kernel only.
+//! Decodes requests as the kernel does in `ip_vs_genl_parse_*`. For the in-memory kernel only.
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NetlinkBuffer};
 use netlink_packet_generic::GenlHeader;
@@ -12,18 +11,18 @@ use crate::error::Errno;
 use crate::model::{Family, Timeouts};
 use crate::operation::{Operation, Query, Request};
 
-/// One request as it came in.
+/// One received request.
 pub(crate) struct Asked<'a> {
     pub(crate) sequence: u32,
     pub(crate) family: u16,
     pub(crate) ack: bool,
-    /// The first 16 bytes, which an acknowledgement repeats.
+    /// The first 16 bytes, which the acknowledgement repeats.
     pub(crate) header: &'a [u8],
-    /// The request, `None` for netlink's own messages, or the errno that its form deserves.
+    /// The request, `None` for netlink's own messages, or the errno for a malformed one.
     pub(crate) request: Result<Option<Request>, Errno>,
 }
 
-/// Reads the first request and says how many bytes it takes, padding included.
+/// Decodes the first request and returns its length, including padding.
 pub(crate) fn decode_request(bytes: &[u8]) -> Result<(Asked<'_>, usize), DecodeError> {
     let malformed = |detail: String| DecodeError::Malformed {
         what: "a request",

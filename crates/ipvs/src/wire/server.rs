@@ -34,7 +34,7 @@ pub(super) enum ServerAttr {
     /// `union nf_inet_addr`, 16 bytes for either family.
     Address([u8; 16]),
     Port(u16),
-    /// The forwarding method; the kernel reads a whole word of connection flags from it.
+    /// The forwarding method; the kernel decodes it from a whole word of connection flags.
     Forward(u32),
     Weight(u32),
     UpperThreshold(u32),
@@ -143,9 +143,9 @@ impl Nla for ServerAttr {
     }
 }
 
-/// The attributes that name a server within its service.
+/// The attributes that identify a server within its service.
 pub(super) fn key_attrs(key: &ServerKey) -> Vec<ServerAttr> {
-    // Room for a whole server, so that `attrs` does not grow it again.
+    // Room for a whole server, so that `attrs` does not reallocate.
     let mut attrs = Vec::with_capacity(10);
     attrs.push(ServerAttr::Address(attribute::union(key.address)));
     attrs.push(ServerAttr::Port(key.port));
@@ -160,8 +160,8 @@ pub(super) fn attrs(server: &Server) -> Vec<ServerAttr> {
     attrs.push(ServerAttr::Weight(server.weight.get()));
     attrs.push(ServerAttr::UpperThreshold(server.upper_threshold));
     attrs.push(ServerAttr::LowerThreshold(server.lower_threshold));
-    // Without these the kernel sets plain IPIP (`ip_vs_genl_parse_dest`), so that an update from
-    // GUE back to IPIP needs no attribute either.
+    // Without these the kernel sets plain IPIP (`ip_vs_genl_parse_dest`), so an update from GUE to
+    // IPIP needs no attribute.
     if server.tunnel != Tunnel::IPIP {
         attrs.push(ServerAttr::TunnelKind(server.tunnel.kind.number()));
         attrs.push(ServerAttr::TunnelPort(server.tunnel.port));
@@ -170,11 +170,11 @@ pub(super) fn attrs(server: &Server) -> Vec<ServerAttr> {
     attrs
 }
 
-/// A server from the contents of its nest (`IPVS_CMD_ATTR_DEST`), as `ip_vs_genl_dump_dest`
-/// writes it. Kernels before 3.18 do not say the address's family: then it is the service's.
+/// Decodes a server from the contents of its nest (`IPVS_CMD_ATTR_DEST`), as `ip_vs_genl_dump_dest`
+/// writes it. Kernels before 3.18 do not send the address's family: it is the service's.
 ///
 /// # Errors
-/// [`DecodeError`] when the key is incomplete or a value is cut short or impossible.
+/// [`DecodeError`] if the key is incomplete or a value is truncated or impossible.
 pub fn decode_server(nest: &[u8], service: Family) -> Result<ServerEntry, DecodeError> {
     let parts = parts(nest, service)?;
     let counts = parts.counts;
@@ -187,7 +187,7 @@ pub fn decode_server(nest: &[u8], service: Family) -> Result<ServerEntry, Decode
     })
 }
 
-/// What a server's nest says; only the key is sure to be there.
+/// The contents of a server's nest; only the key is mandatory.
 pub(super) struct Parts {
     pub(super) key: ServerKey,
     pub(super) forward: Option<u32>,
@@ -267,7 +267,7 @@ impl Parts {
         })
     }
 
-    /// The server of a request that describes one in full, `None` if a part of it is missing
+    /// The server of a request that describes one in full; `None` if a part is missing
     /// (`ip_vs_genl_parse_dest` with `full_entry`).
     #[cfg(feature = "fake")]
     pub(super) fn full(&self) -> Result<Option<Server>, DecodeError> {

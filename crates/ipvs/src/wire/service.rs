@@ -63,7 +63,7 @@ impl ServiceAttr {
             FLAGS => {
                 let what = "the service's flags";
                 let flags = attribute::u32(value, what)?;
-                // struct ip_vs_flags has a mask behind the flags; a reply's says nothing.
+                // struct ip_vs_flags has a mask behind the flags; a reply's mask has no meaning.
                 let mask = value
                     .get(4..8)
                     .map_or(Ok(!0), |rest| attribute::u32(rest, what))?;
@@ -140,9 +140,9 @@ impl Nla for ServiceAttr {
     }
 }
 
-/// The attributes that name a service (`ip_vs_genl_parse_service` needs no more to find it).
+/// The attributes that identify a service (`ip_vs_genl_parse_service` needs no more).
 pub(super) fn key_attrs(key: &ServiceKey) -> Vec<ServiceAttr> {
-    // Room for a whole service, so that `attrs` does not grow it again.
+    // Room for a whole service, so that `attrs` does not reallocate.
     let mut attrs = Vec::with_capacity(9);
     attrs.push(ServiceAttr::Family(key.family()));
     match key {
@@ -179,7 +179,7 @@ pub(super) fn attrs(service: &Service) -> Vec<ServiceAttr> {
     attrs
 }
 
-/// What a service's nest says; only the key is sure to be there.
+/// The contents of a service's nest; only the key is mandatory.
 pub(super) struct Parts {
     pub(super) key: ServiceKey,
     pub(super) scheduler: Option<Name>,
@@ -250,13 +250,14 @@ pub(super) fn parts(nest: &[u8]) -> Result<Parts, DecodeError> {
     })
 }
 
-/// A service from the contents of its nest (`IPVS_CMD_ATTR_SERVICE`), as
+/// Decodes a service from the contents of its nest (`IPVS_CMD_ATTR_SERVICE`), as
 /// `ip_vs_genl_fill_service` writes it.
 ///
-/// What an old kernel leaves out gets its neutral value: no scheduler, no flags, no persistence.
+/// Values that an old kernel does not send get neutral defaults: no scheduler, no flags, no
+/// persistence.
 ///
 /// # Errors
-/// [`DecodeError`] when the key is incomplete or a value is cut short or impossible.
+/// [`DecodeError`] if the key is incomplete or a value is truncated or impossible.
 pub fn decode_service(nest: &[u8]) -> Result<ServiceEntry, DecodeError> {
     let parts = parts(nest)?;
     Ok(ServiceEntry {
@@ -277,7 +278,7 @@ impl Parts {
         }
     }
 
-    /// The service of a request that describes one in full, `None` if a part of it is missing
+    /// The service of a request that describes one in full; `None` if a part is missing
     /// (`ip_vs_genl_parse_service` with `full_entry`).
     #[cfg(feature = "fake")]
     pub(super) fn full(&self) -> Option<Service> {

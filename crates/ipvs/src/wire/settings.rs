@@ -1,5 +1,5 @@
-//! The replies to `IPVS_CMD_GET_CONFIG` and `IPVS_CMD_GET_INFO`, whose attributes stand right
-//! behind the headers, without a nest.
+//! The replies to `IPVS_CMD_GET_CONFIG` and `IPVS_CMD_GET_INFO`, whose attributes follow the
+//! headers directly, without a nest.
 
 use netlink_packet_core::Nla;
 
@@ -11,14 +11,14 @@ use crate::model::{Info, Timeouts, Version};
 const VERSION: u16 = 1;
 const CONN_TAB_SIZE: u16 = 2;
 
-/// The time limits from the payload of `IPVS_CMD_SET_CONFIG`, the reply to
-/// `IPVS_CMD_GET_CONFIG`. A protocol that the kernel was built without is left out and reads 0.
+/// Decodes the timeouts from the payload of `IPVS_CMD_SET_CONFIG`, the reply to
+/// `IPVS_CMD_GET_CONFIG`. A protocol that the kernel was built without is missing and reads as 0.
 ///
 /// # Errors
-/// [`DecodeError`] when a value is cut short.
+/// [`DecodeError`] if a value is truncated.
 pub fn decode_timeouts(payload: &[u8]) -> Result<Timeouts, DecodeError> {
     let mut timeouts = Timeouts::default();
-    for raw in attributes(payload, "the time limits") {
+    for raw in attributes(payload, "the timeouts") {
         let raw = raw?;
         let field = match raw.kind {
             TIMEOUT_TCP => &mut timeouts.tcp,
@@ -26,16 +26,16 @@ pub fn decode_timeouts(payload: &[u8]) -> Result<Timeouts, DecodeError> {
             TIMEOUT_UDP => &mut timeouts.udp,
             _ => continue,
         };
-        *field = attribute::u32(raw.value, "a time limit")?;
+        *field = attribute::u32(raw.value, "a timeout")?;
     }
     Ok(timeouts)
 }
 
-/// Version and table size from the payload of `IPVS_CMD_SET_INFO`, the reply to
+/// Decodes version and table size from the payload of `IPVS_CMD_SET_INFO`, the reply to
 /// `IPVS_CMD_GET_INFO`.
 ///
 /// # Errors
-/// [`DecodeError`] when one of the two is missing or cut short.
+/// [`DecodeError`] if one of the two is missing or truncated.
 pub fn decode_info(payload: &[u8]) -> Result<Info, DecodeError> {
     let (mut version, mut size) = (None, None);
     for raw in attributes(payload, "the IPVS information") {
@@ -78,7 +78,7 @@ impl Nla for Number {
     }
 }
 
-/// The payload of a reply that tells the time limits.
+/// The payload of a reply with the timeouts.
 #[cfg(feature = "fake")]
 pub(crate) fn encode_timeouts_reply(timeouts: &Timeouts, out: &mut Vec<u8>) {
     let numbers = [
@@ -98,7 +98,7 @@ pub(crate) fn encode_timeouts_reply(timeouts: &Timeouts, out: &mut Vec<u8>) {
     super::command::append(&numbers, out);
 }
 
-/// The payload of a reply that tells version and table size.
+/// The payload of a reply with version and table size.
 #[cfg(feature = "fake")]
 pub(crate) fn encode_info_reply(info: &Info, out: &mut Vec<u8>) {
     let numbers = [

@@ -1,4 +1,4 @@
-//! `IPVS_STATS_ATTR_*`, in the 64-bit nest and in the 32-bit one that older kernels send alone.
+//! `IPVS_STATS_ATTR_*`, in the 64-bit nest and in the 32-bit one, the only one of older kernels.
 
 use netlink_packet_core::Nla;
 
@@ -6,17 +6,17 @@ use super::DecodeError;
 use super::attribute::{self, Raw, attributes};
 use crate::model::{Rates, Stats, Totals};
 
-/// How wide the numbers of a statistics nest are.
+/// The width of the numbers in a statistics nest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Width {
     /// `IPVS_*_ATTR_STATS64`: everything is 64 bits wide.
     Wide,
-    /// `IPVS_*_ATTR_STATS`: 32 bits, but for the two byte totals, which always had 64.
+    /// `IPVS_*_ATTR_STATS`: 32 bits, except for the two byte totals, which always had 64.
     Narrow,
 }
 
-/// The two nests of an object. Kernels since 4.1 send both; then the narrow one says nothing new,
-/// and is not read.
+/// The two nests of an object. Kernels since 4.1 send both; the narrow one then adds nothing and is
+/// ignored.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Nests<'a> {
     narrow: Option<&'a [u8]>,
@@ -24,8 +24,8 @@ pub(super) struct Nests<'a> {
 }
 
 impl<'a> Nests<'a> {
-    /// Keeps the attribute for [`Nests::decode`] if it is of one of these kinds, and says whether
-    /// it is.
+    /// Keeps the attribute for [`Nests::decode`] if it is of one of these types; returns whether it
+    /// is.
     pub(super) fn take(&mut self, raw: &Raw<'a>, narrow: u16, wide: u16) -> bool {
         let place = match raw.kind {
             kind if kind == narrow => &mut self.narrow,
@@ -102,7 +102,7 @@ pub(super) fn decode(bytes: &[u8], width: Width) -> Result<Stats, DecodeError> {
     let mut numbers = Numbers::default();
     for raw in attributes(bytes, "a statistics nest") {
         let raw = raw?;
-        // Kinds past the tenth are IPVS_STATS_ATTR_PAD, and what later kernels may add.
+        // Types above 10 are IPVS_STATS_ATTR_PAD and possible additions of later kernels.
         let place = usize::from(raw.kind).wrapping_sub(1);
         let Some(number) = numbers.get_mut(place) else {
             continue;
@@ -123,8 +123,8 @@ pub(super) struct Counter {
     wide: bool,
 }
 
-/// The attributes of a statistics nest. Numbers that do not fit 32 bits are cut to them in the
-/// narrow nest, as the kernel does (`ip_vs_export_stats_user`).
+/// The attributes of a statistics nest. The narrow nest truncates numbers to 32 bits, as the kernel
+/// does (`ip_vs_export_stats_user`).
 pub(super) fn counters(stats: Stats, width: Width) -> Vec<Counter> {
     (1..)
         .zip(numbers(&stats))

@@ -1,16 +1,16 @@
-//! Runs of netlink attributes, taken apart and put together without the library under test.
+//! Takes netlink attributes apart and builds them without the library under test.
 
 use ipvs::Operation;
 use ipvs::wire::Encoder;
 
-/// Bytes from hexadecimal digits; whitespace is for the reader.
+/// Bytes from hexadecimal digits; whitespace is ignored.
 pub(crate) fn hex(text: &str) -> Vec<u8> {
     text.split_whitespace()
         .map(|byte| u8::from_str_radix(byte, 16).unwrap())
         .collect()
 }
 
-/// Bytes as hexadecimal digits, for a message that a person can compare.
+/// Bytes as hexadecimal digits, readable in a failure message.
 pub(crate) fn show(bytes: &[u8]) -> String {
     let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     digits.join(" ")
@@ -25,7 +25,7 @@ pub(crate) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The attributes of a run: kind (without flags) and value.
+/// The attributes in a byte string: type (without flags) and value.
 pub(crate) fn split(mut run: &[u8]) -> Vec<(u16, Vec<u8>)> {
     let mut attributes = Vec::new();
     while !run.is_empty() {
@@ -37,7 +37,7 @@ pub(crate) fn split(mut run: &[u8]) -> Vec<(u16, Vec<u8>)> {
     attributes
 }
 
-/// The value of the attribute of that kind, in hexadecimal digits.
+/// The value of the attribute of this type, in hexadecimal digits.
 #[track_caller]
 pub(crate) fn value(run: &[u8], kind: u16) -> String {
     let found = split(run).into_iter().find(|(found, _)| *found == kind);
@@ -45,7 +45,7 @@ pub(crate) fn value(run: &[u8], kind: u16) -> String {
     show(&value)
 }
 
-/// The run without the attributes of that kind.
+/// The bytes without the attributes of this type.
 pub(crate) fn without(run: &[u8], kind: u16) -> Vec<u8> {
     split(run)
         .iter()
@@ -54,7 +54,7 @@ pub(crate) fn without(run: &[u8], kind: u16) -> Vec<u8> {
         .collect()
 }
 
-/// The run with another value for the attribute of that kind, or with one more attribute.
+/// The bytes with another value for the attribute of this type, or with the attribute added.
 pub(crate) fn with(run: &[u8], kind: u16, value: &[u8]) -> Vec<u8> {
     let mut attributes = split(run);
     match attributes.iter_mut().find(|(found, _)| *found == kind) {
@@ -74,7 +74,7 @@ pub(crate) fn request(operation: Operation) -> Vec<u8> {
     encoder.as_bytes()[20..].to_vec()
 }
 
-/// The contents of the top-level attribute of that kind in the request for an operation.
+/// The contents of the top-level attribute of this type in the request for an operation.
 #[track_caller]
 pub(crate) fn nest(operation: Operation, kind: u16) -> Vec<u8> {
     hex(&value(&request(operation), kind))

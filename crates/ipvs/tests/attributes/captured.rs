@@ -4,11 +4,11 @@
 //! `strace -e trace=sendmsg,recvmsg -xx -s 8192 ipvsadm ...`
 //!
 //! in a namespace whose one interface `d0` has `10.0.0.1/24` and `2001:db8:1::1/64`. Each text is
-//! the contents of the nest that the module in question is about, an attribute a line: two bytes
-//! length, two bytes kind, value, padding.
+//! the contents of one nest, an attribute per line: two bytes of length, two bytes of type, value,
+//! padding.
 
-/// `ipvsadm -A -u 192.0.2.10:5060 -s sh -b sh-fallback,sh-port -p 300 --pe sip -o`,
-/// as `ipvsadm -Ln` got it back.
+/// `ipvsadm -A -u 192.0.2.10:5060 -s sh -b sh-fallback,sh-port -p 300 --pe sip -o`, as `ipvsadm
+/// -Ln` received it.
 pub(crate) const SERVICE_SIP: &str = "\
     06 00 01 00 02 00 00 00
     06 00 02 00 11 00 00 00
@@ -33,7 +33,7 @@ pub(crate) const SERVICE_SIP: &str = "\
       04 00 0b 00 0c 00 09 00 00 00 00 00 00 00 00 00 04 00 0b 00
       0c 00 0a 00 00 00 00 00 00 00 00 00";
 
-/// `ipvsadm -A -t [2001:db8::10]:443 -s rr -p 60 -M 64`, as `ipvsadm -Ln` got it back.
+/// `ipvsadm -A -t [2001:db8::10]:443 -s rr -p 60 -M 64`, as `ipvsadm -Ln` received it.
 pub(crate) const SERVICE_V6: &str = "\
     06 00 01 00 0a 00 00 00
     06 00 02 00 06 00 00 00
@@ -57,7 +57,7 @@ pub(crate) const SERVICE_V6: &str = "\
       04 00 0b 00 0c 00 09 00 00 00 00 00 00 00 00 00 04 00 0b 00
       0c 00 0a 00 00 00 00 00 00 00 00 00";
 
-/// `ipvsadm -A -f 8 -6 -s rr`, as `ipvsadm -Ln` got it back.
+/// `ipvsadm -A -f 8 -6 -s rr`, as `ipvsadm -Ln` received it.
 pub(crate) const SERVICE_FWMARK6: &str = "\
     06 00 01 00 0a 00 00 00
     08 00 05 00 08 00 00 00
@@ -79,8 +79,8 @@ pub(crate) const SERVICE_FWMARK6: &str = "\
       04 00 0b 00 0c 00 09 00 00 00 00 00 00 00 00 00 04 00 0b 00
       0c 00 0a 00 00 00 00 00 00 00 00 00";
 
-/// `ipvsadm -A -t 10.0.0.1:80 -s rr -p 300` after six connections, as `ipvsadm -Ln --stats` got
-/// it back.
+/// `ipvsadm -A -t 10.0.0.1:80 -s rr -p 300` after six connections, as `ipvsadm -Ln --stats`
+/// received it.
 pub(crate) const SERVICE_COUNTED: &str = "\
     06 00 01 00 02 00 00 00
     06 00 02 00 06 00 00 00
@@ -104,8 +104,8 @@ pub(crate) const SERVICE_COUNTED: &str = "\
       04 00 0b 00 0c 00 09 00 8d 00 00 00 00 00 00 00 04 00 0b 00
       0c 00 0a 00 89 00 00 00 00 00 00 00";
 
-/// `ipvsadm -a -t 192.0.2.10:80 -r 10.0.0.11:8080 -m -w 50 -x 5000 -y 4000`, as `ipvsadm -Ln` got
-/// it back.
+/// `ipvsadm -a -t 192.0.2.10:80 -r 10.0.0.11:8080 -m -w 50 -x 5000 -y 4000`, as `ipvsadm -Ln`
+/// received it.
 pub(crate) const SERVER_THRESHOLDS: &str = "\
     14 00 01 00 0a 00 00 0b 00 00 00 00 00 00 00 00 00 00 00 00
     06 00 02 00 1f 90 00 00
@@ -134,8 +134,8 @@ pub(crate) const SERVER_THRESHOLDS: &str = "\
       04 00 0b 00 0c 00 09 00 00 00 00 00 00 00 00 00 04 00 0b 00
       0c 00 0a 00 00 00 00 00 00 00 00 00";
 
-/// `ipvsadm -a -t 192.0.2.10:80 -r 10.0.0.12:80 -i --tun-type gue --tun-port 6080 --tun-csum`,
-/// as `ipvsadm -Ln` got it back.
+/// `ipvsadm -a -t 192.0.2.10:80 -r 10.0.0.12:80 -i --tun-type gue --tun-port 6080 --tun-csum`, as
+/// `ipvsadm -Ln` received it.
 pub(crate) const SERVER_GUE: &str = "\
     14 00 01 00 0a 00 00 0c 00 00 00 00 00 00 00 00 00 00 00 00
     06 00 02 00 00 50 00 00
@@ -165,7 +165,7 @@ pub(crate) const SERVER_GUE: &str = "\
       0c 00 0a 00 00 00 00 00 00 00 00 00";
 
 /// `ipvsadm -a -t 192.0.2.10:80 -r [2001:db8:1::12]:80 -i --tun-type gre`, an IPv6 server of an
-/// IPv4 service, as `ipvsadm -Ln` got it back.
+/// IPv4 service, as `ipvsadm -Ln` received it.
 pub(crate) const SERVER_GRE_V6: &str = "\
     14 00 01 00 20 01 0d b8 00 01 00 00 00 00 00 00 00 00 00 12
     06 00 02 00 00 50 00 00
@@ -195,7 +195,7 @@ pub(crate) const SERVER_GRE_V6: &str = "\
       0c 00 0a 00 00 00 00 00 00 00 00 00";
 
 /// `ipvsadm -a -t 10.0.0.1:80 -r 10.0.0.1:8080 -m` after six connections of one persistent client,
-/// as `ipvsadm -Ln --stats` got it back.
+/// as `ipvsadm -Ln --stats` received it.
 pub(crate) const SERVER_COUNTED: &str = "\
     14 00 01 00 0a 00 00 01 00 00 00 00 00 00 00 00 00 00 00 00
     06 00 02 00 1f 90 00 00
@@ -225,7 +225,7 @@ pub(crate) const SERVER_COUNTED: &str = "\
       0c 00 0a 00 89 00 00 00 00 00 00 00";
 
 /// `ipvsadm --start-daemon master --mcast-interface d0 --syncid 7 --sync-maxlen 1400 --mcast-group
-/// 224.0.1.2 --mcast-port 8850 --mcast-ttl 3`, as `ipvsadm -Ln --daemon` got it back.
+/// 224.0.1.2 --mcast-port 8850 --mcast-ttl 3`, as `ipvsadm -Ln --daemon` received it.
 pub(crate) const DAEMON_MASTER: &str = "\
     08 00 01 00 01 00 00 00
     07 00 02 00 64 30 00 00
@@ -236,7 +236,7 @@ pub(crate) const DAEMON_MASTER: &str = "\
     08 00 05 00 e0 00 01 02";
 
 /// `ipvsadm --start-daemon backup --mcast-interface d0 --syncid 9 --mcast-group ff02::81`, as
-/// `ipvsadm -Ln --daemon` got it back.
+/// `ipvsadm -Ln --daemon` received it.
 pub(crate) const DAEMON_BACKUP_V6: &str = "\
     08 00 01 00 02 00 00 00
     07 00 02 00 64 30 00 00
@@ -252,7 +252,7 @@ pub(crate) const TIMEOUTS: &str = "\
     08 00 05 00 78 00 00 00
     08 00 06 00 2c 01 00 00";
 
-/// The answer to the `IPVS_CMD_GET_INFO` with which ipvsadm begins: no nest.
+/// The answer to `IPVS_CMD_GET_INFO`, ipvsadm's first request: no nest.
 pub(crate) const INFO: &str = "\
     08 00 01 00 01 02 01 00
     08 00 02 00 00 10 00 00";

@@ -67,7 +67,7 @@ fn short_is_an_error_and_long_is_not(nest: &str, kind: u16, enough: usize) {
 #[test]
 fn whole_daemons_as_the_kernel_writes_them() {
     assert_eq!(decode_daemon(&hex(DAEMON_MASTER)), Ok(master()));
-    // What was not given has the kernel's defaults: the message length follows the MTU of 1500.
+    // The kernel fills in its defaults: the message length follows from the MTU of 1500.
     let defaults = SyncDaemon {
         max_length: 1452,
         port: SyncDaemon::DEFAULT_PORT,
@@ -97,7 +97,7 @@ fn role() {
     short_is_an_error_and_long_is_not(DAEMON_MASTER, STATE, 4);
     let missing = refused(&without(&hex(DAEMON_MASTER), STATE));
     assert!(matches!(missing, DecodeError::Missing { .. }), "{missing}");
-    // 3 would be both at once, which no daemon is.
+    // 3 would be both roles, which no daemon has.
     let both = refused(&with(&hex(DAEMON_MASTER), STATE, &[3, 0, 0, 0]));
     assert!(
         matches!(both, DecodeError::Value { value: 3, .. }),
@@ -173,7 +173,7 @@ fn ttl() {
 
 #[test]
 fn what_has_its_default_is_left_out() {
-    // Kernels before 4.3 know the first three attributes only.
+    // Kernels before 4.3 know only the first three attributes.
     let daemon = SyncDaemon::new(DaemonRole::Master, Name::from_static("eth0"), SyncId(0));
     let nest = encoded(daemon);
     let kinds: Vec<u16> = split(&nest).iter().map(|(kind, _)| *kind).collect();
@@ -185,7 +185,7 @@ fn what_has_its_default_is_left_out() {
 fn the_role_alone_stops_a_daemon() {
     let ours = nest(Operation::StopDaemon(DaemonRole::Master), NEST);
     assert_eq!(split(&ours), [(STATE, vec![1, 0, 0, 0])]);
-    // ipvsadm sends an empty interface and sync id 0 with it, which the kernel does not read.
+    // ipvsadm also sends an empty interface and sync id 0, which the kernel does not read.
     assert_eq!(value(&hex(STOP_MASTER), STATE), value(&ours, STATE));
 }
 

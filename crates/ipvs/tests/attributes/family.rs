@@ -1,4 +1,4 @@
-//! `CTRL_ATTR_FAMILY_*`: how the family's number is found.
+//! `CTRL_ATTR_FAMILY_*`: how to find the family's number.
 
 use ipvs::wire::{Encoder, decode_family};
 use ipvs::{DecodeError, Query};
@@ -13,7 +13,7 @@ const FAMILY_NAME: u16 = 2;
 fn the_question() {
     let mut encoder = Encoder::new(0);
     encoder.query(&Query::Family, 0x0102_0304);
-    // As `ipvsadm -Z` asks it; there it has NLM_F_ACK too, and version 1 of the controller.
+    // The query of `ipvsadm -Z`, which also sets NLM_F_ACK and uses version 1 of the controller.
     let expected = "20 00 00 00 10 00 01 00 04 03 02 01 00 00 00 00 \
                     03 02 00 00 09 00 02 00 49 50 56 53 00 00 00 00";
     assert_eq!(show(encoder.as_bytes()), expected);
@@ -38,7 +38,8 @@ fn an_answer_that_is_none() {
     assert!(matches!(missing, DecodeError::Missing { .. }), "{missing}");
     let short = decode_family(&with(&hex(FAMILY), FAMILY_ID, &[0x1c])).unwrap_err();
     assert!(matches!(short, DecodeError::Short { .. }), "{short}");
-    // Below 16 stand netlink's own messages: requests of that type would be refused or ignored.
+    // Netlink's own messages are below 16: the kernel would refuse or ignore requests of such a
+    // type.
     for reserved in 0..16 {
         let error = decode_family(&with(&hex(FAMILY), FAMILY_ID, &[reserved, 0])).unwrap_err();
         assert!(matches!(error, DecodeError::Value { .. }), "{error}");

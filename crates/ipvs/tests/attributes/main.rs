@@ -1,8 +1,8 @@
-//! Every attribute of `include/uapi/linux/ip_vs.h`, byte by byte: what it is encoded to, and what
-//! the bytes that a real kernel wrote are decoded to.
+//! Every attribute of `include/uapi/linux/ip_vs.h`, byte by byte: encoding, and decoding of bytes
+//! from a real kernel.
 //!
-//! A file for each nest; the captures and the commands that made them are in `captured.rs`. They
-//! are of a little-endian machine, and so are these tests.
+//! One file per nest; the captures and their commands are in `captured.rs`. They come from a
+//! little-endian machine, and the tests need one.
 #![cfg(target_endian = "little")]
 #![allow(
     clippy::unwrap_used,

@@ -141,7 +141,7 @@ fn only(datagram: &[u8]) -> Result<Answer<'_>, DecodeError> {
 
 #[test]
 fn acknowledgements() {
-    // The request's header follows the code (NETLINK_CAP_ACK), or all of it, or nothing.
+    // Behind the code comes the request's header (NETLINK_CAP_ACK), the whole request, or nothing.
     for rest in [vec![], vec![0; 16], vec![0; 200]] {
         let ack = message(2, 0, &[vec![0; 4], rest.clone()].concat());
         assert_eq!(only(&ack), Ok(Answer::Ack));
@@ -208,7 +208,7 @@ fn an_interrupted_dump_is_known_by_its_flag() {
 
 #[test]
 fn several_messages_in_one_datagram() {
-    // The second is not a multiple of 4 long and is padded.
+    // The second message's length is not a multiple of 4, so it is padded.
     let mut bytes = message(2, 0, &[0; 4]);
     bytes.extend(message(3, 2, &[0; 5]));
     bytes.extend([0; 3]);

@@ -93,7 +93,8 @@ fn whole_servers_as_the_kernel_writes_them() {
 
 #[test]
 fn whole_servers_as_ipvsadm_writes_them() {
-    // The same attributes in another order; ipvsadm writes plain IPIP out, this library does not.
+    // The same attributes in another order; ipvsadm sends plain IPIP explicitly, this library does
+    // not.
     let sorted = |nest: &[u8]| {
         let mut attributes = split(nest);
         attributes.sort();
@@ -130,7 +131,7 @@ fn address_and_its_family() {
 
 #[test]
 fn a_kernel_that_does_not_say_the_family_means_that_of_the_service() {
-    // Before 3.18.
+    // Kernels before 3.18.
     let v4 = without(&hex(SERVER_THRESHOLDS), ADDR_FAMILY);
     assert_eq!(decode_server(&v4, Family::V4).unwrap().server, thresholds());
     let v6 = without(&hex(SERVER_GRE_V6), ADDR_FAMILY);
@@ -163,7 +164,7 @@ fn forwarding_method() {
         assert_eq!(value(&encoded(server), FWD_METHOD), bytes);
         assert_eq!(decoded(&encoded(server)).forward, method);
     }
-    // The word has connection flags in its other bits.
+    // The other bits of the word are connection flags.
     let flags = with(&hex(SERVER_GUE), FWD_METHOD, &hex("02 01 00 80"));
     assert_eq!(decoded(&flags).forward, ForwardMethod::Tunnel);
     short_is_an_error_and_long_is_not(SERVER_GUE, FWD_METHOD, 4);
@@ -236,7 +237,7 @@ fn plain_ipip_is_what_no_tunnel_attribute_means() {
     let kinds: Vec<u16> = split(&nest).iter().map(|(kind, _)| *kind).collect();
     assert!(kinds.iter().all(|kind| *kind < TUN_TYPE), "{kinds:?}");
     assert_eq!(decoded(&nest).tunnel, Tunnel::IPIP);
-    // A kernel before 5.2 knows none of the three.
+    // A kernel before 5.2 knows none of these three.
     let old = (TUN_TYPE..=TUN_FLAGS).fold(hex(SERVER_GUE), |nest, kind| without(&nest, kind));
     assert_eq!(decoded(&old).tunnel, Tunnel::IPIP);
 }

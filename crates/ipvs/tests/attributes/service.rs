@@ -62,7 +62,7 @@ fn refused(nest: &[u8]) -> DecodeError {
     decode_service(nest).unwrap_err()
 }
 
-/// Too few bytes for the attribute, none, and some more than it needs.
+/// Tries too few bytes for the attribute, none, and more than it needs.
 #[track_caller]
 fn short_is_an_error_and_long_is_not(nest: &str, kind: u16, enough: usize) {
     let nest = hex(nest);
@@ -87,7 +87,7 @@ fn whole_services_as_the_kernel_writes_them() {
 
 #[test]
 fn whole_services_as_ipvsadm_writes_them() {
-    // ipvsadm says "all flags" where this library leaves the kernel's own bit out of the mask.
+    // ipvsadm's mask covers all flags; this library's mask leaves out the kernel's own bit.
     let ipvsadm = |request| {
         let request = hex(request);
         let flags = hex(&value(&request, FLAGS));
@@ -157,7 +157,7 @@ fn address() {
     assert_eq!(value(&encoded(v6()), ADDR), bytes);
     assert_eq!(value(&hex(SERVICE_V6), ADDR), bytes);
     short_is_an_error_and_long_is_not(SERVICE_SIP, ADDR, 4);
-    // `nla_memcpy` fills up with zeros, and so does the decoder.
+    // `nla_memcpy` pads with zeros, and so does the decoder.
     let four = with(&hex(SERVICE_SIP), ADDR, &[192, 0, 2, 10]);
     assert_eq!(decoded(&four), sip());
     let missing = refused(&without(&hex(SERVICE_SIP), ADDR));
@@ -182,7 +182,7 @@ fn fwmark() {
     let large = with(&hex(SERVICE_FWMARK6), FWMARK, &u32::MAX.to_le_bytes());
     let key = ServiceKey::fwmark(Family::V6, Fwmark::new(u32::MAX).unwrap());
     assert_eq!(decoded(&large).key, key);
-    // Mark 0 is no mark: then the service needs an address.
+    // Mark 0 is no mark, so the service needs an address.
     let zero = refused(&with(&hex(SERVICE_FWMARK6), FWMARK, &[0; 4]));
     assert!(matches!(zero, DecodeError::Missing { .. }), "{zero}");
 }
@@ -298,7 +298,7 @@ fn statistics_of_64_bits_come_first_and_those_of_32_will_do() {
         decode_service(&neither).unwrap().stats,
         ipvs::Stats::default()
     );
-    // Whichever order they come in.
+    // In either order.
     let reversed: Vec<u8> = crate::bytes::split(&counted)
         .iter()
         .rev()

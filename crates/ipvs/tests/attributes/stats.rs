@@ -1,4 +1,4 @@
-//! `IPVS_STATS_ATTR_*`, in the nest of 64-bit numbers and in the one of 32-bit numbers.
+//! `IPVS_STATS_ATTR_*`, in the 64-bit nest and in the 32-bit one.
 
 use ipvs::wire::decode_service;
 use ipvs::{DecodeError, Rates, Stats, Totals};
@@ -10,8 +10,8 @@ const STATS: u16 = 10;
 const STATS64: u16 = 12;
 const PAD: u16 = 11;
 
-/// What six connections left behind (`captured.rs`), as `ipvsadm -Ln --stats --exact` and
-/// `ipvsadm -Ln --rate` showed it.
+/// The counters after six connections (`captured.rs`), as `ipvsadm -Ln --stats --exact` and
+/// `ipvsadm -Ln --rate` showed them.
 const COUNTED: Stats = Stats {
     total: Totals {
         connections: 6,
@@ -29,7 +29,7 @@ const COUNTED: Stats = Stats {
     },
 };
 
-/// The ten numbers in the order of their attributes.
+/// The ten numbers in attribute order.
 fn numbers(stats: Stats) -> [u64; 10] {
     let Stats { total, rate } = stats;
     [
@@ -46,7 +46,7 @@ fn numbers(stats: Stats) -> [u64; 10] {
     ]
 }
 
-/// Decodes a statistics nest by putting it, and no other, into a service's.
+/// Decodes a statistics nest as the only one of a service.
 fn decode(kind: u16, nest: &[u8]) -> Result<Stats, DecodeError> {
     let service = without(&without(&hex(SERVICE_COUNTED), STATS), STATS64);
     decode_service(&with(&service, kind, nest)).map(|entry| entry.stats)
@@ -86,7 +86,7 @@ fn each_32_bit_attribute() {
     let mut expected = numbers(COUNTED);
     let mut changed = nest;
     for (index, kind) in (1u16..=10).enumerate() {
-        // The byte totals have 64 bits in either nest.
+        // The byte totals have 64 bits in both nests.
         let large = if matches!(kind, 4 | 5) {
             u64::MAX - u64::from(kind)
         } else {

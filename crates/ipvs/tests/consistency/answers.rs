@@ -1,4 +1,4 @@
-//! Answers that are lost, late, short, wrong or refused: an error or the truth.
+//! Answers that are lost, late, truncated, wrong or refused lead to an error or the truth.
 
 use ipvs::fake::{FakeKernel, Fault};
 use ipvs::transport::{Transport, Wait};
@@ -11,7 +11,7 @@ use ipvs::{
 use crate::faulty::{Faulty, Spoil};
 use crate::{kernel_with, server, web};
 
-/// A client whose datagrams go wrong as planned. The family was resolved before.
+/// A client whose datagrams fail according to a plan. It has already resolved the family.
 fn over(
     kernel: &FakeKernel,
     mut plan: impl FnMut(usize) -> Option<Spoil> + Send + 'static,
@@ -20,7 +20,7 @@ fn over(
     (Client::over(faulty.clone()).unwrap(), faulty)
 }
 
-/// A plan for one datagram.
+/// A plan that spoils one datagram.
 fn at(place: usize, spoil: Spoil) -> impl FnMut(usize) -> Option<Spoil> + Send + 'static {
     move |call| (call == place).then(|| spoil.clone())
 }
@@ -65,7 +65,7 @@ fn when_every_answer_is_lost_that_is_said_after_a_few_attempts() {
             _ => client.consistent_servers(&web()).unwrap_err(),
         };
         assert!(matches!(error, Error::AnswerLost { .. }), "{error}");
-        // Reading off what may be left takes up to 4096 calls each time.
+        // Discarding leftovers takes up to 4096 calls each time.
         assert!(faulty.calls() < 50_000, "{} calls", faulty.calls());
     }
 }
@@ -73,7 +73,7 @@ fn when_every_answer_is_lost_that_is_said_after_a_few_attempts() {
 #[test]
 fn a_batch_that_loses_answers_knows_what_was_refused_and_nothing_of_the_rest() {
     let kernel = kernel_with(3);
-    // Three refusals come, then the kernel drops what follows: the acknowledgement.
+    // Three refusals arrive; then the kernel drops the acknowledgement.
     let (mut client, _) = over(&kernel, at(3, Spoil::Lose));
     let report = client.execute(&adding(10));
     for index in 0..3 {
@@ -97,7 +97,7 @@ fn an_overrun_before_answers_that_are_there_still_reads_them() {
     let kernel = kernel_with(3);
     let (mut client, _) = over(&kernel, at(0, Spoil::Error(Errno::ENOBUFS)));
     let report = client.execute(&adding(3));
-    // All three were refused, and that is known although something was said to be lost.
+    // All three refusals are known although the kernel reported lost answers.
     assert!(
         report
             .failures()
@@ -226,7 +226,7 @@ fn a_socket_that_fails_is_said_and_the_next_call_tries_again() {
 fn a_dump_that_was_left_alone_does_not_keep_the_next_one_busy() {
     let kernel = kernel_with(250);
     let (mut client, faulty) = over(&kernel, |_| None);
-    // Somebody begins a dump on this socket and reads one piece of it.
+    // Another caller starts a dump on this socket and reads one piece of it.
     let mut encoder = Encoder::new(0x1c);
     encoder.query(&Query::Servers(web()), 1);
     client.transport_mut().send(encoder.as_bytes()).unwrap();
@@ -237,11 +237,12 @@ fn a_dump_that_was_left_alone_does_not_keep_the_next_one_busy() {
         .unwrap();
     let error = client.servers(&web());
     match error {
-        // The client cannot know of it; the kernel's refusal is understood, not misread.
+        // The client cannot know of it, but reports the kernel's refusal correctly.
         Err(error) => assert_eq!(error.errno(), Some(Errno::EBUSY), "{error}"),
         Ok(entries) => assert_eq!(entries, kernel.servers(&web())),
     }
-    // What it broke off itself, it knows of: see the tests above, which list again at once.
+    // It does know of dumps that it interrupted itself: see the tests above, which list again
+    // immediately.
     assert!(faulty.calls() < 20_000);
 }
 
@@ -254,7 +255,7 @@ fn a_chunk_too_long_to_send_is_sent_in_halves() {
     assert!(report.is_complete(), "{:?}", report.failures());
     assert_eq!(kernel.servers(&web()).len(), 600);
     assert!(faulty.sent().iter().all(|length| *length <= 5000));
-    // It learns from it: one size is tried for the rest.
+    // The client learns from the first failure and tries only one size afterwards.
     assert!(faulty.sent().len() < 60, "{} sends", faulty.sent().len());
 }
 
@@ -293,7 +294,7 @@ fn a_module_that_was_loaded_anew_answers_queries_under_its_new_number() {
     kernel.unload_module();
     kernel.load_module();
     let error = client.add_service(&service).unwrap_err();
-    // The tables that it was meant for are gone; the caller decides.
+    // The tables that the operation was meant for are gone; the caller decides.
     assert!(matches!(error, Error::NoIpvs { .. }), "{error}");
     client.add_service(&service).unwrap();
 }
@@ -358,7 +359,7 @@ fn strange_datagrams_before_the_answer_are_errors_or_nothing() {
 
 #[test]
 fn a_daemon_that_the_kernel_stops_without_a_word_is_known_to_be_stopped() {
-    // `kthread_stop` has EINTR for a thread that never ran, and netlink swallows it.
+    // `kthread_stop` returns EINTR for a thread that never ran, and netlink does not answer it.
     let kernel = kernel_with(0);
     let (mut client, _) = over(&kernel, |_| None);
     let daemon = SyncDaemon::new(

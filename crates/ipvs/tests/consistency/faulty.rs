@@ -1,4 +1,4 @@
-//! A transport that loses, repeats, cuts and spoils datagrams, and refuses long ones.
+//! A transport that loses, repeats, truncates and corrupts datagrams, and rejects long ones.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -8,41 +8,41 @@ use ipvs::Errno;
 use ipvs::fake::FakeKernel;
 use ipvs::transport::{Transport, Wait};
 
-/// What happens to the datagram that is to be received next.
+/// What happens to the next datagram.
 #[derive(Debug, Clone)]
 pub(crate) enum Spoil {
-    /// The kernel says this first; the datagram comes after it.
+    /// The kernel reports this error before the datagram.
     Error(Errno),
-    /// It is dropped, and the kernel says ENOBUFS.
+    /// The kernel drops it and reports ENOBUFS.
     Lose,
-    /// It does not come, and nothing is said.
+    /// The datagram does not arrive, without an error.
     Swallow,
-    /// It is longer than the buffer.
+    /// The datagram is longer than the buffer.
     TooLong,
-    /// These bytes come first.
+    /// These bytes arrive first.
     Before(Vec<u8>),
-    /// Every answer to an earlier request comes again first.
+    /// Every answer to an earlier request arrives again first.
     Replay,
-    /// It is changed.
+    /// The function changes the datagram.
     Edit(fn(&mut Vec<u8>)),
 }
 
-/// Decides, by the datagrams received so far, what happens to the next.
+/// Decides what happens to the next datagram, given the number received so far.
 type Plan = Box<dyn FnMut(usize) -> Option<Spoil> + Send>;
 
 struct Shared {
     plan: Plan,
     received: Vec<Vec<u8>>,
-    /// How many had been received when the last request was sent.
+    /// How many datagrams had arrived when the last request was sent.
     answered: usize,
-    /// What comes before the kernel's own next datagram.
+    /// Datagrams that arrive before the kernel's own next one.
     ahead: Vec<Vec<u8>>,
     calls: usize,
     longest: usize,
     sent: Vec<usize>,
 }
 
-/// A socket on which things go wrong.
+/// A faulty socket.
 #[derive(Clone)]
 pub(crate) struct Faulty {
     kernel: FakeKernel,
@@ -50,7 +50,7 @@ pub(crate) struct Faulty {
 }
 
 impl Faulty {
-    /// The plan is asked before each datagram; the number is how often it was asked.
+    /// Calls the plan before each datagram, with the number of earlier calls.
     pub(crate) fn new(
         kernel: &FakeKernel,
         plan: impl FnMut(usize) -> Option<Spoil> + Send + 'static,
@@ -75,12 +75,12 @@ impl Faulty {
         self.shared.lock().unwrap().longest = longest;
     }
 
-    /// How long the datagrams were that were sent.
+    /// The lengths of the datagrams sent.
     pub(crate) fn sent(&self) -> Vec<usize> {
         self.shared.lock().unwrap().sent.clone()
     }
 
-    /// How often a datagram was asked for.
+    /// How often the client asked for a datagram.
     pub(crate) fn calls(&self) -> usize {
         self.shared.lock().unwrap().calls
     }

@@ -1,4 +1,4 @@
-//! The ways in which one list of servers can lie, and that `consistent_servers` does not.
+//! The ways in which a single dump of servers can be wrong and `consistent_servers` is not.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -8,10 +8,10 @@ use ipvs::{Client, Error, Operation, Server, ServerEntry, Service, Weight};
 use crate::meddler::{Hands, Meddler, Moment};
 use crate::{configured, kernel_with, server, web};
 
-/// Servers in the table; three pieces of a dump hold them, whichever way it is cut.
+/// The number of servers in the table; a dump of them takes three pieces, however it is cut.
 const SERVERS: u32 = 250;
 
-/// A client and the meddler that it reads past.
+/// A client, and a meddler below it that changes the tables.
 fn reading_past(
     servers: u32,
     meddle: impl FnMut(Moment, &mut Hands<'_>) + Send + 'static,
@@ -93,7 +93,7 @@ fn a_server_added_at_a_cut_comes_twice_and_the_list_is_read_again() {
     assert_eq!(configured(&entries), meddler.history().pop().unwrap());
 }
 
-/// Deletes the service, and puts it back with another list once the dump is over.
+/// Deletes the service, and restores it with another list once the dump is over.
 fn delete_all(moment: Moment, hands: &mut Hands<'_>) {
     if moment
         == (Moment {
@@ -123,7 +123,7 @@ fn a_consistent_list_of_it_is_empty() {
     assert_eq!(client.consistent_servers(&web()).unwrap(), []);
 }
 
-/// So many servers go between the first piece and the second that nothing is left for the second.
+/// Deletes so many servers between the first and the second piece that the second is empty.
 fn delete_what_was_read(moment: Moment, hands: &mut Hands<'_>) {
     if moment
         == (Moment {
@@ -162,8 +162,8 @@ fn a_list_in_one_piece_with_room_to_spare_is_read_once() {
     }
 }
 
-/// In how many pieces, its end counted, the kernel writes the list on the first socket and on the
-/// second.
+/// The number of pieces, including the end, in which the kernel writes the list on the first and
+/// the second socket.
 fn pieces() -> [usize; 2] {
     let counted = Arc::new(Mutex::new([0; 2]));
     let counts = Arc::clone(&counted);
@@ -177,8 +177,8 @@ fn pieces() -> [usize; 2] {
 
 #[test]
 fn a_meddler_that_repeats_its_lie_in_step_is_seen_through() {
-    // At the first cut of every reading the first server goes, and when the end was written it is
-    // back in front: every reading passes over one that lives, and each finds the same table.
+    // At the first cut of every reading the first server is deleted, and it is back in front when
+    // the end was written: every reading skips a live server, and each starts from the same table.
     let [first, second] = pieces();
     assert!(first > 2 && second > first, "{first} and {second} pieces");
     let lie = move |moment: Moment, hands: &mut Hands<'_>, plain: bool| {

@@ -1,5 +1,5 @@
-//! What becomes of a list that somebody else changes while it is read, and of answers that are
-//! lost or wrong: never a wrong table.
+//! A list that another program changes while it is read, and answers that are lost or wrong, never
+//! lead to a wrong table.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -20,13 +20,13 @@ fn web() -> ServiceKey {
     ServiceKey::tcp([192, 0, 2, 10], 80)
 }
 
-/// The server of that number; the one with the highest was added last and stands first.
+/// The server with this number; the one with the highest was added last and comes first.
 fn server(number: u32) -> Server {
     let [_, a, b, c] = number.to_be_bytes();
     Server::new(ServerKey::new([10, a, b, c], 80), ForwardMethod::Masquerade)
 }
 
-/// A kernel with one service of so many servers.
+/// A kernel with one service of `servers` servers.
 fn kernel_with(servers: u32) -> FakeKernel {
     let kernel = FakeKernel::new();
     let service = Service::new(web(), Service::WLC);

@@ -1,5 +1,5 @@
-//! A transport that lets somebody else change the tables between two pieces of a dump, which is
-//! when the kernel holds no lock.
+//! A transport that lets another program change the tables between two pieces of a dump, where the
+//! kernel holds no lock.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -9,16 +9,16 @@ use ipvs::fake::FakeKernel;
 use ipvs::transport::{Transport, Wait};
 use ipvs::{Operation, Query, Request, Server, ServiceKey};
 
-/// When the meddler is called.
+/// The moment at which the meddler is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Moment {
-    /// Which dump it is, from 0: of servers or services, whichever socket it goes over.
+    /// The number of the dump, from 0, of servers or services, on either socket.
     pub(crate) reading: usize,
-    /// How many pieces the kernel has written of it.
+    /// The number of pieces of it that the kernel has written.
     pub(crate) pieces: usize,
 }
 
-/// What the meddler does to the tables.
+/// The meddler's access to the tables.
 pub(crate) struct Hands<'a> {
     kernel: &'a FakeKernel,
     history: &'a mut Vec<Vec<Server>>,
@@ -26,14 +26,14 @@ pub(crate) struct Hands<'a> {
 }
 
 impl Hands<'_> {
-    /// Carries out an operation; whether it succeeds does not matter.
+    /// Carries out an operation and ignores its result.
     pub(crate) fn carry_out(&mut self, operation: &Operation) {
         if self.kernel.meddle(operation).is_ok() {
             self.history.push(servers(self.kernel, &self.service));
         }
     }
 
-    /// The servers as they are now.
+    /// The current servers.
     pub(crate) fn servers(&self) -> Vec<Server> {
         servers(self.kernel, &self.service)
     }
@@ -52,7 +52,7 @@ struct Shared {
     readings: usize,
 }
 
-/// A socket to a kernel that somebody else writes to as well.
+/// A socket to a kernel that another program writes to as well.
 #[derive(Clone)]
 pub(crate) struct Meddler {
     kernel: FakeKernel,
@@ -80,12 +80,12 @@ impl Meddler {
         }
     }
 
-    /// Every state that the list of servers was ever in.
+    /// Every state that the list of servers has had.
     pub(crate) fn history(&self) -> Vec<Vec<Server>> {
         self.shared.lock().unwrap().history.clone()
     }
 
-    /// How many dumps were begun.
+    /// The number of dumps started.
     pub(crate) fn readings(&self) -> usize {
         self.shared.lock().unwrap().readings
     }
@@ -110,7 +110,8 @@ impl Transport for Meddler {
     }
 
     fn receive(&mut self, buffer: &mut Vec<u8>, wait: Wait) -> io::Result<usize> {
-        // Reading a piece makes the kernel write the next; what happens before is between the two.
+        // Reading a piece makes the kernel write the next, so a change made here comes between the
+        // two.
         if let Some(moment) = &mut self.moment {
             let mut shared = self.shared.lock().unwrap();
             let Shared {

@@ -1,5 +1,5 @@
-//! A meddler without a plan: whatever it does between the pieces, a consistent list is one that
-//! the table really had.
+//! A random meddler: whatever it does between the pieces, a consistent list is one that the table
+//! really had.
 
 use ipvs::{Client, Error, Operation, Weight};
 use proptest::prelude::*;
@@ -7,17 +7,17 @@ use proptest::prelude::*;
 use crate::meddler::{Hands, Meddler, Moment};
 use crate::{configured, kernel_with, server, web};
 
-/// What the meddler does at one cut; the same list of deeds is used again and again.
+/// The meddler's action at one cut; it goes through the same list again and again.
 #[derive(Debug, Clone)]
 enum Deed {
     Nothing,
-    /// Deletes the server at that place, counted from the front.
+    /// Deletes the server at this position, counted from the front.
     Delete(usize),
-    /// Adds a server of that number in front, if it is not there.
+    /// Adds a server with this number in front unless it exists.
     Add(u32),
-    /// Changes the weight of the server at that place.
+    /// Changes the weight of the server at this position.
     Weigh(usize, u32),
-    /// Deletes so many from the front.
+    /// Deletes this many servers from the front.
     DeleteMany(usize),
 }
 

@@ -112,7 +112,7 @@ fn services_that_come_and_go_without_pause_are_said_to_be_unsettled() {
     let mut client = Client::over(meddler.clone()).unwrap();
     match client.table() {
         Err(Error::Unsettled { .. }) => assert!(meddler.readings() < 1000),
-        // Each reading of services may fall on the same half of the to and fro.
+        // Each reading of the services may hit the same half of the back and forth.
         Ok(table) => assert!(keys(&table).contains(&web())),
         Err(error) => panic!("{error}"),
     }

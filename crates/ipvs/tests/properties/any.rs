@@ -1,4 +1,4 @@
-//! Any value of each type of the model, as far as the kernel's bytes can say it.
+//! Arbitrary values of each type of the model, as far as the kernel's bytes can express them.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! Any bytes: random ones, and real ones with bits flipped. Nothing panics, nothing hangs.
+//! Arbitrary bytes: random ones, and real ones with flipped bits. Nothing panics or hangs.
 
 use ipvs::fake::FakeKernel;
 use ipvs::transport::{Transport, Wait};
@@ -39,7 +39,7 @@ fn decode_everything(bytes: &[u8]) {
     assert!(count <= bytes.len() / 16 + 1, "{count} messages");
 }
 
-/// Everything that a kernel with all kinds of objects says, a datagram each.
+/// One datagram of every kind that a kernel with all kinds of objects sends.
 fn real_datagrams() -> Vec<Vec<u8>> {
     let mut kernel = FakeKernel::new();
     let mark = Fwmark::new(7).unwrap();
@@ -92,8 +92,8 @@ fn real_datagrams() -> Vec<Vec<u8>> {
     datagrams
 }
 
-/// A real datagram with some bits flipped and some bytes cut off, under a small sequence number,
-/// so that it is taken for an answer.
+/// A real datagram with some bits flipped and some bytes cut off, under a small sequence number, so
+/// that it counts as an answer.
 fn almost_real() -> impl Strategy<Value = Vec<u8>> {
     (
         prop::sample::select(real_datagrams()),
@@ -123,7 +123,7 @@ fn line() -> impl Strategy<Value = Line> {
     ]
 }
 
-/// Calls everything once, whatever comes of it.
+/// Calls every method once and ignores the results.
 fn call_everything(client: &mut Client<Scripted>, operation: Operation) {
     let _ = client.info();
     let _ = client.timeouts();
@@ -140,7 +140,7 @@ fn call_everything(client: &mut Client<Scripted>, operation: Operation) {
     assert!(report.applied() <= report.sent() && report.sent() <= report.total());
 }
 
-/// The answer to the first question, so that there is a client at all.
+/// The answer to the first query, without which there is no client.
 fn family_answer() -> Line {
     Line::Datagram(real_datagrams().swap_remove(0))
 }
@@ -193,7 +193,7 @@ proptest! {
 
     #[test]
     fn no_answer_at_all_is_no_client(lines in prop::collection::vec(line(), 0..10)) {
-        // It may succeed by chance: then there is a family's number.
+        // It may succeed by chance: the bytes then contain a family's number.
         let _ = Client::over(Scripted::new(lines, 2));
     }
 }
@@ -250,7 +250,7 @@ fn a_list_without_end_ends() {
     assert!(error.to_string().contains("does not end"), "{error}");
 }
 
-/// Answers the first question well.
+/// Answers the first query correctly.
 struct WithFamily {
     asked: bool,
     script: Scripted,

@@ -1,5 +1,5 @@
-//! Properties: what goes in comes out, what neli writes is what we write, and no bytes at all make
-//! a decoder or the client panic or hang.
+//! Properties: what we encode decodes to the same value, neli encodes the same bytes, and no bytes
+//! make a decoder or the client panic or hang.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

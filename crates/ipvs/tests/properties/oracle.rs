@@ -1,8 +1,8 @@
-//! neli, an independent netlink library, as the judge of our bytes.
+//! neli, an independent netlink library, as the oracle for our bytes.
 //!
-//! What goes into which attribute is written down here a second time, from the uapi header and
-//! not from `ipvs::wire`; neli makes the bytes. The order of attributes within a nest means
-//! nothing to the kernel, so both sides are sorted before they are compared.
+//! This file states the contents of each attribute a second time, from the uapi header and not from
+//! `ipvs::wire`; neli makes the bytes. The order of attributes within a nest means nothing to the
+//! kernel, so both sides are sorted before the comparison.
 
 use std::io::Cursor;
 use std::net::IpAddr;
@@ -205,7 +205,7 @@ fn numbers(stats: &Stats) -> [u64; 10] {
     ]
 }
 
-/// The nest of 64-bit numbers, with the padding that the kernel puts in front of them.
+/// The nest of 64-bit numbers, with the kernel's padding in front of them.
 fn wide(kind: u16, stats: &Stats) -> Attribute {
     let attributes: Vec<_> = (1..)
         .zip(numbers(stats))
@@ -247,7 +247,7 @@ fn request(operation: &Operation) -> (u8, Vec<Attribute>) {
     }
 }
 
-/// The request for a query: command and attributes; `None` for the controller's.
+/// The request for a query: command and attributes; `None` for queries to the controller.
 fn question(query: &Query) -> Option<(u8, NlmF, Vec<Attribute>)> {
     let dump = NlmF::REQUEST | NlmF::DUMP;
     Some(match query {
@@ -261,10 +261,10 @@ fn question(query: &Query) -> Option<(u8, NlmF, Vec<Attribute>)> {
     })
 }
 
-/// A top-level attribute: its kind with flags, and what is in it, in order.
+/// A top-level attribute: its type with flags, and its sorted contents.
 type Sorted = (u16, Vec<Vec<u8>>);
 
-/// Headers, and the attributes with those of their nests in order.
+/// Headers, and the attributes with their nests sorted.
 fn canonical(message: &[u8]) -> (Vec<u8>, Vec<Sorted>) {
     fn split(mut run: &[u8]) -> Vec<(u16, &[u8])> {
         let mut attributes = Vec::new();

@@ -1,5 +1,5 @@
-//! Out and back through the whole library: the client's encoder, the in-memory kernel's decoder,
-//! its encoder, the client's decoder.
+//! Round trips through the whole library: the client's encoder, the in-memory kernel's decoder, its
+//! encoder, the client's decoder.
 
 use std::collections::BTreeMap;
 
@@ -103,7 +103,7 @@ proptest! {
         client.set_timeouts(&limits).unwrap();
         let now = client.timeouts().unwrap();
         prop_assert_eq!(now, kernel.timeouts());
-        // 0 leaves a limit as it is.
+        // 0 leaves a timeout unchanged.
         prop_assert_eq!(now.tcp, if limits.tcp == 0 { 900 } else { limits.tcp });
         prop_assert_eq!(now.udp, if limits.udp == 0 { 300 } else { limits.udp });
     }

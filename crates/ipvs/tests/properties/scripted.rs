@@ -1,11 +1,11 @@
-//! A transport that answers with whatever it was told to, over and over.
+//! A transport that answers from a script, repeatedly.
 
 use std::io;
 use std::time::Duration;
 
 use ipvs::transport::{Transport, Wait};
 
-/// One thing that is received.
+/// One receive result.
 #[derive(Debug, Clone)]
 pub(crate) enum Line {
     Datagram(Vec<u8>),
@@ -13,13 +13,13 @@ pub(crate) enum Line {
     Nothing,
 }
 
-/// The lines of the script in turn, so many rounds of them, and then nothing any more.
+/// Returns the script's lines in turn for a number of rounds, then nothing.
 #[derive(Debug, Clone)]
 pub(crate) struct Scripted {
     lines: Vec<Line>,
     rounds: usize,
     next: usize,
-    /// How often something was asked for.
+    /// How often the client asked for a datagram.
     pub(crate) received: usize,
 }
 
