@@ -6,9 +6,8 @@
 //! - **A file of a newer director is left alone**: what it says beyond this program's knowledge
 //!   would be lost with the next write.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,9 +17,6 @@ use serde::de::DeserializeOwned;
 
 use super::directory;
 use crate::regular;
-
-/// How much is written at once.
-const BUFFER: usize = 32 << 10;
 /// The longest file, in bytes: ten times the journal of 40,000 servers.
 const LONGEST: u64 = 256 << 20;
 /// The version that this program writes and reads.
@@ -217,27 +213,11 @@ impl Store {
     /// [`StoreError`] when it cannot be written; the old file is still there then.
     pub fn write<T: Serialize>(&self, name: &str, contents: &T) -> Result<(), StoreError> {
         self.make()?;
-        let (path, beside) = (self.path(name), self.path(&format!("{name}.new")));
-        let write = || {
-            // What an interrupted run left, or anything else: it is never opened.
-            match fs::remove_file(&beside) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            let mut options = OpenOptions::new();
-            options.write(true).create_new(true).mode(0o600);
-            let mut file = BufWriter::with_capacity(BUFFER, options.open(&beside)?);
-            serde_json::to_writer(&mut file, contents).map_err(io::Error::from)?;
-            let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-            file.sync_all()?;
-            fs::rename(&beside, &path)?;
-            self.sync()
-        };
-        write().map_err(|source| {
-            // Half a file would take the room that the next attempt needs.
-            let _ = fs::remove_file(&beside);
-            failed("write", &path, source)
+        let path = self.path(name);
+        regular::replace(&path, 0o600, |file| {
+            serde_json::to_writer(file, contents).map_err(io::Error::from)
         })
+        .map_err(|source| failed("write", &path, source))
     }
 
     /// Removes a file, if it is there.

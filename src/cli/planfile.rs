@@ -4,7 +4,9 @@
 //! from the tables as they are then; if that comes to other changes, the tables have moved and it
 //! is refused.
 
-use std::io::Read;
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -42,7 +44,17 @@ impl PlanFile {
             changes: changes(plan),
         };
         let text = serde_json::to_string(&file)?;
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+        // Where symbolic links lead: the file is replaced, and not the link to it.
+        let whole = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let written = match fs::metadata(&whole) {
+            // A pipe or a terminal: there is nothing to replace.
+            Ok(found) if !found.is_file() => fs::write(&whole, text),
+            found => {
+                let mode = found.map_or(0o666, |found| found.permissions().mode() & 0o777);
+                regular::replace(&whole, mode, |file| file.write_all(text.as_bytes()))
+            }
+        };
+        written.with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// The saved plan in a file; `None` if it is something else, standard input or a pipe.

@@ -5,13 +5,16 @@
 //! A file system that hangs (a stale NFS mount) still blocks: callers read on a thread that
 //! nothing else waits for.
 
-use std::fs::{File, FileType};
-use std::io::{self, Read};
+use std::fs::{self, File, FileType, OpenOptions};
+use std::io::{self, BufWriter, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
+
+/// Bytes that are written at a time.
+const BUFFER: usize = 32 << 10;
 
 /// Opens a regular file for reading. Symbolic links are followed.
 ///
@@ -108,9 +111,50 @@ fn describe(found: FileType) -> &'static str {
     }
 }
 
+/// Replaces a file by another of the same name, written beside it and renamed into place: whoever
+/// reads it finds the old contents or the new ones, whole. When this returns, the new ones survive a
+/// power cut.
+///
+/// # Errors
+/// Those of writing and renaming; the old file is still there then.
+pub fn replace(
+    path: &Path,
+    mode: u32,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = Path::new(&beside);
+    let written = (|| {
+        // What an interrupted run left, or anything else: it is never opened.
+        match fs::remove_file(beside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(mode);
+        let mut file = BufWriter::with_capacity(BUFFER, options.open(beside)?);
+        write(&mut file)?;
+        let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.sync_all()?;
+        fs::rename(beside, path)?;
+        // A rename is on disk when the directory is.
+        let directory = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+    })();
+    if written.is_err() {
+        // Half a file would take the room that the next attempt needs.
+        let _ = fs::remove_file(beside);
+    }
+    written
+}
+
 #[cfg(test)]
 mod tests {
     use nix::sys::stat::Mode;
+    use std::io::Write;
 
     use super::*;
 
@@ -150,5 +194,30 @@ mod tests {
             read(&path, 4).unwrap_err().kind(),
             io::ErrorKind::FileTooLarge
         );
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_leaves_the_old_one_and_nothing_beside() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let names = || {
+            let entries = fs::read_dir(directory.path()).unwrap();
+            let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        let full = |file: &mut BufWriter<File>| {
+            file.write_all(b"half")?;
+            Err(io::ErrorKind::StorageFull.into())
+        };
+        replace(&path, 0o600, full).unwrap_err();
+        assert!(names().is_empty());
+        replace(&path, 0o600, |file| file.write_all(b"old")).unwrap();
+        replace(&path, 0o600, full).unwrap_err();
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(names(), ["file"]);
+        replace(&path, 0o640, |file| file.write_all(b"new")).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(names(), ["file"]);
     }
 }
