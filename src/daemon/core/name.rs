@@ -127,6 +127,12 @@ fn not_found(what: &str, name: &str, place: &str, known: impl Iterator<Item = St
     let mut known: Vec<String> = known.collect();
     known.sort_unstable();
     known.dedup();
+    if known.is_empty() {
+        return Refusal {
+            kind: RefusalKind::NotFound,
+            message: format!("{place} has no {what} `{name}`, nor any other"),
+        };
+    }
     let more = if known.len() > OFFERED { ", ..." } else { "" };
     known.truncate(OFFERED);
     Refusal {
