@@ -28,6 +28,22 @@ pub fn explain(program: &OsStr, error: &io::Error) -> String {
     }
 }
 
+/// The exit code of shells and env(1) for a program that is not there.
+pub const NOT_FOUND: i32 = 127;
+
+/// What is wrong with a script whose interpreter was started and found nothing to run: `env bash\r`
+/// looks for a program `bash\r`, and ends with exit code 127.
+pub fn doubt(program: &OsStr) -> Option<&'static str> {
+    let head = head(&found(program)?)?;
+    let line = head
+        .strip_prefix(b"#!")?
+        .split(|byte| *byte == b'\n')
+        .next()?;
+    line.ends_with(b"\r").then_some(
+        "the first line of the script ends with a carriage return (CRLF): save it with LF",
+    )
+}
+
 /// As the system says it, to go on behind a colon.
 fn described(error: &io::Error) -> String {
     let Some(number) = error.raw_os_error() else {
@@ -168,6 +184,18 @@ mod tests {
                  exist: save it with LF"
             );
         }
+    }
+
+    #[test]
+    fn a_script_with_carriage_returns_for_env_is_doubted() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("check");
+        fs::write(&path, "#!/usr/bin/env bash\r\nexit 0\r\n").unwrap();
+        assert!(doubt(path.as_os_str()).unwrap().contains("save it with LF"));
+        fs::write(&path, "#!/usr/bin/env bash\nexit 127\n").unwrap();
+        assert_eq!(doubt(path.as_os_str()), None);
+        assert_eq!(doubt(OsStr::new("/bin/sh")), None);
+        assert_eq!(doubt(OsStr::new("/nowhere")), None);
     }
 
     #[test]

@@ -24,7 +24,15 @@ pub(super) async fn run(batch: Batch) -> Arc<Notify> {
         Ok(Ok((status, _))) if status.success() => {
             tracing::debug!(command = name, events = batch.occurrences.len(), "notified");
         }
-        Ok(Ok((status, said))) => {
+        Ok(Ok((status, mut said))) => {
+            if status.code() == Some(program::NOT_FOUND)
+                && let Some(why) = command
+                    .command
+                    .first()
+                    .and_then(|p| program::doubt(p.as_ref()))
+            {
+                said = format!("{said}; {why}");
+            }
             tracing::warn!(command = name, %status, said, "a command to notify failed");
         }
         Ok(Err(error)) => {

@@ -78,7 +78,22 @@ pub(super) async fn run(spec: &ExecCheck, attempt: &Attempt<'_>) -> Result<Passe
     let status = status.map_err(|error| Failure::ours(&error))?;
     let left = group.end();
     let line = first_line(&output).or_else(|| first_line(&errors));
-    judge(spec, status, line, left)
+    let passed = judge(spec, status, line, left);
+    match (passed, status.code()) {
+        // Its interpreter did not find what to run. To read the script may hang, as to start it may.
+        (Err(mut failure), Some(program::NOT_FOUND)) => {
+            let path = Path::new(&program);
+            let script = program.clone();
+            let why = attempt
+                .touch("reading", path, move || program::doubt(&script))
+                .await?;
+            if let Some(why) = why {
+                failure.text = format!("{}: {why}", failure.text).into();
+            }
+            Err(failure)
+        }
+        (passed, _) => passed,
+    }
 }
 
 fn judge(

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,24 @@ fn of_web(kind: CheckKind) -> Target {
     target.service = Some("tcp://203.0.113.1:80".parse().unwrap());
     target.server_name = Some("app7".into());
     target
+}
+
+#[test]
+fn a_script_with_carriage_returns_that_env_starts_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("check");
+    fs::write(&path, "#!/usr/bin/env bash\r\nexit 0\r\n").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let answer = run(CheckKind::Exec(ExecCheck {
+        command: vec![path.to_str().unwrap().into()],
+        shell: false,
+        weight: false,
+    }));
+    let why = answer.failed();
+    assert!(
+        why.starts_with("exit code 127: ") && why.ends_with("save it with LF"),
+        "{why}"
+    );
 }
 
 #[test]
