@@ -9,7 +9,7 @@ use super::server::{CheckState, not_checked_yet};
 use crate::check::table::Table;
 use crate::check::{Advice, Command, Record, Target, TargetId, Verdict};
 use crate::control::Now;
-use crate::state::health::{CheckKind, CheckSpec, ServiceWatch};
+use crate::state::health::{CheckSpec, ServiceWatch};
 use crate::state::{BootTime, DesiredServer, DesiredService};
 
 /// All targets that are checked.
@@ -160,7 +160,7 @@ pub(super) fn targets(
     let own = watch.servers.get(key).and_then(|own| own.checks.as_ref());
     let checks = own.unwrap_or(&watch.checks);
     let target = |spec: &Arc<CheckSpec>| {
-        let names_all = matches!(spec.kind, CheckKind::Exec(_) | CheckKind::File(_));
+        let names_all = spec.kind.facts().names_service;
         let names_service = names_all || spec.at.through;
         let service = declared.service.key;
         let port = spec.at.port.unwrap_or(key.port);

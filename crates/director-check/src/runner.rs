@@ -23,7 +23,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::connects::{Connects, Job, Landed};
 use super::held_up::HeldUp;
 use super::inbox::{Answer, Inbox, Message};
-use super::kind::{Memory, http, report};
+use super::kind::{Driver, Memory, driver, report};
 use super::limits::Limits;
 use super::own_link::OwnLinks;
 use super::schedule::{Chance, Due, Schedule};
@@ -34,7 +34,7 @@ use super::unasked::{News, Unasked};
 use super::verdict::Judge;
 use super::worker::Worker;
 use super::{Advice, Command, Finding, Outcome, Record, Report, Statistics, Target, TargetId};
-use director_config::state::health::{CheckKind, CheckSpec};
+use director_config::state::health::CheckSpec;
 use director_config::words::count;
 
 /// Wake-ups come at multiples of this.
@@ -349,7 +349,7 @@ impl<F: FnMut(Finding)> Runner<F> {
             let Some(entry) = self.entries.get(due.id) else {
                 continue;
             };
-            let program = matches!(entry.target.spec.kind, CheckKind::Exec(_));
+            let program = entry.target.spec.kind.facts().starts_program;
             let lane = self.lane(program);
             if lane.under_way >= lane.most {
                 lane.queue.push_back(due);
@@ -393,7 +393,7 @@ impl<F: FnMut(Finding)> Runner<F> {
         };
         self.jobs.insert(job, under_way);
         self.lane(program).under_way += 1;
-        if is_plain(&target.spec) {
+        if driver(&target.spec) == Driver::Connects {
             self.counters
                 .lateness
                 .add(now.saturating_duration_since(due.at));
@@ -547,14 +547,6 @@ impl<F: FnMut(Finding)> Runner<F> {
         counters
             .waiting
             .set(self.connections.queue.len() + self.programs.queue.len());
-    }
-}
-
-/// Whether a check is made on this thread: it only connects, or asks something simple over HTTP.
-fn is_plain(spec: &CheckSpec) -> bool {
-    match &spec.kind {
-        CheckKind::Tcp(tcp) => tcp.send.is_empty() && tcp.expect.is_none() && !spec.at.through,
-        _ => http::simple(spec).is_some(),
     }
 }
 

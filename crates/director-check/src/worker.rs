@@ -22,7 +22,6 @@ use super::inbox::{Answer, Inbox, Message};
 use super::kind::{self, Means, Memory};
 use super::through::Passages;
 use super::{Outcome, Report, Target};
-use director_config::state::health::CheckKind;
 
 /// The thread; it ends when this is dropped, and what is under way with it.
 #[derive(Debug)]
@@ -99,7 +98,7 @@ async fn serve(mut orders: UnboundedReceiver<Order>, inbox: Arc<Inbox>, passages
             Order::Run(job, target, memory) => {
                 let (means, finished) = (Rc::clone(&means), Rc::clone(&running));
                 // One that is broken off is counted against this machine. It ends with its time.
-                let breakable = !matches!(target.spec.kind, CheckKind::Mysql(_));
+                let breakable = !target.spec.kind.facts().must_end;
                 let mut promise = Promise::new(job, memory, Arc::clone(&inbox));
                 let task = spawn_local(async move {
                     let answer = kind::run(&target, &means, memory, promise.began).await;

@@ -25,6 +25,7 @@ mod export;
 mod files;
 mod json;
 mod keys;
+mod kinds;
 mod load;
 mod model;
 pub mod regular;

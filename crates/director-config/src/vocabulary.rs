@@ -1,7 +1,7 @@
 //! The words of the service file: schedulers, forwarding methods and the like.
 
 /// A word that can stand somewhere.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Word {
     pub(super) name: &'static str,
     pub(super) summary: &'static str,
@@ -11,7 +11,7 @@ pub(super) struct Word {
     pub(super) odd: bool,
 }
 
-const fn word(name: &'static str, summary: &'static str) -> Word {
+pub(super) const fn word(name: &'static str, summary: &'static str) -> Word {
     Word {
         name,
         summary,
@@ -30,7 +30,7 @@ const fn odd(name: &'static str, summary: &'static str) -> Word {
 }
 
 impl Word {
-    const fn alias(mut self, aliases: &'static [&'static str]) -> Self {
+    pub(super) const fn alias(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
         self
     }
@@ -148,30 +148,6 @@ pub(super) const ROLES: &[Word] = &[
     word("backup", "Takes in what masters multicast.").alias(&["slave"]),
 ];
 
-/// Kinds of checks.
-pub(super) const CHECKS: &[Word] = &[
-    word("tcp", "Accepts a connection.").alias(&["tcp_check", "connect", "simpletcp"]),
-    word("http", "Answers an HTTP request.").alias(&["http_get", "httpchk", "url"]),
-    word("https", "Answers an HTTPS request.").alias(&["ssl_get", "ssl", "tls"]),
-    word("grpc", "Says `SERVING` in the gRPC health protocol."),
-    word("udp", "Answers a datagram, or does not refuse it.").alias(&["udp_check"]),
-    word("dns", "Answers a DNS question.").alias(&["dns_check"]),
-    word("smtp", "Greets.").alias(&["smtp_check", "smtpchk"]),
-    word("redis", "Answers `PING`.").alias(&["redis-check"]),
-    word("mysql", "Greets, and lets a user in.").alias(&["mysql-check", "mariadb"]),
-    word("postgres", "Answers, and lets a user in.").alias(&["pgsql", "pgsql-check", "postgresql"]),
-    word("ping", "Answers an ICMP echo request.").alias(&["icmp", "ping_check"]),
-    word("exec", "A program says so.").alias(&[
-        "misc_check",
-        "script",
-        "external",
-        "external-check",
-        "command",
-    ]),
-    word("file", "A file does not say otherwise.").alias(&["file_check", "track_file"]),
-    word("agent", "An agent on the server says so.").alias(&["agent-check", "feedbackd"]),
-];
-
 /// How several checks make one verdict.
 pub(super) const COMBINE: &[Word] = &[
     word("all", "All of them have to pass.").alias(&["and"]),
@@ -201,33 +177,4 @@ pub(super) const OCCASIONS: &[Word] = &[
     word("server-down", "A server is down.").alias(&["down", "notify_down"]),
     word("service-below", "Fewer servers are up than `min_healthy`.").alias(&["quorum_down"]),
     word("service-above", "No longer.").alias(&["quorum_up"]),
-];
-
-/// Types of DNS records.
-pub(super) const RECORDS: &[Word] = &[
-    word("A", "An IPv4 address."),
-    word("AAAA", "An IPv6 address."),
-    word("CNAME", "Another name."),
-    word("MX", "A mail server."),
-    word("NS", "A name server."),
-    word("PTR", "The name of an address."),
-    word("SOA", "The start of a zone."),
-    word("SRV", "A service's host and port."),
-    word("TXT", "Text."),
-];
-
-/// DNS response codes (RFC 1035 section 4.1.1, RFC 2136 section 2.2), each at the place of its
-/// number.
-pub(super) const RCODES: &[Word] = &[
-    word("NOERROR", "The answer is there, empty as it may be."),
-    word("FORMERR", "The server could not read the question."),
-    word("SERVFAIL", "The server failed."),
-    word("NXDOMAIN", "There is no such name."),
-    word("NOTIMP", "The server does not answer such questions."),
-    word("REFUSED", "The server does not want to answer."),
-    word("YXDOMAIN", "A name that should not be there is."),
-    word("YXRRSET", "A set of records that should not be there is."),
-    word("NXRRSET", "A set of records that should be there is not."),
-    word("NOTAUTH", "The server is not the zone's."),
-    word("NOTZONE", "The name is not in the zone."),
 ];

@@ -48,7 +48,7 @@ use super::net::{self, Way};
 use super::through::Passages;
 use super::tls::Configurations;
 use super::{Advice, Outcome, Report, Target};
-use director_config::state::health::CheckKind;
+use director_config::state::health::{CheckKind, CheckSpec};
 pub(crate) use expect::Patterns;
 pub(crate) use refusals::{Refusals, Refused};
 
@@ -288,23 +288,49 @@ pub(crate) fn report(result: Result<Passed, Failure>) -> Report {
     }
 }
 
-async fn ask(attempt: &Attempt<'_>) -> Result<Passed, Failure> {
-    // Each on its own: as one future they would all be as large as the largest.
-    match &attempt.target.spec.kind {
-        CheckKind::Tcp(spec) => Box::pin(tcp::run(spec, attempt)).await,
-        CheckKind::Udp(spec) => Box::pin(udp::run(spec, attempt)).await,
-        CheckKind::Dns(spec) => Box::pin(dns::run(spec, attempt)).await,
-        CheckKind::Smtp(spec) => Box::pin(smtp::run(spec, attempt)).await,
-        CheckKind::Redis(spec) => Box::pin(redis::run(spec, attempt)).await,
-        CheckKind::Mysql(spec) => Box::pin(mysql::run(spec, attempt)).await,
-        CheckKind::Postgres(spec) => Box::pin(postgres::run(spec, attempt)).await,
-        CheckKind::Ping(spec) => Box::pin(ping::run(spec, attempt)).await,
-        CheckKind::Http(spec) => Box::pin(http::run(spec, attempt)).await,
-        CheckKind::Grpc(spec) => Box::pin(grpc::run(spec, attempt)).await,
-        CheckKind::Exec(spec) => Box::pin(exec::run(spec, attempt)).await,
-        CheckKind::File(spec) => Box::pin(file::run(spec, attempt)).await,
-        CheckKind::Agent(spec) => Box::pin(agent::run(spec, attempt)).await,
-    }
+/// Who makes a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Driver {
+    /// `connects.rs`, on the thread that keeps the time.
+    Connects,
+    /// `worker.rs`, in a task.
+    Task,
+}
+
+macro_rules! kinds {
+    ($($kind:ident is $file:ident $(, driven by $driver:path)?;)*) => {
+        async fn ask(attempt: &Attempt<'_>) -> Result<Passed, Failure> {
+            // Each in a box of its own: one future for all would be as large as the largest.
+            match &attempt.target.spec.kind {
+                $(CheckKind::$kind(spec) => Box::pin($file::run(spec, attempt)).await,)*
+            }
+        }
+
+        /// Who makes the checks of a spec: a task, unless the kind says otherwise.
+        pub(crate) fn driver(spec: &CheckSpec) -> Driver {
+            match &spec.kind {
+                $($(CheckKind::$kind(kind) => $driver(kind, &spec.at),)?)*
+                _ => Driver::Task,
+            }
+        }
+    };
+}
+
+// One line for each kind, and a `mod` above. A kind that is missing here does not compile.
+kinds! {
+    Tcp is tcp, driven by tcp::driver;
+    Http is http, driven by http::driver;
+    Grpc is grpc;
+    Udp is udp;
+    Dns is dns;
+    Smtp is smtp;
+    Redis is redis;
+    Mysql is mysql;
+    Postgres is postgres;
+    Ping is ping;
+    Exec is exec;
+    File is file;
+    Agent is agent;
 }
 
 #[cfg(test)]

@@ -11,13 +11,21 @@
 //! MySQL, which counts each such connection against the address, a plain check is over before the
 //! server's program sees it (`net::stay_unseen`).
 
-use super::{Attempt, Failure, Passed};
+use super::{Attempt, Driver, Failure, Passed};
 use crate::duplex::{self, Duplex};
 use crate::net::quote;
-use director_config::state::health::TcpCheck;
+use director_config::state::health::{CheckAt, TcpCheck};
 
 /// What is looked at of an answer, in bytes.
 const LIMIT: usize = 64 << 10;
+
+/// A check that only connects needs no task.
+pub(super) fn driver(spec: &TcpCheck, at: &CheckAt) -> Driver {
+    match spec.send.is_empty() && spec.expect.is_none() && !at.through {
+        true => Driver::Connects,
+        false => Driver::Task,
+    }
+}
 
 pub(super) async fn run(spec: &TcpCheck, attempt: &Attempt<'_>) -> Result<Passed, Failure> {
     let Some(expect) = &spec.expect else {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipvs::{Family, ForwardMethod, Server, ServiceKey, Tunnel};
 
 use crate::Target;
-use director_config::state::health::{CheckKind, DnsCheck};
+use director_config::state::health::Through;
 
 /// A virtual address and port, on one server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,12 +114,11 @@ impl Wish {
         if spec.at.mark.is_some() {
             return Err(Refused::Marked);
         }
-        let leaves_port = match &spec.kind {
-            CheckKind::Ping(_) | CheckKind::Exec(_) | CheckKind::File(_) => {
-                return Err(Refused::Kind(spec.kind.name()));
-            }
-            CheckKind::Udp(_) | CheckKind::Dns(DnsCheck { tcp: false, .. }) => false,
-            _ => true,
+        let leaves_port = match spec.kind.facts().through {
+            Through::Never(_) => return Err(Refused::Kind(spec.kind.name())),
+            Through::Connection => true,
+            Through::Datagram => false,
+            Through::Either { datagram } => !datagram(&spec.kind),
         };
         let pace = &spec.pace;
         let interval = pace.interval.min(pace.fast_interval);

@@ -6,7 +6,7 @@ use super::fields::{Place, shown};
 
 /// A program and its arguments, never empty. `shell` says that a line for the shell could stand
 /// beside it.
-pub(super) fn command(
+pub(crate) fn command(
     place: &Place<'_>,
     shell: bool,
     findings: &mut Findings,
@@ -51,7 +51,7 @@ pub(super) fn command(
 }
 
 /// A line for the shell.
-pub(super) fn line(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
+pub(crate) fn line(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
     let line = word(place, findings)?;
     if line.trim().is_empty() {
         let message = "the line for the shell is empty";

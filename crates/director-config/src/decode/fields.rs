@@ -11,16 +11,16 @@ use super::super::suggest::nearest;
 use super::super::tree::{self, Entry, Node, NodeRef, Table, TextRef, Value};
 
 /// A table and its section.
-pub(super) struct Fields<'n> {
-    pub(super) section: &'static Section,
+pub(crate) struct Fields<'n> {
+    pub(crate) section: &'static Section,
     /// Where the table is named: what a missing key is reported at.
-    pub(super) at: Span,
+    pub(crate) at: Span,
     entries: &'n [Entry<'n>],
 }
 
 impl<'n> Fields<'n> {
     /// The table in a node, or `None` (reported) when it is something else.
-    pub(super) fn of(
+    pub(crate) fn of(
         node: &'n Node<'n>,
         at: Span,
         section: &'static Section,
@@ -62,7 +62,7 @@ impl<'n> Fields<'n> {
     }
 
     /// What stands behind a key.
-    pub(super) fn get(&self, name: &str) -> Option<Place<'n>> {
+    pub(crate) fn get(&self, name: &str) -> Option<Place<'n>> {
         #[cfg(test)]
         super::asked::record(self.section.name, name);
         // A service has four entries and is asked for thirty keys: what is not there is to cost
@@ -76,7 +76,7 @@ impl<'n> Fields<'n> {
     }
 
     /// What stands behind a key that must be there; reported when it does not.
-    pub(super) fn require(&self, name: &str, findings: &mut Findings) -> Option<Place<'n>> {
+    pub(crate) fn require(&self, name: &str, findings: &mut Findings) -> Option<Place<'n>> {
         let found = self.get(name);
         if found.is_none() {
             self.missing(name, findings);
@@ -85,7 +85,7 @@ impl<'n> Fields<'n> {
     }
 
     /// Reports that a key is missing.
-    pub(super) fn missing(&self, name: &str, findings: &mut Findings) {
+    pub(crate) fn missing(&self, name: &str, findings: &mut Findings) {
         let key = self.key(name);
         let message = format!("{} needs `{name}`", self.section.name);
         findings.push_missing(
@@ -124,20 +124,20 @@ fn unknown_key(entry: &Entry<'_>, section: &Section) -> Diagnostic {
 
 /// What stands behind a key or in a list, and what should.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'n> {
-    pub(super) node: NodeRef<'n>,
-    pub(super) shape: &'static Shape,
+pub(crate) struct Place<'n> {
+    pub(crate) node: NodeRef<'n>,
+    pub(crate) shape: &'static Shape,
     /// Where it is named: its key, or in a list the item itself.
-    pub(super) at: Span,
+    pub(crate) at: Span,
 }
 
 impl<'n> Place<'n> {
-    pub(super) const fn span(&self) -> Span {
+    pub(crate) const fn span(&self) -> Span {
         self.node.span()
     }
 
     /// Reports that something of another type stands here.
-    pub(super) fn wrong_type<T>(&self, findings: &mut Findings) -> Option<T> {
+    pub(crate) fn wrong_type<T>(&self, findings: &mut Findings) -> Option<T> {
         if self.node.value() != Some(&Value::Unreadable) {
             findings.push(wrong_type(self.node, self.shape));
         }
@@ -145,17 +145,17 @@ impl<'n> Place<'n> {
     }
 
     /// The string that stands here, if one does.
-    pub(super) fn as_text(&self) -> Option<TextRef<'n>> {
+    pub(crate) fn as_text(&self) -> Option<TextRef<'n>> {
         self.node.text()
     }
 
     /// A string.
-    pub(super) fn text(&self, findings: &mut Findings) -> Option<TextRef<'n>> {
+    pub(crate) fn text(&self, findings: &mut Findings) -> Option<TextRef<'n>> {
         self.as_text().or_else(|| self.wrong_type(findings))
     }
 
     /// The boolean that stands here, if one does.
-    pub(super) fn as_bool(&self) -> Option<bool> {
+    pub(crate) fn as_bool(&self) -> Option<bool> {
         match self.node.value()? {
             Value::Bool(value) => Some(*value),
             Value::Text(text) if text.substituted => text.value.parse().ok(),
@@ -164,7 +164,7 @@ impl<'n> Place<'n> {
     }
 
     /// A boolean.
-    pub(super) fn bool(&self, findings: &mut Findings) -> Option<Spanned<bool>> {
+    pub(crate) fn bool(&self, findings: &mut Findings) -> Option<Spanned<bool>> {
         match self.as_bool() {
             Some(value) => Some(Spanned::new(value, self.span())),
             None => self.wrong_type(findings),
@@ -172,7 +172,7 @@ impl<'n> Place<'n> {
     }
 
     /// The whole number that stands here, if one does.
-    pub(super) fn as_whole(&self) -> Option<i64> {
+    pub(crate) fn as_whole(&self) -> Option<i64> {
         match self.node.value()? {
             Value::Integer(value) => Some(*value),
             Value::Text(text) if text.substituted => text.value.parse().ok(),
@@ -182,7 +182,7 @@ impl<'n> Place<'n> {
 
     /// A whole number within the range that the key's shape says, as the type that holds that
     /// range.
-    pub(super) fn whole<T: TryFrom<i64>>(&self, findings: &mut Findings) -> Option<Spanned<T>> {
+    pub(crate) fn whole<T: TryFrom<i64>>(&self, findings: &mut Findings) -> Option<Spanned<T>> {
         let (least, most) = self.shape.range();
         if self.node.value() == Some(&Value::LargeInteger) {
             findings.push(out_of_range(self.span(), least, most));
@@ -204,7 +204,7 @@ impl<'n> Place<'n> {
     }
 
     /// The table that stands here.
-    pub(super) fn table(
+    pub(crate) fn table(
         &self,
         section: &'static Section,
         findings: &mut Findings,
@@ -216,17 +216,17 @@ impl<'n> Place<'n> {
     }
 
     /// Whether a table stands here.
-    pub(super) const fn is_table(&self) -> bool {
+    pub(crate) const fn is_table(&self) -> bool {
         self.node.table().is_some()
     }
 
     /// Whether a list stands here.
-    pub(super) fn is_list(&self) -> bool {
+    pub(crate) fn is_list(&self) -> bool {
         self.node.list().is_some()
     }
 
     /// The items of a list; where the key's shape allows it, one thing is a list of one.
-    pub(super) fn items(&self, findings: &mut Findings) -> Items<'n> {
+    pub(crate) fn items(&self, findings: &mut Findings) -> Items<'n> {
         let (shape, one) = match self.shape {
             Shape::List(shape) => (&**shape, false),
             Shape::OneOrMore(shape) => (&**shape, true),
@@ -245,7 +245,7 @@ impl<'n> Place<'n> {
 }
 
 /// The items of a list.
-pub(super) struct Items<'n> {
+pub(crate) struct Items<'n> {
     nodes: tree::Items<'n>,
     shape: &'static Shape,
     /// Where the one is named that stands there instead of a list.
@@ -253,7 +253,7 @@ pub(super) struct Items<'n> {
 }
 
 impl Items<'_> {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
@@ -313,7 +313,7 @@ fn wrong_type(node: NodeRef<'_>, shape: &Shape) -> Diagnostic {
     }
 }
 
-pub(super) fn out_of_range(span: Span, least: i64, most: i64) -> Diagnostic {
+pub(crate) fn out_of_range(span: Span, least: i64, most: i64) -> Diagnostic {
     let message = if least == most {
         format!("the only number that can stand here is {least}")
     } else {
@@ -323,7 +323,7 @@ pub(super) fn out_of_range(span: Span, least: i64, most: i64) -> Diagnostic {
 }
 
 /// Text from the file within a message: without line breaks and of bounded length.
-pub(in super::super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let mut shown: String = text.chars().take(60).flat_map(char::escape_debug).collect();
     if text.chars().nth(60).is_some() {
         shown.push_str("...");

@@ -5,9 +5,9 @@ mod address;
 #[cfg(test)]
 pub(super) mod asked;
 mod check;
-mod command;
+pub(crate) mod command;
 mod daemon;
-mod fields;
+pub(crate) mod fields;
 mod health;
 mod kernel;
 mod name;
@@ -18,7 +18,7 @@ mod service;
 mod share;
 pub(super) mod time;
 pub(super) mod tunnel;
-mod word;
+pub(crate) mod word;
 
 use std::collections::HashMap;
 
@@ -255,11 +255,11 @@ mod tests {
             &keys::WEIGHT_STEPS,
             &keys::NOTIFY,
             &keys::CHECK,
-            &keys::TLS,
+            &crate::kinds::tls::TLS,
         ];
         let known: BTreeSet<_> = sections
             .iter()
-            .chain(&keys::CHECKS)
+            .chain(&crate::kinds::SECTIONS)
             .flat_map(|section| {
                 section
                     .keys

@@ -8,7 +8,7 @@ use super::super::vocabulary::Word;
 use super::fields::{Place, shown};
 
 /// The word that stands here, out of a closed list.
-pub(super) fn word(
+pub(crate) fn word(
     place: &Place<'_>,
     words: &'static [Word],
     findings: &mut Findings,
@@ -22,7 +22,7 @@ pub(super) fn word(
 }
 
 /// The report of a word that is none of the list.
-pub(super) fn unknown(typed: &str, span: Span, words: &'static [Word]) -> Diagnostic {
+pub(crate) fn unknown(typed: &str, span: Span, words: &'static [Word]) -> Diagnostic {
     let message = format!(
         "`{}` is none of the words that can stand here",
         shown(typed)
@@ -36,14 +36,14 @@ pub(super) fn unknown(typed: &str, span: Span, words: &'static [Word]) -> Diagno
 }
 
 /// The words to choose from.
-pub(in super::super) fn one_of(words: &'static [Word]) -> String {
+pub(crate) fn one_of(words: &'static [Word]) -> String {
     let usual = words.iter().filter(|word| !word.odd);
     let names: Vec<_> = usual.map(|word| word.name).collect();
     format!("one of: {}", names.join(", "))
 }
 
 /// The word that was meant: by another name of it, or nearly.
-pub(in super::super) fn meant(typed: &str, words: &'static [Word]) -> Option<&'static str> {
+pub(crate) fn meant(typed: &str, words: &'static [Word]) -> Option<&'static str> {
     let lower = typed.to_lowercase();
     words
         .iter()

@@ -1,13 +1,8 @@
 //! The root of a file, and what holds for the namespace and the daemon.
 
 use super::vocabulary;
-use super::{
-    DEFAULTS, Key, POOL, SERVICE, Section, Shape, key, patterned, required, text, time, whole,
-    words,
-};
+use super::{DEFAULTS, POOL, SERVICE, Shape, key, patterned, required, text, time, whole, words};
 use crate::state::{Sysctl, SysctlKind};
-
-use std::sync::LazyLock;
 
 section!(
     ROOT,

@@ -1,13 +1,11 @@
 //! What a service says of health beside its checks.
 
-use std::sync::LazyLock;
-
 use serde_json::json;
 
 use super::check::checks;
 use super::service::servers;
 use super::vocabulary;
-use super::{INT_MAX, Key, Section, Shape, key, patterned, required, text, time, whole, words};
+use super::{INT_MAX, Key, Shape, key, patterned, required, text, time, whole, words};
 
 /// What others call `check`.
 pub(super) const CHECK_ALIASES: &[&str] = &[

@@ -32,12 +32,12 @@ pub(super) struct Key {
 }
 
 impl Key {
-    fn default(mut self, value: impl Into<Value>) -> Self {
+    pub(crate) fn default(mut self, value: impl Into<Value>) -> Self {
         self.default = Some(value.into());
         self
     }
 
-    fn alias(mut self, aliases: &'static [&'static str]) -> Self {
+    pub(crate) fn alias(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
         self
     }
@@ -79,7 +79,7 @@ pub(super) enum Shape {
     Either(Vec<Shape>),
 }
 
-fn key(name: &'static str, shape: Shape, summary: &'static str) -> Key {
+pub(crate) fn key(name: &'static str, shape: Shape, summary: &'static str) -> Key {
     Key {
         name,
         summary,
@@ -90,14 +90,14 @@ fn key(name: &'static str, shape: Shape, summary: &'static str) -> Key {
     }
 }
 
-fn required(name: &'static str, shape: Shape, summary: &'static str) -> Key {
+pub(crate) fn required(name: &'static str, shape: Shape, summary: &'static str) -> Key {
     Key {
         required: true,
         ..key(name, shape, summary)
     }
 }
 
-const fn text(example: &'static str) -> Shape {
+pub(crate) const fn text(example: &'static str) -> Shape {
     Shape::Text {
         example,
         pattern: None,
@@ -111,15 +111,15 @@ const fn patterned(example: &'static str, pattern: &'static str) -> Shape {
     }
 }
 
-const fn time() -> Shape {
+pub(crate) const fn time() -> Shape {
     patterned("5m", r"^([0-9]+(ms|s|m|h|d))+$|\$")
 }
 
-const fn whole(least: i64, most: i64) -> Shape {
+pub(crate) const fn whole(least: i64, most: i64) -> Shape {
     Shape::Whole { least, most }
 }
 
-const fn words(words: &'static [Word]) -> Shape {
+pub(crate) const fn words(words: &'static [Word]) -> Shape {
     Shape::Word { words, open: false }
 }
 
@@ -133,24 +133,27 @@ pub(super) const INT_MAX: i64 = i32::MAX as i64;
 pub(super) const U32_MAX: i64 = u32::MAX as i64;
 
 macro_rules! section {
-    ($section:ident, $name:literal, $summary:literal, $keys:expr) => {
-        pub(crate) static $section: Section = Section {
+    ($section:ident, $name:literal, $summary:literal, $keys:expr $(,)?) => {
+        pub(crate) static $section: $crate::keys::Section = $crate::keys::Section {
             name: $name,
             summary: $summary,
             keys: {
-                static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| $keys.into());
+                use std::sync::LazyLock;
+                static KEYS: LazyLock<Vec<$crate::keys::Key>> = LazyLock::new(|| $keys.into());
                 &KEYS
             },
         };
     };
 }
 
+pub(crate) use section;
+
 mod check;
 mod file;
 mod health;
 mod service;
 
-pub(super) use check::{CHECK, CHECKS, TLS, other_check};
+pub(super) use check::{CHECK, common, key_type, other_check};
 pub(super) use file::{DAEMON, KERNEL, POLICY, ROOT, SYNC, TIMEOUTS};
 pub(super) use health::{DAMPING, NOTIFY, WEIGHT_STEPS};
 pub(super) use service::{

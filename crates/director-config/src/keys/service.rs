@@ -1,13 +1,11 @@
 //! Virtual services, pools and real servers.
 
-use std::sync::LazyLock;
-
 use super::super::vocabulary::Word;
 use super::check::checks;
 use super::vocabulary;
 use super::{
-    INT_MAX, Key, Section, Shape, U32_MAX, health, key, open_words, patterned, required, text,
-    time, whole, words,
+    INT_MAX, Key, Shape, U32_MAX, health, key, open_words, patterned, required, text, time, whole,
+    words,
 };
 
 fn inherited() -> Vec<Key> {

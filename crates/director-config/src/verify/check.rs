@@ -13,26 +13,28 @@ use super::super::source::Spanned;
 use super::Builder;
 use super::server::Settled;
 use super::service::ports;
-use crate::state::health::{CheckKind, MYSQL_PORTS, MarkRange};
+use crate::kinds::{CheckPort, MYSQL_PORTS};
+use crate::state::health::MarkRange;
 
 /// The servers under one listen address, as far as it matters to checks.
 pub(super) struct Places<'a> {
     listen: &'a Spanned<Listen>,
     marks: MarkRange,
     /// Of the servers that have the service's checks.
-    common: Summary<'a>,
+    common: Checked<'a>,
     /// Servers with checks of their own.
-    own: Vec<(&'a ChecksDecl, Summary<'a>)>,
+    own: Vec<(&'a ChecksDecl, Checked<'a>)>,
 }
 
 /// What is said of several servers together: for each question the first that it concerns.
 #[derive(Default, Clone, Copy)]
-struct Summary<'a> {
+pub(crate) struct Checked<'a> {
     any: bool,
     v4: bool,
     v6: bool,
     portless: Option<&'a ServerDecl>,
-    mysql: Option<&'a ServerDecl>,
+    /// A server on a port where MySQL usually listens.
+    pub(crate) mysql: Option<&'a ServerDecl>,
     direct: Option<(&'a ServerDecl, ForwardMethod)>,
 }
 
@@ -41,7 +43,7 @@ impl<'a> Places<'a> {
         Self {
             listen,
             marks,
-            common: Summary {
+            common: Checked {
                 any: false,
                 v4: false,
                 v6: false,
@@ -60,7 +62,7 @@ impl<'a> Places<'a> {
         address: IpAddr,
         own: Option<&'a ChecksDecl>,
     ) {
-        let mut alone = Summary::default();
+        let mut alone = Checked::default();
         let summary = match own {
             Some(_) => &mut alone,
             None => &mut self.common,
@@ -99,7 +101,7 @@ impl<'a> Places<'a> {
         }
     }
 
-    fn one(&self, check: &CheckDecl, servers: &Summary<'_>, findings: &mut Findings) {
+    fn one(&self, check: &CheckDecl, servers: &Checked<'_>, findings: &mut Findings) {
         let at = &check.spec.at;
         if let Some(mark) = at.mark.filter(|mark| self.marks.contains(*mark)) {
             let message = format!("the mark {mark:#x} is one of those that checks are given");
@@ -116,8 +118,7 @@ impl<'a> Places<'a> {
             self.through(check, servers, findings);
         }
         port(check, servers, findings);
-        silent(check, findings);
-        harmful(check, servers, findings);
+        (check.spec.kind.kind().verify)(check, servers, findings);
         let (v4, v6) = match at.address.map(Family::of) {
             Some(family) => (family == Family::V4, family == Family::V6),
             None => (servers.v4, servers.v6),
@@ -138,7 +139,7 @@ impl<'a> Places<'a> {
         }
     }
 
-    fn through(&self, check: &CheckDecl, servers: &Summary<'_>, findings: &mut Findings) {
+    fn through(&self, check: &CheckDecl, servers: &Checked<'_>, findings: &mut Findings) {
         let place = check.table.place_of("through");
         if let Listen::Fwmark { .. } = self.listen.value {
             let message = "a service of a firewall mark has no address to check";
@@ -164,89 +165,34 @@ impl<'a> Places<'a> {
     }
 }
 
-/// Reports a check that cannot tell a server that is silent from one that is not there.
-fn silent(check: &CheckDecl, findings: &mut Findings) {
-    let CheckKind::Udp(udp) = &check.spec.kind else {
-        return;
-    };
-    if udp.expect.is_none() {
-        let message = "without `expect` silence passes for health";
-        findings.push(
-            Diagnostic::new(Code::SilentCheck, check.table.at, message)
-                .label("no `expect`")
-                .help("`send` what the service answers, and `expect` a part of the answer")
-                .reason(
-                    "a server that is off says nothing either, and refusals of closed ports \
-                     (ICMP) are rate-limited or filtered",
-                ),
-        );
-    }
-}
-
-/// Reports a check that MySQL counts as an error of the director's address, and blocks it for.
-fn harmful(check: &CheckDecl, servers: &Summary<'_>, findings: &mut Findings) {
-    let CheckKind::Tcp(tcp) = &check.spec.kind else {
-        return;
-    };
-    let at = &check.spec.at;
-    // One that only connects is over before the server's program sees it (check/connects.rs).
-    if tcp.send.is_empty() && tcp.expect.is_none() && !at.through {
-        return;
-    }
-    let server = match at.port {
-        Some(port) if MYSQL_PORTS.contains(&port) => None,
-        None if servers.mysql.is_some() => servers.mysql,
-        _ => return,
-    };
-    let message =
-        "MySQL counts each of these checks as an error, and blocks the director after 100";
-    let mut finding = Diagnostic::new(Code::HarmfulCheck, check.table.at, message)
-        .label("does not log in")
-        .help("type = \"mysql\", which does")
-        .reason("a port of MySQL or MariaDB; `max_connect_errors` is 100 by default");
-    if let Some(server) = server {
-        finding = finding.also(server.span(), "this server's port");
-    }
-    findings.push(finding);
-}
-
-fn port(check: &CheckDecl, servers: &Summary<'_>, findings: &mut Findings) {
+fn port(check: &CheckDecl, servers: &Checked<'_>, findings: &mut Findings) {
     let spec = &check.spec;
-    if !spec.kind.needs_port() || spec.at.port.is_some() {
+    if spec.at.port.is_some() {
         return;
     }
     let kind = spec.kind.name();
-    if matches!(spec.kind, CheckKind::Agent(_)) {
-        findings.push(
-            Diagnostic::new(
-                Code::CheckPort,
-                check.table.at,
-                "an agent has a port of its own",
-            )
-            .label("no `port`")
-            .help("check = { type = \"agent\", port = 9777 }"),
-        );
-    } else if let Some(server) = servers.portless {
-        let message = format!("a check of type {kind} needs a port");
-        findings.push(
-            Diagnostic::new(Code::CheckPort, check.table.at, message)
-                .label("no `port`")
-                .also(server.span(), "this server has none either")
-                .help(format!("check = {{ type = \"{kind}\", port = 80 }}")),
-        );
+    let (message, usual, server) = match (spec.kind.facts().port, servers.portless) {
+        (CheckPort::Own { why, usual }, _) => (why.to_owned(), usual, None),
+        (CheckPort::Server { usual }, Some(server)) => {
+            let message = format!("a check of type {kind} needs a port");
+            (message, usual, Some(server))
+        }
+        (CheckPort::Server { .. }, None) | (CheckPort::None, _) => return,
+    };
+    let mut finding = Diagnostic::new(Code::CheckPort, check.table.at, message).label("no `port`");
+    if let Some(server) = server {
+        finding = finding.also(server.span(), "this server has none either");
     }
+    findings.push(finding.help(format!("check = {{ type = \"{kind}\", port = {usual} }}")));
 }
 
 /// Reports files that checks need and that are not there. It is no mistake: the file may be for
 /// another machine.
 pub(super) fn files(checks: &ChecksDecl, builder: &mut Builder<'_>, findings: &mut Findings) {
     for check in &checks.checks {
-        let tls = match &check.spec.kind {
-            CheckKind::Http(http) => http.tls.as_ref(),
-            CheckKind::Grpc(grpc) => grpc.tls.as_ref(),
-            _ => None,
+        let Some(tls) = (check.spec.kind.kind().tls)(&check.spec.kind) else {
+            continue;
         };
-        let Some(tls) = tls else { continue };
         let files = [
             ("ca", &tls.ca),
             ("certificate", &tls.certificate),

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use ipvs::ServiceKey;
 
+pub(super) use self::check::Checked;
 pub(super) use self::service::MAX_SERVERS;
 use super::decode::Listen;
 use super::diagnostic::Findings;

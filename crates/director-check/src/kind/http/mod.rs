@@ -25,11 +25,13 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::words::percent;
-use super::{Attempt, Failure, Passed, Patterns};
+use super::{Attempt, Driver, Failure, Passed, Patterns};
 use crate::Advice;
 use crate::net::quote;
 use crate::tls::{self, Protocol};
-use director_config::state::health::{CheckKind, CheckSpec, Expect, HttpCheck, WeightFrom};
+use director_config::state::health::{
+    CheckAt, CheckKind, CheckSpec, Expect, HttpCheck, WeightFrom,
+};
 
 pub(crate) use answer::Answer;
 pub(crate) use request::request;
@@ -38,17 +40,19 @@ pub(super) use request::{authority, without_port};
 /// What is read at a time.
 const PIECE: usize = 8 << 10;
 
-/// The request of a check that the thread of connections can make: without TLS, and without a regular expression,
-/// which may take long on a large body.
+/// A request needs no task without TLS, and without a regular expression, which may take long on a
+/// large body.
+pub(super) fn driver(spec: &HttpCheck, at: &CheckAt) -> Driver {
+    match spec.tls.is_none() && !at.through && !matches!(spec.body, Some(Expect::Matches(_))) {
+        true => Driver::Connects,
+        false => Driver::Task,
+    }
+}
+
+/// The request of a check that needs no task.
 pub(crate) fn simple(spec: &CheckSpec) -> Option<&HttpCheck> {
     match &spec.kind {
-        CheckKind::Http(http)
-            if http.tls.is_none()
-                && !spec.at.through
-                && !matches!(http.body, Some(Expect::Matches(_))) =>
-        {
-            Some(http)
-        }
+        CheckKind::Http(http) if driver(http, &spec.at) == Driver::Connects => Some(http),
         _ => None,
     }
 }

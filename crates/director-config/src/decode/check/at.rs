@@ -9,10 +9,11 @@ use super::super::super::diagnostic::{Diagnostic, Findings};
 use super::super::super::source::Spanned;
 use super::super::address;
 use super::super::fields::{Fields, Place};
+use crate::kinds::{Kind, Through};
 use crate::state::health::CheckAt;
 
 /// The keys from `address` to `through`.
-pub(super) fn at(fields: &Fields<'_>, kind: &str, findings: &mut Findings) -> CheckAt {
+pub(super) fn at(fields: &Fields<'_>, kind: Option<&Kind>, findings: &mut Findings) -> CheckAt {
     let target = fields.get("address");
     let target = target.and_then(|place| one_address(&place, findings));
     let port = fields.get("port").and_then(|place| place.whole(findings));
@@ -23,14 +24,11 @@ pub(super) fn at(fields: &Fields<'_>, kind: &str, findings: &mut Findings) -> Ch
     let through = through.and_then(|place| place.bool(findings));
     let through = through.filter(|through| through.value);
     if let Some(through) = through {
-        let nowhere = match kind {
-            "exec" | "file" => Some("says for itself where it looks"),
-            "agent" => Some("listens on the server's own address"),
-            "ping" => Some("is not balanced by IPVS"),
-            _ => None,
-        };
-        if let Some(why) = nowhere {
-            let message = format!("a check of type {kind} cannot go through the forwarding path");
+        if let Some(kind) = kind
+            && let Through::Never(why) = kind.facts.through
+        {
+            let name = kind.word.name;
+            let message = format!("a check of type {name} cannot go through the forwarding path");
             findings.push(
                 Diagnostic::new(Code::CheckThrough, through.span, message)
                     .label(format!("what is asked here {why}")),

@@ -11,12 +11,7 @@
 //! keys are inherited that say how often and from where ([`ACROSS`]).
 
 mod at;
-mod bytes;
-mod http;
-mod kinds;
-mod login;
 mod pace;
-mod tls;
 
 use std::sync::Arc;
 
@@ -26,9 +21,9 @@ use super::super::keys::{self, Section, Shape};
 use super::super::model::{CheckDecl, ChecksDecl};
 use super::super::source::Span;
 use super::super::tree::{Entry, Node, NodeRef, Table, Value};
-use super::super::vocabulary::CHECKS;
 use super::fields::{Fields, Place};
 use super::word;
+use crate::kinds::{self, Kind, WORDS};
 use crate::state::health::CheckSpec;
 
 /// What is inherited from a check of another type.
@@ -43,20 +38,11 @@ const ACROSS: &[&str] = &[
     "mark",
 ];
 
-/// Keys that stand for the same: who says one of them inherits none of the others.
-const INSTEAD: &[&[&str]] = &[
-    &["send", "send_hex"],
-    &["expect", "expect_hex", "expect_regex"],
-    &["body", "body_regex"],
-    &["weight_header", "weight_body"],
-    &["command", "shell"],
-];
-
 /// One check as a table, with what it inherits.
 #[derive(Debug, Clone)]
 pub(in super::super) struct CheckTable {
-    /// The place of its type in [`CHECKS`], where it is known.
-    kind: Option<usize>,
+    /// Where its type is known.
+    kind: Option<&'static Kind>,
     /// Where it is named.
     pub(in super::super) at: Span,
     /// Always a table.
@@ -93,7 +79,7 @@ impl CheckTable {
     }
 
     fn section(&self) -> &'static Section {
-        self.kind.map_or(&keys::CHECK, |kind| keys::CHECKS[kind])
+        self.kind.map_or(&keys::CHECK, |kind| kind.section)
     }
 
     /// The check in a node, with what it inherits.
@@ -123,8 +109,8 @@ impl CheckTable {
             at: entry.key_span,
         });
         if let Some(said) = said {
-            let name = word::word(&said, CHECKS, findings)?;
-            own.kind = CHECKS.iter().position(|word| word.name == name);
+            let name = word::word(&said, &WORDS, findings)?;
+            own.kind = kinds::named(name);
         }
         Some(match base {
             Some(base) => own.over(base),
@@ -134,18 +120,15 @@ impl CheckTable {
 
     /// What this leaves open is taken from `base`.
     fn over(mut self, base: &Self) -> Self {
-        let kin = |kind: usize| match CHECKS[kind].name {
-            "https" => "http",
-            name => name,
-        };
         let same = match (self.kind, base.kind) {
-            (Some(own), Some(below)) => kin(own) == kin(below),
+            (Some(own), Some(below)) => own.like == below.like,
             _ => true,
         };
         self.kind = self.kind.or(base.kind);
         let section = self.section();
         let replaced = |key: &str| {
-            let group = INSTEAD.iter().find(|group| group.contains(&key));
+            let groups = self.kind.map_or(&[][..], |kind| kind.instead);
+            let group = groups.iter().find(|group| group.contains(&key));
             group.is_some_and(|group| group.iter().any(|other| self.entry(other).is_some()))
         };
         // Through the forwarding path it has neither of them.
@@ -173,7 +156,7 @@ impl CheckTable {
             findings.push_missing(
                 Diagnostic::new(Code::MissingKey, self.at, "a check needs `type`")
                     .label("`type` is missing")
-                    .help(word::one_of(CHECKS)),
+                    .help(word::one_of(&WORDS)),
             );
             return None;
         };
@@ -181,8 +164,8 @@ impl CheckTable {
         let fields = Fields::of(&self.node, self.at, self.section(), findings)?;
         fields.get("type");
         let pace = pace::pace(&fields, findings);
-        let at = at::at(&fields, CHECKS[kind].name, findings);
-        let kind = kinds::kind(&fields, CHECKS[kind].name, findings)?;
+        let at = at::at(&fields, Some(kind), findings);
+        let kind = (kind.decode)(&fields, findings)?;
         // What was misread would be misjudged.
         if findings.mistakes > before {
             return None;
@@ -198,7 +181,7 @@ impl CheckTable {
         } else if let Some(fields) = Fields::of(&self.node, self.at, &keys::CHECK, findings) {
             fields.get("type");
             pace::pace(&fields, findings);
-            at::at(&fields, "", findings);
+            at::at(&fields, None, findings);
         }
     }
 }

@@ -11,11 +11,12 @@
 mod check;
 mod policy;
 
-pub use check::{
-    AgentCheck, CheckAt, CheckKind, CheckSpec, Combine, DnsAnswer, DnsCheck, DnsType, ExecCheck,
-    Expect, FileCheck, GrpcCheck, HttpCheck, LoginCheck, MYSQL_PORTS, Pace, PingCheck, SmtpCheck,
-    TcpCheck, TlsSpec, UdpCheck, WeightFrom,
+pub use crate::kinds::{
+    AgentCheck, CheckKind, CheckPort, DnsAnswer, DnsCheck, DnsType, ExecCheck, Expect, Facts,
+    FileCheck, GrpcCheck, HttpCheck, LoginCheck, MYSQL_PORTS, PingCheck, SmtpCheck, TcpCheck,
+    Through, TlsSpec, UdpCheck, WeightFrom,
 };
+pub use check::{CheckAt, CheckSpec, Combine, Pace};
 pub use policy::{
     Damping, Initial, MarkRange, Notify, Occasion, OnFail, RunSettings, ServerWatch, ServiceWatch,
     Threshold, Watch, WeightSteps,

@@ -1,9 +1,57 @@
 //! What is sent, and what has to come back.
 
-use super::super::super::code::Code;
-use super::super::super::diagnostic::{Diagnostic, Findings};
-use super::super::fields::{Fields, Place, shown};
-use crate::state::health::Expect;
+use crate::code::Code;
+use crate::decode::fields::{Fields, Place, shown};
+use crate::diagnostic::{Diagnostic, Findings};
+use crate::keys::{Key, key, text};
+
+/// What an answer must hold.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Expect {
+    /// These bytes, anywhere in it.
+    Contains(Vec<u8>),
+    /// Something that this regular expression matches; it is known to be one.
+    Matches(String),
+}
+
+/// Of these keys a check has one.
+pub(super) const INSTEAD: &[&[&str]] = &[
+    &["send", "send_hex"],
+    &["expect", "expect_hex", "expect_regex"],
+];
+
+/// What is sent.
+pub(super) fn send_keys() -> Vec<Key> {
+    vec![
+        key("send", text("PING\r\n"), "What is sent once connected.").alias(&["request"]),
+        key(
+            "send_hex",
+            text("00 01 ff"),
+            "The same, as hexadecimal digits.",
+        ),
+    ]
+}
+
+/// What has to come back.
+fn expect_keys() -> Vec<Key> {
+    vec![
+        key("expect", text("PONG"), "What the answer has to hold.").alias(&["receive"]),
+        key(
+            "expect_hex",
+            text("00 01 ff"),
+            "The same, as hexadecimal digits.",
+        ),
+        key(
+            "expect_regex",
+            text("^2[0-9]{2} "),
+            "A regular expression that the answer has to match.",
+        ),
+    ]
+}
+
+pub(super) fn send_and_expect() -> Vec<Key> {
+    send_keys().into_iter().chain(expect_keys()).collect()
+}
 
 /// `send` or `send_hex`.
 pub(super) fn send(fields: &Fields<'_>, findings: &mut Findings) -> Vec<u8> {

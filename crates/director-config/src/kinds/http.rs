@@ -1,19 +1,167 @@
-//! HTTP requests, and what their answers have to be.
+//! `type = "http"` and `type = "https"`: the server answers a request.
 
-use super::super::super::code::Code;
-use super::super::super::diagnostic::{Diagnostic, Findings};
-use super::super::super::source::Span;
-use super::super::super::tree::Value;
-use super::super::fields::{Fields, Place, out_of_range, shown};
-use super::bytes::{contained, only_one, regex};
-use crate::state::health::{HttpCheck, TlsSpec, WeightFrom};
+use serde_json::json;
+
+use super::bytes::{Expect, contained, only_one, regex};
+use super::tls::{self, TLS, TlsSpec};
+use super::{CheckKind, Facts, Kind};
+use crate::code::Code;
+use crate::decode::fields::{Fields, Place, out_of_range, shown};
+use crate::diagnostic::{Diagnostic, Findings};
+use crate::keys::{Key, Shape, key, section, text, whole};
+use crate::source::Span;
+use crate::tree::Value;
+use crate::vocabulary::word;
+
+/// An HTTP/1.1 request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct HttpCheck {
+    /// HTTPS.
+    pub tls: Option<TlsSpec>,
+    /// `GET`, `HEAD`, `OPTIONS`, ...
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// The `Host` header; else the address checked.
+    pub host: Option<String>,
+    /// Further headers, in their order.
+    pub headers: Vec<(String, String)>,
+    /// The status codes that are well, as ranges with both ends.
+    pub status: Vec<(u16, u16)>,
+    /// What the body must hold; the first mebibyte of it is looked at.
+    pub body: Option<Expect>,
+    /// Where a dynamic weight is read.
+    pub weight: Option<WeightFrom>,
+}
+
+impl Default for HttpCheck {
+    fn default() -> Self {
+        Self {
+            tls: None,
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+            host: None,
+            headers: Vec::new(),
+            status: vec![(200, 399)],
+            body: None,
+            weight: None,
+        }
+    }
+}
+
+/// Where a dynamic weight, in percent of the declared one, is read.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum WeightFrom {
+    /// In a header of the answer.
+    Header(String),
+    /// In the first word of the body.
+    Body,
+}
+
+pub(super) static HTTP: Kind = Kind::new(
+    word("http", "Answers an HTTP request.").alias(&["http_get", "httpchk", "url"]),
+    &HTTP_CHECK,
+    |fields, findings| Some(CheckKind::Http(http(fields, None, findings))),
+)
+.instead(INSTEAD);
+
+section!(
+    HTTP_CHECK,
+    "an http check",
+    "The server answers an HTTP request. Any head that curl accepts is an answer; the body is read to its end, or as far as a mebibyte.",
+    HTTP.keys(keys())
+);
+
+pub(super) static HTTPS: Kind = Kind::new(
+    word("https", "Answers an HTTPS request.").alias(&["ssl_get", "ssl", "tls"]),
+    &HTTPS_CHECK,
+    |fields, findings| {
+        let tls = tls::https(fields, findings);
+        Some(CheckKind::Http(http(fields, Some(tls), findings)))
+    },
+)
+.facts(Facts::on(443))
+.tls(|kind| match kind {
+    CheckKind::Http(http) => http.tls.as_ref(),
+    _ => None,
+})
+.instead(INSTEAD)
+.like("http");
+
+section!(
+    HTTPS_CHECK,
+    "an https check",
+    "The server answers an HTTPS request. A body without a length ends with the connection, with or without `close_notify`.",
+    HTTPS.keys(keys().into_iter().chain([key(
+        "tls",
+        Shape::Table(&TLS),
+        "How the server is verified."
+    )]))
+);
+
+const INSTEAD: &[&[&str]] = &[&["body", "body_regex"], &["weight_header", "weight_body"]];
+
+/// An HTTP request and its answer.
+fn keys() -> Vec<Key> {
+    vec![
+        key("path", text("/healthz"), "Path and query.")
+            .default("/")
+            .alias(&["url", "uri", "request"]),
+        key(
+            "method",
+            text("GET"),
+            "The method. A request has no body; with any but `GET`, `HEAD`, `OPTIONS` and `DELETE` it says so \
+             (`Content-Length: 0`).",
+        )
+            .default("GET")
+            .alias(&["httpmethod"]),
+        key(
+            "host",
+            text("www.example.org"),
+            "The `Host` header; the address by default.",
+        )
+        .alias(&["virtualhost", "vhost"]),
+        key(
+            "headers",
+            Shape::Map(Box::new(text("yes"))),
+            "Further headers, by their names. `host` sets `Host`; `Content-Length` can only be `0`, and \
+             `Connection` only `close`.",
+        )
+        .alias(&["header", "hdr"]),
+        key(
+            "status",
+            Shape::OneOrMore(Box::new(Shape::Either(vec![
+                whole(100, 599),
+                text("200-299"),
+            ]))),
+            "The status codes that are well, and ranges of them.",
+        )
+        .default(json!(["200-399"]))
+        .alias(&["status_code", "expect"]),
+        key("body", text("ok"), "What the body has to hold.").alias(&["receive", "string"]),
+        key(
+            "body_regex",
+            text("^(ok|degraded)$"),
+            "A regular expression that the body has to match.",
+        )
+        .alias(&["regex", "rstring"]),
+        key(
+            "weight_header",
+            text("X-Weight"),
+            "The header of the answer that holds the server's weight, in percent of the declared \
+             one.",
+        ),
+        key(
+            "weight_body",
+            Shape::Bool,
+            "The first word of the body is the server's weight, in percent of the declared one.",
+        )
+        .default(false),
+    ]
+}
 
 /// The keys of an HTTP request and its answer.
-pub(super) fn http(
-    fields: &Fields<'_>,
-    tls: Option<TlsSpec>,
-    findings: &mut Findings,
-) -> HttpCheck {
+fn http(fields: &Fields<'_>, tls: Option<TlsSpec>, findings: &mut Findings) -> HttpCheck {
     let default = HttpCheck::default();
     let path = fields.get("path");
     let path = path.and_then(|place| path_and_query(&place, findings));
@@ -58,7 +206,7 @@ pub(super) fn http(
         host,
         headers,
         status,
-        body: matches.or(contains.map(crate::state::health::Expect::Contains)),
+        body: matches.or(contains.map(Expect::Contains)),
         weight: header.or(in_body.map(|_| WeightFrom::Body)),
     }
 }

@@ -2,12 +2,75 @@
 
 use std::path::PathBuf;
 
-use super::super::super::code::Code;
-use super::super::super::diagnostic::{Diagnostic, Findings};
-use super::super::super::keys;
-use super::super::fields::{Fields, Place, shown};
 use super::http::authority;
-use crate::state::health::TlsSpec;
+use crate::code::Code;
+use crate::decode::fields::{Fields, Place, shown};
+use crate::diagnostic::{Diagnostic, Findings};
+use crate::keys::{Shape, key, section, text};
+
+/// TLS, as a client.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TlsSpec {
+    /// Whether the certificate is verified.
+    pub verify: bool,
+    /// The name that is asked for (SNI) and verified; else the `Host` header's, else the address.
+    pub name: Option<String>,
+    /// The authorities to trust (PEM) instead of the system's.
+    pub ca: Option<PathBuf>,
+    /// A client certificate (PEM), with its chain.
+    pub certificate: Option<PathBuf>,
+    /// Its key (PEM); else it stands in the certificate's file.
+    pub key: Option<PathBuf>,
+}
+
+impl Default for TlsSpec {
+    fn default() -> Self {
+        Self {
+            verify: true,
+            name: None,
+            ca: None,
+            certificate: None,
+            key: None,
+        }
+    }
+}
+
+section!(
+    TLS,
+    "`tls`",
+    "How a server is verified, and what it is shown.",
+    [
+        key(
+            "verify",
+            Shape::Bool,
+            "Whether the server's certificate is verified."
+        )
+        .default(true),
+        key(
+            "name",
+            text("www.example.org"),
+            "The name that is asked for and verified; `host` by default."
+        )
+        .alias(&["sni", "server_name"]),
+        key(
+            "ca",
+            text("/etc/director/ca.pem"),
+            "The authorities to trust (PEM) instead of the system's."
+        )
+        .alias(&["ca_file", "cafile"]),
+        key(
+            "certificate",
+            text("/etc/director/client.pem"),
+            "A client certificate (PEM), with its chain."
+        )
+        .alias(&["cert", "crt"]),
+        key(
+            "key",
+            text("/etc/director/client.key"),
+            "Its key (PEM); else it stands in the certificate's file."
+        ),
+    ]
+);
 
 /// `tls` of an HTTPS check.
 pub(super) fn https(fields: &Fields<'_>, findings: &mut Findings) -> TlsSpec {
@@ -26,7 +89,7 @@ pub(super) fn grpc(fields: &Fields<'_>, findings: &mut Findings) -> Option<TlsSp
 }
 
 fn table(place: &Place<'_>, findings: &mut Findings) -> Option<TlsSpec> {
-    let fields = place.table(&keys::TLS, findings)?;
+    let fields = place.table(&TLS, findings)?;
     let verify = fields.get("verify");
     let verify = verify.and_then(|place| place.bool(findings));
     let name = fields.get("name");

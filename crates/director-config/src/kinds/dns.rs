@@ -1,0 +1,196 @@
+//! `type = "dns"`: the server answers a DNS question.
+
+use super::{CheckKind, CheckPort, Facts, Kind, Through};
+use crate::code::Code;
+use crate::decode::fields::{Fields, Place, shown};
+use crate::decode::word::{unknown, word as word_of};
+use crate::diagnostic::{Diagnostic, Findings};
+use crate::keys::{Shape, key, required, section, text, whole, words};
+use crate::vocabulary::{Word, word};
+
+/// A DNS question.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct DnsCheck {
+    /// The name asked for.
+    pub name: String,
+    /// Its type.
+    pub kind: DnsType,
+    /// The response code that is well, 0 (`NOERROR`) by default.
+    pub rcode: u16,
+    /// What has to be in the answer.
+    pub answer: Option<DnsAnswer>,
+    /// Over TCP.
+    pub tcp: bool,
+}
+
+/// The type of a DNS question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[allow(missing_docs, reason = "they are called as in the RFCs")]
+pub enum DnsType {
+    #[default]
+    A,
+    Aaaa,
+    Cname,
+    Mx,
+    Ns,
+    Ptr,
+    Soa,
+    Srv,
+    Txt,
+}
+
+/// What a DNS answer must hold.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum DnsAnswer {
+    /// One record with this data, as written in a zone file.
+    Data(String),
+    /// Any record of the type asked for.
+    Any,
+}
+
+pub(super) static DNS: Kind = Kind::new(
+    word("dns", "Answers a DNS question.").alias(&["dns_check"]),
+    &SECTION,
+    decode,
+)
+.facts(Facts {
+    port: CheckPort::Server { usual: 53 },
+    through: Through::Either {
+        datagram: |kind| matches!(kind, CheckKind::Dns(DnsCheck { tcp: false, .. })),
+    },
+    ..Facts::CONNECTS
+});
+
+section!(
+    SECTION,
+    "a dns check",
+    "The server answers a DNS question.",
+    DNS.keys([
+        required("name", text("example.org"), "The name asked for.")
+            .alias(&["request", "qname", "query"]),
+        key("record", words(RECORDS), "The type of record asked for.")
+            .default("A")
+            .alias(&["qtype", "rrtype", "record_type", "query_type"]),
+        key(
+            "rcode",
+            Shape::Either(vec![words(RCODES), whole(0, 4095)]),
+            "The response code that is well.",
+        )
+        .default("NOERROR"),
+        key(
+            "answer",
+            Shape::Either(vec![Shape::Bool, text("192.0.2.1")]),
+            "The data of a record that the answer has to hold, as in a zone file; `true` for any record.",
+        )
+        .default(false)
+        .alias(&["receive", "expect"]),
+        key("tcp", Shape::Bool, "Over TCP.").default(false),
+    ])
+);
+
+fn decode(fields: &Fields<'_>, findings: &mut Findings) -> Option<CheckKind> {
+    let record = fields.get("record");
+    let record = record.and_then(|place| word_of(&place, RECORDS, findings));
+    let rcode = fields.get("rcode");
+    let rcode = rcode.and_then(|place| rcode_of(&place, findings));
+    let answer = fields.get("answer");
+    let answer = answer.and_then(|place| answer_of(&place, findings));
+    let tcp = fields.get("tcp").and_then(|place| place.bool(findings));
+    let name = fields.require("name", findings)?;
+    Some(CheckKind::Dns(DnsCheck {
+        name: domain(&name, findings)?,
+        kind: match record {
+            Some("AAAA") => DnsType::Aaaa,
+            Some("CNAME") => DnsType::Cname,
+            Some("MX") => DnsType::Mx,
+            Some("NS") => DnsType::Ns,
+            Some("PTR") => DnsType::Ptr,
+            Some("SOA") => DnsType::Soa,
+            Some("SRV") => DnsType::Srv,
+            Some("TXT") => DnsType::Txt,
+            _ => DnsType::A,
+        },
+        rcode: rcode.unwrap_or(0),
+        answer,
+        tcp: tcp.is_some_and(|tcp| tcp.value),
+    }))
+}
+
+fn rcode_of(place: &Place<'_>, findings: &mut Findings) -> Option<u16> {
+    if place.as_whole().is_some() || place.as_text().is_none() {
+        return Some(place.whole(findings)?.value);
+    }
+    let text = place.text(findings)?;
+    let known = RCODES.iter().position(|word| word.name == text.value);
+    if known.is_none() {
+        findings.push(unknown(text.value, place.span(), RCODES));
+    }
+    known.and_then(|number| u16::try_from(number).ok())
+}
+
+fn answer_of(place: &Place<'_>, findings: &mut Findings) -> Option<DnsAnswer> {
+    match (place.as_bool(), place.as_text()) {
+        (Some(any), _) => any.then_some(DnsAnswer::Any),
+        (None, Some(text)) if text.value.is_empty() => {
+            let message = "no record has empty data";
+            findings.push(
+                Diagnostic::new(Code::OutOfRange, place.span(), message)
+                    .help("`answer = true`, if any record will do"),
+            );
+            None
+        }
+        (None, Some(text)) => Some(DnsAnswer::Data(text.value.to_owned())),
+        (None, None) => place.wrong_type(findings),
+    }
+}
+
+/// RFC 1035 section 2.3.4: labels of at most 63 bytes, all of them with their lengths 255.
+fn domain(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
+    let text = place.text(findings)?;
+    let name = text.value.strip_suffix('.').unwrap_or(text.value);
+    let problem = match text.value {
+        "" => "it is empty",
+        "." => return Some(".".to_owned()),
+        _ if name.len() > 253 => "it has more than 253 bytes",
+        _ if name.split('.').any(str::is_empty) => "one of its labels is empty",
+        _ if name.split('.').any(|label| label.len() > 63) => {
+            "one of its labels has more than 63 bytes"
+        }
+        _ if !name.chars().all(|c| ('!'..='~').contains(&c)) => {
+            "it has characters that must be written in Punycode"
+        }
+        _ => return Some(text.value.to_owned()),
+    };
+    let message = format!("`{}` is no domain name: {problem}", shown(text.value));
+    findings.push(Diagnostic::new(Code::BadName, place.span(), message));
+    None
+}
+
+/// Types of DNS records.
+const RECORDS: &[Word] = &[
+    word("A", "An IPv4 address."),
+    word("AAAA", "An IPv6 address."),
+    word("CNAME", "Another name."),
+    word("MX", "A mail server."),
+    word("NS", "A name server."),
+    word("PTR", "The name of an address."),
+    word("SOA", "The start of a zone."),
+    word("SRV", "A service's host and port."),
+    word("TXT", "Text."),
+];
+
+/// DNS response codes (RFC 1035 section 4.1.1, RFC 2136 section 2.2), each at the place of its
+/// number.
+const RCODES: &[Word] = &[
+    word("NOERROR", "The answer is there, empty as it may be."),
+    word("FORMERR", "The server could not read the question."),
+    word("SERVFAIL", "The server failed."),
+    word("NXDOMAIN", "There is no such name."),
+    word("NOTIMP", "The server does not answer such questions."),
+    word("REFUSED", "The server does not want to answer."),
+    word("YXDOMAIN", "A name that should not be there is."),
+    word("YXRRSET", "A set of records that should not be there is."),
+    word("NXRRSET", "A set of records that should be there is not."),
+    word("NOTAUTH", "The server is not the zone's."),
+    word("NOTZONE", "The name is not in the zone."),
+];

@@ -1,0 +1,78 @@
+//! `type = "file"`: a file takes the server out.
+
+use super::{CheckKind, CheckPort, Facts, Kind, Through, tls};
+use crate::code::Code;
+use crate::decode::fields::{Fields, Place, shown};
+use crate::diagnostic::{Diagnostic, Findings};
+use crate::keys::{required, section, text};
+use crate::source::Span;
+use crate::vocabulary::word;
+
+/// A file that says whether a server is out.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FileCheck {
+    /// Its path; `{service}`, `{server}`, `{address}` and `{port}` in it are replaced. Where there
+    /// is no such file the server is well. Its first line is read as an agent's answer is; an
+    /// empty file says `drain`.
+    pub path: String,
+}
+
+pub(super) static FILE: Kind = Kind::new(
+    word("file", "A file does not say otherwise.").alias(&["file_check", "track_file"]),
+    &SECTION,
+    decode,
+)
+.facts(Facts {
+    port: CheckPort::None,
+    through: Through::Never("says for itself where it looks"),
+    names_service: true,
+    ..Facts::CONNECTS
+});
+
+section!(
+    SECTION,
+    "a file check",
+    "The server is out while a file says so: an empty one, or one that says `drain`, `maint` or `down`.",
+    FILE.keys([required(
+        "path",
+        text("/run/director/out/{server}"),
+        "Its path; `{service}`, `{server}`, `{address}` and `{port}` in it are replaced.",
+    )
+    .alias(&["file", "track_file"])])
+);
+
+fn decode(fields: &Fields<'_>, findings: &mut Findings) -> Option<CheckKind> {
+    Some(CheckKind::File(FileCheck {
+        path: pattern(&fields.require("path", findings)?, findings)?,
+    }))
+}
+
+/// A path with `{server}` and its like in it.
+fn pattern(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
+    let path = tls::absolute(place, findings)?;
+    let mut rest = path;
+    while let Some(open) = rest.find('{') {
+        let inner = &rest[open + 1..];
+        let close = inner.find('}');
+        let name = close.map(|close| &inner[..close]);
+        if !name.is_some_and(|name| FILE_PARTS.contains(&name)) {
+            let start = path.len() - rest.len() + open;
+            let end = close.map_or(path.len(), |close| start + close + 2);
+            let span: Span = match place.as_text() {
+                Some(text) => text.part(place.span(), start..end),
+                None => place.span(),
+            };
+            let message = format!("`{}` is not replaced by anything", shown(&path[start..end]));
+            findings.push(Diagnostic::new(Code::BadPath, span, message).help(format!(
+                "what is replaced: {}",
+                FILE_PARTS.map(|part| format!("{{{part}}}")).join(", ")
+            )));
+            return None;
+        }
+        rest = &inner[close.map_or(0, |close| close + 1)..];
+    }
+    Some(path.to_owned())
+}
+
+/// What is replaced in the path of a file, each in braces.
+const FILE_PARTS: [&str; 4] = ["service", "server", "address", "port"];

@@ -1,0 +1,75 @@
+//! `user`, `password` and `database`.
+
+use crate::code::Code;
+use crate::decode::fields::{Fields, Place};
+use crate::diagnostic::{Diagnostic, Findings};
+use crate::keys::{Key, key, text};
+
+/// A handshake of Redis, MySQL or PostgreSQL.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct LoginCheck {
+    /// Who logs in; without it the greeting is enough.
+    pub user: Option<String>,
+    /// With which password.
+    pub password: Option<String>,
+    /// Into which database.
+    pub database: Option<String>,
+}
+
+/// A password does not go into a log.
+impl std::fmt::Debug for LoginCheck {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LoginCheck")
+            .field("user", &self.user)
+            .field("password", &self.password.as_ref().map(|_| "…"))
+            .field("database", &self.database)
+            .finish()
+    }
+}
+
+/// The keys of a log-in.
+pub(super) fn keys() -> Vec<Key> {
+    vec![
+        key("user", text("check"), "Who logs in.").alias(&["login", "username"]),
+        key(
+            "password",
+            text("${CHECK_PASSWORD}"),
+            "With which password.",
+        )
+        .alias(&["passwd", "pass"]),
+        key("database", text("app"), "Into which database.").alias(&["dbname", "db"]),
+    ]
+}
+
+/// A log-in to MySQL or PostgreSQL.
+pub(super) fn login(fields: &Fields<'_>, findings: &mut Findings) -> LoginCheck {
+    for name in ["password", "database"] {
+        if let (Some(place), None) = (fields.get(name), fields.get("user")) {
+            let message = format!("`{name}` needs `user`");
+            findings.push(
+                Diagnostic::new(Code::MissingKey, place.at, message)
+                    .label("`user` is missing")
+                    .reason("without a user nobody logs in: the greeting is enough"),
+            );
+        }
+    }
+    texts(fields, findings)
+}
+
+/// The three keys as they are.
+pub(super) fn texts(fields: &Fields<'_>, findings: &mut Findings) -> LoginCheck {
+    let mut text = |name| {
+        let place: Place<'_> = fields.get(name)?;
+        let text = place.text(findings)?;
+        if text.value.contains('\0') {
+            let message = format!("`{name}` has a NUL byte");
+            findings.push(Diagnostic::new(Code::BadName, place.span(), message));
+        }
+        Some(text.value.to_owned())
+    };
+    LoginCheck {
+        user: text("user"),
+        password: text("password"),
+        database: text("database"),
+    }
+}

@@ -1,0 +1,280 @@
+//! The kinds of checks: each has a file of its own, and one line in the list below.
+//!
+//! ```text
+//!   tcp.rs     word, keys, decode, verify, facts ─► Kind ─┐
+//!   http.rs    ...                                        ├─► kinds! ─► CheckKind, WORDS, SECTIONS
+//!   idle.rs    ...                                        ┘
+//! ```
+//!
+//! The decoder, the messages, the schema and the reference read a [`Kind`]; the checks and the
+//! daemon read its [`Facts`]. None of them names a kind. `director-check` matches [`CheckKind`]
+//! without a wildcard, so that a kind without code to run it does not compile.
+
+pub(crate) mod bytes;
+pub(crate) mod login;
+pub(crate) mod tls;
+
+mod agent;
+mod dns;
+mod exec;
+mod file;
+mod grpc;
+mod http;
+mod mysql;
+mod ping;
+mod postgres;
+mod redis;
+mod smtp;
+mod tcp;
+mod udp;
+
+use crate::decode::fields::Fields;
+use crate::diagnostic::Findings;
+use crate::keys::{self, Key, Section};
+use crate::model::CheckDecl;
+use crate::verify::Checked;
+use crate::vocabulary::Word;
+pub use agent::AgentCheck;
+pub use bytes::Expect;
+pub use dns::{DnsAnswer, DnsCheck, DnsType};
+pub use exec::ExecCheck;
+pub use file::FileCheck;
+pub use grpc::GrpcCheck;
+pub use http::{HttpCheck, WeightFrom};
+pub use login::LoginCheck;
+pub use mysql::MYSQL_PORTS;
+pub use ping::PingCheck;
+pub use smtp::SmtpCheck;
+pub use tcp::TcpCheck;
+pub use tls::TlsSpec;
+pub use udp::UdpCheck;
+
+/// A kind of check, as the service file has it.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    /// Its `type`.
+    pub(crate) word: Word,
+    /// Its keys, those of all checks among them.
+    pub(crate) section: &'static Section,
+    /// Reads what it asks; `None` where what it needs is missing.
+    pub(crate) decode: fn(&Fields<'_>, &mut Findings) -> Option<CheckKind>,
+    /// Reports what is wrong with it for these servers.
+    pub(crate) verify: fn(&CheckDecl, &Checked<'_>, &mut Findings),
+    /// Its `tls`, whose files must be there.
+    pub(crate) tls: fn(&CheckKind) -> Option<&TlsSpec>,
+    /// Keys that stand for the same: who sets one of them inherits none of the others.
+    pub(crate) instead: &'static [&'static [&'static str]],
+    /// The kind whose keys it inherits, too, and which inherits its keys.
+    pub(crate) like: &'static str,
+    pub(crate) facts: Facts,
+}
+
+/// What whoever runs a check has to know of its kind.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts {
+    /// Which port it goes to.
+    pub port: CheckPort,
+    /// Whether it may go through the forwarding path.
+    pub through: Through,
+    /// Whether its command or path names service and server, so that no two of them share it.
+    pub names_service: bool,
+    /// Whether it starts a program.
+    pub starts_program: bool,
+    /// Whether the server counts one that is broken off against this machine.
+    pub must_end: bool,
+}
+
+impl Facts {
+    /// Those of a check that makes a TCP connection to the server's port.
+    const CONNECTS: Self = Self {
+        port: CheckPort::Server { usual: 80 },
+        through: Through::Connection,
+        names_service: false,
+        starts_program: false,
+        must_end: false,
+    };
+
+    /// The same, where its servers usually listen on another port than 80.
+    const fn on(usual: u16) -> Self {
+        Self {
+            port: CheckPort::Server { usual },
+            ..Self::CONNECTS
+        }
+    }
+}
+
+/// Which port a check goes to, where it has no `port`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckPort {
+    /// None: it has no ports.
+    None,
+    /// The server's.
+    Server {
+        /// Where such servers usually listen: an example for messages.
+        usual: u16,
+    },
+    /// Never the server's: `port` must be set.
+    Own {
+        /// Why.
+        why: &'static str,
+        /// An example for messages.
+        usual: u16,
+    },
+}
+
+/// Whether a check may go to the virtual address through the forwarding path.
+#[derive(Debug, Clone, Copy)]
+pub enum Through {
+    /// It may, with a TCP connection, which keeps its source port busy after its end.
+    Connection,
+    /// It may, with a datagram.
+    Datagram,
+    /// It may, with one of the two.
+    Either {
+        /// Whether it is a datagram.
+        datagram: fn(&CheckKind) -> bool,
+    },
+    /// It may not: what it asks "listens on the server's own address".
+    Never(&'static str),
+}
+
+impl Kind {
+    const fn new(
+        word: Word,
+        section: &'static Section,
+        decode: fn(&Fields<'_>, &mut Findings) -> Option<CheckKind>,
+    ) -> Self {
+        Self {
+            word,
+            section,
+            decode,
+            verify: |_, _, _| {},
+            tls: |_| None,
+            instead: &[],
+            like: word.name,
+            facts: Facts::CONNECTS,
+        }
+    }
+
+    const fn facts(mut self, facts: Facts) -> Self {
+        self.facts = facts;
+        self
+    }
+
+    const fn verify(mut self, verify: fn(&CheckDecl, &Checked<'_>, &mut Findings)) -> Self {
+        self.verify = verify;
+        self
+    }
+
+    const fn tls(mut self, tls: fn(&CheckKind) -> Option<&TlsSpec>) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    const fn instead(mut self, instead: &'static [&'static [&'static str]]) -> Self {
+        self.instead = instead;
+        self
+    }
+
+    const fn like(mut self, other: &'static str) -> Self {
+        self.like = other;
+        self
+    }
+
+    /// All its keys: `type`, its own ones, and the common ones.
+    fn keys(&'static self, own: impl IntoIterator<Item = Key>) -> Vec<Key> {
+        let mut keys = vec![keys::key_type(std::slice::from_ref(&self.word))];
+        keys.extend(own);
+        keys.extend(keys::common());
+        keys
+    }
+}
+
+macro_rules! kinds {
+    ($($variant:ident($spec:ty) is $kind:path $(, or $other:path where ($pattern:pat))?;)*) => {
+        /// What is asked of a server.
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        #[allow(missing_docs, reason = "the types in them say it")]
+        pub enum CheckKind {
+            $($variant($spec),)*
+        }
+
+        impl CheckKind {
+            pub(crate) fn kind(&self) -> &'static Kind {
+                match self {
+                    $(
+                        $(Self::$variant($pattern) => &$other,)?
+                        Self::$variant(_) => &$kind,
+                    )*
+                }
+            }
+        }
+
+        /// All kinds.
+        static KINDS: [&Kind; COUNT] = [$(&$kind, $(&$other,)?)*];
+        const COUNT: usize = [$(stringify!($kind), $(stringify!($other),)?)*].len();
+    };
+}
+
+kinds! {
+    Tcp(TcpCheck) is tcp::TCP;
+    Http(HttpCheck) is http::HTTP, or http::HTTPS where (HttpCheck { tls: Some(_), .. });
+    Grpc(GrpcCheck) is grpc::GRPC;
+    Udp(UdpCheck) is udp::UDP;
+    Dns(DnsCheck) is dns::DNS;
+    Smtp(SmtpCheck) is smtp::SMTP;
+    Redis(LoginCheck) is redis::REDIS;
+    Mysql(LoginCheck) is mysql::MYSQL;
+    Postgres(LoginCheck) is postgres::POSTGRES;
+    Ping(PingCheck) is ping::PING;
+    Exec(ExecCheck) is exec::EXEC;
+    File(FileCheck) is file::FILE;
+    Agent(AgentCheck) is agent::AGENT;
+}
+
+/// The words of `type`, in the order of the list.
+pub(crate) static WORDS: [Word; COUNT] = {
+    let mut words = [KINDS[0].word; COUNT];
+    let mut at = 0;
+    while at < COUNT {
+        words[at] = KINDS[at].word;
+        at += 1;
+    }
+    words
+};
+
+/// The sections of the kinds, in the order of [`WORDS`].
+pub(crate) static SECTIONS: [&Section; COUNT] = {
+    let mut sections = [KINDS[0].section; COUNT];
+    let mut at = 0;
+    while at < COUNT {
+        sections[at] = KINDS[at].section;
+        at += 1;
+    }
+    sections
+};
+
+/// The kind of that name.
+pub(crate) fn named(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.word.name == name).copied()
+}
+
+impl CheckKind {
+    /// Its name in the service file.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.kind().word.name
+    }
+
+    /// What whoever runs it has to know of its kind.
+    #[must_use]
+    pub fn facts(&self) -> &'static Facts {
+        &self.kind().facts
+    }
+
+    /// Whether it goes to a port.
+    #[must_use]
+    pub fn needs_port(&self) -> bool {
+        self.facts().port != CheckPort::None
+    }
+}

@@ -1,0 +1,40 @@
+//! `type = "smtp"`: the server greets, and takes a `HELO`.
+
+use super::{CheckKind, Facts, Kind, http};
+use crate::decode::fields::Fields;
+use crate::diagnostic::Findings;
+use crate::keys::{key, section, text};
+use crate::vocabulary::word;
+
+/// An SMTP greeting.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct SmtpCheck {
+    /// What is said in `HELO`; else this machine's name.
+    pub hello: Option<String>,
+}
+
+pub(super) static SMTP: Kind = Kind::new(
+    word("smtp", "Greets.").alias(&["smtp_check", "smtpchk"]),
+    &SECTION,
+    decode,
+)
+.facts(Facts::on(25));
+
+section!(
+    SECTION,
+    "an smtp check",
+    "The server greets, and takes a `HELO`.",
+    SMTP.keys([key(
+        "hello",
+        text("director.example.org"),
+        "The name in `HELO`; this machine's by default.",
+    )
+    .alias(&["helo", "helo_name", "ehlo"])])
+);
+
+fn decode(fields: &Fields<'_>, findings: &mut Findings) -> Option<CheckKind> {
+    let hello = fields.get("hello");
+    Some(CheckKind::Smtp(SmtpCheck {
+        hello: hello.and_then(|place| http::authority(&place, findings)),
+    }))
+}

@@ -1,0 +1,64 @@
+//! `type = "udp"`: the server answers a datagram, or at least does not refuse it.
+
+use super::bytes::{self, Expect};
+use super::{CheckKind, Checked, Facts, Kind, Through};
+use crate::code::Code;
+use crate::decode::fields::Fields;
+use crate::diagnostic::{Diagnostic, Findings};
+use crate::keys::section;
+use crate::model::CheckDecl;
+use crate::vocabulary::word;
+
+/// A datagram.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct UdpCheck {
+    /// What is sent.
+    pub send: Vec<u8>,
+    /// What has to come back. Without it silence is well, and only an ICMP error is not.
+    pub expect: Option<Expect>,
+}
+
+pub(super) static UDP: Kind = Kind::new(
+    word("udp", "Answers a datagram, or does not refuse it.").alias(&["udp_check"]),
+    &SECTION,
+    decode,
+)
+.facts(Facts {
+    through: Through::Datagram,
+    ..Facts::CONNECTS
+})
+.verify(silent)
+.instead(bytes::INSTEAD);
+
+section!(
+    SECTION,
+    "a udp check",
+    "The server answers a datagram; without `expect`, which gets a warning, it does not refuse it.",
+    UDP.keys(bytes::send_and_expect())
+);
+
+fn decode(fields: &Fields<'_>, findings: &mut Findings) -> Option<CheckKind> {
+    Some(CheckKind::Udp(UdpCheck {
+        send: bytes::send(fields, findings),
+        expect: bytes::expect(fields, findings),
+    }))
+}
+
+/// Reports a check that cannot tell a server that is silent from one that is not there.
+fn silent(check: &CheckDecl, _: &Checked<'_>, findings: &mut Findings) {
+    let CheckKind::Udp(udp) = &check.spec.kind else {
+        return;
+    };
+    if udp.expect.is_none() {
+        let message = "without `expect` silence passes for health";
+        findings.push(
+            Diagnostic::new(Code::SilentCheck, check.table.at, message)
+                .label("no `expect`")
+                .help("`send` what the service answers, and `expect` a part of the answer")
+                .reason(
+                    "a server that is off says nothing either, and refusals of closed ports \
+                     (ICMP) are rate-limited or filtered",
+                ),
+        );
+    }
+}
