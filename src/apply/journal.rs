@@ -6,6 +6,7 @@
 //! interrupted run made, and until when its servers drain; that is in here, beside what every
 //! object that is changed or deleted was before. (What is created was not there before.)
 
+use ipvs::ServiceKey;
 use serde::{Deserialize, Serialize};
 
 use super::incarnation::Incarnation;
@@ -88,23 +89,13 @@ impl Journal {
     #[must_use]
     pub fn recover(self, before: Ownership, observed: &Observed) -> Ownership {
         let after = self.after.into_ownership();
-        let mut ownership = before;
-        for (key, owned) in after.services {
-            if observed.services.contains_key(&key) {
-                ownership.services.entry(key).or_insert(owned);
-            }
-        }
-        for ((service, server), until) in after.drains {
-            let there = observed.services.get(&service);
-            if there.is_some_and(|service| service.servers.contains_key(&server)) {
-                ownership.drains.entry((service, server)).or_insert(until);
-            }
-        }
-        for (service, until) in after.leaving {
-            if observed.services.contains_key(&service) {
-                ownership.leaving.entry(service).or_insert(until);
-            }
-        }
+        let there = |key: &ServiceKey| observed.services.contains_key(key);
+        let (mut ownership, _) = after.partition(there);
+        ownership.drains.retain(|(service, server), _| {
+            let service = observed.services.get(service);
+            service.is_some_and(|service| service.servers.contains_key(server))
+        });
+        ownership.merge(before);
         ownership
     }
 }

@@ -51,11 +51,9 @@ pub(crate) fn disown(args: &Args, verb: &Disown) -> anyhow::Result<Exit> {
         verb.which.services.clone()
     };
     for key in keys {
-        if ownership.services.remove(&key).is_none() {
+        if !ownership.remove(&key) {
             bail!("{key} is not owned; nothing was disowned");
         }
-        ownership.leaving.remove(&key);
-        ownership.drains.retain(|(service, _), _| *service != key);
     }
     session.settle(&ownership)?;
     Ok(Exit::Done)

@@ -24,10 +24,7 @@ pub(crate) fn run(args: &Args, verb: &Flush) -> anyhow::Result<Exit> {
     let observed = session.observe()?;
     let mut ownership = session.ownership(&observed)?;
     // At once: who flushes does not want to wait.
-    for owned in ownership.services.values_mut() {
-        owned.drain = Duration::ZERO;
-    }
-    ownership.leaving.clear();
+    ownership.waive_drains();
     let desired = Desired::default();
     let now = session.kernel.now();
     let plan = diff(&Situation {

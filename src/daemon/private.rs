@@ -17,7 +17,7 @@ use ipvs::transport::Transport;
 use ipvs::{Operation, Server, ServiceKey};
 
 use super::messages::Changes;
-use super::tables::observed;
+use super::tables::Tables;
 use crate::apply::{Kernel, Platform, PlatformError};
 use crate::check::through::{AcceptLocal, Door, Notice, Passages, Through, Wish, lifetime};
 use crate::check::{Target, TargetId};
@@ -129,10 +129,8 @@ impl Private {
     ) -> Result<BTreeMap<ServiceKey, ObservedService>, PlatformError> {
         let mut found = BTreeMap::new();
         for key in there {
-            let client = kernel.client();
-            if let Some(entry) = client.service(key)? {
-                let servers = client.consistent_servers(key)?;
-                found.insert(*key, observed(entry.service, servers));
+            if let Some(service) = Tables::service(kernel.client(), key)? {
+                found.insert(*key, service);
             }
         }
         let own = &self.own;

@@ -351,10 +351,7 @@ fn leave(options: &Options) -> anyhow::Result<()> {
     loop {
         let mut before = Ledger::read(&options.store, &options.incarnation)?;
         if options.on_stop == OnStop::Flush {
-            for owned in before.services.values_mut() {
-                owned.drain = Duration::ZERO;
-            }
-            before.leaving.clear();
+            before.waive_drains();
         }
         let observed = kernel.observe()?;
         let now = kernel.now();

@@ -1,7 +1,7 @@
-//! The kernel as the core sees it: one service read, a few operations carried out.
+//! The kernel one service at a time: read it, and carry out a few operations.
 
 use ipvs::transport::Transport;
-use ipvs::{Client, OnFailure, Operation, Report, ServerEntry, Service, ServiceKey};
+use ipvs::{Client, OnFailure, Operation, Report, ServiceKey};
 
 use crate::state::{ObservedServer, ObservedService};
 
@@ -22,22 +22,12 @@ impl<T: Transport> Tables for Client<T> {
         let Some(entry) = Client::service(self, key)? else {
             return Ok(None);
         };
-        let servers = self.consistent_servers(key)?;
-        Ok(Some(observed(entry.service, servers)))
+        let servers = self.consistent_servers(key)?.into_iter();
+        let servers = servers.map(ObservedServer::from).collect();
+        Ok(Some(ObservedService::listed(entry.service, servers)))
     }
 
     fn execute(&mut self, operations: &[Operation]) -> Report {
         self.execute_with(operations, OnFailure::Stop)
-    }
-}
-
-/// A service as the kernel lists it: the server added last comes first.
-pub(super) fn observed(service: Service, servers: Vec<ServerEntry>) -> ObservedService {
-    let order = servers.iter().rev().map(|entry| entry.server.key).collect();
-    let servers = servers.into_iter().map(ObservedServer::from).collect();
-    ObservedService {
-        service,
-        servers,
-        order,
     }
 }

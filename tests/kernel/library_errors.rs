@@ -332,7 +332,12 @@ fn daemons() {
             .delete_server(&web(), &mixed.key)
             .expect("it is there");
         client.start_daemon(&master()).expect("it can be started");
-        refused(&mut client, start(master()), Errno::EEXIST, "already running");
+        refused(
+            &mut client,
+            start(master()),
+            Errno::EEXIST,
+            "already running",
+        );
         let add = Operation::AddServer(web(), mixed);
         refused(&mut client, add, Errno::EINVAL, "stop the daemon first");
         client.stop_daemon(DaemonRole::Master).expect("it runs");

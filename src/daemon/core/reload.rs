@@ -339,11 +339,9 @@ impl Core {
             (Ok(done), None) => self.ledger_kept(&done.unkept.map_or(Ok(()), Err), now),
             (Ok(done), Some(loaded)) => {
                 for key in &done.keys {
-                    self.replace_owned(key);
+                    self.ownership.remove(key);
                 }
-                self.ownership.services.extend(done.ownership.services);
-                self.ownership.drains.extend(done.ownership.drains);
-                self.ownership.leaving.extend(done.ownership.leaving);
+                self.ownership.merge(done.ownership);
                 self.quiescent = loaded.quiescent(self.quiescent);
                 self.policy = loaded.rest.policy;
                 self.rest = loaded.rest.clone();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipvs::{Operation, ServerKey, ServiceKey};
+use ipvs::{Operation, ServiceKey};
 
 use super::Core;
 use crate::control::Now;
@@ -79,68 +79,28 @@ impl Core {
                     .insert(*key, ObservedService::clone(there));
             }
         }
+        let owned = self.ownership.of(keys);
         let plan = diff(&Situation {
             desired: &desired,
             observed: &observed,
-            ownership: &self.owned(keys),
+            ownership: &owned,
             now: now.boot,
             beside: Beside::default(),
         });
-        self.take_over(keys, &plan, now);
+        self.take_over(keys, &owned, &plan, now);
         self.carry_out(&plan.steps, tables, now);
         self.forget_gone(keys);
     }
 
-    /// What is owned, of these services only.
-    fn owned(&self, keys: &[ServiceKey]) -> Ownership {
-        let mut part = Ownership::default();
-        for key in keys {
-            if let Some(owned) = self.ownership.services.get(key) {
-                part.services.insert(*key, owned.clone());
-            }
-            if let Some(until) = self.ownership.leaving.get(key) {
-                part.leaving.insert(*key, *until);
-            }
-            part.drains.extend(self.drains_of(key));
-        }
-        part
-    }
-
-    /// Forgets what is owned of a service, as it is replaced.
-    pub(super) fn replace_owned(&mut self, key: &ServiceKey) {
-        self.ownership.services.remove(key);
-        self.ownership.leaving.remove(key);
-        let drains: Vec<_> = self.drains_of(key).collect();
-        for (member, _) in drains {
-            self.ownership.drains.remove(&member);
-        }
-    }
-
     /// Replaces what is owned of these services, and comes back for what drains.
-    fn take_over(&mut self, keys: &[ServiceKey], plan: &Plan, now: Now) {
-        let before = self.owned(keys);
-        for key in keys {
-            if plan.ownership.services.contains_key(key) || !self.picture.contains_key(key) {
-                continue;
-            }
-            // Deleted in this plan. Should that fail, the next look finds it foreign no more than
-            // it was before: it is owned until it is gone.
-            if let Some(owned) = before.services.get(key) {
-                self.ownership.services.insert(*key, owned.clone());
-            }
-        }
-        if plan.ownership != before {
+    fn take_over(&mut self, keys: &[ServiceKey], before: &Ownership, plan: &Plan, now: Now) {
+        // One that this plan deletes stays owned until it is gone: should that fail, the next look
+        // must not find it foreign.
+        if plan.ownership != *before {
             for key in keys {
-                self.ownership.leaving.remove(key);
-                let drains: Vec<_> = self.drains_of(key).collect();
-                for (member, _) in drains {
-                    self.ownership.drains.remove(&member);
-                }
+                self.ownership.end_drains(key);
             }
-            let after = plan.ownership.clone();
-            self.ownership.services.extend(after.services);
-            self.ownership.drains.extend(after.drains);
-            self.ownership.leaving.extend(after.leaving);
+            self.ownership.merge(plan.ownership.clone());
             self.ledger.changed = true;
         }
         let draining = self.ownership.drains.len() + self.ownership.leaving.len();
@@ -163,9 +123,7 @@ impl Core {
             if self.services.contains_key(key) || self.picture.contains_key(key) {
                 continue;
             }
-            let owned = self.ownership.services.remove(key).is_some();
-            let leaving = self.ownership.leaving.remove(key).is_some();
-            self.ledger.changed |= owned || leaving;
+            self.ledger.changed |= self.ownership.remove(key);
             self.timers.set(*key, None);
         }
     }
@@ -321,7 +279,7 @@ impl Core {
             && let Some(key) = self.timers.take_due(now.boot)
         {
             let drains = self.ownership.leaving.contains_key(&key)
-                || self.drains_of(&key).next().is_some()
+                || self.ownership.drains_of(&key).next().is_some()
                 || self.refused.contains_key(&key);
             if drains {
                 self.work.dirty.insert(key);
@@ -332,15 +290,6 @@ impl Core {
         if !keys.is_empty() {
             self.settle(&keys, tables, now);
         }
-    }
-
-    /// The servers of a service that drain, and until when.
-    fn drains_of(&self, key: &ServiceKey) -> impl Iterator<Item = (Member, BootTime)> {
-        let key = *key;
-        let first = (key, ServerKey::new([0, 0, 0, 0], 0));
-        let from = self.ownership.drains.range(first..);
-        from.map(|(member, until)| (*member, *until))
-            .take_while(move |((service, _), _)| *service == key)
     }
 
     /// Notes which servers serve, for when too few are left, and lets go of those that were held

@@ -12,10 +12,10 @@ use super::Worker;
 use crate::apply::{ApplyError, Kernel, Platform, PlatformError, Prepared, Remains, converge};
 use crate::config::Services;
 use crate::daemon::messages::{Hot, NotDone, Transacted, Transaction};
-use crate::daemon::tables::observed;
+use crate::daemon::tables::Tables;
 use crate::plan::{Beside, Objection, Situation, diff, sysctls_for};
 use crate::state::{
-    BootTime, Desired, DesiredService, Observed, ObservedServer, ObservedService, Ownership, Sysctl,
+    BootTime, Desired, DesiredService, Observed, ObservedServer, ObservedService, Sysctl,
 };
 use crate::words::chain;
 
@@ -45,7 +45,7 @@ impl<T: Transport> Worker<T> {
             .map(|service| (service.service.key, Arc::new(service)))
             .collect());
         let keys: BTreeSet<ServiceKey> = desired.services.keys().copied().chain(removed).collect();
-        let (before, beside) = divided(ownership, &keys);
+        let (before, beside) = ownership.partition(|key| keys.contains(key));
         let mut platform = Scoped {
             kernel: &mut self.kernel,
             keys: &keys,
@@ -166,28 +166,6 @@ fn emptied<'d>(
     })
 }
 
-/// What is owned of these services, and the rest.
-fn divided(ownership: Ownership, keys: &BTreeSet<ServiceKey>) -> (Ownership, Ownership) {
-    let ours = |key: &ServiceKey| keys.contains(key);
-    let services = ownership.services.into_iter();
-    let drains = ownership.drains.into_iter();
-    let leaving = ownership.leaving.into_iter();
-    let services = services.partition(|(key, _)| ours(key));
-    let drains = drains.partition(|((key, _), _)| ours(key));
-    let leaving = leaving.partition(|(key, _)| ours(key));
-    let of_them = Ownership {
-        services: services.0,
-        drains: drains.0,
-        leaving: leaving.0,
-    };
-    let beside = Ownership {
-        services: services.1,
-        drains: drains.1,
-        leaving: leaving.1,
-    };
-    (of_them, beside)
-}
-
 /// Those of these services that are in the kernel.
 pub(super) fn standing<T: Transport>(
     kernel: &mut Kernel<T>,
@@ -201,9 +179,8 @@ pub(super) fn standing<T: Transport>(
     }
     let mut services = BTreeMap::new();
     for key in keys {
-        if let Some(entry) = client.service(key)? {
-            let servers = client.consistent_servers(key)?;
-            services.insert(*key, observed(entry.service, servers));
+        if let Some(service) = Tables::service(client, key)? {
+            services.insert(*key, service);
         }
     }
     Ok(services)

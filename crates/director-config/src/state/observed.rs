@@ -86,6 +86,22 @@ impl ObservedService {
         }
     }
 
+    /// A service as the kernel lists it: it names the server that was added last first.
+    #[must_use]
+    pub fn listed(service: Service, mut servers: Vec<ObservedServer>) -> Self {
+        servers.reverse();
+        let keys = || servers.iter().map(|entry| entry.server.key);
+        let order = match keys().is_sorted() {
+            true => Vec::new(),
+            false => keys().collect(),
+        };
+        Self {
+            service,
+            servers: servers.into_iter().collect(),
+            order,
+        }
+    }
+
     /// Adds a server, as the last one; one of the same key is replaced.
     pub fn add(&mut self, server: ObservedServer) {
         let key = server.server.key;
@@ -118,23 +134,9 @@ impl Observed {
     #[must_use]
     pub fn services(table: Table<ObservedServer>) -> BTreeMap<ServiceKey, ObservedService> {
         let service = |service: ipvs::TableService<ObservedServer>| {
-            let ipvs::TableService { entry, mut servers } = service;
-            // The kernel lists the one added last first.
-            servers.reverse();
-            let keys = || servers.iter().map(|entry| entry.server.key);
-            let order = match keys().is_sorted() {
-                true => Vec::new(),
-                false => keys().collect(),
-            };
-            let servers = servers.into_iter().collect();
-            (
-                entry.service.key,
-                ObservedService {
-                    service: entry.service,
-                    servers,
-                    order,
-                },
-            )
+            let ipvs::TableService { entry, servers } = service;
+            let listed = ObservedService::listed(entry.service, servers);
+            (entry.service.key, listed)
         };
         table.services.into_iter().map(service).collect()
     }
@@ -169,5 +171,16 @@ mod tests {
         assert_eq!(added(&service), ["10.0.0.3", "10.0.0.1", "10.0.0.4"]);
         service.add(server(3));
         assert_eq!(added(&service), ["10.0.0.1", "10.0.0.4", "10.0.0.3"]);
+    }
+
+    #[test]
+    fn a_listed_service_is_the_one_that_its_servers_were_added_to() {
+        let key = ServiceKey::tcp([192, 0, 2, 1], 80);
+        for added in [&[1, 2, 3][..], &[2, 3, 1], &[]] {
+            let mut built = ObservedService::new(Service::new(key, Service::RR));
+            added.iter().for_each(|host| built.add(server(*host)));
+            let list = added.iter().rev().map(|host| server(*host)).collect();
+            assert_eq!(ObservedService::listed(built.service, list), built);
+        }
     }
 }
