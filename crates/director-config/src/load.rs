@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use super::again::Use;
 use super::code::{Code, Severity};
 use super::decode::Decoder;
 use super::diagnostic::{Diagnostic, Findings, NotShown};
@@ -18,6 +17,9 @@ use super::{json, render, report, toml};
 use crate::state::Desired;
 use crate::state::health::Watch;
 use crate::words::path as shown;
+
+/// A service and the pool that it uses.
+pub(super) type Use = (String, String);
 
 /// What came of reading a service file.
 #[derive(Debug)]

@@ -12,11 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipvs::{
-    ForwardMethod, Name, ServiceFlags, SyncDaemon, Tunnel, TunnelFlags, TunnelKind, Weight,
+    Family, ForwardMethod, Fwmark, Name, Protocol, ServiceFlags, SyncDaemon, Tunnel, TunnelFlags,
+    TunnelKind, Weight,
 };
 
-use super::decode::{CheckTable, Listen, OwnChecks};
+use super::keys::Shape;
+use super::kinds::Kind;
 use super::source::{Span, Spanned};
+use super::tree::{Entry, Node, Value};
 use crate::state::health::{
     CheckSpec, Combine, Damping, Initial, Notify, OnFail, RunSettings, Threshold, WeightSteps,
 };
@@ -95,6 +98,22 @@ pub(super) struct ServiceDecl {
     pub(super) as_is: bool,
 }
 
+/// Where a service listens, as one entry of `listen` says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Listen {
+    /// An address and the ports from `first` to `last`; 0 to 0 for all ports.
+    Address {
+        protocol: Protocol,
+        address: IpAddr,
+        first: u16,
+        last: u16,
+    },
+    Fwmark {
+        family: Family,
+        mark: Fwmark,
+    },
+}
+
 /// What a service says of health.
 #[derive(Debug, Clone, Default)]
 pub(super) struct HealthDecl {
@@ -132,6 +151,56 @@ pub(super) struct ChecksDecl {
 pub(super) struct CheckDecl {
     pub(super) table: CheckTable,
     pub(super) spec: CheckSpec,
+}
+
+/// One check as a table, with what it inherits.
+#[derive(Debug, Clone)]
+pub(super) struct CheckTable {
+    /// Where its type is known.
+    pub(super) kind: Option<&'static Kind>,
+    /// Where it is named.
+    pub(super) at: Span,
+    /// Always a table.
+    pub(super) node: Node<'static>,
+}
+
+impl CheckTable {
+    /// The key's own place, or the check's where it does not have the key.
+    pub(super) fn place_of(&self, key: &str) -> Span {
+        self.entry(key).map_or(self.at, |entry| entry.key_span)
+    }
+
+    /// The place of a value in the table behind a key; or of the table.
+    pub(super) fn place_within(&self, key: &str, inner: &str) -> Span {
+        let Some(entry) = self.entry(key) else {
+            return self.at;
+        };
+        let Value::Table(table) = &entry.node.value else {
+            return entry.key_span;
+        };
+        let found = table.entries.iter().find(|entry| entry.key == inner);
+        found.map_or(entry.key_span, |entry| entry.node.span)
+    }
+
+    pub(super) fn entries(&self) -> &[Entry<'static>] {
+        match &self.node.value {
+            Value::Table(table) => &table.entries,
+            _ => &[],
+        }
+    }
+
+    pub(super) fn entry(&self, key: &str) -> Option<&Entry<'static>> {
+        self.entries().iter().find(|entry| entry.key == key)
+    }
+}
+
+/// What `check` says of a server, to be read once it is known which service it serves.
+#[derive(Debug)]
+pub(super) struct OwnChecks {
+    pub(super) node: Node<'static>,
+    pub(super) at: Span,
+    pub(super) shape: &'static Shape,
+    pub(super) base: Option<Arc<CheckTable>>,
 }
 
 /// Where a service's servers are.

@@ -40,7 +40,6 @@ use ipvs::ServiceKey;
 use self::file::Changed;
 use self::known::Known;
 use self::noted::Noted;
-pub(super) use self::pools::Use;
 use super::environment::Environment;
 use super::files::{Disk, Files};
 use super::load::{Extras, Outcome, load_part};

@@ -7,10 +7,8 @@
 
 use std::collections::BTreeSet;
 
+use super::super::load::Use;
 use super::file::Changed;
-
-/// A service and the pool that it names.
-pub(crate) type Use = (String, String);
 
 /// All of them.
 #[derive(Debug, Default)]

@@ -7,26 +7,11 @@ use ipvs::{Family, Fwmark, Protocol};
 
 use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
+use super::super::model::Listen;
 use super::super::source::{Span, Spanned};
 use super::super::suggest::nearest;
 use super::super::tree::TextRef;
 use super::fields::shown;
-
-/// Where a service listens, as one entry of `listen` says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum Listen {
-    /// An address and the ports from `first` to `last`; 0 to 0 for all ports.
-    Address {
-        protocol: Protocol,
-        address: IpAddr,
-        first: u16,
-        last: u16,
-    },
-    Fwmark {
-        family: Family,
-        mark: Fwmark,
-    },
-}
 
 const SCHEMES: [&str; 5] = ["tcp", "udp", "sctp", "fwmark", "fwmark6"];
 const FORM: &str = "a listen address is tcp://192.0.2.10:80, udp://[2001:db8::1]:53, \

@@ -31,8 +31,6 @@ use super::tree::{Entry, Node, Value};
 use fields::{Fields, Place};
 use service::Defaults;
 
-pub(super) use address::Listen;
-pub(super) use check::{CheckTable, OwnChecks};
 pub(super) use fields::shown;
 pub(super) use kernel::canonical;
 pub(super) use word::{meant, one_of};

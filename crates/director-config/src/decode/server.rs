@@ -9,11 +9,11 @@ use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::keys;
 use super::super::model::{
-    Addresses, ListedAddresses, OwnHealth, ServerDecl, ServerList, ServerRest,
+    Addresses, CheckTable, ListedAddresses, OwnChecks, OwnHealth, ServerDecl, ServerList,
+    ServerRest,
 };
 use super::super::source::{Span, Spanned};
 use super::address;
-use super::check::{CheckTable, OwnChecks};
 use super::fields::{Fields, Place};
 use super::health;
 use super::name;

@@ -9,13 +9,12 @@ use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::keys;
 use super::super::model::{
-    HealthDecl, PersistenceDecl, PoolDecl, SchedulerDecl, ServerList, ServersDecl, ServiceDecl,
-    TunnelDecl,
+    CheckTable, HealthDecl, PersistenceDecl, PoolDecl, SchedulerDecl, ServerList, ServersDecl,
+    ServiceDecl, TunnelDecl,
 };
 use super::super::source::{Span, Spanned};
 use super::super::tree::Entry;
 use super::address;
-use super::check::CheckTable;
 use super::fields::{Fields, Place};
 use super::health;
 use super::name::named;

@@ -5,9 +5,8 @@ use std::time::Duration;
 use ipvs::Protocol;
 
 use super::super::code::Code;
-use super::super::decode::Listen;
 use super::super::diagnostic::{Diagnostic, Findings};
-use super::super::model::{CheckDecl, Declaration, ServiceDecl};
+use super::super::model::{CheckDecl, Declaration, Listen, ServiceDecl};
 use super::super::source::Span;
 use crate::state::Sysctl;
 use crate::state::health::{CheckKind, OnFail, Threshold};

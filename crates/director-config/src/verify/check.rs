@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use ipvs::{Family, ForwardMethod};
 
 use super::super::code::Code;
+use super::super::decode::shown;
 use super::super::decode::tunnel::forward_word;
-use super::super::decode::{Listen, shown};
 use super::super::diagnostic::{Diagnostic, Findings};
-use super::super::model::{CheckDecl, ChecksDecl, ServerDecl};
+use super::super::model::{CheckDecl, ChecksDecl, Listen, ServerDecl};
 use super::super::source::Spanned;
 use super::Builder;
 use super::server::Settled;

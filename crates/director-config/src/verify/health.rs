@@ -7,9 +7,8 @@ use std::time::Duration;
 use ipvs::{ServerKey, ServiceKey};
 
 use super::super::code::Code;
-use super::super::decode::Listen;
 use super::super::diagnostic::{Diagnostic, Findings};
-use super::super::model::{ChecksDecl, Declaration, HealthDecl, ServerDecl, ServiceDecl};
+use super::super::model::{ChecksDecl, Declaration, HealthDecl, Listen, ServerDecl, ServiceDecl};
 use super::super::resolve::{self, Taken};
 use super::super::source::Spanned;
 use super::server::{self, Settled};
@@ -358,7 +357,7 @@ fn report_checked_sorry(server: &ServerDecl, findings: &mut Findings) {
     if let Some(checks) = own {
         let message = "a sorry server is not checked";
         findings.push(
-            Diagnostic::new(Code::IdleCheck, checks.at(), message)
+            Diagnostic::new(Code::IdleCheck, checks.at, message)
                 .label("never made")
                 .reason("it joins when no other is left: there would be nothing else to do"),
         );

@@ -18,10 +18,9 @@ use ipvs::ServiceKey;
 
 pub(super) use self::check::Checked;
 pub(super) use self::service::MAX_SERVERS;
-use super::decode::Listen;
 use super::diagnostic::Findings;
 use super::files::Files;
-use super::model::{Declaration, Pools, ServerList, ServersDecl, ServiceDecl};
+use super::model::{Declaration, Listen, Pools, ServerList, ServersDecl, ServiceDecl};
 use super::source::Spanned;
 use crate::state::health::{ServiceWatch, Watch};
 use crate::state::{Desired, DesiredService};

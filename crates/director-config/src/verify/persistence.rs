@@ -3,9 +3,9 @@
 use ipvs::{Family, Name, Netmask, Protocol, Service};
 
 use super::super::code::Code;
-use super::super::decode::{Listen, meant, shown};
+use super::super::decode::{meant, shown};
 use super::super::diagnostic::{Diagnostic, Findings};
-use super::super::model::{PersistenceDecl, ServiceDecl};
+use super::super::model::{Listen, PersistenceDecl, ServiceDecl};
 use super::super::source::Spanned;
 use super::super::vocabulary::ENGINES;
 

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use ipvs::{Family, ForwardMethod, Protocol, Service, ServiceFlags, ServiceKey};
 
 use super::super::code::Code;
-use super::super::decode::Listen;
 use super::super::diagnostic::{Diagnostic, Findings};
-use super::super::model::{Declaration, Pools, ServersDecl, ServiceDecl};
+use super::super::model::{Declaration, Listen, Pools, ServersDecl, ServiceDecl};
 use super::super::resolve::{self, Candidate, Taken};
 use super::super::source::{Span, Spanned};
 use super::super::suggest::nearest;

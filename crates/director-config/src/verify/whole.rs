@@ -5,9 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use ipvs::{Family, Protocol};
 
 use super::super::code::Code;
-use super::super::decode::Listen;
 use super::super::diagnostic::{Diagnostic, Findings};
-use super::super::model::{Declaration, ServiceDecl};
+use super::super::model::{Declaration, Listen, ServiceDecl};
 use super::super::resolve::Taken;
 use super::super::source::{Span, Spanned};
 use super::server::Settled;

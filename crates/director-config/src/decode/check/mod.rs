@@ -17,13 +17,12 @@ use std::sync::Arc;
 
 use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
-use super::super::keys::{self, Section, Shape};
-use super::super::model::{CheckDecl, ChecksDecl};
-use super::super::source::Span;
+use super::super::keys::{self, Section};
+use super::super::model::{CheckDecl, CheckTable, ChecksDecl, OwnChecks};
 use super::super::tree::{Entry, Node, NodeRef, Table, Value};
 use super::fields::{Fields, Place};
 use super::word;
-use crate::kinds::{self, Kind, WORDS};
+use crate::kinds::{self, WORDS};
 use crate::state::health::CheckSpec;
 
 /// What is inherited from a check of another type.
@@ -38,46 +37,7 @@ const ACROSS: &[&str] = &[
     "mark",
 ];
 
-/// One check as a table, with what it inherits.
-#[derive(Debug, Clone)]
-pub(in super::super) struct CheckTable {
-    /// Where its type is known.
-    kind: Option<&'static Kind>,
-    /// Where it is named.
-    pub(in super::super) at: Span,
-    /// Always a table.
-    node: Node<'static>,
-}
-
 impl CheckTable {
-    /// The key's own place, or the check's where it does not have the key.
-    pub(in super::super) fn place_of(&self, key: &str) -> Span {
-        self.entry(key).map_or(self.at, |entry| entry.key_span)
-    }
-
-    /// The place of a value in the table behind a key; or of the table.
-    pub(in super::super) fn place_within(&self, key: &str, inner: &str) -> Span {
-        let Some(entry) = self.entry(key) else {
-            return self.at;
-        };
-        let Value::Table(table) = &entry.node.value else {
-            return entry.key_span;
-        };
-        let found = table.entries.iter().find(|entry| entry.key == inner);
-        found.map_or(entry.key_span, |entry| entry.node.span)
-    }
-
-    fn entries(&self) -> &[Entry<'static>] {
-        match &self.node.value {
-            Value::Table(table) => &table.entries,
-            _ => &[],
-        }
-    }
-
-    fn entry(&self, key: &str) -> Option<&Entry<'static>> {
-        self.entries().iter().find(|entry| entry.key == key)
-    }
-
     fn section(&self) -> &'static Section {
         self.kind.map_or(&keys::CHECK, |kind| kind.section)
     }
@@ -186,15 +146,6 @@ impl CheckTable {
     }
 }
 
-/// What `check` says of a server, to be read once it is known which service it serves.
-#[derive(Debug)]
-pub(in super::super) struct OwnChecks {
-    node: Node<'static>,
-    at: Span,
-    shape: &'static Shape,
-    base: Option<Arc<CheckTable>>,
-}
-
 impl OwnChecks {
     /// Keeps it, and reports what is wrong with it whatever service it is.
     pub(super) fn new(
@@ -215,11 +166,6 @@ impl OwnChecks {
             shape: place.shape,
             base: base.cloned(),
         }
-    }
-
-    /// Where it is said.
-    pub(in super::super) const fn at(&self) -> Span {
-        self.at
     }
 
     /// The checks of the server under a service.
