@@ -29,7 +29,8 @@ use socket2::{Protocol, Socket, Type};
 
 use super::Target;
 use super::exchange::{Exchange, PIECE};
-use super::kind::{self, Failure, Passed, Patterns, http};
+use super::failure::{Failure, Passed};
+use super::kind::{self, Patterns, http};
 use super::net::{self, Way};
 use director_config::state::health::MYSQL_PORTS;
 

@@ -17,8 +17,9 @@ use socket2::Socket;
 use std::os::fd::AsRawFd;
 
 use super::Target;
+use super::failure::{Failure, Passed};
 use super::kind::http::{Answer, request, simple};
-use super::kind::{CONNECTING, Failure, Passed, Patterns};
+use super::kind::{CONNECTING, Patterns};
 use super::net::Way;
 
 /// What is received with one system call, at most.

@@ -17,8 +17,8 @@
 
 mod computing;
 mod connects;
-mod duplex;
 mod exchange;
+mod failure;
 mod files;
 mod held_up;
 mod inbox;
@@ -32,7 +32,6 @@ mod schedule;
 mod statistics;
 pub mod table;
 pub mod through;
-mod tls;
 mod unasked;
 mod verdict;
 mod worker;

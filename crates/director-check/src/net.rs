@@ -7,13 +7,12 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 
 use super::Target;
-use super::kind::Failure;
+use super::failure::Failure;
 use super::through::{Door, Passages, own_address};
 use director_config::words;
 
@@ -126,50 +125,6 @@ impl Way {
     }
 }
 
-/// What is wrong, as the system says it: "connection refused".
-pub(crate) fn describe(error: &io::Error) -> String {
-    let Some(number) = error.raw_os_error() else {
-        return error.to_string();
-    };
-    let text = Errno::from_raw(number).desc();
-    let mut letters = text.chars();
-    match letters.next() {
-        // "No route to host", but not "I/O error".
-        Some(first) if letters.as_str().starts_with(|c: char| c.is_lowercase()) => {
-            first.to_lowercase().chain(letters).collect()
-        }
-        _ => text.to_owned(),
-    }
-}
-
-/// Whether an error is of this machine's doing, so that it says nothing about the server: no
-/// descriptors, no memory, no free port, a source address that is not here, a firewall of its own.
-pub(crate) fn is_ours(error: &io::Error) -> bool {
-    let Some(number) = error.raw_os_error() else {
-        return false;
-    };
-    matches!(
-        Errno::from_raw(number),
-        Errno::EMFILE
-            | Errno::ENFILE
-            | Errno::ENOMEM
-            | Errno::ENOBUFS
-            | Errno::EADDRNOTAVAIL
-            | Errno::EADDRINUSE
-            | Errno::EPERM
-            | Errno::EACCES
-            | Errno::EAFNOSUPPORT
-    )
-}
-
-/// Whether an error says that this machine has no way to the server, such as when its own interface
-/// is down and took the route with it. (`EHOSTUNREACH` says no more than that the server does not
-/// answer ARP, as a dead one does not.)
-pub(crate) fn is_cut_off(error: &io::Error) -> bool {
-    let number = error.raw_os_error().map(Errno::from_raw);
-    matches!(number, Some(Errno::ENETUNREACH | Errno::ENETDOWN))
-}
-
 /// Lets a TCP connection that is closed as soon as it stands be none for the server's program: the
 /// answer to the first packet shows that somebody listens, and a reset instead of its
 /// acknowledgement takes the matter back (HAProxy's checks do so, too). Where the acknowledgement
@@ -214,14 +169,6 @@ pub(crate) fn message(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn errors_read_as_sentences_go_on() {
-        let text = |errno: Errno| describe(&io::Error::from_raw_os_error(errno as i32));
-        assert_eq!(text(Errno::ECONNREFUSED), "connection refused");
-        assert_eq!(text(Errno::EHOSTUNREACH), "no route to host");
-        assert_eq!(text(Errno::EIO), "I/O error");
-    }
 
     #[test]
     fn a_quote_is_one_short_line_of_printable_characters() {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 
-use super::net::is_cut_off;
+use super::failure::is_cut_off;
 use super::through::own_address;
 
 /// The interfaces are read again after this time.

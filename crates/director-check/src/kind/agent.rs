@@ -3,9 +3,10 @@
 //! Unlike HAProxy, which ignores an agent that does not answer because it has another check
 //! beside it, a check that gets no answer has failed: an agent may be the only check here.
 
+use super::attempt::Attempt;
+use super::duplex;
 use super::words::Words;
-use super::{Attempt, Failure, Passed};
-use crate::duplex;
+use crate::failure::{Failure, Passed};
 use crate::net::quote;
 use director_config::state::health::AgentCheck;
 

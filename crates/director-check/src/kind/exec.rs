@@ -27,8 +27,9 @@ use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
+use super::attempt::Attempt;
 use super::words::percent;
-use super::{Attempt, Failure, Passed};
+use crate::failure::{Failure, Passed};
 use crate::program;
 use crate::{Advice, Target};
 use director_config::state::health::ExecCheck;

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use regex::bytes::Regex;
 
-use super::Failure;
+use crate::failure::Failure;
 use director_config::state::health::Expect;
 
 /// More patterns than a service file has; when a daemon has seen so many through its reloads, all

@@ -5,8 +5,9 @@
 
 use std::io::{self, Read};
 
+use super::attempt::{Attempt, Memory};
 use super::words::Words;
-use super::{Attempt, Failure, Memory, Passed};
+use crate::failure::{self, Failure, Passed};
 use crate::{Admin, Advice, Target, net};
 use director_config::regular;
 use director_config::state::health::FileCheck;
@@ -24,7 +25,7 @@ pub(super) async fn run(spec: &FileCheck, attempt: &Attempt<'_>) -> Result<Passe
     let contents = attempt
         .touch("reading", path.as_ref(), reading)
         .await?
-        .map_err(|error| Failure::ours(format!("{path}: {}", net::describe(&error))))?;
+        .map_err(|error| Failure::ours(format!("{path}: {}", failure::describe(&error))))?;
     match contents {
         None => Ok(Passed {
             text: None,

@@ -21,10 +21,11 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 
+use super::attempt::Attempt;
 use super::http::{authority, without_port};
-use super::{Attempt, Failure, Passed};
+use super::tls::{self, Protocol};
+use crate::failure::{Failure, Passed};
 use crate::net::quote;
-use crate::tls::{self, Protocol};
 use director_config::state::health::GrpcCheck;
 
 /// The longest answer that is taken, in bytes. A real one has seven.

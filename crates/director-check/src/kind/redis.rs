@@ -12,8 +12,9 @@
 //! `-NOAUTH` is a failure: it is said before the server looks whether it is still loading, and so
 //! tells nothing of whether it could serve.
 
+use super::attempt::Attempt;
 use super::talk::{self, Outcome, Talk, Turn, line};
-use super::{Attempt, Failure, Passed};
+use crate::failure::{Failure, Passed};
 use crate::net;
 use director_config::state::health::LoginCheck;
 

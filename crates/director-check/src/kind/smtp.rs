@@ -7,8 +7,9 @@
 //!   C: QUIT
 //! ```
 
+use super::attempt::Attempt;
 use super::talk::{self, Outcome, Talk, Turn, line};
-use super::{Attempt, Failure, Passed};
+use crate::failure::{Failure, Passed};
 use crate::net;
 use director_config::state::health::SmtpCheck;
 

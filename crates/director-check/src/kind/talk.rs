@@ -15,9 +15,10 @@
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Attempt, Failure, Passed};
+use super::attempt::Attempt;
+use super::duplex::Duplex;
 use crate::computing::Computing;
-use crate::duplex::Duplex;
+use crate::failure::{self, Failure, Passed};
 use crate::net;
 
 /// What a conversation came to: `Ok` with what is worth telling, or what was wrong.
@@ -154,9 +155,9 @@ async fn listen<S: AsyncRead + AsyncWrite>(
                 "it closed the connection after: {words}"
             )))
         }
-        Err(error) if heard.is_empty() || net::is_ours(&error) => Err(Failure::io(&error)),
+        Err(error) if heard.is_empty() || failure::is_ours(&error) => Err(Failure::io(&error)),
         Err(error) => {
-            let (why, words) = (net::describe(&error), net::quote(heard));
+            let (why, words) = (failure::describe(&error), net::quote(heard));
             Err(Failure::new(format_args!("{why} after: {words}")))
         }
     }

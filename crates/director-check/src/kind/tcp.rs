@@ -11,8 +11,10 @@
 //! MySQL, which counts each such connection against the address, a plain check is over before the
 //! server's program sees it (`net::stay_unseen`).
 
-use super::{Attempt, Driver, Failure, Passed};
-use crate::duplex::{self, Duplex};
+use super::Driver;
+use super::attempt::Attempt;
+use super::duplex::{self, Duplex};
+use crate::failure::{Failure, Passed};
 use crate::net::quote;
 use director_config::state::health::{CheckAt, TcpCheck};
 

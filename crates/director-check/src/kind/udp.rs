@@ -18,9 +18,10 @@ use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
+use super::attempt::Attempt;
 use super::refusals::Silence;
-use super::{Attempt, Failure, Passed};
-use crate::net::{self, quote};
+use crate::failure::{self, Failure, Passed};
+use crate::net::quote;
 use director_config::state::health::UdpCheck;
 
 /// So many bytes of a datagram are looked at.
@@ -75,7 +76,7 @@ async fn unexpectant(spec: &UdpCheck, attempt: &Attempt<'_>) -> Result<Passed, F
     };
     match answer.await {
         Ok(_) => {
-            memory.refused = super::Refused::default();
+            memory.refused = super::refusals::Refused::default();
             attempt.memory.set(memory);
             refusals.forget(target);
             Ok(Passed::default())
@@ -140,7 +141,7 @@ pub(super) fn refusal(attempt: &Attempt<'_>, sent: Instant, error: &io::Error) -
         io::ErrorKind::ConnectionRefused => {
             let refusals = &attempt.means.refusals;
             refusals.note(asked(attempt), sent, Instant::now());
-            Failure::new(net::describe(error))
+            Failure::new(failure::describe(error))
         }
         _ => Failure::io(error),
     }

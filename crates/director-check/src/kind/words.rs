@@ -9,7 +9,7 @@
 //! A word that is not said leaves what it is about as it was: `down` holds until `up`, `drain` and
 //! `maint` until `ready`, a weight until another one.
 
-use super::Memory;
+use super::attempt::Memory;
 use crate::Admin;
 
 /// What an answer says.

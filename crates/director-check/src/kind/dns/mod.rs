@@ -11,8 +11,9 @@ use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use self::message::{NotOurs, Question};
+use super::attempt::Attempt;
 use super::udp;
-use super::{Attempt, Failure, Passed};
+use crate::failure::{Failure, Passed};
 use director_config::state::health::{DnsAnswer, DnsCheck, DnsType};
 
 /// The largest message over UDP without EDNS (RFC 1035, section 4.2.1), with room to spare for

@@ -24,11 +24,14 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::Driver;
+use super::attempt::Attempt;
+use super::expect::Patterns;
+use super::tls::{self, Protocol};
 use super::words::percent;
-use super::{Attempt, Driver, Failure, Passed, Patterns};
 use crate::Advice;
+use crate::failure::{Failure, Passed};
 use crate::net::quote;
-use crate::tls::{self, Protocol};
 use director_config::state::health::{
     CheckAt, CheckKind, CheckSpec, Expect, HttpCheck, WeightFrom,
 };

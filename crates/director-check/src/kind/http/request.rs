@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
-use super::super::Failure;
+use crate::failure::Failure;
 use crate::net::quote;
 use director_config::state::health::HttpCheck;
 

@@ -25,8 +25,9 @@ mod packet;
 
 use self::auth::{Nonce, Plugin};
 use self::packet::{Answer, Greeting, ServerError, frame, unframe};
+use super::attempt::Attempt;
 use super::talk::{self, Outcome, Talk, Turn};
-use super::{Attempt, Failure, Passed};
+use crate::failure::{Failure, Passed};
 use crate::net;
 use director_config::state::health::LoginCheck;
 

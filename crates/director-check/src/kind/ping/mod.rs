@@ -13,8 +13,9 @@ use socket2::{Protocol, Type};
 use tokio::net::UdpSocket;
 
 use self::echo::{Echo, Framing};
+use super::attempt::Attempt;
 use super::udp::hear_all_errors;
-use super::{Attempt, Failure, Passed};
+use crate::failure::{Failure, Passed};
 use director_config::state::health::PingCheck;
 
 /// An IPv4 header with all its options.

@@ -30,8 +30,9 @@ use std::time::{Duration, Instant};
 
 use self::message::{Authentication, Message, ServerError};
 use self::scram::Scram;
+use super::attempt::Attempt;
 use super::talk::{self, Outcome, Talk, Turn};
-use super::{Attempt, Failure, Passed};
+use crate::failure::{Failure, Passed};
 use crate::net;
 use director_config::state::health::LoginCheck;
 

@@ -30,8 +30,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::kind::{Attempt, Failure};
-use super::net;
+use super::attempt::Attempt;
+use crate::failure::{self, Failure};
 use director_config::regular;
 use director_config::state::health::TlsSpec;
 
@@ -273,7 +273,7 @@ fn system_authorities() -> Result<Arc<RootCertStore>, String> {
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     regular::read(path, LARGEST)
-        .map_err(|error| format!("{}: {}", path.display(), net::describe(&error)))
+        .map_err(|error| format!("{}: {}", path.display(), failure::describe(&error)))
 }
 
 /// The name that is asked for and verified: the spec's, else the host's, else the address.

@@ -13,8 +13,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, Wr
 
 use tokio::time::timeout;
 
-use super::kind::{Attempt, Failure};
-use super::net;
+use super::attempt::Attempt;
+use crate::failure::{self, Failure};
 
 /// So long a server that closed without a word is listened to, in case it speaks first.
 const SPEAKS_FIRST: Duration = Duration::from_millis(500);
@@ -104,7 +104,7 @@ impl<S: AsyncRead + AsyncWrite> Duplex<S> {
                 biased;
                 read = from.read_buf(into) => {
                     return match (read, self.deaf.take()) {
-                        (Ok(0), Some(error)) if net::is_ours(&error) => Err(error),
+                        (Ok(0), Some(error)) if failure::is_ours(&error) => Err(error),
                         (read, deaf) => {
                             self.deaf = deaf;
                             read
