@@ -176,7 +176,7 @@ pub fn converge(
                 let unrestored = take_back(platform, done);
                 // One that stays says of nothing that it is owned unless it is there.
                 if let Err(error) = Journal::end(store) {
-                    store.notice(error.to_string());
+                    store.warn(error.to_string());
                 }
                 return Err(ApplyError::Failed { failed, unrestored });
             }

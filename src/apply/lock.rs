@@ -106,7 +106,7 @@ impl Lock {
                 }
                 Claim::Theirs { .. } => thread::sleep(PAUSE),
                 Claim::Squatted(by) => {
-                    store.notice(format!(
+                    store.warn(format!(
                         "the name @{name} of this network namespace is taken by what is no \
                          director ({by}): a director with another --state-dir would not be noticed"
                     ));

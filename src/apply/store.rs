@@ -22,7 +22,7 @@ const LONGEST: u64 = 256 << 20;
 /// The version that this program writes and reads.
 const VERSION: u32 = 1;
 
-/// A directory of JSON files, readable by root alone. Clones share what they have to say.
+/// A directory of JSON files, readable by root alone. Clones share their warnings.
 #[derive(Debug, Clone)]
 pub struct Store {
     /// What the directory lies in, where that belongs to the director too.
@@ -35,7 +35,7 @@ pub struct Store {
 struct Shared {
     /// This process holds the lock.
     held: AtomicBool,
-    notices: Mutex<Vec<String>>,
+    warnings: Mutex<Vec<String>>,
 }
 
 /// Contents of a file that say which version of it they are.
@@ -129,26 +129,26 @@ impl Store {
         self.shared.held.store(true, Ordering::Relaxed);
     }
 
-    /// Remembers something for whoever runs this program to read.
-    pub(super) fn notice(&self, text: String) {
-        let mut notices = self.notices();
-        if !notices.contains(&text) {
-            notices.push(text);
+    /// Keeps a warning for those who run this program, once.
+    pub(super) fn warn(&self, text: String) {
+        let mut warnings = self.warnings();
+        if !warnings.contains(&text) {
+            warnings.push(text);
         }
     }
 
-    /// What was noticed since this was asked last.
+    /// The warnings since the last call.
     #[must_use]
-    pub fn take_notices(&self) -> Vec<String> {
-        std::mem::take(&mut *self.notices())
+    pub fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut *self.warnings())
     }
 
-    fn notices(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
-        let notices = self.shared.notices.lock();
-        notices.unwrap_or_else(PoisonError::into_inner)
+    fn warnings(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        let warnings = self.shared.warnings.lock();
+        warnings.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads a file; `None` if there is none, or if it is damaged, which is noticed.
+    /// Reads a file; `None` if there is none, or if it is damaged, which is a warning.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read, or is of a newer director.
@@ -191,11 +191,11 @@ impl Store {
         let shown = path.display();
         let without = "going on without what it remembered";
         if !self.shared.held.load(Ordering::Relaxed) {
-            return self.notice(format!("{shown} is damaged ({found}): {without}"));
+            return self.warn(format!("{shown} is damaged ({found}): {without}"));
         }
         let mut aside = path.as_os_str().to_owned();
         aside.push(".damaged");
-        self.notice(match fs::rename(path, &aside) {
+        self.warn(match fs::rename(path, &aside) {
             Ok(()) => format!(
                 "{shown} is damaged ({found}): kept as {}, {without}",
                 Path::new(&aside).display()

@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let session = Session::open(args)?;
     let _lock = session.lock(PATIENCE)?;
     if Pending::read(&session.store, &session.incarnation)?.is_none() {
-        session.tell_notices();
+        session.tell_warnings();
         bail!(
             "there is nothing to confirm: no `apply --confirm-within` waits, or its time is over"
         );

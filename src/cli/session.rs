@@ -55,14 +55,14 @@ impl Session {
     /// Takes the lock for as long as what is returned lives.
     pub(crate) fn lock(&self, patience: Duration) -> anyhow::Result<Lock> {
         let lock = Lock::take(&self.store, patience);
-        self.tell_notices();
+        self.tell_warnings();
         Ok(lock?)
     }
 
     /// Says what is wrong with the state directory, and was overcome.
-    pub(crate) fn tell_notices(&self) {
-        for notice in self.store.take_notices() {
-            say!("director: {notice}");
+    pub(crate) fn tell_warnings(&self) {
+        for warning in self.store.take_warnings() {
+            say!("director: {warning}");
         }
     }
 
@@ -137,7 +137,7 @@ impl Session {
             }
             self.said = true;
         }
-        self.tell_notices();
+        self.tell_warnings();
         Ok(match interrupted {
             Some(journal) => journal.recover(ownership, observed),
             None => ownership,
@@ -178,7 +178,7 @@ impl Session {
 
     /// How a verb ends that changed the tables: not as usual, if that is not on disk.
     pub(crate) fn ended(&self, applied: &Applied) -> Exit {
-        self.tell_notices();
+        self.tell_warnings();
         match &applied.unkept {
             None => Exit::Done,
             Some(error) => {

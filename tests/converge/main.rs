@@ -231,9 +231,12 @@ fn a_damaged_ledger_is_said_to_be_so_and_what_it_owned_is_left_alone() {
         wanted(&some),
         "nobody's, as far as is known"
     );
-    let notices = store.take_notices();
-    assert_eq!(notices.len(), 1, "{notices:?}");
-    assert!(notices[0].contains("ledger.json is damaged"), "{notices:?}");
+    let warnings = store.take_warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0].contains("ledger.json is damaged"),
+        "{warnings:?}"
+    );
     // Declared again, it is owned again.
     apply(&mut memory, &store, &some).unwrap();
     apply(&mut memory, &store, &none).unwrap();

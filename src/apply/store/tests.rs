@@ -54,14 +54,14 @@ fn a_damaged_file_is_set_aside_by_who_holds_the_lock_and_left_by_others() {
         let path = store.path("note.json");
         fs::write(&path, text).unwrap();
         assert_eq!(read(&store).unwrap(), None);
-        let notice = store.take_notices().join("\n");
-        assert!(notice.contains(found), "{notice}");
+        let warning = store.take_warnings().join("\n");
+        assert!(warning.contains(found), "{warning}");
         assert_eq!(fs::read_to_string(&path).unwrap(), text, "it is left alone");
 
         store.hold();
         assert_eq!(read(&store).unwrap(), None);
-        let notice = store.take_notices().join("\n");
-        assert!(notice.contains("note.json.damaged"), "{notice}");
+        let warning = store.take_warnings().join("\n");
+        assert!(warning.contains("note.json.damaged"), "{warning}");
         assert!(!path.exists());
         let aside = store.path("note.json.damaged");
         assert_eq!(fs::read_to_string(aside).unwrap(), text);

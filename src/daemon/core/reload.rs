@@ -153,8 +153,8 @@ impl Core {
 
     /// What stands in the kernel when the director starts.
     fn adopt(&mut self, first: First, loaded: &Loaded, now: Now) {
-        for notice in first.notices {
-            self.event("state-damaged", None, None, notice, now);
+        for warning in first.warnings {
+            self.event("state-damaged", None, None, warning, now);
         }
         self.ownership = first.ownership;
         let declared: std::collections::BTreeSet<&ServiceKey> = loaded

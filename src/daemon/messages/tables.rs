@@ -98,7 +98,7 @@ pub(in crate::daemon) struct First {
     pub(in crate::daemon) observed: Observed,
     pub(in crate::daemon) ownership: Ownership,
     /// What is wrong with the state directory, and was overcome.
-    pub(in crate::daemon) notices: Vec<String>,
+    pub(in crate::daemon) warnings: Vec<String>,
 }
 
 /// What a reading is compared with.

@@ -210,7 +210,7 @@ impl<T: Transport> Worker<T> {
         Ok(First {
             observed,
             ownership,
-            notices: self.store.take_notices(),
+            warnings: self.store.take_warnings(),
         })
     }
 
