@@ -8,6 +8,7 @@
 //! Neither side knows the other. `cli/` starts both.
 
 mod director;
+pub mod event;
 mod now;
 pub mod operator;
 pub mod snapshot;

@@ -1,6 +1,6 @@
 //! What time it is, by both clocks.
 
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::state::BootTime;
 
@@ -14,6 +14,13 @@ pub struct Now {
 }
 
 impl Now {
+    /// The calendar's time in milliseconds since 1970.
+    #[must_use]
+    pub fn unix_ms(self) -> u64 {
+        let since = self.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// A time since boot as one of the calendar.
     #[must_use]
     pub fn calendar(self, time: BootTime) -> SystemTime {

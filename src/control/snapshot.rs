@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::Now;
+use super::event::Event;
 use super::operator::Setting;
 use crate::check::Record;
 use crate::state::BootTime;
@@ -152,25 +153,6 @@ pub enum ServerState {
     Standby,
     /// No longer declared: leaves when its connections are gone.
     Leaving,
-}
-
-/// Something that happened.
-#[derive(Debug, Clone, Serialize)]
-pub struct Event {
-    /// Its number; they grow by one.
-    pub id: u64,
-    /// When, in milliseconds since 1970.
-    pub at_ms: u64,
-    /// What kind: `server-up`, `drift`, `reloaded`, ...
-    pub kind: &'static str,
-    /// The service's name in the file, where it is about one.
-    pub service: Option<Arc<str>>,
-    /// Its listen address.
-    pub listen: Option<ServiceKey>,
-    /// The server, where it is about one.
-    pub server: Option<ServerKey>,
-    /// In words.
-    pub text: Arc<str>,
 }
 
 /// Where the core puts the picture and the events, and everybody else reads them.

@@ -5,17 +5,16 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-use super::commands::{Commands, Occurrence};
+use super::commands::Commands;
 use super::messages::{Input, Notification};
 use super::name::Name;
 use super::systemd::Systemd;
-use crate::control::Now;
 use crate::control::snapshot::Board;
 use crate::state::BootTime;
 
@@ -70,18 +69,10 @@ impl Outside {
         })
     }
 
-    /// Has the commands of a service run.
-    pub(super) fn notify(&self, notification: Notification, now: Now) {
-        let since = now.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let occurrence = Occurrence {
-            event: notification.occasion,
-            service: notification.service,
-            listen: notification.listen,
-            server: notification.server,
-            text: notification.text,
-            at_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
-        };
-        self.commands.tell(&notification.commands, &occurrence);
+    /// Has commands run.
+    pub(super) fn notify(&self, notification: &Notification) {
+        self.commands
+            .tell(&notification.commands, &notification.event);
     }
 
     /// The core has gone round once more. systemd hears of it, as often as need be.

@@ -230,7 +230,7 @@ impl<S> Threads<S> {
             let _ = self.jobs.send(job);
         }
         for notification in out.notify.drain(..) {
-            self.outside.notify(notification, clock());
+            self.outside.notify(&notification);
         }
         if let Some(settings) = out.keep.take() {
             let _ = self.keep.send(Task::Keep(settings));

@@ -8,9 +8,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use director::apply::Incarnation;
 use director::check::{NotChecked, Record, Seen};
+use director::control::event::{Event, EventKind};
 use director::control::operator::{Answer, Refusal, RefusalKind, Request, Setting};
 use director::control::snapshot::{
-    Board, Event, Role, ServerState, ServerStatus, ServiceStatus, Snapshot,
+    Board, Role, ServerState, ServerStatus, ServiceStatus, Snapshot,
 };
 use director::control::{Director, Identity, Reply};
 use director::http::{Options, Server, serve};
@@ -73,7 +74,7 @@ impl Director for Fake {
         self.asked.lock().unwrap().push_back(request);
         match *self.mood.lock().unwrap() {
             Mood::Willing => reply.send(Ok(Answer::done(vec![
-                "10.0.0.11:80 of tcp://192.0.2.10:80 (web) drains".to_owned(),
+                "tcp://192.0.2.10:80 10.0.0.11:80: drained by root: kernel update".to_owned(),
             ]))),
             Mood::Says(text) => reply.send(Ok(Answer::done(vec![text.to_owned()]))),
             Mood::Refuses(kind) => reply.send(Err(Refusal::new(kind, "no, and here is why"))),
@@ -199,6 +200,8 @@ pub(crate) fn found(passed: bool, text: &str, streak: u32) -> Arc<Record> {
 
 fn status(last: u8, state: ServerState, now: Option<u32>, reason: &str) -> ServerStatus {
     let well = !matches!(state, ServerState::Down | ServerState::Panic);
+    let found_text = if well { "connected" } else { reason };
+    let found_text = found_text.rsplit("; ").next().unwrap();
     ServerStatus {
         name: Some(format!("app{}", last - 10).into()),
         role: Role::Regular,
@@ -210,16 +213,13 @@ fn status(last: u8, state: ServerState, now: Option<u32>, reason: &str) -> Serve
         until: None,
         drain: None,
         weight: None,
-        checks: vec![(
-            check(),
-            found(well, if well { "connected" } else { reason }, 4),
-        )],
+        checks: vec![(check(), found(well, found_text, 4))],
     }
 }
 
 /// Two services of the file: one with a server in every state, one that leaves.
 pub(crate) fn snapshot() -> Snapshot {
-    let mut warming = status(12, ServerState::Warming, Some(3), "back, 3 of 10 so far");
+    let mut warming = status(12, ServerState::Warming, Some(3), "connected");
     warming.until = Some(at(NOON + 21));
     let mut drained = status(
         13,
@@ -235,7 +235,7 @@ pub(crate) fn snapshot() -> Snapshot {
         until: Some(at(NOON + 6630)),
         ends: None,
     }));
-    let mut heavy = status(11, ServerState::Up, Some(40), "2 checks passed");
+    let mut heavy = status(11, ServerState::Up, Some(40), "connected");
     heavy.weight = Some(Box::new(Setting {
         value: 40,
         by: "bob".to_owned(),
@@ -244,7 +244,12 @@ pub(crate) fn snapshot() -> Snapshot {
         until: None,
         ends: None,
     }));
-    let mut held = status(15, ServerState::Held, Some(0), "5 changes in 120s");
+    let mut held = status(
+        15,
+        ServerState::Held,
+        Some(0),
+        "changed too often; connected",
+    );
     held.until = Some(at(NOON + 48));
     let mut backup = status(21, ServerState::Standby, None, "not needed");
     backup.role = Role::Backup;
@@ -252,7 +257,7 @@ pub(crate) fn snapshot() -> Snapshot {
     let mut sorry = status(22, ServerState::Standby, None, "not needed");
     sorry.role = Role::Sorry;
     sorry.checks.clear();
-    let unasked = status(17, ServerState::Pending, None, "0 of 2 checks passed");
+    let unasked = status(17, ServerState::Pending, None, "not checked yet");
     unasked.checks[0].1.update(|seen| {
         seen.not_asked = 9;
         seen.not_checked = Some(Box::new(NotChecked {
@@ -275,8 +280,8 @@ pub(crate) fn snapshot() -> Snapshot {
             status(
                 16,
                 ServerState::Disabled,
-                None,
-                "10.0.0.16 is in maintenance",
+                Some(0),
+                "in maintenance, by root: new disks",
             ),
             unasked,
             backup,
@@ -290,14 +295,27 @@ pub(crate) fn snapshot() -> Snapshot {
     };
     let old_key = ServiceKey::fwmark(Family::V4, Fwmark::new(7).unwrap());
     let old = Service::new(old_key, Service::WLC).persistent(300);
-    let mut gone = status(11, ServerState::Leaving, Some(0), "12 connections left");
+    let mut gone = status(
+        11,
+        ServerState::Leaving,
+        Some(0),
+        "no longer declared; 12 connections are left",
+    );
     gone.checks.clear();
     gone.until = Some(at(NOON + 30));
     let old = ServiceStatus {
         name: "old".into(),
         service: old,
         as_declared: old,
-        servers: vec![gone, status(12, ServerState::Panic, Some(10), "timed out")],
+        servers: vec![
+            gone,
+            status(
+                12,
+                ServerState::Panic,
+                Some(10),
+                "kept in, as too few are left; timed out",
+            ),
+        ],
         up: 0,
         declared: 1,
         min_healthy: 1,
@@ -333,7 +351,7 @@ pub(crate) fn event(text: &str) -> Event {
     Event {
         id: 0,
         at_ms: NOON * 1000,
-        kind: "rejected",
+        kind: EventKind::Rejected,
         service: Some(text.into()),
         listen: None,
         server: None,
@@ -352,9 +370,24 @@ pub(crate) fn events() -> Vec<Event> {
         text: text.into(),
     };
     vec![
-        event(90_000, "started", None, "2 services, 9 servers"),
-        event(3661, "server-down", Some(14), "connection refused"),
-        event(600, "drained", Some(13), "root (alice): kernel update"),
+        event(
+            90_000,
+            EventKind::Loaded,
+            None,
+            "in force: 2 services, 9 checks; 13 changes made",
+        ),
+        event(
+            3661,
+            EventKind::ServerDown,
+            Some(14),
+            "down: connection refused",
+        ),
+        event(
+            600,
+            EventKind::Drained,
+            Some(13),
+            "drained by root (alice): kernel update",
+        ),
     ]
 }
 

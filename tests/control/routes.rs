@@ -66,7 +66,7 @@ fn status_is_the_whole_picture() {
     assert_eq!(drained, &expected);
     assert_eq!(web["servers"][0]["weight_set"]["weight"], 40);
     assert_eq!(
-        web["servers"][5]["weight"],
+        web["servers"][6]["weight"],
         Value::Null,
         "not in the kernel"
     );
@@ -137,7 +137,7 @@ fn the_overlay_has_both_configurations() {
     let down = &web.servers[3];
     assert_eq!(down.declared.weight.get(), 10);
     assert_eq!(down.now.map(|server| server.weight.get()), Some(0));
-    assert_eq!(web.servers[5].now, None);
+    assert_eq!(web.servers[6].now, None);
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn events_are_lines_from_a_number_on() {
     let end = r#"{"next":3}"#;
     assert_eq!(
         kinds("/v1/events"),
-        ["started", "server-down", "drained", end]
+        ["loaded", "server-down", "drained", end]
     );
     assert_eq!(kinds("/v1/events?from=2"), ["drained", end]);
     assert_eq!(kinds("/v1/events?last=1"), ["drained", end]);
@@ -168,7 +168,7 @@ fn events_are_lines_from_a_number_on() {
     let event = &get(&socket, "/v1/events?from=1").lines()[0];
     let expected = json!({
         "id": 1, "at_ms": (NOON - 3661) * 1000 + 123, "kind": "server-down", "service": "web",
-        "listen": "tcp://192.0.2.10:80", "server": "10.0.0.14:80", "text": "connection refused",
+        "listen": "tcp://192.0.2.10:80", "server": "10.0.0.14:80", "text": "down: connection refused",
     });
     assert_eq!(event, &expected);
     let read: api::Line = serde_json::from_value(event.clone()).unwrap();
@@ -219,7 +219,8 @@ fn a_request_reaches_the_core_with_the_kernels_word_for_who_asks() {
                     "for_seconds": 7200, "on_behalf_of": "alice" }"#;
     let answer = post(&running.socket(), "/v1/drain", body);
     assert_eq!(answer.status, 200, "{}", answer.body);
-    let done = json!({ "done": ["10.0.0.11:80 of tcp://192.0.2.10:80 (web) drains"] });
+    let done =
+        json!({ "done": ["tcp://192.0.2.10:80 10.0.0.11:80: drained by root: kernel update"] });
     assert_eq!(answer.json(), done);
     let asked = running.fake.asked.lock().unwrap().pop_front();
     let expected = ServerRequest {

@@ -233,9 +233,9 @@ fn events_are_lines() {
     assert_eq!(
         director(&running, "events").stdout,
         "\
-2026-11-20 11:00:00Z  started       2 services, 9 servers
-2026-11-21 10:58:59Z  server-down   web tcp://192.0.2.10:80 10.0.0.14:80  connection refused
-2026-11-21 11:50:00Z  drained       web tcp://192.0.2.10:80 10.0.0.13:80  root (alice): kernel update
+2026-11-20 11:00:00Z  loaded        in force: 2 services, 9 checks; 13 changes made
+2026-11-21 10:58:59Z  server-down   web tcp://192.0.2.10:80 10.0.0.14:80  down: connection refused
+2026-11-21 11:50:00Z  drained       web tcp://192.0.2.10:80 10.0.0.13:80  drained by root (alice): kernel update
 "
     );
     assert_eq!(director(&running, "events -n 1").stdout.lines().count(), 1);
@@ -338,7 +338,7 @@ fn requests_reach_the_director() {
         assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{line}");
         assert_eq!(
             done.stdout,
-            "10.0.0.11:80 of tcp://192.0.2.10:80 (web) drains\n"
+            "tcp://192.0.2.10:80 10.0.0.11:80: drained by root: kernel update\n"
         );
         let asked = running.fake.asked.lock().unwrap().pop_front().unwrap();
         let asked = serde_json::to_value(&asked).unwrap();

@@ -172,7 +172,7 @@ pub(super) const INITIAL: &[Word] = &[
 ];
 
 /// What a command is run on.
-pub(super) const OCCASIONS: &[Word] = &[
+pub(super) const NOTIFY_ON: &[Word] = &[
     word("server-up", "A server is up again.").alias(&["up", "notify_up"]),
     word("server-down", "A server is down.").alias(&["down", "notify_down"]),
     word("service-below", "Fewer servers are up than `min_healthy`.").alias(&["quorum_down"]),

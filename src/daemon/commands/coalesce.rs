@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Occurrence;
+use crate::daemon::messages::NotifyEvent;
 use crate::state::health::Notify;
 
-/// So many occurrences go to one run; more are counted only.
+/// So many events go to one run; more are counted only.
 const MOST: usize = 1000;
 /// So many commands run at the same time.
 const RUNS: usize = 8;
@@ -17,7 +17,7 @@ const RUNS: usize = 8;
 pub(super) struct Batch {
     pub(super) command: Arc<Notify>,
     /// What happened, in its order; never empty.
-    pub(super) occurrences: Vec<Occurrence>,
+    pub(super) events: Vec<NotifyEvent>,
     /// So many more happened.
     pub(super) dropped: u64,
 }
@@ -33,12 +33,12 @@ pub(super) struct Coalescer {
 #[derive(Debug)]
 struct Waiting {
     due: Instant,
-    occurrences: Vec<Occurrence>,
+    events: Vec<NotifyEvent>,
     dropped: u64,
 }
 
 impl Coalescer {
-    /// Gathers for so long, from the first occurrence on.
+    /// Gathers for so long, from the first event on.
     pub(super) fn new(window: Duration) -> Self {
         Self {
             window,
@@ -52,17 +52,17 @@ impl Coalescer {
         &mut self,
         now: Instant,
         command: Arc<Notify>,
-        occurrence: Occurrence,
+        event: NotifyEvent,
         lost: u64,
     ) {
         let waiting = self.waiting.entry(command).or_insert_with(|| Waiting {
             due: now + self.window,
-            occurrences: Vec::new(),
+            events: Vec::new(),
             dropped: 0,
         });
         waiting.dropped += lost;
-        if waiting.occurrences.len() < MOST {
-            waiting.occurrences.push(occurrence);
+        if waiting.events.len() < MOST {
+            waiting.events.push(event);
         } else {
             waiting.dropped += 1;
         }
@@ -84,7 +84,7 @@ impl Coalescer {
                 self.running.push(command.clone());
                 batches.push(Batch {
                     command,
-                    occurrences: waiting.occurrences,
+                    events: waiting.events,
                     dropped: waiting.dropped,
                 });
             }
@@ -92,7 +92,7 @@ impl Coalescer {
         batches
     }
 
-    /// When to look again; `None` if only an occurrence, or the end of a run, changes anything.
+    /// When to look again; `None` if only an event, or the end of a run, changes anything.
     pub(super) fn next(&self) -> Option<Instant> {
         if self.running.len() >= RUNS {
             return None;
@@ -115,19 +115,19 @@ mod tests {
     use ipvs::ServiceKey;
 
     use super::*;
-    use crate::state::health::Occasion;
+    use crate::state::health::NotifyOn;
 
     fn command(name: &str) -> Arc<Notify> {
         Arc::new(Notify {
             command: vec![name.to_owned()],
-            on: BTreeSet::from([Occasion::ServerDown]),
+            on: BTreeSet::from([NotifyOn::ServerDown]),
             timeout: Duration::from_secs(10),
         })
     }
 
-    fn occurrence(number: u64) -> Occurrence {
-        Occurrence {
-            event: Occasion::ServerDown,
+    fn event(number: u64) -> NotifyEvent {
+        NotifyEvent {
+            event: NotifyOn::ServerDown,
             service: "web".into(),
             listen: ServiceKey::tcp([192, 0, 2, 10], 80),
             server: None,
@@ -149,8 +149,8 @@ mod tests {
 
         fn push(&mut self, milliseconds: u64, command: &Arc<Notify>) {
             let now = self.at(milliseconds);
-            let occurrence = occurrence(milliseconds);
-            self.1.push(now, command.clone(), occurrence, 0);
+            let event = event(milliseconds);
+            self.1.push(now, command.clone(), event, 0);
         }
 
         /// Name of the command and times of what happened, for each run.
@@ -158,7 +158,7 @@ mod tests {
             let now = self.at(milliseconds);
             let runs = self.1.due(now).into_iter();
             runs.map(|run| {
-                let times = run.occurrences.iter().map(|occurrence| occurrence.at_ms);
+                let times = run.events.iter().map(|event| event.at_ms);
                 (run.command.command[0].clone(), times.collect())
             })
             .collect()
@@ -218,9 +218,9 @@ mod tests {
             clock.push(0, &mail);
         }
         let now = clock.at(0);
-        clock.1.push(now, mail.clone(), occurrence(0), 7);
+        clock.1.push(now, mail.clone(), event(0), 7);
         let now = clock.at(1000);
         let run = clock.1.due(now).remove(0);
-        assert_eq!((run.occurrences.len(), run.dropped), (1000, 508));
+        assert_eq!((run.events.len(), run.dropped), (1000, 508));
     }
 }

@@ -21,40 +21,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use ipvs::{ServerKey, ServiceKey};
-use serde::Serialize;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::task::JoinSet;
 
-use crate::state::health::{Notify, Occasion};
+use super::messages::NotifyEvent;
+use crate::state::health::Notify;
 use coalesce::Coalescer;
 
-/// So many occurrences wait for the thread at most.
+/// So many events wait for the thread at most.
 const QUEUE: usize = 4096;
 /// How long what happens is gathered before a command is run.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// Something that commands are run on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Occurrence {
-    /// What kind.
-    pub event: Occasion,
-    /// The service's name in the file.
-    pub service: Arc<str>,
-    /// Its listen address.
-    pub listen: ServiceKey,
-    /// The server, where it is about one.
-    pub server: Option<ServerKey>,
-    /// Why, in words.
-    pub text: Arc<str>,
-    /// When, in milliseconds since 1970.
-    pub at_ms: u64,
-}
-
 /// The thread that runs commands. Those under way are killed when this is dropped.
 #[derive(Debug)]
 pub struct Commands {
-    queue: Option<Sender<(Arc<Notify>, Occurrence)>>,
+    queue: Option<Sender<(Arc<Notify>, NotifyEvent)>>,
     dropped: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
 }
@@ -65,7 +47,7 @@ impl Commands {
     /// # Errors
     /// When there is no thread to be had.
     pub fn start() -> io::Result<Self> {
-        let (queue, occurrences) = mpsc::channel(QUEUE);
+        let (queue, events) = mpsc::channel(QUEUE);
         let dropped = Arc::new(AtomicU64::new(0));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -73,7 +55,7 @@ impl Commands {
         let lost = dropped.clone();
         let thread = thread::Builder::new()
             .name("commands".to_owned())
-            .spawn(move || runtime.block_on(serve(occurrences, &lost)))?;
+            .spawn(move || runtime.block_on(serve(events, &lost)))?;
         Ok(Self {
             queue: Some(queue),
             dropped,
@@ -82,13 +64,13 @@ impl Commands {
     }
 
     /// Runs those of the commands that are for such an occasion. Returns at once.
-    pub fn tell(&self, commands: &[Notify], occurrence: &Occurrence) {
+    pub(super) fn tell(&self, commands: &[Notify], event: &NotifyEvent) {
         let Some(queue) = &self.queue else { return };
         for command in commands {
-            if !command.on.contains(&occurrence.event) {
+            if !command.on.contains(&event.event) {
                 continue;
             }
-            let told = (Arc::new(command.clone()), occurrence.clone());
+            let told = (Arc::new(command.clone()), event.clone());
             if queue.try_send(told).is_err() {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
             }
@@ -105,7 +87,7 @@ impl Drop for Commands {
     }
 }
 
-async fn serve(mut occurrences: Receiver<(Arc<Notify>, Occurrence)>, dropped: &AtomicU64) {
+async fn serve(mut events: Receiver<(Arc<Notify>, NotifyEvent)>, dropped: &AtomicU64) {
     let mut coalescer = Coalescer::new(WINDOW);
     // Dropped at the end, and what runs is killed with it.
     let mut runs = JoinSet::new();
@@ -122,13 +104,13 @@ async fn serve(mut occurrences: Receiver<(Arc<Notify>, Occurrence)>, dropped: &A
             }
         };
         tokio::select! {
-            told = occurrences.recv() => {
-                let Some((command, occurrence)) = told else { return };
+            told = events.recv() => {
+                let Some((command, event)) = told else { return };
                 let lost = dropped.swap(0, Ordering::Relaxed);
                 if lost > 0 {
                     tracing::warn!(lost, "too much happened at once to tell the commands of it all");
                 }
-                coalescer.push(Instant::now(), command, occurrence, lost);
+                coalescer.push(Instant::now(), command, event, lost);
             }
             Some(ended) = runs.join_next() => {
                 // A run does not panic; if it did, its command would not be run again.

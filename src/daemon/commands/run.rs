@@ -22,7 +22,7 @@ pub(super) async fn run(batch: Batch) -> Arc<Notify> {
     let ended = tokio::time::timeout(command.timeout, attend(&batch)).await;
     match ended {
         Ok(Ok((status, _))) if status.success() => {
-            tracing::debug!(command = name, events = batch.occurrences.len(), "notified");
+            tracing::debug!(command = name, events = batch.events.len(), "notified");
         }
         Ok(Ok((status, mut said))) => {
             if status.code() == Some(program::NOT_FOUND)
@@ -99,8 +99,8 @@ async fn attend(batch: &Batch) -> std::io::Result<(ExitStatus, String)> {
 /// What happened, a JSON object a line.
 fn lines(batch: &Batch) -> std::io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    for occurrence in &batch.occurrences {
-        serde_json::to_writer(&mut text, occurrence)?;
+    for event in &batch.events {
+        serde_json::to_writer(&mut text, event)?;
         text.push(b'\n');
     }
     Ok(text)
@@ -117,13 +117,13 @@ fn command(batch: &Batch) -> Command {
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true)
-        .env("DIRECTOR_EVENTS", batch.occurrences.len().to_string())
+        .env("DIRECTOR_EVENTS", batch.events.len().to_string())
         .env("DIRECTOR_DROPPED", batch.dropped.to_string())
         // systemd's are not for its children's children.
         .env_remove("NOTIFY_SOCKET")
         .env_remove("WATCHDOG_USEC")
         .env_remove("WATCHDOG_PID");
-    if let Some(last) = batch.occurrences.last() {
+    if let Some(last) = batch.events.last() {
         let event = serde_json::to_value(last.event).unwrap_or_default();
         let server = last.server.map(|server| server.to_string());
         command
@@ -145,21 +145,22 @@ mod tests {
 
     use ipvs::{ServerKey, ServiceKey};
 
-    use super::super::{Commands, Occurrence};
+    use super::super::Commands;
     use super::*;
-    use crate::state::health::Occasion;
+    use crate::daemon::messages::NotifyEvent;
+    use crate::state::health::NotifyOn;
 
     fn shell(script: &str, timeout: Duration) -> Notify {
         Notify {
             command: vec!["/bin/sh".into(), "-c".into(), script.into()],
-            on: BTreeSet::from([Occasion::ServerDown]),
+            on: BTreeSet::from([NotifyOn::ServerDown]),
             timeout,
         }
     }
 
-    fn down(last: u8) -> Occurrence {
-        Occurrence {
-            event: Occasion::ServerDown,
+    fn down(last: u8) -> NotifyEvent {
+        NotifyEvent {
+            event: NotifyOn::ServerDown,
             service: "web".into(),
             listen: ServiceKey::tcp([192, 0, 2, 10], 80),
             server: Some(ServerKey::new([10, 0, 0, last], 80)),
@@ -194,7 +195,7 @@ mod tests {
         commands.tell(&notify, &down(11));
         commands.tell(&notify, &down(12));
         let mut other = down(13);
-        other.event = Occasion::ServerUp;
+        other.event = NotifyOn::ServerUp;
         commands.tell(&notify, &other);
         eventually(|| read(&path).ends_with("end\n"));
         let said = read(&path);
@@ -240,7 +241,7 @@ mod tests {
         let commands = Commands::start().unwrap();
         let missing = [Notify {
             command: vec!["/nowhere/at/all".into()],
-            on: BTreeSet::from([Occasion::ServerDown]),
+            on: BTreeSet::from([NotifyOn::ServerDown]),
             timeout: Duration::from_secs(1),
         }];
         for _ in 0..100_000 {

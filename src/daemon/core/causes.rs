@@ -7,13 +7,14 @@ use ipvs::ServiceKey;
 use super::Core;
 use crate::check::{TargetId, Verdict};
 use crate::control::Now;
+use crate::control::event::{EventKind, Subject};
 use crate::control::snapshot::ServerState as State;
 use crate::daemon::common::{Changed, many_servers, span};
 use crate::daemon::messages::Member;
 use crate::daemon::overlay::Overlaid;
 use crate::daemon::server::{CheckState, Held, ServerState};
 use crate::state::BootTime;
-use crate::state::health::Occasion;
+use crate::state::health::NotifyOn;
 use crate::words::count;
 
 impl Core {
@@ -47,13 +48,13 @@ impl Core {
             let service = self.services.get(key);
             if service.is_some_and(|service| service.watch.damping.is_some()) {
                 let text = format!("{} {way} {told}", count(*number, "server", "servers"));
-                self.event("common-cause", Some(key), None, text, now);
+                self.event(EventKind::CommonCause, Subject::Service(*key), text, now);
             }
         }
         if let Some(number) = excused.addresses {
             let addresses = count(number, "address", "addresses");
             let text = format!("servers of {addresses} {way} {told}");
-            self.event("common-cause", None, None, text, now);
+            self.event(EventKind::CommonCause, Subject::None, text, now);
         }
         let mut free = self.excuse(excused.changes, now);
         let excuses = self.excused_by_failures(&changed);
@@ -144,32 +145,32 @@ impl Core {
             }
         }
         for (server, before, hold, left, state) in news {
-            let (kind, occasion, text) = match (before, hold) {
+            let (kind, notify, text) = match (before, hold) {
                 (Held::KeptIn, Held::Out) => (
-                    "server-held",
-                    Some(Occasion::ServerDown),
+                    EventKind::ServerHeld,
+                    Some(NotifyOn::ServerDown),
                     format!("changed too often: held out for {left}s, as enough others are up now"),
                 ),
                 (_, Held::Out) => (
-                    "server-held",
+                    EventKind::ServerHeld,
                     None,
                     format!("well again, but changed too often: held out for {left}s"),
                 ),
                 (_, Held::KeptIn) => (
-                    "server-kept",
-                    Some(Occasion::ServerUp),
+                    EventKind::ServerKept,
+                    Some(NotifyOn::ServerUp),
                     "up: changed too often, but kept in as too few others are up".to_owned(),
                 ),
                 (Held::Out, Held::No) if matches!(state, State::Up | State::Warming) => (
-                    "server-up",
-                    Some(Occasion::ServerUp),
+                    EventKind::ServerUp,
+                    Some(NotifyOn::ServerUp),
                     "up: no longer held out".to_owned(),
                 ),
                 _ => continue,
             };
-            self.event(kind, Some(key), Some(&server), text, now);
-            if let Some(occasion) = occasion {
-                self.notify(key, Some(&server), occasion);
+            self.event(kind, Subject::Server(*key, server), text, now);
+            if let Some(event) = notify {
+                self.notify(key, Some(&server), event, now);
             }
         }
     }

@@ -7,6 +7,7 @@ use ipvs::{ServiceKey, Weight};
 
 use super::Core;
 use crate::control::Now;
+use crate::control::event::{EventKind, Subject};
 use crate::control::operator::{
     Answer, HostRequest, Note, Refusal, RefusalKind, Request, ServerRequest, Setting,
 };
@@ -58,7 +59,7 @@ impl Core {
                 return Change::Stands(format!("drained {stands}"));
             }
             set.drain = Some(setting.clone());
-            Change::Made("drained", format!("drained{}", by(&setting)))
+            Change::Made(EventKind::Drained, format!("drained{}", by(&setting)))
         })
     }
 
@@ -71,7 +72,7 @@ impl Core {
             }
             core.drop_empty(member);
             core.warm_up(member, now);
-            Change::Made("undrained", format!("no longer drained, by {by}"))
+            Change::Made(EventKind::Undrained, format!("no longer drained, by {by}"))
         })
     }
 
@@ -92,7 +93,10 @@ impl Core {
                 return Change::Stands(format!("weight {weight} {stands}"));
             }
             set.weight = Some(setting.clone());
-            Change::Made("weight", format!("weight {weight}{}", by(&setting)))
+            Change::Made(
+                EventKind::Weight,
+                format!("weight {weight}{}", by(&setting)),
+            )
         })
     }
 
@@ -104,7 +108,10 @@ impl Core {
                 return Change::Nothing;
             }
             core.drop_empty(member);
-            Change::Made("weight", format!("the declared weight again, by {by}"))
+            Change::Made(
+                EventKind::Weight,
+                format!("the declared weight again, by {by}"),
+            )
         })
     }
 
@@ -117,7 +124,10 @@ impl Core {
                 return Change::Stands(format!("in maintenance {stands}"));
             }
             core.settings.disabled.insert(address, setting.clone());
-            Change::Made("disabled", format!("in maintenance{}", by(&setting)))
+            Change::Made(
+                EventKind::Disabled,
+                format!("in maintenance{}", by(&setting)),
+            )
         })
     }
 
@@ -130,7 +140,7 @@ impl Core {
             for member in core.members_at(address) {
                 core.warm_up(member, now);
             }
-            Change::Made("enabled", format!("in service again, by {by}"))
+            Change::Made(EventKind::Enabled, format!("in service again, by {by}"))
         })
     }
 
@@ -149,7 +159,8 @@ impl Core {
             services.insert(key);
             let text = match change(self, member) {
                 Change::Made(kind, text) => {
-                    self.event(kind, Some(&key), Some(&server), text.clone(), now);
+                    let subject = Subject::Server(key, server);
+                    self.event(kind, subject, text.clone(), now);
                     text
                 }
                 Change::Stands(text) => text,
@@ -175,7 +186,7 @@ impl Core {
             let servers = count(members.len(), "server", "servers");
             done.push(match change(self, address) {
                 Change::Made(kind, text) => {
-                    self.event(kind, None, None, format!("{address} {text}"), now);
+                    self.event(kind, Subject::None, format!("{address} {text}"), now);
                     format!("{address}: {text} ({servers})")
                 }
                 Change::Stands(text) => format!("{address}: {text} ({servers})"),
@@ -250,7 +261,7 @@ impl Core {
             }
             self.drop_empty(member);
             let text = "what the operator had set is over".to_owned();
-            self.event("expired", Some(&key), Some(&server), text, now);
+            self.event(EventKind::Expired, Subject::Server(key, server), text, now);
         }
         for address in enabled {
             self.settings.disabled.remove(&address);
@@ -258,13 +269,8 @@ impl Core {
                 services.insert(member.0);
                 self.warm_up(member, now);
             }
-            self.event(
-                "expired",
-                None,
-                None,
-                format!("the maintenance of {address} is over"),
-                now,
-            );
+            let text = format!("the maintenance of {address} is over");
+            self.event(EventKind::Expired, Subject::None, text, now);
         }
         let services: Vec<ServiceKey> = services.into_iter().collect();
         self.settle(&services, tables, now);
@@ -278,7 +284,7 @@ type Outcome = Result<(Answer, BTreeSet<ServiceKey>), Refusal>;
 /// What a request comes to for one server or machine.
 enum Change {
     /// Something else than before: what happened, and in words.
-    Made(&'static str, String),
+    Made(EventKind, String),
     /// It was so before, and stays as it was set.
     Stands(String),
     /// There is nothing that it could take back.

@@ -7,10 +7,11 @@ use ipvs::ServiceKey;
 use super::Core;
 use crate::check::{Admin, Finding, TargetId, Verdict};
 use crate::control::Now;
+use crate::control::event::{EventKind, Subject};
 use crate::daemon::overlay::Overlaid;
 use crate::daemon::server::Change;
 use crate::daemon::tables::Tables;
-use crate::state::health::Occasion;
+use crate::state::health::NotifyOn;
 use crate::words::count;
 
 /// So many services are settled at once for one finding; the rest of those that share the server
@@ -104,18 +105,22 @@ impl Core {
         reason: &Arc<str>,
         now: Now,
     ) {
-        let (kind, occasion, text) = match change {
+        let (kind, notify, text) = match change {
             // Whether it is held out or kept in shows when its service is settled.
             Change::None | Change::HeldUp => return,
-            Change::Up => ("server-up", Occasion::ServerUp, format!("up: {reason}")),
+            Change::Up => (
+                EventKind::ServerUp,
+                NotifyOn::ServerUp,
+                format!("up: {reason}"),
+            ),
             Change::Down => (
-                "server-down",
-                Occasion::ServerDown,
+                EventKind::ServerDown,
+                NotifyOn::ServerDown,
                 format!("down: {reason}"),
             ),
         };
-        self.event(kind, Some(key), Some(server), text, now);
-        self.notify(key, Some(server), occasion);
+        self.event(kind, Subject::Server(*key, *server), text, now);
+        self.notify(key, Some(server), notify, now);
     }
 
     /// Tells of checks that cannot be asked: once, whatever number of services the server has.
@@ -135,20 +140,20 @@ impl Core {
             .unseen
             .extend(subscribers.iter().map(|(key, _)| *key));
         let record = self.targets.record(target);
-        let kind = record.map_or("", |(spec, _)| spec.kind.name());
-        let (event, text) = match why {
+        let check = record.map_or("", |(spec, _)| spec.kind.name());
+        let (kind, text) = match why {
             Some(why) => (
-                "not-checked",
+                EventKind::NotChecked,
                 format!(
-                    "the {kind} check cannot be asked, the state stays as it is{others}: {why}"
+                    "the {check} check cannot be asked, the state stays as it is{others}: {why}"
                 ),
             ),
             None => (
-                "checked",
-                format!("the {kind} check is asked again{others}"),
+                EventKind::Checked,
+                format!("the {check} check is asked again{others}"),
             ),
         };
-        self.event(event, Some(&key), Some(&server), text, now);
+        self.event(kind, Subject::Server(key, server), text, now);
     }
 
     fn tell_admin(
@@ -167,7 +172,8 @@ impl Core {
             Admin::Drain => "drained by its agent",
             Admin::Maint => "in maintenance, says its agent",
         };
-        self.event("agent", Some(key), Some(server), text.to_owned(), now);
+        let subject = Subject::Server(*key, *server);
+        self.event(EventKind::Agent, subject, text.to_owned(), now);
     }
 
     /// Shouts when fewer servers are well than should be, and when that is over.
@@ -182,20 +188,20 @@ impl Core {
         if std::mem::replace(&mut service.below, below) == below {
             return;
         }
-        let (kind, occasion, text) = if below {
+        let (kind, notify, text) = if below {
             let text = format!(
                 "only {} well, fewer than {least} (min_healthy): none is taken out any more",
                 count(up, "server is", "servers are")
             );
-            ("service-below", Occasion::ServiceBelow, text)
+            (EventKind::ServiceBelow, NotifyOn::ServiceBelow, text)
         } else {
             let text = format!(
                 "{} well again, and min_healthy is {least}",
                 count(up, "server is", "servers are")
             );
-            ("service-above", Occasion::ServiceAbove, text)
+            (EventKind::ServiceAbove, NotifyOn::ServiceAbove, text)
         };
-        self.event(kind, Some(key), None, text, now);
-        self.notify(key, None, occasion);
+        self.event(kind, Subject::Service(*key), text, now);
+        self.notify(key, None, notify, now);
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Core;
 use crate::control::Now;
+use crate::control::event::{EventKind, Subject};
 use crate::control::operator::{Answer, Refusal, RefusalKind};
 use crate::daemon::messages::{Keep, Missing, Order, Reply};
 use crate::state::BootTime;
@@ -223,7 +224,8 @@ impl Core {
 
     pub(super) fn is_kept(&mut self, matter: Matter, now: Now) {
         if self.keeping.unkept.remove(&matter).is_some() {
-            self.event("kept", None, None, matter.well().to_owned(), now);
+            let text = matter.well().to_owned();
+            self.event(EventKind::Kept, Subject::None, text, now);
             self.show.touch();
         }
     }
@@ -233,7 +235,7 @@ impl Core {
             return;
         }
         let text = format!("{}: {why}", matter.words());
-        self.event("not-kept", None, None, text, now);
+        self.event(EventKind::NotKept, Subject::None, text, now);
         self.keeping.unkept.insert(matter, Arc::from(why));
         self.show.touch();
     }

@@ -4,6 +4,7 @@ use ipvs::{ServerKey, ServiceKey};
 
 use super::{Core, Stage};
 use crate::control::Now;
+use crate::control::event::{EventKind, Subject};
 use crate::daemon::messages::{Done, Job, Read, Reading};
 use crate::daemon::tables::Tables;
 use crate::plan::{Beside, Situation, diff};
@@ -38,7 +39,7 @@ impl Core {
             Done::Read(Err(error)) => {
                 self.reading = false;
                 self.next_reading = now.boot.after(self.period());
-                self.event("kernel-refused", None, None, error, now);
+                self.event(EventKind::KernelRefused, Subject::None, error, now);
             }
         }
     }
@@ -88,12 +89,12 @@ impl Core {
                 self.ownership.services.insert(key, owned);
                 self.work.dirty.insert(key);
                 let text = "not declared: removed, as policy.foreign says".to_owned();
-                self.event("foreign", Some(&key), None, text, now);
+                self.event(EventKind::Foreign, Subject::Service(key), text, now);
                 continue;
             }
             if !before.contains(&key) {
                 let text = "in the kernel, and not declared: left alone".to_owned();
-                self.event("foreign", Some(&key), None, text, now);
+                self.event(EventKind::Foreign, Subject::Service(key), text, now);
             }
             self.foreign.insert(key);
         }
@@ -128,7 +129,7 @@ impl Core {
             "somebody changed the settings; {verb}: {}",
             steps.join(", ")
         );
-        self.event("drift", None, None, text, now);
+        self.event(EventKind::Drift, Subject::None, text, now);
         if self.repairs() && !self.stage.is_busy() {
             self.transact_settings();
         }
@@ -164,7 +165,7 @@ impl Core {
             "left, as policy.drift says"
         };
         let text = format!("somebody changed it; {verb}: {}{more}", changes.join(", "));
-        self.event("drift", Some(key), None, text, now);
+        self.event(EventKind::Drift, Subject::Service(*key), text, now);
         true
     }
 }

@@ -19,6 +19,7 @@ use ipvs::ServiceKey;
 use super::Core;
 use super::keep::Matter;
 use crate::control::Now;
+use crate::control::event::{EventKind, Subject};
 use crate::control::operator::{Answer, Refusal, RefusalKind};
 use crate::daemon::messages::{
     Declaration, First, Job, Loaded, NotDone, Order, ReadOrder, Reply, Transacted, Transaction,
@@ -104,13 +105,8 @@ impl Core {
             return;
         }
         self.reload_replies.extend(reply);
-        self.event(
-            "reloading",
-            None,
-            None,
-            format!("reading {}", shown(&self.file)),
-            now,
-        );
+        let text = format!("reading {}", shown(&self.file));
+        self.event(EventKind::Reloading, Subject::None, text, now);
         self.begin_load(false, order);
     }
 
@@ -153,8 +149,8 @@ impl Core {
 
     /// What stands in the kernel when the director starts.
     fn adopt(&mut self, first: First, loaded: &Loaded, now: Now) {
-        for warning in first.warnings {
-            self.event("state-damaged", None, None, warning, now);
+        for text in first.warnings {
+            self.event(EventKind::StateDamaged, Subject::None, text, now);
         }
         self.ownership = first.ownership;
         let declared: std::collections::BTreeSet<&ServiceKey> = loaded
@@ -334,7 +330,7 @@ impl Core {
             // The next reading of the tables finds them as they are, and tries again.
             (Err(NotDone::Unkept(why)), None) => self.is_not_kept(Matter::Ledger, &why, now),
             (Err(NotDone::Refused(why)), None) => {
-                self.event("kernel-refused", None, None, why, now);
+                self.event(EventKind::KernelRefused, Subject::None, why, now);
             }
             (Ok(done), None) => self.ledger_kept(&done.unkept.map_or(Ok(()), Err), now),
             (Ok(done), Some(loaded)) => {
@@ -372,13 +368,8 @@ impl Core {
             self.awaited.clear();
             ""
         };
-        self.event(
-            "rejected",
-            None,
-            None,
-            format!("{}{stays}\n{why}", name(&self.file)),
-            now,
-        );
+        let text = format!("{}{stays}\n{why}", name(&self.file));
+        self.event(EventKind::Rejected, Subject::None, text, now);
         self.show.rejected = Some(Arc::from(why));
         self.show.touch();
         let refusal = Refusal {
@@ -410,7 +401,7 @@ impl Core {
             count(self.targets.len(), "check", "checks"),
             count(steps, "change", "changes"),
         );
-        self.event("loaded", None, None, text.clone(), now);
+        self.event(EventKind::Loaded, Subject::None, text.clone(), now);
         self.out.jobs.push(Job::Advise);
         for reply in self.reload_replies.drain(..) {
             let mut answer = Answer::done(vec![text.clone()]);

@@ -2,22 +2,21 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use ipvs::{ServerKey, ServiceKey};
 
 use super::Core;
 use crate::check::Admin;
 use crate::control::Now;
+use crate::control::event::{Event, EventKind, Level, Subject};
 use crate::control::operator::ServerSettings;
-use crate::control::snapshot::{
-    Event, Role, ServerState as State, ServerStatus, ServiceStatus, Snapshot,
-};
-use crate::daemon::messages::Notification;
+use crate::control::snapshot::{Role, ServerState as State, ServerStatus, ServiceStatus, Snapshot};
+use crate::daemon::messages::{Notification, NotifyEvent};
 use crate::daemon::overlay::Seat;
 use crate::daemon::server::{CheckState, ServerState};
 use crate::plan::connections;
-use crate::state::health::Occasion;
+use crate::state::health::NotifyOn;
 use crate::state::{BootTime, DesiredServer, ObservedService};
 use crate::words::count;
 
@@ -84,42 +83,23 @@ impl Show {
 }
 
 impl Core {
-    /// Something happened: into the log and to whoever follows.
-    pub(super) fn event(
-        &mut self,
-        kind: &'static str,
-        service: Option<&ServiceKey>,
-        server: Option<&ServerKey>,
-        text: String,
-        now: Now,
-    ) {
-        let name = service.and_then(|key| self.name_of(key));
-        let subject = match (service, server) {
-            (Some(service), Some(server)) => format!("{service} {server} "),
-            (Some(service), None) => format!("{service} "),
-            _ => String::new(),
-        };
-        let named = name.as_deref().unwrap_or_default();
-        // error: act now; warn: look soon; info: normal life.
-        match kind {
-            "service-below" | "rejected" | "kernel-refused" | "not-kept" | "state-damaged"
-            | "namespace-gone" => {
-                tracing::error!(kind, service = named, "{subject}{text}");
-            }
-            "server-down" | "server-held" | "server-kept" | "not-checked" | "drift" | "foreign"
-            | "stalled" => {
-                tracing::warn!(kind, service = named, "{subject}{text}");
-            }
-            _ => tracing::info!(kind, service = named, "{subject}{text}"),
+    /// Tells of something that happened: in the log, and to those who follow.
+    pub(super) fn event(&mut self, kind: EventKind, subject: Subject, text: String, now: Now) {
+        debug_assert!(kind.about().allows(subject), "{kind}: {subject:?}");
+        let name = subject.service().and_then(|key| self.name_of(&key));
+        let (word, named) = (kind.word(), name.as_deref().unwrap_or_default());
+        match kind.level() {
+            Level::Error => tracing::error!(kind = word, service = named, "{subject}{text}"),
+            Level::Warn => tracing::warn!(kind = word, service = named, "{subject}{text}"),
+            Level::Info => tracing::info!(kind = word, service = named, "{subject}{text}"),
         }
-        let since = now.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.board.record(Event {
             id: 0,
-            at_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            at_ms: now.unix_ms(),
             kind,
             service: name,
-            listen: service.copied(),
-            server: server.copied(),
+            listen: subject.service(),
+            server: subject.server(),
             text: text.into(),
         });
     }
@@ -130,28 +110,32 @@ impl Core {
         declared.or(owned).cloned()
     }
 
-    /// Runs the commands of a service, if it has any.
+    /// Runs the commands of a service that are for such an event.
     pub(super) fn notify(
         &mut self,
         key: &ServiceKey,
         server: Option<&ServerKey>,
-        occasion: Occasion,
+        event: NotifyOn,
+        now: Now,
     ) {
         let Some(service) = self.services.get(key) else {
             return;
         };
-        let wanted = |notify: &crate::state::health::Notify| notify.on.contains(&occasion);
-        if !service.watch.notify.iter().any(wanted) {
+        let notify = &service.watch.notify;
+        if !notify.iter().any(|notify| notify.on.contains(&event)) {
             return;
         }
         let state = server.and_then(|server| service.servers.get(server));
         self.out.notify.push(Notification {
-            commands: service.watch.notify.clone(),
-            occasion,
-            service: service.declared.name.clone(),
-            listen: *key,
-            server: server.copied(),
-            text: state.map_or_else(|| Arc::from(""), |state| state.reason.clone()),
+            commands: notify.clone(),
+            event: NotifyEvent {
+                event,
+                service: service.declared.name.clone(),
+                listen: *key,
+                server: server.copied(),
+                text: state.map_or_else(|| Arc::from(""), |state| state.reason.clone()),
+                at_ms: now.unix_ms(),
+            },
         });
     }
 
@@ -159,7 +143,8 @@ impl Core {
     pub(super) fn trouble(&mut self, key: &ServiceKey, error: &ipvs::Error, now: Now) {
         let text: Arc<str> = Arc::from(error.to_string());
         if self.show.trouble.as_ref() != Some(&text) {
-            self.event("kernel-refused", Some(key), None, text.to_string(), now);
+            let subject = Subject::Service(*key);
+            self.event(EventKind::KernelRefused, subject, text.to_string(), now);
         }
         self.show.trouble = Some(text);
         self.show.touch();
@@ -185,7 +170,7 @@ impl Core {
 
     /// Nobody can get into the network namespace by name any more.
     pub(super) fn nameless(&mut self, why: String, now: Now) {
-        self.event("namespace-gone", None, None, why.clone(), now);
+        self.event(EventKind::NamespaceGone, Subject::None, why.clone(), now);
         self.show.nameless = Some(why.into());
         self.show.touch();
     }

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use super::Core;
 use crate::control::Now;
+use crate::control::event::{EventKind, Subject};
 use crate::control::operator::ServerSettings;
 use crate::daemon::messages::Member;
 use crate::words::count;
@@ -44,7 +45,7 @@ impl Core {
         let text = format!(
             "the oldest {settings} of servers that the file does not have: {LIMIT} of those are kept"
         );
-        self.event("forgotten", None, None, text, now);
+        self.event(EventKind::Forgotten, Subject::None, text, now);
         self.keep(now);
         self.show.touch();
     }

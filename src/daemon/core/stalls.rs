@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::Core;
 use super::reload::Stage;
 use crate::control::Now;
+use crate::control::event::{EventKind, Subject};
 use crate::control::operator::{Refusal, RefusalKind};
 use crate::daemon::messages::{Order, Reply};
 use crate::daemon::pulse::{Stall, Thread};
@@ -77,10 +78,11 @@ impl Core {
             self.show.touch();
         }
         for text in told {
-            self.event("stalled", None, None, text, now);
+            self.event(EventKind::Stalled, Subject::None, text, now);
         }
         for what in answered {
-            self.event("answers", None, None, format!("{what} has ended"), now);
+            let text = format!("{what} has ended");
+            self.event(EventKind::Answers, Subject::None, text, now);
         }
         self.do_not_wait(now);
     }

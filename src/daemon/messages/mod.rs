@@ -15,10 +15,11 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use ipvs::{ServerKey, ServiceKey};
+use serde::Serialize;
 
 use crate::check::{Command, Finding};
 use crate::control::operator::{Answer, Refusal, Request};
-use crate::state::health::{Notify, Occasion};
+use crate::state::health::{Notify, NotifyOn};
 
 pub(super) use disk::{Keep, Missing, Task};
 pub(super) use files::{Declared, FilesRead, Order, ReadOrder};
@@ -77,10 +78,22 @@ pub(super) struct Out {
 /// An event that may have commands run.
 #[derive(Debug, Clone)]
 pub(super) struct Notification {
+    /// All of its service; each says which events it is for.
     pub(super) commands: Arc<[Notify]>,
-    pub(super) occasion: Occasion,
+    pub(super) event: NotifyEvent,
+}
+
+/// An event as commands are told it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct NotifyEvent {
+    pub(super) event: NotifyOn,
+    /// The service's name in the file.
     pub(super) service: Arc<str>,
     pub(super) listen: ServiceKey,
+    /// The server, if the event is about one.
     pub(super) server: Option<ServerKey>,
+    /// Why.
     pub(super) text: Arc<str>,
+    /// Milliseconds since 1970.
+    pub(super) at_ms: u64,
 }

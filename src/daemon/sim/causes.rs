@@ -499,7 +499,7 @@ proptest! {
         let (events, _) = sim.board.events(0);
         let held: Vec<_> = events
             .iter()
-            .filter(|event| event.kind == "server-held")
+            .filter(|event| event.kind.word() == "server-held")
             .filter(|event| !event.server.unwrap().to_string().starts_with("10.0.0.41"))
             .collect();
         prop_assert!(held.is_empty(), "{held:?}");

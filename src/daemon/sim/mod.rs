@@ -38,8 +38,9 @@ use crate::apply::{Incarnation, Kernel, Store};
 use crate::check::{Command, Finding, Record, Target, TargetId, Verdict};
 use crate::config::Disk;
 use crate::control::Now;
+use crate::control::event::Event;
 use crate::control::operator::{Answer, Note, Refusal, Request, ServerRequest, Settings};
-use crate::control::snapshot::{Board, Event, ServerState, ServiceStatus};
+use crate::control::snapshot::{Board, ServerState, ServiceStatus};
 use crate::state::BootTime;
 use crate::words::chain;
 
@@ -385,7 +386,7 @@ impl Sim {
     /// What was told since the start, `kind: text`.
     fn events(&self, kind: &str) -> Vec<String> {
         let (events, _) = self.board.events(0);
-        let of_kind = |event: &&Arc<Event>| event.kind == kind;
+        let of_kind = |event: &&Arc<Event>| event.kind.word() == kind;
         events
             .iter()
             .filter(of_kind)

@@ -30,7 +30,9 @@ pub struct Event {
     pub id: u64,
     /// When, in milliseconds since 1970.
     pub at_ms: u64,
-    /// What kind: `server-up`, `drift`, `reloaded`, ...
+    /// What kind of event it is, as [`EventKind::word`] has it; a newer director may have others.
+    ///
+    /// [`EventKind::word`]: crate::control::event::EventKind::word
     pub kind: String,
     /// The service's name in the file, where it is about one.
     pub service: Option<String>,

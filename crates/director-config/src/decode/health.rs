@@ -9,7 +9,7 @@ use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::keys;
 use super::super::model::{CheckTable, HealthDecl, ServerList};
 use super::super::source::Spanned;
-use super::super::vocabulary::{COMBINE, INITIAL, OCCASIONS, ON_FAIL};
+use super::super::vocabulary::{COMBINE, INITIAL, NOTIFY_ON, ON_FAIL};
 use super::check;
 use super::command::command;
 use super::fields::{Fields, Place};
@@ -17,7 +17,7 @@ use super::server::servers;
 use super::share::{share, threshold};
 use super::time::{DAY, HOUR, SECOND, within};
 use super::word::word;
-use crate::state::health::{Combine, Damping, Initial, Notify, Occasion, OnFail, WeightSteps};
+use crate::state::health::{Combine, Damping, Initial, Notify, NotifyOn, OnFail, WeightSteps};
 
 /// `[defaults]`.
 pub(super) fn defaults(fields: &Fields<'_>, findings: &mut Findings) -> HealthDecl {
@@ -195,24 +195,24 @@ fn notify(place: &Place<'_>, findings: &mut Findings) -> Option<Notify> {
     let fields = place.table(&keys::NOTIFY, findings)?;
     let timeout = fields.get("timeout");
     let timeout = timeout.and_then(|place| within(&place, 100, HOUR, findings));
-    let on = fields.get("on").map(|place| occasions(&place, findings));
+    let on = fields.get("on").map(|place| events(&place, findings));
     let program = fields.require("command", findings)?;
     Some(Notify {
         command: command(&program, false, findings)?,
-        on: on.unwrap_or_else(|| ALL_OCCASIONS.into()),
+        on: on.unwrap_or_else(|| ALL_EVENTS.into()),
         timeout: timeout.map_or(NOTIFY_TIMEOUT, |timeout| timeout.value),
     })
 }
 
-/// In the order of [`OCCASIONS`].
-const ALL_OCCASIONS: [Occasion; 4] = [
-    Occasion::ServerUp,
-    Occasion::ServerDown,
-    Occasion::ServiceBelow,
-    Occasion::ServiceAbove,
+/// In the order of [`NOTIFY_ON`].
+const ALL_EVENTS: [NotifyOn; 4] = [
+    NotifyOn::ServerUp,
+    NotifyOn::ServerDown,
+    NotifyOn::ServiceBelow,
+    NotifyOn::ServiceAbove,
 ];
 
-fn occasions(place: &Place<'_>, findings: &mut Findings) -> BTreeSet<Occasion> {
+fn events(place: &Place<'_>, findings: &mut Findings) -> BTreeSet<NotifyOn> {
     let items = place.items(findings);
     if items.is_empty() {
         let message = "a command that is run on nothing";
@@ -221,10 +221,10 @@ fn occasions(place: &Place<'_>, findings: &mut Findings) -> BTreeSet<Occasion> {
     }
     let mut on = BTreeSet::new();
     for item in items {
-        let Some(name) = word(&item, OCCASIONS, findings) else {
+        let Some(name) = word(&item, NOTIFY_ON, findings) else {
             continue;
         };
-        let known = OCCASIONS.iter().zip(ALL_OCCASIONS);
+        let known = NOTIFY_ON.iter().zip(ALL_EVENTS);
         on.extend(
             known
                 .filter(|(word, _)| word.name == name)

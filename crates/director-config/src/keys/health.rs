@@ -167,11 +167,11 @@ section!(
         ),
         key(
             "on",
-            Shape::OneOrMore(Box::new(words(vocabulary::OCCASIONS))),
+            Shape::OneOrMore(Box::new(words(vocabulary::NOTIFY_ON))),
             "On what; all of them by default."
         )
         .default(json!(
-            super::super::vocabulary::OCCASIONS
+            super::super::vocabulary::NOTIFY_ON
                 .iter()
                 .map(|word| word.name)
                 .collect::<Vec<_>>()

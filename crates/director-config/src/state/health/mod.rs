@@ -18,6 +18,6 @@ pub use crate::kinds::{
 };
 pub use check::{CheckAt, CheckSpec, Combine, Pace};
 pub use policy::{
-    Damping, Initial, MarkRange, Notify, Occasion, OnFail, RunSettings, ServerWatch, ServiceWatch,
+    Damping, Initial, MarkRange, Notify, NotifyOn, OnFail, RunSettings, ServerWatch, ServiceWatch,
     Threshold, Watch, WeightSteps,
 };

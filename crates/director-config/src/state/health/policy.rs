@@ -200,7 +200,7 @@ pub struct Notify {
     /// The program and its arguments.
     pub command: Vec<String>,
     /// On what.
-    pub on: BTreeSet<Occasion>,
+    pub on: BTreeSet<NotifyOn>,
     /// It is killed after this time.
     pub timeout: Duration,
 }
@@ -208,7 +208,7 @@ pub struct Notify {
 /// What a command is run on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Occasion {
+pub enum NotifyOn {
     /// A server is up again.
     ServerUp,
     /// A server is down.

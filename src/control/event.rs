@@ -1,0 +1,269 @@
+//! Events: something that happened, as told to people and programs. They go to the log, to
+//! `director events` and to `GET /v1/events`.
+//!
+//! The table of kinds is below, one entry each. `docs/api.md` has it too, written by
+//! `UPDATE_GOLDEN=1 cargo test --test docs events`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ipvs::{ServerKey, ServiceKey};
+use serde::{Serialize, Serializer};
+
+/// Something that happened.
+#[derive(Debug, Clone, Serialize)]
+pub struct Event {
+    /// Its number; they grow by one.
+    pub id: u64,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// What kind of event it is.
+    pub kind: EventKind,
+    /// The service's name in the file, if the event is about a service that has one.
+    pub service: Option<Arc<str>>,
+    /// Its listen address.
+    pub listen: Option<ServiceKey>,
+    /// The server, if the event is about one.
+    pub server: Option<ServerKey>,
+    /// What happened, for people.
+    pub text: Arc<str>,
+}
+
+/// What the operator has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Act now: traffic suffers, or soon will.
+    Error,
+    /// Look soon: it works, and something is wrong.
+    Warn,
+    /// Nothing: this is normal life.
+    Info,
+}
+
+impl Level {
+    /// As it is written in options and documents.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+        }
+    }
+}
+
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// Neither a service nor a server: a file, the machine, several services.
+    None,
+    /// A service.
+    Service(ServiceKey),
+    /// A server of a service.
+    Server(ServiceKey, ServerKey),
+}
+
+impl Subject {
+    /// Its service, if it is one or has one.
+    #[must_use]
+    pub const fn service(self) -> Option<ServiceKey> {
+        match self {
+            Self::None => None,
+            Self::Service(service) | Self::Server(service, _) => Some(service),
+        }
+    }
+
+    /// The server, if it is one.
+    #[must_use]
+    pub const fn server(self) -> Option<ServerKey> {
+        match self {
+            Self::None | Self::Service(_) => None,
+            Self::Server(_, server) => Some(server),
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    /// With a blank behind it, unless it is nothing.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => Ok(()),
+            Self::Service(service) => write!(f, "{service} "),
+            Self::Server(service, server) => write!(f, "{service} {server} "),
+        }
+    }
+}
+
+/// Which subjects the events of a kind can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// [`Subject::None`].
+    Nothing,
+    /// Always a service.
+    Service,
+    /// A service, or nothing.
+    ServiceOrNothing,
+    /// Always a server.
+    Server,
+    /// A server, or nothing.
+    ServerOrNothing,
+}
+
+impl About {
+    /// For documents.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Nothing => "none",
+            Self::Service => "service",
+            Self::ServiceOrNothing => "service or none",
+            Self::Server => "server",
+            Self::ServerOrNothing => "server or none",
+        }
+    }
+
+    /// Whether an event of such a kind can have this subject.
+    #[must_use]
+    pub const fn allows(self, subject: Subject) -> bool {
+        match subject {
+            Subject::None => !matches!(self, Self::Service | Self::Server),
+            Subject::Service(_) => matches!(self, Self::Service | Self::ServiceOrNothing),
+            Subject::Server(..) => matches!(self, Self::Server | Self::ServerOrNothing),
+        }
+    }
+}
+
+macro_rules! kinds {
+    ($($kind:ident: $word:literal, $level:ident, $about:ident, $summary:literal;)*) => {
+        /// A kind of event.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum EventKind {
+            $(#[doc = $summary] $kind,)*
+        }
+
+        impl EventKind {
+            /// All of them, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$kind),*];
+
+            /// Its name on the wire and in the log.
+            #[must_use]
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$kind => $word,)* }
+            }
+
+            /// The level at which it is logged.
+            #[must_use]
+            pub const fn level(self) -> Level {
+                match self { $(Self::$kind => Level::$level,)* }
+            }
+
+            /// What its events are about.
+            #[must_use]
+            pub const fn about(self) -> About {
+                match self { $(Self::$kind => About::$about,)* }
+            }
+
+            /// When it happens, in a line of Markdown.
+            #[must_use]
+            pub const fn summary(self) -> &'static str {
+                match self { $(Self::$kind => $summary,)* }
+            }
+        }
+    };
+}
+
+// Word, level, what it is about, when it happens.
+kinds! {
+    ServerUp: "server-up", Info, Server,
+        "Its checks pass, or `damping` no longer holds it out.";
+    ServerDown: "server-down", Warn, Server,
+        "Its checks fail.";
+    ServerHeld: "server-held", Warn, Server,
+        "Its checks pass, but its state changed too often: `damping` holds it out.";
+    ServerKept: "server-kept", Warn, Server,
+        "Its state changed too often, but it serves, because too few others are up.";
+    CommonCause: "common-cause", Info, ServiceOrNothing,
+        "Several servers, of this service or of all, changed at about the same time. `damping` does not \
+         count that.";
+    NotChecked: "not-checked", Warn, Server,
+        "director cannot run a check, so the server's state stays as it was. Reported once, for one \
+         of the server's services.";
+    Checked: "checked", Info, Server,
+        "director can run the check again.";
+    Agent: "agent", Info, Server,
+        "The server's agent asks for another administrative state: ready, drain or maintenance.";
+    ServiceBelow: "service-below", Error, Service,
+        "Fewer servers are up than `min_healthy`; director takes out no more.";
+    ServiceAbove: "service-above", Info, Service,
+        "At least `min_healthy` servers are up again.";
+    Drift: "drift", Warn, ServiceOrNothing,
+        "Another program changed the service or a setting. director repairs it, or only reports it \
+         (`policy.drift`).";
+    Foreign: "foreign", Warn, Service,
+        "The kernel has a service that is neither in the file nor in the ledger. director leaves it \
+         alone, or removes it (`policy.foreign`).";
+    KernelRefused: "kernel-refused", Error, ServiceOrNothing,
+        "The kernel rejected a change, or director could not read its tables.";
+    Drained: "drained", Info, Server,
+        "An operator drained it.";
+    Undrained: "undrained", Info, Server,
+        "An operator ended the drain.";
+    Weight: "weight", Info, Server,
+        "An operator set a weight, or the declared one again.";
+    Disabled: "disabled", Info, Nothing,
+        "An operator put a machine into maintenance; `text` has its address.";
+    Enabled: "enabled", Info, Nothing,
+        "An operator ended the maintenance of a machine.";
+    Expired: "expired", Info, ServerOrNothing,
+        "The time of an operator's setting is over; `text` says if it was the maintenance of a machine.";
+    Forgotten: "forgotten", Info, Nothing,
+        "director forgot the oldest settings of servers that are not in the file.";
+    Reloading: "reloading", Info, Nothing,
+        "director reads the service file again.";
+    Loaded: "loaded", Info, Nothing,
+        "The service file is in force.";
+    Rejected: "rejected", Error, Nothing,
+        "director rejected the service file; `text` has all mistakes, a line each.";
+    NotKept: "not-kept", Error, Nothing,
+        "director cannot write the state directory, so a setting or the ledger is not on disk, or the \
+         newer file is not in force.";
+    Kept: "kept", Info, Nothing,
+        "director can write the state directory again.";
+    StateDamaged: "state-damaged", Error, Nothing,
+        "At the start, something was wrong with the state directory: a damaged file, for example.";
+    Stalled: "stalled", Warn, Nothing,
+        "A file system, a disk or the kernel has not answered for too long.";
+    Answers: "answers", Info, Nothing,
+        "What had stalled has answered.";
+    NamespaceGone: "namespace-gone", Error, Nothing,
+        "The network namespace in which director works has lost its name.";
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+impl Serialize for EventKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_word_of_its_own_in_kebab_case() {
+        let words: BTreeSet<_> = EventKind::ALL.iter().map(|kind| kind.word()).collect();
+        assert_eq!(words.len(), EventKind::ALL.len());
+        for word in words {
+            let plain = |c: char| c.is_ascii_lowercase() || c == '-';
+            assert!(word.chars().all(plain), "{word}");
+        }
+    }
+}
