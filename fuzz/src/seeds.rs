@@ -33,8 +33,23 @@ const HTTP: [&str; 3] = [
     "\r\nHTTP/1.0 404 Not Found\nX : y\n\nnothing",
 ];
 
+/// Messages of version 2 with a password, of version 3 over IPv6 and over IPv4; the first byte is
+/// the target's choice.
+const VRRP: [&[u8]; 3] = [
+    b"\x04\x21\x33\x96\x01\x01\x04\xcf\xe4\x0a\x00\x00\x64secret12",
+    b"\x01\x31\x33\x96\x01\x00\x64\x38\x5d\xfe\x80\0\0\0\0\0\0\0\0\0\0\0\0\x01\x00",
+    b"\x02\x31\x33\x96\x01\x00\x64\x2e\x03\x0a\x00\x00\x64",
+];
+
 fn main() -> io::Result<()> {
-    for directory in ["../crates/director-config/tests/config", "../crates/director-config/tests/config/mistakes", "../crates/director-config/tests/config/warnings"] {
+    for (number, message) in VRRP.iter().enumerate() {
+        write("vrrp", &number.to_string(), message)?;
+    }
+    for directory in [
+        "../crates/director-config/tests/config",
+        "../crates/director-config/tests/config/mistakes",
+        "../crates/director-config/tests/config/warnings",
+    ] {
         service_files(Path::new(directory))?;
     }
     let web = ServiceKey::tcp([192, 0, 2, 10], 80);
