@@ -6,7 +6,7 @@ use std::io;
 use ipvs::{Errno, Operation, Report};
 
 use super::platform::Platform;
-use crate::plan::{Change, Phase, Step, Steps};
+use crate::plan::{Change, Phase, Portion, Step, Steps};
 
 /// How many operations go between two reports of progress: as many as the library sends at once.
 const SLICE: usize = 256;
@@ -117,44 +117,34 @@ fn send(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), Stopped> {
     let total = steps.len() - start;
-    let mut rest = steps.iter().skip(start).peekable();
+    let mut portions = steps.portions(start, SLICE);
     let mut at = start;
-    let mut operations = Vec::with_capacity(SLICE.min(total));
     for phase in Phase::ALL {
         let show = |at| Progress {
             phase,
             done: at - start,
             total,
         };
-        while let Some(step) = rest.next_if(|step| step.phase == phase) {
+        while let Some(portion) = portions.next_of(phase) {
             progress(show(at));
-            let first = match &step.change {
-                Change::Operation(operation) => *operation,
-                Change::Sysctl { sysctl, value } => {
-                    if let Err(error) = platform.write_sysctl(*sysctl, value) {
+            match portion {
+                Portion::Sysctl(sysctl, value) => {
+                    if let Err(error) = platform.write_sysctl(sysctl, &value) {
                         let why = Why::Sysctl(error);
                         return Err(Stopped { at, why });
                     }
                     at += 1;
-                    continue;
                 }
-            };
-            operations.clear();
-            operations.push(first);
-            while operations.len() < SLICE
-                && let Some(next) = rest.peek().filter(|step| step.phase == phase)
-                && let Change::Operation(operation) = next.change
-            {
-                operations.push(operation);
-                rest.next();
+                Portion::Operations(operations) => {
+                    let tried = operations.len();
+                    let report = platform.execute(operations);
+                    if !report.is_complete() {
+                        let why = Why::Operations { tried, report };
+                        return Err(Stopped { at, why });
+                    }
+                    at += tried;
+                }
             }
-            let tried = operations.len();
-            let report = platform.execute(&operations);
-            if !report.is_complete() {
-                let why = Why::Operations { tried, report };
-                return Err(Stopped { at, why });
-            }
-            at += tried;
         }
         progress(show(at));
     }

@@ -40,6 +40,7 @@ pub use guard::Objection;
 pub(crate) use leave::{can_drain, connections, fallback};
 pub use render::{Style, Summary};
 pub use settings::sysctls_for;
+pub(crate) use steps::Portion;
 pub use steps::Steps;
 
 use std::borrow::Cow;

@@ -6,12 +6,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::iter::Peekable;
 use std::sync::Arc;
 
 use ipvs::Operation;
 
 use super::{Change, Phase, Step};
-use crate::state::DesiredService;
+use crate::state::{DesiredService, Sysctl};
 
 /// Steps, those of a phase together and the phases in their order once they are sorted.
 #[derive(Clone, Default)]
@@ -46,6 +47,20 @@ impl Steps {
     /// The steps, in their order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Cow<'_, Step>> {
         self.items.iter().flat_map(Item::steps)
+    }
+
+    /// The steps from the one at `start` on, in portions of at most `limit` operations.
+    pub(crate) fn portions(
+        &self,
+        start: usize,
+        limit: usize,
+    ) -> Portions<'_, impl Iterator<Item = Cow<'_, Step>>> {
+        let rest = self.len.saturating_sub(start);
+        Portions {
+            rest: self.iter().skip(start).peekable(),
+            operations: Vec::with_capacity(rest.min(limit)),
+            limit,
+        }
     }
 
     /// How many steps make services that are not there, with their servers.
@@ -121,6 +136,49 @@ impl Steps {
     fn push_item(&mut self, item: Item) {
         self.len += item.len();
         self.items.push(item);
+    }
+}
+
+/// Steps on their way to the kernel. No portion has steps of two phases, so whoever waits for the
+/// answer to one before taking the next keeps the barrier between the phases.
+pub(crate) struct Portions<'s, I: Iterator<Item = Cow<'s, Step>>> {
+    rest: Peekable<I>,
+    operations: Vec<Operation>,
+    limit: usize,
+}
+
+/// What is carried out in one go.
+#[derive(Debug)]
+pub(crate) enum Portion<'p> {
+    Operations(&'p [Operation]),
+    Sysctl(Sysctl, String),
+}
+
+impl<'s, I: Iterator<Item = Cow<'s, Step>>> Portions<'s, I> {
+    /// The next portion of a phase; `None` when the phase has no more.
+    pub(crate) fn next_of(&mut self, phase: Phase) -> Option<Portion<'_>> {
+        self.operations.clear();
+        while self.operations.len() < self.limit
+            && let Some(step) = self.rest.peek().filter(|step| step.phase == phase)
+        {
+            match &step.change {
+                Change::Operation(operation) => self.operations.push(*operation),
+                Change::Sysctl { .. } if !self.operations.is_empty() => break,
+                Change::Sysctl { sysctl, value } => {
+                    let portion = Portion::Sysctl(*sysctl, value.clone());
+                    self.rest.next();
+                    return Some(portion);
+                }
+            }
+            self.rest.next();
+        }
+        let any = !self.operations.is_empty();
+        any.then_some(Portion::Operations(&self.operations))
+    }
+
+    /// The steps that no portion had yet.
+    pub(crate) fn rest(self) -> impl Iterator<Item = Cow<'s, Step>> {
+        self.rest
     }
 }
 
@@ -232,6 +290,48 @@ mod tests {
         let mut one_by_one = Steps::default();
         one_by_one.extend(steps.iter().map(Cow::into_owned));
         assert_eq!(one_by_one, steps);
+    }
+
+    #[test]
+    fn a_portion_is_of_one_phase_and_no_longer_than_the_limit() {
+        let mut steps = Steps::default();
+        steps.create(&web(2));
+        for weight in [1, 2, 3] {
+            steps.push(update(weight));
+        }
+        let mut sysctl = update(0);
+        sysctl.change = Change::Sysctl {
+            sysctl: Sysctl::ExpireQuiescentTemplate,
+            value: "1".to_owned(),
+        };
+        steps.push(sysctl);
+        steps.push(update(4));
+        let mut portions = steps.portions(1, 2);
+        let mut found = Vec::new();
+        for phase in Phase::ALL {
+            while let Some(portion) = portions.next_of(phase) {
+                let operations = match portion {
+                    Portion::Operations(operations) => operations.len(),
+                    Portion::Sysctl(_, value) => {
+                        assert_eq!(value, "1");
+                        0
+                    }
+                };
+                found.push((phase, operations));
+            }
+        }
+        let change = Phase::Change;
+        assert_eq!(
+            found,
+            [
+                (Phase::Make, 2),
+                (change, 2),
+                (change, 1),
+                (change, 0),
+                (change, 1)
+            ]
+        );
+        assert_eq!(portions.rest().count(), 0);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::control::Now;
 use crate::daemon::messages::Member;
 use crate::daemon::overlay::{self, Overlaid, overlay};
 use crate::daemon::tables::Tables;
-use crate::plan::{Beside, Change, Plan, Situation, Steps, diff};
+use crate::plan::{Beside, Change, Phase, Plan, Portion, Situation, Steps, diff};
 use crate::state::{BootTime, Desired, Observed, ObservedServer, ObservedService, Ownership};
 
 /// So many services are settled in one slice; of sixteen servers each that is about as many
@@ -130,17 +130,17 @@ impl Core {
 
     /// Sends steps, and makes the picture follow.
     fn carry_out(&mut self, steps: &Steps, tables: &mut dyn Tables, now: Now) {
-        let mut steps = steps.iter().peekable();
-        while let Some(phase) = steps.peek().map(|step| step.phase) {
-            let mut operations = Vec::new();
-            while let Some(step) = steps.next_if(|step| step.phase == phase) {
-                if let Change::Operation(operation) = step.change {
-                    operations.push(operation);
+        let mut portions = steps.portions(0, usize::MAX);
+        for phase in Phase::ALL {
+            while let Some(portion) = portions.next_of(phase) {
+                let Portion::Operations(operations) = portion else {
+                    continue;
+                };
+                if self.send(operations, tables, now) {
+                    continue;
                 }
-            }
-            if !self.send(&operations, tables, now) {
                 // One service's failure is not another's: those are settled without it.
-                let rest = steps.filter_map(|step| match step.change {
+                let rest = portions.rest().filter_map(|step| match step.change {
                     Change::Operation(operation) => operation.service_key(),
                     Change::Sysctl { .. } => None,
                 });
