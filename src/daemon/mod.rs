@@ -14,6 +14,7 @@
 //! - **The snapshot** is all that `status`, metrics and pages read.
 
 mod advice;
+mod background;
 pub mod commands;
 mod common;
 mod core;

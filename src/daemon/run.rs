@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, bail};
 use ipvs::Client;
 
+use super::background::has_ended;
 use super::core::Core;
 use super::keeper;
 use super::link::Link;
@@ -268,11 +269,9 @@ impl<S> Threads<S> {
 
 /// Waits for the end of a thread, but not for one that hangs: the process ends without it.
 fn join(thread: JoinHandle<()>, patience: Instant) {
-    while !thread.is_finished() && Instant::now() < patience {
-        thread::sleep(Duration::from_millis(5));
-    }
+    let has_ended = has_ended(&thread, patience);
     let name = thread.thread().name().unwrap_or_default().to_owned();
-    if !thread.is_finished() {
+    if !has_ended {
         tracing::error!("thread `{name}` hangs: what it was to write may not be on disk");
     } else if thread.join().is_err() {
         tracing::error!("thread `{name}` panicked");

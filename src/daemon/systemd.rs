@@ -4,20 +4,15 @@
 //! The watchdog is fed by whoever calls [`Systemd::alive`], the core's own loop: a core that is
 //! stuck is started anew, which a timer on another thread would hide.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sd_notify::NotifyState;
 
+use super::background::BackgroundWriter;
 use crate::state::BootTime;
 
 /// So many messages wait at most, where systemd is slow to take them.
 const QUEUE: usize = 64;
-/// How long the last ones may take when the program ends.
-const FAREWELL: Duration = Duration::from_secs(1);
-/// How often is looked whether they are out.
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// How messages are sent.
 type Send = dyn Fn(&[NotifyState<'_>]);
@@ -31,51 +26,9 @@ pub struct Systemd {
     send: Box<Send>,
 }
 
-/// The thread that sends: systemd's socket blocks whoever writes to it when its queue is full, and
-/// the core never waits.
-struct Messenger {
-    queue: Option<SyncSender<String>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Messenger {
-    fn start() -> std::io::Result<Self> {
-        let (queue, waiting) = sync_channel(QUEUE);
-        let thread = thread::Builder::new()
-            .name("systemd".to_owned())
-            .spawn(move || deliver(&waiting))?;
-        Ok(Self {
-            queue: Some(queue),
-            thread: Some(thread),
-        })
-    }
-
-    fn send(&self, states: &[NotifyState<'_>]) {
-        let lines: Vec<_> = states.iter().map(ToString::to_string).collect();
-        if let Some(queue) = &self.queue {
-            // Full of signs of life that nobody takes: one more makes no difference.
-            let _ = queue.try_send(lines.join("\n"));
-        }
-    }
-}
-
-impl Drop for Messenger {
-    fn drop(&mut self) {
-        drop(self.queue.take());
-        let end = Instant::now() + FAREWELL;
-        if let Some(thread) = self.thread.take() {
-            while !thread.is_finished() && Instant::now() < end {
-                thread::sleep(PAUSE);
-            }
-        }
-    }
-}
-
-fn deliver(waiting: &Receiver<String>) {
-    for text in waiting {
-        if let Err(error) = sd_notify::notify(&[NotifyState::Custom(&text)]) {
-            tracing::debug!(%error, "cannot tell systemd");
-        }
+fn deliver(text: &str) {
+    if let Err(error) = sd_notify::notify(&[NotifyState::Custom(text)]) {
+        tracing::debug!(%error, "cannot tell systemd");
     }
 }
 
@@ -86,9 +39,12 @@ impl Systemd {
         if std::env::var_os("NOTIFY_SOCKET").is_none() {
             return Self::with(None, |_| {});
         }
-        match Messenger::start() {
-            Ok(messenger) => Self::with(sd_notify::watchdog_enabled(), move |states| {
-                messenger.send(states);
+        // systemd's socket blocks whoever writes to it when its queue is full.
+        match BackgroundWriter::start("systemd", QUEUE, |text: String| deliver(&text)) {
+            Ok(writer) => Self::with(sd_notify::watchdog_enabled(), move |states| {
+                let lines: Vec<_> = states.iter().map(ToString::to_string).collect();
+                // Full of signs of life that nobody takes: one more makes no difference.
+                writer.queue.offer(lines.join("\n"));
             }),
             Err(error) => {
                 tracing::error!(%error, "cannot tell systemd anything");

@@ -3,93 +3,60 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::LogForm;
+use crate::daemon::background::{self, BackgroundWriter};
 use crate::words::{count, json_bytes, safe_coloured};
 
 /// So many lines wait at most.
 const LINES: usize = 8192;
-/// How long the last lines may take when the program ends.
-const FAREWELL: Duration = Duration::from_secs(1);
-/// How often is looked whether they are out.
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// Takes lines for the thread that writes them.
 #[derive(Clone)]
 pub(super) struct Queue {
     form: LogForm,
-    lines: SyncSender<Vec<u8>>,
+    lines: background::Queue<Vec<u8>>,
     dropped: Arc<AtomicU64>,
 }
 
 /// Writes what is left when it is dropped, for as long as a second.
 #[derive(Debug)]
 pub struct LogGuard {
-    /// Empty: it wakes the writer, and ends it.
-    lines: SyncSender<Vec<u8>>,
-    thread: Option<JoinHandle<()>>,
+    _writer: BackgroundWriter<Vec<u8>>,
 }
 
 impl Queue {
     /// Starts the thread.
     pub(super) fn start(
         form: LogForm,
-        out: impl Write + Send + 'static,
+        mut out: impl Write + Send + 'static,
     ) -> io::Result<(Self, LogGuard)> {
-        let (lines, waiting) = sync_channel(LINES);
         let dropped = Arc::new(AtomicU64::new(0));
+        let lost = Arc::clone(&dropped);
+        let writer = BackgroundWriter::start("log", LINES, move |line: Vec<u8>| {
+            write(&mut out, &line, &lost);
+        })?;
         let queue = Self {
             form,
-            lines: lines.clone(),
-            dropped: dropped.clone(),
+            lines: writer.queue.clone(),
+            dropped,
         };
-        let thread = thread::Builder::new()
-            .name("log".to_owned())
-            .spawn(move || write(out, &waiting, &dropped))?;
-        let guard = LogGuard {
-            lines,
-            thread: Some(thread),
-        };
-        Ok((queue, guard))
+        Ok((queue, LogGuard { _writer: writer }))
     }
 }
 
-fn write(mut out: impl Write, waiting: &Receiver<Vec<u8>>, dropped: &AtomicU64) {
-    while let Ok(line) = waiting.recv() {
-        if line.is_empty() {
-            return;
-        }
-        // That nobody reads it any more must not end the director.
-        let _ = out.write_all(&line);
-        let lost = dropped.swap(0, Ordering::Relaxed);
-        if lost > 0 {
-            let _ = writeln!(
-                out,
-                "director: {} lost, it was too slow",
-                count(lost, "line of the log was", "lines of the log were")
-            );
-        }
-    }
-}
-
-impl Drop for LogGuard {
-    fn drop(&mut self) {
-        let end = Instant::now() + FAREWELL;
-        let mut last = self.lines.try_send(Vec::new());
-        while last.is_err() && Instant::now() < end {
-            thread::sleep(PAUSE);
-            last = self.lines.try_send(Vec::new());
-        }
-        if let Some(thread) = self.thread.take() {
-            while !thread.is_finished() && Instant::now() < end {
-                thread::sleep(PAUSE);
-            }
-        }
+fn write(out: &mut impl Write, line: &[u8], dropped: &AtomicU64) {
+    // That nobody reads it any more must not end the director.
+    let _ = out.write_all(line);
+    let lost = dropped.swap(0, Ordering::Relaxed);
+    if lost > 0 {
+        let _ = writeln!(
+            out,
+            "director: {} lost, it was too slow",
+            count(lost, "line of the log was", "lines of the log were")
+        );
     }
 }
 
@@ -130,7 +97,7 @@ impl Drop for Entry<'_> {
                 .into_owned()
                 .into_bytes(),
         };
-        if !line.is_empty() && self.queue.lines.try_send(line).is_err() {
+        if !line.is_empty() && !self.queue.lines.offer(line) {
             self.queue.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
