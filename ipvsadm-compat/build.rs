@@ -1,4 +1,5 @@
-//! What `ipvsadm --version` says beside 1.31's line, and an unwinder that need not be loaded.
+//! The build details that `ipvsadm --version` adds to 1.31's line, and an unwinder that need not be
+//! loaded.
 
 #[path = "../build/unwinder.rs"]
 mod unwinder;

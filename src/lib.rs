@@ -1,8 +1,8 @@
 //! `director`: a layer-4 load-balancer director for Linux.
 //!
-//! The kernel's IPVS forwards the packets; this package is everything around it: it declares what
-//! the tables must be and makes them so. The library [`ipvs`] below it speaks to the kernel.
-//! `ARCHITECTURE.md` shows the rooms and how they depend on each other.
+//! The kernel's IPVS forwards the packets. This package declares what its tables should be, and
+//! keeps them so. The library [`ipvs`] talks to the kernel. `ARCHITECTURE.md` shows the modules and
+//! their dependencies.
 
 pub mod apply;
 pub mod cli;
@@ -17,7 +17,7 @@ pub use director_config as config;
 pub use director_config::state;
 use director_config::{regular, words};
 
-/// The code in the README is compiled with the documentation's.
+/// Compiles the README's code with the documentation.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,31 +1,30 @@
-//! What goes wrong, in the words and with the exit codes of 1.31.
+//! Errors, with 1.31's texts and exit codes.
 
 use std::fmt;
 use std::io;
 
 use ipvs::{Errno, Error, Operation, Query, Request};
 
-/// Everything went well.
 pub(crate) const SUCCESS: u8 = 0;
-/// A list could not be made.
+/// Exit code: a listing failed.
 pub(crate) const LIST_FAILED: u8 = 1;
-/// The command line is wrong, or IPVS is not to be had.
+/// Exit code: the command line is invalid, or IPVS is unavailable.
 pub(crate) const USAGE: u8 = 2;
-/// The kernel refused a change, or the first word was no command.
+/// Exit code: the kernel refused a change, or the first word is no command.
 pub(crate) const REFUSED: u8 = 255;
 
-/// Why a command line was not carried out.
+/// The reason why a command line was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stop {
-    /// What stderr gets, as a line.
+    /// The line for stderr.
     message: Vec<u8>,
     pub(crate) code: u8,
-    /// Whether it also ends `-R`, where every line is a command line.
+    /// Whether the error also ends `-R`, in which every line is a command line.
     pub(crate) ends_run: bool,
 }
 
 impl Stop {
-    /// A command line that makes no sense.
+    /// An invalid command line.
     pub(crate) fn usage(message: impl Into<Vec<u8>>) -> Self {
         Self {
             message: message.into(),
@@ -34,7 +33,7 @@ impl Stop {
         }
     }
 
-    /// As [`Stop::usage`], with what was typed inside, to the byte.
+    /// Like [`Stop::usage`], with the argument quoted unchanged.
     pub(crate) fn quoting(before: &str, typed: &[u8], behind: &str) -> Self {
         Self::usage([before.as_bytes(), typed, behind.as_bytes()].concat())
     }
@@ -55,7 +54,7 @@ impl Stop {
         }
     }
 
-    /// A word that popt does not understand. In `-R` the next line is carried out all the same.
+    /// A word that popt rejects. `-R` continues with the next line.
     pub(crate) fn bad_word(word: &[u8], why: &str) -> Self {
         Self {
             message: [word, b": ", why.as_bytes()].concat(),
@@ -64,7 +63,7 @@ impl Stop {
         }
     }
 
-    /// A change that the kernel refused. In `-R` the next line is carried out all the same.
+    /// A change that the kernel refused. `-R` continues with the next line.
     pub(crate) fn refused(error: &Error) -> Self {
         Self {
             message: text(error).into_bytes(),
@@ -78,7 +77,7 @@ impl Stop {
         Self::list_failed(text(error))
     }
 
-    /// A list that cannot be made.
+    /// A listing that failed for another reason.
     pub(crate) fn list_failed(message: impl Into<Vec<u8>>) -> Self {
         Self {
             message: message.into(),
@@ -87,7 +86,7 @@ impl Stop {
         }
     }
 
-    /// IPVS cannot be used at all.
+    /// IPVS is unavailable.
     pub(crate) fn initialise(reason: &str) -> Self {
         Self::usage(format!(
             "Can't initialize ipvs: {reason}\n\
@@ -95,14 +94,14 @@ impl Stop {
         ))
     }
 
-    /// stdin cannot be read to its end.
+    /// Reading stdin failed.
     pub(crate) fn read(error: &io::Error) -> Self {
         let why = plain(error);
         Self::list_failed(format!("ipvsadm: cannot read the standard input: {why}"))
     }
 
-    /// stdout does not take what was listed. A closed pipe is not a failure: whoever reads has
-    /// seen enough (`ipvsadm -L | head`).
+    /// Writing to stdout failed. A closed pipe is not a failure: its reader has seen enough
+    /// (`ipvsadm -L | head`).
     pub(crate) fn write(error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self {
@@ -115,7 +114,7 @@ impl Stop {
         Self::list_failed(format!("ipvsadm: cannot write: {why}"))
     }
 
-    /// What stderr gets, without the end of the line; empty when there is nothing to say.
+    /// The text for stderr without a newline; empty if there is none.
     pub(crate) fn message(&self) -> &[u8] {
         &self.message
     }
@@ -135,8 +134,8 @@ fn plain(error: &io::Error) -> String {
     }
 }
 
-/// The words of `ipvs_strerror` for what the kernel said. What 1.31 cannot meet (a lost answer, a
-/// module that goes away) is said in the library's words.
+/// The texts of `ipvs_strerror` for the kernel's error. Errors that 1.31 does not know (a lost
+/// answer, an unloaded module) use the library's text.
 pub(crate) fn text(error: &Error) -> String {
     match error {
         Error::Refused(refusal) => message(&refusal.request, refusal.errno),

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-/// The version that is stood in for. Programs look for nothing in it but its exit code.
+/// The version that this program replaces. Programs use only its exit code.
 const VERSION: &str = "ipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v1.2.1)";
 
-/// 1.31's line, and below it which build this really is.
+/// 1.31's line, then a line that identifies the actual build.
 pub(crate) fn version(out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{VERSION}\ndirector {}", env!("DIRECTOR_VERSION"))
 }

@@ -1,4 +1,4 @@
-//! The first contact with the kernel, and what to say when there is none.
+//! Connects to the kernel, and explains why that failed.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -7,12 +7,12 @@ use ipvs::{Client, Error, Info, transport::Transport};
 
 use crate::errors::{self, Stop};
 
-/// Connects and asks for the version, which also shows whether this user may do anything.
+/// Connects and reads the version, which also shows whether this user has permission.
 pub(crate) fn initialise<T: Transport>(
     connect: &mut dyn FnMut() -> ipvs::Result<Client<T>>,
 ) -> Result<(Client<T>, Info), Stop> {
     let mut client = match connect() {
-        // The kernel has tried to load the module itself. 1.31 goes on to modprobe, which helps
+        // The kernel has already tried to load the module. 1.31 then runs modprobe, which helps
         // where `kernel.modprobe` is unset, and says why it cannot.
         Err(Error::NoIpvs { .. }) => {
             modprobe();
@@ -28,7 +28,7 @@ pub(crate) fn initialise<T: Transport>(
 }
 
 fn modprobe() {
-    // Its own message is all that there is to say about it.
+    // modprobe prints its own error message.
     let _ = Command::new("/sbin/modprobe")
         .args(["--", "ip_vs"])
         .stdin(Stdio::null())
@@ -37,7 +37,8 @@ fn modprobe() {
 
 fn reason(error: &Error) -> String {
     match error {
-        // 1.31 then asks the old interface over a raw socket: who may not open one is told so.
+        // 1.31 then tries the old interface over a raw socket, so a user who cannot open one gets
+        // that error.
         Error::NoIpvs { .. } if may_open_raw_sockets() => "Protocol not available".to_owned(),
         Error::NoIpvs { .. } => "Permission denied (you must be root)".to_owned(),
         error => errors::text(error),

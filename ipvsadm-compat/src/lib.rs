@@ -1,8 +1,8 @@
 //! A drop-in for `ipvsadm` 1.31, with `ipvsadm-save` and `ipvsadm-restore`.
 //!
-//! What scripts see is the same byte for byte: commands, options, messages, exit codes, output.
-//! What they do not see is different: one socket, the kernel's family resolved once, `-R` in
-//! chunks. Where it differs on purpose, the package's README says so.
+//! Commands, options, messages, exit codes and output are the same, byte for byte. The
+//! implementation differs: one socket, the family resolved once, `-R` in chunks. The package's
+//! README lists the intended differences.
 //!
 //! ```text
 //!  words ─► args ─► Command ─┬─► run ──────► ipvs::Client ─► kernel
@@ -10,8 +10,8 @@
 //!                            └─► list  ─► one buffer ─► stdout
 //! ```
 //!
-//! Everything below [`main`] works on bytes and streams that it is handed, so that whole runs are
-//! tested against an in-memory kernel.
+//! Everything below [`main`] works on bytes and streams passed to it, so that tests can do whole
+//! runs against an in-memory kernel.
 
 mod args;
 mod errors;
@@ -36,7 +36,7 @@ use ipvs::Client;
 use names::SystemNames;
 use run::Streams;
 
-/// Which of the three programs is to be run.
+/// The three programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Program {
     /// `ipvsadm`
@@ -48,7 +48,7 @@ pub enum Program {
 }
 
 impl Program {
-    /// The program that goes by that name, whatever directory it is in.
+    /// The program with this name, in any directory.
     fn called(name: &[u8]) -> Self {
         let name = OsString::from_vec(name.to_vec());
         match Path::new(&name).file_name().and_then(|name| name.to_str()) {
@@ -59,11 +59,11 @@ impl Program {
     }
 }
 
-/// So much output is collected for a write.
+/// The size of the output buffer, in bytes.
 const OUTPUT: usize = 16 * 1024;
 
-/// Runs a program on this process's words, streams and network namespace. Which one, if it is not
-/// given, is told by the name that the process was called by.
+/// Runs a program with this process's arguments, streams and network namespace. Without `program`,
+/// the process's name selects it.
 #[must_use]
 pub fn main(program: Option<Program>) -> ExitCode {
     let mut words = std::env::args_os().map(OsString::into_vec);
@@ -71,7 +71,7 @@ pub fn main(program: Option<Program>) -> ExitCode {
     let words: Vec<Vec<u8>> = words.collect();
     let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
 
-    // Not std's stdout: it looks for the last newline in each buffer and writes it in two parts.
+    // Not std's stdout: that searches each buffer for the last newline and writes it in two parts.
     let file = io::stdout().as_fd().try_clone_to_owned().map(File::from);
     let file = match file {
         Ok(file) => file,

@@ -1,5 +1,4 @@
-//! The program `ipvsadm`. Called by another name through a link, it is `ipvsadm-save` or
-//! `ipvsadm-restore`.
+//! The program `ipvsadm`. Through a link of that name it is `ipvsadm-save` or `ipvsadm-restore`.
 
 use std::process::ExitCode;
 

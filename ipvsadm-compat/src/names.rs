@@ -1,8 +1,8 @@
-//! Names of hosts and services, both ways.
+//! Names of hosts and services, in both directions.
 //!
-//! 1.31 asks `gethostbyname`, `gethostbyaddr`, `getservbyname` and `getservbyport`; their modern
-//! forms `getaddrinfo` and `getnameinfo` go through the same sources (nsswitch.conf(5)) and are
-//! to be had without unsafe code.
+//! 1.31 calls `gethostbyname`, `gethostbyaddr`, `getservbyname` and `getservbyport`. Their modern
+//! forms `getaddrinfo` and `getnameinfo` use the same sources (nsswitch.conf(5)) and can be called
+//! without unsafe code.
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,13 +11,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use dns_lookup::{AddrFamily, AddrInfoHints, SockType};
 use ipvs::Protocol;
 
-/// Where names come from.
+/// A source of names.
 pub(crate) trait Names {
-    /// The first IPv4 address of a name. Other addresses are not looked at, as `gethostbyname`
-    /// does not.
+    /// The first IPv4 address of a name. Ignores other addresses, as `gethostbyname` does.
     fn host(&mut self, name: &[u8]) -> Option<Ipv4Addr>;
 
-    /// The port of a service by its name. Never called with a number.
+    /// The port of a service name. Never called with a number.
     fn port(&mut self, name: &[u8], protocol: Protocol) -> Option<u16>;
 
     /// The name of an address.
@@ -27,16 +26,16 @@ pub(crate) trait Names {
     fn port_name(&mut self, port: u16, protocol: Protocol) -> Option<String>;
 }
 
-/// The names that the system knows. Answers are kept, as the same address comes in one listing
-/// again and again and each question may take seconds.
+/// The system's names. Caches answers: one listing repeats the same addresses, and each lookup may
+/// take seconds.
 #[derive(Debug, Default)]
 pub(crate) struct SystemNames {
     hosts: HashMap<IpAddr, Option<String>>,
     ports: HashMap<(u16, Protocol), Option<String>>,
 }
 
-/// So many answers are kept; past that each is asked for anew, so that a listing of a million
-/// connections costs no memory.
+/// The most cached answers; further ones are looked up each time, so that a listing of a million
+/// connections takes constant memory.
 const KEPT: usize = 8192;
 
 impl Names for SystemNames {
@@ -58,7 +57,7 @@ impl Names for SystemNames {
 
     fn port(&mut self, name: &[u8], protocol: Protocol) -> Option<u16> {
         let name = str::from_utf8(name).ok()?;
-        // To getaddrinfo a number is a port, whatever its size; "*" and "" are any port.
+        // getaddrinfo accepts any number as a port; "*" and "" mean any port.
         let digits = name.trim_start().trim_start_matches(['+', '-']);
         if digits.bytes().all(|byte| byte.is_ascii_digit()) || name == "*" {
             return None;
@@ -112,11 +111,11 @@ fn look_up_port(port: u16, protocol: Protocol) -> Option<String> {
         flags |= NI_DGRAM;
     }
     let (_, name) = dns_lookup::getnameinfo(&any, flags).ok()?;
-    // getnameinfo answers the number when there is no name.
+    // getnameinfo returns the number if there is no name.
     (name != port.to_string()).then_some(name)
 }
 
-/// `getnameinfo` knows TCP and UDP only; this is the file that it reads (services(5)).
+/// `getnameinfo` knows TCP and UDP only; this searches the file that it reads (services(5)).
 fn sctp_name(services: &[u8], port: u16) -> Option<String> {
     let wanted = format!("{port}/sctp");
     for line in services.split(|byte| *byte == b'\n') {
@@ -142,7 +141,7 @@ const NI_DGRAM: i32 = 16;
 pub(crate) mod tests {
     use super::*;
 
-    /// A few names, whatever the system knows.
+    /// A few fixed names, independent of the system.
     #[derive(Debug, Default)]
     pub(crate) struct Table;
 

@@ -5,10 +5,10 @@
 //!                                     └─ -L, -S, a mistake: Pending is sent first
 //! ```
 //!
-//! 1.31 carries out each line before it reads the next. Here changes are collected and sent
-//! together, and nobody can tell: they are sent before anything is printed, before anything is
-//! read from the kernel, and before stdin is waited for, so that a program which writes a line
-//! and waits for its effect sees it. The exit code is that of the last line carried out.
+//! 1.31 carries out each line before it reads the next. This implementation collects changes and
+//! sends them together, without a visible difference: it sends them before it prints, before it
+//! reads from the kernel, and before it waits for stdin, so that a program that writes a line and
+//! waits for its effect sees it. The exit code is that of the last line carried out.
 
 use std::io::{self, Read};
 
@@ -18,18 +18,18 @@ use crate::args::{self, Command};
 use crate::errors::{REFUSED, SUCCESS, Stop};
 use crate::run::Session;
 
-/// The most changes that are kept back; one send has room for so many.
+/// The most pending changes: what fits into one send.
 const CHUNK: usize = 256;
-/// The longest line. The longest that makes sense has a few hundred bytes.
+/// The most bytes in a line. Valid lines have a few hundred.
 const MAX_LINE: usize = 1 << 20;
-/// The longest word.
+/// The most bytes in a word.
 const MAX_WORD: usize = 4096;
-/// How much of stdin is read at once.
+/// The size of a read from stdin, in bytes.
 const READ: usize = 64 * 1024;
-/// So much of a line is shown when it fails.
+/// The most bytes of a failed line in the error message.
 const SHOWN: usize = 200;
 
-/// Carries out all lines. An error is one that ends the run.
+/// Carries out all lines. Returns an error only if it ends the run.
 pub(crate) fn run<T: Transport>(
     session: &mut Session<'_, T>,
     mut lines: Lines<'_>,
@@ -70,7 +70,7 @@ pub(crate) fn run<T: Transport>(
         match command.and_then(|command| session.show(&command)) {
             Ok(code) if ends => return Ok(code),
             Ok(code) => result = code,
-            // A closed pipe has nothing to say.
+            // A closed pipe has no message.
             Err(stop) if stop.message().is_empty() => return Err(stop),
             Err(stop) => {
                 session.say(stop.message());
@@ -84,8 +84,8 @@ pub(crate) fn run<T: Transport>(
     }
 }
 
-/// The words of a line: no quoting, no comments. `ipvsadm` is left out wherever it stands, a NUL
-/// byte ends its word, and what is longer than 1.31's buffer is several words.
+/// The words of a line, without quoting or comments. `ipvsadm` is skipped anywhere, a NUL byte ends
+/// its word, and a word longer than 1.31's buffer is split.
 fn words(line: &[u8]) -> Vec<&[u8]> {
     line.split(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
         .flat_map(|word| word.chunks(MAX_WORD))
@@ -94,11 +94,11 @@ fn words(line: &[u8]) -> Vec<&[u8]> {
         .collect()
 }
 
-/// `ipvsadm: line 17: -a -t ...`: the line as far as it can be shown.
+/// `ipvsadm: line 17: -a -t ...`: the printable start of the line.
 fn place(number: u64, line: &[u8]) -> Vec<u8> {
     let mut text = format!("ipvsadm: line {number}: ").into_bytes();
     let line = line.trim_ascii();
-    // Whatever the line holds, it is shown on one line and does nothing to a terminal.
+    // Whatever the line contains, show it on one line and without terminal control characters.
     let visible = |byte: &u8| if byte.is_ascii_control() { b'?' } else { *byte };
     text.extend(line.iter().take(SHOWN).map(visible));
     if line.len() > SHOWN {
@@ -107,11 +107,11 @@ fn place(number: u64, line: &[u8]) -> Vec<u8> {
     text
 }
 
-/// Changes that were read and not sent yet, with their lines.
+/// Changes that were read but not sent yet, with their lines.
 #[derive(Default)]
 struct Pending {
     operations: Vec<Operation>,
-    /// Of each change: its line's number, and where the line ends in `text`.
+    /// For each change, its line number and the end of its line in `text`.
     lines: Vec<(u64, usize)>,
     text: Vec<u8>,
 }
@@ -123,15 +123,15 @@ impl Pending {
         self.lines.push((line.number, self.text.len()));
     }
 
-    /// Sends what there is and prints what the kernel refused. Returns the exit code of the last
-    /// change, if there was one.
+    /// Sends the pending changes and prints what the kernel refused. Returns the exit code of the
+    /// last change, if there was one.
     fn send<T: Transport>(&mut self, session: &mut Session<'_, T>) -> Option<u8> {
         let mut result = None;
         let mut done = 0;
         while let Some(rest) = self.operations.get(done..).filter(|rest| !rest.is_empty()) {
             let report = session.client.execute(rest);
             let sent = report.sent();
-            // A failure before the last change is no longer known at the end.
+            // The exit code depends on the last change only.
             let failed = report.error(rest.len() - 1).is_some();
             result = Some(if failed { REFUSED } else { SUCCESS });
             for failure in report.into_failures() {
@@ -139,8 +139,8 @@ impl Pending {
                 let (number, text) = self.line(done + failure.index);
                 session.say(&place(number, text));
             }
-            // When the socket fails, that is the failure of the first change that was not sent.
-            // Each of the others tries for itself, as each line of 1.31 does.
+            // A failing socket fails the first change that was not sent. Each of the others is
+            // tried separately, as 1.31 does with each line.
             done += (sent + 1).min(rest.len());
             if sent < rest.len() {
                 result = Some(REFUSED);
@@ -154,7 +154,7 @@ impl Pending {
         result
     }
 
-    /// Number and text of the line of a change.
+    /// The number and text of a change's line.
     fn line(&self, index: usize) -> (u64, &[u8]) {
         let (number, end) = self.lines[index];
         let start = match index.checked_sub(1) {
@@ -167,34 +167,34 @@ impl Pending {
 
 /// A line of stdin.
 pub(crate) struct Line<'a> {
-    /// Counted from 1.
+    /// From 1.
     number: u64,
     text: Result<&'a [u8], TooLong>,
-    /// The line, or as much of it as was read.
+    /// The line, or the part of it that was read.
     raw: &'a [u8],
 }
 
-/// The line is longer than any that makes sense.
+/// The line exceeds [`MAX_LINE`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct TooLong;
 
 impl<'a> Line<'a> {
-    /// As much of the line as [`place`] can make use of.
+    /// The part of the line that [`place`] can show.
     fn shown(&self) -> &'a [u8] {
         let line = self.raw.trim_ascii_start();
         &line[..line.len().min(SHOWN + 1)]
     }
 }
 
-/// Lines of bytes from a stream that may come slowly: whoever asks for a line knows when the
-/// answer would mean to wait.
+/// Lines of bytes from a stream that may be slow. The caller can tell whether the next line would
+/// block.
 pub(crate) struct Lines<'a> {
     stdin: &'a mut dyn Read,
     buffer: Vec<u8>,
-    /// What is not taken yet: from `start` on, `length` bytes in all are filled.
+    /// The start of the unconsumed bytes; `length` bytes in all are filled.
     start: usize,
     length: usize,
-    /// Up to here there is no end of a line.
+    /// There is no newline before this position.
     searched: usize,
     number: u64,
     ended: bool,
@@ -213,7 +213,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// The next line if it is there already. The last one needs no newline.
+    /// The next line if it is already buffered. The last one needs no newline.
     fn take(&mut self) -> Option<Line<'_>> {
         let unseen = &self.buffer[self.searched..self.length];
         let end = match unseen.iter().position(|byte| *byte == b'\n') {
@@ -243,7 +243,7 @@ impl<'a> Lines<'a> {
         })
     }
 
-    /// Reads more, and waits for it; `false` when there is no more.
+    /// Blocks to read more; `false` at the end of the stream.
     fn fill(&mut self) -> Result<bool, Stop> {
         if self.ended {
             return Ok(false);
@@ -273,7 +273,7 @@ impl<'a> Lines<'a> {
 mod tests {
     use super::*;
 
-    /// A stream that hands out so many bytes at a time.
+    /// A stream that returns a limited number of bytes at a time.
     struct Slow<'a>(&'a [u8], usize);
 
     impl Read for Slow<'_> {

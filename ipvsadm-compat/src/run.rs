@@ -1,4 +1,4 @@
-//! A run of the program: one socket, one command line (or, with `-R`, many).
+//! A run of the program: one socket, one command line (or many, with `-R`).
 
 use std::io::{self, Read, Write};
 
@@ -15,14 +15,14 @@ use crate::restore::{self, Lines};
 /// The three streams of the process.
 pub(crate) struct Streams<'a> {
     pub(crate) stdin: &'a mut dyn Read,
-    /// Buffered: it is flushed where a reader may wait for it.
+    /// Buffered; flushed where a reader may wait for it.
     pub(crate) stdout: &'a mut dyn Write,
     pub(crate) stderr: &'a mut dyn Write,
 }
 
-/// What a run holds on to.
+/// The state of a run.
 pub(crate) struct Session<'a, T: Transport> {
-    /// The program's name as typed, for messages.
+    /// The program's name as called, for messages.
     pub(crate) program: &'a [u8],
     pub(crate) client: Client<T>,
     info: Info,
@@ -31,8 +31,8 @@ pub(crate) struct Session<'a, T: Transport> {
     pub(crate) names: &'a mut dyn Names,
 }
 
-/// Runs the program and returns its exit code. `words` are those behind the program's name;
-/// `connect` is called once, and once more after the module was loaded.
+/// Runs the program and returns its exit code. `words` excludes the program's name; `connect` is
+/// called once, and again after the module was loaded.
 pub(crate) fn run<T: Transport>(
     program: &[u8],
     words: &[&[u8]],
@@ -45,7 +45,7 @@ pub(crate) fn run<T: Transport>(
         stdout,
         stderr,
     } = streams;
-    // Help needs no kernel. Everything else fails first for want of one, as in 1.31.
+    // Help does not need a kernel. Everything else fails first without one, as in 1.31.
     if let Some(command) = args::asks_for_text(words) {
         return end(text(&command, program, stdout), stdout, stderr);
     }
@@ -65,7 +65,7 @@ pub(crate) fn run<T: Transport>(
     end(result, session.stdout, session.stderr)
 }
 
-/// Replaces the table by the commands in `input`: `ipvsadm-restore`.
+/// Replaces the table with the commands in `input`: `ipvsadm-restore`.
 pub(crate) fn replace<T: Transport>(
     input: &mut dyn Read,
     streams: Streams<'_>,
@@ -92,19 +92,19 @@ pub(crate) fn replace<T: Transport>(
     end(result, session.stdout, session.stderr)
 }
 
-/// Prints what is to be said at the end, and tells the exit code.
+/// Prints the final message and returns the exit code.
 fn end(result: Result<u8, Stop>, stdout: &mut dyn Write, stderr: &mut dyn Write) -> u8 {
     let flushed = stdout.flush().map_err(|error| Stop::write(&error));
     let stop = match (result, flushed) {
         (Ok(code), Ok(())) => return code,
-        // What was listed did not get through: that is worth more than a success.
+        // A failure to write the listing takes precedence over success.
         (Ok(_), Err(stop)) | (Err(stop), _) => stop,
     };
     say(stderr, stop.message());
     stop.code
 }
 
-/// Writes a line to stderr, with one write. There is nobody to tell if that fails.
+/// Writes a line to stderr in one write. A failure cannot be reported.
 fn say(stderr: &mut dyn Write, message: &[u8]) {
     if !message.is_empty() {
         let _ = stderr.write_all(&[message, b"\n"].concat());
@@ -123,7 +123,7 @@ fn text(command: &Command, program: &[u8], stdout: &mut dyn Write) -> Result<u8,
 
 impl<T: Transport> Session<'_, T> {
     fn command_line(&mut self, words: &[&[u8]], stdin: &mut dyn Read) -> Result<u8, Stop> {
-        // No words at all: a list of everything.
+        // Without arguments, list everything.
         let words = if words.is_empty() {
             &[b"-L".as_slice()]
         } else {
@@ -161,14 +161,14 @@ impl<T: Transport> Session<'_, T> {
         Ok(SUCCESS)
     }
 
-    /// Writes a line to stderr, behind what was listed before it.
+    /// Writes a line to stderr after the listing so far.
     pub(crate) fn say(&mut self, message: &[u8]) {
-        // A failure to write comes up again at the end.
+        // The write error appears again at the end.
         let _ = self.stdout.flush();
         say(self.stderr, message);
     }
 
-    /// Lets through what was listed.
+    /// Flushes the listing.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.stdout.flush()
     }

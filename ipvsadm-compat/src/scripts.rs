@@ -8,13 +8,13 @@ use crate::errors::{LIST_FAILED, Stop};
 use crate::names::Names;
 use crate::run::{self, Streams};
 
-/// The most that a saved table may be: 50,000 servers take 4 MB.
+/// The maximum size of a saved table, in bytes: 50,000 servers take 4 MB.
 const MAX_INPUT: u64 = 256 << 20;
 
 const VERSION: &[u8] = b"--version";
 
-/// `ipvsadm-save [-n]`: as `ipvsadm -S [-n]`. `--version` is ipvsadm's; other options get the help;
-/// operands mean nothing.
+/// `ipvsadm-save [-n]`, like `ipvsadm -S [-n]`. `--version` prints ipvsadm's version; other options
+/// print the help; operands are ignored.
 pub(crate) fn save<T: Transport>(
     name: &[u8],
     words: &[&[u8]],
@@ -43,9 +43,9 @@ pub(crate) fn save<T: Transport>(
     run::run(b"ipvsadm", &save, streams, names, connect)
 }
 
-/// `ipvsadm-restore`: replaces the table by what stdin says. Lines that start with `#` are left
-/// out. stdin is read to its end before anything is deleted: if it cannot be read, the table
-/// stays. `--version` is ipvsadm's; all other words mean nothing.
+/// `ipvsadm-restore`: replaces the table with the commands on stdin. Skips lines that start with
+/// `#`. Reads stdin to the end before it deletes anything: if reading fails, the table stays.
+/// `--version` prints ipvsadm's version; all other arguments are ignored.
 pub(crate) fn restore<T: Transport>(
     words: &[&[u8]],
     streams: Streams<'_>,
@@ -71,7 +71,7 @@ pub(crate) fn restore<T: Transport>(
     run::replace(&mut input.as_slice(), streams, names, connect)
 }
 
-/// Makes comment lines blank, so that the others keep their numbers.
+/// Blanks comment lines, so that the other lines keep their numbers.
 fn blank_comments(input: &mut [u8]) {
     for line in input.split_mut(|byte| *byte == b'\n') {
         if line.first() == Some(&b'#') {

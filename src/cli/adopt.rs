@@ -12,11 +12,11 @@ use super::exit::Exit;
 use super::session::Session;
 use crate::state::Owned;
 
-/// How long another director is waited for.
+/// How long to wait for another director's lock.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn adopt(args: &Args, verb: &Adopt) -> anyhow::Result<Exit> {
-    beside::refuse(args, "declare the service in its file, and it adopts it")?;
+    beside::refuse(args, "declare the service in its file to adopt it")?;
     let mut session = Session::open(args)?;
     let _lock = session.lock(PATIENCE)?;
     refuse_while_unconfirmed(&mut session)?;
@@ -29,7 +29,7 @@ pub(crate) fn adopt(args: &Args, verb: &Adopt) -> anyhow::Result<Exit> {
     };
     for key in keys {
         if !observed.services.contains_key(&key) {
-            bail!("there is no service {key} in the kernel; nothing was adopted");
+            bail!("no service `{key}` in the kernel; nothing was adopted");
         }
         let owned = Owned::undeclared(&key);
         ownership.services.entry(key).or_insert(owned);
@@ -39,7 +39,7 @@ pub(crate) fn adopt(args: &Args, verb: &Adopt) -> anyhow::Result<Exit> {
 }
 
 pub(crate) fn disown(args: &Args, verb: &Disown) -> anyhow::Result<Exit> {
-    beside::refuse(args, "end it first: it owns what its file declares")?;
+    beside::refuse(args, "stop it first: it owns what its file declares")?;
     let mut session = Session::open(args)?;
     let _lock = session.lock(PATIENCE)?;
     refuse_while_unconfirmed(&mut session)?;
@@ -52,7 +52,7 @@ pub(crate) fn disown(args: &Args, verb: &Disown) -> anyhow::Result<Exit> {
     };
     for key in keys {
         if !ownership.remove(&key) {
-            bail!("{key} is not owned; nothing was disowned");
+            bail!("director does not own `{key}`; nothing was disowned");
         }
     }
     session.settle(&ownership)?;

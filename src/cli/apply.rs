@@ -23,7 +23,7 @@ use crate::state::Desired;
 use crate::state::health::MarkRange;
 use crate::words::{chain, count};
 
-/// How often a drain is looked at.
+/// The interval between checks of a drain.
 const DRAIN_PAUSE: Duration = Duration::from_millis(500);
 
 pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
             None => return Ok(Exit::Failed),
         },
     };
-    beside::refuse(args, "`director reload` makes it read its file again")?;
+    beside::refuse(args, "use `director reload`")?;
     let mut session = Session::open(args)?;
     session.hide(private);
     let lock = session.lock(verb.lock_timeout)?;
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
     if let Some(saved) = &saved {
         saved.verify(&session.incarnation, plan)?;
     }
-    // All of it for whoever is to decide, the sum for a log.
+    // The full plan for a person who decides, the summary for a log.
     let style = style(args);
     let somebody_reads = !verb.yes || io::stdout().is_terminal();
     print(&if somebody_reads {
@@ -74,7 +74,10 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
     report(&applied);
     let mut exit = session.ended(&applied);
     if let Some(time) = verb.confirm_within.filter(|_| applied.steps > 0) {
-        say!("Undone in {}s, unless: director confirm", time.as_secs());
+        say!(
+            "Rolled back in {}s unless you run: director confirm",
+            time.as_secs()
+        );
     }
     if verb.drain_wait {
         let drained = wait_for_drains(&mut session, &desired, applied, &lock)?;
@@ -83,8 +86,8 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-/// Asks, where that is wanted. A person takes his time, and the tables may move meanwhile: then
-/// what he agreed to is not what would be done.
+/// Asks for consent where needed. The tables may change while the person thinks; then the plan
+/// would no longer be the one agreed to.
 fn agreed(
     session: &mut Session,
     verb: &Apply,
@@ -110,8 +113,8 @@ fn same_changes(plan: &Plan, shown: &Plan) -> bool {
     changes.eq(shown.steps.iter().map(change))
 }
 
-/// Carries out what was shown, with a guard that undoes it. The guard is there before the first
-/// change, and what it needs stands on disk: however this process ends, it is undone.
+/// Applies the plan under a guard that rolls it back. The guard runs, and its data is on disk,
+/// before the first change, so the rollback happens however this process ends.
 fn carry_out_guarded(
     args: &Args,
     session: &mut Session,
@@ -127,15 +130,15 @@ fn carry_out_guarded(
     pending(session, &prepared.plan.undo())?;
     let applied =
         confirm::start_guard(args).and_then(|()| carry_out(args, session, desired, prepared));
-    // What stands on disk is the undoing of what was planned: as a rule that is the same.
+    // The rollback on disk is that of the plan, which usually equals what was done.
     let written = match &applied {
         Ok(applied) => pending(session, &applied.undo()),
         Err(_) => Pending::confirm(&session.store),
     };
     if let Err(error) = written {
         say!(
-            "director: what undoes it is not up to date on disk ({}); without `director confirm` \
-             what was planned is undone",
+            "director: the rollback on disk is not up to date ({}); without `director confirm` \
+             director rolls back the planned changes",
             chain(&error)
         );
     }
@@ -150,12 +153,12 @@ fn carry_out(
 ) -> anyhow::Result<Applied> {
     let bar = Bar::new(prepared.plan.steps.len(), colour_on_stderr(args));
     let result = session.converge(desired, prepared, &mut |progress| bar.show(progress));
-    // Before anything else is said.
+    // Clear the bar before other output.
     drop(bar);
     result.map_err(explain)
 }
 
-/// All that failed, where it is more than one thing.
+/// Lists all failures if there is more than one.
 pub(super) fn explain(error: ApplyError) -> anyhow::Error {
     if let ApplyError::Failed { failed, unrestored } = &error {
         for failed in failed.iter().skip(1) {
@@ -174,11 +177,11 @@ fn report(applied: &Applied) {
     }
     if !applied.plan.draining.is_empty() {
         let draining = count(applied.plan.draining.len(), "server", "servers");
-        say!("Draining: {draining}; the next `director apply` removes what is done.");
+        say!("Draining: {draining}; the next `director apply` removes drained servers.");
     }
 }
 
-/// Looks again until nothing drains. Each drain has its deadline, so this ends.
+/// Polls until nothing drains. Each drain has a deadline, so this ends.
 fn wait_for_drains(
     session: &mut Session,
     desired: &Desired,
@@ -194,11 +197,11 @@ fn wait_for_drains(
     let left = longest
         .map(|until| session.kernel.now().until(until))
         .unwrap_or_default();
-    // Past the last deadline the plan is to delete, whatever is open.
+    // After the last deadline the plan deletes the server, whatever connections it has.
     let end = Instant::now() + left + Duration::from_secs(10);
     while !applied.plan.draining.is_empty() {
         if Instant::now() > end {
-            bail!("servers still drain past their time; see `director plan`");
+            bail!("servers are still draining past their deadline; see `director plan`");
         }
         thread::sleep(DRAIN_PAUSE);
         let prepared = session.plan(desired)?;

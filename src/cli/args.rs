@@ -1,4 +1,4 @@
-//! The command line. Texts for `--help`, the man pages and the completions are all made from it.
+//! The command line. clap generates `--help`, the man pages and the completions from it.
 
 mod operator;
 
@@ -18,7 +18,7 @@ pub(crate) use operator::{
     Disable, Drain, Enable, Events, Reload, ServerOf, Status, Undrain, Weight, Weighting, Why,
 };
 
-/// Declares what Linux's layer-4 load balancer (IPVS) does, and makes it so.
+/// Declarative control plane for Linux's layer-4 load balancer (IPVS).
 #[derive(Debug, Parser)]
 #[command(
     name = "director",
@@ -28,7 +28,7 @@ pub(crate) use operator::{
                   director plan services.toml; director apply services.toml"
 )]
 pub struct Args {
-    /// Where ledger and journal are kept, in a directory for each network namespace.
+    /// Directory for ledger and journal, with a subdirectory for each network namespace.
     #[arg(
         long,
         global = true,
@@ -39,11 +39,11 @@ pub struct Args {
     )]
     pub(crate) state_dir: PathBuf,
 
-    /// Work in the network namespace of this name (`ip netns list`).
+    /// Work in this named network namespace (`ip netns list`).
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) netns: Option<String>,
 
-    /// The control socket of the director that runs. [default: /run/director/control.sock, and
+    /// Control socket of the running director. [default: /run/director/control.sock, or
     /// /run/director/netns-NAME.sock with --netns NAME]
     #[arg(
         long,
@@ -55,7 +55,7 @@ pub struct Args {
     )]
     pub(crate) socket: Option<PathBuf>,
 
-    /// Colours: on a terminal, always, or never. `NO_COLOR` is heeded.
+    /// Colours: on a terminal, always, or never. `NO_COLOR` is respected.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Colour,
 
@@ -64,7 +64,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// The control socket.
+    /// The path of the control socket.
     pub(crate) fn socket(&self) -> anyhow::Result<PathBuf> {
         let run = Path::new("/run/director");
         Ok(match (&self.socket, &self.netns) {
@@ -74,13 +74,13 @@ impl Args {
         })
     }
 
-    /// The director that is asked: the one at the socket, if that is named; else the one of the
-    /// chosen network namespace.
+    /// A client for the running director: at `--socket` if given, otherwise that of the chosen
+    /// network namespace.
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
         let namespace = match (&self.netns, &self.socket) {
             (Some(name), _) => match namespace::named(name) {
-                Ok(None) => bail!("there is no network namespace `{name}`"),
-                // Who cannot see it can still ask.
+                Ok(None) => bail!("no network namespace `{name}`"),
+                // A user who cannot read the namespace can still ask.
                 found => found.unwrap_or_default(),
             },
             (None, Some(_)) => None,
@@ -90,7 +90,7 @@ impl Args {
     }
 }
 
-/// A name that is one of a file in a directory.
+/// A name that is a single file name within a directory.
 fn netns(name: &str) -> anyhow::Result<&str> {
     if name.is_empty() || name.contains('/') || name == "." || name == ".." {
         bail!("`{name}` is not the name of a network namespace");
@@ -106,87 +106,87 @@ pub(crate) enum Colour {
     Never,
 }
 
-/// What is to be done. The options of a verb are put together only when it is the one that is
-/// called; what `--help` of all says of it stands here.
+/// The verb. clap builds the options of a verb only when that verb is called; the texts of the
+/// general `--help` are here.
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub(crate) enum Verb {
-    /// Keep the kernel what a service file and the health checks say, until a signal ends it.
+    /// Keep the kernel in line with a service file and health checks until a signal arrives.
     ///
-    /// SIGHUP, `director reload`, or a change of the file make it read the file again; one with
-    /// mistakes leaves the old one in force. SIGTERM ends it.
+    /// SIGHUP, `director reload` or a change to the file makes it reload; if the new file has
+    /// mistakes, the old configuration stays in force. SIGTERM ends it.
     Run(Run),
     /// Check a service file. Needs neither root nor a kernel with IPVS.
     Check(Check),
-    /// Show what would change, and what that does to traffic.
+    /// Show what would change, and how that affects traffic.
     ///
-    /// Exit code: 0 nothing would change, 2 something would, 1 error.
+    /// Exit code: 0 no changes, 2 changes, 1 error.
     Plan(Plan),
-    /// Make the kernel what a service file declares, or carry out a saved plan.
+    /// Make the kernel match a service file, or apply a saved plan.
     ///
-    /// All or nothing: when something fails, what was done is undone.
+    /// All or nothing: if any step fails, everything is rolled back.
     Apply(Apply),
-    /// Keep what an `apply --confirm-within` did.
+    /// Keep the changes of an `apply --confirm-within`.
     ///
-    /// Without it, everything is undone when the time is over.
+    /// Without confirmation, everything is rolled back when the time is over.
     #[command(
         after_help = "Example:\n  director apply services.toml --confirm-within 60s\n  director confirm"
     )]
     Confirm,
-    /// Undoes an `apply --confirm-within` when its time is over. Started by it.
+    /// Rolls back an unconfirmed `apply --confirm-within`, which starts it.
     #[command(hide = true)]
     Guard,
-    /// Write what is in the kernel as a service file that, applied, changes nothing.
+    /// Write the kernel's tables as a service file; applying it changes nothing.
     Export(Export),
-    /// Delete the services that director owns, and nothing else.
+    /// Delete the services that director owns, and no others.
     ///
-    /// At once: connections are not waited for.
+    /// Takes effect immediately, without waiting for connections.
     Flush(Flush),
-    /// Make services in the kernel director's own, without changing them.
+    /// Make existing services in the kernel director's own, without changing them.
     Adopt(Adopt),
-    /// Forget that services are director's own, without changing them.
+    /// Give up ownership of services, without changing them.
     Disown(Disown),
-    /// Show how the services and servers are.
+    /// Show the state of services and servers.
     ///
-    /// Exit code: 0 shown, 1 error, 4 no director runs here.
+    /// Exit code: 0 shown, 1 error, 4 no director is running here.
     Status(Status),
-    /// Show what happened: servers up and down, drift, reloads, operators.
+    /// Show past events: servers up and down, drift, reloads, operators' actions.
     Events(Events),
-    /// Give a server no new clients. It keeps those it has.
+    /// Stop sending new clients to a server. It keeps its connections.
     ///
-    /// It outlives restarts, until `director undrain`. Asked for again without --reason and --for, it
-    /// stays as it was set.
+    /// The drain survives restarts, until `director undrain`. Repeating it without --reason and
+    /// --for leaves both unchanged.
     ///
-    /// Exit code: 0 done, 1 error, 3 with --wait: there are connections left, 4 no director runs here,
-    /// 5 in force but not on disk.
+    /// Exit code: 0 done, 1 error, 3 with --wait: connections are left, 4 no director is running
+    /// here, 5 in force but not saved to disk.
     Drain(Drain),
-    /// Give a drained server new clients again.
+    /// Send new clients to a drained server again.
     Undrain(Undrain),
-    /// Give a server another weight than the file declares.
+    /// Override a server's declared weight.
     ///
-    /// It outlives restarts, until it is set to `declared`. The same weight asked for again without
-    /// --reason and --for stays as it was set.
+    /// The weight survives restarts, until it is set to `declared`. Repeating the same weight
+    /// without --reason and --for leaves both unchanged.
     Weight(Weight),
     /// Take a machine out of every service, for maintenance.
     ///
-    /// It keeps the connections it has, as in a drain. It outlives restarts, until `director enable`.
-    /// Asked for again without --reason and --for, it stays as it was set.
+    /// It keeps its connections, as in a drain. The setting survives restarts, until `director
+    /// enable`. Repeating it without --reason and --for leaves both unchanged.
     Disable(Disable),
     /// End a machine's maintenance.
     Enable(Enable),
-    /// Have the director read its service file again.
+    /// Make the running director reload its service file.
     ///
-    /// If the file has mistakes, the old one stays in force.
+    /// If the file has mistakes, the old configuration stays in force.
     Reload(Reload),
     /// Print the JSON Schema of the service file.
     ///
-    /// A file that names it gets completion in an editor: `#:schema ./director.schema.json` as
-    /// its first line in TOML, `"$schema"` in JSON.
+    /// A file that refers to it gets completion in an editor: `#:schema ./director.schema.json` as
+    /// the first line in TOML, `"$schema"` in JSON.
     #[command(after_help = "Example:\n  director schema > director.schema.json")]
     Schema,
-    /// Print a shell's completions.
+    /// Print completions for a shell.
     Completions(Completions),
-    /// Write the man pages, one for each verb.
+    /// Write the man pages, one per verb.
     Man(Man),
 }
 
@@ -195,19 +195,20 @@ pub(crate) enum Verb {
     after_help = "Examples:\n  director run /etc/director/director.toml\n  director run services.toml --on-stop drain"
 )]
 pub(crate) struct Run {
-    /// The service file, TOML or (by its ending) JSON.
+    /// Service file, TOML or (by its extension) JSON.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
     /// Start even if the file takes away more of a service than the policy allows.
     #[arg(long)]
     pub(crate) force: bool,
-    /// What becomes of the tables when it ends.
+    /// What to do with the tables on exit.
     #[arg(long, value_name = "WHAT", default_value = "keep")]
     pub(crate) on_stop: OnStop,
-    /// Members of this group may use the control socket, beside root.
+    /// Also let members of this group use the control socket.
     #[arg(long, value_name = "GROUP")]
     pub(crate) socket_group: Option<String>,
-    /// What is logged: error (act now), warn (look soon), info (normal life), debug, off; or by part of the program, such as `info,director::check=debug`.
+    /// What to log: error (act now), warn (look soon), info (normal operation), debug, off; or per
+    /// module, such as `info,director::check=debug`.
     #[arg(
         long,
         value_name = "LEVEL",
@@ -216,19 +217,20 @@ pub(crate) struct Run {
         default_value = "info"
     )]
     pub(crate) log_level: String,
-    /// The form of the log, which goes to stderr.
+    /// Format of the log on stderr.
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub(crate) log_format: TextOrJson,
 }
 
-/// What becomes of the tables when `run` ends.
+/// What `run` does with the tables when it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnStop {
-    /// They stay as they are.
+    /// Leave the tables unchanged.
     Keep,
-    /// Director's services drain, and go when their connections have ended or their time is over.
+    /// Drain director's services, and delete them when their connections have ended or the drain
+    /// time is over.
     Drain,
-    /// Director's services are deleted at once.
+    /// Delete director's services immediately.
     Flush,
 }
 
@@ -237,13 +239,13 @@ pub(crate) enum OnStop {
     after_help = "Examples:\n  director check services.toml\n  director check --strict services.toml"
 )]
 pub(crate) struct Check {
-    /// The service file, TOML or (by its ending) JSON.
+    /// Service file, TOML or (by its extension) JSON.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
-    /// Warnings are errors.
+    /// Treat warnings as errors.
     #[arg(long)]
     pub(crate) strict: bool,
-    /// The form of the diagnostics.
+    /// Format of the diagnostics.
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub(crate) format: TextOrJson,
 }
@@ -253,10 +255,10 @@ pub(crate) struct Check {
     after_help = "Examples:\n  director plan services.toml\n  director plan services.toml --out tonight.plan && director apply tonight.plan"
 )]
 pub(crate) struct Plan {
-    /// The service file.
+    /// Service file.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
-    /// The form of the plan.
+    /// Format of the plan.
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub(crate) format: TextOrJson,
     /// Also save the plan, for `director apply PLAN`.
@@ -269,24 +271,24 @@ pub(crate) struct Plan {
     after_help = "Examples:\n  director apply services.toml\n  director apply services.toml --yes --confirm-within 60s && director confirm"
 )]
 pub(crate) struct Apply {
-    /// The service file, or a plan saved by `director plan --out`.
+    /// Service file, or a plan saved by `director plan --out`.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
-    /// Do not ask.
+    /// Do not ask for confirmation.
     #[arg(long, short)]
     pub(crate) yes: bool,
-    /// Carry out a plan that takes away more of a service than the policy allows.
+    /// Apply a plan that takes away more of a service than the policy allows.
     #[arg(long)]
     pub(crate) force: bool,
-    /// Wait until servers that drain are gone.
-    // Drained servers are deleted, which could not be undone.
+    /// Wait until draining servers are gone.
+    // The deletion of drained servers could not be rolled back.
     #[arg(long, conflicts_with = "confirm_within")]
     pub(crate) drain_wait: bool,
-    /// Undo it all after that time, unless `director confirm` comes first: whoever cuts himself
-    /// off gets back in.
+    /// Roll everything back after this time unless `director confirm` comes first, so you cannot
+    /// lock yourself out.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) confirm_within: Option<Duration>,
-    /// Wait so long for another director that is at work.
+    /// How long to wait for another director's lock.
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
     pub(crate) lock_timeout: Duration,
 }
@@ -294,7 +296,7 @@ pub(crate) struct Apply {
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  director export > services.toml")]
 pub(crate) struct Export {
-    /// The form of the file.
+    /// Format of the file.
     #[arg(long, value_name = "FORM", default_value = "toml")]
     pub(crate) format: ExportFormat,
 }
@@ -302,7 +304,7 @@ pub(crate) struct Export {
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  director flush --yes")]
 pub(crate) struct Flush {
-    /// Do not ask.
+    /// Do not ask for confirmation.
     #[arg(long, short)]
     pub(crate) yes: bool,
 }
@@ -324,10 +326,10 @@ pub(crate) struct Disown {
 #[derive(Debug, ClapArgs)]
 #[group(required = true)]
 pub(crate) struct Which {
-    /// The services: `tcp://192.0.2.10:80`, `fwmark://7`.
+    /// Services, such as `tcp://192.0.2.10:80` or `fwmark://7`.
     #[arg(value_name = "SERVICE")]
     pub(crate) services: Vec<ServiceKey>,
-    /// All of them.
+    /// All services.
     #[arg(long, conflicts_with = "services")]
     pub(crate) all: bool,
 }
@@ -342,7 +344,7 @@ pub(crate) struct Completions {
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  director man /usr/local/share/man/man1")]
 pub(crate) struct Man {
-    /// The directory to write them to.
+    /// Directory to write the pages to.
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) directory: PathBuf,
 }
@@ -363,7 +365,7 @@ pub(crate) enum ExportFormat {
     Ipvsadm,
 }
 
-/// A time such as `500ms`, `90s`, `5m`, `2h`, at most a day.
+/// Parses a time such as `500ms`, `90s`, `5m`, `2h`, at most a day.
 fn time(text: &str) -> Result<Duration, String> {
     let digits = text
         .find(|letter: char| !letter.is_ascii_digit())
@@ -384,7 +386,7 @@ fn time(text: &str) -> Result<Duration, String> {
 }
 
 fn wrong_time() -> String {
-    "a time is written as 500ms, 90s, 5m or 2h, and is at most a day".into()
+    "expected a time such as 500ms, 90s, 5m or 2h, at most a day".into()
 }
 
 #[cfg(test)]

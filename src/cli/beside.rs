@@ -1,6 +1,6 @@
-//! Verbs beside a director that runs: it keeps the tables as the file *and* the checks say, so
-//! what it makes of the file is laid over the file before the two are compared, and taken off the
-//! tables before they are written down.
+//! Verbs that run next to a daemon. The daemon keeps the tables as the file *and* the checks say,
+//! so a verb lays the daemon's overlay over the file before the two are compared, and removes it
+//! from the tables before they are exported.
 //!
 //! ```text
 //!   plan:    file ──► Desired + overlay ──► diff ◄── kernel
@@ -35,39 +35,39 @@ pub(crate) struct Beside {
     version: Version,
 }
 
-/// Looks for one, in the chosen network namespace; the program has one thread at this time.
+/// Looks for a director in the chosen network namespace; the program has one thread at this time.
 ///
 /// # Errors
-/// When it cannot be said whether one runs.
+/// If it cannot tell whether a director is running.
 pub(crate) fn find(args: &Args) -> anyhow::Result<Option<Beside>> {
     let socket = args.socket()?;
     if let Some(name) = &args.netns {
         net::enter(name)?;
     }
-    // Mostly none does, and a client would cost a runtime to find that out.
+    // Usually there is none, and a client would need a runtime to find that out.
     if fs::symlink_metadata(&socket).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         return Ok(None);
     }
     let client = Client::new(&socket)?;
     let version = client
         .version()
-        .context("cannot tell whether a director runs here")?;
-    let own = Incarnation::current().context("cannot read /proc")?;
-    // One of another namespace has nothing to do with these tables.
+        .context("cannot tell whether a director is running here")?;
+    let own = Incarnation::current().context("cannot read `/proc`")?;
+    // A director of another namespace does not touch these tables.
     let same = |version: &Version| (&version.boot, version.namespace) == (&own.boot, own.namespace);
     Ok(version
         .filter(same)
         .map(|version| Beside { client, version }))
 }
 
-/// Refuses what a director that runs would undo.
+/// Refuses a change that a running director would undo.
 ///
 /// # Errors
-/// When one runs, or it cannot be said whether one does.
+/// If a director is running, or it cannot tell whether one is.
 pub(crate) fn refuse(args: &Args, instead: &str) -> anyhow::Result<()> {
     match find(args)? {
         Some(Beside { version, .. }) => bail!(
-            "a director runs here (process {}, on {}); {instead}",
+            "a director is running here (process {}, socket `{}`); {instead}",
             version.pid,
             printable(&version.file)
         ),
@@ -76,7 +76,7 @@ pub(crate) fn refuse(args: &Args, instead: &str) -> anyhow::Result<()> {
 }
 
 impl Beside {
-    /// What it makes of the file. Says on stderr that it is heeded.
+    /// The director's overlay. Says on stderr that it is taken into account.
     pub(crate) fn overlay(&self, what: &str) -> Result<Overlay, ClientError> {
         let overlay = self.client.get("/v1/overlay")?;
         say!("director: {what} (process {})", self.version.pid);
@@ -85,15 +85,15 @@ impl Beside {
 }
 
 impl Overlay {
-    /// The marks of its private services.
+    /// The firewall marks of its private services.
     pub(crate) const fn marks(&self) -> MarkRange {
         let (first, last) = self.private_marks;
         MarkRange { first, last }
     }
 
-    /// Lays it over what a file declares, for the services and servers that are in both. The rest
-    /// is as the director would take it in when it reads the file, and has waited for what is
-    /// checked (see [`joining`](super::joining)).
+    /// Lays the overlay over the services and servers that both the file and the director have. The
+    /// others are handled as the director would on a reload, after their first checks (see
+    /// [`joining`](super::joining)).
     pub(crate) fn lay(&self, desired: &mut Desired, watch: &Watch) {
         let overlaid: HashMap<ServiceKey, &OverlaidService> = self
             .services
@@ -104,7 +104,7 @@ impl Overlay {
         for (key, service) in &mut desired.services {
             let service = Arc::make_mut(service);
             let overlaid = overlaid.get(key);
-            // A server that the director does not know yet stays out if its machine is.
+            // A server unknown to the director stays out if its machine is disabled.
             let known = |server: &ServerKey| {
                 overlaid.is_some_and(|service| {
                     let mut servers = service.servers.iter();
@@ -125,8 +125,8 @@ impl Overlay {
         }
     }
 
-    /// Takes it off what is in the kernel: what is left is what is declared, as far as the
-    /// director's own doing goes.
+    /// Removes the overlay from the kernel's tables, which leaves what was declared, apart from
+    /// changes by others.
     pub(crate) fn take_off(&self, observed: &mut Observed) {
         for overlaid in &self.services {
             if overlaid.leaving {
@@ -143,7 +143,7 @@ fn lay_service(
     overlaid: &OverlaidService,
     watch: Option<&ServiceWatch>,
 ) {
-    // The fallback flag is lent for as long as a server stands at weight 0.
+    // The fallback flag is lent while a server has weight 0.
     let lent = overlaid.now.flags.difference(overlaid.declared.flags);
     if service.service.scheduler == overlaid.now.scheduler {
         service.service.flags |= lent & ServiceFlags::SCHED_1;
@@ -160,8 +160,8 @@ fn lay_service(
     }
 }
 
-/// Servers that are no longer declared and stay until those have joined that replace them, as long
-/// as these are declared.
+/// Servers that are no longer declared but stay until their replacements have joined, as long as
+/// those are declared.
 fn held_over(
     service: &DesiredService,
     overlaid: &OverlaidService,
@@ -195,8 +195,8 @@ fn lay_server(service: &mut DesiredService, overlaid: &OverlaidServer) {
         None => {
             service.servers.remove(&overlaid.address);
         }
-        // A weight that is as declared changes with the declaration; any other is the director's
-        // or an operator's, and stays.
+        // A weight equal to the declared one follows the declaration; any other was set by the
+        // director or an operator, and stays.
         Some(now) if now.weight != overlaid.declared.weight => {
             declared.server.weight = now.weight;
         }
@@ -204,7 +204,7 @@ fn lay_server(service: &mut DesiredService, overlaid: &OverlaidServer) {
     }
 }
 
-/// A backup or sorry server that is needed at this moment, and that the file still has.
+/// A backup or sorry server that is needed now and that the file still declares.
 fn join(service: &mut DesiredService, overlaid: &OverlaidServer, watch: Option<&ServiceWatch>) {
     let (Some(now), Some(watch)) = (overlaid.now, watch) else {
         return;
@@ -277,8 +277,8 @@ mod tests {
         }
     }
 
-    /// `sh`, with the fallback flag lent to it. Server 1 is well, 2 at weight 0, 3 removed, 4
-    /// leaves, 5 and 6 are backup servers that are needed.
+    /// `sh` with the fallback flag lent. Server 1 is up, 2 has weight 0, 3 was removed, 4 is
+    /// leaving, 5 and 6 are backup servers in use.
     fn overlay() -> Overlay {
         let declared = Service::new(web(), Name::from_static("sh"));
         let mut leaving = overlaid(4, 10, Some(0));
@@ -364,8 +364,8 @@ mod tests {
 
     #[test]
     fn what_a_newer_file_changes_shows() {
-        // A weight that was as declared, a weight that is not, a server more, one on a machine in
-        // maintenance, a backup server less.
+        // A declared weight, a changed one, an additional server, one on a disabled machine, and a
+        // backup server fewer.
         let mut desired = desired(&[(1, 20), (2, 20), (3, 20), (8, 5), (9, 5)]);
         overlay().lay(&mut desired, &watch(&[6]));
         assert_eq!(weights(&desired), [(1, 20), (2, 0), (6, 10), (8, 5)]);
@@ -391,7 +391,7 @@ mod tests {
         overlay.services[0].servers = vec![overlaid(1, 10, Some(10)), held(14), held(15), awaited];
         for (file, there) in [
             (&[(1, 10), (21, 10)][..], &[(1, 10), (14, 10)][..]),
-            // Its successor is no longer awaited.
+            // Its replacement is no longer awaited.
             (&[(1, 10)], &[(1, 10)]),
             // It is declared again.
             (
@@ -428,7 +428,7 @@ mod tests {
         };
         overlay().take_off(&mut observed);
         let declared = crate::config::declared(&observed);
-        // Of 7 it knows nothing: somebody added it by hand.
+        // The director does not know server 7: someone added it by hand.
         assert_eq!(weights(&declared), [(1, 10), (2, 10), (3, 10), (7, 3)]);
         assert!(declared.services[&web()].service.flags.is_empty());
         assert_eq!(observed.services[&web()].order.len(), 4);

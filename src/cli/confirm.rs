@@ -1,7 +1,7 @@
-//! `director confirm`, and the guard that undoes what nobody confirmed.
+//! `director confirm`, and the guard that rolls back unconfirmed changes.
 //!
-//! The guard is a process of its own in a session of its own, so that it lives on when the
-//! terminal of whoever applied is gone: that he cut himself off is what it is for.
+//! The guard is a process in a session of its own, so that it survives the operator's terminal: it
+//! exists for operators who cut themselves off.
 
 use std::io::Read;
 use std::os::unix::process::CommandExt;
@@ -19,13 +19,13 @@ use super::syslog;
 use crate::apply::{Pending, Platform, Remains, Undone};
 use crate::words::chain;
 
-/// How often the guard looks whether it was confirmed.
+/// How often the guard checks for a confirmation.
 const PAUSE: Duration = Duration::from_millis(200);
-/// What the guard says when it is on its own.
+/// The guard's message once it is detached.
 const READY: &str = "ready\n";
-/// How long a confirmation waits for whoever is at work.
+/// How long a confirmation waits for the lock.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long the guard does: as long as the largest application may take.
+/// How long the guard waits for the lock: the duration of the largest apply.
 const GUARDS_PATIENCE: Duration = Duration::from_secs(600);
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
@@ -33,42 +33,41 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let _lock = session.lock(PATIENCE)?;
     if Pending::read(&session.store, &session.incarnation)?.is_none() {
         session.tell_warnings();
-        bail!(
-            "there is nothing to confirm: no `apply --confirm-within` waits, or its time is over"
-        );
+        bail!("nothing to confirm: no `apply --confirm-within` is waiting, or its time is over");
     }
-    Pending::confirm(&session.store).context("not confirmed, and so it will be undone")?;
+    Pending::confirm(&session.store).context("not confirmed; it will be rolled back")?;
     say!("Confirmed.");
     Ok(Exit::Done)
 }
 
-/// Refuses while an application waits: one on top of it could not be undone with it. Where the
-/// time is over and the guard has not come, as it was killed, its work is done here.
+/// Refuses to run while an apply awaits confirmation: a second one could not be rolled back with
+/// it. If the time is over and the guard has not acted, because it was killed, this does the
+/// guard's work.
 ///
-/// Whoever calls this holds the lock.
+/// The caller holds the lock.
 pub(crate) fn refuse_while_unconfirmed(session: &mut Session) -> anyhow::Result<()> {
     let Some(pending) = Pending::read(&session.store, &session.incarnation)? else {
         return Ok(());
     };
     let left = session.kernel.now().until(pending.until());
     if left.is_zero() {
-        say!("director: the last apply was not confirmed in time: it is undone");
+        say!("director: the last apply was not confirmed in time; rolling it back");
         return undo(session, pending);
     }
     bail!(
-        "the last apply waits for `director confirm` ({}s left); confirm it, or wait until it is \
-         undone",
+        "the last apply is waiting for `director confirm` ({}s left); confirm it, or wait until it \
+         is rolled back",
         left.as_secs()
     );
 }
 
-/// Undoes it. What fails is said, logged, and kept for the next run to say.
+/// Rolls back. Reports failures, logs them, and stores them for the next run to report.
 fn undo(session: &mut Session, pending: Pending) -> anyhow::Result<()> {
     let Undone { unrestored, unkept } = pending.undo(&mut session.kernel, &session.store);
     let mut failures: Vec<_> = unrestored.iter().map(ToString::to_string).collect();
     failures.extend(unkept.map(|error| {
         let why = chain(&error);
-        format!("it was undone, but that is not on disk: {why}")
+        format!("rolled back, but the rollback is not on disk: {why}")
     }));
     if failures.is_empty() {
         return Ok(());
@@ -80,25 +79,25 @@ fn undo(session: &mut Session, pending: Pending) -> anyhow::Result<()> {
     let now = session.kernel.now();
     Remains::new(&session.incarnation, now, failures)
         .write(&session.store)
-        .context("an apply was undone, which is not on disk")
+        .context("an apply was rolled back, but the rollback is not on disk")
 }
 
-/// Starts the guard for the namespace and state directory of this run, and waits until it is out
-/// of the terminal's reach.
+/// Starts the guard for the namespace and state directory of this run, and waits until it is
+/// detached from the terminal.
 pub(crate) fn start_guard(args: &Args) -> anyhow::Result<()> {
-    // Also when the file was replaced by a newer version since.
+    // Works even if a newer version has replaced the file.
     let mut guard = Command::new("/proc/self/exe");
     guard
         .arg0("director")
         .arg("--state-dir")
         .arg(std::path::absolute(&args.state_dir)?);
-    // Already in the namespace: the child inherits it.
+    // The child inherits the namespace.
     guard
         .arg("guard")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
-    let trouble = "cannot start the guard that would undo it; nothing was done";
+    let trouble = "cannot start the guard that would roll it back; nothing was done";
     let mut guard = guard.spawn().context(trouble)?;
     let mut ready = [0; READY.len()];
     match guard.stdout.take() {
@@ -107,20 +106,20 @@ pub(crate) fn start_guard(args: &Args) -> anyhow::Result<()> {
     }
 }
 
-/// Waits, and undoes. Nobody sees its stderr: what it cannot do goes to the system's log.
+/// Waits, then rolls back. The guard's stderr is invisible, so failures go to the system log.
 pub(crate) fn guard(args: &Args) -> anyhow::Result<Exit> {
     let done = watch(args);
     if let Err(error) = &done {
         syslog::error(&format!(
-            "an unconfirmed apply could not be undone: {error:#}; the next `director apply` \
-             tries again"
+            "cannot roll back an unconfirmed apply: {error:#}; the next `director apply` tries \
+             again"
         ));
     }
     done
 }
 
 fn watch(args: &Args) -> anyhow::Result<Exit> {
-    // Out of the terminal's reach. It fails only for a process that leads a group already.
+    // Detach from the terminal. This fails only for the leader of a process group.
     let _ = nix::unistd::setsid();
     let mut session = Session::open(args)?;
     print(READY)?;
@@ -134,7 +133,8 @@ fn watch(args: &Args) -> anyhow::Result<Exit> {
             continue;
         }
         let _lock = session.lock(GUARDS_PATIENCE)?;
-        // Confirmed at the last moment? Or was it at work until now, so that its time begins?
+        // The operator may have confirmed at the last moment, or `apply` may have just finished, so
+        // that its time starts now.
         if let Some(pending) = Pending::read(&session.store, &session.incarnation)?
             && session.kernel.now().until(pending.until()).is_zero()
         {

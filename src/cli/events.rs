@@ -10,7 +10,7 @@ use crate::http::api::{Event, Line};
 use crate::http::query;
 use crate::words::{calendar, count, printable};
 
-/// So many that have been are shown before those that come.
+/// The number of past events shown before new ones.
 const BEFORE: u64 = 10;
 
 pub(crate) fn run(args: &Args, verb: &Events) -> anyhow::Result<Exit> {
@@ -66,7 +66,7 @@ fn for_people(event: &Event) -> String {
     of.extend(event.server.map(|server| server.to_string()));
     let time = calendar(event.at_ms / 1000);
     let head = format!("{time}  {:<12}", event.kind);
-    // A file's mistakes are many lines.
+    // A file's mistakes span many lines.
     let text: Vec<_> = event.text.lines().map(printable).collect();
     let parts = [head, of.join(" "), text.join("\n    ")];
     let parts = parts.iter().filter(|part| !part.is_empty());

@@ -2,20 +2,20 @@
 
 use std::process::ExitCode;
 
-/// How the program ended.
+/// The result of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// 0: done, or nothing to do.
     Done,
-    /// 1: something went wrong; stderr says what.
+    /// 1: failed; stderr says why.
     Failed,
     /// 2: `plan` found changes.
     Changes,
-    /// 3: what was waited for did not come in time.
+    /// 3: timed out while waiting.
     TooLate,
-    /// 4: no director runs here.
+    /// 4: no director is running here.
     NotRunning,
-    /// 5: done and in force, but not on disk: a crash or a restart may lose it.
+    /// 5: in force but not on disk: a crash or a restart may lose it.
     NotKept,
 }
 

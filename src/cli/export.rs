@@ -12,7 +12,7 @@ pub(crate) fn run(args: &Args, verb: &Export) -> anyhow::Result<Exit> {
     let mut session = Session::open(args)?;
     let overlay = beside
         .map(|beside| {
-            beside.overlay("weights are as declared, not as checks and operators have them")
+            beside.overlay("exporting the declared weights, not those set by checks and operators")
         })
         .transpose()?;
     if let Some(overlay) = &overlay {

@@ -13,17 +13,20 @@ use crate::apply::{Platform, Prepared};
 use crate::plan::{Beside, Situation, diff};
 use crate::state::{Desired, Ownership};
 
-/// How long another director is waited for.
+/// How long to wait for another director's lock.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(args: &Args, verb: &Flush) -> anyhow::Result<Exit> {
-    beside::refuse(args, "end it first, or have it end with `--on-stop flush`")?;
+    beside::refuse(
+        args,
+        "stop it first, or let it flush on exit with `--on-stop flush`",
+    )?;
     let mut session = Session::open(args)?;
     let _lock = session.lock(PATIENCE)?;
     refuse_while_unconfirmed(&mut session)?;
     let observed = session.observe()?;
     let mut ownership = session.ownership(&observed)?;
-    // At once: who flushes does not want to wait.
+    // Flush deletes immediately, without draining.
     ownership.waive_drains();
     let desired = Desired::default();
     let now = session.kernel.now();

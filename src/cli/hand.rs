@@ -1,5 +1,5 @@
-//! `director drain`, `undrain`, `weight`, `disable`, `enable`, `reload`: requests to the director
-//! that runs.
+//! `director drain`, `undrain`, `weight`, `disable`, `enable`, `reload`: requests to the running
+//! director.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub(crate) fn drain(args: &Args, verb: &Drain) -> anyhow::Result<Exit> {
     let asked = ask(&client, "/v1/drain", &body)?;
     if verb.wait {
         let waited = waiting::for_connections(&client, &verb.of, verb.timeout)?;
-        // Whoever goes on from here should know that a crash undoes the drain.
+        // The caller should know that a crash would lose the drain.
         return Ok(if waited == Exit::Done { asked } else { waited });
     }
     Ok(asked)
@@ -89,8 +89,8 @@ fn ask(client: &Client, path: &str, body: &impl Serialize) -> anyhow::Result<Exi
     }
     if let Some(why) = answer.not_kept {
         say!(
-            "director: in force, but not on disk: {}; it is lost if the director ends before it \
-             can be written, which it tries again and again",
+            "director: in force, but not on disk: {}; it is lost if the director stops before it \
+             is written; director keeps retrying",
             printable(&why)
         );
         return Ok(Exit::NotKept);
@@ -102,8 +102,8 @@ fn seconds(why: &Why) -> Option<u64> {
     why.time.as_ref().map(Duration::as_secs)
 }
 
-/// Who became root to do this. The director knows for sure that it is root who asks, and keeps the
-/// two apart.
+/// The user who became root for this. The director verifies that the request comes from root, and
+/// keeps the two apart.
 fn on_behalf_of() -> Option<String> {
     let user = std::env::var("SUDO_USER").ok()?;
     let named = !user.is_empty() && user.len() <= 64 && !user.chars().any(char::is_control);

@@ -1,4 +1,4 @@
-//! The tables as lines for `ipvsadm -R`, in its own order and with its own options.
+//! The tables as lines for `ipvsadm -R`, with its order and options.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ pub(crate) fn lines(observed: &Observed) -> String {
     let mut text = String::new();
     for service in observed.services.values() {
         let key = key_words(&service.service.key);
-        // Writing to a String does not fail.
+        // Writing to a String cannot fail.
         let _ = writeln!(text, "-A {key}{}", service_words(&service.service));
         for entry in service.as_added() {
             let _ = writeln!(text, "-a {key}{}", server_words(&entry.server));

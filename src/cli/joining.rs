@@ -1,10 +1,9 @@
-//! What a plan beside a director that runs shows as one step, and a reload does in two: a server
-//! that the file adds joins when its checks have found it up, and what it replaces stays until
-//! then.
+//! What a plan next to a daemon shows as one step and a reload does in two: a server added to the
+//! file joins once its checks find it up, and the server it replaces stays until then.
 //!
-//! The plan leads to what is declared; this says what is waited for on the way. It follows what
-//! the daemon does (`daemon/core/absorb.rs`): who is new is out until it is judged, if it is
-//! checked and does not begin as up; and for each that is awaited one that serves stays.
+//! The plan leads to what is declared; this module says what is awaited on the way. It follows the
+//! daemon (`daemon/core/absorb.rs`): a new server stays out until its first verdict if it is
+//! checked and does not start as up, and for each awaited server one that serves stays.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -18,21 +17,21 @@ use crate::state::Desired;
 use crate::state::health::{Combine, Initial, ServiceWatch, Watch};
 use crate::words::count;
 
-/// So many servers are named in a line.
+/// The most servers named in a line.
 const NAMED: usize = 4;
 
-/// Servers of a service that do not join at once.
+/// Servers of a service that join later.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Joining {
     service: ServiceKey,
-    /// So many successes in a row have them join.
+    /// The consecutive successes they need.
     rise: u32,
     servers: Vec<ServerKey>,
-    /// Servers that leave, and stay until these have joined.
+    /// Servers that leave once these have joined.
     stay: Vec<ServerKey>,
 }
 
-/// Those of a plan, by service and by how many successes it takes.
+/// The servers of a plan that join later, by service and required successes.
 pub(crate) fn joining(
     plan: &Plan,
     overlay: &Overlay,
@@ -77,7 +76,7 @@ pub(crate) fn joining(
             leaving.entry(service).or_default().insert(server);
         }
     }
-    // For each that is awaited in a service one stays.
+    // For each awaited server, one in the service stays.
     let mut all: Vec<Joining> = found.into_values().collect();
     for joining in &mut all {
         let leaving = leaving.entry(joining.service).or_default();
@@ -89,8 +88,7 @@ pub(crate) fn joining(
     all
 }
 
-/// How many successes in a row a server that the plan brings in has to wait for; `None` if it
-/// joins at once.
+/// The consecutive successes that a new server needs; `None` if it joins immediately.
 fn awaited(
     watch: &ServiceWatch,
     server: &ServerKey,
@@ -98,12 +96,12 @@ fn awaited(
     is_new: bool,
 ) -> Option<u32> {
     match known {
-        // It drains since it left: it comes back as a new one does.
+        // It has been draining since it left: it returns as a new server.
         Some(known) if known.state == ServerState::Leaving && !has_weight(known) => {}
         Some(known) if known.role == Role::Sorry && !has_weight(known) => {}
-        // The director knows how it is.
+        // The director already knows its state.
         Some(_) => return None,
-        // What is there with a weight is in.
+        // A server in the kernel with a weight has joined.
         None if !is_new => return None,
         None => {}
     }
@@ -130,7 +128,7 @@ fn is_declared(service: &ServiceKey, server: &ServerKey, desired: &Desired, watc
         })
 }
 
-/// Whether it is one for clients, and they are given to it.
+/// Whether it is a server for clients, and gets them.
 fn serves(server: &OverlaidServer) -> bool {
     let is_in = matches!(
         server.state,
@@ -158,13 +156,12 @@ impl Joining {
             _ => format!("; {} stay until then", named(&self.stay)),
         };
         format!(
-            "waiting: {} of {} {join} when {checks} succeeded {times}{stay}\n",
+            "waiting: {} of {} {join} once {checks} succeeded {times}{stay}\n",
             named(&self.servers),
             self.service
         )
     }
 
-    /// For programs.
     pub(crate) fn to_json(&self) -> Value {
         let names = |servers: &[ServerKey]| -> Value {
             let names = servers.iter().map(ToString::to_string);
@@ -179,7 +176,7 @@ impl Joining {
     }
 }
 
-/// The first of them.
+/// The first few servers.
 fn named(servers: &[ServerKey]) -> String {
     let names: Vec<_> = servers
         .iter()
@@ -259,7 +256,7 @@ mod tests {
         for (role, state, now, expected) in [
             (Role::Regular, ServerState::Up, Some(1), None),
             (Role::Backup, ServerState::Standby, None, None),
-            // It is held over, and known to be well.
+            // It is held over, and known to be up.
             (Role::Regular, ServerState::Leaving, Some(1), None),
             // It drains, and is declared again.
             (Role::Regular, ServerState::Leaving, Some(0), Some(5)),
@@ -283,7 +280,7 @@ mod tests {
         assert_eq!(
             joining.render(),
             "waiting: 10.0.0.1:80, 10.0.0.2:80, 10.0.0.3:80, 10.0.0.4:80 and 2 more of \
-             tcp://192.0.2.10:80 join when their checks have succeeded 1 time; 10.0.0.7:80, \
+             tcp://192.0.2.10:80 join once their checks have succeeded 1 time; 10.0.0.7:80, \
              10.0.0.8:80 stay until then\n"
         );
         assert_eq!(joining.to_json()["servers"].as_array().unwrap().len(), 6);

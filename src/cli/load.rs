@@ -1,4 +1,4 @@
-//! Reads a service file for a verb, its diagnostics on stderr.
+//! Reads a service file for a verb; diagnostics go to stderr.
 
 use std::io;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::state::Desired;
 use crate::state::health::Watch;
 use crate::words::count;
 
-/// Reads the file; `-` is standard input. Forced, an empty one declares nothing.
+/// Reads the file; `-` is standard input. With `forced`, an empty file declares nothing.
 pub(crate) fn read(path: &Path, forced: bool) -> io::Result<Outcome> {
     let environment = Environment::of_process();
     let (name, bytes) = if path == Path::new("-") {
@@ -28,7 +28,7 @@ pub(crate) fn read(path: &Path, forced: bool) -> io::Result<Outcome> {
     } else {
         return Ok(config::load(path, &environment));
     };
-    // No JSON service file begins otherwise, and no TOML one can.
+    // Every JSON service file starts with this, and no TOML one can.
     let json = bytes.trim_ascii_start().first() == Some(&b'{');
     let format = if json {
         config::Format::Json
@@ -46,23 +46,23 @@ pub(crate) fn read(path: &Path, forced: bool) -> io::Result<Outcome> {
     ))
 }
 
-/// An error that says what cannot be read.
+/// Adds the name to an I/O error.
 fn named<T>(name: &str, read: io::Result<T>) -> io::Result<T> {
     read.map_err(|error| io::Error::new(error.kind(), format!("cannot read {name}: {error}")))
 }
 
-/// What a file says.
+/// A service file's contents.
 pub(crate) struct Declared {
     pub(crate) desired: Desired,
     pub(crate) watch: Watch,
 }
 
-/// What the file says, or `None` when it has mistakes, which are printed then.
+/// The file's contents, or `None` if it has mistakes, which are printed.
 pub(crate) fn load(args: &Args, path: &Path) -> anyhow::Result<Option<Declared>> {
     load_as(args, path, false)
 }
 
-/// The same; forced, an empty file declares nothing.
+/// Like [`load`]; with `forced`, an empty file declares nothing.
 pub(crate) fn load_as(args: &Args, path: &Path, forced: bool) -> anyhow::Result<Option<Declared>> {
     let outcome = read(path, forced)?;
     print(args, &outcome);
@@ -70,7 +70,7 @@ pub(crate) fn load_as(args: &Args, path: &Path, forced: bool) -> anyhow::Result<
     Ok(both.map(|(desired, watch)| Declared { desired, watch }))
 }
 
-/// Prints the diagnostics, and how many there are.
+/// Prints the diagnostics and their number.
 pub(crate) fn print(args: &Args, outcome: &Outcome) {
     if outcome.diagnostics.is_empty() {
         return;

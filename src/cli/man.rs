@@ -16,11 +16,11 @@ pub(crate) fn run(verb: &Man) -> anyhow::Result<Exit> {
     program.build();
     std::fs::create_dir_all(directory)
         .and_then(|()| write(&program, directory))
-        .with_context(|| format!("cannot write man pages to {}", directory.display()))?;
+        .with_context(|| format!("cannot write man pages to `{}`", directory.display()))?;
     Ok(Exit::Done)
 }
 
-/// What `director(1)` has besides what clap knows, in roff.
+/// The sections of `director(1)` that clap does not know, in roff.
 const OF_THE_PROGRAM: &str = r".SH EXIT STATUS
 .TP
 0
@@ -36,7 +36,7 @@ Something went wrong; standard error says what.
 What was waited for did not come in time.
 .TP
 4
-No director runs here.
+No director is running here.
 .SH FILES
 .TP
 /etc/director/director.toml
@@ -57,12 +57,12 @@ Service files, and a network to practise in.
 \fBdirector\-run\fR(1), \fBipvsadm\fR(8)
 ";
 
-/// What the page of a verb has besides.
+/// The sections of a verb's page that clap does not know.
 const OF_A_VERB: &str = r".SH SEE ALSO
 \fBdirector\fR(1)
 ";
 
-/// Writes the pages of a command and of what is below it.
+/// Writes the pages of a command and its subcommands.
 fn write(command: &Command, directory: &Path) -> io::Result<()> {
     for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
         write(verb, directory)?;
@@ -82,8 +82,8 @@ fn write(command: &Command, directory: &Path) -> io::Result<()> {
     std::fs::write(directory.join(page.get_filename()), roff)
 }
 
-/// A page as clap makes it, with the sections that it does not know before the last, the version;
-/// and what it calls `EXTRA` by the name that man pages have for it.
+/// Completes a page from clap: adds the sections that clap does not know before the last one, the
+/// version, and renames `EXTRA` as man pages do.
 fn completed(roff: &str, more: &str) -> String {
     let examples = "\n.SH EXAMPLES\n";
     let roff = roff
@@ -96,7 +96,7 @@ fn completed(roff: &str, more: &str) -> String {
     }
 }
 
-/// The day of the commit, the last word of the version; nothing, if it is not known.
+/// The date of the commit, the last word of the version; empty if unknown.
 fn date() -> &'static str {
     let version = env!("DIRECTOR_VERSION").trim_end_matches(')');
     let last = version.rsplit(' ').next().unwrap_or_default();

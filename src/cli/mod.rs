@@ -1,4 +1,4 @@
-//! The program `director`: a file for each verb.
+//! The program `director`: one file per verb.
 //!
 //! ```text
 //!   args.rs (what was typed) ─► one verb ─► exit.rs
@@ -6,8 +6,8 @@
 //!               └─ session.rs: state directory, lock, kernel, in the chosen namespace
 //! ```
 //!
-//! Data goes to stdout, everything else to stderr. Colours only on a terminal, and not with
-//! `NO_COLOR`.
+//! Data goes to stdout, everything else to stderr. Colours are used on a terminal only, and not
+//! with `NO_COLOR`.
 
 mod adopt;
 mod apply;
@@ -49,12 +49,12 @@ use exit::Exit;
 
 use crate::http::ClientError;
 
-/// Runs the program and says how it ended.
+/// Runs the program and returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        // clap's own code for a mistake is 2, which is what `plan` says when there are changes.
+        // clap's exit code for a mistake is 2, which means "changes" for `plan`.
         Err(error) => {
             let asked = !error.use_stderr();
             let text = error.render();

@@ -1,4 +1,4 @@
-//! Where output goes and how it looks.
+//! Output: streams and colours.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -30,29 +30,29 @@ fn colour(args: &Args, terminal: bool) -> bool {
     }
 }
 
-/// Writes text to stdout, and makes sure that it arrived. That nobody reads any more (`| head`) is
-/// no error, and changes nothing about what else is to be done. Names and reasons in it may hold any
-/// characters: those that would hide or reorder others are not shown.
+/// Writes text to stdout and flushes it. A reader that has gone away (`| head`) is no error and
+/// does not change what else the verb does. Names and reasons may contain any characters: those
+/// that would hide or reorder others are escaped.
 pub(crate) fn print(text: &str) -> io::Result<()> {
     stream(text).map(|_| ())
 }
 
-/// The same for output without an end: says whether anybody still reads it.
+/// Like [`print`] for endless output: returns whether the reader is still there.
 pub(crate) fn stream(text: &str) -> io::Result<ControlFlow<()>> {
     control(&safe_coloured(text))
 }
 
-/// The same for JSON, whose data stays what it is.
+/// Like [`stream`] for JSON, whose strings stay unchanged.
 pub(crate) fn stream_json(text: String) -> io::Result<ControlFlow<()>> {
     control(&json(text))
 }
 
-/// The same for JSON, once.
+/// Like [`print`] for JSON.
 pub(crate) fn print_json(text: String) -> io::Result<()> {
     stream_json(text).map(|_| ())
 }
 
-/// Writes what moves the cursor.
+/// Writes terminal control sequences.
 pub(crate) fn control(text: &str) -> io::Result<ControlFlow<()>> {
     let mut stdout = io::stdout().lock();
     let written = stdout
@@ -68,14 +68,14 @@ pub(crate) fn control(text: &str) -> io::Result<ControlFlow<()>> {
     }
 }
 
-/// Writes to stderr. `eprint!` would panic where nobody listens any more, and who applies a change
-/// that cuts off his own terminal must not end in the middle of it. In one call, so that a line
-/// stays in one piece where several programs write: stderr has no buffer.
+/// Writes to stderr. `eprint!` would panic if the reader is gone, and an apply that cuts off its
+/// own terminal must not end halfway. Writes in one call, since stderr is unbuffered, so that a
+/// line stays in one piece where several programs write.
 pub(crate) fn note(text: fmt::Arguments<'_>) {
     let _ = io::stderr().write_all(safe(&text.to_string()).as_bytes());
 }
 
-/// The same of text that may be coloured.
+/// Like [`note`], for text that may be coloured.
 pub(crate) fn note_coloured(text: &str) {
     let _ = io::stderr().write_all(safe_coloured(text).as_bytes());
 }
@@ -96,16 +96,16 @@ pub(crate) fn ask(question: &str) -> io::Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes" | "Yes"))
 }
 
-/// Asks for consent, unless it was given by `--yes`.
+/// Asks for consent, unless `--yes` gave it.
 ///
 /// # Errors
-/// When there is nobody to ask.
+/// If stdin is not a terminal.
 pub(crate) fn consent(yes: bool, question: &str) -> anyhow::Result<bool> {
     if yes {
         return Ok(true);
     }
     if !io::stdin().is_terminal() {
-        anyhow::bail!("nobody to ask, as stdin is not a terminal: use --yes");
+        anyhow::bail!("stdin is not a terminal; pass --yes");
     }
     Ok(ask(question)?)
 }

@@ -1,7 +1,7 @@
 //! A pipe that a person names on the command line: `director check <(generate)`, `/dev/stdin`, `-`.
 //!
-//! Everything else that is read has to be a regular file, as a FIFO can be waited for without end.
-//! Here there is somebody who writes, as a rule, and a limit for when there is not.
+//! All other files must be regular, since reading a FIFO can block forever. Here a writer usually
+//! exists, and a timeout covers the other case.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use crate::config::MAX_FILE;
 
-/// How long nothing may come.
+/// How long to wait for data.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// How much is read at a time.
+/// The size of a read, in bytes.
 const PIECE: usize = 64 << 10;
 
-/// So many pieces wait at most.
+/// The most pieces queued.
 const PIECES: usize = 4;
 
 /// Whether a path is one that a shell makes for a descriptor of this process.
@@ -28,16 +28,16 @@ pub(crate) fn is_descriptor(path: &Path) -> bool {
     text == "/dev/stdin" || below.iter().any(|prefix| text.starts_with(prefix))
 }
 
-/// Reads one to its end, at most a byte more than a service file may have.
+/// Reads such a path to the end, at most one byte more than a service file may have.
 ///
 /// # Errors
-/// Those of open(2) and read(2); `TimedOut` when nothing comes for a minute.
+/// Those of open(2) and read(2); `TimedOut` if no data arrives for a minute.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let path = path.to_owned();
     read_within(|| File::open(path), SILENCE)
 }
 
-/// The same of standard input. A person who types is waited for.
+/// Like [`read`] for standard input. Waits for a person who types.
 ///
 /// # Errors
 /// Those of [`read`].
@@ -54,7 +54,7 @@ fn read_within<R: Read>(
     silence: Duration,
 ) -> io::Result<Vec<u8>> {
     let (pieces, come) = mpsc::sync_channel(PIECES);
-    // Not joined: it ends with the process, or when the writer does.
+    // Not joined: the thread ends with the process, or when the writer closes the pipe.
     thread::Builder::new().spawn(move || {
         let end = pieces.clone();
         if let Err(error) = copy(open, &pieces) {
@@ -67,7 +67,7 @@ fn read_within<R: Read>(
             Ok(piece) => bytes.extend_from_slice(&piece?),
             Err(RecvTimeoutError::Disconnected) => return Ok(bytes),
             Err(RecvTimeoutError::Timeout) => {
-                let text = format!("nothing has come for {}s", silence.as_secs());
+                let text = format!("no data for {}s", silence.as_secs());
                 return Err(io::Error::new(io::ErrorKind::TimedOut, text));
             }
         }

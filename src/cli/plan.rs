@@ -20,14 +20,17 @@ pub(crate) fn run(args: &Args, verb: &Plan) -> anyhow::Result<Exit> {
     };
     let beside = beside::find(args)?;
     if beside.is_some() && verb.out.is_some() {
-        bail!("a director runs here: a saved plan could not be applied; see `director reload`");
+        bail!(
+            "a director is running here, so a saved plan could not be applied; see `director \
+               reload`"
+        );
     }
     let mut session = Session::open(args)?;
     session.hide(watch.run.marks);
     let overlay = match beside {
         Some(beside) => {
             let overlay =
-                beside.overlay("shown is what a reload would change, by what is up now")?;
+                beside.overlay("showing what a reload would change, given current health")?;
             overlay.lay(&mut desired, &watch);
             session.hide(overlay.marks());
             Some(overlay)

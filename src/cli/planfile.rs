@@ -1,8 +1,8 @@
 //! Saved plans: `director plan --out`, `director apply PLAN`.
 //!
-//! A saved plan holds what was declared and the changes that it came to. Applied, it is made anew
-//! from the tables as they are then; if that comes to other changes, the tables have moved and it
-//! is refused.
+//! A saved plan holds the declaration and the resulting changes. `apply` makes a new plan from the
+//! current tables; if its changes differ, the tables have changed and `apply` refuses the saved
+//! plan.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -19,7 +19,7 @@ use crate::plan::Plan;
 use crate::regular;
 use crate::state::Desired;
 
-/// What the first bytes of a saved plan look like; no service file begins so.
+/// The first bytes of a saved plan; no service file starts like this.
 const MAGIC: &str = "{\"director_plan\":1,";
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,25 +44,25 @@ impl PlanFile {
             changes: changes(plan),
         };
         let text = serde_json::to_string(&file)?;
-        // Where symbolic links lead: the file is replaced, and not the link to it.
+        // Follow symbolic links: replace the file, not the link.
         let whole = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let written = match fs::metadata(&whole) {
-            // A pipe or a terminal: there is nothing to replace.
+            // A pipe or a terminal cannot be replaced.
             Ok(found) if !found.is_file() => fs::write(&whole, text),
             found => {
                 let mode = found.map_or(0o666, |found| found.permissions().mode() & 0o777);
                 regular::replace(&whole, mode, |file| file.write_all(text.as_bytes()))
             }
         };
-        written.with_context(|| format!("cannot write {}", path.display()))
+        written.with_context(|| format!("cannot write `{}`", path.display()))
     }
 
-    /// The saved plan in a file; `None` if it is something else, standard input or a pipe.
+    /// The saved plan in a file; `None` for anything else, standard input or a pipe.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Option<Self>> {
         if path == Path::new("-") || pipe::is_descriptor(path) {
             return Ok(None);
         }
-        let unreadable = || format!("cannot read {}", path.display());
+        let unreadable = || format!("cannot read `{}`", path.display());
         let mut file = regular::open(path).with_context(unreadable)?;
         let mut bytes = Vec::with_capacity(MAGIC.len());
         let first = (&mut file).take(MAGIC.len() as u64);
@@ -71,24 +71,30 @@ impl PlanFile {
             return Ok(None);
         }
         file.read_to_end(&mut bytes).with_context(unreadable)?;
-        serde_json::from_slice(&bytes)
-            .map(Some)
-            .with_context(|| format!("{} is a damaged plan", path.display()))
+        serde_json::from_slice(&bytes).map(Some).with_context(|| {
+            format!(
+                "cannot parse the plan `{}`: the file is damaged",
+                path.display()
+            )
+        })
     }
 
-    /// Checks that the plan made now is the one that was saved.
+    /// Checks that the new plan equals the saved one.
     pub(crate) fn verify(&self, incarnation: &Incarnation, plan: &Plan) -> anyhow::Result<()> {
         if self.incarnation != *incarnation {
-            bail!("the plan was made for another network namespace, or before a reboot: plan anew");
+            bail!(
+                "the plan was made in another network namespace or before a reboot; make a new \
+                   plan"
+            );
         }
         if self.changes != changes(plan) {
-            bail!("the tables have moved since the plan was made: plan anew");
+            bail!("the tables have changed since the plan was made; make a new plan");
         }
         Ok(())
     }
 }
 
-/// What is to be done, without counts and times, which change by themselves.
+/// The changes without counts and times, which change by themselves.
 fn changes(plan: &Plan) -> Value {
     let mut json = plan.to_json(crate::state::BootTime::default());
     let mut steps = json["steps"].take();

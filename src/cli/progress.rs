@@ -1,4 +1,4 @@
-//! A progress bar on stderr, where there is a terminal and enough to do.
+//! A progress bar on stderr, if there is a terminal and enough to do.
 
 use std::io::{self, IsTerminal};
 
@@ -6,22 +6,22 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
 use crate::apply::Progress;
 
-/// Fewer steps are done before anybody could read a bar.
+/// Fewer steps are done before anyone could read a bar.
 const WORTH_IT: usize = 5_000;
 
-/// What is shown: the phase, the bar, how many steps of how many.
+/// The phase, the bar, and the number of steps done of all.
 const PLAIN: &str = "  {msg:6} {bar:40} {pos}/{len}";
-/// Whether there are colours is for --color and `NO_COLOR` to say, as everywhere: by a style of
-/// indicatif's own it would decide itself.
+/// Colours follow --color and `NO_COLOR`, as everywhere; a style of indicatif would decide by
+/// itself.
 const COLOURED: &str = "  {msg:6} \x1b[32m{bar:40}\x1b[0m {pos}/{len}";
 
-/// The bar, if there is one. It is gone from the screen when it is dropped.
+/// The bar, if there is one. Dropping it clears it from the screen.
 pub(crate) struct Bar(Option<ProgressBar>);
 
 impl Bar {
-    /// A bar of that many steps.
+    /// A bar for this many steps.
     pub(crate) fn new(steps: usize, colour: bool) -> Self {
-        // indicatif itself hides it where the terminal cannot move its cursor.
+        // indicatif itself hides it if the terminal cannot move its cursor.
         let is_shown = steps >= WORTH_IT && io::stderr().is_terminal();
         Self(is_shown.then(|| {
             let target = ProgressDrawTarget::stderr();

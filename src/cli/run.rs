@@ -13,11 +13,11 @@ use crate::daemon::log::{self, LogForm, LogGuard, LogOptions};
 use crate::daemon::run::{self, Options};
 use crate::http;
 
-/// How long another director is waited for: one that is just being stopped, say.
+/// How long to wait for another director, such as one that is stopping.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(args: &Args, verb: &Run) -> anyhow::Result<Exit> {
-    // Until the end: what is still to be written is then.
+    // Held to the end: dropping it writes the remaining lines.
     let _log = start_log(args, verb)?;
     let mut session = Session::open(args)?;
     let _lock = session.lock(PATIENCE)?;
@@ -25,13 +25,13 @@ pub(crate) fn run(args: &Args, verb: &Run) -> anyhow::Result<Exit> {
     let Session {
         store, incarnation, ..
     } = session;
-    // Whoever reads the log should not have to know where it was started.
+    // Log an absolute path, so that readers need not know the working directory.
     let file = std::path::absolute(&verb.file).context("cannot find the current directory")?;
     let place = http::Options {
         path: args.socket()?,
         group: verb.socket_group.clone(),
-        // A director that has a socket named after this namespace and works in another one got there
-        // before the name was given to this one.
+        // If a director in another namespace has the socket named after this one, it started before
+        // the name was given to this namespace.
         of: (args.netns.is_some() && args.socket.is_none()).then_some(incarnation.namespace),
     };
     let options = Options {
@@ -47,8 +47,12 @@ pub(crate) fn run(args: &Args, verb: &Run) -> anyhow::Result<Exit> {
         netns: args.netns.clone(),
     };
     run::run(&options, |director| {
-        http::serve(&place, director)
-            .with_context(|| format!("cannot make the control socket {}", place.path.display()))
+        http::serve(&place, director).with_context(|| {
+            format!(
+                "cannot create the control socket `{}`",
+                place.path.display()
+            )
+        })
     })?;
     Ok(Exit::Done)
 }

@@ -1,4 +1,4 @@
-//! What the verbs that touch the kernel have in common.
+//! Code shared by the verbs that touch the kernel.
 
 use std::time::Duration;
 
@@ -18,16 +18,16 @@ use crate::state::health::MarkRange;
 use crate::state::{Desired, Observed, Ownership, Sysctl};
 use crate::words::{chain, count};
 
-/// The kernel of the chosen namespace, and what is remembered of it.
+/// The kernel of the chosen namespace, and the state stored for it.
 pub(crate) struct Session {
     pub(crate) kernel: Kernel,
     pub(crate) store: Store,
     pub(crate) incarnation: Incarnation,
-    /// Whether it was said what earlier runs left.
+    /// Whether the leftovers of earlier runs have been reported.
     said: bool,
-    /// Where private services have their firewall marks, beside the default range.
+    /// The ranges of private firewall marks, besides the default one.
     marks: Vec<MarkRange>,
-    /// The private services of checks that were there when the kernel was last read.
+    /// The checks' private services in the last reading of the kernel.
     private: Vec<ServiceKey>,
 }
 
@@ -37,8 +37,8 @@ impl Session {
         if let Some(name) = &args.netns {
             net::enter(name)?;
         }
-        let incarnation = Incarnation::current().context("cannot read /proc")?;
-        // By inode, so that `ip netns exec` and --netns mean the same directory.
+        let incarnation = Incarnation::current().context("cannot read `/proc`")?;
+        // By inode, so that `ip netns exec` and --netns use the same directory.
         let directory = format!("net-{}", incarnation.namespace.1);
         let kernel = Kernel::connect()?;
         let store = Store::within(&args.state_dir, &directory);
@@ -52,26 +52,26 @@ impl Session {
         })
     }
 
-    /// Takes the lock for as long as what is returned lives.
+    /// Takes the lock until the returned value is dropped.
     pub(crate) fn lock(&self, patience: Duration) -> anyhow::Result<Lock> {
         let lock = Lock::take(&self.store, patience);
         self.tell_warnings();
         Ok(lock?)
     }
 
-    /// Says what is wrong with the state directory, and was overcome.
+    /// Reports problems with the state directory that were overcome.
     pub(crate) fn tell_warnings(&self) {
         for warning in self.store.take_warnings() {
             say!("director: {warning}");
         }
     }
 
-    /// Services of these firewall marks are private too, in what is read from now on.
+    /// Treats services with these firewall marks as private from now on.
     pub(crate) fn hide(&mut self, marks: MarkRange) {
         self.marks.push(marks);
     }
 
-    /// Reads the kernel.
+    /// Reads the kernel's tables.
     pub(crate) fn observe(&mut self) -> anyhow::Result<Observed> {
         self.observe_with(Sysctl::ALL)
     }
@@ -88,8 +88,8 @@ impl Session {
         Ok(observed)
     }
 
-    /// Removes private services that a killed daemon has left. Whoever calls this holds the lock,
-    /// which a daemon holds as long as it runs: they are nobody's.
+    /// Removes private services left by a killed daemon. The caller holds the lock, which a running
+    /// daemon would hold, so no daemon owns them.
     pub(crate) fn remove_leftovers(&mut self) {
         let leftovers = std::mem::take(&mut self.private);
         let operations: Vec<_> = leftovers
@@ -101,14 +101,14 @@ impl Session {
             return;
         }
         let report = self.kernel.execute(&operations);
-        // Gone is gone.
+        // Already gone is fine.
         let failed = report
             .failures()
             .iter()
             .find(|failure| !failure.error.is_stale_view());
         match failed {
             None => say!(
-                "director: removed {}, which a killed daemon had left",
+                "director: removed {}, left by a killed daemon",
                 count(
                     operations.len(),
                     "private service of checks",
@@ -116,15 +116,14 @@ impl Session {
                 )
             ),
             Some(failure) => say!(
-                "director: cannot remove the private services of checks that a killed daemon \
-                 left: {}",
+                "director: cannot remove the private services that a killed daemon left: {}",
                 failure.error
             ),
         }
     }
 
-    /// What is owned; after an interrupted run, what that was to own too. Says, once, what earlier
-    /// runs left.
+    /// What director owns, including what an interrupted run was to own. Reports the leftovers of
+    /// earlier runs once.
     pub(crate) fn ownership(&mut self, observed: &Observed) -> anyhow::Result<Ownership> {
         let ownership = Ledger::read(&self.store, &self.incarnation)?;
         let interrupted = Journal::interrupted(&self.store, &self.incarnation)?;
@@ -148,43 +147,44 @@ impl Session {
         let pid = journal.pid;
         let changes = count(journal.changes, "change", "changes");
         if Lock::holder(&self.store) == Some(pid) {
-            say!("director: process {pid} is in the middle of {changes}");
+            say!("director: process {pid} is halfway through {changes}");
         } else {
             say!(
-                "director: an earlier run (process {pid}) ended in the middle of {changes}; \
-                 `apply` finishes what is declared now"
+                "director: an earlier run (process {pid}) ended halfway through {changes}; `apply` \
+                 finishes what is declared now"
             );
         }
     }
 
     fn tell_of_remains(&self, remains: &Remains) {
         let ago = remains.at().until(self.kernel.now()).as_secs();
-        say!("director: an unconfirmed apply was undone {ago}s ago, but not all of it:");
+        say!("director: an unconfirmed apply was rolled back {ago}s ago, except for:");
         for failure in &remains.failures {
             say!("director:   {failure}");
         }
-        say!("director: the next `apply` that ends well sets it right");
+        say!("director: the next successful `apply` fixes it");
     }
 
-    /// Puts down who owns what from now on; that settles what an interrupted run left open.
+    /// Writes the new ownership to disk, which also settles an interrupted run.
     ///
-    /// Whoever calls this holds the lock, and has the ownership from [`Session::ownership`].
+    /// The caller holds the lock and has the ownership from [`Session::ownership`].
     pub(crate) fn settle(&self, ownership: &Ownership) -> anyhow::Result<()> {
-        // The ledger first: a run that ends between the two finds the journal and adds what it
-        // says to the ledger, as this one did.
+        // The ledger first: if a run ends between the two writes, the next one finds the journal
+        // and adds its contents to the ledger, as this one did.
         Ledger::write(&self.store, &self.incarnation, &[ownership])?;
         Ok(Journal::end(&self.store)?)
     }
 
-    /// How a verb ends that changed the tables: not as usual, if that is not on disk.
+    /// The exit code of a verb that changed the tables; not [`Exit::Done`] if the ledger is not on
+    /// disk.
     pub(crate) fn ended(&self, applied: &Applied) -> Exit {
         self.tell_warnings();
         match &applied.unkept {
             None => Exit::Done,
             Some(error) => {
                 say!(
-                    "director: done and in force, but who owns what is not on disk: {}; make room, \
-                     and run it again",
+                    "director: applied, but the ownership is not on disk: {}; free disk space, and \
+                     run it again",
                     chain(error)
                 );
                 Exit::NotKept
@@ -192,7 +192,7 @@ impl Session {
         }
     }
 
-    /// The plan for what is declared.
+    /// Makes the plan for a declaration.
     pub(crate) fn plan(&mut self, desired: &Desired) -> anyhow::Result<Prepared> {
         let observed = self.observe_with(&sysctls_for(&desired.kernel))?;
         let before = self.ownership(&observed)?;
@@ -213,7 +213,7 @@ impl Session {
         })
     }
 
-    /// Carries a plan out, and whatever it takes beyond it.
+    /// Applies a plan, including the work around it.
     pub(crate) fn converge(
         &mut self,
         desired: &Desired,

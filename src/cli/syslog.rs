@@ -1,4 +1,4 @@
-//! A line in the system's log, for what happens where nobody looks.
+//! A line in the system log, for failures that no terminal shows.
 
 use std::io;
 use std::os::unix::net::UnixDatagram;
@@ -6,12 +6,12 @@ use std::path::Path;
 
 use crate::words::safe;
 
-/// Where syslogd and journald listen.
+/// The socket of syslogd and journald.
 const SOCKET: &str = "/dev/log";
 /// Facility daemon, severity error (RFC 5424 section 6.2.1).
 const PRIORITY: u8 = 3 * 8 + 3;
 
-/// Logs an error, if anybody listens. One that waits is not waited for.
+/// Logs an error if a logger is listening. Does not wait for a slow one.
 pub(crate) fn error(text: &str) {
     let _ = send(Path::new(SOCKET), text);
 }
@@ -21,7 +21,7 @@ fn send(socket: &Path, text: &str) -> io::Result<()> {
     sender.set_nonblocking(true)?;
     sender.connect(socket)?;
     let process = std::process::id();
-    // RFC 3164 as the local socket takes it: the time is put in by whoever receives it.
+    // RFC 3164 for the local socket: the receiver adds the time.
     let text = safe(text);
     sender.send(format!("<{PRIORITY}>director[{process}]: {text}").as_bytes())?;
     Ok(())
@@ -36,14 +36,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         let log = UnixDatagram::bind(&path).unwrap();
-        send(&path, "could not undo: a thing").unwrap();
+        send(&path, "cannot roll back: a thing").unwrap();
         let mut buffer = [0; 100];
         let length = log.recv(&mut buffer).unwrap();
         let line = String::from_utf8_lossy(&buffer[..length]).into_owned();
         let process = std::process::id();
         assert_eq!(
             line,
-            format!("<27>director[{process}]: could not undo: a thing")
+            format!("<27>director[{process}]: cannot roll back: a thing")
         );
     }
 

@@ -9,10 +9,10 @@ use super::output::say;
 use crate::http::api::{ServerStats, Stats};
 use crate::http::{Client, ClientError, query};
 
-/// How often the kernel is asked.
+/// The interval between queries.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Waits until a server has no connection left in its service.
+/// Waits until a server has no connections left in its service.
 pub(crate) fn for_connections(
     client: &Client,
     of: &ServerOf,
@@ -23,7 +23,7 @@ pub(crate) fn for_connections(
     loop {
         let left = match client.get::<Stats>(&path) {
             Ok(stats) => Some(left(&stats, &of.server)),
-            // The director is being restarted, say: the drain outlives that.
+            // The director may be restarting; the drain survives that.
             Err(ClientError::NotRunning { .. } | ClientError::Lost { .. })
                 if Instant::now() < end =>
             {
@@ -39,14 +39,17 @@ pub(crate) fn for_connections(
         if time.is_zero() {
             let left = left.map_or("unknown".to_owned(), |left| left.to_string());
             let waited = patience.as_secs();
-            say!("director: connections after {waited}s: {left}; the drain goes on");
+            say!(
+                "director: timed out after {waited}s (connections left: {left}); the drain \
+                  continues"
+            );
             return Ok(Exit::TooLate);
         }
         thread::sleep(PAUSE.min(time));
     }
 }
 
-/// The connections of a server, over all listen addresses of the service. One that is not in the
+/// A server's connections over all listen addresses of the service. A server that is not in the
 /// kernel has none.
 fn left(stats: &Stats, server: &str) -> u64 {
     let servers = stats.services.iter().flat_map(|service| &service.servers);

@@ -379,7 +379,8 @@ fn a_drain_waits_for_connections_as_long_as_it_is_told() {
     let late = director(&running, "drain web app1 --wait --timeout 100ms");
     assert_eq!(late.code, Some(3), "{}", late.stderr);
     assert!(
-        late.stderr.contains(": 27; the drain goes on"),
+        late.stderr
+            .contains("(connections left: 27); the drain continues"),
         "{}",
         late.stderr
     );
@@ -421,9 +422,9 @@ fn what_a_director_that_runs_would_undo_is_refused() {
             format!("plan --out x {}", file.display()),
             "`director reload`",
         ),
-        ("flush --yes".to_owned(), "end it first"),
+        ("flush --yes".to_owned(), "stop it first"),
         ("adopt --all".to_owned(), "declare the service in its file"),
-        ("disown --all".to_owned(), "end it first"),
+        ("disown --all".to_owned(), "stop it first"),
     ] {
         let line = format!("--state-dir {} {line}", state.display());
         let refused = director(&running, &line);
@@ -433,7 +434,7 @@ fn what_a_director_that_runs_would_undo_is_refused() {
             "{line}"
         );
         assert!(
-            refused.stderr.contains("a director runs here"),
+            refused.stderr.contains("a director is running here"),
             "{line}: {}",
             refused.stderr
         );
@@ -463,7 +464,7 @@ fn without_a_director_it_is_said_how_to_start_one() {
             let run: Run = command(socket, line).output().unwrap().into();
             assert_eq!((run.code, run.stdout.as_str()), (Some(4), ""), "{line}");
             for part in [
-                "no director runs here",
+                "no director is running here",
                 "director run FILE",
                 socket.to_str().unwrap(),
             ] {

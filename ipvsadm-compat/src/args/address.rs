@@ -1,4 +1,4 @@
-//! Addresses and ports as the user types them.
+//! Addresses and ports on the command line.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -7,23 +7,23 @@ use ipvs::Protocol;
 use super::values;
 use crate::names::Names;
 
-/// What `host[:port]` says.
+/// The parts of `host[:port]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct HostPort {
     pub(crate) address: IpAddr,
-    /// `None` when no port was typed.
+    /// `None` if no port was given.
     pub(crate) port: Option<u16>,
 }
 
-/// Reads a service-address or server-address; `protocol` is what the port's name is looked up
-/// for (`None` as long as no service was named: then a name is no port).
+/// Parses a service or server address. `protocol` selects the port names (`None` before a service
+/// is named: a name is then no port).
 ///
 /// ```text
 /// 10.0.0.1:80   10.1:http   host:80   [2001:db8::1]:80   10.0.0.1   2001:db8::1   host
 /// ```
 ///
-/// What stands in brackets and is not IPv6 is read once more as `host[:port]`, and the port
-/// behind the brackets is not looked at. A port alone is no address.
+/// Brackets without IPv6 inside are parsed again as `host[:port]`, and a port behind the brackets
+/// is ignored. A port alone is no address.
 pub(crate) fn host_port(
     text: &[u8],
     protocol: Option<Protocol>,
@@ -64,17 +64,18 @@ fn port(text: &[u8], protocol: Option<Protocol>, names: &mut dyn Names) -> Optio
     names.port(text, protocol?)
 }
 
-/// An IPv4 address or a name that has one; also what a persistence mask is read as.
+/// An IPv4 address or a name that resolves to one; persistence masks are parsed the same way.
 pub(crate) fn ipv4_or_name(text: &[u8], names: &mut dyn Names) -> Option<Ipv4Addr> {
     inet_aton(text).or_else(|| names.host(text))
 }
 
-/// `inet_pton(AF_INET6)`: no zone.
+/// `inet_pton(AF_INET6)`, without zones.
 fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
     str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// A multicast group: what has a colon is IPv6. `Err` tells which family's message to print.
+/// A multicast group: IPv6 if it contains a colon. `Err` holds the error message of the address
+/// family.
 pub(crate) fn multicast_group(text: &[u8]) -> Result<IpAddr, &'static str> {
     let readable = str::from_utf8(text).ok();
     if text.contains(&b':') {
@@ -91,8 +92,8 @@ pub(crate) fn multicast_group(text: &[u8]) -> Result<IpAddr, &'static str> {
     }
 }
 
-/// `inet_aton` of glibc 2.36: one to four numbers, decimal, octal (`0`) or hexadecimal (`0x`),
-/// the last of which fills all bytes that are left. Blanks end it, and anything may follow them.
+/// `inet_aton` of glibc 2.36: one to four numbers, decimal, octal (`0`) or hexadecimal (`0x`); the
+/// last fills all remaining bytes. A blank ends the address, and anything may follow.
 fn inet_aton(text: &[u8]) -> Option<Ipv4Addr> {
     let mut rest = text;
     let mut parts: Vec<u64> = Vec::with_capacity(4);
@@ -116,7 +117,7 @@ fn inet_aton(text: &[u8]) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from(address | last))
 }
 
-/// `strtoul` in base 0 of a text that must begin with a digit.
+/// `strtoul` in base 0 for a text that must start with a digit.
 fn strtoul(text: &[u8]) -> Option<(u64, &[u8])> {
     let (radix, digits) = match text {
         [b'0', b'x' | b'X', digit, ..] if digit.is_ascii_hexdigit() => (16, &text[2..]),

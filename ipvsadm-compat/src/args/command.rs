@@ -1,4 +1,4 @@
-//! The second stage: what the options mean together, or why they mean nothing.
+//! The second stage: combines the options into a command, or says why they do not fit together.
 
 use ipvs::{
     Family, ForwardMethod, Name, Operation, Protocol, Server, Service, ServiceFlags, ServiceKey,
@@ -9,24 +9,21 @@ use super::matrix::{self, Slot, Verb};
 use super::typed::Typed;
 use crate::errors::Stop;
 
-/// A command line that makes sense.
+/// A valid command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Command {
     Help,
     Version,
-    /// `-R`.
     Restore,
-    /// `-S`.
     Save {
         numeric: bool,
     },
-    /// `-L`.
     List(List),
-    /// Everything that changes the kernel's tables, in one message each.
+    /// Every change of the kernel's tables; one message each.
     Change(Operation),
 }
 
-/// What is listed, and how.
+/// What to list, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct List {
     pub(crate) what: Listed,
@@ -40,7 +37,7 @@ pub(crate) struct List {
 pub(crate) enum Listed {
     Everything,
     Service(ServiceKey),
-    /// Whether with what persistence engines found.
+    /// Whether to show persistence engine data.
     Connections {
         engines: bool,
     },
@@ -59,13 +56,13 @@ pub(crate) enum View {
     TunInfo,
 }
 
-/// The scheduler where none is named.
+/// The default scheduler.
 const DEFAULT_SCHEDULER: Name = Service::WLC;
-/// The interface of a sync daemon where none is named.
+/// The default interface of a sync daemon.
 const DEFAULT_INTERFACE: Name = Name::from_static("eth0");
 
-/// What was typed means this; the checks stand in the order of 1.31, as the first that fails is
-/// the one that is reported.
+/// Turns options into a command. The checks have 1.31's order, since the first failure is the one
+/// reported.
 pub(super) fn mean(typed: &Typed) -> Result<Command, Stop> {
     let flags = scheduler_flags(typed)?;
     matrix::check(typed.verb, typed.given)?;
@@ -118,7 +115,7 @@ fn service(typed: &Typed, mut flags: ServiceFlags) -> Result<Service, Stop> {
     })
 }
 
-/// The flags of `-b`. They are checked against the scheduler wherever that stands.
+/// The flags of `-b`, checked against the scheduler wherever `-s` appears.
 fn scheduler_flags(typed: &Typed) -> Result<ServiceFlags, Stop> {
     let mut flags = ServiceFlags::empty();
     let mut any = false;
@@ -145,7 +142,7 @@ fn scheduler_flags(typed: &Typed) -> Result<ServiceFlags, Stop> {
         flags |= flag;
     }
     if !any && !typed.sched_flags.is_empty() {
-        // Nothing but commas.
+        // Only commas.
         let text = &typed.sched_flags;
         return Err(Stop::quoting("invalid scheduler flag `", text, "'"));
     }
@@ -162,8 +159,8 @@ fn server(typed: &Typed) -> Result<Server, Stop> {
         lower_threshold: typed.lower_threshold,
         tunnel: tunnel(typed),
     };
-    // Such packets keep the service's port, so the entry has it too, whatever was typed. Behind a
-    // mark there are many ports.
+    // Such packets keep the service's port, so the entry has that port whatever was given. A mark
+    // covers many ports.
     if typed.mark.is_none() && typed.forward != ForwardMethod::Masquerade {
         server.key.port = typed.port;
     }

@@ -1,8 +1,8 @@
-//! Which option goes with which command.
+//! Which options are valid with which command.
 
 use crate::errors::Stop;
 
-/// A command as messages name it, and as the rows of the table stand.
+/// A command as messages name it, in the order of the table's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
     AddService,
@@ -42,9 +42,9 @@ impl Verb {
     }
 }
 
-/// An option as messages name it. Several ways to type (`-t`, `-u`, `-f`) may be one slot.
+/// An option as messages name it. Several options (`-t`, `-u`, `-f`) may share one slot.
 ///
-/// The order is the one in which they are checked: the first that is wrong is reported.
+/// In the order of the checks: the first invalid option is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Slot {
     Numeric,
@@ -191,7 +191,7 @@ impl Slots {
         self.0 & Self::of(slots).0 != 0
     }
 
-    /// Takes a slot in; an option cannot be given twice.
+    /// Adds a slot; an option cannot be given twice.
     pub(crate) fn insert(&mut self, slot: Slot) -> Result<(), Stop> {
         if self.has(slot) {
             let name = slot.name();
@@ -202,11 +202,11 @@ impl Slots {
     }
 }
 
-/// What a command, or a tunnel type, says of the options.
+/// The rules of a command or a tunnel type for the options.
 struct Rule {
     required: Slots,
     allowed: Slots,
-    /// At most one of these.
+    /// At most one of these is allowed.
     exclusive: Slots,
 }
 
@@ -279,10 +279,10 @@ const fn command_rule(verb: Verb) -> Rule {
     }
 }
 
-/// The options that belong to a tunnel type.
+/// The options that depend on the tunnel type.
 const TUNNEL: [Slot; 4] = [TunPort, TunNocsum, TunCsum, TunRemcsum];
 
-/// All options that belong to tunnels.
+/// All tunnel options.
 pub(crate) const TUNNEL_ONLY: [Slot; 5] = [TunType, TunPort, TunNocsum, TunCsum, TunRemcsum];
 
 fn tunnel_rule(kind: &str) -> Rule {

@@ -1,4 +1,4 @@
-//! From words to a command, in two stages.
+//! Parses the command line in two stages.
 //!
 //! ```text
 //!  words ── popt.rs ──► options in the order typed
@@ -10,7 +10,7 @@
 //!              Command
 //! ```
 //!
-//! Everything is bytes: what is typed need not be UTF-8, and messages show it to the byte.
+//! Everything is bytes: arguments need not be UTF-8, and messages show them unchanged.
 
 mod address;
 mod command;
@@ -28,7 +28,7 @@ use options::Opt;
 use popt::Popt;
 use typed::Typed;
 
-/// Whether the first option asks for help or for the version, which need no IPVS.
+/// Whether the first option asks for help or the version, which do not need IPVS.
 pub(crate) fn asks_for_text(words: &[&[u8]]) -> Option<Command> {
     match Popt::new(words).next() {
         Ok(Some((Opt::Help, _))) => Some(Command::Help),
@@ -37,8 +37,7 @@ pub(crate) fn asks_for_text(words: &[&[u8]]) -> Option<Command> {
     }
 }
 
-/// Reads a command line; `words` are those behind the program's name. In `-R` (`nested`) there is
-/// no further `-R`.
+/// Parses a command line without the program's name. With `nested` (in `-R`), `-R` is not allowed.
 pub(crate) fn parse(
     program: &[u8],
     words: &[&[u8]],

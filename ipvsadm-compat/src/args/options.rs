@@ -1,6 +1,6 @@
-//! The options: how they are spelled, and what they are called in messages.
+//! The options: their spellings, and their names in messages.
 
-/// An option as it can be typed. The first ones are the commands.
+/// An option. Commands come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Opt {
     AddService,
@@ -63,7 +63,7 @@ pub(crate) enum Opt {
     McastTtl,
 }
 
-/// Whether an option has a value.
+/// Whether an option takes a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Takes {
     Nothing,
@@ -71,7 +71,7 @@ pub(crate) enum Takes {
     Maybe,
 }
 
-/// One way to type an option.
+/// One spelling of an option.
 #[derive(Debug)]
 pub(crate) struct Spelling {
     pub(crate) long: &'static str,
@@ -100,7 +100,6 @@ const fn long(long: &'static str, takes: Takes, option: Opt) -> Spelling {
 
 use Takes::{Maybe, Nothing, Value};
 
-/// All spellings.
 pub(crate) const TABLE: [Spelling; 58] = [
     both("add-service", b'A', Nothing, Opt::AddService),
     both("edit-service", b'E', Nothing, Opt::EditService),

@@ -1,11 +1,10 @@
 //! Splits a command line into options and operands, as popt 1.19 does.
 //!
-//! This is an own tokenizer, and not one of the argument parsers that there are, because what a
-//! user of 1.31 sees depends on popt's rules to the letter: messages name the *word* that popt had
-//! read last (`-LA`, not `-A`; the value and not the option that it belongs to), `-p` takes its
-//! value from the next word unless that starts with `-`, a value may stand behind `=` after a
-//! short option too, long options are not abbreviated, and options come out in the order typed.
-//! Its rules are few:
+//! This is our own tokenizer rather than an existing argument parser, because 1.31's visible
+//! behaviour depends on popt's exact rules: messages name the *word* that popt read last (`-LA`,
+//! not `-A`; the value, not its option), `-p` takes its value from the next word unless that starts
+//! with `-`, a short option also accepts a value behind `=`, long options cannot be abbreviated,
+//! and options are reported in the order given. The rules:
 //!
 //! ```text
 //! word          means
@@ -17,26 +16,26 @@
 //! -a=value      or what stands behind `=`, or the next word
 //! ```
 //!
-//! popt's `!#:+`, which puts the next operand into a value, is left out: it belongs to its alias
+//! popt's `!#:+`, which puts the next operand into a value, is not implemented: it belongs to alias
 //! files, and ipvsadm has none.
 
 use super::options::{Opt, Spelling, TABLE, Takes};
 
-/// A command line as it is read: from the left to the right, one option at a time.
+/// A command line that is read from left to right, one option at a time.
 #[derive(Debug)]
 pub(crate) struct Popt<'a> {
     /// The words after the program's name.
     words: &'a [&'a [u8]],
-    /// The first word that was not read yet.
+    /// The index of the first unread word.
     next: usize,
-    /// What is left of a cluster of short options.
+    /// The rest of a cluster of short options.
     cluster: Option<&'a [u8]>,
     /// Whether `--` was read.
     only_operands: bool,
     operands: Vec<&'a [u8]>,
 }
 
-/// Why there is no next option.
+/// Errors of popt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PoptError {
     UnknownOption,
@@ -45,7 +44,7 @@ pub(crate) enum PoptError {
 }
 
 impl PoptError {
-    /// The words of `poptStrerror`.
+    /// The texts of `poptStrerror`.
     pub(crate) const fn text(self) -> &'static str {
         match self {
             Self::UnknownOption => "unknown option",
@@ -69,7 +68,7 @@ impl<'a> Popt<'a> {
         }
     }
 
-    /// The next option; `None` when there are no more (`poptGetNextOpt`).
+    /// The next option; `None` at the end (`poptGetNextOpt`).
     pub(crate) fn next(&mut self) -> Result<Option<Given<'a>>, PoptError> {
         let (spelling, mut value) = loop {
             if let Some(cluster) = self.cluster.take() {
@@ -107,7 +106,7 @@ impl<'a> Popt<'a> {
         Some(word)
     }
 
-    /// The next word as a value.
+    /// Takes the next word as a value.
     fn value_word(&mut self, takes: Takes) -> Result<Option<&'a [u8]>, PoptError> {
         match self.words.get(self.next) {
             None | Some([b'-', ..]) if takes == Takes::Maybe => Ok(None),
@@ -116,7 +115,7 @@ impl<'a> Popt<'a> {
         }
     }
 
-    /// The first option of a cluster; keeps the rest of it.
+    /// Takes the first option of a cluster and keeps the rest.
     fn short(
         &mut self,
         cluster: &'a [u8],
@@ -136,7 +135,7 @@ impl<'a> Popt<'a> {
         }
     }
 
-    /// The word that was read last (`poptBadOption` with `POPT_BADOPTION_NOALIAS`).
+    /// The last word read (`poptBadOption` with `POPT_BADOPTION_NOALIAS`).
     pub(crate) fn last_word(&self) -> &'a [u8] {
         self.next
             .checked_sub(1)
@@ -144,7 +143,7 @@ impl<'a> Popt<'a> {
             .unwrap_or_default()
     }
 
-    /// The operands, once all options are read.
+    /// The operands, once all options have been read.
     pub(crate) fn operands(&self) -> &[&'a [u8]] {
         &self.operands
     }
@@ -168,8 +167,7 @@ mod tests {
 
     type Options = Vec<(Opt, Option<String>)>;
 
-    /// Reads a command line to its end, or to its first error and the word that shows it:
-    /// options, operands, error.
+    /// Reads a command line up to its end or first error: options, operands, error.
     fn read(line: &str) -> (Options, Vec<String>, Option<String>) {
         let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();

@@ -1,8 +1,7 @@
-//! The first stage: the options are applied from the left to the right.
+//! The first stage: applies the options from left to right.
 //!
-//! The order matters. `-6` turns the mark before it into an IPv6 one and resets the mask; `-r`
-//! takes over the port of a service that stands before it; an IPv6 address resets a mask that was
-//! typed before it.
+//! The order matters. `-6` turns an earlier mark into an IPv6 one and resets the mask; `-r` takes
+//! over the port of an earlier service; an IPv6 address resets an earlier mask.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -18,7 +17,7 @@ use super::values;
 use crate::errors::Stop;
 use crate::names::Names;
 
-/// What was typed so far.
+/// The options so far.
 #[derive(Debug)]
 pub(super) struct Typed {
     pub(super) verb: Verb,
@@ -52,16 +51,16 @@ pub(super) struct Typed {
     pub(super) timeouts: Timeouts,
 }
 
-/// The longest time for persistence and connections, in seconds: 31 days.
+/// The maximum of persistence and connection timeouts, in seconds: 31 days.
 const MAX_TIMEOUT: i64 = 31 * 24 * 60 * 60;
-/// The persistence time of a `-p` without one, in seconds (the manual page says 300).
+/// The persistence timeout of `-p` without a value, in seconds (the manual page says 300).
 const PERSISTENT_TIMEOUT: u32 = 360;
-/// So much of `-b` is looked at.
+/// The length of `-b` that is examined, in bytes.
 const MAX_SCHED_FLAGS: usize = 127;
-/// The kernel's buffers for schedulers and interfaces hold 15 bytes and the NUL.
+/// The kernel's buffers for names of schedulers and interfaces hold 15 bytes and the NUL.
 const MAX_NAME: usize = 15;
 
-/// The command that an option is; `None` for an option that is none.
+/// The command of an option; `None` if the option is no command.
 pub(super) const fn verb(option: Opt) -> Option<Verb> {
     Some(match option {
         Opt::AddService => Verb::AddService,
@@ -117,7 +116,7 @@ impl Typed {
         }
     }
 
-    /// The value of the command itself: the role of a daemon.
+    /// Applies the value of the command itself: the role of a daemon.
     pub(super) fn command_value(&mut self, value: &[u8]) -> Result<(), Stop> {
         let wrong = match self.verb {
             Verb::StartDaemon => "illegal start-daemon parameter specified",
@@ -207,7 +206,7 @@ impl Typed {
             }
             Opt::McastPort => self.mcast_port = number(text, 1, 65535, "mcast-port")?,
             Opt::McastTtl => self.mcast_ttl = number(text, 1, 255, "mcast-ttl")?,
-            // The others are nothing but given.
+            // The other options only need their slot.
             _ => {}
         }
         Ok(())
@@ -237,7 +236,7 @@ impl Typed {
             return Err(Stop::quoting("invalid fwmark value `", text, "' specified"));
         }
         self.mark = mark;
-        // The protocol means nothing for a mark, but ports of its servers are looked up for it.
+        // A mark has no protocol, but port names of its servers are looked up as TCP.
         self.protocol = Some(Protocol::Tcp);
         self.family = Family::V4;
         Ok(())
@@ -265,7 +264,7 @@ impl Typed {
         Ok(())
     }
 
-    /// What is left when all options are read.
+    /// Applies the words that are left after all options.
     pub(super) fn operands(&mut self, operands: &[&[u8]]) -> Result<(), Stop> {
         let rest = if self.verb == Verb::Set {
             let [tcp, tcp_fin, udp, rest @ ..] = operands else {
@@ -286,7 +285,7 @@ impl Typed {
         }
     }
 
-    /// The service that was named.
+    /// The service given by `-t`, `-u`, `--sctp-service` or `-f`.
     pub(super) fn service_key(&self) -> ServiceKey {
         match self.mark {
             Some(mark) => ServiceKey::fwmark(self.family, mark),
@@ -299,7 +298,7 @@ impl Typed {
     }
 }
 
-/// The slot of an option; `-6` and `--sort` may come as often as one likes.
+/// The slot of an option; `-6` and `--sort` can be repeated.
 const fn slot(option: Opt) -> Option<Slot> {
     Some(match option {
         Opt::Tcp | Opt::Udp | Opt::Sctp | Opt::Fwmark => Slot::Service,
@@ -340,7 +339,8 @@ const fn slot(option: Opt) -> Option<Slot> {
     })
 }
 
-/// A name cut to what the kernel keeps; `None` for the empty one, which stands for the default.
+/// A name truncated to the length that the kernel stores; `None` for the empty name, which means
+/// the default.
 fn name(text: &[u8], longest: usize) -> Option<Name> {
     Name::new(&text[..text.len().min(longest)]).ok()
 }

@@ -1,7 +1,7 @@
 //! Numbers as the C library reads them: `strtol` and `atoi` in base 10.
 
-/// `strtol` as far as ipvsadm uses it: the value, saturated, and what stands behind it. `None`
-/// when there is no number.
+/// `strtol` as ipvsadm uses it: the value, saturated, and the rest of the text. `None` if there is
+/// no number.
 fn strtol(text: &[u8]) -> Option<(i64, &[u8])> {
     let start = text.iter().position(|byte| !is_space(*byte))?;
     let (negative, digits) = match &text[start..] {
@@ -33,8 +33,8 @@ pub(crate) const fn is_space(byte: u8) -> bool {
     byte.is_ascii_whitespace() || byte == 0x0b
 }
 
-/// A whole number and nothing behind it; blanks before it are fine, and so is a plus sign.
-/// Overflow gives a number that is out of every range.
+/// An integer without anything behind it; blanks and a plus sign before it are allowed. An overflow
+/// gives a number outside every range.
 pub(crate) fn whole(text: &[u8]) -> Option<i64> {
     match strtol(text)? {
         (value, []) => Some(value),
@@ -42,13 +42,13 @@ pub(crate) fn whole(text: &[u8]) -> Option<i64> {
     }
 }
 
-/// A whole number within bounds, both included.
+/// An integer within inclusive bounds.
 pub(crate) fn number<N: TryFrom<i64>>(text: &[u8], least: i64, most: i64) -> Option<N> {
     let value = whole(text).filter(|value| (least..=most).contains(value))?;
     N::try_from(value).ok()
 }
 
-/// `atoi`: whatever number the text begins with, 0 if none, cut to 32 bits.
+/// `atoi`: the number at the start of the text, 0 if there is none, truncated to 32 bits.
 pub(crate) fn atoi(text: &[u8]) -> i32 {
     let value = strtol(text).map_or(0, |(value, _)| value);
     let [a, b, c, d, ..] = value.to_le_bytes();

@@ -1,4 +1,4 @@
-//! The program `ipvsadm-restore`: replaces the table by the commands on its stdin.
+//! The program `ipvsadm-restore`: replaces the table with the commands on stdin.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `-L -c`: the connection table, a line at a time.
+//! `-L -c`: the connection table, line by line.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use ipvs::{Connection, Connections, Error, Protocol};
 use super::endpoint::{Endpoints, put};
 use crate::errors::Stop;
 
-/// Writes the table of the calling thread's network namespace, in the kernel's order.
+/// Writes the connection table of the calling thread's network namespace in the kernel's order.
 pub(super) fn list(
     engines: bool,
     endpoints: &mut Endpoints<'_>,
@@ -25,7 +25,7 @@ pub(super) fn list(
                 row(&connection, engines, endpoints, &mut text);
                 out.write_all(&text).map_err(write)?;
             }
-            // A line that cannot be understood is left out; the others are shown.
+            // Skip a line that cannot be parsed, and show the others.
             Err(Error::BadConnection { .. }) => {}
             Err(error) => return Err(Stop::list_failed(error.to_string())),
         }
@@ -50,7 +50,7 @@ fn row(connection: &Connection, engines: bool, endpoints: &mut Endpoints<'_>, te
         ("UDP", Protocol::Udp),
         ("SCTP", Protocol::Sctp),
     ];
-    // Templates of firewall marks are of no protocol, and their ports have no names.
+    // Templates of firewall marks have no protocol, so their ports have no names.
     let protocol = protocols
         .into_iter()
         .find(|(name, _)| connection.protocol == *name)
@@ -75,17 +75,17 @@ fn row(connection: &Connection, engines: bool, endpoints: &mut Endpoints<'_>, te
     let server = connection.server;
     endpoints.append(server.ip(), server.port(), protocol, text);
     if let Some(engine) = connection.engine.as_ref().filter(|_| engines) {
-        // Not the widths of the title; so it is in 1.31.
+        // 1.31 does not use the title's widths either.
         pad(text, start, 16);
         put(text, format_args!(" {:<18} ", engine.name));
-        // 1.31 shows the first word of the data.
+        // 1.31 shows only the first word of the data.
         let word = engine.data.split(u8::is_ascii_whitespace).next();
         text.extend_from_slice(word.unwrap_or_default());
     }
     text.push(b'\n');
 }
 
-/// Fills a field that began at `start` up to its width.
+/// Pads a field that starts at `start` to `width`.
 fn pad(text: &mut Vec<u8>, start: usize, width: usize) {
     text.resize(text.len().max(start + width), b' ');
 }

@@ -10,13 +10,13 @@ use crate::names::Names;
 /// Writes `10.0.0.1:80`, `[fd00::1]:80` and, unless numeric, `host:http`, `[host]:http`.
 pub(crate) struct Endpoints<'a> {
     numeric: bool,
-    /// How many bytes of a word are written.
+    /// The length at which a word is cut, in bytes.
     longest: usize,
     names: &'a mut dyn Names,
 }
 
 impl<'a> Endpoints<'a> {
-    /// For lists, which cut a word at 59 bytes, port and all.
+    /// For lists, which cut a word at 59 bytes including the port.
     pub(super) fn listed(numeric: bool, names: &'a mut dyn Names) -> Self {
         Self {
             numeric,
@@ -25,7 +25,7 @@ impl<'a> Endpoints<'a> {
         }
     }
 
-    /// For `-S`, where a word that is cut could not be restored.
+    /// For `-S`, where a truncated word could not be restored.
     pub(super) fn saved(numeric: bool, names: &'a mut dyn Names) -> Self {
         Self {
             numeric,
@@ -34,7 +34,7 @@ impl<'a> Endpoints<'a> {
         }
     }
 
-    /// Appends a word to `row`. Ports have a name only under a protocol.
+    /// Appends a word to `row`. Only ports with a protocol have names.
     pub(super) fn append(
         &mut self,
         address: IpAddr,
@@ -76,7 +76,7 @@ pub(super) fn put(row: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     row.write_fmt(text).expect("a Vec takes every write");
 }
 
-/// Appends a decimal number. Lists have hundreds of thousands of them, and this takes a fifth of
+/// Appends a decimal number. Lists contain hundreds of thousands of them, and this takes a fifth of
 /// the time of `core::fmt`.
 pub(super) fn number(mut value: u64, row: &mut Vec<u8>) {
     let start = row.len();
@@ -91,7 +91,7 @@ pub(super) fn number(mut value: u64, row: &mut Vec<u8>) {
     row[start..].reverse();
 }
 
-/// Appends a number, and blanks up to a width.
+/// Appends a number, padded with blanks.
 pub(super) fn number_padded(value: u64, width: usize, row: &mut Vec<u8>) {
     let end = row.len() + width;
     number(value, row);
@@ -107,7 +107,7 @@ fn ipv4(address: Ipv4Addr, row: &mut Vec<u8>) {
     }
 }
 
-/// `inet_ntop(AF_INET6)`: as Rust, but for the old IPv4-compatible form `::1.2.3.4`.
+/// `inet_ntop(AF_INET6)`: as in Rust, except for the old IPv4-compatible form `::1.2.3.4`.
 fn ipv6(address: Ipv6Addr, row: &mut Vec<u8>) {
     match address.segments() {
         [0, 0, 0, 0, 0, 0, high, low] if high != 0 => {

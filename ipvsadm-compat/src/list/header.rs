@@ -1,4 +1,4 @@
-//! The lines above the rows, and those that stand alone.
+//! The lines above the rows, and standalone lines.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,7 @@ use ipvs::{DaemonRole, Info, SyncDaemon};
 
 use crate::args::View;
 
-/// The first line of a list of everything.
+/// The first line of a full list.
 pub(super) fn version(info: &Info, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
@@ -15,7 +15,7 @@ pub(super) fn version(info: &Info, out: &mut dyn Write) -> io::Result<()> {
     )
 }
 
-/// The two lines that name the columns, trailing blanks included.
+/// The two lines of column titles, including trailing blanks.
 pub(super) fn title(view: View, out: &mut dyn Write) -> io::Result<()> {
     let (service, server) = match view {
         View::Plain => (
@@ -46,7 +46,7 @@ pub(super) fn title(view: View, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{service}\n  -> RemoteAddress:Port{server}")
 }
 
-/// A sync daemon; what is zero is left out.
+/// A sync daemon; zero values are left out.
 pub(super) fn daemon(daemon: &SyncDaemon, out: &mut dyn Write) -> io::Result<()> {
     let role = match daemon.role {
         DaemonRole::Master => "master",

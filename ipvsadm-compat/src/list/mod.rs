@@ -1,11 +1,10 @@
-//! `-L` and `-S`: what the kernel holds, as text.
+//! `-L` and `-S`: the kernel's tables as text.
 //!
 //! ```text
 //!  client ── services, sorted ──► for each: its servers, sorted ──► rows.rs ──► one buffer ──► out
 //! ```
 //!
-//! Rows are written service by service, so that no more than one service's servers are held at a
-//! time.
+//! Rows are written service by service, so that memory holds the servers of one service only.
 
 mod connections;
 mod endpoint;
@@ -24,7 +23,7 @@ use crate::names::Names;
 use endpoint::Endpoints;
 use rows::Rows;
 
-/// Where a listing goes and what it needs on its way.
+/// The context of a listing.
 pub(crate) struct Lister<'a, T: Transport> {
     pub(crate) client: &'a mut Client<T>,
     pub(crate) info: Info,
@@ -33,7 +32,7 @@ pub(crate) struct Lister<'a, T: Transport> {
 }
 
 impl<T: Transport> Lister<'_, T> {
-    /// `-L`.
+    /// Writes the output of `-L`.
     pub(crate) fn list(&mut self, list: &List) -> Result<(), Stop> {
         match list.what {
             Listed::Everything => self.everything(list),
@@ -47,7 +46,8 @@ impl<T: Transport> Lister<'_, T> {
         }
     }
 
-    /// `-S`. Always sorted; nothing in it is cut, so that `-R` can read it.
+    /// Writes the output of `-S`. It is always sorted and never truncated, so that `-R` can read
+    /// it.
     pub(crate) fn save(&mut self, numeric: bool) -> Result<(), Stop> {
         let mut services = self.client.services().map_err(|error| Stop::list(&error))?;
         sort_services(&mut services);

@@ -2,8 +2,8 @@
 
 use super::endpoint::put;
 
-/// Appends a counter: whole below a hundred million, then in thousands, millions, thousand
-/// millions and so on, rounded down. Exact ones get wider columns when they need them.
+/// Appends a counter: unabbreviated below a hundred million, then in thousands, millions, thousand
+/// millions and so on, rounded down. Exact counters widen their columns if needed.
 pub(super) fn counter(value: u64, exact: bool, row: &mut Vec<u8>) {
     const UNITS: [(u64, u64, char); 4] = [
         (1_000_000_000, 1_000, 'K'),
@@ -12,7 +12,7 @@ pub(super) fn counter(value: u64, exact: bool, row: &mut Vec<u8>) {
         (u64::MAX, 1_000_000_000_000, 'T'),
     ];
     if exact {
-        // A blank stands before it, however long it is.
+        // A blank always precedes it, however long it is.
         put(row, format_args!(" {value:>8}"));
         return;
     }

@@ -11,11 +11,11 @@ use super::endpoint::{Endpoints, number_padded, put};
 use super::numbers::counter;
 use crate::args::{List, View};
 
-/// So many bytes of an IPv4 service's name are shown, the protocol included.
+/// The displayed length of an IPv4 service's name, in bytes, including the protocol.
 const SERVICE_NAME: usize = 33;
-/// So many bytes of an IPv4 server's name are shown.
+/// The displayed length of an IPv4 server's name, in bytes.
 const SERVER_NAME: usize = 28;
-/// What stands before a server's name.
+/// The prefix of a server's name.
 const ARROW: &[u8] = b"  -> ";
 
 /// Writes rows, each with one write.
@@ -102,7 +102,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// A server of the service with that key.
+    /// Writes a server of the service with this key.
     pub(super) fn server(&mut self, key: &ServiceKey, entry: &ServerEntry) -> io::Result<()> {
         let server = &entry.server;
         self.row.clear();
@@ -164,7 +164,7 @@ impl<'a> Rows<'a> {
                 ]);
             }
             View::Rate => {
-                // The first three are never abbreviated here.
+                // 1.31 never abbreviates the first three here.
                 let rate = entry.stats.rate;
                 for value in [rate.connections, rate.packets_in, rate.packets_out] {
                     put(&mut self.row, format_args!(" {value:>8}"));
@@ -224,14 +224,14 @@ fn settings(service: &Service, row: &mut Vec<u8>) {
     }
 }
 
-/// The mask of a service, unless each client counts for itself.
+/// The mask of a service, unless it separates all clients.
 pub(super) fn mask(service: &Service) -> Option<Netmask> {
     let widest = Netmask::host(service.key.family());
     (service.netmask != widest).then_some(service.netmask)
 }
 
-/// The names of the scheduler flags that are set, as `-b` takes them. The third has no name under
-/// the schedulers that name the other two.
+/// The names of the scheduler flags that are set, as `-b` accepts them. The third flag has no name
+/// under schedulers that name the other two.
 pub(super) fn scheduler_flags(service: &Service) -> Vec<&'static str> {
     let names: &[&str] = if service.scheduler == "sh" {
         &["sh-fallback", "sh-port"]

@@ -1,7 +1,7 @@
-//! The lines of `-S`: commands that make the table again.
+//! The lines of `-S`: commands that rebuild the table.
 //!
-//! The field order is an interface: programs search these lines for ` -t V -s S ` and
-//! ` -t V -r R -m -w W`.
+//! The field order is an interface: programs search these lines for ` -t V -s S ` and ` -t V -r R
+//! -m -w W`.
 
 use ipvs::{
     Family, ForwardMethod, Protocol, Server, Service, ServiceFlags, ServiceKey, TunnelFlags,
@@ -37,7 +37,7 @@ pub(super) fn service(service: &Service, endpoints: &mut Endpoints<'_>, row: &mu
     row.push(b'\n');
 }
 
-/// Appends the line that adds a server to the service with that key.
+/// Appends the line that adds a server to the service with this key.
 pub(super) fn server(
     key: &ServiceKey,
     server: &Server,

@@ -1,4 +1,4 @@
-//! Every message about a command line, and what lines that are fine do.
+//! Every message about a command line, and the results of valid ones.
 
 use ipvs::fake::FakeKernel;
 use ipvs::{Operation, Request};
@@ -103,7 +103,7 @@ fn addresses() {
     refused("-A -u 10.1:http", 2, text);
     let text = "illegal real server address[:port] specified";
     refused("-a -t 10.1:1 -r [fd00::1]", 2, text);
-    // No service yet, so no protocol that the name could be of.
+    // No service yet, so no protocol for the port name.
     refused("-a -r 10.2:http -t 10.1:80", 2, text);
     done(&FakeKernel::new(), "-A -t vip:http");
 }
@@ -114,7 +114,7 @@ fn marks() {
         let message = format!("invalid fwmark value `{text}' specified");
         refused(&format!("-A -f {text}"), 2, &message);
     }
-    // With the empty line that 1.31 prints.
+    // Includes the empty line that 1.31 prints.
     refused("-A -6", 2, "-6 used before -f\n");
     refused("-L -6 -f 3", 2, "-6 used before -f\n");
 }
@@ -155,7 +155,7 @@ fn scheduler_flags() {
         shown(&kernel, "-S"),
         "-A -f 1 -s sh -b sh-fallback,sh-port\n"
     );
-    // Before the options are looked at as a whole.
+    // Checked before the combination of options.
     refused("-L -b foo", 2, "invalid scheduler flag `foo'");
 }
 
@@ -233,7 +233,8 @@ fn options_of_a_list() {
 
 #[test]
 fn mistakes_are_found_in_the_order_of_1_31() {
-    // Values, then operands of --set, operands, flags, options as a whole, and so on.
+    // Checks values, then operands of --set, operands, flags, the combination of options, and so
+    // on.
     refused(
         "-A -t 80 foo -b x -n",
         2,

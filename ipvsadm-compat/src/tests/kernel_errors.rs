@@ -1,4 +1,4 @@
-//! What the kernel refuses, in the words of 1.31.
+//! Kernel errors with 1.31's texts.
 
 use ipvs::fake::{FakeKernel, Fault};
 use ipvs::{Client, Errno, Error, Query};
@@ -90,7 +90,7 @@ fn an_unknown_service_is_a_list_that_failed() {
     }
 }
 
-/// Runs without a kernel: every attempt to connect ends in an error.
+/// Runs without a kernel: every attempt to connect fails with `error`.
 fn without(line: &str, error: impl Fn() -> Error) -> (Outcome, u32) {
     let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! `-L`, byte for byte; `$` stands for the end of a line, so that blanks at it show.
+//! `-L`, byte for byte; `$` marks the end of a line, so that trailing blanks are visible.
 
 use ipvs::fake::FakeKernel;
 use ipvs::{
@@ -8,7 +8,7 @@ use ipvs::{
 
 use super::{done, shown};
 
-/// A list with visible ends of lines.
+/// A list with visible line ends.
 #[track_caller]
 fn list(kernel: &FakeKernel, line: &str) -> String {
     shown(kernel, line).replace('\n', "$\n")
@@ -21,7 +21,7 @@ fn rows(kernel: &FakeKernel, line: &str) -> String {
     list.split_inclusive('\n').skip(3).collect()
 }
 
-/// The table that is listed in most tests.
+/// The table that most tests list.
 fn table() -> FakeKernel {
     let kernel = FakeKernel::new();
     for line in [
@@ -183,7 +183,8 @@ fn counting(values: [u64; 5]) -> FakeKernel {
 
 #[test]
 fn counters_up_to_64_bits() {
-    // 1.31 shows the servers' counters modulo 2^32, and `18446744T` and a neighbour in one.
+    // 1.31 shows the servers' counters modulo 2^32, and `18446744T` without a blank before its
+    // neighbour.
     let kernel = counting([
         4_294_967_295,
         4_294_967_296,

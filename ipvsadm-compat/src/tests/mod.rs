@@ -15,7 +15,7 @@ use ipvs::fake::FakeKernel;
 use crate::names::tests::Table;
 use crate::run::{self, Streams};
 
-/// What a run left.
+/// The results of a run.
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
     code: u8,
@@ -23,8 +23,8 @@ struct Outcome {
     stderr: String,
 }
 
-/// Runs `ipvsadm` with the words of a line; words are split at single blanks, so that two blanks
-/// have an empty word between them.
+/// Runs `ipvsadm` with a line's words, split at single blanks: two blanks have an empty word
+/// between them.
 fn ipvsadm(kernel: &FakeKernel, line: &str) -> Outcome {
     let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
     ipvsadm_words(kernel, &words, b"")
@@ -53,13 +53,13 @@ fn ipvsadm_words(kernel: &FakeKernel, words: &[&[u8]], mut stdin: &[u8]) -> Outc
     }
 }
 
-/// A line that succeeds and prints nothing.
+/// Asserts that a line succeeds and prints nothing.
 #[track_caller]
 fn done(kernel: &FakeKernel, line: &str) {
     assert_eq!(ipvsadm(kernel, line), printed(""), "{line}");
 }
 
-/// What a line prints to stdout, when it succeeds.
+/// The stdout of a line that succeeds.
 #[track_caller]
 fn shown(kernel: &FakeKernel, line: &str) -> String {
     let outcome = ipvsadm(kernel, line);
@@ -67,7 +67,7 @@ fn shown(kernel: &FakeKernel, line: &str) -> String {
     outcome.stdout
 }
 
-/// Success, with that on stdout.
+/// Success with this stdout.
 fn printed(stdout: &str) -> Outcome {
     Outcome {
         code: 0,
@@ -76,7 +76,7 @@ fn printed(stdout: &str) -> Outcome {
     }
 }
 
-/// Failure, with that line on stderr.
+/// Failure with this line on stderr.
 fn failed(code: u8, message: &str) -> Outcome {
     Outcome {
         code,

@@ -1,4 +1,4 @@
-//! `-R`: the same messages, order and exit codes as line by line, in fewer sends.
+//! `-R`: the same messages, order and exit codes as line by line, with fewer sends.
 
 use std::io::{self, Read};
 
@@ -92,7 +92,7 @@ director {}
 ",
         env!("DIRECTOR_VERSION")
     );
-    // -v ends it.
+    // -v ends the run.
     assert_eq!(outcome(input, 0, &expected, "").services().len(), 1);
 }
 
@@ -150,7 +150,7 @@ fn many_lines_make_few_sends() {
     for mark in 1..=1000 {
         input.push_str(&format!("-A -f {mark} -s rr\n"));
     }
-    // Twice in the second chunk, once in the last.
+    // Two failures in the second chunk, one in the last.
     input.push_str("-A -f 300\n-A -f 1001\n-A -f 999\n");
     let kernel = FakeKernel::new();
     let outcome = restore(&kernel, &input);
@@ -165,7 +165,7 @@ fn many_lines_make_few_sends() {
     assert_eq!(lines, 1001);
 }
 
-/// Hands out a line at a time, and looks at the kernel before each.
+/// Returns one line at a time and inspects the kernel before each.
 struct Slow<'a> {
     lines: Vec<&'a str>,
     kernel: FakeKernel,
@@ -208,7 +208,7 @@ fn nothing_is_kept_back_while_stdin_is_waited_for() {
     assert_eq!(slow.seen, [0, 1, 3, 4]);
 }
 
-/// Gives a line and then an error.
+/// Returns a line, then an error.
 struct Broken(bool);
 
 impl Read for Broken {

@@ -1,4 +1,4 @@
-//! `-S`, and that `-R` makes the same table of it.
+//! `-S`, and that `-R` rebuilds the same table from it.
 
 use ipvs::fake::FakeKernel;
 

@@ -1,4 +1,4 @@
-//! Outputs that take nothing, and the two scripts.
+//! Outputs that reject writes, and the two scripts.
 
 use std::io::{self, Read, Write};
 
@@ -10,7 +10,7 @@ use crate::names::tests::Table;
 use crate::run::{self, Streams};
 use crate::scripts;
 
-/// A stream that takes nothing.
+/// A stream that rejects writes.
 struct Refusing(io::ErrorKind);
 
 impl Write for Refusing {
@@ -39,7 +39,7 @@ fn into_refusing(line: &str, stdin: &str, kind: io::ErrorKind) -> (u8, String) {
     };
     let connect = &mut || Client::over(kernel.clone());
     let code = run::run(b"ipvsadm", &words, streams, &mut Table, connect);
-    // What is left in the buffer would only fail again.
+    // Flushing the buffer would only fail again.
     let _ = stdout.into_parts();
     (code, String::from_utf8(stderr).unwrap())
 }
@@ -133,7 +133,7 @@ fn ipvsadm_restore_replaces_the_table() {
     let input = "# saved\n-A -f 5\n#-A -f 6\n-A -f 7\n";
     assert_eq!(restore(&kernel, &mut input.as_bytes()), printed(""));
     assert_eq!(shown(&kernel, "-S"), "-A -f 5 -s wlc\n-A -f 7 -s wlc\n");
-    // Comments count as lines, and only at the start of one.
+    // A comment counts as a line, and only starts at the first column.
     let outcome = restore(&kernel, &mut "#\n #x\n".as_bytes());
     assert_eq!(outcome.code, 255);
     assert!(outcome.stderr.ends_with("ipvsadm: line 2: #x\n"));

@@ -1,4 +1,4 @@
-//! The verbs that talk to a director that runs.
+//! The verbs that talk to a running director.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ pub(crate) struct Status {
     /// Only these: a name in the file, or a listen address such as `tcp://192.0.2.10:80`.
     #[arg(value_name = "SERVICE")]
     pub(crate) services: Vec<String>,
-    /// The kernel's counters instead: connections, packets, bytes.
+    /// Show the kernel's counters instead: connections, packets, bytes.
     #[arg(long)]
     pub(crate) stats: bool,
-    /// The kernel's rates instead: the same, a second.
+    /// Show the kernel's rates per second instead.
     #[arg(long, conflicts_with = "stats")]
     pub(crate) rate: bool,
-    /// Again and again, until Ctrl-C.
+    /// Repeat until Ctrl-C.
     #[arg(
         long,
         value_name = "TIME",
@@ -30,29 +30,29 @@ pub(crate) struct Status {
         default_missing_value = "2s"
     )]
     pub(crate) watch: Option<Duration>,
-    /// The form: tables, or the interface's JSON.
+    /// Format: tables, or the API's JSON.
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub(crate) format: TextOrJson,
 }
 
-// Which server of which service. (No documentation: clap would have it be that of the verb.)
+// The server of a service. (Not a doc comment: clap would use it as the verb's.)
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ServerOf {
-    /// The service: its name in the file (then all its listen addresses), or one listen address.
+    /// Service: its name in the file (all its listen addresses), or one listen address.
     #[arg(value_name = "SERVICE")]
     pub(crate) service: String,
-    /// The server: its name in the file, its address, or its address and port.
+    /// Server: its name in the file, its address, or its address and port.
     #[arg(value_name = "SERVER")]
     pub(crate) server: String,
 }
 
-// Why, and for how long.
+// The reason and the duration of a setting.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Why {
-    /// Why; `director status` shows it.
+    /// Reason, shown by `director status`.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
-    /// It ends by itself after that time, such as `30m`, `2h`, `7d`.
+    /// End the setting after this time, such as `30m`, `2h`, `7d`.
     #[arg(long = "for", value_name = "TIME", value_parser = days)]
     pub(crate) time: Option<Duration>,
 }
@@ -66,10 +66,10 @@ pub(crate) struct Drain {
     pub(crate) of: ServerOf,
     #[command(flatten)]
     pub(crate) why: Why,
-    /// Wait until its connections are gone.
+    /// Wait until the server's connections are gone.
     #[arg(long)]
     pub(crate) wait: bool,
-    /// Wait no longer than that; the drain goes on.
+    /// Stop waiting after this time; the drain continues.
     #[arg(
         long,
         value_name = "TIME",
@@ -94,7 +94,7 @@ pub(crate) struct Undrain {
 pub(crate) struct Weight {
     #[command(flatten)]
     pub(crate) of: ServerOf,
-    /// 0 to 2147483647, or `declared` for that of the file again.
+    /// 0 to 2147483647, or `declared` for the file's weight.
     #[arg(value_name = "WEIGHT", value_parser = weight)]
     pub(crate) weight: Weighting,
     #[command(flatten)]
@@ -106,7 +106,7 @@ pub(crate) struct Weight {
     after_help = "Examples:\n  director disable 10.0.0.12 --reason 'new disks'\n  director disable app2 --for 2h"
 )]
 pub(crate) struct Disable {
-    /// Its address, or its name in the file.
+    /// Address of the machine, or its name in the file.
     #[arg(value_name = "SERVER")]
     pub(crate) server: String,
     #[command(flatten)]
@@ -116,7 +116,7 @@ pub(crate) struct Disable {
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  director enable 10.0.0.12")]
 pub(crate) struct Enable {
-    /// Its address, or its name in the file.
+    /// Address of the machine, or its name in the file.
     #[arg(value_name = "SERVER")]
     pub(crate) server: String,
 }
@@ -126,7 +126,7 @@ pub(crate) struct Enable {
     after_help = "Examples:\n  director reload\n  director check /etc/director/services.toml && director reload"
 )]
 pub(crate) struct Reload {
-    /// Even if it takes away more of a service than the policy allows.
+    /// Proceed even if this takes away more of a service than the policy allows.
     #[arg(long)]
     pub(crate) force: bool,
 }
@@ -136,16 +136,16 @@ pub(crate) struct Reload {
     after_help = "Examples:\n  director events\n  director events --follow\n  director events --follow --format json | jq 'select(.kind == \"server-down\")'"
 )]
 pub(crate) struct Events {
-    /// Go on with what happens, until Ctrl-C.
+    /// Keep printing new events until Ctrl-C.
     #[arg(long, short)]
     pub(crate) follow: bool,
-    /// Begin with the event of that number.
+    /// Start with the event of this number.
     #[arg(long, value_name = "NUMBER", conflicts_with = "last")]
     pub(crate) from: Option<u64>,
-    /// Begin with so many that have been; all that are kept without it, 10 with --follow.
+    /// Start with this many past events; default: all that are kept, or 10 with --follow.
     #[arg(long, short = 'n', value_name = "COUNT")]
     pub(crate) last: Option<u64>,
-    /// The form: lines for people, or the interface's JSON lines.
+    /// Format: lines for people, or the API's JSON lines.
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub(crate) format: TextOrJson,
 }
@@ -153,9 +153,9 @@ pub(crate) struct Events {
 /// A weight to set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Weighting {
-    /// That of the file.
+    /// The file's weight.
     Declared,
-    /// Another.
+    /// This weight.
     Set(ipvs::Weight),
 }
 
@@ -166,12 +166,12 @@ fn weight(text: &str) -> Result<Weighting, String> {
     let number = text.parse::<u32>().ok().and_then(ipvs::Weight::new);
     number
         .map(Weighting::Set)
-        .ok_or_else(|| "a weight is 0 to 2147483647, or `declared`".to_owned())
+        .ok_or_else(|| "expected 0 to 2147483647, or `declared`".to_owned())
 }
 
-/// A time such as `90s`, `30m`, `2h`, `7d`: whole seconds, at most ten years.
+/// Parses a time such as `90s`, `30m`, `2h`, `7d`: whole seconds, at most ten years.
 fn days(text: &str) -> Result<Duration, String> {
-    let wrong = || "a time is written as 90s, 30m, 2h or 7d, and is at most 3650d".to_owned();
+    let wrong = || "expected a time such as 90s, 30m, 2h or 7d, at most 3650d".to_owned();
     let digits = text
         .find(|letter: char| !letter.is_ascii_digit())
         .unwrap_or(text.len());

@@ -6,12 +6,12 @@ use crate::http::api::{Counters, Stats};
 use crate::plan::Style;
 use crate::words::printable;
 
-/// What is shown.
+/// The kinds of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Column {
-    /// Since creation.
+    /// Totals since creation.
     Total,
-    /// A second.
+    /// Rates per second.
     Rate,
 }
 
@@ -57,7 +57,7 @@ pub(super) fn render(stats: &Stats, column: Column, style: Style) -> String {
     let mut text = String::new();
     for (index, line) in table.lines().enumerate() {
         let line = line.strip_prefix(' ').unwrap_or(&line).trim_end();
-        // The header, and the services.
+        // The header and the services.
         if index == 0 {
             text.push_str(&style.paint("2", line));
         } else if line.starts_with(' ') {
@@ -88,8 +88,8 @@ fn cells(counters: &Counters) -> [String; 5] {
     .map(number)
 }
 
-/// Whole below a hundred million, then in thousands, millions and so on, rounded down: ipvsadm's
-/// way.
+/// Unabbreviated below a hundred million, then in thousands, millions and so on, rounded down, as
+/// in ipvsadm.
 fn number(value: u64) -> String {
     match value {
         0..100_000_000 => value.to_string(),

@@ -27,12 +27,12 @@ pub(crate) fn run(args: &Args, verb: &Status) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// What is to be shown, and how.
+/// What to show, and how.
 struct Asked {
     path: String,
     columns: Option<Column>,
     format: TextOrJson,
-    /// One line for each picture.
+    /// One line per snapshot.
     again: bool,
     style: Style,
 }
@@ -62,10 +62,10 @@ impl Asked {
     fn ask(&self, client: &Client) -> Result<String, ClientError> {
         Ok(match (self.format, self.columns) {
             (TextOrJson::Json, _) => {
-                // As it comes: a newer director may say more than this program knows.
+                // Passed through unparsed: a newer director may send more than this program knows.
                 let value: Value = client.get(&self.path)?;
                 let mut text = String::new();
-                // Writing to a String does not fail.
+                // Writing to a String cannot fail.
                 let _ = if self.again {
                     writeln!(text, "{value}")
                 } else {

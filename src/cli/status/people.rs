@@ -1,4 +1,4 @@
-//! The state of things for people: what is wrong first, then a table for each service.
+//! The state for people: problems first, then a table for each service.
 
 use std::fmt::Write;
 
@@ -17,7 +17,7 @@ const YELLOW: &str = "33";
 const BLUE: &str = "34";
 const DIM: &str = "2";
 
-/// The whole of it. Ends in a newline.
+/// The whole status. Ends in a newline.
 pub(super) fn render(status: &Status, style: Style) -> String {
     let mut page = Page {
         now: status.head.now,
@@ -57,8 +57,8 @@ impl Page {
                 .map(|at| format!("file read {} ago", self.since(at))),
         );
         words.push(match head.reconciled {
-            Some(at) => format!("kernel as it should be {} ago", self.since(at)),
-            None => "kernel not yet as it should be".to_owned(),
+            Some(at) => format!("in sync with the kernel {} ago", self.since(at)),
+            None => "not yet in sync with the kernel".to_owned(),
         });
         self.line(&words.join(", "));
         if let Some(trouble) = &head.trouble {
@@ -78,7 +78,7 @@ impl Page {
 
     fn service(&mut self, service: &Service) {
         let mut title = self.paint(BOLD, &printable(&service.name));
-        // Writing to a String does not fail.
+        // Writing to a String cannot fail.
         let _ = write!(title, "  {}  {}", service.listen, service.scheduler);
         if let Some(seconds) = service.persistence {
             let _ = write!(title, ", persistent {}", length(seconds.into()));
@@ -91,7 +91,7 @@ impl Page {
         };
         let _ = write!(title, "  {}", self.paint(colour, &count));
         if service.panic {
-            let panic = format!("PANIC: {} must stay in", service.min_healthy);
+            let panic = format!("PANIC: keeping {} in", service.min_healthy);
             let _ = write!(title, "  {}", self.paint(RED, &panic));
         }
         if service.leaving {
@@ -102,7 +102,7 @@ impl Page {
         self.servers(&service.servers);
     }
 
-    /// The state stands first in a row, so that it can be coloured after the columns were laid out.
+    /// The state is the first column, so that it can be coloured after the layout.
     fn servers(&mut self, servers: &[Server]) {
         if servers.is_empty() {
             self.line("  no servers");
@@ -133,10 +133,10 @@ impl Page {
         }
     }
 
-    /// Why it is so; how long still; who set what.
+    /// The reason for the state, its remaining time, and who set what.
     fn why(&self, server: &Server) -> String {
         let mut words = Vec::new();
-        // Of a drained server, who drained it and why is the reason.
+        // For a drained server, the reason is who drained it and why.
         let drained = server
             .drain
             .as_ref()
@@ -153,7 +153,7 @@ impl Page {
             .filter(|check| check.passed == Some(false) && check.not_checked.is_none());
         for check in failing {
             let text = check.text.as_deref().unwrap_or("failed");
-            // It is the reason, most of the time.
+            // Usually this is the reason.
             if text != server.reason {
                 words.push(format!("{}: {}", check.kind, printable(text)));
             }
@@ -215,7 +215,7 @@ impl Page {
     }
 }
 
-/// `app1 10.0.0.11:80`, and what it is there for if not for the clients.
+/// `app1 10.0.0.11:80`, and its role unless it serves clients.
 fn name(server: &Server) -> String {
     let mut text = match &server.name {
         Some(name) => format!("{} {}", printable(name), server.address),
@@ -229,7 +229,7 @@ fn name(server: &Server) -> String {
     text
 }
 
-/// `3 of 10`, `10`; `- of 10` when it is not in the kernel.
+/// `3 of 10`, `10`; `- of 10` if it is not in the kernel.
 fn weight(server: &Server) -> String {
     let declared = server.declared_weight;
     match server.weight {

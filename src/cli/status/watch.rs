@@ -1,5 +1,5 @@
-//! `status --watch`: the same picture again and again. On a terminal it is drawn in place, on the
-//! other screen, and what was there before comes back at the end.
+//! `status --watch`: refreshes the status. On a terminal it is drawn in place on the alternate
+//! screen, and the previous contents come back at the end.
 
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
@@ -13,10 +13,10 @@ use super::super::output::{control, stream};
 use crate::http::ClientError;
 use crate::words::{count, safe_coloured};
 
-/// The shortest time between two pictures.
+/// The shortest interval between refreshes.
 const SHORTEST: Duration = Duration::from_millis(100);
 
-/// Shows it until a signal comes, or nobody reads it any more.
+/// Shows the status until a signal arrives or the reader is gone.
 pub(super) fn run(
     pace: Duration,
     format: TextOrJson,
@@ -25,16 +25,16 @@ pub(super) fn run(
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    // Before the terminal is changed: from now on a signal is heard, and not the end.
+    // Before the terminal is changed: from here on, a signal no longer kills the process.
     let mut signals = runtime.block_on(async { Signals::new() })?;
     let screen = io::stdout().is_terminal() && format == TextOrJson::Text;
-    // Where there is no director to begin with, it is said as it always is.
+    // If no director is running at the start, report it as any verb does.
     let mut shown: Result<String, ClientError> = Ok(picture()?);
     let _screen = screen.then(Screen::enter).transpose()?;
     loop {
         let text = match shown {
             Ok(text) => text,
-            // It may come back.
+            // The director may come back.
             Err(error) if screen => format!("director: {error}\n"),
             Err(error) => return Err(error.into()),
         };
@@ -65,7 +65,7 @@ impl Signals {
         })
     }
 
-    /// Whether one comes within that time, or has come.
+    /// Whether a signal arrives within this time, or has arrived.
     async fn within(&mut self, time: Duration) -> bool {
         tokio::select! {
             _ = self.interrupt.recv() => true,
@@ -76,7 +76,8 @@ impl Signals {
     }
 }
 
-/// The other screen of the terminal, without a cursor, long lines cut; left when this is dropped.
+/// The alternate screen of the terminal, without a cursor and with long lines cut; dropping this
+/// leaves it.
 struct Screen;
 
 impl Screen {
@@ -92,8 +93,8 @@ impl Drop for Screen {
     }
 }
 
-/// The picture over the last one, without a flicker: each line is drawn and its rest wiped, and
-/// below the last one all is wiped. What does not fit is counted.
+/// Draws the new status over the old one without flicker: each line is drawn and its rest cleared,
+/// and everything below the last line is cleared. Lines that do not fit are counted.
 fn in_place(text: &str, height: usize) -> String {
     let lines: Vec<_> = text.lines().collect();
     let fitting = if lines.len() <= height {

@@ -97,7 +97,7 @@ fn what_an_operator_sets_outlives_a_crash_and_the_verbs_beside_heed_it() {
         );
         assert!(!exported.contains("fallback"), "a flag is lent: {exported}");
         refused(&daemon, "apply --yes services.toml", "`director reload`");
-        refused(&daemon, "flush --yes", "a director runs here");
+        refused(&daemon, "flush --yes", "a director is running here");
         daemon.weights(SERVICE, "1=0 2=7 3=0");
         // And once more after a crash.
         daemon.kill();

@@ -69,7 +69,7 @@ fn it_says_who_is_waited_for_and_who_stays_until_then() {
     );
     let outcome = verb(&daemon, "plan next.toml");
     let said = format!(
-        "waiting: 10.2.0.14:80 of {SERVICE} joins when its checks have succeeded 3 times in a row; \
+        "waiting: 10.2.0.14:80 of {SERVICE} joins once its checks have succeeded 3 times in a row; \
          10.2.0.13:80 stays until then\n"
     );
     assert!(outcome.stdout.contains(&said), "{outcome}");

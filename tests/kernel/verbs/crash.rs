@@ -200,7 +200,7 @@ fn the_tables_kept_the_next_run_ends_in_b() {
         let interrupted = desk.state("journal.json").is_some();
         let planned = desk.director("plan b.toml");
         assert!(matches!(planned.code, 0 | 2), "{place:?}: {planned}");
-        let said = planned.stderr.contains("ended in the middle");
+        let said = planned.stderr.contains("ended halfway");
         assert_eq!(said, interrupted, "{place:?}: {planned}");
         reported += usize::from(said);
 

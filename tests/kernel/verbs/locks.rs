@@ -80,7 +80,7 @@ fn one_that_dies_gives_the_lock_back() {
     kill(pid, Signal::SIGKILL).unwrap();
     eventually("it ends", || first.ended());
     let planned = desk.ends("plan one.toml", 0);
-    let said = format!("(process {pid}) ended in the middle");
+    let said = format!("(process {pid}) ended halfway");
     assert!(planned.stderr.contains(&said), "{planned}");
     desk.done("apply --yes --lock-timeout 0s one.toml");
     let planned = desk.ends("plan one.toml", 0);

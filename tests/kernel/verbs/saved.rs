@@ -21,7 +21,7 @@ fn a_saved_plan_is_carried_out_once() {
     assert!(!desk.tables().has("tcp://10.0.0.2:80"));
 
     let after = desk.tables();
-    desk.fails("apply --yes tonight.plan", &["moved", "plan anew"]);
+    desk.fails("apply --yes tonight.plan", &["changed", "make a new plan"]);
     assert_eq!(desk.tables(), after);
 }
 
@@ -48,7 +48,7 @@ fn a_saved_plan_is_refused_when_the_tables_have_moved() {
         desk.ends("plan two.toml --out two.plan", 2);
         host.ipvsadm(&format!("{meddling}\n"));
         let moved = desk.tables();
-        desk.fails("apply --yes two.plan", &["moved", "plan anew"]);
+        desk.fails("apply --yes two.plan", &["changed", "make a new plan"]);
         assert_eq!(desk.tables(), moved, "{meddling}");
         host.ipvsadm(&format!("{back}\n"));
     }
@@ -80,7 +80,7 @@ fn a_damaged_plan_is_called_one() {
     let whole = fs::read(&path).unwrap();
     for length in [30, whole.len() / 2, whole.len() - 1] {
         fs::write(&path, &whole[..length]).unwrap();
-        desk.fails("apply --yes one.plan", &["one.plan is a damaged plan"]);
+        desk.fails("apply --yes one.plan", &["`one.plan`: the file is damaged"]);
     }
     let text = String::from_utf8(whole).unwrap();
     fs::write(&path, text.replace("wlc", "\u{0}")).unwrap();
