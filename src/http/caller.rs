@@ -1,16 +1,16 @@
-//! Who asks: the kernel says which user it is, the client may add for whom.
+//! The caller: the kernel reports the user, and the client may add a name.
 
 use std::time::Duration;
 
 use nix::unistd::{Uid, User};
 
-/// How long the user database may take; it can lie on another machine.
+/// How long a lookup in the user database may take; it may be on another machine.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The process at the other end of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Caller {
-    /// Its user, from `SO_PEERCRED`; `None` if the kernel did not say.
+    /// Its user, from `SO_PEERCRED`; `None` if the kernel did not report one.
     pub(super) uid: Option<u32>,
 }
 
@@ -20,8 +20,8 @@ impl Caller {
         self.uid == Some(0) || self.uid == Some(nix::unistd::geteuid().as_raw())
     }
 
-    /// Its name for the record: `root`, or `root (alice)` when root says that alice asks. What the
-    /// client says never stands in the place of what the kernel says.
+    /// Its name for the record: `root`, or `root (alice)` if root asks on behalf of alice. The
+    /// client's claim never replaces what the kernel reports.
     pub(super) async fn name(self, on_behalf_of: Option<&str>) -> String {
         let user = match self.uid {
             Some(uid) => user(uid).await,
@@ -38,7 +38,7 @@ async fn user(uid: u32) -> String {
     if uid == 0 {
         return "root".to_owned();
     }
-    // On a thread of its own: the database may ask the network.
+    // On a separate thread: the database may use the network.
     let asked = tokio::task::spawn_blocking(move || User::from_uid(Uid::from_raw(uid)));
     match tokio::time::timeout(PATIENCE, asked).await {
         Ok(Ok(Ok(Some(user)))) => user.name,

@@ -1,4 +1,4 @@
-//! The command line's side of the control socket.
+//! The client side of the control socket.
 
 use std::fmt::Write;
 use std::io;
@@ -24,23 +24,22 @@ use crate::net::namespace::Id;
 
 /// How long connecting may take.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
-/// How soon that is tried again while the queue of the socket is full.
+/// The interval between attempts while the socket's queue is full.
 const CONNECT_PAUSE: Duration = Duration::from_millis(20);
-/// How long the answer to a question, or to a request, may take to begin and to arrive: longer
-/// than the server waits for the core.
+/// How long an answer may take to begin and to arrive: longer than the server waits for the core.
 const TIME: Duration = Duration::from_secs(150);
-/// A follower who hears nothing for so long has lost the director: three heartbeats.
+/// A follower that receives nothing for this long has lost the director: three heartbeats.
 const SILENCE: Duration = Duration::from_secs(45);
-/// The largest answer, in bytes: ten times that of forty thousand servers.
+/// The largest answer, in bytes: ten times that for forty thousand servers.
 const SIZE: usize = 512 * 1024 * 1024;
 /// The longest line of a stream, in bytes.
 const LINE: usize = 1024 * 1024;
 
-/// A director that runs, as its control socket shows it.
+/// A running director, reached through its control socket.
 #[derive(Debug)]
 pub struct Client {
     socket: PathBuf,
-    /// The network namespace that is asked about; `None` if the socket alone says it.
+    /// The intended network namespace; `None` if the socket alone decides.
     namespace: Option<Id>,
     runtime: Runtime,
 }
@@ -48,66 +47,66 @@ pub struct Client {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody listens.
+    /// No director listens on the socket.
     #[error(
-        "no director runs here (nobody answers on {socket}); start it with `director run FILE`, \
-         or name its socket with --socket"
+        "no director is running here (nothing answers on `{socket}`); start it with `director run \
+         FILE`, or name its socket with --socket"
     )]
     NotRunning {
-        /// The socket.
+        /// The socket's path.
         socket: PathBuf,
     },
-    /// Who listens works in another network namespace.
+    /// The director that listens is in another network namespace.
     #[error("no director runs in this network namespace: {0}")]
     Elsewhere(Refusal),
-    /// This user may not.
+    /// This user may not use the socket.
     #[error("you may not use {socket}: {who} may")]
     Denied {
-        /// The socket.
+        /// The socket's path.
         socket: PathBuf,
-        /// Who may.
+        /// Those who may use it.
         who: String,
     },
-    /// The director said no.
+    /// The director refused the request.
     #[error("{0}")]
     Refused(Refusal),
-    /// What came is not what this program understands.
+    /// This program cannot parse the answer.
     #[error("cannot understand the answer on {socket}: {cause}{}", other(.version.as_deref()))]
     Strange {
-        /// The socket.
+        /// The socket's path.
         socket: PathBuf,
-        /// What is strange.
+        /// What is wrong with the answer.
         cause: String,
-        /// The version of who answers, if it said so.
+        /// The version of the director that answered, if it sent one.
         version: Option<String>,
     },
-    /// It took too long, or broke off.
+    /// The connection timed out or broke off.
     #[error("lost the director on {socket}: {cause}")]
     Lost {
-        /// The socket.
+        /// The socket's path.
         socket: PathBuf,
-        /// How.
+        /// What happened to the connection.
         cause: String,
     },
-    /// This program could not ask.
+    /// This program could not send the request.
     #[error("cannot use the control socket")]
     Io(#[from] io::Error),
 }
 
 impl Client {
-    /// A client of the director at that socket. Nothing is asked yet.
+    /// A client of the director at this socket. Does not connect yet.
     ///
     /// # Errors
-    /// When the system has no descriptors left.
+    /// If the system has no free descriptors.
     pub fn new(socket: &Path) -> Result<Self, ClientError> {
         Self::of(socket, None)
     }
 
-    /// The same for a network namespace: a director of another one answers nothing and does
-    /// nothing.
+    /// Like [`Client::new`], for one network namespace: a director of another one refuses every
+    /// request.
     ///
     /// # Errors
-    /// When the system has no descriptors left.
+    /// If the system has no free descriptors.
     pub fn of(socket: &Path, namespace: Option<Id>) -> Result<Self, ClientError> {
         Ok(Self {
             socket: socket.to_owned(),
@@ -118,10 +117,10 @@ impl Client {
         })
     }
 
-    /// Which director it is; `None` if none runs.
+    /// The running director's version; `None` if none is running.
     ///
     /// # Errors
-    /// [`ClientError`], but not [`ClientError::NotRunning`].
+    /// [`ClientError`], except [`ClientError::NotRunning`].
     pub fn version(&self) -> Result<Option<Version>, ClientError> {
         match self.get("/v1/version") {
             Ok(version) => Ok(Some(version)),
@@ -130,19 +129,19 @@ impl Client {
         }
     }
 
-    /// Asks for something, such as `/v1/status`.
+    /// Reads a resource, such as `/v1/status`.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// Any [`ClientError`].
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         self.runtime
             .block_on(self.whole(Method::GET, path, Bytes::new()))
     }
 
-    /// Asks the director to do something.
+    /// Sends a request that changes something.
     ///
     /// # Errors
-    /// [`ClientError`]; [`ClientError::Refused`] says that nothing was done.
+    /// Any [`ClientError`]; with [`ClientError::Refused`] nothing was changed.
     pub fn post(&self, path: &str, body: &impl Serialize) -> Result<Answer, ClientError> {
         let body = serde_json::to_vec(body).map_err(io::Error::other)?;
         self.runtime
@@ -152,7 +151,7 @@ impl Client {
     /// Reads a stream of lines until it ends or `each` has enough.
     ///
     /// # Errors
-    /// [`ClientError`]; [`ClientError::Lost`] when the director went away.
+    /// Any [`ClientError`]; [`ClientError::Lost`] if the director went away.
     pub fn lines(
         &self,
         path: &str,
@@ -197,7 +196,7 @@ impl Client {
         serde_json::from_slice(&bytes).map_err(|error| self.strange(&error, version))
     }
 
-    /// The answer, when it is not an error.
+    /// The answer, unless it is an error.
     async fn ask(
         &self,
         method: Method,
@@ -219,7 +218,7 @@ impl Client {
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| self.lost(&error))?;
-        // Ends with the answer: each connection is for one.
+        // Ends with the answer: each connection carries one.
         tokio::spawn(connection);
         let response = tokio::time::timeout(TIME, sender.send_request(request))
             .await
@@ -240,7 +239,7 @@ impl Client {
         })
     }
 
-    /// Connects; where many wait to be taken, as soon as there is room to wait as well.
+    /// Connects; if the socket's queue is full, as soon as it has room.
     async fn connect(&self) -> io::Result<UnixStream> {
         loop {
             match UnixStream::connect(&self.socket).await {
@@ -289,7 +288,7 @@ impl Client {
     }
 }
 
-/// A query string of these parameters, with its question mark; empty if there are none.
+/// A query string with these parameters and its question mark; empty if there are none.
 #[must_use]
 pub fn query(parameters: &[(&str, &str)]) -> String {
     let mut text = String::new();
@@ -303,7 +302,7 @@ pub fn query(parameters: &[(&str, &str)]) -> String {
                 b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
                     text.push(char::from(byte));
                 }
-                // Writing to a String does not fail.
+                // Writing to a String cannot fail.
                 _ => {
                     let _ = write!(text, "%{byte:02X}");
                 }
@@ -318,7 +317,7 @@ fn version_of(response: &Response<Incoming>) -> Option<String> {
     Some(version.to_owned())
 }
 
-/// What to say of a director of another version.
+/// The advice for a director of another version.
 fn other(version: Option<&str>) -> String {
     let own = env!("CARGO_PKG_VERSION");
     match version {

@@ -1,4 +1,4 @@
-//! Events as a stream of lines, for as long as somebody reads them.
+//! Events as a stream of lines, for as long as the client reads.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::stream::{Gone, Sink};
 use crate::control::Director;
 
-/// So often a follower hears something, be it that there is nothing.
+/// The interval of heartbeats for followers.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Where a stream begins.
@@ -19,11 +19,11 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 pub(super) enum From {
     /// With the event of this number.
     Number(u64),
-    /// With so many that have been.
+    /// With this many past events.
     Last(u64),
 }
 
-/// The events from there on; with a permit, those that come too.
+/// The events from `from` on; with a permit, also those to come.
 pub(super) fn lines(
     director: Arc<dyn Director>,
     from: From,
@@ -31,7 +31,7 @@ pub(super) fn lines(
 ) -> Body {
     let (sink, body) = Sink::new();
     tokio::spawn(async move {
-        // That nobody reads any more ends it.
+        // A client that is gone ends the stream.
         let _ = send(&director, &sink, from, follow.is_some()).await;
         drop(follow);
     });
@@ -48,7 +48,7 @@ async fn send(
     let mut changes = board.changes();
     let next = board.next_event();
     let mut from = match from {
-        // It has not come yet: it is of the time before a restart, and all are new.
+        // This number is from before a restart, so all events are new.
         From::Number(number) if number > next => 0,
         From::Number(number) => number,
         From::Last(count) => next.saturating_sub(count),
@@ -78,7 +78,7 @@ async fn send(
             return Ok(());
         }
         tokio::select! {
-            // An error says that the board is gone, and the director with it.
+            // An error means that the snapshot is gone, and the director with it.
             changed = changes.changed() => changed.map_err(|_| Gone)?,
             () = tokio::time::sleep_until(silent_until) => {}
             () = sink.closed() => return Err(Gone),

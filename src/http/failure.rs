@@ -1,4 +1,4 @@
-//! What is answered instead, always as `{"error": {"kind": ..., "message": ...}}`.
+//! Error answers, always `{"error": {"kind": ..., "message": ...}}`.
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -7,7 +7,6 @@ use super::api::{Problem, VERSION_HEADER};
 use crate::control::operator::{Refusal, RefusalKind};
 use crate::words::json;
 
-/// An answer that is an error.
 #[derive(Debug)]
 pub(super) struct Failure {
     status: StatusCode,
@@ -15,28 +14,28 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    /// The request makes no sense.
+    /// The request is invalid.
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Refusal::new(RefusalKind::Invalid, message).into()
     }
 
-    /// There is no such thing.
+    /// The object does not exist.
     pub(super) fn not_found(message: impl Into<String>) -> Self {
         Refusal::new(RefusalKind::NotFound, message).into()
     }
 
-    /// Not now.
+    /// The director cannot do this now.
     pub(super) fn unavailable(message: impl Into<String>) -> Self {
         Refusal::new(RefusalKind::Unavailable, message).into()
     }
 
-    /// The same under another HTTP status.
+    /// The same failure with another HTTP status.
     pub(super) fn status(mut self, status: StatusCode) -> Self {
         self.status = status;
         self
     }
 
-    /// The whole answer, for where there is no request to answer.
+    /// The whole HTTP answer, for connections without a request.
     pub(super) fn whole(self) -> Vec<u8> {
         let status = self.status;
         let body = self.text();
@@ -48,7 +47,7 @@ impl Failure {
         (head + &body).into_bytes()
     }
 
-    /// What is sent.
+    /// The body.
     fn text(self) -> String {
         let problem = Problem { error: self.error };
         // Strings and a word: this cannot fail.

@@ -9,13 +9,13 @@
 //!                             api/  what goes over the wire, in both directions
 //! ```
 //!
-//! - **A thread and runtime of its own**: nothing here delays the core or a check, and a client
-//!   that does not read delays nobody.
-//! - **Everything is bounded**: connections, followers of events, the size of what is sent, the
-//!   time that each step may take.
-//! - **Some places are kept for root**, so that clients of the socket's group cannot keep it out.
-//! - **Who asks is the kernel's word** (`SO_PEERCRED`), not the client's.
-//! - The picture of the whole state ([`Snapshot`](crate::control::snapshot::Snapshot)) is read
+//! - **A thread and runtime of its own**: nothing here delays the core or a check, and a slow
+//!   client delays no other.
+//! - **Everything is bounded**: connections, followers of events, sizes, the time of each step.
+//! - **Some places are reserved for root**, so that clients of the socket's group cannot lock it
+//!   out.
+//! - **The kernel identifies the caller** (`SO_PEERCRED`), not the client.
+//! - The snapshot of the whole state ([`Snapshot`](crate::control::snapshot::Snapshot)) is read
 //!   without a lock and sent in pieces, service by service.
 //!
 //! `docs/api.md` documents every route and field.

@@ -1,4 +1,4 @@
-//! The core's picture in the words of the interface.
+//! The core's snapshot in the format of the API.
 
 use std::time::SystemTime;
 

@@ -1,5 +1,4 @@
-//! Places, of which some are kept for root: whoever else takes all the others does not keep root
-//! out.
+//! Places, some of them reserved for root, so that other users cannot lock it out.
 
 use std::sync::Arc;
 
@@ -7,7 +6,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::caller::Caller;
 
-/// Places for everybody, and places for root and the director's own user.
+/// Places for all users, and places for root and the director's own user.
 #[derive(Debug, Clone)]
 pub(super) struct Places {
     all: (Arc<Semaphore>, u32),
@@ -16,7 +15,7 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn new(all: u32, kept: u32) -> Self {
-        // A u32 fits: this is no 16-bit machine.
+        // A u32 fits: this is not a 16-bit machine.
         let places = |count: u32| {
             let semaphore = Semaphore::new(usize::try_from(count).unwrap_or(usize::MAX));
             (Arc::new(semaphore), count)

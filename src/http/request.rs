@@ -15,14 +15,14 @@ use crate::control::operator::{HostRequest, Note, Request, ServerRequest};
 const SIZE: usize = 16 * 1024;
 /// How long it may take to arrive.
 const TIME: Duration = Duration::from_secs(5);
-/// The longest word that says which service, server or person is meant.
+/// The longest name of a service, server or person, in bytes.
 const LONGEST_NAME: usize = 256;
-/// The longest reason, in letters.
+/// The longest reason, in characters.
 const LONGEST_REASON: usize = 500;
-/// Ten years.
+/// The longest time, in seconds: ten years.
 const LONGEST_TIME: u64 = 10 * 365 * 86_400;
 
-/// Reads a body. An empty one is an empty object.
+/// Reads a body. An empty one counts as an empty object.
 pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Failure> {
     let bytes = tokio::time::timeout(TIME, to_bytes(body, SIZE))
         .await
@@ -69,7 +69,6 @@ pub(super) async fn server(
     }))
 }
 
-/// A weight.
 pub(super) async fn weight(body: WeightBody, caller: Caller) -> Result<Request, Failure> {
     let WeightBody {
         service,
@@ -111,7 +110,6 @@ pub(super) async fn host(
     Ok(request(HostRequest { server, note }))
 }
 
-/// The file once more.
 pub(super) const fn reload(body: ReloadBody) -> Request {
     Request::Reload { force: body.force }
 }
@@ -146,7 +144,7 @@ fn name(key: &str, value: &str) -> Result<(), Failure> {
     printable(key, value, LONGEST_NAME)
 }
 
-/// It is shown on terminals and written to logs, by others than who wrote it.
+/// Other users than the writer see this value on terminals and in logs.
 fn printable(key: &str, value: &str, longest: usize) -> Result<(), Failure> {
     if value.chars().count() > longest {
         let message = format!("`{key}` has at most {longest} letters");

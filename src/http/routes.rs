@@ -1,4 +1,4 @@
-//! What can be asked, and who answers it.
+//! The routes and their handlers.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,11 +28,11 @@ use crate::control::snapshot::{ServiceStatus, Snapshot};
 use crate::control::{Director, Reply};
 use crate::state::is_private;
 
-/// So many may follow the events.
+/// The most followers of events.
 const FOLLOWERS: u32 = 32;
-/// So many more if they are root or the director's own user.
+/// Additional followers for root and the director's own user.
 const KEPT_FOLLOWERS: u32 = 4;
-/// So many may wait for the kernel's counters; they are read for one at a time.
+/// The most requests that wait for the kernel's counters; they are read for one at a time.
 const READERS: u32 = 8;
 const KEPT_READERS: u32 = 2;
 /// How long the core may take to answer, and the worker to read the kernel.
@@ -40,7 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The same for a reload, which may change thousands of services.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(120);
 
-/// What all routes share.
+/// The state shared by all routes.
 #[derive(Clone)]
 struct Desk {
     director: Arc<dyn Director>,
@@ -162,7 +162,7 @@ async fn counters(
     let wanted = all(&parameters(query, &["service"])?, "service");
     let busy = || Failure::unavailable("too many read the counters already");
     let _reader = desk.readers.take(caller).ok_or_else(busy)?;
-    // Never closed.
+    // The semaphore is never closed.
     let turn = desk.reading.acquire().await;
     let (reply, answer) = Reply::new();
     desk.director.table(reply);
@@ -170,7 +170,8 @@ async fn counters(
     drop(turn);
     let snapshot = desk.director.board().snapshot();
     let marks = desk.director.private_marks();
-    // By name: ours. By listen address: whatever is in the kernel, foreign too.
+    // A name selects our services, a listen address any service in the kernel, including foreign
+    // ones.
     let mut keys = BTreeSet::new();
     for word in &wanted {
         match word.parse::<ServiceKey>() {
@@ -273,9 +274,9 @@ async fn wrong_method(method: Method, uri: Uri) -> Failure {
         .status(StatusCode::METHOD_NOT_ALLOWED)
 }
 
-/// Says in every answer which director it is, and answers nothing that is meant for one of another
-/// network namespace: the name of a namespace, and the socket that is named after it, can stand for
-/// another one since this director started.
+/// Adds the director's identity to every answer, and refuses requests meant for another network
+/// namespace: since this director started, the namespace's name, and the socket named after it, may
+/// have passed to another namespace.
 async fn here(State(desk): State<Desk>, request: extract::Request, next: Next) -> Response {
     let own = api::in_header(desk.director.identity().incarnation.namespace);
     let meant = request.headers().get(api::NAMESPACE_HEADER);
@@ -302,20 +303,20 @@ async fn here(State(desk): State<Desk>, request: extract::Request, next: Next) -
     response
 }
 
-/// The head of an answer that has none.
+/// The head of an answer without one.
 #[derive(Serialize)]
 struct Nothing {}
 
 type Part = (ServiceKey, Arc<ServiceStatus>);
 
-/// The services of these names or listen addresses, all if there are none.
+/// The services with these names or listen addresses; all if there are none.
 fn chosen(snapshot: &Snapshot, wanted: &[String]) -> Result<Vec<Part>, Failure> {
     let matches = |word: &str, (key, status): (&ServiceKey, &Arc<ServiceStatus>)| {
         word.parse() == Ok(*key) || *word == *status.name
     };
     for word in wanted {
         if !snapshot.services.iter().any(|part| matches(word, part)) {
-            let message = format!("there is no service `{word}`; `director status` lists them");
+            let message = format!("no service `{word}`; `director status` lists them");
             return Err(Failure::not_found(message));
         }
     }
@@ -340,7 +341,7 @@ fn json(body: Body) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// The parameters behind the question mark; one that is not known is an error.
+/// The query parameters; an unknown one is an error.
 fn parameters(query: Parameters, known: &[&str]) -> Result<Vec<(String, String)>, Failure> {
     let Query(parameters) = query.map_err(|error| Failure::invalid(error.body_text()))?;
     let unknown = parameters

@@ -30,34 +30,34 @@ use super::unparsed::Unparsed;
 use crate::control::Director;
 use crate::net::namespace::Id;
 
-/// So many connections at once; one more is told to come again.
+/// The most connections at a time; the next one is told to try again.
 const CONNECTIONS: u32 = 128;
-/// So many more that only root and the director's own user can take.
+/// Additional connections for root and the director's own user.
 const KEPT: u32 = 16;
-/// From connecting to the last byte of the head of a request.
+/// From connecting to the last byte of a request's head.
 const HEAD_TIME: Duration = Duration::from_secs(5);
-/// The head of a request, in bytes.
+/// The largest head of a request, in bytes.
 const HEAD_SIZE: usize = 16 * 1024;
-/// A client that takes nothing for so long is let go.
+/// A client that reads nothing for this long is disconnected.
 const STALL: Duration = Duration::from_secs(10);
-/// How long to wait when no connection can be taken, for want of descriptors.
+/// How long to wait when no connection can be accepted for lack of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long answers that are under way are waited for when the server stops.
+/// How long the stopping server waits for answers in progress.
 const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Where to listen.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The socket; its directory is made if it is not there.
+    /// The socket's path; its directory is created if missing.
     pub path: PathBuf,
-    /// The group that may use it, beside root; `None` for that of the process.
+    /// The group that may use it besides root; `None` for that of the process.
     pub group: Option<String>,
-    /// The network namespace that the path is named after, if it is: a director of another one that
-    /// answers there gives way.
+    /// The network namespace after which the path is named, if any: this takes over from a director
+    /// of another namespace that answers there.
     pub of: Option<Id>,
 }
 
-/// A server that runs. It stops, and its socket goes, when this is dropped.
+/// A running server. Dropping it stops it and removes the socket.
 #[derive(Debug)]
 pub struct Server {
     stop: Option<oneshot::Sender<()>>,
@@ -65,11 +65,11 @@ pub struct Server {
     _place: Place,
 }
 
-/// Serves the control socket on a thread of its own.
+/// Serves the control socket on a separate thread.
 ///
 /// # Errors
-/// When the socket cannot be made, `AddrInUse` when another director answers there; when there is
-/// no thread to be had.
+/// If the socket cannot be created (`AddrInUse` if another director answers there), or the thread
+/// cannot be started.
 pub fn serve(options: &Options, director: Arc<dyn Director>) -> io::Result<Server> {
     let (listener, place) = socket::listen(&options.path, options.group.as_deref(), options.of)?;
     listener.set_nonblocking(true)?;
@@ -112,11 +112,11 @@ async fn run(listener: StdListener, director: Arc<dyn Director>, stopped: onesho
     let places = Places::new(CONNECTIONS, KEPT);
     tokio::select! {
         () = accept(&listener, &router, &places) => {}
-        // Sent or dropped, it means the same.
+        // Sent or dropped: both mean stop.
         _ = stopped => {}
     }
     drop(listener);
-    // Answers to those who read; who follows events would stay for ever.
+    // Clients that read get their answers; followers of events would stay for ever.
     let _ = tokio::time::timeout(FAREWELL, places.all_free()).await;
 }
 
@@ -145,7 +145,7 @@ async fn accept(listener: &UnixListener, router: &Router, places: &Places) {
     }
 }
 
-/// One request, one answer: there is no connection that waits for a next request.
+/// One request and one answer per connection: no connection waits for a next request.
 async fn talk(stream: UnixStream, caller: Caller, router: Router) {
     let routes = TowerToHyperService::new(router);
     let asked = Arc::new(AtomicBool::new(false));
@@ -173,9 +173,9 @@ async fn talk(stream: UnixStream, caller: Caller, router: Router) {
     }
 }
 
-/// Says that there is no room, to whoever reads it.
+/// Tells the client that there is no free place.
 fn turn_away(stream: &UnixStream) {
     let answer = Failure::unavailable("too many connections; try again").whole();
-    // It fits any socket buffer; if not, the client sees the connection end.
+    // The answer fits any socket buffer; if not, the client sees the connection end.
     let _ = stream.try_write(&answer);
 }

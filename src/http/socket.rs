@@ -1,5 +1,5 @@
-//! The listening socket: in its place only when it has its mode and group, and never in the place
-//! of one that somebody answers on.
+//! The listening socket: put in place only once it has its mode and group, and never over one on
+//! which a director answers.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -16,29 +16,30 @@ use super::api::Version;
 use crate::net::namespace::Id;
 use crate::words::path as shown;
 
-/// For its owner and its group, and for nobody else.
+/// Access for the owner and the group only.
 const MODE: u32 = 0o660;
-/// So many connections may wait to be taken.
+/// The most connections waiting to be accepted.
 const BACKLOG: i32 = 4096;
-/// How long a director that has the path may take to say where it works.
+/// How long a director at the path may take to report its namespace.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The longest answer to that, in bytes.
+/// The longest answer to that query, in bytes.
 const LONGEST_ANSWER: u64 = 64 * 1024;
 
-/// The place of a socket in the file system. Gone when this is, unless another has taken it.
+/// The socket in the file system. Dropping it removes the socket, unless another one has taken its
+/// place.
 #[derive(Debug)]
 pub(super) struct Place {
     path: PathBuf,
     file: Identity,
 }
 
-/// Device, inode, and when it was made: inodes are used again.
+/// Device, inode and time of creation: inodes are reused.
 type Identity = (u64, u64, (i64, i64));
 
-/// Listens at a path, for members of a group where one is named.
+/// Listens at a path, for members of a group if one is named.
 ///
 /// # Errors
-/// `AddrInUse` when somebody answers there; whatever the file system says.
+/// `AddrInUse` if a director answers there; any error of the file system.
 pub(super) fn listen(
     path: &Path,
     group: Option<&str>,
@@ -55,14 +56,15 @@ pub(super) fn listen(
         fs::create_dir_all(directory)?;
     }
     make_way(path, of)?;
-    // Beside, and renamed into place when all about it is right: whoever sees it may use it.
+    // Created next to the path and renamed into place once complete: as soon as it is visible, it
+    // is usable.
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let beside = PathBuf::from(beside);
     make_way(&beside, None)?;
 
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // The file gets the socket's own mode (`unix_bind`), so there is no moment with a wider one.
+    // The file gets the socket's own mode (`unix_bind`), so it never has a wider one.
     fchmod(&socket, Mode::S_IRUSR | Mode::S_IWUSR)?;
     socket.bind(&SockAddr::unix(&beside)?)?;
     let ready = || {
@@ -86,7 +88,7 @@ pub(super) fn listen(
     Ok((UnixListener::from(socket), place))
 }
 
-/// Takes away what a director left that is gone. Anything else stays, and is an error.
+/// Removes the socket of a director that is gone. Anything else stays, and is an error.
 fn make_way(path: &Path, of: Option<Id>) -> io::Result<()> {
     let kind = match fs::symlink_metadata(path) {
         Ok(found) => found.file_type(),
@@ -109,15 +111,15 @@ fn make_way(path: &Path, of: Option<Id>) -> io::Result<()> {
                 "{} is that of a director whose network namespace had this name before: taken over",
                 shown(path)
             );
-            // Renamed over, so that there is one at every moment.
+            // The new socket is renamed over it, so that one exists at every moment.
             Ok(())
         }
         _ => taken("the socket of another director that runs; use another --socket or --netns"),
     }
 }
 
-/// Whether the director that answers says that it works in another network namespace. One that
-/// does not answer is left alone.
+/// Whether the director that answers reports another network namespace. One that does not answer is
+/// left alone.
 fn works_elsewhere(mut stream: &UnixStream, of: Id) -> bool {
     let mut ask = || {
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -144,8 +146,8 @@ fn gid(name: &str) -> io::Result<Gid> {
     Ok(Group::from_name(name)?.ok_or_else(missing)?.gid)
 }
 
-/// A process that has no `CAP_CHOWN` may give a file to a group that it is in, and to no other
-/// (chown(2)). The packaged unit leaves that capability out.
+/// A process without `CAP_CHOWN` can give a file only to groups that it is in (chown(2)). The
+/// packaged unit drops that capability.
 fn not_given(group: &str, error: &io::Error) -> io::Error {
     let advice = if error.kind() == io::ErrorKind::PermissionDenied {
         format!(
@@ -211,7 +213,7 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         assert!(error.to_string().contains("another director"), "{error}");
         drop(listener);
-        // A second one takes the place of the first, which then leaves it alone.
+        // The second takes the place of the first, which then leaves it alone.
         let (_second, _its_place) = listen(&path, None, None).unwrap();
         drop(place);
         assert!(path.exists());

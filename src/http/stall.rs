@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// A stream on which no write waits longer than the patience. Time in which there is nothing to
-/// write does not count.
+/// A stream on which no write waits longer than the patience. Time without anything to write does
+/// not count.
 pub(super) struct Patient<S> {
     stream: S,
     patience: Duration,
@@ -26,7 +26,7 @@ impl<S> Patient<S> {
         }
     }
 
-    /// The result of a write, or the end of the patience with it.
+    /// The result of a write, or a timeout in its place.
     fn judge<T>(
         &mut self,
         context: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! The kernel's counters in the words of the interface.
+//! The kernel's counters in the format of the API.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::control::snapshot::{ServiceStatus, Snapshot};
 use crate::state::health::MarkRange;
 use crate::state::is_private;
 
-/// The counters of a table, service by service, without those of private services.
+/// The counters of a table, service by service, without private services.
 pub(super) fn services(
     table: Table,
     snapshot: Arc<Snapshot>,

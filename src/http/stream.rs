@@ -1,5 +1,5 @@
-//! Answers that are made while they are sent: a picture of forty thousand servers never stands in
-//! memory as text, and a client that reads slowly makes its own answer slow and nothing else.
+//! Answers that are generated while they are sent: a status of forty thousand servers is never in
+//! memory as text, and a slow client slows down only its own answer.
 
 use std::io;
 use std::pin::Pin;
@@ -14,37 +14,37 @@ use tokio::sync::mpsc;
 
 use crate::words::json_bytes;
 
-/// So many pieces wait to be sent at most.
+/// The most pieces waiting to be sent.
 const PIECES: usize = 2;
-/// Items are gathered up to this size, in bytes.
+/// The size up to which items are collected, in bytes.
 const PIECE: usize = 32 * 1024;
 
 /// Where the pieces go.
 pub(super) struct Sink(mpsc::Sender<io::Result<Bytes>>);
 
-/// Nobody reads any more.
+/// The client has stopped reading.
 #[derive(Debug)]
 pub(super) struct Gone;
 
 impl Sink {
-    /// A body, and where its pieces go.
+    /// A body, and the sink for its pieces.
     pub(super) fn new() -> (Self, Body) {
         let (sender, receiver) = mpsc::channel(PIECES);
         (Self(sender), Body::new(Pieces(receiver)))
     }
 
-    /// Sends a piece, when there is room for it.
+    /// Sends a piece once there is room for it.
     pub(super) async fn send(&self, piece: Vec<u8>) -> Result<(), Gone> {
         let piece = json_bytes(piece);
         self.0.send(Ok(piece.into())).await.map_err(|_| Gone)
     }
 
-    /// Ends the body so that the client knows it is not whole.
+    /// Ends the body so that the client knows it is incomplete.
     async fn abort(&self, error: serde_json::Error) {
         let _ = self.0.send(Err(error.into())).await;
     }
 
-    /// Returns when nobody reads any more.
+    /// Returns when the client has stopped reading.
     pub(super) async fn closed(&self) {
         self.0.closed().await;
     }
@@ -65,14 +65,14 @@ impl hyper::body::Body for Pieces {
     }
 }
 
-/// An answer that is small.
+/// A small answer.
 pub(super) fn whole(answer: &impl Serialize) -> Response {
-    // What a director says of itself: strings, numbers and keys that are strings.
+    // The director's own data: strings, numbers and string keys.
     let body = json_bytes(serde_json::to_vec(answer).unwrap_or_default());
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// An object with all that `head` has, and a list `services` behind it, made item by item.
+/// An object with the fields of `head` and a list `services`, generated item by item.
 pub(super) fn with_services<H, I>(head: &H, items: I) -> Body
 where
     H: Serialize,
@@ -97,7 +97,7 @@ where
     I: Iterator<Item: Serialize + Send> + Send,
 {
     let mut piece = head;
-    // Open the object again.
+    // Reopen the object.
     piece.pop();
     if piece.len() > 1 {
         piece.push(b',');
@@ -113,7 +113,7 @@ where
         }
     }
     piece.extend_from_slice(b"]}\n");
-    // That nobody reads it any more is no error.
+    // A client that is gone is no error.
     let _ = sink.send(piece).await;
     Ok(())
 }

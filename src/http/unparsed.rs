@@ -1,6 +1,6 @@
-//! Answers to what never became a request: too long a head, no HTTP, nothing in time. hyper answers
-//! some of it itself, without a body, and lets go of the rest without a word; here each becomes an
-//! error as all others are.
+//! Answers to data that never became a request: a head that is too long, no HTTP, or nothing in
+//! time. hyper answers some of these itself, without a body, and closes the others without an
+//! answer; this module turns each into the usual error.
 
 use std::io;
 use std::pin::Pin;
@@ -13,18 +13,18 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::failure::Failure;
 
-/// A connection on which no answer is written until a route was asked, but those made here.
+/// A connection that suppresses answers until a route was called, except those made here.
 pub(super) struct Unparsed<S> {
     stream: S,
-    /// A request was understood, and given to a route: from then on all passes.
+    /// A request was parsed and passed to a route: from then on every byte passes.
     asked: Arc<AtomicBool>,
-    /// What is answered instead, and how much of it is written.
+    /// The replacement answer, and how much of it has been written.
     own: Option<(Vec<u8>, usize)>,
     head_size: usize,
 }
 
 impl<S: AsyncWrite + Unpin> Unparsed<S> {
-    /// `asked` is set when a request is given to a route.
+    /// `asked` is set when a request is passed to a route.
     pub(super) const fn new(stream: S, asked: Arc<AtomicBool>, head_size: usize) -> Self {
         Self {
             stream,
@@ -51,7 +51,7 @@ impl<S: AsyncWrite + Unpin> Unparsed<S> {
         self.stream.shutdown().await
     }
 
-    /// What is answered in the place of an answer of hyper's own.
+    /// The replacement for an answer of hyper's own.
     fn reworded(&self, head: &[u8]) -> Vec<u8> {
         let size = self.head_size;
         let status = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();

@@ -16,31 +16,31 @@ const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_FLAGS: u16 = 8;
 
-/// More addresses than this are not read.
+/// The most addresses read.
 const LIMIT: usize = 100_000;
 
-/// An address, and where it is.
+/// An address of an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InterfaceAddress {
-    /// The address.
+    /// The address itself.
     pub address: IpAddr,
-    /// How many bits of it are those of its network.
+    /// The length of its network prefix, in bits.
     pub prefix_length: u8,
     /// The index of its interface.
     pub interface: u32,
-    /// Whether it is in use.
+    /// Whether the address is in use.
     pub state: AddressState,
 }
 
-/// Whether an address is in use. An IPv6 address is not before the network was asked whether
-/// somebody has it already (duplicate address detection, RFC 4862 section 5.4).
+/// Whether an address is in use. An IPv6 address is not until duplicate address detection is done
+/// (RFC 4862 section 5.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressState {
-    /// It is.
+    /// In use.
     Used,
-    /// It will be in a moment, if nobody else has it.
+    /// In use shortly, unless another machine has it.
     Tentative,
-    /// Somebody else has it: it never will be.
+    /// Never in use: another machine has it.
     Duplicate,
 }
 
@@ -48,9 +48,9 @@ impl RouteSocket {
     /// All addresses of all interfaces.
     ///
     /// # Errors
-    /// [`NetError`]; [`NetError::TooMany`] past 100,000.
+    /// [`NetError`]; [`NetError::TooMany`] above 100,000.
     pub fn addresses(&mut self) -> Result<Vec<InterfaceAddress>, NetError> {
-        // Of every family, and of every interface.
+        // Of every family and every interface.
         let request = Request {
             kind: RTM_GETADDR,
             body: &AddressMessage::default(),
@@ -61,7 +61,7 @@ impl RouteSocket {
     }
 }
 
-/// An address message; inside, `None` for a family that is neither of both.
+/// An address message; the inner `None` means a family other than IPv4 and IPv6.
 #[expect(
     clippy::option_option,
     reason = "not understood is not the same as not wanted"
@@ -80,7 +80,7 @@ fn decode(message: &[u8]) -> Option<Option<InterfaceAddress>> {
             continue;
         }
         match AddressAttribute::parse(&attribute).ok()? {
-            // On a point-to-point interface this is the other end.
+            // On a point-to-point interface this is the peer's address.
             AddressAttribute::Address(address) => other = Some(address),
             AddressAttribute::Local(address) => local = Some(address),
             AddressAttribute::Flags(all) => flags = all,
@@ -109,7 +109,7 @@ mod tests {
     const IFA_F_DADFAILED: u32 = 0x08;
     const IFA_F_TENTATIVE: u32 = 0x40;
 
-    /// 192.0.2.10/32 on interface 7, the other end of its cable being 192.0.2.99.
+    /// 192.0.2.10/32 on interface 7, whose peer is 192.0.2.99.
     fn message() -> Vec<u8> {
         let mut message = vec![2, 32, 0x80, 0];
         message.extend(7_u32.to_ne_bytes());
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn an_attribute_that_nobody_asks_about_may_have_any_form() {
         let mut message = message();
-        // IFA_CACHEINFO, cut short.
+        // A truncated IFA_CACHEINFO.
         message.extend(6_u16.to_ne_bytes());
         message.extend(6_u16.to_ne_bytes());
         message.extend([1, 2, 0, 0]);

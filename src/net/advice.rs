@@ -1,4 +1,4 @@
-//! What is declared, held against what the machine is like.
+//! Compares the declaration with the machine.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -13,26 +13,24 @@ use super::table::Reach;
 use super::warning::{Examples, Warning};
 use crate::state::DesiredService;
 
-/// So many things of a kind are counted. A machine on which more do not work lacks something that
-/// has nothing to do with them, and it is not worth the time to know how many they are.
+/// The most items counted per kind. A machine with more failures lacks something general, and an
+/// exact count is not worth the time.
 const MAX_COUNTED: usize = 1_000;
 
-/// Says because of what on this machine declared services would not work: one warning for each
-/// cause, whatever the number of services. None of it is an error, as the machine may be about to
-/// become what it has to be.
+/// Warns if this machine keeps declared services from working: one warning per cause, whatever the
+/// number of services. None of them is an error, since the machine may be about to change.
 ///
 /// # What the kernel does
-/// Seen on Linux 6.1, each in a test of `tests/kernel/verbs/machine.rs`:
+/// Observed on Linux 6.1, each in a test of `tests/kernel/verbs/machine.rs`:
 ///
-/// - A packet is balanced where it would be received (`NF_INET_LOCAL_IN`), so its destination must
-///   be local: an address of an interface, or a `local` route. A firewall mark's services have no
-///   address.
-/// - Forwarding is needed for the answers of NAT only, and on the interface where they come in;
-///   the way to a server does not need it, under whichever method. A server on the director itself
-///   does not either.
-/// - `rp_filter` does no harm where packets come in by the way that answers would take: that is
-///   so for servers under NAT, DR and TUN. It drops clients where the interface of the virtual
-///   address is not the way back to them.
+/// - IPVS balances a packet where the machine would receive it (`NF_INET_LOCAL_IN`), so its
+///   destination must be local: an address of an interface, or a `local` route. Services by
+///   firewall mark have no address.
+/// - Only NAT replies need forwarding, on the interface where they come in. The way to a server
+///   does not need it under any method, and a server on the director itself does not either.
+/// - `rp_filter` does no harm if packets come in on the interface that replies would take, as for
+///   servers under NAT, DR and TUN. It drops clients if the interface of the virtual address is not
+///   the way back to them.
 #[must_use]
 pub fn advise<'d>(
     services: impl IntoIterator<Item = &'d Arc<DesiredService>>,
@@ -61,7 +59,7 @@ pub fn advise<'d>(
 
 struct Advice<'m> {
     machine: &'m Machine,
-    /// Its addresses, once somebody has asked for one.
+    /// The machine's addresses, indexed on first use.
     own: Option<HashMap<IpAddr, AddressState>>,
     missing: Found,
     unready: Found,
@@ -95,7 +93,7 @@ impl Advice<'_> {
         }
     }
 
-    /// How an address stands on an interface, if it does. Mostly nobody asks.
+    /// The state of an address on an interface, if it has one. Usually not needed.
     fn state_of(&mut self, address: IpAddr) -> Option<AddressState> {
         let own = self.own.get_or_insert_with(|| {
             let own = self.machine.addresses.iter();
@@ -104,10 +102,9 @@ impl Advice<'_> {
         own.get(&address).copied()
     }
 
-    /// The interface by which clients of a virtual address come in and are refused there. That is
-    /// certain only where the address belongs to the interface's own network, so that the router
-    /// there hands its packets in, and where clients are beyond that network, as the Internet's
-    /// are.
+    /// The interface by which clients of a virtual address come in and are dropped. This is certain
+    /// only if the address is in the interface's own network, so that its router delivers the
+    /// packets there, and the clients are beyond that network, as Internet clients are.
     fn refuses_clients_of(&self, address: Ipv4Addr) -> Option<&str> {
         let routes = &self.machine.routes;
         let index = routes.neighbourhood(address.into())?;
@@ -134,7 +131,7 @@ impl Advice<'_> {
         }
     }
 
-    /// The sysctl because of which answers that come in by this interface are not forwarded.
+    /// The sysctl that keeps replies which come in on this interface from being forwarded.
     fn stops_answers_of(&self, server: IpAddr, interface: Option<u32>) -> Option<String> {
         let forwarding = self.machine.forwarding;
         if server.is_ipv6() {
@@ -202,7 +199,7 @@ impl Found {
     }
 }
 
-/// Whether an address can be meant for the Internet, and not only for a network of one's own.
+/// Whether an address can be meant for the Internet rather than for a private network.
 const fn is_public(address: Ipv4Addr) -> bool {
     // RFC 6598, for carriers' own networks.
     let shared = address.octets()[0] == 100 && address.octets()[1] & 0xc0 == 64;

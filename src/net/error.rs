@@ -1,4 +1,4 @@
-//! Why the machine did not answer.
+//! Errors of reading the machine's settings.
 
 use std::fmt;
 use std::io;
@@ -6,14 +6,14 @@ use std::path::PathBuf;
 
 use nix::errno::Errno;
 
-/// What was asked.
+/// The query that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Question {
-    /// `RTM_GETADDR`
+    /// `RTM_GETADDR`.
     Addresses,
-    /// `RTM_GETROUTE`, all of them.
+    /// `RTM_GETROUTE` for all routes.
     Routes,
-    /// `RTM_GETROUTE`, the one to an address.
+    /// `RTM_GETROUTE` for one address.
     Route,
 }
 
@@ -27,53 +27,53 @@ impl fmt::Display for Question {
     }
 }
 
-/// Why something about the machine is not known.
+/// Why a fact about the machine is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
-    /// There is no rtnetlink socket to be had, or it failed.
+    /// An rtnetlink socket could not be opened, or failed.
     #[error("cannot ask the kernel for {question}")]
     Socket {
-        /// What was to be asked.
+        /// The query that failed.
         question: Question,
-        /// Why not.
+        /// The socket's error.
         source: io::Error,
     },
-    /// The kernel refused to say.
+    /// The kernel refused the query.
     #[error("the kernel does not tell {question}: {errno}")]
     Refused {
-        /// What was asked.
+        /// The query that failed.
         question: Question,
-        /// Its reason.
+        /// The kernel's errno.
         errno: Errno,
     },
-    /// The answer is not what `linux/rtnetlink.h` says that it is.
+    /// The answer does not match `linux/rtnetlink.h`.
     #[error("the kernel's answer about {0} is not understood")]
     Malformed(Question),
-    /// The list changed whenever it was read (`NLM_F_DUMP_INTR`).
+    /// The list changed during every reading (`NLM_F_DUMP_INTR`).
     #[error("{0} changed each time they were read")]
     Unsteady(Question),
-    /// The list is longer than is worth reading.
+    /// The list exceeds the limit.
     #[error("{question}: more than {limit}")]
     TooMany {
-        /// What was asked.
+        /// The query that failed.
         question: Question,
-        /// How many are read at most.
+        /// The most entries read.
         limit: usize,
     },
     /// A sysctl cannot be read.
     #[error("cannot read {path}")]
     Sysctl {
-        /// Its file.
+        /// The path of its file.
         path: PathBuf,
-        /// Why not.
+        /// The error of reading it.
         source: io::Error,
     },
-    /// A sysctl holds something else than a number.
+    /// A sysctl does not contain a number.
     #[error("{path} holds no number: {found:?}")]
     NotANumber {
-        /// Its file.
+        /// The path of its file.
         path: PathBuf,
-        /// What it holds.
+        /// The contents found.
         found: String,
     },
 }

@@ -1,4 +1,4 @@
-//! What the machine is like, as far as a director's services depend on it.
+//! The machine's settings that a director's services depend on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
@@ -15,43 +15,43 @@ use super::sysctl::{Forwarding, SourceCheck};
 use super::table::Routes;
 use crate::state::DesiredService;
 
-/// More routes than this are not read: a machine with the Internet's tables has a million, and
-/// some addresses are asked for instead.
+/// The most routes read: a machine with full Internet tables has a million; director then queries
+/// some addresses instead.
 const MAX_ROUTES: usize = 20_000;
-/// How many addresses are asked for then.
+/// The most addresses queried in that case.
 const MAX_ASKED: usize = 1_000;
-/// The sysctls of so many interfaces are read.
+/// The most interfaces whose sysctls are read.
 const MAX_INTERFACES: usize = 64;
 
-/// What was found, at one time.
+/// The machine's settings at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
     /// The addresses of its interfaces.
     pub addresses: Vec<InterfaceAddress>,
     /// Its routes.
     pub routes: Routes,
-    /// Whether it sends on what is for others.
+    /// Whether it forwards packets.
     pub forwarding: Forwarding,
-    /// Interfaces that carry IPv4 routes, by their index; not necessarily all.
+    /// Interfaces with IPv4 routes, by index; not necessarily all.
     pub interfaces: BTreeMap<u32, Interface>,
 }
 
-/// An interface.
+/// A network interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interface {
-    /// Its name.
+    /// The interface's name.
     pub name: String,
-    /// Whether IPv4 packets that come in by it are sent on.
+    /// Whether IPv4 packets that come in on it are forwarded.
     pub forwarding: bool,
-    /// Whether their source must be that way.
+    /// Whether their source must be reachable through it.
     pub source_check: SourceCheck,
 }
 
 impl Machine {
-    /// Asks the kernel, in the network namespace of the calling thread.
+    /// Queries the kernel, in the network namespace of the calling thread.
     ///
     /// # Errors
-    /// [`NetError`] when something that everything else depends on cannot be read.
+    /// [`NetError`] if something that everything else depends on cannot be read.
     pub fn ask<'d>(
         services: impl Iterator<Item = &'d Arc<DesiredService>> + Clone,
     ) -> Result<Self, NetError> {
@@ -59,7 +59,7 @@ impl Machine {
         let addresses = socket.addresses()?;
         let routes = match socket.routes(MAX_ROUTES) {
             Ok(routes) => Routes::all(routes),
-            // A new socket, as the rest of the list is still in the old one.
+            // A new socket: the rest of the list is still queued on the old one.
             Err(NetError::TooMany { .. }) => ask_for_some(&mut open()?, services)?,
             Err(error) => return Err(error),
         };
@@ -99,7 +99,7 @@ fn ask_for_some<'d>(
     });
     let servers = services.flat_map(|service| service.servers.keys().map(|key| key.address));
     let mut wanted: BTreeSet<IpAddr> = BTreeSet::new();
-    // Half of them for either.
+    // Half of them for each.
     for (addresses, limit) in [
         (
             &mut listening.into_iter() as &mut dyn Iterator<Item = IpAddr>,
@@ -122,12 +122,12 @@ fn ask_for_some<'d>(
 }
 
 impl Interface {
-    /// Reads it; `None` when it is gone meanwhile.
+    /// Reads an interface; `None` if it is gone by now.
     fn read(index: u32) -> Result<Option<Self>, NetError> {
         let Some(name) = if_indextoname(index).map(CString::into_string).ok() else {
             return Ok(None);
         };
-        // A name that is not UTF-8 has no sysctls that anybody could name.
+        // A name that is not UTF-8 has no sysctls that can be named.
         let Ok(name) = name else { return Ok(None) };
         let forwarding = Forwarding::of_interface(&name)?;
         let source_check = SourceCheck::of_interface(&name)?;

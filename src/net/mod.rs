@@ -1,5 +1,4 @@
-//! The machine around IPVS: its addresses, its routes, the sysctls that decide about forwarding,
-//! its network namespaces.
+//! The machine around IPVS: addresses, routes, forwarding sysctls, network namespaces.
 //!
 //! ```text
 //!   rtnetlink ─► socket.rs ─► address.rs, route.rs ─┐
@@ -8,15 +7,16 @@
 //!   service file ─► declared services ───────────────────────────┘
 //! ```
 //!
-//! - Nothing in here changes anything.
-//! - [`advise`] is a function of what is declared and of what the machine is like: no socket, no
-//!   clock. What is not known is not warned about.
+//! - Nothing here changes anything.
+//! - [`advise`] is a function of the declaration and the machine: no socket, no clock. It does not
+//!   warn about anything unknown.
 //! - A [`Machine`] costs one dump of addresses, one of routes and a few small files, whatever the
 //!   number of services.
-//! - rtnetlink is spoken to by a blocking socket: `director plan` needs no runtime.
-//! - `netlink-packet-route` encodes and decodes. A dump is walked here, and only the attributes that
-//!   a question is about are decoded: 110,000 routes take 166 million instructions, 301 million as
-//!   whole `RouteMessage`s, 112 million with decoders of our own. No other attribute can spoil a list.
+//! - The rtnetlink socket is blocking: `director plan` needs no runtime.
+//! - `netlink-packet-route` encodes and decodes. This module walks a dump itself and decodes only
+//!   the attributes that a query needs: 110,000 routes take 166 million instructions, 301 million
+//!   as whole `RouteMessage`s, 112 million with our own decoders. Other attributes cannot corrupt a
+//!   list.
 
 mod address;
 mod advice;

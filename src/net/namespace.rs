@@ -1,4 +1,4 @@
-//! Named network namespaces, as `ip netns` keeps them.
+//! Named network namespaces, as `ip netns` manages them.
 
 use std::fs::{self, File};
 use std::io;
@@ -8,43 +8,43 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
 
-/// Where the names are.
+/// The directory of the names.
 const NAMES: &str = "/run/netns";
 
-/// Why a namespace was not entered.
+/// Why entering a namespace failed.
 #[derive(Debug, thiserror::Error)]
 pub enum NamespaceError {
-    /// It is no name that one could have.
+    /// The name is invalid.
     #[error("`{0}` is not the name of a network namespace")]
     Name(String),
-    /// There is none of that name.
-    #[error("there is no network namespace `{name}` ({path})")]
+    /// No namespace has this name.
+    #[error("no network namespace `{name}` ({path})")]
     Missing {
-        /// The name.
+        /// The name given.
         name: String,
-        /// Where it would be.
+        /// The path of its file.
         path: PathBuf,
-        /// What the file system says.
+        /// The file system's error.
         source: io::Error,
     },
-    /// The kernel refuses.
+    /// The kernel refused.
     #[error("cannot enter network namespace `{name}`")]
     Refused {
-        /// The name.
+        /// The name given.
         name: String,
-        /// Why.
+        /// The kernel's errno.
         source: Errno,
     },
 }
 
-/// Device and inode of a namespace's file (namespaces(7)). As long as a process is in the namespace no
-/// other has the same.
+/// Device and inode of a namespace's file (namespaces(7)). Unique as long as a process is in the
+/// namespace.
 pub type Id = (u64, u64);
 
-/// Which namespace has that name now; `None` if none has.
+/// The namespace that has this name now; `None` if none has.
 ///
 /// # Errors
-/// When that cannot be seen.
+/// If the file cannot be examined.
 pub fn named(name: &str) -> io::Result<Option<Id>> {
     match fs::metadata(Path::new(NAMES).join(name)) {
         Ok(found) => Ok(Some((found.dev(), found.ino()))),
@@ -53,10 +53,10 @@ pub fn named(name: &str) -> io::Result<Option<Id>> {
     }
 }
 
-/// That of the calling thread.
+/// The namespace of the calling thread.
 ///
 /// # Errors
-/// When /proc cannot be read.
+/// If /proc cannot be read.
 pub fn current() -> io::Result<Id> {
     let found = fs::metadata("/proc/thread-self/ns/net")?;
     Ok((found.dev(), found.ino()))
@@ -71,10 +71,10 @@ pub fn name_of(id: Id) -> Option<String> {
     names.next()
 }
 
-/// Moves the calling thread into the namespace of that name, for good.
+/// Moves the calling thread into the namespace of this name, for good.
 ///
 /// # Errors
-/// [`NamespaceError`]
+/// Any [`NamespaceError`].
 pub fn enter(name: &str) -> Result<(), NamespaceError> {
     if name.is_empty() || name.contains('/') || name == "." || name == ".." {
         return Err(NamespaceError::Name(name.to_owned()));

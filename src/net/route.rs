@@ -1,4 +1,4 @@
-//! The routes of the machine, and the one to an address.
+//! The machine's routes, and the route to an address.
 
 use std::net::IpAddr;
 
@@ -17,37 +17,37 @@ use nix::libc::{
 use super::error::{NetError, Question};
 use super::socket::{Request, RouteSocket};
 
-/// A route of some routing table.
+/// A route of a routing table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
     /// The number of the table: 255 local, 254 main, 253 default.
     pub table: u32,
-    /// Where it leads.
+    /// The destination network.
     pub destination: IpAddr,
-    /// How many bits of the destination count.
+    /// The number of significant bits of the destination.
     pub prefix_length: u8,
-    /// What becomes of packets on it.
+    /// What happens to packets on it.
     pub kind: RouteKind,
-    /// The index of the interface by which they leave; `None` where there are several, or none.
+    /// The index of the outgoing interface; `None` if there are several or none.
     pub interface: Option<u32>,
-    /// Whether they go to another router first, or to several.
+    /// Whether packets go to one or several gateways first.
     pub gateway: bool,
-    /// Of two to the same destination that with the smaller metric is used.
+    /// Of two routes to the same destination, the kernel uses the one with the smaller metric.
     pub metric: u32,
 }
 
-/// What becomes of packets (`RTN_*` in `linux/rtnetlink.h`).
+/// What happens to packets (`RTN_*` in `linux/rtnetlink.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RouteKind {
-    /// They are sent on.
+    /// Forwarded.
     Unicast,
-    /// They are for this machine.
+    /// Delivered to this machine.
     Local,
-    /// They are dropped, with an answer or without: unreachable, prohibit, blackhole.
+    /// Dropped, with or without an error to the sender: unreachable, prohibit, blackhole.
     Refused,
-    /// Another table decides.
+    /// Decided by another table.
     Throw,
-    /// Broadcast, multicast, anycast, and what else there may be.
+    /// Broadcast, multicast, anycast and other kinds.
     Other,
 }
 
@@ -55,7 +55,7 @@ impl RouteSocket {
     /// All routes of all tables, IPv4 and IPv6.
     ///
     /// # Errors
-    /// [`NetError`]; [`NetError::TooMany`] when there are more than `limit`.
+    /// [`NetError`]; [`NetError::TooMany`] if there are more than `limit`.
     pub fn routes(&mut self, limit: usize) -> Result<Vec<Route>, NetError> {
         let request = Request {
             kind: RTM_GETROUTE,
@@ -66,11 +66,11 @@ impl RouteSocket {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// The route by which the kernel would send a packet to an address: with its rules, all its
-    /// tables and whatever else it considers. `None` when there is none.
+    /// The route by which the kernel would send a packet to an address, including its rules, all
+    /// tables and everything else it considers. `None` if there is none.
     ///
     /// # Errors
-    /// [`NetError`]
+    /// Any [`NetError`].
     pub fn route_to(&mut self, destination: IpAddr) -> Result<Option<Route>, NetError> {
         let (family, bits, destination) = match destination {
             IpAddr::V4(address) => (AddressFamily::Inet, 32, RouteAddress::Inet(address)),
@@ -86,11 +86,11 @@ impl RouteSocket {
             body: &body,
             answer: RTM_NEWROUTE,
         };
-        // The answer is a route made for the question, which for IPv6 counts as cloned.
+        // The answer is a route made for the query, which counts as cloned for IPv6.
         match self.ask(Question::Route, &request, decode_any)? {
             Ok(route) => Ok(route.filter(|route| route.kind != RouteKind::Refused)),
-            // The answers of no route at all, and of the kinds that are refused:
-            // `fib_props` in net/ipv4/fib_semantics.c, `ip6_rt_type_to_error` in net/ipv6/route.c.
+            // The errors for no route and for refused kinds: `fib_props` in
+            // net/ipv4/fib_semantics.c, `ip6_rt_type_to_error` in net/ipv6/route.c.
             Err(Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::EACCES | Errno::EINVAL) => {
                 Ok(None)
             }
@@ -102,7 +102,7 @@ impl RouteSocket {
     }
 }
 
-/// A route message of a dump; inside, `None` for what is no route of IPv4 or IPv6 that is in use.
+/// A route message of a dump; the inner `None` means anything but an IPv4 or IPv6 route in use.
 #[expect(
     clippy::option_option,
     reason = "not understood is not the same as not wanted"
@@ -149,7 +149,7 @@ fn decode_any(message: &[u8]) -> Option<Option<Route>> {
         gateway: false,
         metric: 0,
     };
-    // What an encapsulation is, only its own attribute needs to know.
+    // The type of encapsulation matters only to its own attribute.
     let about = (
         header.address_family,
         header.kind,
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn an_attribute_that_nobody_asks_about_may_have_any_form() {
         let mut longer = message();
-        // RTA_CACHEINFO, cut short.
+        // A truncated RTA_CACHEINFO.
         longer.extend(6_u16.to_ne_bytes());
         longer.extend(12_u16.to_ne_bytes());
         longer.extend([1, 2, 0, 0]);

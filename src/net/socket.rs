@@ -1,4 +1,4 @@
-//! A blocking rtnetlink socket: one question at a time.
+//! A blocking rtnetlink socket: one query at a time.
 
 use std::io;
 use std::time::Duration;
@@ -24,18 +24,17 @@ pub struct RouteSocket {
 }
 
 impl RouteSocket {
-    /// The kernel answers at once, but for its lock, which whoever adds interfaces may hold.
+    /// The kernel answers immediately unless another process holds its lock, for example to add
+    /// interfaces.
     const TIME_LIMIT: Duration = Duration::from_secs(10);
-    /// Pieces of a dump are as long as the buffer that the reader shows, and at most this
-    /// (`netlink_dump`, `netlink_recvmsg`).
+    /// Pieces of a dump are as long as the reader's buffer, up to this size (`netlink_dump`,
+    /// `netlink_recvmsg`).
     const PIECE: usize = 32 << 10;
-    /// How often a list is read that changes meanwhile.
+    /// How often a list that keeps changing is read.
     const ATTEMPTS: u32 = 3;
 
-    /// Opens a socket.
-    ///
     /// # Errors
-    /// Whatever `socket` says: too many open files, a seccomp filter.
+    /// Any error of `socket`: too many open files, a seccomp filter.
     pub fn open() -> io::Result<Self> {
         let socket = Socket::new(NETLINK_ROUTE)?;
         SockRef::from(&socket).set_read_timeout(Some(Self::TIME_LIMIT))?;
@@ -46,8 +45,8 @@ impl RouteSocket {
         })
     }
 
-    /// Reads a list: what `decode` makes of each message of the kind `answer`, `None` being a
-    /// message that is not understood. A list that changed while it was read is read again.
+    /// Reads a list: what `decode` makes of each message of type `answer`; `None` marks a message
+    /// that cannot be parsed. A list that changed while it was read is read again.
     pub(super) fn dump<T>(
         &mut self,
         question: Question,
@@ -86,7 +85,7 @@ impl RouteSocket {
         Err(NetError::Unsteady(question))
     }
 
-    /// Asks for one thing; its bytes, or the kernel's reason why there is none.
+    /// Asks for one object; returns its bytes, or the kernel's errno if there is none.
     pub(super) fn ask<T>(
         &mut self,
         question: Question,
@@ -134,7 +133,7 @@ impl RouteSocket {
         }
     }
 
-    /// Receives a datagram and hands over the messages in it that answer the last request.
+    /// Receives a datagram and returns its messages that answer the last request.
     fn receive(
         &mut self,
         question: Question,
@@ -148,7 +147,7 @@ impl RouteSocket {
                 result => break result.map_err(failed)?,
             }
         };
-        // Only the kernel has port 0; other processes may send to this socket too.
+        // Only the kernel has port 0; other processes can send to this socket too.
         if sender.port_number() != 0 {
             return Ok(());
         }
@@ -171,7 +170,7 @@ impl RouteSocket {
 
 const HEADER: usize = 16;
 
-/// A question: `RTM_GETROUTE` with a `struct rtmsg`, say, which is answered by `RTM_NEWROUTE`.
+/// A query: for example `RTM_GETROUTE` with a `struct rtmsg`, answered by `RTM_NEWROUTE`.
 pub(super) struct Request<'a> {
     pub(super) kind: u16,
     pub(super) body: &'a dyn Emitable,

@@ -1,6 +1,6 @@
-//! The sysctls that decide about forwarding.
+//! The sysctls that control forwarding.
 //!
-//! procfs shows those of the network namespace of the thread that looks.
+//! procfs shows those of the calling thread's network namespace.
 
 use std::fs;
 use std::io;
@@ -10,31 +10,31 @@ use super::error::NetError;
 
 const NET: &str = "/proc/sys/net";
 
-/// Whether packets that are for others are sent on.
+/// Whether packets for others are forwarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forwarding {
-    /// `net.ipv4.ip_forward`, which is also that of every interface that has no other.
+    /// `net.ipv4.ip_forward`, which also holds for every interface without a setting of its own.
     pub v4: bool,
-    /// `net.ipv6.conf.all.forwarding`; for IPv6 there is no other.
+    /// `net.ipv6.conf.all.forwarding`, the only one for IPv6.
     pub v6: bool,
 }
 
-/// Whether a packet must come in where its answer would go out (RFC 3704; `rp_filter`).
+/// Whether a packet must come in where its reply would go out (RFC 3704; `rp_filter`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SourceCheck {
-    /// It need not.
+    /// No check.
     Off,
-    /// It must.
+    /// It must come in there.
     Strict,
-    /// There must be a way back, by whichever interface.
+    /// There must be a way back through any interface.
     Loose,
 }
 
 impl Forwarding {
-    /// Reads both.
+    /// Reads both sysctls.
     ///
     /// # Errors
-    /// [`NetError::Sysctl`] when procfs cannot be read. A kernel without IPv6 forwards none.
+    /// [`NetError::Sysctl`] if procfs cannot be read. A kernel without IPv6 forwards none.
     pub fn read() -> Result<Self, NetError> {
         Ok(Self {
             v4: read("ipv4/ip_forward")?.is_some_and(|value| value != 0),
@@ -42,11 +42,11 @@ impl Forwarding {
         })
     }
 
-    /// Whether IPv4 packets that come in by an interface are sent on (`IN_DEV_FORWARD`); `None`
-    /// when there is no such interface.
+    /// Whether IPv4 packets that come in on an interface are forwarded (`IN_DEV_FORWARD`); `None`
+    /// if the interface does not exist.
     ///
     /// # Errors
-    /// [`NetError::Sysctl`] when procfs cannot be read.
+    /// [`NetError::Sysctl`] if procfs cannot be read.
     pub fn of_interface(name: &str) -> Result<Option<bool>, NetError> {
         let value = read(&format!("ipv4/conf/{name}/forwarding"))?;
         Ok(value.map(|value| value != 0))
@@ -54,11 +54,11 @@ impl Forwarding {
 }
 
 impl SourceCheck {
-    /// What holds for an interface: the larger of its own value and that of `all`
-    /// (`IN_DEV_RPFILTER`). `None` when there is no such interface.
+    /// The setting in force for an interface: the larger of its own and that of `all`
+    /// (`IN_DEV_RPFILTER`). `None` if the interface does not exist.
     ///
     /// # Errors
-    /// [`NetError::Sysctl`] when procfs cannot be read.
+    /// [`NetError::Sysctl`] if procfs cannot be read.
     pub fn of_interface(name: &str) -> Result<Option<Self>, NetError> {
         let all = read("ipv4/conf/all/rp_filter")?;
         let own = read(&format!("ipv4/conf/{name}/rp_filter"))?;
@@ -74,7 +74,7 @@ impl SourceCheck {
     }
 }
 
-/// A number; `None` when there is no such file.
+/// A number; `None` if the file does not exist.
 fn read(name: &str) -> Result<Option<i64>, NetError> {
     let path: PathBuf = Path::new(NET).join(name);
     match fs::read_to_string(&path) {

@@ -1,4 +1,4 @@
-//! Where packets to an address go, from one reading of the routing tables.
+//! Where packets to an address go, according to one reading of the routing tables.
 //!
 //! ```text
 //!   routes of a table     10.0.0.0/8 ─────────────────────────────── via eth0
@@ -7,10 +7,10 @@
 //!   spans                 │eth0│eth1│unreach.│eth1│eth0             │none
 //! ```
 //!
-//! Longest-prefix match over every route, worked out once: a table becomes a sorted list of spans,
-//! and an address is looked up by halving. Rules (`ip rule`) are not looked at. Instead, an address
-//! counts as reached when any table reaches it: where rules send some packets to another table,
-//! that errs towards saying nothing.
+//! Longest-prefix match over all routes, computed once: each table becomes a sorted list of spans,
+//! searched by bisection. Rules (`ip rule`) are ignored. Instead, an address counts as reachable if
+//! any table reaches it; where rules send some packets to another table, this errs towards no
+//! warning.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -18,16 +18,16 @@ use std::net::IpAddr;
 
 use super::route::{Route, RouteKind};
 
-/// What becomes of packets to an address.
+/// What happens to packets to an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
     /// They are for this machine itself.
     Local,
-    /// They leave by that interface, or by one of several.
+    /// They leave by this interface, or by one of several.
     Through(Option<u32>),
-    /// There is no route, or one that refuses them.
+    /// There is no route, or the route rejects them.
     Nowhere,
-    /// It was not asked.
+    /// The address was not queried.
     Unknown,
 }
 
@@ -44,25 +44,25 @@ enum Known {
         /// Unicast routes, for questions about interfaces.
         unicast: Vec<Route>,
     },
-    /// The kernel was asked for these addresses.
+    /// The kernel was queried for these addresses.
     Some(BTreeMap<IpAddr, Reach>),
 }
 
-/// One table, of one family.
+/// One table of one family.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Table {
     v4: bool,
-    /// The first address of each span, and what holds up to the next.
+    /// The first address of each span, and what holds up to the next span.
     spans: Vec<(u128, Option<Reach>)>,
 }
 
 impl Routes {
-    /// All of them.
+    /// Takes all routes of the machine.
     #[must_use]
     pub fn all(routes: Vec<Route>) -> Self {
         let mut by_table: BTreeMap<(Reverse<u32>, bool), Vec<Route>> = BTreeMap::new();
         for route in &routes {
-            // The local table (255) first, as the kernel does.
+            // The local table (255) first, as in the kernel.
             let key = (Reverse(route.table), route.destination.is_ipv4());
             by_table.entry(key).or_default().push(*route);
         }
@@ -77,7 +77,7 @@ impl Routes {
         }
     }
 
-    /// Those of some addresses, as the kernel gave them.
+    /// Takes the kernel's answers for some addresses.
     #[must_use]
     pub fn some(asked: impl IntoIterator<Item = (IpAddr, Option<Route>)>) -> Self {
         let reach = |route: Option<Route>| {
@@ -90,7 +90,7 @@ impl Routes {
         }
     }
 
-    /// What becomes of packets to an address.
+    /// What happens to packets to an address.
     #[must_use]
     pub fn reach(&self, address: IpAddr) -> Reach {
         match &self.known {
@@ -105,7 +105,7 @@ impl Routes {
         }
     }
 
-    /// The interface by which an IPv4 address is a neighbour, if it is one.
+    /// The interface on which an IPv4 address is a neighbour, if it is one.
     #[must_use]
     pub fn neighbourhood(&self, address: IpAddr) -> Option<u32> {
         let mut neighbourhoods = self.unicast().filter(|route| {
@@ -114,20 +114,20 @@ impl Routes {
                 && route.prefix_length > 0
                 && covers(route, address)
         });
-        // Where two interfaces lead into its network, either may be meant.
+        // If two interfaces lead into its network, either may be meant.
         let first = neighbourhoods.next()?.interface?;
         neighbourhoods
             .all(|other| other.interface == Some(first))
             .then_some(first)
     }
 
-    /// Whether an IPv4 route leads by this interface to where its own networks end.
+    /// Whether an IPv4 route leads through this interface beyond its own networks.
     #[must_use]
     pub fn leads_beyond(&self, interface: u32) -> bool {
         self.unicast().any(|route| {
             route.destination.is_ipv4()
                 && (route.gateway || route.prefix_length == 0)
-                // One of several hops may be it.
+                // It may be one of several hops.
                 && route.interface.is_none_or(|out| out == interface)
         })
     }
@@ -139,7 +139,7 @@ impl Routes {
             .any(|route| route.destination.is_ipv4() && route.prefix_length == 0)
     }
 
-    /// The interfaces by which packets leave.
+    /// The outgoing interfaces.
     pub fn interfaces(&self) -> impl Iterator<Item = u32> {
         self.unicast().filter_map(|route| route.interface)
     }
@@ -164,14 +164,14 @@ fn reach(route: &Route) -> Option<Reach> {
 
 impl Table {
     fn new(v4: bool, mut routes: Vec<Route>) -> Self {
-        // The wider first; of equals the one that the kernel uses first.
+        // The wider first; among equals, the one that the kernel uses first.
         routes.sort_by_key(|route| {
             let (first, _) = range(route);
             (first, route.prefix_length, route.metric)
         });
         routes.dedup_by_key(|route| (range(route).0, route.prefix_length));
         let mut spans = vec![(0, None)];
-        // The routes around the current one, the innermost last.
+        // The routes around the current one, innermost last.
         let mut around: Vec<(u128, Option<Reach>)> = Vec::new();
         for route in &routes {
             let (first, last) = range(route);
@@ -193,7 +193,7 @@ impl Table {
     }
 }
 
-/// Ends those routes that end before `first`; behind each, what is around it holds again.
+/// Closes the routes that end before `first`; behind each, the surrounding route applies again.
 fn close(
     spans: &mut Vec<(u128, Option<Reach>)>,
     around: &mut Vec<(u128, Option<Reach>)>,

@@ -1,4 +1,4 @@
-//! Every warning as golden text, and that large tables come to few lines.
+//! Every warning as golden text, and short output for large tables.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -12,7 +12,7 @@ use crate::state::Desired;
 const ETH0: u32 = 2;
 const ETH1: u32 = 3;
 
-/// A director between two networks, all as it should be:
+/// A director between two networks, correctly set up:
 ///
 /// ```text
 ///   the Internet ── 198.51.100.1 ── eth0 198.51.100.2/24, 198.51.100.10
@@ -81,7 +81,7 @@ fn route(table: u32, destination: &str, interface: u32, kind: RouteKind) -> Rout
     }
 }
 
-/// One service by NAT.
+/// One NAT service.
 fn web(listen: &str, servers: &str) -> Desired {
     desired(&format!(
         "version = 1\n[defaults]\nforward = \"nat\"\n\
@@ -226,7 +226,7 @@ warning[not-forwarded]: net.ipv6.conf.all.forwarding is 0, and fd00:2::11 (web) 
   = help: `sysctl -w net.ipv6.conf.all.forwarding=1`, and in /etc/sysctl.d to keep it
 ",
     );
-    // What counts is the interface where the answers come in.
+    // What counts is the interface where the replies come in.
     machine.forwarding = Forwarding { v4: true, v6: true };
     let warnings = advise(both.services.values(), &machine);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
@@ -264,7 +264,7 @@ fn forwarding_is_for_nat_alone() {
 #[test]
 fn clients_that_come_in_where_no_way_leads_back() {
     let mut machine = machine();
-    // A second line to the Internet, without a route to it.
+    // A second Internet uplink without a route to it.
     let routes = |more: Option<Route>| {
         let mut routes = vec![
             route(255, "203.0.113.10/32", ETH1, RouteKind::Local),

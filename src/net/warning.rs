@@ -5,49 +5,49 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-/// How many examples are shown of what a warning is about.
+/// The number of examples in a warning.
 const SHOWN: usize = 3;
 
-/// Something about the machine because of which declared services do not work.
+/// A setting of the machine that keeps declared services from working.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Warning {
-    /// Addresses that services listen on and that are not this machine's.
+    /// Listen addresses that this machine does not have.
     AddressMissing(Examples),
-    /// Addresses that stand on interfaces and are not in use there, or not yet.
+    /// Addresses on interfaces that are not in use, or not yet.
     AddressUnready(Examples),
     /// Addresses that another machine has too, so that they are not used here.
     AddressTaken(Examples),
-    /// Servers to which no route leads.
+    /// Servers without a route.
     NoRoute(Examples),
-    /// Servers by NAT whose answers are not forwarded.
+    /// NAT servers whose replies are not forwarded.
     NotForwarded {
         /// The sysctl that would have to be 1.
         sysctl: String,
-        /// The servers.
+        /// The servers concerned.
         servers: Examples,
     },
-    /// Clients from far away are taken for impostors on the interface where they come in.
+    /// The source check drops distant clients on the interface where they come in.
     SourceRefused {
         /// The interface's name.
         interface: String,
-        /// The addresses that services listen on there.
+        /// The addresses on which services listen there.
         addresses: Examples,
     },
 }
 
-/// Things of one kind: how many there are, and the first of them.
+/// Items of one kind: their number, and the first few.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Examples {
-    /// How many.
+    /// The number of items.
     pub count: usize,
-    /// Whether there are more, which were not counted.
+    /// Whether there are more that were not counted.
     pub more: bool,
-    /// The first few, each with the name of a service that it is of.
+    /// The first few, each with the name of one of its services.
     pub first: Vec<(IpAddr, String)>,
 }
 
 impl Examples {
-    /// One more.
+    /// Adds one item.
     pub(super) fn add(&mut self, address: IpAddr, service: &str) {
         self.count += 1;
         if self.first.len() < SHOWN {
@@ -60,7 +60,7 @@ impl Examples {
         first.map_or_else(String::new, |(address, _)| address.to_string())
     }
 
-    /// The first of them, with the services that they are of.
+    /// The first few, with their services.
     fn named(&self) -> String {
         let named = |(address, service): &(IpAddr, String)| format!("{address} ({service})");
         let named: Vec<_> = self.first.iter().map(named).collect();
@@ -72,7 +72,7 @@ impl Examples {
         format!("{}{rest}", named.join(", "))
     }
 
-    /// One, named, and what is said of it; or how many of what there are, and which.
+    /// The sentence about one item by name, or about several with their number and examples.
     fn say(&self, of_one: &str, of_many: &str) -> String {
         if self.count == 1 {
             return format!("{} {of_one}", self.named());
@@ -83,7 +83,7 @@ impl Examples {
 }
 
 impl Warning {
-    /// One word that stays what it is, for programs.
+    /// A fixed word for programs.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -96,7 +96,7 @@ impl Warning {
         }
     }
 
-    /// What it is about.
+    /// The items concerned.
     #[must_use]
     pub const fn examples(&self) -> &Examples {
         match self {
@@ -114,7 +114,7 @@ impl Warning {
         }
     }
 
-    /// What comes of it.
+    /// The consequence.
     #[must_use]
     pub fn reason(&self) -> String {
         match self {
@@ -175,7 +175,7 @@ impl Warning {
         } else {
             "warning"
         };
-        // Writing to a String does not fail.
+        // Writing to a String cannot fail.
         let _ = writeln!(text, "{title}[{}]: {self}", self.kind().replace('_', "-"));
         let _ = writeln!(text, "  = note: {}", self.reason());
         let _ = writeln!(text, "  = help: {}", self.help());
@@ -201,7 +201,7 @@ impl Warning {
     }
 }
 
-/// What is wrong, with which things.
+/// The problem and its items.
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {

@@ -1,4 +1,4 @@
-//! Steps of a plan: what is done, and how it is undone.
+//! Steps of a plan: what each does, and how it is rolled back.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use ipvs::{Operation, SyncDaemon, Timeouts};
 use super::Effect;
 use crate::state::{ObservedService, Sysctl};
 
-/// Which of the three phases a step belongs to. Each is a barrier.
+/// The phase of a step. Each phase is a barrier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
     /// Creates and widens.
@@ -19,7 +19,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// All three, in their order.
+    /// All three, in order.
     pub const ALL: [Self; 3] = [Self::Make, Self::Change, Self::Break];
 }
 
@@ -33,14 +33,14 @@ impl fmt::Display for Phase {
     }
 }
 
-/// One thing that is done to the kernel.
+/// One change of the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// An operation on the IPVS tables.
     Operation(Operation),
-    /// A sysctl written.
+    /// A sysctl to write.
     Sysctl {
-        /// Which.
+        /// The sysctl's name.
         sysctl: Sysctl,
         /// Its new value.
         value: String,
@@ -62,29 +62,29 @@ impl fmt::Display for Change {
     }
 }
 
-/// A change in its place, with what undoes it and what it does to traffic.
+/// A change with its phase, its rollback and its effect on traffic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// When.
+    /// The phase of the step.
     pub phase: Phase,
-    /// What.
+    /// The change itself.
     pub change: Change,
-    /// Nothing for what makes something and does nothing to traffic: most steps of a large plan,
-    /// of which there are tens of thousands.
+    /// `None` for a step that creates something without an effect on traffic, as do most of the
+    /// tens of thousands of steps of a large plan.
     more: Option<Box<More>>,
 }
 
-/// What there is to say of a step that does more than making something.
+/// The rest of a step that does more than create something.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct More {
     undo: Undo,
     effects: Vec<Effect>,
 }
 
-/// How a step is undone.
+/// How a step is rolled back.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 enum Undo {
-    /// What it made is deleted.
+    /// Delete what it created.
     #[default]
     Delete,
     /// These changes, in this order.
@@ -92,7 +92,7 @@ enum Undo {
 }
 
 impl Step {
-    /// A step that makes something: it is undone by deleting that.
+    /// A step that creates something, rolled back by deletion.
     pub(super) fn create(phase: Phase, operation: Operation) -> Self {
         Self {
             phase,
@@ -121,7 +121,7 @@ impl Step {
         self
     }
 
-    /// What gives back the configuration from before, to be done in this order.
+    /// The changes that restore the earlier configuration, in order.
     #[must_use]
     pub fn undo(&self) -> Vec<Change> {
         match (self.changes_back(), &self.change) {
@@ -131,13 +131,13 @@ impl Step {
         }
     }
 
-    /// What it does to traffic.
+    /// The step's effects on traffic.
     #[must_use]
     pub fn effects(&self) -> &[Effect] {
         self.more.as_ref().map_or(&[], |more| &more.effects)
     }
 
-    /// What undoes it, where that is not a mere deletion: something was there before.
+    /// The rollback, if it is more than a deletion: something existed before.
     pub(crate) fn changes_back(&self) -> Option<&[Change]> {
         match &self.more.as_ref()?.undo {
             Undo::Changes(changes) => Some(changes),
@@ -145,7 +145,7 @@ impl Step {
         }
     }
 
-    /// The first of the changes that undo it, where they are not a mere deletion.
+    /// The first change of the rollback, if it is more than a deletion.
     pub(super) fn before(&self) -> Option<&Change> {
         self.changes_back()?.first()
     }
@@ -161,8 +161,8 @@ fn deletion(operation: &Operation) -> Vec<Change> {
     vec![deletion.into()]
 }
 
-/// What brings a deleted service back, its servers in the order in which they were added: under
-/// `sh` that decides which client goes where. (Not its counters, nor its connections.)
+/// The changes that restore a deleted service, its servers in the order in which they were added:
+/// it decides which client goes where under `sh`. (Counters and connections are lost.)
 pub(super) fn restore_service(service: &ObservedService) -> Vec<Change> {
     let key = service.service.key;
     let servers = service
@@ -174,12 +174,12 @@ pub(super) fn restore_service(service: &ObservedService) -> Vec<Change> {
         .collect()
 }
 
-/// What sets the time limits back.
+/// The change that restores the timeouts.
 pub(super) fn restore_timeouts(before: Timeouts) -> Vec<Change> {
     vec![Operation::SetTimeouts(before).into()]
 }
 
-/// What starts a daemon again that was stopped.
+/// The change that restarts a stopped daemon.
 pub(super) fn restart(daemon: &SyncDaemon) -> Vec<Change> {
     vec![Operation::StartDaemon(*daemon).into()]
 }

@@ -1,4 +1,4 @@
-//! The difference between what is declared and what is there.
+//! The difference between the declaration and the kernel.
 
 use ipvs::ServiceKey;
 
@@ -9,33 +9,32 @@ use crate::state::{
     BootTime, Desired, DesiredService, Foreign, Observed, ObservedService, Owned, Ownership, Sysctl,
 };
 
-/// All that a plan is made from.
+/// The input of a plan.
 #[derive(Debug, Clone, Copy)]
 pub struct Situation<'a> {
-    /// What is declared.
+    /// The declaration.
     pub desired: &'a Desired,
-    /// What is there.
+    /// The kernel's state.
     pub observed: &'a Observed,
-    /// What is owned.
+    /// What director owns.
     pub ownership: &'a Ownership,
-    /// What time it is.
+    /// The current time.
     pub now: BootTime,
-    /// Services that are not part of this, for the guard that counts services.
+    /// Services outside this plan, for the guard that counts services.
     pub beside: Beside,
 }
 
-/// How many services a plan is not about: the plan of a daemon has only what differs.
+/// The number of services outside a plan: a daemon's plan covers only what differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Beside {
-    /// Owned services that stay as they are.
+    /// Owned services that stay unchanged.
     pub stay: usize,
-    /// Services that went a moment ago, in steps of the same change.
+    /// Services removed a moment ago, in steps of the same change.
     pub gone: usize,
 }
 
 impl Situation<'_> {
-    /// Whether a sysctl will be on when the plan is done; one of those of
-    /// [`sysctls_for`](super::sysctls_for).
+    /// Whether a sysctl is on after the plan; one of those of [`sysctls_for`](super::sysctls_for).
     pub(super) fn is_on(&self, sysctl: Sysctl) -> bool {
         let declared = self.desired.kernel.sysctls.get(&sysctl);
         declared
@@ -44,10 +43,10 @@ impl Situation<'_> {
     }
 }
 
-/// Makes the plan that turns what is there into what is declared.
+/// Makes the plan that turns the kernel's state into the declaration.
 ///
-/// The result is in the order in which it has to be carried out. Applied in full, and with no
-/// connection left to wait for, the same call gives an empty plan.
+/// The steps are in the order of execution. After a complete apply without connections to wait for,
+/// the same call returns an empty plan.
 #[must_use]
 pub fn diff(situation: &Situation<'_>) -> Plan {
     let Situation {
@@ -70,7 +69,7 @@ pub fn diff(situation: &Situation<'_>) -> Plan {
     plan.ownership.services = services
         .map(|(key, wanted)| (*key, owned(wanted)))
         .collect();
-    // Most often all of this stays unused, and room that nobody writes to costs nothing.
+    // Usually most of this stays unused, and untouched memory costs nothing.
     plan.steps.reserve(desired.services.len());
     for (key, wanted) in &desired.services {
         match observed.services.get(key) {
@@ -90,12 +89,12 @@ pub fn diff(situation: &Situation<'_>) -> Plan {
     }
     check_services(situation, &mut plan);
     plan.steps.extend(last);
-    // Within a phase the order stays that in which the steps were found.
+    // The sort is stable: within a phase, the steps stay in the order in which they were found.
     plan.steps.sort();
     plan
 }
 
-/// A foreign service as one to be removed, where the policy says so.
+/// A foreign service as one to remove, if the policy says so.
 fn foreign(situation: &Situation<'_>, key: &ServiceKey) -> Option<Owned> {
     match situation.desired.policy.foreign {
         Foreign::Keep => None,
@@ -103,7 +102,7 @@ fn foreign(situation: &Situation<'_>, key: &ServiceKey) -> Option<Owned> {
     }
 }
 
-/// The number of servers in a service that take new clients.
+/// The number of servers in a service that accept new clients.
 pub(super) fn usable(service: &ObservedService) -> usize {
     service
         .servers

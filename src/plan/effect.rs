@@ -1,45 +1,45 @@
-//! What a step does to traffic.
+//! The effects of a step on traffic.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::words::count;
 
-/// One consequence of a step for those who use the service.
+/// One effect of a step on the service's users.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Connections whose packets are dropped from then on, or that are reset.
+    /// Connections whose packets are dropped, or that are reset.
     Cut {
-        /// How many, active and inactive.
+        /// Their number, active and inactive.
         connections: u64,
     },
-    /// Connections that go on until they end by themselves, or that time is over.
+    /// Connections that continue until they end, or until the drain time is over.
     Drained {
-        /// How many, active and inactive.
+        /// Their number, active and inactive.
         connections: u64,
-        /// How long at the most.
+        /// The longest drain time.
         at_most: Duration,
     },
-    /// Clients that lose the server they stuck to.
+    /// Clients that lose their persistent server.
     PersistenceLost {
-        /// How many templates point to the server or belong to the service.
+        /// The number of templates that belong to the server or service.
         templates: u64,
     },
-    /// The part of the service's weight that goes, in percent, rounded up.
+    /// The lost part of the service's weight, in percent, rounded up.
     WeightTaken {
         /// 1 to 100.
         percent: u8,
     },
-    /// New connections are refused while the scheduler is exchanged, for one grace period.
+    /// New connections are refused for one grace period while the scheduler is replaced.
     NewRefusedBriefly,
-    /// Persistent clients keep coming to a server of weight 0 until the drain is over, because
-    /// the sysctl `expire_quiescent_template` is off.
+    /// Persistent clients keep coming to a server of weight 0 until the drain ends, because the
+    /// sysctl `expire_quiescent_template` is off.
     TemplatesKeepComing,
-    /// Existing connections keep the forwarding method that they began with.
+    /// Existing connections keep their forwarding method.
     OldMethodKept,
-    /// Existing connections switch to the new tunnel at once.
+    /// Existing connections switch to the new tunnel immediately.
     TunnelSwitched,
-    /// Every new client is refused from then on.
+    /// New clients are refused.
     ServiceGone,
 }
 

@@ -1,4 +1,4 @@
-//! What a plan should not do without being forced.
+//! Plans that need `--force`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,49 +14,49 @@ use crate::words::count;
 /// A reason not to carry out a plan without `--force`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Objection {
-    /// More of a service's servers would go at once than the policy allows.
+    /// The plan removes more of a service's servers at a time than the policy allows.
     TooManyRemoved {
-        /// The service.
+        /// The service's key.
         service: ServiceKey,
         /// Its name in the file.
         name: Arc<str>,
-        /// How many that take new clients would go.
+        /// How many servers that accept new clients the plan removes.
         removed: usize,
-        /// Of how many.
+        /// The number before.
         of: usize,
         /// The policy's limit.
         limit: Share,
     },
-    /// The last server that takes new clients would go.
+    /// The plan removes the last server that accepts new clients.
     LastServer {
-        /// The service.
+        /// The service's key.
         service: ServiceKey,
         /// Its name in the file.
         name: Arc<str>,
     },
-    /// A service that carries connections would go.
+    /// The plan removes a service that carries connections.
     ServiceInUse {
-        /// The service.
+        /// The service's key.
         service: ServiceKey,
         /// Its name when it was declared.
         name: Arc<str>,
         /// Its connections, active and inactive.
         connections: u64,
     },
-    /// More of the services would go at once than the policy allows.
+    /// The plan removes more services at a time than the policy allows.
     TooManyServicesRemoved {
-        /// Those that would go, by address and name.
+        /// The services to remove, by address and name.
         removed: Vec<(ServiceKey, Arc<str>)>,
-        /// How many more went a moment ago.
+        /// The number of services removed a moment ago.
         earlier: usize,
-        /// Of how many.
+        /// The number before.
         of: usize,
         /// The policy's limit.
         limit: Share,
     },
-    /// No service would be left.
+    /// The plan removes every service.
     LastService {
-        /// Those that would go, by address and name.
+        /// The services to remove, by address and name.
         removed: Vec<(ServiceKey, Arc<str>)>,
     },
 }
@@ -131,8 +131,8 @@ fn list(f: &mut fmt::Formatter<'_>, services: &[(ServiceKey, Arc<str>)]) -> fmt:
     }
 }
 
-/// Looks at what a service that stays loses. What joins in the same plan counts against it: a
-/// farm that is exchanged server by server keeps its strength.
+/// Checks what a remaining service loses. Servers that join in the same plan count against it: a
+/// farm that is replaced server by server keeps its strength.
 pub(super) fn check_removed(
     situation: &Situation<'_>,
     wanted: &DesiredService,
@@ -160,8 +160,8 @@ pub(super) fn check_removed(
     }
 }
 
-/// Looks at the services that would go, whether they carry connections or not. One that already
-/// drains was counted when that began, and one that a new service stands in for does not go.
+/// Checks the services that the plan removes, with or without connections. A service that already
+/// drains was counted when its drain began; one that a new service replaces does not count.
 pub(super) fn check_services(situation: &Situation<'_>, plan: &mut Plan) {
     let Situation {
         desired,
@@ -192,7 +192,7 @@ pub(super) fn check_services(situation: &Situation<'_>, plan: &mut Plan) {
         plan.objections.push(Objection::LastService { removed });
         return;
     }
-    // Also those that somebody deleted from the kernel: they come back.
+    // Including those that another program deleted from the kernel: they come back.
     let owned = ownership.services.keys().filter(|key| stays(key)).count();
     let earlier = beside.gone;
     let of = owned + beside.stay + earlier;

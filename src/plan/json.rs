@@ -1,4 +1,4 @@
-//! A plan for programs. The form is versioned: fields are added, never changed.
+//! A plan for programs. The format is versioned: fields are added, never changed.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use super::{Change, Effect, Objection, Plan, Step};
 use crate::state::BootTime;
 
 impl Plan {
-    /// The plan as JSON. Times left are in milliseconds, counted from `now`.
+    /// The plan as JSON. Remaining times are in milliseconds, counted from `now`.
     #[must_use]
     pub fn to_json(&self, now: BootTime) -> Value {
         let summary = self.summary();
@@ -94,7 +94,7 @@ fn objection(objection: &Objection) -> Value {
     json!({ "kind": kind, "service": service, "text": objection.to_string() })
 }
 
-/// Names in the kernel are UTF-8 as far as anything has been seen; else there is no value.
+/// All kernel names seen so far are UTF-8; others give no value.
 fn value(thing: &impl Serialize) -> Value {
     serde_json::to_value(thing).unwrap_or(Value::Null)
 }

@@ -1,4 +1,4 @@
-//! What has to be done so that the kernel becomes what is declared.
+//! Plans: the steps that turn the kernel's state into the declaration.
 //!
 //! ```text
 //!   Desired ──┐
@@ -8,18 +8,18 @@
 //!                           └─► render: text for people, JSON for programs
 //! ```
 //!
-//! Pure: no clock, no socket, no file; what time it is and who owns what is handed in.
+//! Pure: no clock, no socket, no file; time and ownership are arguments.
 //!
 //! # The order
 //!
-//! Three phases, each a barrier: a later one begins when all of the earlier one is acknowledged.
+//! Three phases, each a barrier: a phase begins when every step of the earlier one is acknowledged.
 //!
-//! - **make** creates and widens: services, servers, a weight that leaves 0;
-//! - **change** changes in place: schedulers, flags, weights, thresholds, sysctls, time limits;
-//! - **break** narrows and deletes: a weight that becomes 0, servers and services that go.
+//! - **make** creates and widens: services, servers, a weight that rises from 0;
+//! - **change** changes in place: schedulers, flags, weights, thresholds, sysctls, timeouts;
+//! - **break** narrows and deletes: a weight that becomes 0, servers and services to remove.
 //!
-//! So at every single operation a service that stays has at least as many servers that take new
-//! clients as the smaller of what it had before and what it will have after.
+//! So at every single operation, a service that stays has at least as many servers for new clients
+//! as the smaller of its numbers before and after.
 
 mod change;
 mod diff;
@@ -49,20 +49,20 @@ use ipvs::{ServerKey, ServiceKey};
 
 use crate::state::{BootTime, Ownership, Sysctl};
 
-/// What has to be done, in order, and what else there is to say.
+/// The steps to carry out, in order, and what to report.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
-    /// The steps: those of a phase stand together, the phases in their order.
+    /// The steps, ordered by phase.
     pub steps: Steps,
-    /// Services in the kernel that are neither declared nor owned, and are left alone.
+    /// Services in the kernel that are neither declared nor owned; they are left alone.
     pub foreign: Vec<ServiceKey>,
-    /// Servers, and whole services, that wait at weight 0 for their connections to end.
+    /// Servers and whole services that wait at weight 0 for their connections to end.
     pub draining: Vec<Draining>,
-    /// Sysctls that are declared and that this kernel does not have: they cannot be set.
+    /// Declared sysctls that this kernel does not have: they cannot be set.
     pub lacking: Vec<Sysctl>,
-    /// Why it should not be done without being forced.
+    /// Why the plan needs `--force`.
     pub objections: Vec<Objection>,
-    /// Who owns what when it is done.
+    /// The ownership after the plan.
     pub ownership: Ownership,
 }
 
@@ -73,8 +73,7 @@ impl Plan {
         self.steps.is_empty()
     }
 
-    /// What gives back the configuration from before, once all steps are done, in the order in
-    /// which it has to be.
+    /// The changes that restore the earlier configuration after all steps, in order.
     #[must_use]
     pub fn undo(&self) -> Vec<Change> {
         self.steps.undo()
@@ -86,15 +85,15 @@ impl Plan {
     }
 }
 
-/// Something that waits for its connections to end.
+/// An object that waits for its connections to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Draining {
-    /// The service.
+    /// The service's key.
     pub service: ServiceKey,
     /// The server, or `None` for the whole service.
     pub server: Option<ServerKey>,
     /// Its connections, active and inactive.
     pub connections: u64,
-    /// When it goes in any case.
+    /// When it is deleted in any case.
     pub until: BootTime,
 }

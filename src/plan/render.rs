@@ -1,4 +1,4 @@
-//! A plan for people: grouped by service, with what happens to traffic beside each line.
+//! A plan for people: grouped by service, with the effects on traffic next to each line.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use super::{Change, Plan, Step};
 use crate::state::{BootTime, Sysctl};
 use crate::words::count;
 
-/// Colours, or none.
+/// How output looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Style {
     /// Whether ANSI colours are used.
@@ -45,14 +45,14 @@ impl Style {
     }
 }
 
-/// How many of each kind of step there are.
+/// The number of steps of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Summary {
-    /// Services, servers and daemons that are created.
+    /// Services, servers and daemons to create.
     pub add: usize,
-    /// Things that are changed in place.
+    /// Objects to change in place.
     pub change: usize,
-    /// Things that are deleted, or begin to drain.
+    /// Objects to delete, or to start draining.
     pub remove: usize,
 }
 
@@ -74,16 +74,16 @@ impl Plan {
         summary
     }
 
-    /// The plan as text, ending in a newline. `now` is what time limits are counted from.
+    /// The plan as text, ending in a newline. Remaining times are counted from `now`.
     #[must_use]
     pub fn render(&self, now: BootTime, style: Style) -> String {
         let mut text = String::new();
-        // Writing to a String does not fail.
+        // Writing to a String cannot fail.
         let _ = self.write(&mut text, now, style);
         text
     }
 
-    /// The plan in short: what drains, what is foreign, what speaks against it, and the sum.
+    /// The plan in short: draining, foreign services, objections, and the sum.
     #[must_use]
     pub fn render_sum(&self, now: BootTime, style: Style) -> String {
         let mut text = String::new();
@@ -187,7 +187,7 @@ fn is_drain(step: &Step) -> bool {
         .any(|effect| matches!(effect, super::Effect::Drained { .. }))
 }
 
-/// The service that a step is about.
+/// The service of a step.
 pub(super) fn service_of(step: &Step) -> Option<ServiceKey> {
     match &step.change {
         Change::Operation(operation) => operation.service_key(),
@@ -206,7 +206,7 @@ fn write_step(out: &mut String, step: &Step, style: Style) -> fmt::Result {
     writeln!(out, "{}", line.trim_end())
 }
 
-/// What a step is about, and how that changes.
+/// The object of a step, and its change.
 fn describe(step: &Step) -> (String, Option<String>) {
     let before = step.before();
     match &step.change {
@@ -279,7 +279,7 @@ fn sysctl_change(sysctl: Sysctl, before: Option<&Change>, value: &str) -> String
     }
 }
 
-/// The words that differ: `wlc, persistent 300s -> mh fallback`.
+/// The differing words: `wlc, persistent 300s -> mh fallback`.
 fn difference(before: Option<String>, after: String) -> String {
     let Some(before) = before else { return after };
     let (old, new): (Vec<_>, Vec<_>) = (before.split(", ").collect(), after.split(", ").collect());

@@ -1,4 +1,4 @@
-//! Services that would go only by name, address or grouping: a new one takes their place.
+//! Services that change only their name, address or grouping: a new one replaces them.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use ipvs::ServiceKey;
 use super::Situation;
 use crate::state::{DesiredService, ObservedService};
 
-/// The new services of a plan that have not yet taken another's place.
+/// The plan's new services that have not replaced another one yet.
 pub(super) struct Replacements<'s> {
     fresh: Vec<&'s DesiredService>,
-    /// New ones that group several addresses or ports. They take the place of any number.
+    /// New services that group several addresses or ports. They can replace any number.
     groups: Vec<&'s DesiredService>,
 }
 
@@ -28,9 +28,9 @@ impl<'s> Replacements<'s> {
         }
     }
 
-    /// Whether a new service takes the place of one that goes: it has its name, or its servers.
-    /// Each does so once, so that a file that lost its second half while its first half moved
-    /// does not pass for one that was rewritten.
+    /// Whether a new service replaces one to remove: it has its name or its servers. Each new
+    /// service replaces only one, so that a file that lost its second half while its first half
+    /// moved does not pass for a rewritten one.
     pub(super) fn has_one_for(
         &mut self,
         key: &ServiceKey,
@@ -63,7 +63,7 @@ fn is_group(service: &DesiredService) -> bool {
     )
 }
 
-/// Whether a group can take the packets of that service. What has a mark, the packet filter knows.
+/// Whether a group can take the packets of a service. For a mark, the packet filter decides.
 fn covers(group: &ServiceKey, one: &ServiceKey) -> bool {
     match (group, one) {
         (
@@ -81,7 +81,7 @@ fn covers(group: &ServiceKey, one: &ServiceKey) -> bool {
     }
 }
 
-/// How many of a service's servers the new one has, by their addresses.
+/// How many of a service's servers the new one has, by address.
 fn shared(fresh: &DesiredService, there: &ObservedService) -> usize {
     let addresses: Vec<IpAddr> = fresh.servers.keys().map(|key| key.address).collect();
     let has = |address: &IpAddr| addresses.contains(address);

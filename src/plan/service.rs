@@ -18,7 +18,7 @@ fn add_server(wanted: &DesiredService, server: &Server) -> Step {
     )
 }
 
-/// A service that is there and stays.
+/// An existing service that stays.
 pub(super) fn change(
     situation: &Situation<'_>,
     wanted: &DesiredService,
@@ -34,8 +34,8 @@ pub(super) fn change(
         service.flags |= fallback(&service).unwrap_or_default();
     }
     let update = (there.service != service).then(|| update_service(&there.service, &service));
-    // Clearing the fallback flag while a server of weight 0 stands would refuse its share of the
-    // clients: within the last phase that comes after the deletions.
+    // Clearing the fallback flag while a server has weight 0 would refuse its share of the clients;
+    // within the last phase it comes after the deletions.
     let (early, late): (Vec<_>, Vec<_>) = update
         .into_iter()
         .partition(|step| step.phase != Phase::Break);
@@ -58,7 +58,7 @@ pub(super) fn change(
     check_removed(situation, wanted, there, plan);
 }
 
-/// Whether nothing is to be changed, as for most services most of the time.
+/// Whether nothing has to change, as for most services most of the time.
 fn is_as_declared(wanted: &DesiredService, there: &ObservedService) -> bool {
     let mut servers = wanted.servers.values().zip(there.servers.values());
     wanted.service == there.service
@@ -66,16 +66,16 @@ fn is_as_declared(wanted: &DesiredService, there: &ObservedService) -> bool {
         && servers.all(|(wanted, there)| wanted.server == there.server)
 }
 
-/// How a server goes.
+/// How a server leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exit {
-    /// Deleted.
+    /// Deleted immediately.
     Now,
-    /// At weight 0 until its connections are gone, or until then.
+    /// At weight 0 until its connections are gone, or until this time.
     Wait { until: crate::state::BootTime },
 }
 
-/// How each server that is there and not declared goes.
+/// How each undeclared server of the kernel leaves.
 fn exits(
     situation: &Situation<'_>,
     wanted: &DesiredService,
@@ -83,7 +83,8 @@ fn exits(
 ) -> BTreeMap<ServerKey, Exit> {
     let key = wanted.service.key;
     let drains = can_drain(&wanted.service) && !wanted.drain.is_zero();
-    // Servers of the other family and sync daemons exclude each other, so that they cannot wait.
+    // Servers of the other family and sync daemons exclude each other, so these servers cannot
+    // wait.
     let has_daemons = situation
         .desired
         .daemons
@@ -102,7 +103,7 @@ fn exits(
             .copied();
         let until = until.unwrap_or(situation.now.after(wanted.drain));
         let begun = entry.server.weight == Weight::ZERO;
-        // Only at weight 0 is a count of none one that stays.
+        // Only at weight 0 can a count of zero not rise again.
         if until <= situation.now || (begun && connections(entry) == 0) {
             Exit::Now
         } else {
@@ -179,7 +180,7 @@ fn effects_of_deletion(entry: &ObservedServer, weight: u64) -> Vec<Effect> {
     effects
 }
 
-/// The weights of all servers together.
+/// The total weight of all servers.
 fn total_weight(there: &ObservedService) -> u64 {
     there
         .servers
@@ -188,7 +189,7 @@ fn total_weight(there: &ObservedService) -> u64 {
         .sum()
 }
 
-/// The part of a service's weight, which is `total`, that a server has, if it has any.
+/// A server's share of the service's weight, which is `total`, if it has any.
 fn weight_taken(entry: &ObservedServer, total: u64) -> Option<Effect> {
     let own = u64::from(entry.server.weight.get());
     if own == 0 {
@@ -250,7 +251,7 @@ fn update_server(
     Step::new(phase, Operation::UpdateServer(key, *after), undo).with(effects)
 }
 
-/// A service that is there and is to go.
+/// An existing service to remove.
 pub(super) fn remove(
     situation: &Situation<'_>,
     owned: &Owned,

@@ -1,4 +1,4 @@
-//! What holds for the whole namespace: sysctls, time limits, sync daemons.
+//! Settings of the whole namespace: sysctls, timeouts, sync daemons.
 
 use std::collections::BTreeSet;
 
@@ -8,14 +8,14 @@ use super::change::{restart, restore_timeouts};
 use super::{Change, Phase, Situation, Step};
 use crate::state::{KernelSettings, Sysctl};
 
-/// The sysctls that a plan for these settings looks at.
+/// The sysctls that a plan for these settings reads.
 #[must_use]
 pub fn sysctls_for(settings: &KernelSettings) -> BTreeSet<Sysctl> {
     let declared = settings.sysctls.keys().copied();
     declared.chain([Sysctl::ExpireQuiescentTemplate]).collect()
 }
 
-/// Sysctls and time limits that are declared and different, and sysctls that are not there.
+/// Declared sysctls and timeouts that differ, and sysctls that do not exist.
 pub(super) fn kernel(situation: &Situation<'_>, steps: &mut Vec<Step>, lacking: &mut Vec<Sysctl>) {
     let wanted = &situation.desired.kernel;
     for (sysctl, value) in &wanted.sysctls {
@@ -51,11 +51,11 @@ pub(super) fn kernel(situation: &Situation<'_>, steps: &mut Vec<Step>, lacking: 
     }
 }
 
-/// Sync daemons that are to run, or to run otherwise, or not to run.
+/// Sync daemons to start, to change or to stop.
 ///
-/// They and servers of the other address family exclude each other: one that goes is stopped
-/// before anything is created (`first`), one that comes is started after everything was deleted
-/// (`last`). A running daemon cannot be changed, so a change is a stop and a start.
+/// Sync daemons and servers of the other address family exclude each other: a daemon is stopped
+/// before anything is created (`first`), and started after everything was deleted (`last`). A
+/// running daemon cannot be changed, so a change is a stop and a start.
 pub(super) fn daemons(situation: &Situation<'_>, first: &mut Vec<Step>, last: &mut Vec<Step>) {
     let Some(wanted) = &situation.desired.daemons else {
         return;
@@ -81,7 +81,7 @@ pub(super) fn daemons(situation: &Situation<'_>, first: &mut Vec<Step>, last: &m
     }
 }
 
-/// Whether a running daemon is what is wanted. What is left to the kernel matches anything; a
+/// Whether a running daemon matches the wanted one. Values left to the kernel match anything; a
 /// backup rounds the message length up (`start_sync_thread`).
 fn is_same(wanted: &SyncDaemon, running: &SyncDaemon) -> bool {
     let group = wanted.group.unwrap_or(SyncDaemon::DEFAULT_GROUP.into());

@@ -1,8 +1,8 @@
-//! The steps of a plan, in their order.
+//! The steps of a plan, in order.
 //!
-//! A new service is one item here, however many servers it has: what is to be made stands in its
-//! declaration, and a table of forty thousand servers is not written down a second time. Whoever
-//! reads sees one step for the service and one for each server.
+//! A new service is one item here, however many servers it has: its declaration says what to
+//! create, so a table of forty thousand servers is not stored twice. Iteration yields one step for
+//! the service and one for each server.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,37 +14,37 @@ use ipvs::Operation;
 use super::{Change, Phase, Step};
 use crate::state::{DesiredService, Sysctl};
 
-/// Steps, those of a phase together and the phases in their order once they are sorted.
+/// Steps; once sorted, ordered by phase.
 #[derive(Clone, Default)]
 pub struct Steps {
     items: Vec<Item>,
-    /// How many steps the items stand for.
+    /// The number of steps that the items stand for.
     len: usize,
 }
 
 #[derive(Clone)]
 enum Item {
-    /// Boxed: a step is twenty times as large as what stands for a new service.
+    /// Boxed: a step is twenty times as large as an item for a new service.
     One(Box<Step>),
-    /// A service and its servers, in the order of their keys, so that two directors with one file
-    /// place the clients of `sh` alike.
+    /// A service and its servers, ordered by key, so that two directors with one file place the
+    /// clients of `sh` alike.
     Create(Arc<DesiredService>),
 }
 
 impl Steps {
-    /// How many steps there are.
+    /// The number of steps.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is none.
+    /// Whether there are no steps.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The steps, in their order.
+    /// The steps, in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Cow<'_, Step>> {
         self.items.iter().flat_map(Item::steps)
     }
@@ -69,7 +69,7 @@ impl Steps {
         self.items.iter().filter(created).map(Item::len).sum()
     }
 
-    /// All steps but those.
+    /// All other steps.
     pub(crate) fn others(&self) -> impl DoubleEndedIterator<Item = &Step> {
         self.items.iter().filter_map(|item| match item {
             Item::One(step) => Some(&**step),
@@ -77,13 +77,13 @@ impl Steps {
         })
     }
 
-    /// What undoes them all, the last first.
+    /// The rollback of all steps, last first.
     pub(crate) fn undo(&self) -> Vec<Change> {
         let steps = self.iter().rev();
         steps.flat_map(|step| step.undo()).collect()
     }
 
-    /// Makes room for so many new services, or other steps.
+    /// Reserves room for this many new services or other steps.
     pub(super) fn reserve(&mut self, items: usize) {
         self.items.reserve(items);
     }
@@ -92,12 +92,12 @@ impl Steps {
         self.push_item(Item::One(Box::new(step)));
     }
 
-    /// Adds the steps that make a service which is not there.
+    /// Adds the steps that create a service.
     pub(super) fn create(&mut self, wanted: &Arc<DesiredService>) {
         self.push_item(Item::Create(wanted.clone()));
     }
 
-    /// Adds others behind these.
+    /// Appends other steps.
     pub(crate) fn append(&mut self, mut others: Self) {
         if self.items.is_empty() {
             self.items = others.items;
@@ -107,12 +107,12 @@ impl Steps {
         self.len += others.len;
     }
 
-    /// Puts the phases into their order, and leaves the order within each as it is.
+    /// Sorts the steps by phase and keeps the order within each.
     pub(super) fn sort(&mut self) {
         self.items.sort_by_key(Item::phase);
     }
 
-    /// Takes out all from the step `at` on, and returns them.
+    /// Removes and returns the steps from index `at` on.
     pub(crate) fn split_off(&mut self, at: usize) -> Vec<Step> {
         let mut kept = Self::default();
         let mut rest = Vec::with_capacity(self.len.saturating_sub(at));
@@ -219,7 +219,7 @@ impl Extend<Step> for Steps {
     }
 }
 
-/// The same steps, however they are held.
+/// Compares the steps, however they are stored.
 impl PartialEq for Steps {
     fn eq(&self, other: &Self) -> bool {
         self.len == other.len && self.iter().eq(other.iter())

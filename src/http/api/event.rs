@@ -3,43 +3,45 @@
 use ipvs::{ServerKey, ServiceKey};
 use serde::{Deserialize, Serialize};
 
-/// A line of the stream, as a reader takes it.
+/// A line of the event stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Line {
-    /// Something happened.
+    /// An event.
     Event(Event),
-    /// So many events before the next line are no longer kept, or were never read in time.
+    /// The reader missed events before the next line: the director no longer keeps them, or they
+    /// were not read in time.
     Missed {
-        /// How many.
+        /// The number of missed events.
         missed: u64,
-        /// The number of the event that comes next.
+        /// The number of the next event.
         next: u64,
     },
-    /// All is read so far; while following, sent again now and then to show that it lives.
+    /// The reader has received everything so far. While following, sent at intervals as a
+    /// heartbeat.
     Next {
-        /// The number that the next event will have: `from` of the next call.
+        /// The number of the next event: `from` for the next call.
         next: u64,
     },
 }
 
-/// Something that happened.
+/// An event, as people and programs see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// Its number; they grow by one, and start anew with the director.
+    /// The event's number; grows by one, and restarts with the director.
     pub id: u64,
-    /// When, in milliseconds since 1970.
+    /// The time, in milliseconds since 1970.
     pub at_ms: u64,
     /// What kind of event it is, as [`EventKind::word`] has it; a newer director may have others.
     ///
     /// [`EventKind::word`]: crate::control::event::EventKind::word
     pub kind: String,
-    /// The service's name in the file, where it is about one.
+    /// The service's name in the file, if the event concerns one.
     pub service: Option<String>,
-    /// Its listen address.
+    /// The service's listen address.
     pub listen: Option<ServiceKey>,
-    /// The server, where it is about one.
+    /// The server, if the event concerns one.
     pub server: Option<ServerKey>,
-    /// In words.
+    /// The description for people.
     pub text: String,
 }

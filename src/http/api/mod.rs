@@ -1,8 +1,7 @@
-//! What goes over the wire, in both directions. Times are whole seconds since 1970 unless a name
-//! says otherwise; keys of services and servers are strings, `tcp://192.0.2.10:80` and
-//! `10.0.0.11:80`.
+//! The JSON of requests and answers. Times are whole seconds since 1970 unless the name says
+//! otherwise; keys of services and servers are strings, `tcp://192.0.2.10:80` and `10.0.0.11:80`.
 //!
-//! Fields may be added in `/v1`, so readers skip what they do not know; none changes its meaning.
+//! `/v1` may gain fields, so readers must skip unknown ones; a field never changes its meaning.
 
 mod event;
 mod overlay;
@@ -23,14 +22,14 @@ pub use status::{Check, Disabled, Head, NotChecked, Server, Service, Services, S
 use crate::control::operator::Refusal;
 use crate::net::namespace::Id;
 
-/// The header that says which director answers.
+/// The header with the director's version.
 pub const VERSION_HEADER: &str = "director-version";
 
-/// The header that says in an answer which network namespace the director works in, and in a
-/// request which one is meant: device and inode.
+/// The header with a network namespace, as device and inode: in an answer the director's own, in a
+/// request the intended one.
 pub const NAMESPACE_HEADER: &str = "director-namespace";
 
-/// A namespace as it stands in that header: `4:4026531840`.
+/// A namespace in the form of that header: `4:4026531840`.
 #[must_use]
 pub fn in_header((device, inode): Id) -> String {
     format!("{device}:{inode}")
@@ -39,32 +38,32 @@ pub fn in_header((device, inode): Id) -> String {
 /// `GET /v1/version`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {
-    /// The version of this interface, `v1`.
+    /// The version of the API, `v1`.
     pub api: String,
     /// The director's own version.
     pub version: String,
-    /// Its process.
+    /// The director's process ID.
     pub pid: u32,
-    /// `/proc/sys/kernel/random/boot_id`.
+    /// The contents of `/proc/sys/kernel/random/boot_id`.
     pub boot: String,
-    /// Device and inode of the network namespace it works in.
+    /// Device and inode of the director's network namespace.
     pub namespace: (u64, u64),
-    /// Where ledger and journal are.
+    /// The directory of ledger and journal.
     pub state_dir: String,
-    /// The service file.
+    /// The path of the service file.
     pub file: String,
-    /// When it started.
+    /// The start time of the director.
     pub started: Option<u64>,
 }
 
-/// Any answer that is an error.
+/// Any error answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// What is wrong.
+    /// The error.
     pub error: Refusal,
 }
 
-/// A time as it is written here.
+/// The time in this module's format.
 #[must_use]
 pub fn unix(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH)

@@ -1,4 +1,4 @@
-//! `GET /v1/overlay`: what the daemon makes of the file, for verbs that work beside it.
+//! `GET /v1/overlay`: the daemon's overlay over the file, for verbs that run next to it.
 
 use std::net::IpAddr;
 
@@ -7,51 +7,51 @@ use serde::{Deserialize, Serialize};
 
 use crate::control::snapshot::{Role, ServerState};
 
-/// How the tables differ from the file that the director has read, and why.
+/// How the tables differ from the director's service file, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overlay {
-    /// The revision of the picture it was made from.
+    /// The revision of the snapshot it comes from.
     pub revision: u64,
-    /// The services, those that leave too.
+    /// The services, including those that are leaving.
     pub services: Vec<OverlaidService>,
     /// Machines in maintenance.
     pub disabled: Vec<IpAddr>,
-    /// The firewall marks of private services, first and last; no verb shows such a service.
+    /// The first and last firewall mark of private services, which no verb shows.
     pub private_marks: (u32, u32),
 }
 
-/// A service.
+/// A service with its overlay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OverlaidService {
-    /// Its listen address.
+    /// The listen address.
     pub listen: ServiceKey,
-    /// Its name in the file.
+    /// The name in the file.
     pub name: String,
-    /// Its configuration as declared.
+    /// The declared configuration.
     pub declared: Service,
-    /// The same as it should be in the kernel now.
+    /// The configuration that the kernel should have now.
     pub now: Service,
-    /// It is no longer declared.
+    /// Whether the service is no longer declared.
     pub leaving: bool,
-    /// Its servers.
+    /// The servers of the service.
     pub servers: Vec<OverlaidServer>,
 }
 
-/// A server of a service.
+/// A server with its overlay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OverlaidServer {
-    /// Its address and port.
+    /// The address and port.
     pub address: ServerKey,
-    /// Its name in the file, where it has one.
+    /// The name in the file, if any.
     pub name: Option<String>,
-    /// What it is there for.
+    /// The role: regular, backup or sorry server.
     pub role: Role,
-    /// How it is.
+    /// The server's state.
     pub state: ServerState,
-    /// Its configuration as declared.
+    /// The declared configuration.
     pub declared: Server,
-    /// The same as it should be in the kernel now; null if it is not to be there.
+    /// The configuration that the kernel should have now; null if the server should not be there.
     pub now: Option<Server>,
-    /// Why, in words.
+    /// The reason for the state, for people.
     pub reason: String,
 }

@@ -1,5 +1,5 @@
-//! The bodies of `POST`. A key that is not known is an error: a mistyped `for_second` must not
-//! drain for ever.
+//! The bodies of `POST`. An unknown key is an error: a mistyped `for_second` must not drain for
+//! ever.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -7,17 +7,17 @@ use serde::{Deserialize, Deserializer, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerBody {
-    /// The service: its name in the file (then all its listen addresses), or one listen address.
+    /// The service: its name in the file (all its listen addresses), or one listen address.
     pub service: String,
     /// The server: its name in the file, its address, or its address and port.
     pub server: String,
-    /// Why.
+    /// The reason, for people.
     #[serde(default)]
     pub reason: Option<String>,
-    /// Seconds from now after which it ends by itself, at least 1, at most ten years.
+    /// The number of seconds after which the setting ends, at least 1, at most ten years.
     #[serde(default)]
     pub for_seconds: Option<u64>,
-    /// For whom the caller asks; remembered beside the user that the kernel names.
+    /// The person for whom the caller asks; recorded next to the user that the kernel reports.
     #[serde(default)]
     pub on_behalf_of: Option<String>,
 }
@@ -26,20 +26,20 @@ pub struct ServerBody {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WeightBody {
-    /// As in [`ServerBody`].
+    /// See [`ServerBody`].
     pub service: String,
-    /// As in [`ServerBody`].
+    /// See [`ServerBody`].
     pub server: String,
-    /// 0 to 2147483647, or null for the declared one again. Must be there.
+    /// 0 to 2147483647, or null for the declared one. Mandatory.
     #[serde(deserialize_with = "present")]
     pub weight: Option<u32>,
-    /// As in [`ServerBody`].
+    /// See [`ServerBody`].
     #[serde(default)]
     pub reason: Option<String>,
-    /// As in [`ServerBody`].
+    /// See [`ServerBody`].
     #[serde(default)]
     pub for_seconds: Option<u64>,
-    /// As in [`ServerBody`].
+    /// See [`ServerBody`].
     #[serde(default)]
     pub on_behalf_of: Option<String>,
 }
@@ -50,13 +50,13 @@ pub struct WeightBody {
 pub struct HostBody {
     /// The machine: its address, or its name in the file.
     pub server: String,
-    /// As in [`ServerBody`].
+    /// See [`ServerBody`].
     #[serde(default)]
     pub reason: Option<String>,
-    /// As in [`ServerBody`].
+    /// See [`ServerBody`].
     #[serde(default)]
     pub for_seconds: Option<u64>,
-    /// As in [`ServerBody`].
+    /// See [`ServerBody`].
     #[serde(default)]
     pub on_behalf_of: Option<String>,
 }
@@ -65,12 +65,12 @@ pub struct HostBody {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReloadBody {
-    /// Even if a guard objects.
+    /// Whether to override the guards.
     #[serde(default)]
     pub force: bool,
 }
 
-/// Without this, serde takes a missing `Option` for null.
+/// Without this, serde accepts a missing `Option` as null.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     Option::deserialize(deserializer)
 }

@@ -3,50 +3,50 @@
 use ipvs::{Rates, ServerKey, ServiceKey, Totals};
 use serde::{Deserialize, Serialize};
 
-/// What the kernel counts, of all services or of those that were asked for.
+/// The kernel's counters for all services or those requested.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
-    /// The services, in the order of their keys; foreign ones too.
+    /// The services, ordered by key, including foreign ones.
     pub services: Vec<ServiceStats>,
 }
 
-/// Of a virtual service.
+/// The counters of a virtual service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceStats {
-    /// Its name in the file; null if it is foreign.
+    /// The name in the file; null for a foreign service.
     pub name: Option<String>,
-    /// Its listen address.
+    /// The listen address.
     pub listen: ServiceKey,
-    /// Since it was created, or its counters were zeroed.
+    /// Totals since the service was created or its counters were zeroed.
     pub total: Counters,
-    /// A second, over the last few.
+    /// Rates per second, over the last few seconds.
     pub rate: Counters,
-    /// Its servers.
+    /// The servers of the service.
     pub servers: Vec<ServerStats>,
 }
 
-/// Of a real server.
+/// The counters of a real server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerStats {
-    /// Its name in the file, where it has one.
+    /// The name in the file, if any.
     pub name: Option<String>,
-    /// Its address and port.
+    /// The address and port.
     pub address: ServerKey,
-    /// Its weight in the kernel.
+    /// The weight in the kernel.
     pub weight: u32,
     /// Connections that count as active.
     pub active: u32,
-    /// The others: closing ones, UDP flows.
+    /// Other connections: closing ones, UDP flows.
     pub inactive: u32,
-    /// Persistent clients that are kept with it.
+    /// Persistent clients of this server.
     pub persistent: u32,
-    /// Since it was created, or its counters were zeroed.
+    /// Totals since the server was created or its counters were zeroed.
     pub total: Counters,
-    /// A second, over the last few.
+    /// Rates per second, over the last few seconds.
     pub rate: Counters,
 }
 
-/// Counters, or rates a second.
+/// Counters, or rates per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Connections scheduled.

@@ -7,36 +7,36 @@ use serde::{Deserialize, Serialize};
 
 use crate::control::snapshot::{Role, ServerState};
 
-/// The whole state, or that of the services that were asked for.
+/// The whole status, or that of the requested services.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
-    /// All but the services.
+    /// Everything but the services.
     #[serde(flatten)]
     pub head: Head,
-    /// The services, in the order of their keys; those that leave too.
+    /// The services, ordered by key, including those that are leaving.
     pub services: Vec<Service>,
 }
 
 /// The state of the director as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
-    /// Grows by one with each change of the picture.
+    /// Grows by one with each new snapshot.
     pub revision: u64,
-    /// The director's clock when it answered.
+    /// The director's clock at the time of the answer.
     pub now: u64,
-    /// The service file.
+    /// The path of the service file.
     pub file: String,
-    /// When the director started.
+    /// The start time of the director.
     pub started: Option<u64>,
-    /// When the file that is in force was read.
+    /// When the file in force was read.
     pub loaded: Option<u64>,
-    /// When the kernel was last seen to be, or made, as it should be.
+    /// When the kernel was last seen, or brought, in sync.
     pub reconciled: Option<u64>,
-    /// What is wrong with the newer file that is not in force, as `director check` says it.
+    /// What is wrong with a newer file that was rejected, as `director check` reports it.
     pub rejected: Option<String>,
-    /// What keeps the kernel from being as it should.
+    /// The reason why the kernel is not in sync.
     pub trouble: Option<String>,
-    /// Services in the kernel that are not the director's.
+    /// Services in the kernel that director does not own.
     pub foreign: Vec<ServiceKey>,
     /// Machines in maintenance.
     pub disabled: Vec<Disabled>,
@@ -45,63 +45,63 @@ pub struct Head {
 /// A machine in maintenance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disabled {
-    /// Its address.
+    /// The machine's address.
     pub address: IpAddr,
     /// Who disabled it, why, and until when.
     #[serde(flatten)]
     pub setting: Setting,
 }
 
-/// `GET /v1/services/...`: the services of that name or listen address.
+/// `GET /v1/services/...`: the services with this name or listen address.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Services {
-    /// In the order of their keys; at least one.
+    /// At least one service, ordered by key.
     pub services: Vec<Service>,
 }
 
 /// A virtual service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Service {
-    /// Its name in the file.
+    /// The name in the file.
     pub name: String,
-    /// Its listen address.
+    /// The listen address.
     pub listen: ServiceKey,
-    /// Its scheduler.
+    /// The name of the scheduler.
     pub scheduler: String,
-    /// For how many seconds clients stay with their server; null without persistence.
+    /// The persistence timeout in seconds; null without persistence.
     pub persistence: Option<u32>,
-    /// How many of the declared servers are well.
+    /// The number of declared servers that are up.
     pub up: usize,
-    /// How many are declared.
+    /// The number of declared servers.
     pub declared: usize,
-    /// How many must stay in, well or not.
+    /// The number of servers that must stay in, up or down.
     pub min_healthy: usize,
-    /// Fewer than that are well: servers that are down are kept in.
+    /// Whether fewer servers than that are up, so that servers that are down stay in.
     pub panic: bool,
-    /// It is no longer declared and goes when its connections are gone.
+    /// Whether the service is no longer declared, and is deleted once its connections have ended.
     pub leaving: bool,
-    /// Its servers.
+    /// The servers of the service.
     pub servers: Vec<Server>,
 }
 
 /// A real server of a service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Server {
-    /// Its name in the file, where it has one.
+    /// The name in the file, if any.
     pub name: Option<String>,
-    /// Its address and port.
+    /// The address and port.
     pub address: ServerKey,
-    /// What it is there for.
+    /// The role: regular, backup or sorry server.
     pub role: Role,
-    /// How it is.
+    /// The server's state.
     pub state: ServerState,
-    /// Its weight in the kernel as it should be now; null if it is not to be there.
+    /// The weight that the kernel should have now; null if the server should not be there.
     pub weight: Option<u32>,
-    /// The weight that the file declares.
+    /// The weight in the file.
     pub declared_weight: u32,
-    /// Why it is so, in words.
+    /// The reason for the state, for people.
     pub reason: String,
-    /// Since when.
+    /// When the state began.
     pub since: u64,
     /// When the state ends by itself at the latest.
     pub until: Option<u64>,
@@ -109,64 +109,64 @@ pub struct Server {
     pub drain: Option<Setting>,
     /// The operator's weight.
     pub weight_set: Option<Setting>,
-    /// Its checks.
+    /// The server's health checks.
     pub checks: Vec<Check>,
 }
 
-/// Something an operator has set.
+/// A setting by an operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {
-    /// The weight; only with a weight.
+    /// The weight, if the setting is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<u32>,
-    /// Who set it.
+    /// The user who set it.
     pub by: String,
-    /// Why.
+    /// The reason given.
     pub reason: Option<String>,
-    /// When.
+    /// When it was set.
     pub at: u64,
     /// When it ends by itself.
     pub until: Option<u64>,
 }
 
-/// A check of a server, and what it found.
+/// A health check of a server, and its last result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// `tcp`, `http`, ...
+    /// The kind: `tcp`, `http`, ...
     pub kind: String,
-    /// Whether the last one that was asked succeeded; null before the first.
+    /// Whether the last completed check succeeded; null before the first.
     pub passed: Option<bool>,
-    /// What was wrong with it, or what it told.
+    /// The failure, or the check's information.
     pub text: Option<String>,
-    /// When it began.
+    /// When the check started.
     pub at: Option<u64>,
-    /// How long it took, in milliseconds.
+    /// Its duration, in milliseconds.
     pub took_ms: u64,
-    /// So many in a row had this result.
+    /// Consecutive checks with this result.
     pub streak: u32,
-    /// So many succeeded since the director started to check it.
+    /// Successful checks since the director started to check the server.
     pub successes: u64,
-    /// So many failed.
+    /// Failed checks.
     pub failures: u64,
-    /// So many could not be asked, for want of something on the director's machine.
+    /// Checks that could not be carried out because the director's machine lacked something.
     #[serde(default)]
     pub not_asked: u64,
-    /// Why it is not checked now, so that the server's state stays as it was; null if it is.
+    /// Why the server is not checked now, so that its state stays; null if it is checked.
     #[serde(default)]
     pub not_checked: Option<NotChecked>,
-    /// From the start of one check to the start of the next, in milliseconds, as declared.
+    /// The declared interval between the starts of two checks, in milliseconds.
     pub interval_ms: u64,
-    /// The longest that this really was.
+    /// The longest actual interval, in milliseconds.
     pub longest_gap_ms: u64,
 }
 
 /// Why a server is not checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotChecked {
-    /// When the first check in a row began that could not be asked.
+    /// When the first of these consecutive checks started.
     pub since: u64,
-    /// So many in a row could not be asked.
+    /// Consecutive checks that could not be carried out.
     pub streak: u32,
-    /// What was missing the last time.
+    /// What was missing at the last one.
     pub reason: String,
 }
