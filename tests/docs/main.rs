@@ -171,6 +171,82 @@ fn the_table_of_states_is_what_status_prints() {
     assert!(printed.contains(table.as_str()), "{table}");
 }
 
+/// The screen at the head of README is an excerpt of its tutorial, whose output the lab compares.
+#[test]
+fn the_first_screen_is_an_excerpt_of_the_tutorial() {
+    let readme = blocks(Path::new("README.md"));
+    let screen = readme.iter().find(|block| block.language == "text");
+    let tutorial: Vec<Step> = readme.iter().flat_map(steps).collect();
+    for paragraph in screen.unwrap().text.split("\n\n") {
+        let (command, shown) = paragraph.split_once('\n').unwrap();
+        let command = command.trim_start_matches("# ");
+        let found = tutorial.iter().any(|step| {
+            step.command == command && step.shown.join("\n").contains(shown.trim_end())
+        });
+        assert!(found, "not in the tutorial:\n{paragraph}");
+    }
+}
+
+/// Five minutes, and every room: crates, and the directories of `src`.
+#[test]
+fn the_architecture_is_short_and_names_every_room() {
+    let text = page::text(Path::new("ARCHITECTURE.md"));
+    let words = text.split_whitespace().count();
+    assert!(words <= 1_200, "{words} words");
+    for parent in ["crates", "src"] {
+        for entry in fs::read_dir(parent).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let named = match parent {
+                "src" => format!("`{name}/`"),
+                _ => format!("`crates/{name}/`"),
+            };
+            assert!(
+                name.ends_with(".rs") || text.contains(&named),
+                "{named} is missing"
+            );
+        }
+    }
+}
+
+/// All Rust sources below a directory, with continued lines of strings joined.
+fn sources(directory: &Path) -> String {
+    let mut text = String::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            text.push_str(&sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let source = fs::read_to_string(&path).unwrap();
+            text.extend(source.split("\\\n").map(str::trim_start));
+        }
+    }
+    text
+}
+
+/// The headings of the troubleshooting quote messages; `...` and numbers stand for what varies.
+#[test]
+fn the_troubleshooting_quotes_messages_that_exist() {
+    /// The system's words, not the program's.
+    const OTHERS: [&str; 1] = ["Operation not permitted"];
+    let page = page::text(Path::new("docs/operating.md"));
+    let (_, symptoms) = page.split_once("## Troubleshooting").unwrap();
+    let known = sources(Path::new("src")) + &sources(Path::new("crates"));
+    let mut quoted = 0;
+    for symptom in symptoms.split("\n\n**").skip(1) {
+        let heading = symptom.split("**").next().unwrap().replace('\n', " ");
+        for message in heading.split('"').skip(1).step_by(2) {
+            let varies = |c: char| c.is_ascii_digit();
+            for part in message.split("...").flat_map(|part| part.split(varies)) {
+                let part = part.trim_matches([' ', ':']);
+                let found = part.len() < 5 || OTHERS.contains(&part) || known.contains(part);
+                assert!(found, "no message says `{part}`: {heading}");
+            }
+            quoted += 1;
+        }
+    }
+    assert!(quoted > 15, "only {quoted}");
+}
+
 #[test]
 fn what_needs_no_kernel_is_run() {
     let directory = tempfile::tempdir().unwrap();
