@@ -41,6 +41,8 @@ pub(super) struct Causes {
     /// What was excused last of an address, in either direction: in whatever service and by
     /// whatever check it changes at about that time, the cause is the same.
     known: [HashMap<IpAddr, BootTime>; 2],
+    /// How many addresses the servers of all services have.
+    addresses: usize,
 }
 
 /// A change of a target's verdict, as its services see it.
@@ -69,13 +71,11 @@ pub(super) struct Excused {
 }
 
 impl Causes {
-    /// Notes a change. `servers` is how many servers a service has, `addresses` how many there are
-    /// over all services.
+    /// Notes a change. `servers` is how many servers a service has.
     pub(super) fn note(
         &mut self,
         changed: &Changed,
         servers: impl Fn(&ServiceKey) -> usize,
-        addresses: usize,
     ) -> Excused {
         let mut excused = Excused::default();
         let up = changed.up;
@@ -90,7 +90,7 @@ impl Causes {
             found.extend(common);
         }
         let side = self.all.side(up);
-        let common = side.note(changed.address, changed, many(addresses, 3));
+        let common = side.note(changed.address, changed, many(self.addresses, 3));
         excused.addresses = (common.len() > 1).then_some(common.len());
         found.extend(common);
         let known = &mut self.known[usize::from(up)];
@@ -118,8 +118,10 @@ impl Causes {
         excused
     }
 
-    /// Forgets services that are no longer declared.
-    pub(super) fn retain(&mut self, is_declared: impl Fn(&ServiceKey) -> bool) {
+    /// Another file is in force: which services it declares, and how many addresses the servers of
+    /// all of them have.
+    pub(super) fn in_force(&mut self, is_declared: impl Fn(&ServiceKey) -> bool, addresses: usize) {
+        self.addresses = addresses;
         self.services.retain(|key, _| is_declared(key));
     }
 }
@@ -277,7 +279,8 @@ mod tests {
 
     /// Which servers are excused, and of what time, with services of `servers` servers each.
     fn note(causes: &mut Causes, change: &Changed, servers: usize) -> Vec<(u8, u64)> {
-        let excused = causes.note(change, |_| servers, 20);
+        causes.in_force(|_| true, 20);
+        let excused = causes.note(change, |_| servers);
         // A change may be excused for two reasons.
         let changes: std::collections::BTreeSet<_> = excused.changes.iter().collect();
         let shown = changes.into_iter().map(|((_, server), at)| {
@@ -375,6 +378,7 @@ mod tests {
     #[test]
     fn ten_thousand_that_fall_together_cost_little_each() {
         let mut causes = Causes::default();
+        causes.in_force(|_| true, 10_000);
         for number in 0..10_000u32 {
             let address: IpAddr = std::net::Ipv4Addr::from(0x0a00_0000 + number).into();
             let changed = Changed {
@@ -382,7 +386,7 @@ mod tests {
                 members: Arc::from([(service(1), ServerKey { address, port: 80 })]),
                 ..change(&[(1, 1)], false, 10, 9)
             };
-            let excused = causes.note(&changed, |_| 10_000, 10_000);
+            let excused = causes.note(&changed, |_| 10_000);
             assert!(excused.changes.len() <= 200);
         }
         assert_eq!(causes.all.down.open.len(), 0);

@@ -23,7 +23,7 @@ impl Core {
             watch,
         } = declaration;
         let old = self.services.get(key);
-        let there = self.picture.get(key).map(AsRef::as_ref);
+        let there = self.believed.get(key);
         // A tree made of all at once has full nodes; one that grows at its end has half-empty ones.
         let mut servers = Vec::with_capacity(declared.servers.len() + watch.backup.len());
         for (server, wanted) in declared.servers.iter().chain(&watch.backup) {
@@ -40,7 +40,7 @@ impl Core {
                     // It takes the place of another only where clients are served already.
                     let is_new = there.is_some_and(|there| !there.servers.contains_key(server));
                     let replaces = is_new && !state.in_while_open;
-                    state.successor = replaces.then_some(self.reloads);
+                    state.successor = replaces.then_some(self.reloading.number());
                     state
                 }
             };
@@ -107,7 +107,7 @@ impl Core {
                     .unsubscribe(target, (key, server), &mut self.out.checks);
             }
         }
-        self.awaited.remove(&key);
+        self.reloading.has_arrived(&key);
         self.work.dirty.insert(key);
     }
 
@@ -126,7 +126,7 @@ impl Core {
 
     /// A service is no longer declared: its checks end, what is left of it drains.
     pub(super) fn let_go(&mut self, key: &ServiceKey) {
-        self.awaited.remove(key);
+        self.reloading.has_arrived(key);
         self.work.dirty.insert(*key);
         let Some(old) = self.services.remove(key) else {
             return;
@@ -155,7 +155,7 @@ impl Core {
             let held = HeldOver {
                 server: before.clone(),
                 state: state.clone(),
-                since: self.reloads,
+                since: self.reloading.number(),
             };
             (is_gone(server) && state.verdict != Verdict::Down).then_some((*server, held))
         });
@@ -188,7 +188,7 @@ impl Core {
                 HeldOver {
                     server,
                     state,
-                    since: self.reloads,
+                    since: self.reloading.number(),
                 },
             )
         });

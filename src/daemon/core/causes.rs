@@ -41,7 +41,7 @@ impl Core {
             let service = self.services.get(key);
             service.map_or(0, |service| service.servers.len())
         };
-        let excused = self.causes.note(&changed, servers, self.addresses);
+        let excused = self.causes.note(&changed, servers);
         let way = if changed.up { "came back" } else { "failed" };
         let told = "at about the same time: a common cause, which counts for no damping";
         for (key, number) in &excused.services {

@@ -29,7 +29,7 @@ impl Core {
             // After a reboot the date is all that is left of them.
             self.keep(now);
         }
-        self.work.unseen.extend(self.parts.keys());
+        self.work.unseen.extend(self.show.parts.keys());
         self.show.touch();
     }
 }

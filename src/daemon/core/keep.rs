@@ -133,7 +133,9 @@ impl Core {
     /// What is not there is written again: somebody took the state directory away.
     pub(super) fn is_missing(&mut self, missing: Missing, now: Now) {
         self.keeping.looking = false;
-        self.ledger.changed |= missing.ledger;
+        if missing.ledger {
+            self.holdings.is_out_of_date();
+        }
         if missing.settings && !self.settings.is_empty() && !self.keeping.is_at_work() {
             self.keep(now);
         }
@@ -171,8 +173,7 @@ impl Core {
         match result {
             Ok(()) => self.is_kept(Matter::Ledger, now),
             Err(why) => {
-                self.ledger.changed = true;
-                self.ledger.earliest = now.boot.after(RETRY);
+                self.holdings.not_written(now.boot.after(RETRY));
                 self.is_not_kept(Matter::Ledger, why, now);
             }
         }
@@ -193,9 +194,7 @@ impl Core {
                 "{why}; the file is not in force yet, and is tried again every {seconds}s{without}"
             ),
         );
-        for reply in self.reload_replies.drain(..) {
-            reply(Err(refusal.clone()));
-        }
+        self.reloading.answer(&Err(refusal));
     }
 
     /// Tries again what is due.
@@ -210,7 +209,7 @@ impl Core {
         if self.keeping.settings_due.is_some_and(|due| due <= now.boot) {
             self.keep(now);
         }
-        if self.keeping.file_due.is_some_and(|due| due <= now.boot) && !self.stage.is_busy() {
+        if self.keeping.file_due.is_some_and(|due| due <= now.boot) && !self.reloading.is_busy() {
             self.begin_load(false, Order::UNASKED);
         }
     }
@@ -243,6 +242,6 @@ impl Core {
     /// For tests: as if a drain had begun or ended.
     #[cfg(test)]
     pub(in crate::daemon) fn ledger_has_changed(&mut self) {
-        self.ledger.changed = true;
+        self.holdings.is_out_of_date();
     }
 }

@@ -2,13 +2,13 @@
 
 use ipvs::{ServerKey, ServiceKey};
 
-use super::{Core, Stage};
+use super::Core;
 use crate::control::Now;
 use crate::control::event::{EventKind, Subject};
-use crate::daemon::messages::{Done, Job, Read, Reading};
+use crate::daemon::messages::{Done, Job, Reading};
 use crate::daemon::tables::Tables;
 use crate::plan::{Beside, Situation, diff};
-use crate::state::{Foreign, Observed, ObservedService, Owned, Ownership};
+use crate::state::{Foreign, Observed, ObservedService, Ownership};
 
 /// So many differences are named in one line of the log.
 const NAMED: usize = 4;
@@ -16,17 +16,14 @@ const NAMED: usize = 4;
 impl Core {
     /// Has the tables read, when it is time.
     pub(super) fn begin_reading(&mut self, now: Now) {
-        let is_free = !self.reading && !self.stage.is_busy() && self.is_ready();
-        if !is_free || now.boot < self.next_reading {
+        let due = self.believed.next_reading();
+        let is_due = due.is_some_and(|due| due <= now.boot);
+        if !is_due || self.reloading.is_busy() || !self.is_ready() {
             return;
         }
-        self.reading = true;
         self.look_at_state();
-        self.out.jobs.push(Job::Read(Read {
-            began: self.writes,
-            picture: self.picture.clone(),
-            run: self.run.clone(),
-        }));
+        let read = self.believed.begin_reading(self.run.clone());
+        self.out.jobs.push(Job::Read(read));
     }
 
     /// Takes in what the worker did.
@@ -37,24 +34,18 @@ impl Core {
             Done::Kept(result) => self.ledger_kept(&result, now),
             Done::Read(Ok(reading)) => self.read(reading, tables, now),
             Done::Read(Err(error)) => {
-                self.reading = false;
-                self.next_reading = now.boot.after(self.period());
+                self.believed.end_reading(now.boot.after(self.period()));
                 self.event(EventKind::KernelRefused, Subject::None, error, now);
             }
         }
     }
 
     fn read(&mut self, reading: Reading, _tables: &mut dyn Tables, now: Now) {
-        self.reading = false;
-        self.next_reading = now.boot.after(self.period());
+        self.believed.end_reading(now.boot.after(self.period()));
         let mut clean = true;
         for key in reading.suspects {
             // What was written meanwhile may or may not be in the reading.
-            if self
-                .written
-                .get(&key)
-                .is_none_or(|write| *write <= reading.began)
-            {
+            if !self.believed.is_written_since(&key, reading.began) {
                 self.work.dirty.insert(key);
                 clean = false;
             }
@@ -63,12 +54,14 @@ impl Core {
         let missing = self
             .services
             .keys()
-            .filter(|key| !self.picture.contains_key(key));
-        self.work.dirty.extend(missing.chain(self.refused.keys()));
-        self.written.retain(|_, write| *write > reading.began);
+            .filter(|key| !self.believed.contains(key));
+        self.work
+            .dirty
+            .extend(missing.chain(self.believed.refused()));
+        self.believed.forget_writes(reading.began);
         self.take_foreign(reading.unknown, now);
         clean &= self.settings_are_declared(&reading.settings, now);
-        if clean && self.work.dirty.is_empty() && self.refused.is_empty() {
+        if clean && self.work.dirty.is_empty() && self.believed.refused().next().is_none() {
             self.show.reconciled = Some(now.boot);
             self.show.touch();
         }
@@ -76,17 +69,15 @@ impl Core {
 
     /// Services in the kernel that are not in the picture.
     fn take_foreign(&mut self, unknown: Vec<ServiceKey>, now: Now) {
-        let before = std::mem::take(&mut self.foreign);
+        let before = std::mem::take(&mut self.believed.foreign);
         for key in unknown {
-            let is_ours =
-                self.services.contains_key(&key) || self.ownership.services.contains_key(&key);
+            let is_ours = self.is_ours(&key);
             if is_ours {
                 self.work.dirty.insert(key);
                 continue;
             }
-            if self.policy.foreign == Foreign::Remove {
-                let owned = Owned::undeclared(&key);
-                self.ownership.services.insert(key, owned);
+            if self.rest.policy.foreign == Foreign::Remove {
+                self.holdings.claim(key);
                 self.work.dirty.insert(key);
                 let text = "not declared: removed, as policy.foreign says".to_owned();
                 self.event(EventKind::Foreign, Subject::Service(key), text, now);
@@ -96,9 +87,9 @@ impl Core {
                 let text = "in the kernel, and not declared: left alone".to_owned();
                 self.event(EventKind::Foreign, Subject::Service(key), text, now);
             }
-            self.foreign.insert(key);
+            self.believed.foreign.insert(key);
         }
-        if self.foreign != before {
+        if self.believed.foreign != before {
             self.show.touch();
         }
     }
@@ -130,7 +121,7 @@ impl Core {
             steps.join(", ")
         );
         self.event(EventKind::Drift, Subject::None, text, now);
-        if self.repairs() && !self.stage.is_busy() {
+        if self.repairs() && !self.reloading.is_busy() {
             self.transact_settings();
         }
         false
@@ -145,7 +136,7 @@ impl Core {
         now: Now,
     ) -> bool {
         // What was tried in vain is no drift, and what was not known cannot have changed.
-        let (Some(before), false) = (before, self.refused.contains_key(key)) else {
+        let (Some(before), false) = (before, self.believed.is_refused(key)) else {
             return false;
         };
         let mut changes = differences(before, there);
@@ -198,11 +189,4 @@ fn differences(before: &ObservedService, there: Option<&ObservedService>) -> Vec
         changes.push(format!("{server} was added"));
     }
     changes
-}
-
-impl Stage {
-    /// Whether a reload or a transaction is under way.
-    pub(super) fn is_busy(&self) -> bool {
-        !matches!(self, Self::Idle)
-    }
 }

@@ -18,6 +18,7 @@ use ipvs::ServiceKey;
 
 use super::Core;
 use super::keep::Matter;
+use super::reloading::{Carried, Stage};
 use crate::control::Now;
 use crate::control::event::{EventKind, Subject};
 use crate::control::operator::{Answer, Refusal, RefusalKind};
@@ -31,66 +32,10 @@ use crate::words::{count, path as shown};
 /// So many services go through a stage in one slice.
 const SLICE: usize = 16;
 
-/// An order to read the file again that has to wait.
-#[derive(Default)]
-pub(super) struct Again {
-    order: Order,
-    pub(super) replies: Vec<Reply>,
-}
-
-/// How far a reload is.
-pub(in crate::daemon) enum Stage {
-    /// None is under way.
-    Idle,
-    /// The worker reads the file.
-    Loading { order: Order },
-    /// What is declared now is worked out, service by service.
-    Overlaying {
-        loaded: Box<Loaded>,
-        order: Order,
-        next: usize,
-        wanted: Vec<DesiredService>,
-    },
-    /// The worker makes the kernel so. `None` for settings alone, which are no reload.
-    Transacting {
-        loaded: Option<Box<Loaded>>,
-        order: Order,
-    },
-    /// The new declarations take the place of the old ones.
-    Absorbing {
-        loaded: Box<Loaded>,
-        next: usize,
-        done: Carried,
-    },
-}
-
-/// What a transaction came to.
-#[derive(Debug)]
-pub(in crate::daemon) struct Carried {
-    steps: usize,
-    /// Why its ledger is not on disk, if it is not.
-    unkept: Option<String>,
-}
-
-impl Stage {
-    /// Whether the core has a slice of it to do.
-    pub(super) fn has_work(&self) -> bool {
-        matches!(self, Self::Overlaying { .. } | Self::Absorbing { .. })
-    }
-
-    /// Whether the worker changes tables.
-    pub(super) fn is_transacting(&self) -> bool {
-        matches!(self, Self::Transacting { .. })
-    }
-}
-
 impl Core {
     /// Whether the file is being read, or the kernel being made what it says.
     pub(in crate::daemon) fn is_reloading(&self) -> bool {
-        !matches!(
-            self.stage,
-            Stage::Idle | Stage::Transacting { loaded: None, .. }
-        )
+        self.reloading.is_reload()
     }
 
     /// The file is to be read again.
@@ -98,21 +43,19 @@ impl Core {
         if self.is_reading_late(&mut reply, now) {
             return;
         }
-        if self.stage.is_busy() {
-            let again = self.reload_again.get_or_insert_default();
-            again.order.join(order);
-            again.replies.extend(reply);
+        if self.reloading.is_busy() {
+            self.reloading.wait_for_next(order, reply);
             return;
         }
-        self.reload_replies.extend(reply);
-        let text = format!("reading {}", shown(&self.file));
+        self.reloading.wait(reply);
+        let text = format!("reading {}", shown(self.reloading.file()));
         self.event(EventKind::Reloading, Subject::None, text, now);
         self.begin_load(false, order);
     }
 
     pub(super) fn begin_load(&mut self, first: bool, order: Order) {
         self.keeping.file_begins();
-        self.stage = Stage::Loading { order };
+        self.reloading.enter(Stage::Loading { order });
         self.stalls.begin();
         self.out.read = Some(ReadOrder { first, order });
     }
@@ -122,7 +65,7 @@ impl Core {
         if self.came_late(now) {
             return;
         }
-        let Stage::Loading { order } = self.stage else {
+        let Stage::Loading { order } = *self.reloading.stage() else {
             return;
         };
         match loaded {
@@ -130,19 +73,18 @@ impl Core {
             Ok(mut loaded) => {
                 match loaded.first.take() {
                     Some(first) => self.adopt(*first, &loaded, now),
-                    None => self.reloads += 1,
+                    None => self.reloading.count(),
                 }
                 // Adopted as at the start: as it is, until its checks say otherwise.
                 for (key, there) in std::mem::take(&mut loaded.found) {
-                    let there = Arc::new(there);
-                    self.picture.entry(key).or_insert(there);
+                    self.believed.insert_unknown(key, there);
                 }
-                self.stage = Stage::Overlaying {
+                self.reloading.enter(Stage::Overlaying {
                     loaded,
                     order,
                     next: 0,
                     wanted: Vec::new(),
-                };
+                });
             }
         }
     }
@@ -152,26 +94,26 @@ impl Core {
         for text in first.warnings {
             self.event(EventKind::StateDamaged, Subject::None, text, now);
         }
-        self.ownership = first.ownership;
+        self.holdings.adopt(first.ownership);
         let declared: std::collections::BTreeSet<&ServiceKey> = loaded
             .changed
             .iter()
             .map(|declaration| &declaration.key)
             .collect();
         for (key, there) in first.observed.services {
-            if declared.contains(&key) || self.ownership.services.contains_key(&key) {
-                self.picture.insert(key, Arc::new(there));
+            if declared.contains(&key) || self.holdings.service(&key).is_some() {
+                self.believed.insert(key, there);
             } else {
-                self.foreign.insert(key);
+                self.believed.foreign.insert(key);
             }
         }
         let quiescent = first.observed.sysctls.get(&Sysctl::ExpireQuiescentTemplate);
-        self.quiescent = quiescent.is_some_and(|value| value != "0");
+        self.believed.quiescent = quiescent.is_some_and(|value| value != "0");
     }
 
     /// Does a slice of a stage.
     pub(super) fn advance_reload(&mut self, now: Now) {
-        match std::mem::replace(&mut self.stage, Stage::Idle) {
+        match self.reloading.leave() {
             Stage::Overlaying {
                 loaded,
                 order,
@@ -182,24 +124,24 @@ impl Core {
                 for declaration in &loaded.changed[next..end] {
                     wanted.push(self.wanted_then(
                         declaration,
-                        loaded.quiescent(self.quiescent),
+                        loaded.quiescent(self.believed.quiescent),
                         now,
                     ));
                 }
                 next = end;
                 if next < loaded.changed.len() {
-                    self.stage = Stage::Overlaying {
+                    self.reloading.enter(Stage::Overlaying {
                         loaded,
                         order,
                         next,
                         wanted,
-                    };
+                    });
                     return;
                 }
                 let removed = self.no_longer_declared(&loaded);
-                self.awaited
-                    .extend(loaded.changed.iter().map(|one| one.key));
-                self.awaited.extend(&removed);
+                let changed = loaded.changed.iter().map(|one| one.key);
+                self.reloading
+                    .await_services(changed.chain(removed.iter().copied()));
                 self.stalls.begin();
                 self.out.jobs.push(Job::Transact(Box::new(Transaction {
                     wanted,
@@ -210,16 +152,16 @@ impl Core {
                         .collect(),
                     removed,
                     rest: loaded.rest.clone(),
-                    ownership: self.ownership.clone(),
-                    hot: self.hot.clone(),
+                    ownership: self.holdings.all().clone(),
+                    hot: self.reloading.hot(),
                     order: Some(order),
                     first: !self.is_ready(),
-                    policy: self.is_ready().then_some(self.policy),
+                    policy: self.is_ready().then_some(self.rest.policy),
                 })));
-                self.stage = Stage::Transacting {
+                self.reloading.enter(Stage::Transacting {
                     loaded: Some(loaded),
                     order,
-                };
+                });
             }
             Stage::Absorbing {
                 mut loaded,
@@ -239,7 +181,8 @@ impl Core {
                 }
                 next = end;
                 if next < loaded.changed.len() {
-                    self.stage = Stage::Absorbing { loaded, next, done };
+                    self.reloading
+                        .enter(Stage::Absorbing { loaded, next, done });
                     return;
                 }
                 let rest = loaded.removed.len().min(SLICE);
@@ -249,17 +192,18 @@ impl Core {
                 if loaded.removed.is_empty() {
                     self.in_force(done, now);
                 } else {
-                    self.stage = Stage::Absorbing { loaded, next, done };
+                    self.reloading
+                        .enter(Stage::Absorbing { loaded, next, done });
                 }
             }
-            other => self.stage = other,
+            other => self.reloading.enter(other),
         }
     }
 
     /// What a new declaration makes of a service, were it in force.
     fn wanted_then(&self, declaration: &Declaration, quiescent: bool, now: Now) -> DesiredService {
         let service = self.state_of(declaration, now);
-        let there = self.picture.get(&declaration.key).map(Arc::as_ref);
+        let there = self.believed.get(&declaration.key);
         let overlaid = overlay(&Situation {
             service: &service,
             there,
@@ -282,8 +226,8 @@ impl Core {
             declared.contains(key)
                 || (self.services.contains_key(key) && !loaded.removed.contains(key))
         };
-        let owned = self.ownership.services.keys();
-        let left = owned.filter(|key| !stays(key) && self.picture.contains_key(key));
+        let owned = self.holdings.all().services.keys();
+        let left = owned.filter(|key| !stays(key) && self.believed.contains(key));
         let mut removed: Vec<ServiceKey> = left.copied().collect();
         removed.extend(loaded.removed.iter().copied());
         removed.sort_unstable();
@@ -293,18 +237,18 @@ impl Core {
 
     /// Sets the settings right, as somebody changed them.
     pub(super) fn transact_settings(&mut self) {
-        self.stage = Stage::Transacting {
+        self.reloading.enter(Stage::Transacting {
             loaded: None,
             order: Order::default(),
-        };
+        });
         self.stalls.begin();
         self.out.jobs.push(Job::Transact(Box::new(Transaction {
             wanted: Vec::new(),
             declared: Vec::new(),
             removed: Vec::new(),
             rest: self.rest.clone(),
-            ownership: self.ownership.clone(),
-            hot: self.hot.clone(),
+            ownership: self.holdings.all().clone(),
+            hot: self.reloading.hot(),
             order: None,
             first: false,
             policy: None,
@@ -313,15 +257,12 @@ impl Core {
 
     /// The worker has made the kernel so, or has not.
     pub(super) fn transacted(&mut self, result: Result<Transacted, NotDone>, now: Now) {
-        self.hot
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clear();
-        let stage = std::mem::replace(&mut self.stage, Stage::Idle);
+        self.reloading.clear_hot();
+        let stage = self.reloading.leave();
         let Stage::Transacting { loaded, order } = stage else {
             return;
         };
-        self.transacted.extend(&self.awaited);
+        self.reloading.end_transaction();
         match (result, loaded) {
             (Err(NotDone::Unkept(why)), Some(_)) if self.is_ready() => {
                 self.put_off(&why, order, now);
@@ -334,23 +275,19 @@ impl Core {
             }
             (Ok(done), None) => self.ledger_kept(&done.unkept.map_or(Ok(()), Err), now),
             (Ok(done), Some(loaded)) => {
-                for key in &done.keys {
-                    self.ownership.remove(key);
-                }
-                self.ownership.merge(done.ownership);
-                self.quiescent = loaded.quiescent(self.quiescent);
-                self.policy = loaded.rest.policy;
+                self.holdings.replace(&done.keys, done.ownership);
+                self.believed.quiescent = loaded.quiescent(self.believed.quiescent);
                 self.rest = loaded.rest.clone();
                 self.run = loaded.run.clone();
                 self.ledger_kept(&done.unkept.clone().map_or(Ok(()), Err), now);
-                self.stage = Stage::Absorbing {
+                self.reloading.enter(Stage::Absorbing {
                     loaded,
                     next: 0,
                     done: Carried {
                         steps: done.steps,
                         unkept: done.unkept,
                     },
-                };
+                });
             }
         }
         self.again(now);
@@ -358,17 +295,17 @@ impl Core {
 
     /// The new file is not taken: the old one stays in force.
     pub(super) fn reject(&mut self, why: &str, now: Now) {
-        self.stage = Stage::Idle;
+        self.reloading.leave();
         self.is_kept(Matter::File, now);
         let stays = if self.is_ready() {
             self.look_at_awaited();
             "; keeping the previous configuration"
         } else {
             // The director ends. What the last run left is not its to settle.
-            self.awaited.clear();
+            self.reloading.release();
             ""
         };
-        let text = format!("{}{stays}\n{why}", name(&self.file));
+        let text = format!("{}{stays}\n{why}", name(self.reloading.file()));
         self.event(EventKind::Rejected, Subject::None, text, now);
         self.show.rejected = Some(Arc::from(why));
         self.show.touch();
@@ -376,9 +313,7 @@ impl Core {
             kind: RefusalKind::Refused,
             message: why.to_owned(),
         };
-        for reply in self.reload_replies.drain(..) {
-            reply(Err(refusal.clone()));
-        }
+        self.reloading.answer(&Err(refusal));
         self.again(now);
     }
 
@@ -388,10 +323,10 @@ impl Core {
         self.look_at_awaited();
         self.forget_stale(now);
         let services = &self.services;
-        self.causes.retain(|key| services.contains_key(key));
         let servers = services.values().flat_map(|service| service.servers.keys());
         let addresses: HashSet<_> = servers.map(|server| server.address).collect();
-        self.addresses = addresses.len();
+        let is_declared = |key: &ServiceKey| services.contains_key(key);
+        self.causes.in_force(is_declared, addresses.len());
         self.show.loaded = Some(now.boot);
         self.show.rejected = None;
         self.show.touch();
@@ -403,27 +338,22 @@ impl Core {
         );
         self.event(EventKind::Loaded, Subject::None, text.clone(), now);
         self.out.jobs.push(Job::Advise);
-        for reply in self.reload_replies.drain(..) {
-            let mut answer = Answer::done(vec![text.clone()]);
-            answer.not_kept.clone_from(&unkept);
-            reply(Ok(answer));
-        }
-        self.next_reading = self.next_reading.min(now.boot.after(self.period()));
+        let mut answer = Answer::done(vec![text]);
+        answer.not_kept = unkept;
+        self.reloading.answer(&Ok(answer));
+        self.believed.read_before(now.boot.after(self.period()));
         self.again(now);
     }
 
     /// No transaction is about them any more.
     pub(super) fn look_at_awaited(&mut self) {
-        self.work.dirty.append(&mut self.awaited);
+        self.work.dirty.append(&mut self.reloading.release());
     }
 
     /// The file changed again while it was being read.
     fn again(&mut self, now: Now) {
-        if !self.stage.is_busy()
-            && let Some(again) = self.reload_again.take()
-        {
-            self.reload_replies.extend(again.replies);
-            self.reload(again.order, None, now);
+        if let Some(order) = self.reloading.take_next() {
+            self.reload(order, None, now);
         }
     }
 }

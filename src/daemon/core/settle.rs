@@ -9,18 +9,14 @@ use ipvs::{Operation, ServiceKey};
 
 use super::Core;
 use crate::control::Now;
-use crate::daemon::messages::Member;
 use crate::daemon::overlay::{self, Overlaid, overlay};
 use crate::daemon::tables::Tables;
 use crate::plan::{Beside, Change, Phase, Plan, Portion, Situation, Steps, diff};
-use crate::state::{BootTime, Desired, Observed, ObservedServer, ObservedService, Ownership};
+use crate::state::{Desired, Observed, ObservedService, Ownership};
 
 /// So many services are settled in one slice; of sixteen servers each that is about as many
 /// operations as go into one datagram.
 const SLICE: usize = 16;
-
-/// So often a service is read again at once when it was not as believed.
-const PATIENCE: u32 = 3;
 
 /// A server that drains is looked at so often.
 const DRAIN_PACE: Duration = Duration::from_secs(1);
@@ -34,9 +30,9 @@ impl Core {
         let service = self.services.get(key)?;
         Some(overlay(&overlay::Situation {
             service,
-            there: self.picture.get(key).map(Arc::as_ref),
+            there: self.believed.get(key),
             settings: &self.settings,
-            quiescent: self.quiescent,
+            quiescent: self.believed.quiescent,
             now: now.boot,
         }))
     }
@@ -46,11 +42,11 @@ impl Core {
     /// What is not as believed, or refused, is left for later: nothing in here loops.
     pub(super) fn settle(&mut self, keys: &[ServiceKey], tables: &mut dyn Tables, now: Now) {
         let mut desired = Desired {
-            policy: self.policy,
+            policy: self.rest.policy,
             ..Desired::default()
         };
         let mut observed = Observed::default();
-        if self.quiescent {
+        if self.believed.quiescent {
             let on = "1".to_owned();
             observed
                 .sysctls
@@ -64,22 +60,23 @@ impl Core {
                 .get_mut(key)
                 .and_then(|service| service.elapse(now.boot));
             // What was refused is tried again when its time comes, whatever happens before.
-            let again = self.refused.get(key).map(|(_, again)| *again);
-            let again = again.filter(|again| *again > now.boot);
-            self.timers.set(*key, next.into_iter().chain(again).min());
+            let again = self.believed.next_try(key, now.boot);
+            self.work
+                .timers
+                .set(*key, next.into_iter().chain(again).min());
             if let Some(overlaid) = self.overlaid(key, now) {
                 self.watch_strength(key, &overlaid, now);
                 self.watch_holds(key, &overlaid, now);
                 self.mark_in(key, &overlaid);
                 desired.services.insert(*key, Arc::new(overlaid.wanted));
             }
-            if let Some(there) = self.picture.get(key) {
+            if let Some(there) = self.believed.get(key) {
                 observed
                     .services
                     .insert(*key, ObservedService::clone(there));
             }
         }
-        let owned = self.ownership.of(keys);
+        let owned = self.holdings.all().of(keys);
         let plan = diff(&Situation {
             desired: &desired,
             observed: &observed,
@@ -94,16 +91,10 @@ impl Core {
 
     /// Replaces what is owned of these services, and comes back for what drains.
     fn take_over(&mut self, keys: &[ServiceKey], before: &Ownership, plan: &Plan, now: Now) {
-        // One that this plan deletes stays owned until it is gone: should that fail, the next look
-        // must not find it foreign.
         if plan.ownership != *before {
-            for key in keys {
-                self.ownership.end_drains(key);
-            }
-            self.ownership.merge(plan.ownership.clone());
-            self.ledger.changed = true;
+            self.holdings.plan(keys, plan.ownership.clone());
         }
-        let draining = self.ownership.drains.len() + self.ownership.leaving.len();
+        let draining = self.holdings.draining();
         let pace = if draining > MANY_DRAINS {
             self.period()
         } else {
@@ -111,20 +102,18 @@ impl Core {
         };
         for draining in &plan.draining {
             let next = now.boot.after(pace).min(draining.until.max(now.boot));
-            let earlier = self.timers.by_service.get(&draining.service).copied();
-            let next = earlier.map_or(next, |earlier| earlier.min(next));
-            self.timers.set(draining.service, Some(next));
+            self.work.timers.set_before(draining.service, next);
         }
     }
 
     /// Forgets services that are neither declared nor there.
     fn forget_gone(&mut self, keys: &[ServiceKey]) {
         for key in keys {
-            if self.services.contains_key(key) || self.picture.contains_key(key) {
+            if self.services.contains_key(key) || self.believed.contains(key) {
                 continue;
             }
-            self.ledger.changed |= self.ownership.remove(key);
-            self.timers.set(*key, None);
+            self.holdings.forget(key);
+            self.work.timers.set(*key, None);
         }
     }
 
@@ -144,7 +133,7 @@ impl Core {
                     Change::Operation(operation) => operation.service_key(),
                     Change::Sysctl { .. } => None,
                 });
-                let rest = rest.filter(|key| !self.refused.contains_key(key));
+                let rest = rest.filter(|key| !self.believed.is_refused(key));
                 self.work.stale.extend(rest);
                 return;
             }
@@ -156,22 +145,8 @@ impl Core {
         if operations.is_empty() {
             return true;
         }
-        self.writes += 1;
-        for operation in operations {
-            let Some(service) = operation.service_key() else {
-                continue;
-            };
-            self.written.insert(service, self.writes);
-            if self.stage.is_transacting()
-                && let Some(server) = operation.server_key()
-            {
-                let mut hot = self
-                    .hot
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner);
-                hot.insert((service, server));
-            }
-        }
+        self.believed.write(operations);
+        self.reloading.mark_hot(operations);
         let report = tables.execute(operations);
         let sent = report.sent();
         let failures = report.into_failures();
@@ -180,7 +155,7 @@ impl Core {
         for (index, operation) in operations.iter().enumerate() {
             let failure = failed.next_if(|failure| failure.index == index);
             match failure {
-                None if index < sent => follow(&mut self.picture, operation),
+                None if index < sent => self.believed.follow(operation),
                 _ => {
                     let error = failure.map(|failure| &failure.error);
                     let service = operation.service_key();
@@ -195,7 +170,7 @@ impl Core {
         if failures.is_empty() {
             for operation in operations {
                 if let Some(service) = operation.service_key() {
-                    self.refused.remove(&service);
+                    self.believed.accept(&service);
                 }
             }
             self.no_trouble();
@@ -206,19 +181,12 @@ impl Core {
     /// An operation was not carried out: the service is read again, at once or after a while.
     fn not_done(&mut self, service: Option<ServiceKey>, error: Option<&ipvs::Error>, now: Now) {
         let Some(key) = service else { return };
-        let (tries, _) = self.refused.get(&key).copied().unwrap_or_default();
         let stale = error.is_none_or(|error| error.is_stale_view() || error.is_outcome_unknown());
-        let pause = match tries {
-            0..PATIENCE if stale => Duration::ZERO,
-            _ => Duration::from_secs(1 << tries.min(6))
-                .min(self.period().max(Duration::from_secs(1))),
-        };
-        let again = now.boot.after(pause);
-        self.refused.insert(key, (tries.saturating_add(1), again));
+        let pause = self.believed.refuse(key, stale, self.period(), now.boot);
         if pause.is_zero() {
             self.work.dirty.insert(key);
         } else {
-            self.timers.set(key, Some(again));
+            self.work.timers.set(key, Some(now.boot.after(pause)));
             if let Some(error) = error {
                 self.trouble(&key, error, now);
             }
@@ -238,7 +206,7 @@ impl Core {
             && let Some(key) = self.work.dirty.pop_first()
         {
             // What is awaited is looked at when its new declaration is in force.
-            if !self.awaited.contains(&key) && self.look(&key, tables, now) {
+            if !self.reloading.is_awaited(&key) && self.look(&key, tables, now) {
                 keys.push(key);
             }
         }
@@ -255,19 +223,18 @@ impl Core {
             }
         };
         self.work.unseen.insert(*key);
-        let before = self.picture.remove(key);
-        let by_us = self.transacted.remove(key);
-        let is_ours = self.services.contains_key(key) || self.ownership.services.contains_key(key);
-        if !is_ours {
+        let before = self.believed.remove(key);
+        let by_us = self.reloading.take_transacted(key);
+        if !self.is_ours(key) {
             if there.is_some() {
-                self.foreign.insert(*key);
+                self.believed.foreign.insert(*key);
             }
             return false;
         }
-        self.foreign.remove(key);
+        self.believed.foreign.remove(key);
         let meddled = !by_us && self.drift(key, before.as_deref(), there.as_ref(), now);
         if let Some(there) = there {
-            self.picture.insert(*key, Arc::new(there));
+            self.believed.insert(*key, there);
         }
         !meddled || self.repairs()
     }
@@ -276,12 +243,9 @@ impl Core {
     pub(super) fn due(&mut self, tables: &mut dyn Tables, now: Now) {
         let mut keys = Vec::new();
         while keys.len() < SLICE
-            && let Some(key) = self.timers.take_due(now.boot)
+            && let Some(key) = self.work.timers.take_due(now.boot)
         {
-            let drains = self.ownership.leaving.contains_key(&key)
-                || self.ownership.drains_of(&key).next().is_some()
-                || self.refused.contains_key(&key);
-            if drains {
+            if self.holdings.drains(&key) || self.believed.is_refused(&key) {
                 self.work.dirty.insert(key);
             } else {
                 keys.push(key);
@@ -316,46 +280,5 @@ impl Core {
                     .unsubscribe(check.target, (*key, server), &mut self.out.checks);
             }
         }
-    }
-
-    /// The deadline that holds for a server that drains.
-    pub(super) fn drain_deadline(&self, member: &Member) -> Option<BootTime> {
-        let leaving = self.ownership.leaving.get(&member.0);
-        self.ownership.drains.get(member).or(leaving).copied()
-    }
-}
-
-/// Makes the picture what an operation has made the kernel.
-fn follow(picture: &mut BTreeMap<ServiceKey, Arc<ObservedService>>, operation: &Operation) {
-    match operation {
-        Operation::AddService(service) => {
-            let made = ObservedService::new(*service);
-            picture.insert(service.key, Arc::new(made));
-        }
-        Operation::DeleteService(key) => {
-            picture.remove(key);
-        }
-        Operation::UpdateService(service) => {
-            if let Some(there) = picture.get_mut(&service.key) {
-                Arc::make_mut(there).service = *service;
-            }
-        }
-        Operation::AddServer(key, server) => {
-            if let Some(there) = picture.get_mut(key) {
-                Arc::make_mut(there).add(ObservedServer::idle(*server));
-            }
-        }
-        Operation::UpdateServer(key, server) => {
-            let there = picture.get_mut(key).map(Arc::make_mut);
-            if let Some(entry) = there.and_then(|there| there.servers.get_mut(&server.key)) {
-                entry.server = *server;
-            }
-        }
-        Operation::DeleteServer(key, server) => {
-            if let Some(there) = picture.get_mut(key) {
-                Arc::make_mut(there).remove(server);
-            }
-        }
-        _ => {}
     }
 }

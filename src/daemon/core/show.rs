@@ -1,5 +1,6 @@
 //! What the core shows: events, the log, the picture for `status`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,9 @@ use crate::check::Admin;
 use crate::control::Now;
 use crate::control::event::{Event, EventKind, Level, Subject};
 use crate::control::operator::ServerSettings;
-use crate::control::snapshot::{Role, ServerState as State, ServerStatus, ServiceStatus, Snapshot};
+use crate::control::snapshot::{
+    Board, Role, ServerState as State, ServerStatus, ServiceStatus, Snapshot,
+};
 use crate::daemon::messages::{Notification, NotifyEvent};
 use crate::daemon::overlay::Seat;
 use crate::daemon::server::{CheckState, ServerState};
@@ -33,6 +36,9 @@ const MANY: usize = 2_000;
 /// What is shown of the core as a whole.
 #[derive(Debug)]
 pub(super) struct Show {
+    board: Arc<Board>,
+    /// The services of the snapshot to come.
+    pub(super) parts: BTreeMap<ServiceKey, Arc<ServiceStatus>>,
     file: Arc<str>,
     started: BootTime,
     pub(super) loaded: Option<BootTime>,
@@ -49,8 +55,10 @@ pub(super) struct Show {
 }
 
 impl Show {
-    pub(super) fn new(file: &Path, now: Now) -> Self {
+    pub(super) fn new(file: &Path, board: Arc<Board>, now: Now) -> Self {
         Self {
+            board,
+            parts: BTreeMap::new(),
             file: Arc::from(file.display().to_string()),
             started: now.boot,
             loaded: None,
@@ -93,7 +101,7 @@ impl Core {
             Level::Warn => tracing::warn!(kind = word, service = named, "{subject}{text}"),
             Level::Info => tracing::info!(kind = word, service = named, "{subject}{text}"),
         }
-        self.board.record(Event {
+        self.show.board.record(Event {
             id: 0,
             at_ms: now.unix_ms(),
             kind,
@@ -106,7 +114,7 @@ impl Core {
 
     fn name_of(&self, key: &ServiceKey) -> Option<Arc<str>> {
         let declared = self.services.get(key).map(|service| &service.declared.name);
-        let owned = self.ownership.services.get(key).map(|owned| &owned.name);
+        let owned = self.holdings.service(key).map(|owned| &owned.name);
         declared.or(owned).cloned()
     }
 
@@ -152,7 +160,7 @@ impl Core {
 
     /// The kernel takes what it is given.
     pub(super) fn no_trouble(&mut self) {
-        if self.refused.is_empty() && self.show.trouble.take().is_some() {
+        if self.believed.refused().next().is_none() && self.show.trouble.take().is_some() {
             self.show.touch();
         }
     }
@@ -183,10 +191,10 @@ impl Core {
             };
             match self.status(&key, now) {
                 Some(status) => {
-                    let before = self.parts.insert(key, Arc::new(status));
+                    let before = self.show.parts.insert(key, Arc::new(status));
                     self.show.redone += before.map_or(0, |before| before.servers.len());
                 }
-                None => drop(self.parts.remove(&key)),
+                None => drop(self.show.parts.remove(&key)),
             }
             self.show.touch();
             if self.show.redone >= MANY {
@@ -212,7 +220,7 @@ impl Core {
         self.show.published = Some(now.boot);
         self.show.revision += 1;
         let show = &self.show;
-        self.board.publish(Snapshot {
+        self.show.board.publish(Snapshot {
             revision: show.revision,
             at: Some(now),
             file: show.file.clone(),
@@ -220,8 +228,8 @@ impl Core {
             started: Some(now.calendar(show.started)),
             loaded: show.loaded.map(|then| now.calendar(then)),
             rejected: show.rejected.clone(),
-            services: self.parts.clone(),
-            foreign: self.foreign.iter().copied().collect(),
+            services: self.show.parts.clone(),
+            foreign: self.believed.foreign.iter().copied().collect(),
             disabled: self.settings.disabled.clone(),
             reconciled: show.reconciled.map(|then| now.calendar(then)),
             trouble: self.whole_trouble(),
@@ -230,7 +238,7 @@ impl Core {
 
     /// The picture of one service.
     fn status(&self, key: &ServiceKey, now: Now) -> Option<ServiceStatus> {
-        let there = self.picture.get(key).map(Arc::as_ref);
+        let there = self.believed.get(key);
         let Some(overlaid) = self.overlaid(key, now) else {
             return self.leaving_status(key, there?, now);
         };
@@ -332,7 +340,7 @@ impl Core {
         servers
             .filter(|entry| !seats.iter().any(|seat| seat.key == entry.server.key))
             .map(move |entry| {
-                let until = self.drain_deadline(&(*key, entry.server.key));
+                let until = self.holdings.drain_deadline(&(*key, entry.server.key));
                 let open = count(connections(entry), "connection is", "connections are");
                 ServerStatus {
                     name: None,
@@ -357,7 +365,7 @@ impl Core {
         there: &ObservedService,
         now: Now,
     ) -> Option<ServiceStatus> {
-        let owned = self.ownership.services.get(key)?;
+        let owned = self.holdings.service(key)?;
         Some(ServiceStatus {
             name: owned.name.clone(),
             service: there.service,

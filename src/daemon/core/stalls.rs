@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Core;
-use super::reload::Stage;
+use super::reloading::Stage;
 use crate::control::Now;
 use crate::control::event::{EventKind, Subject};
 use crate::control::operator::{Refusal, RefusalKind};
@@ -94,12 +94,12 @@ impl Core {
             self.stalls.since = now.boot;
         }
         let time = self.stalls.since.until(now.boot);
-        match self.stage {
+        match self.reloading.stage() {
             Stage::Loading { .. } if time >= LOADING => {
                 self.stalls.late = true;
                 let why = self.not_read(time);
                 if self.is_ready() {
-                    self.stage = Stage::Idle;
+                    self.reloading.leave();
                     self.refuse_waiting(&why);
                 } else {
                     self.reject(&why, now);
@@ -123,7 +123,7 @@ impl Core {
         let reader = self.stalls.of(Thread::Reader);
         let (what, time) = match reader.or_else(|| self.stalls.of(Thread::Worker)) {
             Some(stall) => (stall.what.to_string(), stall.time),
-            None => (format!("reading {}", path(&self.file)), time),
+            None => (format!("reading {}", path(self.reloading.file())), time),
         };
         let then = if self.is_ready() {
             "; the files are read as soon as it does, with the guards"
@@ -134,15 +134,7 @@ impl Core {
     }
 
     fn refuse_waiting(&mut self, why: &str) {
-        let again = self.reload_again.take().map(|again| again.replies);
-        let waiting: Vec<Reply> = self
-            .reload_replies
-            .drain(..)
-            .chain(again.into_iter().flatten())
-            .collect();
-        for reply in waiting {
-            reply(Err(unavailable(why.to_owned())));
-        }
+        self.reloading.refuse_all(unavailable(why.to_owned()));
     }
 
     /// Whether files are being read that nobody waits for any more. An order to read them is

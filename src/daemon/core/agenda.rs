@@ -1,0 +1,85 @@
+//! What is left to do, and when services have to be looked at again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipvs::ServiceKey;
+
+use crate::state::BootTime;
+
+/// Each set is worked off a slice at a time, the first one first.
+#[derive(Debug, Default)]
+pub(super) struct Agenda {
+    /// Services of which something changed: to be compared with what is believed.
+    pub(super) stale: BTreeSet<ServiceKey>,
+    /// Services to be read first.
+    pub(super) dirty: BTreeSet<ServiceKey>,
+    /// Services whose part of the snapshot is out of date.
+    pub(super) unseen: BTreeSet<ServiceKey>,
+    pub(super) timers: Timers,
+}
+
+/// When a service has to be looked at again: one time each.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    by_time: BTreeSet<(BootTime, ServiceKey)>,
+    by_service: BTreeMap<ServiceKey, BootTime>,
+}
+
+impl Timers {
+    /// Sets the time of a service in place of its earlier one.
+    pub(super) fn set(&mut self, key: ServiceKey, time: Option<BootTime>) {
+        if let Some(before) = self.by_service.remove(&key) {
+            self.by_time.remove(&(before, key));
+        }
+        if let Some(time) = time {
+            self.by_service.insert(key, time);
+            self.by_time.insert((time, key));
+        }
+    }
+
+    /// Looks at a service no later than that.
+    pub(super) fn set_before(&mut self, key: ServiceKey, time: BootTime) {
+        let earlier = self.by_service.get(&key).copied();
+        let time = earlier.map_or(time, |earlier| earlier.min(time));
+        self.set(key, Some(time));
+    }
+
+    pub(super) fn next(&self) -> Option<BootTime> {
+        self.by_time.first().map(|(time, _)| *time)
+    }
+
+    pub(super) fn take_due(&mut self, now: BootTime) -> Option<ServiceKey> {
+        let (time, key) = *self.by_time.first()?;
+        if time > now {
+            return None;
+        }
+        self.by_time.remove(&(time, key));
+        self.by_service.remove(&key);
+        Some(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_service_has_one_timer_and_the_earliest_goes_first() {
+        let [one, two] = [1, 2].map(|host| ServiceKey::tcp([192, 0, 2, host], 80));
+        let at = |seconds| BootTime(Duration::from_secs(seconds));
+        let mut timers = Timers::default();
+        timers.set(one, Some(at(9)));
+        timers.set(two, Some(at(5)));
+        timers.set_before(one, at(3));
+        timers.set_before(two, at(7));
+        assert_eq!(timers.next(), Some(at(3)));
+        assert_eq!(timers.take_due(at(2)), None);
+        let due: Vec<_> = std::iter::from_fn(|| timers.take_due(at(10))).collect();
+        assert_eq!(due, [one, two]);
+        timers.set(one, Some(at(1)));
+        timers.set(one, None);
+        assert_eq!(timers.next(), None);
+    }
+}
