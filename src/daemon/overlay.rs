@@ -283,7 +283,7 @@ fn keep_in(situation: &Situation<'_>, places: &mut [Place<'_>], mut missing: usi
         .collect();
     // The last one to fail first.
     failed.sort_by_key(|place| {
-        let since = place.state.map(|state| state.since.boot);
+        let since = place.state.map(|state| state.since);
         (std::cmp::Reverse(since), place.key)
     });
     let mut kept = false;

@@ -5,8 +5,6 @@
 //! thread, and nothing waits for it: what it is at stands in its [`Pulse`], and the core goes on
 //! without it. It hangs alone, however often it is asked: an order waits in the channel.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -38,7 +36,6 @@ impl<F: Files> FileReader<F> {
         let files = Noticed {
             files,
             pulse: pulse.clone(),
-            texts: RefCell::default(),
         };
         Self {
             reader: Reader::new(file.clone(), files, Environment::of_process()),
@@ -54,9 +51,8 @@ impl<F: Files> FileReader<F> {
     pub(super) fn read(&mut self, order: ReadOrder) -> FilesRead {
         let ReadOrder { first, order } = order;
         let looks = self.watched.looks(&self.pulse);
-        self.reader.files().texts.take();
         let Reading {
-            mut outcome,
+            outcome,
             services,
             extent,
         } = self.reader.read_as(&self.last, order.force);
@@ -72,9 +68,6 @@ impl<F: Files> FileReader<F> {
         let paths = read.chain(looked).map(Path::to_owned).collect();
         self.watched.set(paths, &looks, &self.pulse);
         self.pulse.end();
-        let mut texts = self.reader.files().texts.take();
-        texts.retain(|path, _| outcome.shape.files.contains(path));
-        outcome.shape.texts = texts;
         let report = outcome.render(config::Style::Plain);
         let outcome = match (outcome.desired, outcome.watch) {
             (Some(rest), Some(watch)) => {
@@ -138,34 +131,23 @@ pub(super) fn start<F: Files + Send + 'static>(
 struct Noticed<F> {
     files: F,
     pulse: Pulse,
-    /// What was read.
-    texts: RefCell<BTreeMap<PathBuf, Vec<u8>>>,
 }
 
 impl<F> Noticed<F> {
     fn note(&self, verb: &str, path: &Path) {
         self.pulse.begin(format!("{verb} {}", shown(path)));
     }
-
-    fn note_text(&self, path: &Path, text: &[u8]) {
-        let mut texts = self.texts.borrow_mut();
-        texts.insert(path.to_owned(), text.to_owned());
-    }
 }
 
 impl<F: Files> Files for Noticed<F> {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.note("reading", path);
-        let text = self.files.read(path)?;
-        self.note_text(path, &text);
-        Ok(text)
+        self.files.read(path)
     }
 
     fn read_into(&self, path: &Path, buffer: &mut Vec<u8>) -> io::Result<()> {
         self.note("reading", path);
-        self.files.read_into(path, buffer)?;
-        self.note_text(path, buffer);
-        Ok(())
+        self.files.read_into(path, buffer)
     }
 
     fn matching(&self, directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {

@@ -73,7 +73,7 @@ impl ServiceState {
             && state.in_while_open
         {
             let (has, full) = (entry.server.weight.get(), declared.server.weight.get());
-            state.ramp = Ramp::resume(watch.slow_start, has, full, now.boot);
+            state.ramp = Ramp::resume(watch.slow_start, has, full, now.boot).map(Box::new);
         }
         if state.verdict == Verdict::Open && state.in_while_open {
             state.reason = in_and_not_checked_yet();
@@ -95,10 +95,10 @@ impl ServiceState {
         for server in self.servers.values_mut().chain(held_over) {
             server.elapse(watch, now);
             earliest(server.damper.until(now));
-            if server.ramp.is_some_and(|ramp| ramp.is_over(now)) {
+            if server.ramp.as_ref().is_some_and(|ramp| ramp.is_over(now)) {
                 server.ramp = None;
             }
-            earliest(server.ramp.and_then(|ramp| ramp.next(now)));
+            earliest(server.ramp.as_ref().and_then(|ramp| ramp.next(now)));
             let asked = server.asked_percent();
             earliest(server.stepper.step(asked, &watch.weight_steps, now));
         }

@@ -159,7 +159,8 @@ struct Entry {
     target: Arc<Target>,
     record: Arc<Record>,
     judge: Judge,
-    memory: Memory,
+    /// `None` while the kind remembers nothing, as that of a plain TCP check does for good.
+    memory: Option<Box<Memory>>,
     advice: Option<Advice>,
     under_way: Option<Job>,
     /// The last check was not counted, as the director did not run.
@@ -293,7 +294,7 @@ impl<F: FnMut(Finding)> Runner<F> {
                     target,
                     record,
                     judge,
-                    memory: Memory::default(),
+                    memory: None,
                     advice: None,
                     under_way: None,
                     excused: false,
@@ -385,7 +386,7 @@ impl<F: FnMut(Finding)> Runner<F> {
         }
         self.counters.started.add_one();
         let target = Arc::clone(&entry.target);
-        let memory = entry.memory;
+        let memory = entry.memory.as_deref().copied().unwrap_or_default();
         let under_way = UnderWay {
             due,
             began: now,
@@ -435,7 +436,9 @@ impl<F: FnMut(Finding)> Runner<F> {
             return;
         };
         entry.under_way = None;
-        entry.memory = memory.unwrap_or(entry.memory);
+        if let Some(memory) = memory {
+            entry.memory = (memory != Memory::default()).then(|| Box::new(memory));
+        }
         let pace = entry.target.spec.pace;
         let mut outcome = report.outcome;
         let may_be_excused = took >= pace.timeout && !entry.excused;

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::words::path as shown;
 
@@ -24,8 +25,8 @@ pub struct Shape {
     pub away: BTreeSet<PathBuf>,
     /// Whether the root file says its version.
     pub has_version: bool,
-    /// What stands in the files, where whoever reads them notes it.
-    pub texts: BTreeMap<PathBuf, Vec<u8>>,
+    /// The texts of the files, where a [`Reader`](crate::Reader) has read them; it shares them.
+    pub texts: BTreeMap<PathBuf, Arc<Vec<u8>>>,
 }
 
 impl Shape {
@@ -75,7 +76,7 @@ impl Shape {
     pub fn cut_off(&self, before: &Self) -> Vec<String> {
         let both = self.texts.iter().filter_map(|(path, text)| {
             let was = before.texts.get(path)?;
-            let is_cut = text.len() < was.len() && was.starts_with(text);
+            let is_cut = text.len() < was.len() && was.starts_with(text.as_slice());
             is_cut.then_some((path, text.len(), was.len()))
         });
         both.map(|(path, now, was)| {
@@ -143,7 +144,7 @@ mod tests {
     #[test]
     fn a_file_is_cut_off_when_it_is_the_beginning_of_what_it_was() {
         let with = |text: &str| Shape {
-            texts: BTreeMap::from([("a.toml".into(), text.as_bytes().to_vec())]),
+            texts: BTreeMap::from([("a.toml".into(), Arc::new(text.as_bytes().to_vec()))]),
             ..Shape::default()
         };
         let before = with("one\ntwo\n");

@@ -1,7 +1,7 @@
 //! The texts of a service file and its includes, and places in them.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// The longest file that is read, in bytes. A table of 60,000 servers has four million.
 pub const MAX_FILE: usize = 64 << 20;
@@ -191,13 +191,20 @@ impl Sources {
     }
 
     /// Takes the texts out, for whoever has nothing to show of them any more.
-    pub(super) fn take_texts(&mut self) -> Vec<(PathBuf, String)> {
+    pub(super) fn take_texts(&mut self) -> Vec<(PathBuf, Arc<Vec<u8>>)> {
         let files = self.files.iter_mut();
         let taken = files.map(|file| {
             file.index = OnceLock::new();
-            (file.path.clone(), std::mem::take(&mut file.text))
+            let text = std::mem::take(&mut file.text).into_bytes();
+            (file.path.clone(), Arc::new(text))
         });
         taken.collect()
+    }
+
+    /// Copies of the texts.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (PathBuf, Arc<Vec<u8>>)> {
+        let copied = |file: &Source| (file.path.clone(), Arc::new(file.text.clone().into_bytes()));
+        self.files.iter().map(copied)
     }
 
     /// The files in the order in which they were read.

@@ -212,7 +212,7 @@ impl Core {
         };
         let length = service.watch.slow_start;
         if let Some(state) = service.servers.get_mut(&server) {
-            state.ramp = crate::daemon::server::Ramp::begin(length, now.boot);
+            state.ramp = crate::daemon::server::Ramp::begin(length, now.boot).map(Box::new);
         }
     }
 

@@ -297,6 +297,7 @@ impl Core {
             State::Held | State::Up => held,
             State::Warming => state
                 .ramp
+                .as_ref()
                 .map(|ramp| now.boot.after(ramp.remaining(now.boot))),
             _ => None,
         });
@@ -320,7 +321,7 @@ impl Core {
                 self.settings.disabled.get(&seat.key.address),
                 held.is_some(),
             ),
-            since: state.map_or(now.wall, |state| now.calendar(state.since.boot)),
+            since: state.map_or(now.wall, |state| now.calendar(state.since)),
             until: until.or(by_operator.filter(|_| seat.state == State::Drained)),
             drain: set.and_then(|set| set.drain.clone()).map(Box::new),
             weight: set.and_then(|set| set.weight.clone()).map(Box::new),

@@ -43,6 +43,10 @@ pub(super) fn weigh(places: &mut [Place<'_>], now: BootTime) {
 
 /// How far a server on its way back is; `None` for one that is not on its way.
 fn progress(place: &Place<'_>, now: BootTime) -> Option<Progress> {
-    let ramp = place.state?.ramp.filter(|ramp| !ramp.is_over(now))?;
+    let ramp = place
+        .state?
+        .ramp
+        .as_ref()
+        .filter(|ramp| !ramp.is_over(now))?;
     Some(ramp.progress(now))
 }

@@ -15,7 +15,8 @@ use crate::state::health::Damping;
 pub(in crate::daemon) struct Damper {
     /// Those that led to no hold yet; while there is one, those since it began.
     changes: VecDeque<Noted>,
-    hold: Option<Hold>,
+    /// Boxed: few of tens of thousands of servers were ever held.
+    hold: Option<Box<Hold>>,
 }
 
 /// A change, to up or to down.
@@ -58,13 +59,13 @@ impl Damper {
         let length = again.map_or(damping.hold, |hold| hold.length.saturating_mul(2));
         let length = length.min(damping.max_hold);
         let before = self.hold.take().map(|hold| (hold.until, hold.length));
-        self.hold = Some(Hold {
+        self.hold = Some(Box::new(Hold {
             until: now.after(length),
             length,
             running: true,
             evidence: std::mem::take(&mut self.changes),
             before,
-        });
+        }));
     }
 
     /// A change that was noted does not count, as it had a common cause with others, nor does the
@@ -96,12 +97,14 @@ impl Damper {
             return false;
         }
         self.changes = hold.evidence;
-        self.hold = hold.before.map(|(until, length)| Hold {
-            until,
-            length,
-            running: false,
-            evidence: VecDeque::new(),
-            before: None,
+        self.hold = hold.before.map(|(until, length)| {
+            Box::new(Hold {
+                until,
+                length,
+                running: false,
+                evidence: VecDeque::new(),
+                before: None,
+            })
         });
         now < hold.until
     }

@@ -40,11 +40,11 @@ pub(super) struct ServerState {
     /// It has served clients: where too few servers are left, it may do so again.
     pub(super) was_in: bool,
     /// Since when the verdict stands.
-    pub(super) since: Now,
+    pub(super) since: BootTime,
     /// What the check said that changed the verdict.
     pub(super) reason: Arc<str>,
     /// Its weight grows until this is over.
-    pub(super) ramp: Option<Ramp>,
+    pub(super) ramp: Option<Box<Ramp>>,
     /// Counts its changes.
     pub(super) damper: Damper,
     /// What a hold came to when its service was last settled.
@@ -112,7 +112,7 @@ impl ServerState {
             in_while_open: false,
             successor: None,
             was_in: false,
-            since: now,
+            since: now.boot,
             reason: not_checked_yet(),
             ramp: None,
             damper: Damper::default(),
@@ -200,7 +200,7 @@ impl ServerState {
         }
         let was_in = self.is_well(now.boot);
         self.verdict = verdict;
-        self.since = now;
+        self.since = now.boot;
         if let Some(check) = self.checks.iter().find(|check| check.verdict == verdict) {
             self.reason = check.reason.clone();
         }
@@ -208,7 +208,7 @@ impl ServerState {
             Verdict::Up => {
                 (self.successor, self.was_in) = (None, true);
                 if !was_in {
-                    self.ramp = Ramp::begin(watch.slow_start, now.boot);
+                    self.ramp = Ramp::begin(watch.slow_start, now.boot).map(Box::new);
                 }
                 Change::Up
             }
@@ -284,7 +284,7 @@ impl ServerState {
     /// A hold has ended. A server that served all the while is where it should be.
     fn come_back(&mut self, watch: &ServiceWatch, now: BootTime) {
         if self.verdict == Verdict::Up && self.hold == Held::Out {
-            self.ramp = Ramp::begin(watch.slow_start, now);
+            self.ramp = Ramp::begin(watch.slow_start, now).map(Box::new);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::sections::{Kind, Section, add, divide};
 
@@ -10,10 +11,10 @@ use super::sections::{Kind, Section, add, divide};
 #[derive(Debug)]
 pub(super) struct File {
     pub(super) path: PathBuf,
-    text: Vec<u8>,
+    /// Shared with the [`Shape`](super::super::Shape) of the reading.
+    text: Arc<Vec<u8>>,
     sections: Vec<Section>,
-    /// Room for the next text. A fresh page costs more than comparing it, so that two buffers take
-    /// turns.
+    /// The next text, while it is compared.
     pub(super) next: Vec<u8>,
 }
 
@@ -26,14 +27,18 @@ pub(super) struct Changed {
 
 impl File {
     /// `None` for a text whose sections cannot be told.
-    pub(super) fn new(path: PathBuf, text: String) -> Option<Self> {
-        let sections = divide(&text)?;
+    pub(super) fn new(path: PathBuf, text: Arc<Vec<u8>>) -> Option<Self> {
+        let sections = divide(std::str::from_utf8(&text).ok()?)?;
         Some(Self {
             path,
-            text: text.into_bytes(),
+            text,
             sections,
             next: Vec::new(),
         })
+    }
+
+    pub(super) fn text(&self) -> Arc<Vec<u8>> {
+        Arc::clone(&self.text)
     }
 
     /// The names of its services; one that has several sections comes several times.
@@ -103,7 +108,7 @@ impl File {
 
     /// The new text takes the place of the old one.
     pub(super) fn turn(&mut self, sections: Vec<Section>) {
-        std::mem::swap(&mut self.text, &mut self.next);
+        self.text = Arc::new(std::mem::take(&mut self.next));
         self.sections = sections;
     }
 }

@@ -31,11 +31,11 @@ pub(super) struct Known {
 impl Known {
     /// A reading to build upon; `None` where the sections of its files cannot be told.
     pub(super) fn of(
+        texts: Vec<(PathBuf, Arc<Vec<u8>>)>,
         outcome: &mut Outcome,
         services: &Services,
         needed: BTreeSet<PathBuf>,
     ) -> Option<Self> {
-        let texts = outcome.sources.take_texts();
         let files = texts.into_iter().map(|(path, text)| file(path, text));
         let files: Vec<File> = files.collect::<Option<_>>()?;
         // Dotted keys and tables in braces can declare services as well.
@@ -138,10 +138,10 @@ impl Known {
 }
 
 /// A file to build upon.
-fn file(path: PathBuf, text: String) -> Option<File> {
+fn file(path: PathBuf, text: Arc<Vec<u8>>) -> Option<File> {
     let is_toml = Format::of(&path) == Format::Toml;
     // Reduced texts are empty as well: only here it can be told that one was so from the start.
-    let is_fit = is_toml && !is_blank(text.as_bytes());
+    let is_fit = is_toml && !is_blank(&text);
     is_fit.then(|| File::new(path, text)).flatten()
 }
 

@@ -116,6 +116,10 @@ impl<F: Files> Reader<F> {
             let shape = &mut reading.outcome.shape;
             note_directories(shape, &self.shape, |path| self.files.is_directory(path));
             self.shape = shape.clone();
+            if let Some(known) = &self.known {
+                let texts = known.files.iter();
+                shape.texts = texts.map(|file| (file.path.clone(), file.text())).collect();
+            }
         }
         reading
     }
@@ -124,6 +128,7 @@ impl<F: Files> Reader<F> {
         let files = Noted::whole(&self.files);
         let extras = Extras {
             forced,
+            is_daemon: true,
             ..Extras::default()
         };
         let mut outcome = load_part(&self.path, &files, &self.environment, &extras);
@@ -134,7 +139,11 @@ impl<F: Files> Reader<F> {
             self.known = None;
         }
         if outcome.desired.is_some() && outcome.diagnostics.is_empty() {
-            self.known = Known::of(&mut outcome, &services, needed);
+            let texts = outcome.sources.take_texts();
+            outcome.shape.texts = texts.iter().cloned().collect();
+            self.known = Known::of(texts, &mut outcome, &services, needed);
+        } else if outcome.desired.is_some() {
+            outcome.shape.texts = outcome.sources.texts().collect();
         }
         Reading {
             outcome,
@@ -165,6 +174,7 @@ impl<F: Files> Reader<F> {
             in_use: known.uses.of_others(&changed.services),
             is_part: true,
             forced: false,
+            is_daemon: true,
         };
 
         let texts = known.files.iter().zip(&sections);
