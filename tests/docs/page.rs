@@ -10,6 +10,7 @@
 //!
 //!   ```console unrun:build          not run, for one of the reasons in [`REASONS`]
 //!   ```sh                           run, line by line
+//!   ```http                         a request, the block behind it (`json` or `jsonl`) its answer
 //!   ```toml                         a service file, if it has `version = 1`; if its first line is
 //!   # web.toml                      a name, it is there for the commands below it
 //! ````
@@ -50,6 +51,8 @@ pub(crate) struct Block {
     pub(crate) first: usize,
     /// The first word behind the fence.
     pub(crate) language: String,
+    /// What follows that word.
+    pub(crate) rest: String,
     /// Why it is not run.
     pub(crate) unrun: Option<String>,
     pub(crate) text: String,
@@ -125,6 +128,7 @@ fn opened(page: &Path, number: usize, words: &str) -> Block {
         place,
         first: number + 1,
         language: language.to_owned(),
+        rest: rest.to_owned(),
         unrun,
         text: String::new(),
     }

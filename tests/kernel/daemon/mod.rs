@@ -24,6 +24,7 @@ mod paused;
 mod planned;
 mod refusals;
 mod reloads;
+mod statements;
 mod unasked;
 mod watched;
 

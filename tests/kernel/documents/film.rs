@@ -64,7 +64,7 @@ const SCENES: [(&str, &[(&str, &str)]); 6] = [
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn the_picture_shows_what_happens() {
     let shell = &mut Shell::start();
-    shell.write("web.toml", &super::tutorials_file());
+    shell.write("web.toml", &super::web_file("README.md"));
     for line in [
         // A path that can be shown.
         "mv web.toml examples /etc/director && cd /etc/director",

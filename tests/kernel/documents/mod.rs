@@ -5,7 +5,7 @@
 //! ```text
 //!   docs/operating.md ─► blocks and steps (tests/docs/page.rs) ─► shell.rs: one bash for the page
 //!                                                                    │
-//!                              compare.rs: what is another each time ◄┘
+//!         compare.rs, answers.rs: what is another each time ◄──────────┘
 //! ```
 //!
 //! `systemctl` and `sudo` are stand-ins (`stand-ins/`): the lab has no systemd. What systemd itself
@@ -20,6 +20,7 @@
     reason = "helpers of tests may fail as tests do"
 )]
 
+mod answers;
 mod compare;
 mod film;
 #[path = "../../docs/page.rs"]
@@ -45,12 +46,19 @@ const PATIENCE: Duration = Duration::from_secs(240);
 const ON_THE_DIRECTOR: &str = "sh examples/network.sh up
 exec ip netns exec director bash";
 
-/// A director that runs, with the tutorial's first file.
+/// A director that runs with the file of `docs/operating.md`. It has had requests, and one of its
+/// servers was down.
 const RUNNING: &str = "sh examples/network.sh up
 exec ip netns exec director bash
-director run web.toml 2>run.log &
+install -m 644 web.toml /etc/director/director.toml
+director run /etc/director/director.toml 2>run.log &
 until [ -S /run/director/control.sock ]; do sleep 0.1; done
-until director status >/dev/null 2>&1; do sleep 1; done";
+until director status 2>/dev/null | grep -q '3 of 3 up'; do sleep 1; done
+ip netns exec client curl -s 192.0.2.10/[1-6] >/dev/null
+sh examples/network.sh stop web3
+until director status | grep -q '2 of 3 up'; do sleep 1; done
+sh examples/network.sh start web3
+until director status | grep -q '3 of 3 up'; do sleep 1; done";
 
 /// On a real server.
 const ON_A_SERVER: &str = "sh examples/network.sh up
@@ -143,15 +151,26 @@ fn run(page: &str, before: &str) {
     let path = Path::new(page);
     let shell = &mut Shell::start();
     let blocks = page::blocks(path);
-    shell.write("web.toml", &tutorials_file());
+    shell.write("web.toml", &web_file(page));
     for command in before.lines() {
         shell.prepare(command);
     }
     let mut wrong = String::new();
     let mut printed = Vec::new();
-    for block in &blocks {
+    for (number, block) in blocks.iter().enumerate() {
         if let Some(name) = block.file_name() {
             shell.write(name, &block.text);
+        }
+        if block.language == "http" {
+            let shown = blocks
+                .get(number + 1)
+                .filter(|next| next.language.starts_with("json"));
+            let shown = shown.unwrap_or_else(|| panic!("{}: no answer is shown", block.place));
+            if let Some(differs) = answers::ask(shell, block, shown) {
+                let (place, command) = (&differs.step.place, &differs.step.command);
+                wrong.push_str(&format!("{place}: {command}\n{}\n", differs.text));
+                printed.push((differs.step, differs.lines));
+            }
         }
         if !block.is_run() {
             continue;
@@ -169,7 +188,7 @@ fn run(page: &str, before: &str) {
         }
     }
     assert!(!printed.is_empty(), "{page}: nothing was run");
-    if env::var_os("DIRECTOR_UPDATE_DOCS").is_some() {
+    if is_update() {
         update(path, &printed);
     } else {
         assert!(
@@ -179,11 +198,15 @@ fn run(page: &str, before: &str) {
     }
 }
 
-/// The first file of README's tutorial, `web.toml`.
-fn tutorials_file() -> String {
-    let mut blocks = page::blocks(Path::new("README.md")).into_iter();
+/// `web.toml` for a page: the first of README's tutorial; the one with names for `docs/api.md`.
+fn web_file(page: &str) -> String {
+    let of = match page {
+        "docs/api.md" => "docs/operating.md",
+        _ => "README.md",
+    };
+    let mut blocks = page::blocks(Path::new(of)).into_iter();
     let file = blocks.find(|block| block.file_name() == Some("web.toml"));
-    file.expect("the tutorial has a file `web.toml`").text
+    file.expect("the page has a file `web.toml`").text
 }
 
 /// Runs a command, and says in what it differs from what is shown. One that only looks is repeated
@@ -206,6 +229,11 @@ fn carry_out(shell: &mut Shell, step: &Step) -> (Outcome, Option<String>) {
 fn is_well(step: &Step, outcome: &Outcome) -> bool {
     let shown = !step.shown.is_empty();
     outcome.is_well(&step.command) || (shown && outcome.code == 1)
+}
+
+/// Whether the pages are to be written anew.
+fn is_update() -> bool {
+    env::var_os("DIRECTOR_UPDATE_DOCS").is_some()
 }
 
 /// Writes a page with what was printed into `$LAB_OUT`. What is shown with gaps is left to people,
