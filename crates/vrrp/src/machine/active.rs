@@ -193,6 +193,8 @@ impl Machine {
 
     pub(super) fn active_timer(&mut self, now: Duration, actions: &mut Vec<Action>) {
         let priority = self.priority();
+        // The adverts before these went out.
+        self.probation &= self.tracks.iter().any(|track| track.send_failed);
         for (index, track) in self.tracks.iter_mut().enumerate() {
             if now < track.next_send {
                 continue;

@@ -40,7 +40,7 @@ impl Machine {
                 };
                 for track in &mut self.tracks {
                     track.taken = None;
-                    track.confirmed = false;
+                    track.confirmed = None;
                     track.rival = None;
                 }
                 self.ask(now, actions);
@@ -107,7 +107,7 @@ impl Machine {
             .taken
             .is_some_and(|first| now.saturating_sub(first) >= half)
         {
-            track.confirmed = true;
+            track.confirmed.get_or_insert(now);
         }
         Fate::TookOver
     }
@@ -139,11 +139,17 @@ impl Machine {
     /// should have been heard and only one was.
     pub(super) fn lingering_deadline(&self, since: Duration) -> Duration {
         let linger = since.saturating_add(self.config.linger);
-        if self.tracks.iter().all(|track| track.confirmed) {
-            return linger;
+        if let Some(confirmed) = self.confirmed() {
+            return linger.max(confirmed);
         }
         let cap = linger.saturating_add(self.interval() * ASK_FOR);
         self.claim_at().min(cap)
+    }
+
+    /// When the last member heard the peer again; `None` before that.
+    fn confirmed(&self) -> Option<Duration> {
+        let mut all = self.tracks.iter().map(|track| track.confirmed);
+        all.try_fold(Duration::ZERO, |last, next| Some(last.max(next?)))
     }
 
     pub(super) fn lingering_timer(

@@ -37,6 +37,9 @@ impl Machine {
                     track.counters.send_failures += 1;
                     track.sent = track.sent_before;
                     track.send_failed = true;
+                    if self.probation && self.phase == Phase::Active {
+                        self.cannot_send(now, member, actions);
+                    }
                 }
             }
         }
@@ -45,6 +48,7 @@ impl Machine {
 
     fn start(&mut self, now: Duration, last_sent: Option<Duration>, actions: &mut Vec<Action>) {
         if self.phase != Phase::Stopped {
+            self.stop_no_more(now, actions);
             return;
         }
         self.ready_at = now.saturating_add(self.config.startup_delay);
@@ -59,6 +63,14 @@ impl Machine {
             self.become_active(now, Reason::Resumed, actions);
         } else {
             self.begin(now, Reason::Started, actions);
+        }
+    }
+
+    /// Started again while it waited for a peer to take over.
+    fn stop_no_more(&mut self, now: Duration, actions: &mut Vec<Action>) {
+        let stopping = std::mem::take(&mut self.stopping);
+        if stopping && matches!(self.phase, Phase::Yielding { .. }) && !self.is_yielded() {
+            self.become_active(now, Reason::Started, actions);
         }
     }
 

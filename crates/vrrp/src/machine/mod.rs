@@ -85,6 +85,8 @@ pub struct Machine {
     hold: Hold,
     /// After a handover it stops.
     stopping: bool,
+    /// The last claim ended because adverts could not be sent.
+    probation: bool,
     /// Why the `Active_Down_Timer` will have run out.
     cause: Reason,
     /// Since when it outranks the active router.
@@ -92,6 +94,8 @@ pub struct Machine {
     /// The end of the startup delay.
     ready_at: Duration,
     now: Duration,
+    /// When something is to be done; `timer`: the same, as told to the program.
+    due: Option<Duration>,
     timer: Option<Duration>,
     totals: Totals,
 }
@@ -139,10 +143,12 @@ impl Machine {
             phase: Phase::Stopped,
             hold: Hold::None,
             stopping: false,
+            probation: false,
             cause: Reason::Silence { last: None },
             outranks: None,
             ready_at: Duration::ZERO,
             now: Duration::ZERO,
+            due: None,
             timer: None,
             totals: Totals::default(),
         })
@@ -262,10 +268,12 @@ impl Machine {
 
     /// Tells the program the next timer, if it is another one.
     fn arm(&mut self, actions: &mut Vec<Action>) {
-        let timer = self.deadline();
-        if timer != self.timer {
-            self.timer = timer;
-            actions.push(Action::SetTimer(timer));
+        let due = self.deadline();
+        if due != self.due {
+            self.due = due;
+            // What is due already is due now, and not late.
+            self.timer = due.map(|due| due.max(self.now));
+            actions.push(Action::SetTimer(self.timer));
         }
     }
 

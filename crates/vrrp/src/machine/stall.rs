@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::track::Fault;
 use super::{Action, Hold, Machine, Notice, Phase, Reason};
 
-/// A member that could not send is tried again after this time.
-const RETRY: Duration = Duration::from_secs(10);
+/// A member that could not send is tried again after a second, or this many intervals.
+const RETRY: u32 = 10;
 
 impl Machine {
     /// Every input comes through here first: time, holds that have ended, stalls. Returns the time,
@@ -74,12 +74,20 @@ impl Machine {
             self.become_backup(now, Reason::Stalled { silent }, actions);
             return;
         }
+        self.cannot_send(now, member, actions);
+    }
+
+    /// Gives the claim up. The next one is on probation: it ends with the first advert that cannot
+    /// be sent.
+    pub(super) fn cannot_send(&mut self, now: Duration, member: usize, actions: &mut Vec<Action>) {
+        let retry = (self.interval() * RETRY).max(Duration::from_secs(1));
         for track in self.tracks.iter_mut().filter(|track| track.send_failed) {
-            track.fault = Fault::Until(now.saturating_add(RETRY));
+            track.fault = Fault::Until(now.saturating_add(retry));
         }
         self.say_release(now, actions);
         actions.push(Action::ReleaseAddresses);
         self.forget_claim();
+        self.probation = true;
         self.enter(Phase::Fault, Reason::CannotSend { member }, actions);
     }
 

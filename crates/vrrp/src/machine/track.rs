@@ -68,9 +68,9 @@ pub(super) struct Track {
     pub(super) answered: Option<Duration>,
     pub(super) rival: Option<Rival>,
     pub(super) fault: Fault,
-    /// In a handover: when the peer was heard first; and whether again, well after that.
+    /// In a handover: when the peer was heard first; and when again, well after that.
     pub(super) taken: Option<Duration>,
-    pub(super) confirmed: bool,
+    pub(super) confirmed: Option<Duration>,
     pub(super) counters: Counters,
     /// The list of a peer that differs from ours, hashed; when the next one may be compared.
     differs: Option<u64>,
@@ -94,7 +94,7 @@ impl Track {
             rival: None,
             fault: Fault::None,
             taken: None,
-            confirmed: false,
+            confirmed: None,
             counters: Counters::default(),
             differs: None,
             compare: Duration::ZERO,

@@ -47,6 +47,20 @@ fn the_addresses_stay_until_the_peer_has_been_heard_twice() {
 }
 
 #[test]
+fn a_peer_that_is_confirmed_late_is_no_stall() {
+    let mut bench = active();
+    bench.input(4000, YIELD);
+    for at in [4600, 4700, 7500] {
+        bench.hear(at, 1, 100);
+    }
+    assert_eq!(bench.timer(), 7500);
+    assert_eq!(
+        bench.run(7500),
+        "release; active -> backup: handed over to 10.0.0.1"
+    );
+}
+
+#[test]
 fn a_longer_linger_is_kept() {
     let mut config = Config::new(Priority(150), member(51));
     config.linger = Duration::from_secs(3);

@@ -100,9 +100,19 @@ fn adverts_that_cannot_be_sent_are_tried_until_the_claim_lapses() {
     );
     assert_eq!(bench.phase(), Phase::Fault);
     assert_eq!(bench.machine.counters(0).unwrap().send_failures, 4);
-    // It tries again later.
+    // It tries again later, and gives up at the first failure.
     assert_eq!(bench.run(19_619), "");
     assert_eq!(bench.run(19_620), "initialize -> backup: the fault is gone");
+    bench.run(23_230);
+    assert_eq!(bench.state(), State::Active);
+    assert_eq!(
+        bench.input(23_230, failed),
+        "release; active -> initialize: member 0 cannot send adverts"
+    );
+    // Adverts that go out end the probation.
+    bench.run(39_000);
+    assert_eq!(bench.state(), State::Active);
+    assert_eq!(bench.input(39_000, failed), "");
 }
 
 #[test]
