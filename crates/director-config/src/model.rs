@@ -203,6 +203,18 @@ pub(super) struct OwnChecks {
     pub(super) base: Option<Arc<CheckTable>>,
 }
 
+/// The servers that have a check, summarised: for each question the first that it concerns.
+#[derive(Default, Clone, Copy)]
+pub(super) struct Checked<'a> {
+    pub(super) any: bool,
+    pub(super) v4: bool,
+    pub(super) v6: bool,
+    pub(super) portless: Option<&'a ServerDecl>,
+    /// A server on a port where MySQL usually listens.
+    pub(super) mysql: Option<&'a ServerDecl>,
+    pub(super) direct: Option<(&'a ServerDecl, ForwardMethod)>,
+}
+
 /// Where a service's servers are.
 #[derive(Debug)]
 pub(super) enum ServersDecl {

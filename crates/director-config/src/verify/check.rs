@@ -8,7 +8,7 @@ use super::super::code::Code;
 use super::super::decode::shown;
 use super::super::decode::tunnel::forward_word;
 use super::super::diagnostic::{Diagnostic, Findings};
-use super::super::model::{CheckDecl, ChecksDecl, Listen, ServerDecl};
+use super::super::model::{CheckDecl, Checked, ChecksDecl, Listen};
 use super::super::source::Spanned;
 use super::Builder;
 use super::server::Settled;
@@ -24,18 +24,6 @@ pub(super) struct Places<'a> {
     common: Checked<'a>,
     /// Servers with checks of their own.
     own: Vec<(&'a ChecksDecl, Checked<'a>)>,
-}
-
-/// What is said of several servers together: for each question the first that it concerns.
-#[derive(Default, Clone, Copy)]
-pub(crate) struct Checked<'a> {
-    any: bool,
-    v4: bool,
-    v6: bool,
-    portless: Option<&'a ServerDecl>,
-    /// A server on a port where MySQL usually listens.
-    pub(crate) mysql: Option<&'a ServerDecl>,
-    direct: Option<(&'a ServerDecl, ForwardMethod)>,
 }
 
 impl<'a> Places<'a> {

@@ -16,7 +16,6 @@ use std::sync::Arc;
 
 use ipvs::ServiceKey;
 
-pub(super) use self::check::Checked;
 pub(super) use self::service::MAX_SERVERS;
 use super::diagnostic::Findings;
 use super::files::Files;
