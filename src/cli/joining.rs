@@ -14,7 +14,7 @@ use crate::control::snapshot::{Role, ServerState};
 use crate::http::api::{OverlaidServer, Overlay};
 use crate::plan::{Change, Plan};
 use crate::state::Desired;
-use crate::state::health::{Combine, Initial, ServiceWatch, Watch};
+use crate::state::health::{ServiceWatch, Watch};
 use crate::words::count;
 
 /// The most servers named in a line.
@@ -105,27 +105,14 @@ fn awaited(
         None if !is_new => return None,
         None => {}
     }
-    let own = watch.servers.get(server);
-    let initial = own.and_then(|own| own.initial).unwrap_or(watch.initial);
-    if initial == Initial::Up {
-        return None;
-    }
-    let checks = own.and_then(|own| own.checks.as_ref());
-    let rises = checks.unwrap_or(&watch.checks).iter();
-    let rises = rises.map(|check| check.pace.rise);
-    match watch.combine {
-        Combine::All => rises.max(),
-        Combine::Any => rises.min(),
-    }
+    watch.successes_to_join(server)
 }
 
 fn is_declared(service: &ServiceKey, server: &ServerKey, desired: &Desired, watch: &Watch) -> bool {
     let declared = desired.services.get(service);
     let watch = watch.services.get(service);
     declared.is_some_and(|service| service.servers.contains_key(server))
-        || watch.is_some_and(|watch| {
-            watch.backup.contains_key(server) || watch.sorry.contains_key(server)
-        })
+        || watch.is_some_and(|watch| watch.has_spare(server))
 }
 
 /// Whether it is a server for clients, and gets them.
@@ -197,7 +184,9 @@ mod tests {
     use ipvs::{ForwardMethod, Server};
 
     use super::*;
-    use crate::state::health::{CheckAt, CheckKind, CheckSpec, Pace, ServerWatch, TcpCheck};
+    use crate::state::health::{
+        CheckAt, CheckKind, CheckSpec, Combine, Initial, Pace, ServerWatch, TcpCheck,
+    };
 
     fn key(last: u8) -> ServerKey {
         ServerKey::new([10, 0, 0, last], 80)

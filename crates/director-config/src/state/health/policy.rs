@@ -100,6 +100,41 @@ pub struct ServiceWatch {
     pub notify: Arc<[Notify]>,
 }
 
+impl ServiceWatch {
+    /// The checks of one server.
+    #[must_use]
+    pub fn checks_of(&self, server: &ServerKey) -> &[Arc<CheckSpec>] {
+        let own = self.servers.get(server).and_then(|own| own.checks.as_ref());
+        own.unwrap_or(&self.checks)
+    }
+
+    /// How one server begins when it is new.
+    #[must_use]
+    pub fn initial_of(&self, server: &ServerKey) -> Initial {
+        let own = self.servers.get(server).and_then(|own| own.initial);
+        own.unwrap_or(self.initial)
+    }
+
+    /// How many successes in a row a new server needs before it joins; `None` if it joins at once.
+    #[must_use]
+    pub fn successes_to_join(&self, server: &ServerKey) -> Option<u32> {
+        if self.initial_of(server) == Initial::Up {
+            return None;
+        }
+        let rises = self.checks_of(server).iter().map(|check| check.pace.rise);
+        match self.combine {
+            Combine::All => rises.max(),
+            Combine::Any => rises.min(),
+        }
+    }
+
+    /// Whether a server is a backup or a sorry server.
+    #[must_use]
+    pub fn has_spare(&self, server: &ServerKey) -> bool {
+        self.backup.contains_key(server) || self.sorry.contains_key(server)
+    }
+}
+
 /// What is said of one server.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ServerWatch {
