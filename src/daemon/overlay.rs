@@ -222,10 +222,10 @@ fn fate(
     let now = situation.now;
     let service = situation.service.key();
     let set = settings(situation.settings, service, key);
-    if situation.settings.disabled.contains_key(&key.address) || state.admin() == Admin::Maint {
+    if situation.settings.disabled.contains_key(&key.address) || state.admin == Admin::Maint {
         return Fate::Drained(State::Disabled);
     }
-    let drained = set.is_some_and(|set| set.drain.is_some()) || state.admin() == Admin::Drain;
+    let drained = set.is_some_and(|set| set.drain.is_some()) || state.admin == Admin::Drain;
     if drained {
         return Fate::Drained(State::Drained);
     }

@@ -46,6 +46,13 @@ impl ServiceState {
             .or_else(|| self.watch.backup.get(key))
     }
 
+    /// All servers that are checked, those that wait for their successors last.
+    pub(super) fn states(&self) -> impl Iterator<Item = (&ServerKey, &ServerState)> {
+        let held_over = self.held_over.iter();
+        let held_over = held_over.map(|(server, held)| (server, &held.state));
+        self.servers.iter().chain(held_over)
+    }
+
     /// Sets how a server begins that was not known before.
     ///
     /// What is in the kernel with a weight is in and stays so until its checks fail; what is there
@@ -59,14 +66,12 @@ impl ServiceState {
         there: Option<&ObservedService>,
         now: Now,
     ) {
-        let initial = watch.servers.get(key).and_then(|server| server.initial);
-        let initial = initial.unwrap_or(watch.initial);
         let found = there.and_then(|there| there.servers.get(key));
         state.in_while_open = match found {
             Some(entry) => {
                 entry.server.weight != Weight::ZERO || declared.server.weight == Weight::ZERO
             }
-            None => initial == Initial::Up,
+            None => watch.initial_of(key) == Initial::Up,
         };
         state.was_in = state.in_while_open;
         if let Some(entry) = found
@@ -77,7 +82,6 @@ impl ServiceState {
         }
         if state.verdict == Verdict::Open && state.in_while_open {
             state.reason = in_and_not_checked_yet();
-            state.tell_how_far();
         }
     }
 
@@ -99,7 +103,7 @@ impl ServiceState {
                 server.ramp = None;
             }
             earliest(server.ramp.as_ref().and_then(|ramp| ramp.next(now)));
-            let asked = server.asked_percent();
+            let asked = server.asked_percent;
             earliest(server.stepper.step(asked, &watch.weight_steps, now));
         }
         next

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ipvs::{ServerKey, ServiceKey};
 
-use super::server::{CheckState, not_checked_yet};
+use super::server::not_checked_yet;
 use crate::check::table::Table;
 use crate::check::{Advice, Command, Record, Target, TargetId, Verdict};
 use crate::control::Now;
@@ -25,9 +25,15 @@ struct Entry {
     target: Arc<Target>,
     subscribers: Vec<(ServiceKey, ServerKey)>,
     record: Arc<Record>,
-    verdict: Verdict,
-    reason: Arc<str>,
-    advice: Advice,
+    state: CheckState,
+}
+
+/// What a target's checks say at the moment. All servers with this target read it here.
+#[derive(Debug)]
+pub(super) struct CheckState {
+    pub(super) verdict: Verdict,
+    pub(super) reason: Arc<str>,
+    pub(super) advice: Advice,
 }
 
 impl Targets {
@@ -47,7 +53,7 @@ impl Targets {
         subscriber: (ServiceKey, ServerKey),
         verdict: Verdict,
         commands: &mut Vec<Command>,
-    ) -> CheckState {
+    ) -> TargetId {
         let target = Arc::new(target);
         let id = *self.ids.entry(Arc::clone(&target)).or_insert_with(|| {
             let id = TargetId(self.next);
@@ -64,21 +70,18 @@ impl Targets {
                 // One, as a rule; else the first would take the room of four.
                 subscribers: Vec::with_capacity(1),
                 record,
-                verdict,
-                reason: not_checked_yet(),
-                advice: Advice::default(),
+                state: CheckState {
+                    verdict,
+                    reason: not_checked_yet(),
+                    advice: Advice::default(),
+                },
             };
             self.entries.insert(id, entry);
             id
         });
         let entry = self.entries.get_mut(id).expect("it was there, or was made");
         entry.subscribers.push(subscriber);
-        CheckState {
-            target: id,
-            verdict: entry.verdict,
-            reason: entry.reason.clone(),
-            advice: entry.advice,
-        }
+        id
     }
 
     /// Takes no part any longer; the last one to go ends the checks.
@@ -112,18 +115,28 @@ impl Targets {
         let Some(entry) = self.entries.get_mut(id) else {
             return Vec::new();
         };
-        entry.verdict = verdict;
-        entry.reason = reason.clone();
+        entry.state.verdict = verdict;
+        entry.state.reason = reason.clone();
         entry.subscribers.clone()
     }
 
-    /// Notes what a check says beside its verdict; whom it is about.
-    pub(super) fn advised(&mut self, id: TargetId, advice: Advice) -> Vec<(ServiceKey, ServerKey)> {
+    /// Notes what a check says beside its verdict; whom it is about, and whether it is news.
+    pub(super) fn advised(
+        &mut self,
+        id: TargetId,
+        advice: Advice,
+    ) -> (Vec<(ServiceKey, ServerKey)>, bool) {
         let Some(entry) = self.entries.get_mut(id) else {
-            return Vec::new();
+            return (Vec::new(), false);
         };
-        entry.advice = advice;
-        entry.subscribers.clone()
+        let before = std::mem::replace(&mut entry.state.advice, advice);
+        (entry.subscribers.clone(), before != advice)
+    }
+
+    /// What the checks of a server say.
+    pub(super) fn states(&self, ids: &[TargetId]) -> impl Iterator<Item = &CheckState> + Clone {
+        let entries = ids.iter().filter_map(|id| self.entries.get(*id));
+        entries.map(|entry| &entry.state)
     }
 
     /// What is checked and what was found, for `status`.
@@ -157,8 +170,6 @@ pub(super) fn targets(
     key: &ServerKey,
     server: &DesiredServer,
 ) -> Vec<Target> {
-    let own = watch.servers.get(key).and_then(|own| own.checks.as_ref());
-    let checks = own.unwrap_or(&watch.checks);
     let target = |spec: &Arc<CheckSpec>| {
         let names_all = spec.kind.facts().names_service;
         let names_service = names_all || spec.at.through;
@@ -174,5 +185,5 @@ pub(super) fn targets(
             server_name: server.name().filter(|_| names_all).map(Arc::from),
         }
     };
-    checks.iter().map(target).collect()
+    watch.checks_of(key).iter().map(target).collect()
 }

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use ipvs::{ServerKey, ServiceKey, Weight};
 
 use super::Core;
-use crate::check::{Target, Verdict};
+use crate::check::{Target, TargetId, Verdict};
 use crate::control::Now;
 use crate::daemon::messages::Declaration;
-use crate::daemon::server::{CheckState, ServerState};
+use crate::daemon::server::ServerState;
 use crate::daemon::service::{HeldOver, ServiceState};
 use crate::daemon::targets::targets;
 use crate::state::{DesiredServer, ObservedService};
@@ -31,11 +31,11 @@ impl Core {
                 let held = old.held_over.get(server).map(|held| &held.state);
                 old.servers.get(server).or(held)
             });
-            let is_checked = !targets(declared, watch, server, wanted).is_empty();
+            let is_checked = !watch.checks_of(server).is_empty();
             let mut state = match known {
                 Some(known) => known.clone(),
                 None => {
-                    let mut state = ServerState::new(Box::default(), now);
+                    let mut state = ServerState::new(now);
                     ServiceState::begin(wanted, server, &mut state, watch, there, now);
                     // It takes the place of another only where clients are served already.
                     let is_new = there.is_some_and(|there| !there.servers.contains_key(server));
@@ -74,8 +74,9 @@ impl Core {
             };
             let targets = targets(&declared, &watch, server, wanted);
             state.checks = self.subscribe((key, *server), targets, state.verdict);
+            state.take_advice(&self.targets);
             if !state.checks.is_empty() {
-                state.combine(&watch, now);
+                state.combine(&self.targets, &watch, now);
             }
         }
         // How these were checked is not known any more; as the others are, then.
@@ -83,28 +84,17 @@ impl Core {
             if held.state.checks.is_empty() {
                 let targets = targets(&declared, &watch, server, &held.server);
                 held.state.checks = self.subscribe((key, *server), targets, Verdict::Open);
+                held.state.take_advice(&self.targets);
             }
         }
         if let Some(old) = self.services.insert(key, service) {
             let kept = self.services.get(&key).map(|service| &service.held_over);
             let is_kept = |server: &ServerKey| kept.is_some_and(|kept| kept.contains_key(server));
-            let gone: Vec<_> = old
-                .servers
-                .iter()
-                .filter(|(server, _)| !is_kept(server))
-                .chain(
-                    old.held_over
-                        .iter()
-                        .filter(|(server, _)| !is_kept(server))
-                        .map(|(server, held)| (server, &held.state)),
-                )
-                .flat_map(|(server, state)| {
-                    state.checks.iter().map(|check| (*server, check.target))
-                })
-                .collect();
-            for (server, target) in gone {
-                self.targets
-                    .unsubscribe(target, (key, server), &mut self.out.checks);
+            for (server, state) in old.states().filter(|(server, _)| !is_kept(server)) {
+                for target in &state.checks {
+                    self.targets
+                        .unsubscribe(*target, (key, *server), &mut self.out.checks);
+                }
             }
         }
         self.reloading.has_arrived(&key);
@@ -116,7 +106,7 @@ impl Core {
         member: (ServiceKey, ServerKey),
         targets: Vec<Target>,
         verdict: Verdict,
-    ) -> Box<[CheckState]> {
+    ) -> Box<[TargetId]> {
         let subscribe = |target| {
             self.targets
                 .subscribe(target, member, verdict, &mut self.out.checks)
@@ -131,14 +121,10 @@ impl Core {
         let Some(old) = self.services.remove(key) else {
             return;
         };
-        let held = old
-            .held_over
-            .iter()
-            .map(|(server, held)| (server, &held.state));
-        for (server, state) in old.servers.iter().chain(held) {
-            for check in &state.checks {
+        for (server, state) in old.states() {
+            for target in &state.checks {
                 self.targets
-                    .unsubscribe(check.target, (*key, *server), &mut self.out.checks);
+                    .unsubscribe(*target, (*key, *server), &mut self.out.checks);
             }
         }
     }
@@ -177,7 +163,7 @@ impl Core {
             entry.server.weight != Weight::ZERO && is_gone(declaration, &entry.server.key)
         });
         let held = serve.map(|entry| {
-            let mut state = ServerState::new(Box::default(), now);
+            let mut state = ServerState::new(now);
             state.in_while_open = true;
             let server = DesiredServer {
                 name: None,
@@ -201,7 +187,5 @@ fn is_gone(declaration: &Declaration, server: &ServerKey) -> bool {
     let Declaration {
         declared, watch, ..
     } = declaration;
-    !declared.servers.contains_key(server)
-        && !watch.backup.contains_key(server)
-        && !watch.sorry.contains_key(server)
+    !declared.servers.contains_key(server) && !watch.has_spare(server)
 }

@@ -12,7 +12,7 @@ use crate::control::snapshot::ServerState as State;
 use crate::daemon::common::{Changed, many_servers, span};
 use crate::daemon::messages::Member;
 use crate::daemon::overlay::Overlaid;
-use crate::daemon::server::{CheckState, Held, ServerState};
+use crate::daemon::server::{Held, ServerState};
 use crate::state::BootTime;
 use crate::state::health::NotifyOn;
 use crate::words::count;
@@ -111,8 +111,8 @@ impl Core {
         if was_down {
             return false;
         }
-        let is_near = |check: &CheckState| {
-            let at = self.targets.failed(check.target, changed.now)?;
+        let is_near = |check: &TargetId| {
+            let at = self.targets.failed(*check, changed.now)?;
             Some(at.after(changed.span) >= failed && at <= failed.after(changed.span))
         };
         state

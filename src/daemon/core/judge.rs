@@ -31,8 +31,7 @@ impl Core {
                 let mut concerned = self.targets.judged(target, verdict, &reason);
                 let mut changed = Vec::new();
                 for (key, server) in &concerned {
-                    let judged = (verdict, cut_off);
-                    let (change, is_first) = self.judge(key, server, target, judged, &reason, now);
+                    let (change, is_first) = self.judge(key, server, cut_off, now);
                     self.tell(key, server, change, &reason, now);
                     if change != Change::None && !is_first {
                         changed.push((*key, *server));
@@ -48,14 +47,15 @@ impl Core {
                 return;
             }
             Finding::Advised { target, advice } => {
-                let subscribers = self.targets.advised(target, advice);
+                let (subscribers, is_news) = self.targets.advised(target, advice);
                 for (key, server) in &subscribers {
                     let state = self
                         .services
                         .get_mut(key)
                         .and_then(|service| service.servers.get_mut(server));
-                    let before = state.as_ref().map(|state| state.admin());
-                    if state.is_some_and(|state| state.advise(target, advice)) {
+                    if let Some(state) = state.filter(|_| is_news) {
+                        let before = state.admin;
+                        state.take_advice(&self.targets);
                         self.tell_admin(key, server, before, advice.admin, now);
                     }
                 }
@@ -76,9 +76,7 @@ impl Core {
         &mut self,
         key: &ServiceKey,
         server: &ipvs::ServerKey,
-        target: TargetId,
-        judged: (Verdict, bool),
-        reason: &Arc<str>,
+        cut_off: bool,
         now: Now,
     ) -> (Change, bool) {
         let Some(service) = self.services.get_mut(key) else {
@@ -93,7 +91,7 @@ impl Core {
             return (Change::None, false);
         };
         let is_first = state.verdict == Verdict::Open;
-        let change = state.judge(target, judged, reason, &service.watch, now);
+        let change = state.judge(&self.targets, cut_off, &service.watch, now);
         (change, is_first)
     }
 
@@ -160,11 +158,11 @@ impl Core {
         &mut self,
         key: &ServiceKey,
         server: &ipvs::ServerKey,
-        before: Option<Admin>,
+        before: Admin,
         after: Admin,
         now: Now,
     ) {
-        if before == Some(after) {
+        if before == after {
             return;
         }
         let text = match after {

@@ -277,7 +277,7 @@ impl Core {
         for (server, held) in over {
             for check in &held.state.checks {
                 self.targets
-                    .unsubscribe(check.target, (*key, server), &mut self.out.checks);
+                    .unsubscribe(*check, (*key, server), &mut self.out.checks);
             }
         }
     }

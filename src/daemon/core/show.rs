@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipvs::{ServerKey, ServiceKey};
 
 use super::Core;
-use crate::check::Admin;
+use crate::check::{Admin, TargetId};
 use crate::control::Now;
 use crate::control::event::{Event, EventKind, Level, Subject};
 use crate::control::operator::ServerSettings;
@@ -17,7 +17,7 @@ use crate::control::snapshot::{
 };
 use crate::daemon::messages::{Notification, NotifyEvent};
 use crate::daemon::overlay::Seat;
-use crate::daemon::server::{CheckState, ServerState};
+use crate::daemon::server::ServerState;
 use crate::plan::connections;
 use crate::state::health::NotifyOn;
 use crate::state::{BootTime, DesiredServer, ObservedService};
@@ -306,7 +306,7 @@ impl Core {
             .and_then(|drain| drain.until);
         let until = until.map(|until| now.calendar(until));
         let mut records = Vec::with_capacity(checks.len());
-        let record = |check: &CheckState| self.targets.record(check.target);
+        let record = |check: &TargetId| self.targets.record(*check);
         records.extend(checks.iter().filter_map(record));
         Some(ServerStatus {
             name: declared.name().map(Arc::from),
@@ -400,7 +400,7 @@ fn reason(
         },
         State::Drained => match set.and_then(|set| set.drain.as_ref()) {
             Some(set) => format!("drained by {}{}", set.by, because(&set.reason)).into(),
-            None if state.is_some_and(|state| state.admin() == Admin::Drain) => {
+            None if state.is_some_and(|state| state.admin == Admin::Drain) => {
                 Arc::from("drained by its agent")
             }
             None => Arc::from("a dynamic weight of 0"),

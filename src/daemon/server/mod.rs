@@ -17,7 +17,8 @@ pub(super) use damper::Damper;
 pub(super) use ramp::{Progress, Ramp};
 pub(super) use stepper::Stepper;
 
-use crate::check::{Admin, Advice, TargetId, Verdict};
+use super::targets::{CheckState, Targets};
+use crate::check::{Admin, TargetId, Verdict};
 use crate::control::Now;
 use crate::state::BootTime;
 use crate::state::health::{Combine, ServiceWatch};
@@ -29,7 +30,7 @@ pub(super) type Reload = u64;
 #[derive(Debug, Clone)]
 pub(super) struct ServerState {
     /// Its checks.
-    pub(super) checks: Box<[CheckState]>,
+    pub(super) checks: Box<[TargetId]>,
     /// The verdict of all its checks together.
     pub(super) verdict: Verdict,
     /// While the verdict is open: whether it is in.
@@ -53,17 +54,12 @@ pub(super) struct ServerState {
     pub(super) failed: BootTime,
     /// Its failure had a cause elsewhere: its way back says nothing about it either.
     pub(super) excused: bool,
+    /// What its agents say of its use: the strictest.
+    pub(super) admin: Admin,
+    /// The lowest weight that its checks ask for, in percent.
+    pub(super) asked_percent: u16,
     /// Its dynamic weight.
     pub(super) stepper: Stepper,
-}
-
-/// What one check of a server says.
-#[derive(Debug, Clone)]
-pub(super) struct CheckState {
-    pub(super) target: TargetId,
-    pub(super) verdict: Verdict,
-    pub(super) reason: Arc<str>,
-    pub(super) advice: Advice,
 }
 
 /// What becomes of a server that is well but changed too often.
@@ -105,9 +101,9 @@ pub(super) enum Change {
 
 impl ServerState {
     /// A server before its first verdict.
-    pub(super) fn new(checks: Box<[CheckState]>, now: Now) -> Self {
+    pub(super) fn new(now: Now) -> Self {
         Self {
-            checks,
+            checks: Box::default(),
             verdict: Verdict::Open,
             in_while_open: false,
             successor: None,
@@ -119,6 +115,8 @@ impl ServerState {
             hold: Held::No,
             failed: BootTime::default(),
             excused: false,
+            admin: Admin::Ready,
+            asked_percent: Stepper::FULL,
             stepper: Stepper::default(),
         }
     }
@@ -132,25 +130,16 @@ impl ServerState {
         }
     }
 
-    /// Takes in the verdict of one of its checks. `cut_off`: this machine had no way to it.
+    /// One of its checks has another verdict. `cut_off`: this machine had no way to it.
     pub(super) fn judge(
         &mut self,
-        target: TargetId,
-        (verdict, cut_off): (Verdict, bool),
-        reason: &Arc<str>,
+        targets: &Targets,
+        cut_off: bool,
         watch: &ServiceWatch,
         now: Now,
     ) -> Change {
-        for check in self
-            .checks
-            .iter_mut()
-            .filter(|check| check.target == target)
-        {
-            check.verdict = verdict;
-            check.reason = reason.clone();
-        }
         let before = self.verdict;
-        let change = self.combine(watch, now);
+        let change = self.combine(targets, watch, now);
         let up = match change {
             Change::None => return change,
             Change::Up | Change::HeldUp => true,
@@ -174,13 +163,11 @@ impl ServerState {
     }
 
     /// While some of its checks are judged and others are not, that is the reason for waiting.
-    pub(super) fn tell_how_far(&mut self) {
+    fn tell_how_far(&mut self, targets: &Targets) {
         let all = self.checks.len();
         let of = |verdict| {
-            self.checks
-                .iter()
-                .filter(|check| check.verdict == verdict)
-                .count()
+            let checks = targets.states(&self.checks);
+            checks.filter(|check| check.verdict == verdict).count()
         };
         if self.verdict != Verdict::Open || of(Verdict::Open) == all {
             return;
@@ -191,18 +178,20 @@ impl ServerState {
     }
 
     /// Makes one verdict of those of its checks.
-    pub(super) fn combine(&mut self, watch: &ServiceWatch, now: Now) -> Change {
+    pub(super) fn combine(&mut self, targets: &Targets, watch: &ServiceWatch, now: Now) -> Change {
         let before = self.verdict;
-        let verdict = combined(&self.checks, watch.combine);
+        let verdict = combined(targets.states(&self.checks), watch.combine);
         if verdict == before || verdict == Verdict::Open {
-            self.tell_how_far();
+            self.tell_how_far(targets);
             return Change::None;
         }
         let was_in = self.is_well(now.boot);
         self.verdict = verdict;
         self.since = now.boot;
-        if let Some(check) = self.checks.iter().find(|check| check.verdict == verdict) {
-            self.reason = check.reason.clone();
+        let mut checks = targets.states(&self.checks);
+        let reason = checks.find(|check| check.verdict == verdict);
+        if let Some(reason) = reason.map(|check| check.reason.clone()) {
+            self.reason = reason;
         }
         match verdict {
             Verdict::Up => {
@@ -224,36 +213,19 @@ impl ServerState {
         }
     }
 
-    /// Takes in what a check says beside its verdict; whether that is news.
-    pub(super) fn advise(&mut self, target: TargetId, advice: Advice) -> bool {
-        let mut news = false;
-        for check in self
-            .checks
-            .iter_mut()
-            .filter(|check| check.target == target)
-        {
-            news |= check.advice != advice;
-            check.advice = advice;
-        }
-        news
-    }
-
-    /// The lowest weight that its checks ask for, in percent.
-    pub(super) fn asked_percent(&self) -> u16 {
-        let asked = self.checks.iter().filter_map(|check| check.advice.weight);
-        asked.min().unwrap_or(Stepper::FULL)
-    }
-
-    /// What its agents say of its use: the strictest.
-    pub(super) fn admin(&self) -> Admin {
-        let says = |admin| self.checks.iter().any(|check| check.advice.admin == admin);
-        if says(Admin::Maint) {
+    /// Takes in what its checks say beside their verdicts.
+    pub(super) fn take_advice(&mut self, targets: &Targets) {
+        let advice = targets.states(&self.checks).map(|check| check.advice);
+        let asked = advice.clone().filter_map(|advice| advice.weight).min();
+        self.asked_percent = asked.unwrap_or(Stepper::FULL);
+        let says = |admin| advice.clone().any(|advice| advice.admin == admin);
+        self.admin = if says(Admin::Maint) {
             Admin::Maint
         } else if says(Admin::Drain) {
             Admin::Drain
         } else {
             Admin::Ready
-        }
+        };
     }
 
     /// A change does not count, as it had a common cause with others; whether it is held no longer.
@@ -289,13 +261,13 @@ impl ServerState {
     }
 }
 
-fn combined(checks: &[CheckState], combine: Combine) -> Verdict {
-    let any = |verdict| checks.iter().any(|check| check.verdict == verdict);
+fn combined<'c>(checks: impl Iterator<Item = &'c CheckState> + Clone, combine: Combine) -> Verdict {
+    let any = |verdict| checks.clone().any(|check| check.verdict == verdict);
     let (decisive, other) = match combine {
         Combine::All => (Verdict::Down, Verdict::Up),
         Combine::Any => (Verdict::Up, Verdict::Down),
     };
-    if checks.is_empty() {
+    if checks.clone().next().is_none() {
         Verdict::Up
     } else if any(decisive) {
         decisive
