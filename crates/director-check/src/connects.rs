@@ -12,6 +12,8 @@
 //! time and one poll(2) over all of them costs less than to register each with epoll. Those that
 //! take longer, of which there may be thousands when a network is gone, are registered.
 //!
+//! A connection for `type = "idle"` stays registered when it stands (`holds.rs`).
+//!
 //! Success takes three system calls and a part of a poll. The event itself says whether there is
 //! an error to fetch.
 
@@ -27,11 +29,12 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::eventfd::EventFd;
 use socket2::{Protocol, Socket, Type};
 
-use super::Target;
 use super::exchange::{Exchange, PIECE};
 use super::failure::{Failure, Passed};
-use super::kind::{self, Patterns, http};
+use super::holds::{self, Holds, Lost};
+use super::kind::{self, Patterns, http, idle};
 use super::net::{self, Way};
+use super::{Target, TargetId};
 use director_config::state::health::MYSQL_PORTS;
 
 /// A connection that is not through after this time is a slow one.
@@ -54,6 +57,8 @@ pub(crate) struct Connects {
     slow: HashMap<Job, Flight>,
     deadlines: BTreeSet<(Instant, Job)>,
     events: Vec<EpollEvent>,
+    /// Those that came to stay.
+    holds: Holds,
     /// What the bodies of answers are looked at with.
     patterns: Patterns,
     /// What is received, of one answer after the other.
@@ -68,6 +73,8 @@ struct Flight {
     timeout: Duration,
     /// What is asked once the connection stands; nothing where it is enough that it does.
     exchange: Option<Box<Exchange>>,
+    /// Whose connection it is, where it is held once it stands.
+    hold: Option<(TargetId, Arc<Target>)>,
 }
 
 impl Flight {
@@ -133,8 +140,8 @@ pub(crate) struct Waited {
 }
 
 impl Connects {
-    /// None yet. `wake` ends a wait.
-    pub(crate) fn new(wake: &EventFd) -> io::Result<Self> {
+    /// None yet, and never more than `most_held` that are held. `wake` ends a wait.
+    pub(crate) fn new(wake: &EventFd, most_held: usize) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         // Edge-triggered: each write is an event, and nobody has to read.
         let events = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
@@ -145,44 +152,76 @@ impl Connects {
             slow: HashMap::new(),
             deadlines: BTreeSet::new(),
             events: vec![EpollEvent::empty(); 256],
+            holds: Holds::new(most_held),
             patterns: Patterns::default(),
             piece: vec![0; PIECE].into(),
         })
     }
 
-    /// Begins to connect. Returns how it ended if it did at once.
-    pub(crate) fn begin(&mut self, job: Job, target: &Arc<Target>, now: Instant) -> Option<Landed> {
+    /// Begins to connect, for `hold` to keep the connection. Returns how it ended if it did at once.
+    pub(crate) fn begin(
+        &mut self,
+        job: Job,
+        target: &Arc<Target>,
+        hold: Option<TargetId>,
+        now: Instant,
+    ) -> Option<Landed> {
         let landed = |result| {
             let took = Duration::ZERO;
             Some(Landed { job, result, took })
         };
+        if hold.is_some()
+            && let Err(failure) = self.holds.room()
+        {
+            return landed(Err(failure));
+        }
         let way = Way::to(target);
         let socket = match way.socket(Type::STREAM, Some(Protocol::TCP)) {
             Ok(socket) => socket,
             Err(error) => return landed(Err(Failure::ours(&error))),
         };
         let exchange = http::simple(&target.spec).map(|_| Box::new(Exchange::new(target)));
-        if exchange.is_none() && MYSQL_PORTS.contains(&target.port) {
+        if hold.is_some() {
+            idle::keep_alive(&socket, &target.spec.pace);
+        } else if exchange.is_none() && MYSQL_PORTS.contains(&target.port) {
             net::stay_unseen(&socket);
         }
-        match socket.connect(&way.to.into()) {
-            Ok(()) if exchange.is_none() => return landed(Ok(Passed::default())),
-            Ok(()) => {}
-            Err(error) if error.raw_os_error() == Some(Errno::EINPROGRESS as i32) => {}
+        let connected = match socket.connect(&way.to.into()) {
+            Ok(()) => true,
+            Err(error) if error.raw_os_error() == Some(Errno::EINPROGRESS as i32) => false,
             Err(error) => return landed(Err(Failure::io(&error))),
-        }
+        };
         let flight = Flight {
             job,
             socket,
             began: now,
             timeout: target.spec.pace.timeout,
             exchange,
+            hold: hold.map(|id| (id, Arc::clone(target))),
         };
+        if connected && flight.exchange.is_none() {
+            return Some(self.land(flight, Ok(Passed::default()), now, false));
+        }
         if self.fresh.len() < MOST_FRESH {
             self.fresh.push(flight);
             return None;
         }
         self.slow_down(flight)
+    }
+
+    /// How many connections are held.
+    pub(crate) fn held(&self) -> usize {
+        self.holds.len()
+    }
+
+    /// Whether the connection of a check is held.
+    pub(crate) fn holds(&self, job: Job) -> bool {
+        self.holds.contains(job)
+    }
+
+    /// The held connections that ended since the last call.
+    pub(crate) fn take_lost(&mut self) -> Vec<Lost> {
+        self.holds.take_lost()
     }
 
     /// Ends one whose outcome is of no interest any more.
@@ -191,6 +230,8 @@ impl Connects {
             self.fresh.swap_remove(place);
         } else if let Some(flight) = self.slow.remove(&job) {
             self.deadlines.remove(&(flight.deadline(), job));
+        } else {
+            self.holds.release(job);
         }
     }
 
@@ -242,7 +283,7 @@ impl Connects {
             let connected = events == PollFlags::POLLOUT;
             if let Some(result) = flight.go_on(connected, &mut self.piece, &self.patterns) {
                 let flight = self.fresh.swap_remove(place);
-                landed.push(flight.land(result, now));
+                landed.push(self.land(flight, result, now, false));
             }
         }
         let woken = registered && self.take_registered(now, landed)?;
@@ -282,16 +323,19 @@ impl Connects {
     fn take_registered(&mut self, now: Instant, landed: &mut Vec<Landed>) -> io::Result<bool> {
         let mut woken = false;
         // Those that have more to hear stay ready; the kernel shows the others first.
-        for _ in 0..=self.slow.len() / self.events.len() {
+        let registered = self.slow.len() + self.holds.len();
+        for _ in 0..=registered / self.events.len() {
             let number = match self.epoll.wait(&mut self.events, EpollTimeout::ZERO) {
                 Ok(number) => number,
                 Err(Errno::EINTR) => continue,
                 Err(errno) => return Err(errno.into()),
             };
-            for event in &self.events[..number] {
+            for place in 0..number {
+                let event = self.events[place];
                 let job = event.data();
                 woken |= job == WAKE;
                 let Some(flight) = self.slow.get_mut(&job) else {
+                    self.holds.hear(job, &mut self.piece);
                     continue;
                 };
                 let awaited = flight.awaits();
@@ -312,7 +356,7 @@ impl Connects {
                     && let Some(flight) = self.slow.remove(&job)
                 {
                     self.deadlines.remove(&(flight.deadline(), job));
-                    landed.push(flight.land(result, now));
+                    landed.push(self.land(flight, result, now, true));
                 }
             }
             if number < self.events.len() {
@@ -320,6 +364,38 @@ impl Connects {
             }
         }
         Ok(woken)
+    }
+
+    /// A flight is over. Where its connection is to be held it stays, in the set.
+    fn land(
+        &mut self,
+        mut flight: Flight,
+        mut result: Result<Passed, Failure>,
+        now: Instant,
+        registered: bool,
+    ) -> Landed {
+        let (job, began) = (flight.job, flight.began);
+        if result.is_ok()
+            && let Some(whose) = flight.hold.take()
+        {
+            let mut event = EpollEvent::new(holds::EVENTS, job);
+            let held = self.holds.room().and_then(|()| {
+                let set = match registered {
+                    true => self.epoll.modify(&flight.socket, &mut event),
+                    false => self.epoll.add(&flight.socket, event),
+                };
+                set.map_err(|errno| Failure::ours(&errno.into()))
+            });
+            match held {
+                Ok(()) => self.holds.hold(job, flight.socket, whose),
+                Err(failure) => result = Err(failure),
+            }
+        }
+        Landed {
+            job,
+            result,
+            took: now.saturating_duration_since(began),
+        }
     }
 
     fn expire(&mut self, now: Instant, landed: &mut Vec<Landed>) {
@@ -357,24 +433,22 @@ impl Flight {
         } else {
             self.socket.take_error().unwrap_or_else(Some)
         };
+        // Refused is another error: this connection stood. How it ended, the read that follows says.
+        let stood = |error: &io::Error| error.raw_os_error() == Some(Errno::ECONNRESET as i32);
+        let error = error.filter(|error| self.hold.is_none() || !stood(error));
         Some(match error {
             None => Ok(Passed::default()),
             Some(error) => Err(Failure::io(&error)),
         })
     }
 
-    fn land(self, result: Result<Passed, Failure>, now: Instant) -> Landed {
-        Landed {
-            job: self.job,
-            result,
-            took: now.saturating_duration_since(self.began),
-        }
-    }
-
     fn expire(self, now: Instant) -> Landed {
         let exchange = self.exchange.as_deref();
         let stage = exchange.map_or(kind::CONNECTING, Exchange::stage);
-        let timeout = self.timeout;
-        self.land(Err(kind::timed_out(timeout, stage)), now)
+        Landed {
+            job: self.job,
+            result: Err(kind::timed_out(self.timeout, stage)),
+            took: now.saturating_duration_since(self.began),
+        }
     }
 }

@@ -23,6 +23,7 @@ mod failure;
 mod files;
 mod finding;
 mod held_up;
+mod holds;
 mod inbox;
 mod kind;
 mod limits;

@@ -9,6 +9,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 pub(super) struct Limits {
     pub(super) connections: usize,
     pub(super) programs: usize,
+    /// How many connections may be held open, out of `connections`.
+    pub(super) held: usize,
 }
 
 impl Limits {
@@ -29,9 +31,12 @@ impl Limits {
         // A program takes its pipe, its pidfd, and for a moment what it is started with.
         let programs = (all / 64).clamp(4, 256);
         let others = all / 8 + programs * 6;
+        let connections = all.saturating_sub(others).max(16);
         Ok(Self {
-            connections: all.saturating_sub(others).max(16),
+            connections,
             programs,
+            // The rest is for all other checks.
+            held: connections - connections / 4,
         })
     }
 }

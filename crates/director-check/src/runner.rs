@@ -21,9 +21,11 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::connects::{Connects, Job, Landed};
+use super::failure::Passed;
 use super::held_up::HeldUp;
+use super::holds::{End, Lost};
 use super::inbox::{Answer, Inbox, Message};
-use super::kind::{Driver, Memory, driver, report};
+use super::kind::{Driver, Memory, driver, idle, report};
 use super::limits::Limits;
 use super::own_link::OwnLinks;
 use super::schedule::{Chance, Due, Schedule};
@@ -91,7 +93,7 @@ impl Checks {
             jobs: HashMap::new(),
             last_job: 0,
             schedule: Schedule::new(Chance::new(seed())),
-            connects: Connects::new(inbox.wake())?,
+            connects: Connects::new(inbox.wake(), limits.held)?,
             held_up: HeldUp::default(),
             own_links: OwnLinks::default(),
             worker: Worker::start(Arc::clone(&inbox), passages)?,
@@ -169,6 +171,19 @@ struct Entry {
     cut_off: bool,
     unasked: Unasked,
     gap: Duration,
+    /// For a kind that holds a connection open.
+    hold: Option<Box<Hold>>,
+}
+
+/// The connection of a target that is held open.
+#[derive(Debug, Default)]
+struct Hold {
+    /// The check that made it, while it stands.
+    job: Option<Job>,
+    /// How the last one ended, if it has not been replaced since.
+    lost: Option<&'static str>,
+    /// When one that ended was last replaced.
+    reconnected: Option<Instant>,
 }
 
 /// A check under way.
@@ -227,6 +242,9 @@ impl<F: FnMut(Finding)> Runner<F> {
             for landed in landed.drain(..) {
                 self.land(landed, now);
             }
+            for lost in self.connects.take_lost() {
+                self.lose(lost, now);
+            }
             if woken {
                 if self.inbox.is_closed() {
                     return;
@@ -240,8 +258,8 @@ impl<F: FnMut(Finding)> Runner<F> {
 
     /// When something is to begin: at once, if the last batch was not all.
     fn next_due(&self, now: Instant) -> Option<Instant> {
-        let has_room = |lane: &Lane| lane.under_way < lane.most && !lane.queue.is_empty();
-        if has_room(&self.connections) || has_room(&self.programs) {
+        let waits = |program| self.has_room(program) && !self.lane(program).queue.is_empty();
+        if waits(false) || waits(true) {
             return Some(now);
         }
         let at = self.schedule.next()?;
@@ -290,6 +308,7 @@ impl<F: FnMut(Finding)> Runner<F> {
                 let judge = Judge::new(verdict);
                 let interval = interval(&target.spec, judge);
                 self.schedule.start(id, interval, pace.jitter, now);
+                let hold = (driver(&target.spec) == Driver::Holds).then(Box::default);
                 let entry = Entry {
                     target,
                     record,
@@ -301,6 +320,7 @@ impl<F: FnMut(Finding)> Runner<F> {
                     cut_off: false,
                     unasked: Unasked::default(),
                     gap: Duration::ZERO,
+                    hold,
                 };
                 self.entries.insert(id, entry);
             }
@@ -310,8 +330,13 @@ impl<F: FnMut(Finding)> Runner<F> {
 
     fn stop(&mut self, id: TargetId) {
         self.schedule.stop(id);
-        let under_way = self.entries.remove(id).and_then(|entry| entry.under_way);
-        if let Some(job) = under_way {
+        let Some(entry) = self.entries.remove(id) else {
+            return;
+        };
+        if let Some(job) = entry.hold.and_then(|hold| hold.job) {
+            self.connects.cancel(job);
+        }
+        if let Some(job) = entry.under_way {
             self.connects.cancel(job);
             self.worker.cancel(job);
             self.forget(job);
@@ -321,16 +346,29 @@ impl<F: FnMut(Finding)> Runner<F> {
     /// A check is under way no longer.
     fn forget(&mut self, job: Job) -> Option<UnderWay> {
         let under_way = self.jobs.remove(&job)?;
-        self.lane(under_way.program).under_way -= 1;
+        self.lane_mut(under_way.program).under_way -= 1;
         Some(under_way)
     }
 
-    const fn lane(&mut self, program: bool) -> &mut Lane {
-        if program {
-            &mut self.programs
-        } else {
-            &mut self.connections
+    const fn lane(&self, program: bool) -> &Lane {
+        match program {
+            true => &self.programs,
+            false => &self.connections,
         }
+    }
+
+    const fn lane_mut(&mut self, program: bool) -> &mut Lane {
+        match program {
+            true => &mut self.programs,
+            false => &mut self.connections,
+        }
+    }
+
+    /// Whether one more check may be under way. A held connection takes the room of one.
+    fn has_room(&self, program: bool) -> bool {
+        let held = if program { 0 } else { self.connects.held() };
+        let lane = self.lane(program);
+        lane.under_way + held < lane.most
     }
 
     fn begin_what_is_due(&mut self, now: Instant) {
@@ -351,9 +389,8 @@ impl<F: FnMut(Finding)> Runner<F> {
                 continue;
             };
             let program = entry.target.spec.kind.facts().starts_program;
-            let lane = self.lane(program);
-            if lane.under_way >= lane.most {
-                lane.queue.push_back(due);
+            if !self.has_room(program) {
+                self.lane_mut(program).queue.push_back(due);
                 self.counters.held.add_one();
             } else {
                 self.begin(due, program, now);
@@ -362,11 +399,10 @@ impl<F: FnMut(Finding)> Runner<F> {
     }
 
     fn next_queued(&mut self, program: bool) -> Option<Due> {
-        let lane = self.lane(program);
-        if lane.under_way >= lane.most {
+        if !self.has_room(program) {
             return None;
         }
-        lane.queue.pop_front()
+        self.lane_mut(program).queue.pop_front()
     }
 
     fn begin(&mut self, due: Due, program: bool, now: Instant) {
@@ -380,34 +416,115 @@ impl<F: FnMut(Finding)> Runner<F> {
         self.last_job += 1;
         let job = self.last_job;
         entry.under_way = Some(job);
-        if let Some(gap) = self.schedule.began(due, now) {
+        // Where a connection is held there is no time without a check.
+        if let Some(gap) = self.schedule.began(due, now)
+            && entry.hold.is_none()
+        {
             entry.gap = entry.gap.max(gap);
             self.counters.longest_gap.raise_to(gap);
         }
         self.counters.started.add_one();
         let target = Arc::clone(&entry.target);
+        if let Some(hold) = &mut entry.hold
+            && hold.lost.is_some()
+        {
+            hold.reconnected = Some(now);
+        }
         let memory = entry.memory.as_deref().copied().unwrap_or_default();
+        let stands = entry.hold.as_ref().is_some_and(|hold| hold.job.is_some());
         let under_way = UnderWay {
             due,
             began: now,
             program,
         };
         self.jobs.insert(job, under_way);
-        self.lane(program).under_way += 1;
-        if driver(&target.spec) == Driver::Connects {
-            self.counters
-                .lateness
-                .add(now.saturating_duration_since(due.at));
-            if let Some(landed) = self.connects.begin(job, &target, now) {
-                self.land(landed, now);
+        self.lane_mut(program).under_way += 1;
+        let hold = match driver(&target.spec) {
+            Driver::Connects => None,
+            Driver::Holds => Some(due.id),
+            Driver::Task => {
+                self.worker.run(job, target, memory);
+                return;
             }
-        } else {
-            self.worker.run(job, target, memory);
+        };
+        self.counters
+            .lateness
+            .add(now.saturating_duration_since(due.at));
+        let landed = match stands {
+            // The check asks whether the connection still stands, and it does.
+            true => Some(Landed {
+                job,
+                result: Ok(Passed::default()),
+                took: Duration::ZERO,
+            }),
+            false => self.connects.begin(job, &target, hold, now),
+        };
+        if let Some(landed) = landed {
+            self.land(landed, now);
         }
     }
 
     fn land(&mut self, landed: Landed, now: Instant) {
+        if self.connects.holds(landed.job)
+            && let Some(under_way) = self.jobs.get(&landed.job)
+            && let Some(entry) = self.entries.get_mut(under_way.due.id)
+            && let Some(hold) = &mut entry.hold
+        {
+            hold.job = Some(landed.job);
+        }
         self.conclude(landed.job, report(landed.result), None, landed.took, now);
+    }
+
+    /// A held connection ended. The attempt to reconnect shows whether its server is well. It comes
+    /// immediately, but not sooner than a fast interval after the one before: a server that closes
+    /// every connection would keep this thread busy.
+    fn lose(&mut self, lost: Lost, now: Instant) {
+        let Some(entry) = self.entries.get_mut(lost.id) else {
+            return;
+        };
+        let Some(hold) = entry
+            .hold
+            .as_mut()
+            .filter(|hold| hold.job == Some(lost.job))
+        else {
+            return;
+        };
+        hold.job = None;
+        let pace = entry.target.spec.pace;
+        self.schedule.seize(lost.id, now);
+        let due = Due {
+            id: lost.id,
+            at: now,
+        };
+        match lost.end {
+            End::Over(how) => {
+                hold.lost = Some(how);
+                let last = hold.reconnected;
+                if last.is_some_and(|at| now.saturating_duration_since(at) < pace.fast_interval) {
+                    self.schedule.finished(lost.id, pace.fast_interval, now);
+                } else {
+                    self.connections.queue.push_back(due);
+                }
+            }
+            // The kernel has asked, and nobody answered: that was the check.
+            End::Failed(failure) => {
+                self.last_job += 1;
+                let job = self.last_job;
+                entry.under_way = Some(job);
+                let took = idle::patience(&pace);
+                let under_way = UnderWay {
+                    due,
+                    began: now.checked_sub(took).unwrap_or(now),
+                    program: false,
+                };
+                self.jobs.insert(job, under_way);
+                self.connections.under_way += 1;
+                self.counters.started.add_one();
+                // Its time without a check is no gap.
+                self.schedule.began(due, now);
+                self.conclude(job, report(Err(failure)), None, took, now);
+            }
+        }
     }
 
     fn answer(&mut self, answer: Answer, now: Instant) {
@@ -451,9 +568,16 @@ impl<F: FnMut(Finding)> Runner<F> {
             outcome = Outcome::NotAsked(text.into());
             entry.excused = true;
         }
+        let lost = entry.hold.as_mut().and_then(|hold| hold.lost.take());
         let (passed, text) = match outcome {
             Outcome::Passed(text) => (Some(true), text),
-            Outcome::Failed(text) => (Some(false), Some(text)),
+            Outcome::Failed(text) => (
+                Some(false),
+                Some(match lost {
+                    Some(how) => format!("{text}; {how}").into(),
+                    None => text,
+                }),
+            ),
             Outcome::NotAsked(text) => (None, Some(text)),
         };
         let counted = match passed {
@@ -529,8 +653,13 @@ impl<F: FnMut(Finding)> Runner<F> {
                 seen.failed_at = Some(at);
             }
         });
-        self.schedule
-            .finished(id, interval(&entry.target.spec, judge), now);
+        let stands = entry.hold.as_ref().is_some_and(|hold| hold.job.is_some());
+        if stands && !judge.is_unsettled() {
+            self.schedule.park(id);
+        } else {
+            self.schedule
+                .finished(id, interval(&entry.target.spec, judge), now);
+        }
     }
 
     /// When an instant was, on the wall's clock, which is asked once a second.

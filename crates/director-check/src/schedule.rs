@@ -37,6 +37,9 @@ const BURST_SECONDS: f64 = 0.1;
 /// ... or so many, where that is more.
 const BURST_CHECKS: f64 = 64.0;
 
+/// The interval of a target that is not due at any time.
+const PARKED: Duration = Duration::MAX;
+
 /// A small source of chance, splitmix64: what it says is spread well, and the same for one seed.
 #[derive(Debug, Clone)]
 pub(crate) struct Chance(u64);
@@ -269,6 +272,25 @@ impl Schedule {
         };
         beat.due = Some(due);
         self.due.insert((due, id));
+    }
+
+    /// Its check has ended, and nothing is due until [`Self::seize`].
+    pub(crate) fn park(&mut self, id: TargetId) {
+        if let Some(beat) = self.beats.get_mut(id) {
+            self.rate += per_second(PARKED) - per_second(beat.interval);
+            beat.interval = PARKED;
+        }
+    }
+
+    /// It is under way from now on, whether it was parked or due some time. Its grid begins anew.
+    pub(crate) fn seize(&mut self, id: TargetId, now: Instant) {
+        if let Some(beat) = self.beats.get_mut(id) {
+            beat.grid = now;
+            beat.place = Place::Own;
+            if let Some(at) = beat.due.take() {
+                self.due.remove(&(at, id));
+            }
+        }
     }
 
     fn is_newcomer(&self, id: TargetId) -> bool {

@@ -256,3 +256,26 @@ fn what_is_stopped_does_not_come_back() {
     assert_eq!((schedule.len(), schedule.next()), (0, None));
     assert!(schedule.rate.abs() < f64::EPSILON);
 }
+
+#[test]
+fn what_is_parked_is_never_due_and_begins_a_new_grid_when_it_is_seized() {
+    let zero = Instant::now();
+    let (id, second) = (TargetId(1), Duration::from_secs(1));
+    let mut schedule = Schedule::new(Chance::new(1));
+    schedule.start(id, second, Share::percent(0), zero);
+    let due = schedule.pop(zero).expect("a newcomer is due");
+    schedule.began(due, zero);
+    schedule.park(id);
+    assert_eq!(schedule.next(), None);
+    assert!(schedule.rate < 1e-9, "it asks for no checks");
+    let lost = zero + Duration::from_secs(86_400);
+    schedule.seize(id, lost);
+    schedule.finished(id, second, lost);
+    assert_eq!(schedule.next(), Some(lost + second));
+    assert!((schedule.rate - 1.0).abs() < 1e-9);
+    // One that waits is taken out of the line.
+    schedule.seize(id, lost);
+    assert_eq!(schedule.next(), None);
+    schedule.stop(id);
+    assert_eq!(schedule.len(), 0);
+}

@@ -15,6 +15,7 @@ mod deaths;
 mod disk;
 mod drift;
 mod files;
+mod held;
 mod keepalived;
 mod leaks;
 mod machine;

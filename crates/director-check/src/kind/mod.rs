@@ -24,6 +24,7 @@ mod file;
 pub(super) mod fuzz;
 mod grpc;
 pub(super) mod http;
+pub(super) mod idle;
 mod mysql;
 mod ping;
 mod postgres;
@@ -136,6 +137,8 @@ pub(crate) fn report(result: Result<Passed, Failure>) -> Report {
 pub(crate) enum Driver {
     /// `connects.rs`, on the thread that keeps the time.
     Connects,
+    /// The same, and the connection stays until it ends.
+    Holds,
     /// `worker.rs`, in a task.
     Task,
 }
@@ -174,6 +177,7 @@ kinds! {
     Exec is exec;
     File is file;
     Agent is agent;
+    Idle is idle, driven by idle::driver;
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod early;
 mod grpc;
 mod hostile;
 mod http;
+mod idle;
 mod odd_heads;
 mod programs;
 mod runner;

@@ -20,6 +20,7 @@ mod exec;
 mod file;
 mod grpc;
 mod http;
+mod idle;
 mod mysql;
 mod ping;
 mod postgres;
@@ -40,6 +41,7 @@ pub use exec::ExecCheck;
 pub use file::FileCheck;
 pub use grpc::GrpcCheck;
 pub use http::{HttpCheck, WeightFrom};
+pub use idle::IdleCheck;
 pub use login::LoginCheck;
 pub use mysql::MYSQL_PORTS;
 pub use ping::PingCheck;
@@ -229,6 +231,7 @@ kinds! {
     Exec(ExecCheck) is exec::EXEC;
     File(FileCheck) is file::FILE;
     Agent(AgentCheck) is agent::AGENT;
+    Idle(IdleCheck) is idle::IDLE;
 }
 
 /// The words of `type`, in the order of the list.

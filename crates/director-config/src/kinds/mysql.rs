@@ -1,7 +1,10 @@
 //! `type = "mysql"`: the server greets, and lets a user in where one is named.
 
-use super::{CheckKind, Facts, Kind, login};
+use super::{CheckKind, Checked, Facts, Kind, login};
+use crate::code::Code;
+use crate::diagnostic::{Diagnostic, Findings};
 use crate::keys::section;
+use crate::model::CheckDecl;
 use crate::vocabulary::word;
 
 /// Ports on which MySQL, MariaDB and MySQL Router usually listen. They count every connection that
@@ -24,3 +27,24 @@ section!(
     "The server greets, and lets a user in where one is named. Without a user it refuses one called `director-health-check`, which proves that it lives.",
     MYSQL.keys(login::keys())
 );
+
+/// Reports a check that MySQL counts as an error of the director's address, and blocks it for, where
+/// its servers listen on a port of MySQL.
+pub(super) fn counts_as_error(check: &CheckDecl, servers: &Checked<'_>, findings: &mut Findings) {
+    let at = &check.spec.at;
+    let server = match at.port {
+        Some(port) if MYSQL_PORTS.contains(&port) => None,
+        None if servers.mysql.is_some() => servers.mysql,
+        _ => return,
+    };
+    let message =
+        "MySQL counts each of these checks as an error, and blocks the director after 100";
+    let mut finding = Diagnostic::new(Code::HarmfulCheck, check.table.at, message)
+        .label("does not log in")
+        .help("type = \"mysql\", which does")
+        .reason("a port of MySQL or MariaDB; `max_connect_errors` is 100 by default");
+    if let Some(server) = server {
+        finding = finding.also(server.span(), "this server's port");
+    }
+    findings.push(finding);
+}

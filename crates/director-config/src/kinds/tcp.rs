@@ -1,11 +1,9 @@
 //! `type = "tcp"`: the server accepts a connection, and says what it should.
 
 use super::bytes::{self, Expect};
-use super::mysql::MYSQL_PORTS;
-use super::{CheckKind, Checked, Kind};
-use crate::code::Code;
+use super::{CheckKind, Checked, Kind, mysql};
 use crate::decode::fields::Fields;
-use crate::diagnostic::{Diagnostic, Findings};
+use crate::diagnostic::Findings;
 use crate::keys::section;
 use crate::model::CheckDecl;
 use crate::vocabulary::word;
@@ -46,24 +44,9 @@ fn harmful(check: &CheckDecl, servers: &Checked<'_>, findings: &mut Findings) {
     let CheckKind::Tcp(tcp) = &check.spec.kind else {
         return;
     };
-    let at = &check.spec.at;
     // One that only connects is over before the server's program sees it (check/connects.rs).
-    if tcp.send.is_empty() && tcp.expect.is_none() && !at.through {
+    if tcp.send.is_empty() && tcp.expect.is_none() && !check.spec.at.through {
         return;
     }
-    let server = match at.port {
-        Some(port) if MYSQL_PORTS.contains(&port) => None,
-        None if servers.mysql.is_some() => servers.mysql,
-        _ => return,
-    };
-    let message =
-        "MySQL counts each of these checks as an error, and blocks the director after 100";
-    let mut finding = Diagnostic::new(Code::HarmfulCheck, check.table.at, message)
-        .label("does not log in")
-        .help("type = \"mysql\", which does")
-        .reason("a port of MySQL or MariaDB; `max_connect_errors` is 100 by default");
-    if let Some(server) = server {
-        finding = finding.also(server.span(), "this server's port");
-    }
-    findings.push(finding);
+    mysql::counts_as_error(check, servers, findings);
 }

@@ -11,11 +11,8 @@
 mod check;
 mod policy;
 
-pub use crate::kinds::{
-    AgentCheck, CheckKind, CheckPort, DnsAnswer, DnsCheck, DnsType, ExecCheck, Expect, Facts,
-    FileCheck, GrpcCheck, HttpCheck, LoginCheck, MYSQL_PORTS, PingCheck, SmtpCheck, TcpCheck,
-    Through, TlsSpec, UdpCheck, WeightFrom,
-};
+// Each kind's own type is at home beside its keys.
+pub use crate::kinds::*;
 pub use check::{CheckAt, CheckSpec, Combine, Pace};
 pub use policy::{
     Damping, Initial, MarkRange, Notify, NotifyOn, OnFail, RunSettings, ServerWatch, ServiceWatch,
