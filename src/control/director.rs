@@ -6,7 +6,7 @@ use ipvs::Table;
 use tokio::sync::oneshot;
 
 use super::operator::{Answer, Refusal, Request};
-use super::snapshot::Board;
+use super::snapshot::Published;
 use crate::apply::Incarnation;
 use crate::state::health::MarkRange;
 
@@ -16,8 +16,8 @@ pub trait Director: Send + Sync + 'static {
     /// Which director this is.
     fn identity(&self) -> Identity;
 
-    /// Where the picture and the events are.
-    fn board(&self) -> &Board;
+    /// Where the snapshot and the events are.
+    fn published(&self) -> &Published;
 
     /// The firewall marks of its private services, which nobody is shown.
     fn private_marks(&self) -> MarkRange;

@@ -1,7 +1,7 @@
-//! One picture of the whole state, for whoever shows it: `status`, the API, later metrics and
+//! A snapshot of the whole state, for whoever shows it: `status`, the API, later metrics and
 //! pages.
 //!
-//! The core replaces the part of a service when that changes, and publishes a new picture made of
+//! The core replaces the part of a service when that changes, and publishes a new snapshot made of
 //! the same parts. Whoever reads it holds no lock while reading.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -22,7 +22,7 @@ use crate::state::health::{CheckSpec, MarkRange};
 /// All that is known at one time.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// Grows by one with each new picture.
+    /// Grows by one with each new snapshot.
     pub revision: u64,
     /// When that was, by the clock that its dates are of; `None` if nobody says.
     pub at: Option<Now>,
@@ -155,9 +155,9 @@ pub enum ServerState {
     Leaving,
 }
 
-/// Where the core puts the picture and the events, and everybody else reads them.
+/// Where the core puts the snapshot and the events, and everybody else reads them.
 #[derive(Debug, Default)]
-pub struct Board {
+pub struct Published {
     inner: Mutex<BoardInner>,
     changed: Condvar,
     /// For those who wait on a runtime.
@@ -174,14 +174,14 @@ struct BoardInner {
 /// So many events are kept.
 const EVENTS: usize = 4096;
 
-impl Board {
-    /// The newest picture.
+impl Published {
+    /// The newest snapshot.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.lock().snapshot.clone()
     }
 
-    /// Replaces the picture.
+    /// Replaces the snapshot.
     pub fn publish(&self, snapshot: Snapshot) {
         self.lock().snapshot = Arc::new(snapshot);
         self.tell();
@@ -217,7 +217,7 @@ impl Board {
         self.lock().next
     }
 
-    /// Waits for a new picture or event, for at most so long.
+    /// Waits for a new snapshot or event, for at most so long.
     pub fn wait(&self, at_most: Duration) {
         let inner = self.lock();
         drop(
@@ -227,7 +227,7 @@ impl Board {
         );
     }
 
-    /// Where whoever waits on a runtime hears of each new picture and event.
+    /// Where whoever waits on a runtime hears of each new snapshot and event.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<()> {
         self.changes.subscribe()

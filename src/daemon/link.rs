@@ -9,7 +9,7 @@ use ipvs::Table;
 
 use super::messages::{Input, Job};
 use crate::control::operator::{Answer, Refusal, RefusalKind, Request};
-use crate::control::snapshot::Board;
+use crate::control::snapshot::Published;
 use crate::control::{Director, Identity, Reply};
 use crate::state::health::MarkRange;
 
@@ -17,19 +17,19 @@ use crate::state::health::MarkRange;
 /// none.
 const WAITING: usize = 16;
 
-/// A place among those who wait for the tables; free again when it is dropped.
-struct Place(Arc<AtomicUsize>);
+/// One of those who wait for the tables, until it is dropped.
+struct Waiter(Arc<AtomicUsize>);
 
-impl Place {
+impl Waiter {
     /// `None` when too many wait.
     fn take(taken: &Arc<AtomicUsize>) -> Option<Self> {
-        let place = Self(Arc::clone(taken));
+        let waiter = Self(Arc::clone(taken));
         // One that is not there is given back by the drop.
-        (place.0.fetch_add(1, Ordering::Relaxed) < WAITING).then_some(place)
+        (waiter.0.fetch_add(1, Ordering::Relaxed) < WAITING).then_some(waiter)
     }
 }
 
-impl Drop for Place {
+impl Drop for Waiter {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -38,7 +38,7 @@ impl Drop for Place {
 /// The way from the control socket into the director.
 pub(super) struct Link {
     pub(super) identity: Identity,
-    pub(super) board: Arc<Board>,
+    pub(super) published: Arc<Published>,
     pub(super) inputs: Sender<Input>,
     pub(super) jobs: Sender<Job>,
     /// How many wait for the tables.
@@ -50,12 +50,12 @@ impl Director for Link {
         self.identity.clone()
     }
 
-    fn board(&self) -> &Board {
-        &self.board
+    fn published(&self) -> &Published {
+        &self.published
     }
 
     fn private_marks(&self) -> MarkRange {
-        self.board.snapshot().marks
+        self.published.snapshot().marks
     }
 
     fn request(&self, request: Request, reply: Reply<Answer>) {
@@ -65,13 +65,13 @@ impl Director for Link {
     }
 
     fn table(&self, reply: Reply<Table>) {
-        let Some(place) = Place::take(&self.waiting) else {
+        let Some(waiter) = Waiter::take(&self.waiting) else {
             let why = format!("{WAITING} others wait for the tables");
             reply.send(Err(Refusal::new(RefusalKind::Unavailable, why)));
             return;
         };
         let answer = Box::new(move |table: ipvs::Result<Table>| {
-            drop(place);
+            drop(waiter);
             reply.send(table.map_err(|error| Refusal {
                 kind: RefusalKind::Kernel,
                 message: error.to_string(),
@@ -88,12 +88,14 @@ mod tests {
     #[test]
     fn no_more_than_a_few_wait_for_tables_that_do_not_come() {
         let taken = Arc::default();
-        let mut places: Vec<_> = (0..WAITING).map(|_| Place::take(&taken).unwrap()).collect();
+        let mut waiters: Vec<_> = (0..WAITING)
+            .map(|_| Waiter::take(&taken).unwrap())
+            .collect();
         for _ in 0..1000 {
-            assert!(Place::take(&taken).is_none());
+            assert!(Waiter::take(&taken).is_none());
         }
-        places.pop();
-        let again = Place::take(&taken);
-        assert!(again.is_some() && Place::take(&taken).is_none());
+        waiters.pop();
+        let again = Waiter::take(&taken);
+        assert!(again.is_some() && Waiter::take(&taken).is_none());
     }
 }

@@ -13,7 +13,6 @@
 //! - **The core never waits** for anything but the kernel's answer to one small request.
 //! - **The snapshot** is all that `status`, metrics and pages read.
 
-mod advice;
 mod background;
 pub mod commands;
 mod common;
@@ -36,5 +35,6 @@ mod sim;
 pub mod systemd;
 mod tables;
 mod targets;
+mod warnings;
 mod watch_file;
 mod worker;

@@ -15,7 +15,7 @@ use super::commands::Commands;
 use super::messages::{Input, Notification};
 use super::name::Name;
 use super::systemd::Systemd;
-use crate::control::snapshot::Board;
+use crate::control::snapshot::Published;
 use crate::state::BootTime;
 
 /// How often it is looked whether the namespace still has its name.
@@ -28,7 +28,7 @@ pub(super) struct Outside {
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
     commands: Commands,
-    board: Arc<Board>,
+    published: Arc<Published>,
     service: RefCell<Service>,
 }
 
@@ -45,7 +45,7 @@ impl Outside {
     pub(super) fn start(
         mut name: Name,
         inputs: &Sender<Input>,
-        board: &Arc<Board>,
+        published: &Arc<Published>,
     ) -> anyhow::Result<Self> {
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -64,7 +64,7 @@ impl Outside {
             stop,
             thread,
             commands: Commands::start().context("cannot start the commands to notify")?,
-            board: board.clone(),
+            published: published.clone(),
             service: RefCell::default(),
         })
     }
@@ -89,7 +89,7 @@ impl Outside {
         (service.ready, service.reloading) = (true, reloading);
         if done {
             service.systemd.ready();
-            // The picture follows.
+            // The status follows.
             service.told = now;
         } else if now >= service.told.after(STATUS_PACE) {
             let status = self.status();
@@ -105,7 +105,7 @@ impl Outside {
 
     /// How things are, in one line.
     fn status(&self) -> String {
-        let snapshot = self.board.snapshot();
+        let snapshot = self.published.snapshot();
         let services = snapshot.services.values();
         let (up, declared) = services.fold((0, 0), |(up, declared), service| {
             (up + service.up, declared + service.declared)

@@ -83,46 +83,53 @@ pub(super) fn overlay(situation: &Situation<'_>) -> Overlaid {
     let ServiceState {
         declared, watch, ..
     } = situation.service;
-    let mut places: Vec<Place<'_>> = declared
+    let mut candidates: Vec<Candidate<'_>> = declared
         .servers
         .iter()
-        .map(|(key, server)| place(situation, Role::Regular, *key, server))
+        .map(|(key, server)| candidate(situation, Role::Regular, *key, server))
         .collect();
-    let mut backup: Vec<Place<'_>> = watch
+    let mut backup: Vec<Candidate<'_>> = watch
         .backup
         .iter()
-        .map(|(key, server)| place(situation, Role::Backup, *key, server))
+        .map(|(key, server)| candidate(situation, Role::Backup, *key, server))
         .collect();
-    let min_healthy = watch.min_healthy.map_or(0, |least| least.of(places.len()));
+    let min_healthy = watch
+        .min_healthy
+        .map_or(0, |least| least.of(candidates.len()));
     let below = watch.backup_below.unwrap_or(Threshold::Count(1));
     let below = below.of(declared.servers.len());
-    let mut over = held_over(situation, &places);
-    let spare = below > 0 && backup.iter().any(Place::serves);
-    let mut regular: Vec<&mut Place<'_>> = places.iter_mut().chain(&mut over).collect();
+    let mut over = held_over(situation, &candidates);
+    let spare = below > 0 && backup.iter().any(Candidate::serves);
+    let mut regular: Vec<&mut Candidate<'_>> = candidates.iter_mut().chain(&mut over).collect();
     holds::decide(&mut regular, min_healthy, spare);
-    let up = places.iter().filter(|place| place.serves()).count();
-    let panic = up < min_healthy && keep_in(situation, &mut places, min_healthy - up);
+    let up = candidates
+        .iter()
+        .filter(|candidate| candidate.serves())
+        .count();
+    let panic = up < min_healthy && keep_in(situation, &mut candidates, min_healthy - up);
 
     let needs_backup = up < below;
-    let alone = !places.iter().chain(&over).any(Place::serves);
-    let mut spares: Vec<&mut Place<'_>> = backup.iter_mut().collect();
+    let alone = !candidates.iter().chain(&over).any(Candidate::serves);
+    let mut spares: Vec<&mut Candidate<'_>> = backup.iter_mut().collect();
     holds::decide(&mut spares, usize::from(alone && needs_backup), !alone);
-    for place in &mut backup {
+    for candidate in &mut backup {
         let would_serve = matches!(
-            place.fate,
+            candidate.fate,
             Fate::In { .. } | Fate::Waiting | Fate::Failed(State::Held)
         );
         if !needs_backup && would_serve {
-            place.fate = Fate::Standby;
+            candidate.fate = Fate::Standby;
         }
     }
-    places.append(&mut backup);
-    places.append(&mut over);
-    ramps::weigh(&mut places, situation.now);
+    candidates.append(&mut backup);
+    candidates.append(&mut over);
+    ramps::weigh(&mut candidates, situation.now);
 
-    let serves = places.iter().any(Place::serves);
-    let undecided = places.iter().any(|place| place.fate == Fate::Waiting);
-    places.extend(watch.sorry.iter().map(|(key, server)| {
+    let serves = candidates.iter().any(Candidate::serves);
+    let undecided = candidates
+        .iter()
+        .any(|candidate| candidate.fate == Fate::Waiting);
+    candidates.extend(watch.sorry.iter().map(|(key, server)| {
         let there = situation
             .there
             .is_some_and(|there| there.servers.contains_key(key));
@@ -135,7 +142,7 @@ pub(super) fn overlay(situation: &Situation<'_>) -> Overlaid {
         } else {
             Fate::Standby
         };
-        Place {
+        Candidate {
             key: *key,
             role: Role::Sorry,
             declared: server,
@@ -143,12 +150,12 @@ pub(super) fn overlay(situation: &Situation<'_>) -> Overlaid {
             fate,
         }
     }));
-    seat(situation, places, up, min_healthy, panic)
+    seat(situation, candidates, up, min_healthy, panic)
 }
 
-/// A server, on its way to what becomes of it.
+/// A server whose weight and state are being decided.
 #[derive(Debug)]
-struct Place<'a> {
+struct Candidate<'a> {
     key: ServerKey,
     role: Role,
     declared: &'a DesiredServer,
@@ -187,24 +194,24 @@ impl Fate {
     }
 }
 
-impl Place<'_> {
+impl Candidate<'_> {
     fn serves(&self) -> bool {
         matches!(self.fate, Fate::In { weight, .. } if weight != Weight::ZERO)
     }
 }
 
-fn place<'a>(
+fn candidate<'a>(
     situation: &Situation<'a>,
     role: Role,
     key: ServerKey,
     declared: &'a DesiredServer,
-) -> Place<'a> {
+) -> Candidate<'a> {
     let state = situation.service.servers.get(&key);
     let fate = match state {
         Some(state) => fate(situation, key, declared, state),
         None => Fate::Waiting,
     };
-    Place {
+    Candidate {
         key,
         role,
         declared,
@@ -272,27 +279,32 @@ fn settings(
 }
 
 /// Keeps so many of those that failed in; whether there was one.
-fn keep_in(situation: &Situation<'_>, places: &mut [Place<'_>], mut missing: usize) -> bool {
-    let weight = |place: &Place<'_>| base_weight(situation, place.key, place.declared);
-    let mut failed: Vec<&mut Place<'_>> = places
+fn keep_in(
+    situation: &Situation<'_>,
+    candidates: &mut [Candidate<'_>],
+    mut missing: usize,
+) -> bool {
+    let weight =
+        |candidate: &Candidate<'_>| base_weight(situation, candidate.key, candidate.declared);
+    let mut failed: Vec<&mut Candidate<'_>> = candidates
         .iter_mut()
-        .filter(|place| {
-            let was_in = place.state.is_some_and(|state| state.was_in);
-            matches!(place.fate, Fate::Failed(_)) && was_in && weight(place) > 0
+        .filter(|candidate| {
+            let was_in = candidate.state.is_some_and(|state| state.was_in);
+            matches!(candidate.fate, Fate::Failed(_)) && was_in && weight(candidate) > 0
         })
         .collect();
     // The last one to fail first.
-    failed.sort_by_key(|place| {
-        let since = place.state.map(|state| state.since);
-        (std::cmp::Reverse(since), place.key)
+    failed.sort_by_key(|candidate| {
+        let since = candidate.state.map(|state| state.since);
+        (std::cmp::Reverse(since), candidate.key)
     });
     let mut kept = false;
-    for place in failed {
+    for candidate in failed {
         if missing == 0 {
             break;
         }
-        place.fate = Fate::In {
-            weight: Weight::new(weight(place)).unwrap_or(Weight::MAX),
+        candidate.fate = Fate::In {
+            weight: Weight::new(weight(candidate)).unwrap_or(Weight::MAX),
             state: State::Panic,
         };
         missing -= 1;
@@ -302,10 +314,10 @@ fn keep_in(situation: &Situation<'_>, places: &mut [Place<'_>], mut missing: usi
 }
 
 /// The servers that were replaced: as many stay as their successors are not up yet.
-fn held_over<'a>(situation: &Situation<'a>, places: &[Place<'a>]) -> Vec<Place<'a>> {
-    let mut awaited: Vec<Reload> = places
+fn held_over<'a>(situation: &Situation<'a>, candidates: &[Candidate<'a>]) -> Vec<Candidate<'a>> {
+    let mut awaited: Vec<Reload> = candidates
         .iter()
-        .filter_map(|place| place.state.and_then(|state| state.successor))
+        .filter_map(|candidate| candidate.state.and_then(|state| state.successor))
         .collect();
     let held_over = situation.service.held_over.iter();
     let found = held_over.map(|(key, held)| {
@@ -316,7 +328,7 @@ fn held_over<'a>(situation: &Situation<'a>, places: &[Place<'a>]) -> Vec<Place<'
             awaited.swap_remove(taken);
         }
         let state = State::Leaving;
-        Place {
+        Candidate {
             key: *key,
             role: Role::Regular,
             declared: &held.server,
@@ -335,7 +347,7 @@ fn held_over<'a>(situation: &Situation<'a>, places: &[Place<'a>]) -> Vec<Place<'
 /// Turns fates into what the kernel should have.
 fn seat(
     situation: &Situation<'_>,
-    places: Vec<Place<'_>>,
+    candidates: Vec<Candidate<'_>>,
     up: usize,
     min_healthy: usize,
     panic: bool,
@@ -354,14 +366,14 @@ fn seat(
         && situation.service.watch.on_fail == OnFail::Drain
         && (!persistent || situation.quiescent);
     let mut lowered = false;
-    let mut seats = Vec::with_capacity(places.len());
-    for place in places {
+    let mut seats = Vec::with_capacity(candidates.len());
+    for candidate in candidates {
         let is_there = situation
             .there
-            .is_some_and(|there| there.servers.contains_key(&place.key));
-        let at_zero = place.declared.server.weight(Weight::ZERO);
-        let (state, server) = match place.fate {
-            Fate::In { weight, state } => (state, Some(place.declared.server.weight(weight))),
+            .is_some_and(|there| there.servers.contains_key(&candidate.key));
+        let at_zero = candidate.declared.server.weight(Weight::ZERO);
+        let (state, server) = match candidate.fate {
+            Fate::In { weight, state } => (state, Some(candidate.declared.server.weight(weight))),
             // One that was found at weight 0 stays so until it is judged. (What is held was decided
             // before.)
             Fate::Waiting | Fate::Held { .. } => {
@@ -369,12 +381,12 @@ fn seat(
             }
             // Not declared any more and failed: there is nothing to keep.
             Fate::Failed(State::Leaving) => {
-                wanted.dead.push(place.key);
+                wanted.dead.push(candidate.key);
                 (State::Leaving, None)
             }
             Fate::Failed(state) if can_fail_at_zero => (state, is_there.then_some(at_zero)),
             Fate::Failed(state) => {
-                wanted.dead.push(place.key);
+                wanted.dead.push(candidate.key);
                 (state, None)
             }
             Fate::Drained(state) => (state, (is_there && can_drain).then_some(at_zero)),
@@ -383,16 +395,16 @@ fn seat(
         };
         if let Some(server) = server {
             lowered |=
-                server.weight == Weight::ZERO && server.weight != place.declared.server.weight;
+                server.weight == Weight::ZERO && server.weight != candidate.declared.server.weight;
             let entry = DesiredServer {
                 server,
-                ..place.declared.clone()
+                ..candidate.declared.clone()
             };
-            wanted.servers.insert(place.key, entry);
+            wanted.servers.insert(candidate.key, entry);
         }
         seats.push(Seat {
-            key: place.key,
-            role: place.role,
+            key: candidate.key,
+            role: candidate.role,
             state,
             server,
         });

@@ -24,7 +24,7 @@ use crate::apply::{Incarnation, Kernel, Ledger, Platform, Prepared, Store, boot_
 use crate::check::Checks;
 use crate::check::through::Passages;
 use crate::config::Disk;
-use crate::control::snapshot::Board;
+use crate::control::snapshot::Published;
 use crate::control::{Director, Identity, Now};
 use crate::plan::{Beside, Situation, diff};
 use crate::state::{Desired, Ownership};
@@ -79,13 +79,13 @@ pub fn run<S>(
     let settings = keeper::read(&options.store, &options.incarnation.boot, clock())?;
     let mut tables = Client::connect()?;
     let (inputs, inbox) = mpsc::channel();
-    let board = Arc::new(Board::default());
-    let threads = Threads::start(options, &inputs, &board, serve)?;
+    let published = Arc::new(Published::default());
+    let threads = Threads::start(options, &inputs, &published, serve)?;
     let mut core = Core::new(
         options.file.clone(),
         settings,
         options.force,
-        board,
+        published,
         clock(),
     );
     let ended = turn(&mut core, &mut tables, &inbox, &threads);
@@ -172,7 +172,7 @@ impl<S> Threads<S> {
     fn start(
         options: &Options,
         inputs: &Sender<Input>,
-        board: &Arc<Board>,
+        published: &Arc<Published>,
         serve: impl FnOnce(Arc<dyn Director>) -> anyhow::Result<S>,
     ) -> anyhow::Result<Self> {
         let pulses = Pulses::default();
@@ -195,13 +195,13 @@ impl<S> Threads<S> {
                 state_dir: options.store.directory().to_owned(),
                 incarnation: options.incarnation.clone(),
             },
-            board: Arc::clone(board),
+            published: Arc::clone(published),
             inputs: inputs.clone(),
             jobs: jobs.clone(),
             waiting: Arc::default(),
         }))?;
         let name = Name::new(options.incarnation.namespace, options.netns.clone());
-        let outside = Outside::start(name, inputs, board)?;
+        let outside = Outside::start(name, inputs, published)?;
         Ok(Self {
             checks,
             pulses,

@@ -16,12 +16,12 @@ use crate::state::{BootTime, DesiredServer, DesiredService};
 #[derive(Debug, Default)]
 pub(super) struct Targets {
     ids: HashMap<Arc<Target>, TargetId>,
-    entries: Table<Entry>,
+    entries: Table<Tracked>,
     next: u32,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct Tracked {
     target: Arc<Target>,
     subscribers: Vec<(ServiceKey, ServerKey)>,
     record: Arc<Record>,
@@ -65,7 +65,7 @@ impl Targets {
                 verdict,
                 record: record.clone(),
             });
-            let entry = Entry {
+            let entry = Tracked {
                 target,
                 // One, as a rule; else the first would take the room of four.
                 subscribers: Vec::with_capacity(1),

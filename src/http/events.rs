@@ -44,9 +44,9 @@ async fn send(
     from: From,
     follow: bool,
 ) -> Result<(), Gone> {
-    let board = director.board();
-    let mut changes = board.changes();
-    let next = board.next_event();
+    let published = director.published();
+    let mut changes = published.changes();
+    let next = published.next_event();
     let mut from = match from {
         // This number is from before a restart, so all events are new.
         From::Number(number) if number > next => 0,
@@ -56,7 +56,7 @@ async fn send(
     let mut silent_until = Instant::now();
     loop {
         changes.mark_unchanged();
-        let (events, next) = board.events(from);
+        let (events, next) = published.events(from);
         let first = events.first().map_or(next, |event| event.id);
         if first > from {
             let missed = json!({ "missed": first - from, "next": first });

@@ -25,8 +25,7 @@ mod caller;
 mod client;
 mod events;
 mod failure;
-mod picture;
-mod places;
+mod permits;
 mod request;
 mod routes;
 mod server;
@@ -35,6 +34,7 @@ mod stall;
 mod stats;
 mod stream;
 mod unparsed;
+mod view;
 
 pub use client::{Client, ClientError, query};
 pub use server::{Options, Server, serve};

@@ -20,8 +20,8 @@ use super::api;
 use super::caller::Caller;
 use super::events::{self, From as Start};
 use super::failure::Failure;
-use super::places::Places;
-use super::{picture, request, stats, stream};
+use super::permits::Permits;
+use super::{request, stats, stream, view};
 use crate::apply::boot_time;
 use crate::control::operator::{Answer, Refusal, Request};
 use crate::control::snapshot::{ServiceStatus, Snapshot};
@@ -44,8 +44,8 @@ const RELOAD_PATIENCE: Duration = Duration::from_secs(120);
 #[derive(Clone)]
 struct Desk {
     director: Arc<dyn Director>,
-    followers: Places,
-    readers: Places,
+    followers: Permits,
+    readers: Permits,
     reading: Arc<Semaphore>,
 }
 
@@ -54,8 +54,8 @@ type Parameters = Result<Query<Vec<(String, String)>>, QueryRejection>;
 pub(super) fn router(director: Arc<dyn Director>) -> Router {
     let desk = Desk {
         director,
-        followers: Places::new(FOLLOWERS, KEPT_FOLLOWERS),
-        readers: Places::new(READERS, KEPT_READERS),
+        followers: Permits::new(FOLLOWERS, KEPT_FOLLOWERS),
+        readers: Permits::new(READERS, KEPT_READERS),
         reading: Arc::new(Semaphore::new(1)),
     };
     Router::new()
@@ -80,7 +80,7 @@ pub(super) fn router(director: Arc<dyn Director>) -> Router {
 async fn version(State(desk): State<Desk>, query: Parameters) -> Result<Response, Failure> {
     parameters(query, &[])?;
     let identity = desk.director.identity();
-    let snapshot = desk.director.board().snapshot();
+    let snapshot = desk.director.published().snapshot();
     Ok(stream::whole(&api::Version {
         api: "v1".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -95,10 +95,10 @@ async fn version(State(desk): State<Desk>, query: Parameters) -> Result<Response
 
 async fn status(State(desk): State<Desk>, query: Parameters) -> Result<Response, Failure> {
     let wanted = all(&parameters(query, &["service"])?, "service");
-    let snapshot = desk.director.board().snapshot();
+    let snapshot = desk.director.published().snapshot();
     let date = snapshot.date(boot_time());
-    let head = picture::head(&snapshot, date.unwrap_or_else(SystemTime::now));
-    Ok(send(&head, chosen(&snapshot, &wanted)?, picture::service))
+    let head = view::head(&snapshot, date.unwrap_or_else(SystemTime::now));
+    Ok(send(&head, chosen(&snapshot, &wanted)?, view::service))
 }
 
 async fn services(
@@ -108,9 +108,9 @@ async fn services(
 ) -> Result<Response, Failure> {
     parameters(query, &[])?;
     let Path(service) = service.map_err(|error| Failure::invalid(error.body_text()))?;
-    let snapshot = desk.director.board().snapshot();
+    let snapshot = desk.director.published().snapshot();
     let chosen = chosen(&snapshot, &[service])?;
-    Ok(send(&Nothing {}, chosen, picture::service))
+    Ok(send(&Nothing {}, chosen, view::service))
 }
 
 async fn overlay(State(desk): State<Desk>, query: Parameters) -> Result<Response, Failure> {
@@ -121,14 +121,14 @@ async fn overlay(State(desk): State<Desk>, query: Parameters) -> Result<Response
         private_marks: (u32, u32),
     }
     parameters(query, &[])?;
-    let snapshot = desk.director.board().snapshot();
+    let snapshot = desk.director.published().snapshot();
     let marks = desk.director.private_marks();
     let head = Head {
         revision: snapshot.revision,
         disabled: snapshot.disabled.keys().copied().collect(),
         private_marks: (marks.first, marks.last),
     };
-    Ok(send(&head, chosen(&snapshot, &[])?, picture::overlay))
+    Ok(send(&head, chosen(&snapshot, &[])?, view::overlay))
 }
 
 async fn follow(
@@ -168,7 +168,7 @@ async fn counters(
     desk.director.table(reply);
     let table = answered(answer, PATIENCE).await?;
     drop(turn);
-    let snapshot = desk.director.board().snapshot();
+    let snapshot = desk.director.published().snapshot();
     let marks = desk.director.private_marks();
     // A name selects our services, a listen address any service in the kernel, including foreign
     // ones.

@@ -22,9 +22,9 @@ use tokio::sync::oneshot;
 
 use super::caller::Caller;
 use super::failure::Failure;
-use super::places::Places;
+use super::permits::Permits;
 use super::routes;
-use super::socket::{self, Place};
+use super::socket::{self, SocketFile};
 use super::stall::Patient;
 use super::unparsed::Unparsed;
 use crate::control::Director;
@@ -62,7 +62,7 @@ pub struct Options {
 pub struct Server {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    _place: Place,
+    _file: SocketFile,
 }
 
 /// Serves the control socket on a separate thread.
@@ -71,7 +71,7 @@ pub struct Server {
 /// If the socket cannot be created (`AddrInUse` if another director answers there), or the thread
 /// cannot be started.
 pub fn serve(options: &Options, director: Arc<dyn Director>) -> io::Result<Server> {
-    let (listener, place) = socket::listen(&options.path, options.group.as_deref(), options.of)?;
+    let (listener, file) = socket::listen(&options.path, options.group.as_deref(), options.of)?;
     listener.set_nonblocking(true)?;
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
@@ -87,7 +87,7 @@ pub fn serve(options: &Options, director: Arc<dyn Director>) -> io::Result<Serve
     Ok(Server {
         stop: Some(stop),
         thread: Some(thread),
-        _place: place,
+        _file: file,
     })
 }
 
@@ -109,18 +109,18 @@ async fn run(listener: StdListener, director: Arc<dyn Director>, stopped: onesho
         }
     };
     let router = routes::router(director);
-    let places = Places::new(CONNECTIONS, KEPT);
+    let permits = Permits::new(CONNECTIONS, KEPT);
     tokio::select! {
-        () = accept(&listener, &router, &places) => {}
+        () = accept(&listener, &router, &permits) => {}
         // Sent or dropped: both mean stop.
         _ = stopped => {}
     }
     drop(listener);
     // Clients that read get their answers; followers of events would stay for ever.
-    let _ = tokio::time::timeout(FAREWELL, places.all_free()).await;
+    let _ = tokio::time::timeout(FAREWELL, permits.all_free()).await;
 }
 
-async fn accept(listener: &UnixListener, router: &Router, places: &Places) {
+async fn accept(listener: &UnixListener, router: &Router, permits: &Permits) {
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -133,14 +133,14 @@ async fn accept(listener: &UnixListener, router: &Router, places: &Places) {
         let caller = Caller {
             uid: stream.peer_cred().ok().map(|credentials| credentials.uid()),
         };
-        let Some(place) = places.take(caller) else {
+        let Some(permit) = permits.take(caller) else {
             turn_away(&stream);
             continue;
         };
         let router = router.clone();
         tokio::spawn(async move {
             talk(stream, caller, router).await;
-            drop(place);
+            drop(permit);
         });
     }
 }
@@ -173,7 +173,7 @@ async fn talk(stream: UnixStream, caller: Caller, router: Router) {
     }
 }
 
-/// Tells the client that there is no free place.
+/// Tells the client that there is no free connection.
 fn turn_away(stream: &UnixStream) {
     let answer = Failure::unavailable("too many connections; try again").whole();
     // The answer fits any socket buffer; if not, the client sees the connection end.

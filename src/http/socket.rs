@@ -28,7 +28,7 @@ const LONGEST_ANSWER: u64 = 64 * 1024;
 /// The socket in the file system. Dropping it removes the socket, unless another one has taken its
 /// place.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct SocketFile {
     path: PathBuf,
     file: Identity,
 }
@@ -44,7 +44,7 @@ pub(super) fn listen(
     path: &Path,
     group: Option<&str>,
     of: Option<Id>,
-) -> io::Result<(UnixListener, Place)> {
+) -> io::Result<(UnixListener, SocketFile)> {
     let group = match group {
         Some(name) => Some((name, gid(name)?)),
         None => None,
@@ -81,7 +81,7 @@ pub(super) fn listen(
     let file = ready().inspect_err(|_: &io::Error| {
         let _ = fs::remove_file(&beside);
     })?;
-    let place = Place {
+    let place = SocketFile {
         path: path.to_owned(),
         file,
     };
@@ -167,7 +167,7 @@ fn identity(path: &Path) -> io::Result<Identity> {
     Ok((found.dev(), found.ino(), made))
 }
 
-impl Drop for Place {
+impl Drop for SocketFile {
     fn drop(&mut self) {
         if identity(&self.path).is_ok_and(|file| file == self.file) {
             let _ = fs::remove_file(&self.path);

@@ -19,7 +19,7 @@
 //!   list.
 
 mod address;
-mod advice;
+mod advise;
 mod error;
 mod machine;
 pub mod namespace;
@@ -33,7 +33,7 @@ mod warning;
 mod tests;
 
 pub use address::{AddressState, InterfaceAddress};
-pub use advice::advise;
+pub use advise::advise;
 pub use error::{NetError, Question};
 pub use machine::{Interface, Machine};
 pub use namespace::{NamespaceError, enter};

@@ -17,13 +17,13 @@ use crate::state::{DesiredService, Sysctl};
 /// Steps; once sorted, ordered by phase.
 #[derive(Clone, Default)]
 pub struct Steps {
-    items: Vec<Item>,
+    items: Vec<Group>,
     /// The number of steps that the items stand for.
     len: usize,
 }
 
 #[derive(Clone)]
-enum Item {
+enum Group {
     /// Boxed: a step is twenty times as large as an item for a new service.
     One(Box<Step>),
     /// A service and its servers, ordered by key, so that two directors with one file place the
@@ -46,7 +46,7 @@ impl Steps {
 
     /// The steps, in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Cow<'_, Step>> {
-        self.items.iter().flat_map(Item::steps)
+        self.items.iter().flat_map(Group::steps)
     }
 
     /// The steps from the one at `start` on, in portions of at most `limit` operations.
@@ -65,15 +65,15 @@ impl Steps {
 
     /// How many steps make services that are not there, with their servers.
     pub(super) fn created(&self) -> usize {
-        let created = |item: &&Item| matches!(item, Item::Create(_));
-        self.items.iter().filter(created).map(Item::len).sum()
+        let created = |item: &&Group| matches!(item, Group::Create(_));
+        self.items.iter().filter(created).map(Group::len).sum()
     }
 
     /// All other steps.
     pub(crate) fn others(&self) -> impl DoubleEndedIterator<Item = &Step> {
         self.items.iter().filter_map(|item| match item {
-            Item::One(step) => Some(&**step),
-            Item::Create(_) => None,
+            Group::One(step) => Some(&**step),
+            Group::Create(_) => None,
         })
     }
 
@@ -89,12 +89,12 @@ impl Steps {
     }
 
     pub(crate) fn push(&mut self, step: Step) {
-        self.push_item(Item::One(Box::new(step)));
+        self.push_item(Group::One(Box::new(step)));
     }
 
     /// Adds the steps that create a service.
     pub(super) fn create(&mut self, wanted: &Arc<DesiredService>) {
-        self.push_item(Item::Create(wanted.clone()));
+        self.push_item(Group::Create(wanted.clone()));
     }
 
     /// Appends other steps.
@@ -109,7 +109,7 @@ impl Steps {
 
     /// Sorts the steps by phase and keeps the order within each.
     pub(super) fn sort(&mut self) {
-        self.items.sort_by_key(Item::phase);
+        self.items.sort_by_key(Group::phase);
     }
 
     /// Removes and returns the steps from index `at` on.
@@ -133,7 +133,7 @@ impl Steps {
         rest
     }
 
-    fn push_item(&mut self, item: Item) {
+    fn push_item(&mut self, item: Group) {
         self.len += item.len();
         self.items.push(item);
     }
@@ -182,7 +182,7 @@ impl<'s, I: Iterator<Item = Cow<'s, Step>>> Portions<'s, I> {
     }
 }
 
-impl Item {
+impl Group {
     fn len(&self) -> usize {
         match self {
             Self::One(_) => 1,

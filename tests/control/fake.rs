@@ -1,4 +1,4 @@
-//! A director without a kernel: a picture that never changes, and a record of what was asked.
+//! A director without a kernel: a snapshot that never changes, and a record of what was asked.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use director::check::{NotChecked, Record, Seen};
 use director::control::event::{Event, EventKind};
 use director::control::operator::{Answer, Refusal, RefusalKind, Request, Setting};
 use director::control::snapshot::{
-    Board, Role, ServerState, ServerStatus, ServiceStatus, Snapshot,
+    Published, Role, ServerState, ServerStatus, ServiceStatus, Snapshot,
 };
 use director::control::{Director, Identity, Reply};
 use director::http::{Options, Server, serve};
@@ -40,7 +40,7 @@ pub(crate) enum Mood {
 }
 
 pub(crate) struct Fake {
-    pub(crate) board: Board,
+    pub(crate) published: Published,
     pub(crate) mood: Mutex<Mood>,
     pub(crate) asked: Mutex<VecDeque<Request>>,
     kept: Mutex<Vec<Reply<Answer>>>,
@@ -62,8 +62,8 @@ impl Director for Fake {
         }
     }
 
-    fn board(&self) -> &Board {
-        &self.board
+    fn published(&self) -> &Published {
+        &self.published
     }
 
     fn private_marks(&self) -> MarkRange {
@@ -102,7 +102,7 @@ impl Running {
     }
 }
 
-/// With the canned picture.
+/// With the canned snapshot.
 pub(crate) fn run() -> Running {
     run_with(snapshot())
 }
@@ -123,13 +123,13 @@ pub(crate) fn run_here() -> Running {
 
 fn run_in(namespace: (u64, u64), boot: &str, snapshot: Snapshot) -> Running {
     let directory = tempfile::tempdir().unwrap();
-    let board = Board::default();
-    board.publish(snapshot);
+    let published = Published::default();
+    published.publish(snapshot);
     for event in events() {
-        board.record(event);
+        published.record(event);
     }
     let fake = Arc::new(Fake {
-        board,
+        published,
         mood: Mutex::new(Mood::Willing),
         asked: Mutex::default(),
         kept: Mutex::default(),
@@ -435,18 +435,18 @@ pub(crate) fn table() -> Table {
     }
 }
 
-/// The same picture some seconds later: all its times are moved.
-pub(crate) fn moved(mut picture: Snapshot, seconds: u64) -> Snapshot {
+/// The same snapshot some seconds later: all its times are moved.
+pub(crate) fn moved(mut snapshot: Snapshot, seconds: u64) -> Snapshot {
     let later = |time: SystemTime| time + Duration::from_secs(seconds);
     let shift = |time: &mut Option<SystemTime>| *time = time.map(later);
-    shift(&mut picture.started);
-    shift(&mut picture.loaded);
-    shift(&mut picture.reconciled);
-    for setting in picture.disabled.values_mut() {
+    shift(&mut snapshot.started);
+    shift(&mut snapshot.loaded);
+    shift(&mut snapshot.reconciled);
+    for setting in snapshot.disabled.values_mut() {
         setting.at = later(setting.at);
         shift(&mut setting.until);
     }
-    for service in picture.services.values_mut() {
+    for service in snapshot.services.values_mut() {
         for server in &mut Arc::make_mut(service).servers {
             server.since = later(server.since);
             shift(&mut server.until);
@@ -467,5 +467,5 @@ pub(crate) fn moved(mut picture: Snapshot, seconds: u64) -> Snapshot {
             }
         }
     }
-    picture
+    snapshot
 }

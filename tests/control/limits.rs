@@ -259,12 +259,12 @@ fn stopping_waits_for_nobody() {
 
 /// Two thousand services: more than any socket buffer holds.
 fn large() -> Snapshot {
-    let mut picture = snapshot();
-    let (_, model) = picture.services.pop_first().unwrap();
-    picture.services.clear();
+    let mut snapshot = snapshot();
+    let (_, model) = snapshot.services.pop_first().unwrap();
+    snapshot.services.clear();
     for port in 1..=2000 {
         let key = ipvs::ServiceKey::tcp([192, 0, 2, 10], port);
-        picture.services.insert(key, Arc::clone(&model));
+        snapshot.services.insert(key, Arc::clone(&model));
     }
-    picture
+    snapshot
 }

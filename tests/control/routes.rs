@@ -179,7 +179,7 @@ fn events_are_lines_from_a_number_on() {
 fn events_that_are_no_longer_kept_are_counted() {
     let running = run();
     for _ in 0..5000 {
-        running.fake.board.record(fake::events().remove(0));
+        running.fake.published.record(fake::events().remove(0));
     }
     let lines = get(&running.socket(), "/v1/events?from=3").lines();
     let first = 5003 - 4096;
@@ -205,7 +205,7 @@ fn a_follower_hears_what_happens() {
     assert_eq!(next()["id"], 2);
     assert_eq!(next(), json!({ "next": 3 }), "all that was");
     for id in 3..6 {
-        running.fake.board.record(fake::events().remove(1));
+        running.fake.published.record(fake::events().remove(1));
         assert_eq!(next()["id"], id);
     }
 }

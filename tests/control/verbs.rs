@@ -57,8 +57,8 @@ fn at_noon(status: &mut Value) {
     status["now"] = fake::NOON.into();
 }
 
-/// What `status` shows, were it noon: the picture's own times are moved to now.
-fn pictured(line: &str) -> String {
+/// What `status` shows, were it noon: its own times are moved to now.
+fn printed_at_noon(line: &str) -> String {
     let now = std::time::SystemTime::now();
     let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let running = run_with(fake::moved(snapshot(), now - fake::NOON));
@@ -70,7 +70,7 @@ fn pictured(line: &str) -> String {
 #[test]
 fn status_shows_every_state_and_why() {
     // Ages are counted in seconds: a slow machine may show one or two more.
-    let shown = pictured("status");
+    let shown = printed_at_noon("status");
     let golden = include_str!("status.txt");
     let (shown, golden): (Vec<_>, Vec<_>) = (shown.lines().collect(), golden.lines().collect());
     assert_eq!(shown.len(), golden.len(), "{}", shown.join("\n"));
@@ -93,8 +93,8 @@ fn ageless(line: &str) -> String {
 
 #[test]
 fn colours_are_for_those_who_ask_and_change_no_column() {
-    let plain = pictured("status");
-    let coloured = pictured("status --color always");
+    let plain = printed_at_noon("status");
+    let coloured = printed_at_noon("status --color always");
     assert!(!plain.contains('\x1b'));
     assert!(coloured.contains("\x1b[31mdown\x1b[0m"), "{coloured}");
     assert!(coloured.contains("\x1b[32mup\x1b[0m"), "{coloured}");
@@ -110,10 +110,10 @@ fn colours_are_for_those_who_ask_and_change_no_column() {
 
 #[test]
 fn a_rejected_file_and_trouble_come_first_and_cannot_move_the_cursor() {
-    let mut picture = snapshot();
-    picture.rejected = Some("error: a service has no key `shceduler`\n --> web.toml:5:1".into());
-    picture.trouble = Some("cannot \x1b[2J change server".into());
-    let running = run_with(picture);
+    let mut snapshot = snapshot();
+    snapshot.rejected = Some("error: a service has no key `shceduler`\n --> web.toml:5:1".into());
+    snapshot.trouble = Some("cannot \x1b[2J change server".into());
+    let running = run_with(snapshot);
     let shown = director(&running, "status old").stdout;
     let lines: Vec<_> = shown.lines().collect();
     assert_eq!(lines[1], "TROUBLE: cannot \u{fffd}[2J change server");
@@ -141,11 +141,11 @@ fn is_hidden(letter: char) -> bool {
 
 #[test]
 fn what_servers_operators_and_files_say_reorders_no_line() {
-    let mut picture = snapshot();
-    picture.file = HOSTILE.into();
-    picture.trouble = Some(HOSTILE.into());
-    picture.rejected = Some(HOSTILE.into());
-    let (key, service) = picture.services.first_key_value().unwrap();
+    let mut snapshot = snapshot();
+    snapshot.file = HOSTILE.into();
+    snapshot.trouble = Some(HOSTILE.into());
+    snapshot.rejected = Some(HOSTILE.into());
+    let (key, service) = snapshot.services.first_key_value().unwrap();
     let mut service = (**service).clone();
     service.name = HOSTILE.into();
     for server in &mut service.servers {
@@ -161,9 +161,9 @@ fn what_servers_operators_and_files_say_reorders_no_line() {
         }));
         server.checks = vec![(fake::check(), fake::found(false, HOSTILE, 1))];
     }
-    picture.services.insert(*key, Arc::new(service));
-    let running = run_with(picture);
-    running.fake.board.record(fake::event(HOSTILE));
+    snapshot.services.insert(*key, Arc::new(service));
+    let running = run_with(snapshot);
+    running.fake.published.record(fake::event(HOSTILE));
     *running.fake.mood.lock().unwrap() = Mood::Says(HOSTILE);
     for line in [
         "status",
@@ -293,7 +293,7 @@ fn a_follower_sees_what_comes_and_is_told_when_the_director_goes() {
     let mut lines = BufReader::new(verb.0.stdout.take().unwrap()).lines();
     let mut next = || lines.next().unwrap().unwrap();
     assert!(next().contains("kernel update"));
-    running.fake.board.record(fake::events().remove(1));
+    running.fake.published.record(fake::events().remove(1));
     assert!(next().contains("connection refused"));
     drop(running.server.take());
     assert_eq!(verb.end(), Some(1));
@@ -316,7 +316,7 @@ fn watching_goes_on_and_ends_well() {
     assert_eq!(next()["revision"], 42);
     let mut newer = snapshot();
     newer.revision = 43;
-    running.fake.board.publish(newer);
+    running.fake.published.publish(newer);
     assert!((0..100).any(|_| next()["revision"] == 43));
     verb.signal(Signal::SIGINT);
     assert_eq!(verb.end(), Some(0));

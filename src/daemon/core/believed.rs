@@ -168,7 +168,7 @@ impl Believed {
         self.reading = true;
         Read {
             began: self.writes,
-            picture: self.services.clone(),
+            believed: self.services.clone(),
             run,
         }
     }
@@ -220,7 +220,7 @@ mod tests {
         believed.follow(&Operation::UpdateServer(key(), server(7)));
         let weight = |service: &ObservedService| service.servers[&server(0).key].server.weight;
         assert_eq!(weight(believed.get(&key()).unwrap()).get(), 7);
-        assert_eq!(weight(&read.picture[&key()]).get(), 1);
+        assert_eq!(weight(&read.believed[&key()]).get(), 1);
         believed.follow(&Operation::DeleteServer(key(), server(0).key));
         assert_eq!(believed.get(&key()).unwrap().servers.len(), 0);
         believed.follow(&Operation::DeleteService(key()));

@@ -51,7 +51,7 @@ impl Core {
         }
     }
 
-    fn drain(&mut self, request: &ServerRequest, now: Now) -> Outcome {
+    fn drain(&mut self, request: &ServerRequest, now: Now) -> Handled {
         let setting = setting((), &request.note, now)?;
         self.on_members(request, now, |core, member| {
             let set = core.settings.servers.entry(member).or_default();
@@ -63,7 +63,7 @@ impl Core {
         })
     }
 
-    fn undrain(&mut self, request: &ServerRequest, now: Now) -> Outcome {
+    fn undrain(&mut self, request: &ServerRequest, now: Now) -> Handled {
         let by = &request.note.by;
         self.on_members(request, now, |core, member| {
             let set = core.settings.servers.get_mut(&member);
@@ -76,7 +76,7 @@ impl Core {
         })
     }
 
-    fn weigh(&mut self, request: &ServerRequest, weight: Option<u32>, now: Now) -> Outcome {
+    fn weigh(&mut self, request: &ServerRequest, weight: Option<u32>, now: Now) -> Handled {
         let Some(weight) = weight else {
             return self.weigh_as_declared(request, now);
         };
@@ -100,7 +100,7 @@ impl Core {
         })
     }
 
-    fn weigh_as_declared(&mut self, request: &ServerRequest, now: Now) -> Outcome {
+    fn weigh_as_declared(&mut self, request: &ServerRequest, now: Now) -> Handled {
         let by = &request.note.by;
         self.on_members(request, now, |core, member| {
             let set = core.settings.servers.get_mut(&member);
@@ -115,7 +115,7 @@ impl Core {
         })
     }
 
-    fn disable(&mut self, request: &HostRequest, now: Now) -> Outcome {
+    fn disable(&mut self, request: &HostRequest, now: Now) -> Handled {
         let setting = setting((), &request.note, now)?;
         self.knows_machine(&request.server)?;
         self.on_machines(request, now, |core, address| {
@@ -131,7 +131,7 @@ impl Core {
         })
     }
 
-    fn enable(&mut self, request: &HostRequest, now: Now) -> Outcome {
+    fn enable(&mut self, request: &HostRequest, now: Now) -> Handled {
         let by = &request.note.by;
         self.on_machines(request, now, |core, address| {
             if core.settings.disabled.remove(&address).is_none() {
@@ -150,7 +150,7 @@ impl Core {
         request: &ServerRequest,
         now: Now,
         mut change: impl FnMut(&mut Self, Member) -> Change,
-    ) -> Outcome {
+    ) -> Handled {
         let members = self.members(request)?;
         let mut done = Vec::new();
         let mut services = BTreeSet::new();
@@ -176,7 +176,7 @@ impl Core {
         request: &HostRequest,
         now: Now,
         mut change: impl FnMut(&mut Self, std::net::IpAddr) -> Change,
-    ) -> Outcome {
+    ) -> Handled {
         let addresses = self.machine(&request.server)?;
         let mut done = Vec::new();
         let mut services = BTreeSet::new();
@@ -279,7 +279,7 @@ impl Core {
 }
 
 /// What was done, and which services it concerns.
-type Outcome = Result<(Answer, BTreeSet<ServiceKey>), Refusal>;
+type Handled = Result<(Answer, BTreeSet<ServiceKey>), Refusal>;
 
 /// What a request comes to for one server or machine.
 enum Change {

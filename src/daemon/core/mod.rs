@@ -48,7 +48,7 @@ use super::tables::Tables;
 use super::targets::Targets;
 use crate::control::Now;
 use crate::control::operator::Settings;
-use crate::control::snapshot::Board;
+use crate::control::snapshot::Published;
 use crate::state::health::RunSettings;
 use crate::state::{BootTime, Desired, Drift};
 
@@ -85,7 +85,7 @@ impl Core {
         file: PathBuf,
         settings: Settings,
         force: bool,
-        board: Arc<Board>,
+        published: Arc<Published>,
         now: Now,
     ) -> Self {
         let mut core = Self {
@@ -98,7 +98,7 @@ impl Core {
             targets: Targets::default(),
             causes: Causes::default(),
             work: Agenda::default(),
-            show: show::Show::new(&file, board, now),
+            show: show::Show::new(&file, published, now),
             reloading: Reloading::new(file),
             keeping: keep::Keeping::default(),
             epoch: now.wall.checked_sub(now.boot.0),

@@ -1,4 +1,4 @@
-//! What the worker saw when it compared the kernel with the picture.
+//! What the worker saw when it compared the kernel with the believed tables.
 
 use ipvs::{ServerKey, ServiceKey};
 
@@ -67,7 +67,7 @@ impl Core {
         }
     }
 
-    /// Services in the kernel that are not in the picture.
+    /// Services in the kernel that are not among the believed ones.
     fn take_foreign(&mut self, unknown: Vec<ServiceKey>, now: Now) {
         let before = std::mem::take(&mut self.believed.foreign);
         for key in unknown {

@@ -117,7 +117,7 @@ impl Core {
         }
     }
 
-    /// Sends steps, and makes the picture follow.
+    /// Sends steps, and updates the believed tables.
     fn carry_out(&mut self, steps: &Steps, tables: &mut dyn Tables, now: Now) {
         let mut portions = steps.portions(0, usize::MAX);
         for phase in Phase::ALL {

@@ -1,4 +1,4 @@
-//! What the core shows: events, the log, the picture for `status`.
+//! What the core shows: events, the log, the snapshot.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::control::Now;
 use crate::control::event::{Event, EventKind, Level, Subject};
 use crate::control::operator::ServerSettings;
 use crate::control::snapshot::{
-    Board, Role, ServerState as State, ServerStatus, ServiceStatus, Snapshot,
+    Published, Role, ServerState as State, ServerStatus, ServiceStatus, Snapshot,
 };
 use crate::daemon::messages::{Notification, NotifyEvent};
 use crate::daemon::overlay::Seat;
@@ -23,10 +23,10 @@ use crate::state::health::NotifyOn;
 use crate::state::{BootTime, DesiredServer, ObservedService};
 use crate::words::count;
 
-/// A new picture is published at most so often.
+/// The shortest time between two snapshots.
 pub(super) const PACE: Duration = Duration::from_millis(100);
 
-/// So many parts of the picture are made in one slice.
+/// So many parts of the snapshot are made in one slice.
 const SLICE: usize = 32;
 
 /// When so many servers were described anew, the snapshot is published earlier: until then all of them are in memory
@@ -36,7 +36,7 @@ const MANY: usize = 2_000;
 /// What is shown of the core as a whole.
 #[derive(Debug)]
 pub(super) struct Show {
-    board: Arc<Board>,
+    published: Arc<Published>,
     /// The services of the snapshot to come.
     pub(super) parts: BTreeMap<ServiceKey, Arc<ServiceStatus>>,
     file: Arc<str>,
@@ -49,15 +49,15 @@ pub(super) struct Show {
     nameless: Option<Arc<str>>,
     revision: u64,
     changed: bool,
-    published: Option<BootTime>,
+    published_at: Option<BootTime>,
     /// How many servers were described anew since then.
     redone: usize,
 }
 
 impl Show {
-    pub(super) fn new(file: &Path, board: Arc<Board>, now: Now) -> Self {
+    pub(super) fn new(file: &Path, published: Arc<Published>, now: Now) -> Self {
         Self {
-            board,
+            published,
             parts: BTreeMap::new(),
             file: Arc::from(file.display().to_string()),
             started: now.boot,
@@ -68,7 +68,7 @@ impl Show {
             nameless: None,
             revision: 0,
             changed: true,
-            published: None,
+            published_at: None,
             redone: 0,
         }
     }
@@ -101,7 +101,7 @@ impl Core {
             Level::Warn => tracing::warn!(kind = word, service = named, "{subject}{text}"),
             Level::Info => tracing::info!(kind = word, service = named, "{subject}{text}"),
         }
-        self.show.board.record(Event {
+        self.show.published.record(Event {
             id: 0,
             at_ms: now.unix_ms(),
             kind,
@@ -183,7 +183,7 @@ impl Core {
         self.show.touch();
     }
 
-    /// Redoes a slice of the parts of the picture that are out of date.
+    /// Redoes a slice of the parts of the snapshot that are out of date.
     pub(super) fn refresh(&mut self, now: Now) {
         for _ in 0..SLICE {
             let Some(key) = self.work.unseen.pop_first() else {
@@ -203,10 +203,10 @@ impl Core {
         }
     }
 
-    /// Publishes the picture, if it changed and the last one is old enough.
+    /// Publishes the snapshot, if it changed and the last one is old enough.
     pub(super) fn publish(&mut self, now: Now) {
-        let published = self.show.published;
-        let is_due = published.is_none_or(|then| then.until(now.boot) >= PACE);
+        let published_at = self.show.published_at;
+        let is_due = published_at.is_none_or(|then| then.until(now.boot) >= PACE);
         let is_heavy = self.show.redone >= MANY;
         if self.show.changed && (is_heavy || is_due && self.work.unseen.is_empty()) {
             self.publish_now(now);
@@ -217,10 +217,10 @@ impl Core {
     pub(super) fn publish_now(&mut self, now: Now) {
         self.show.changed = false;
         self.show.redone = 0;
-        self.show.published = Some(now.boot);
+        self.show.published_at = Some(now.boot);
         self.show.revision += 1;
         let show = &self.show;
-        self.show.board.publish(Snapshot {
+        self.show.published.publish(Snapshot {
             revision: show.revision,
             at: Some(now),
             file: show.file.clone(),
@@ -236,7 +236,7 @@ impl Core {
         });
     }
 
-    /// The picture of one service.
+    /// The snapshot of one service.
     fn status(&self, key: &ServiceKey, now: Now) -> Option<ServiceStatus> {
         let there = self.believed.get(key);
         let Some(overlaid) = self.overlaid(key, now) else {

@@ -61,23 +61,23 @@ fn write(out: &mut impl Write, line: &[u8], dropped: &AtomicU64) {
 }
 
 /// One line. It is handed on whole, when it is dropped.
-pub(super) struct Entry<'q> {
+pub(super) struct LineWriter<'q> {
     queue: &'q Queue,
     line: Vec<u8>,
 }
 
 impl<'q> MakeWriter<'q> for Queue {
-    type Writer = Entry<'q>;
+    type Writer = LineWriter<'q>;
 
-    fn make_writer(&'q self) -> Entry<'q> {
-        Entry {
+    fn make_writer(&'q self) -> LineWriter<'q> {
+        LineWriter {
             queue: self,
             line: Vec::new(),
         }
     }
 }
 
-impl Write for Entry<'_> {
+impl Write for LineWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.line.write(bytes)
     }
@@ -87,7 +87,7 @@ impl Write for Entry<'_> {
     }
 }
 
-impl Drop for Entry<'_> {
+impl Drop for LineWriter<'_> {
     fn drop(&mut self) {
         let line = std::mem::take(&mut self.line);
         // What others wrote is in it: servers, operators, whoever names files.

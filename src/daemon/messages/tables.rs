@@ -17,7 +17,7 @@ pub(in crate::daemon) enum Job {
     Take(Box<FilesRead>),
     /// Make the kernel what is wanted, all or nothing.
     Transact(Box<Transaction>),
-    /// Compare the tables with the picture.
+    /// Compare the tables with the believed ones.
     Read(Read),
     /// Say what the machine lacks for the file in force.
     Advise,
@@ -105,16 +105,16 @@ pub(in crate::daemon) struct First {
 pub(in crate::daemon) struct Read {
     /// How many writes the core had made.
     pub(in crate::daemon) began: u64,
-    pub(in crate::daemon) picture: BTreeMap<ServiceKey, Arc<ObservedService>>,
+    pub(in crate::daemon) believed: BTreeMap<ServiceKey, Arc<ObservedService>>,
     pub(in crate::daemon) run: RunSettings,
 }
 
 /// What a reading came to.
 pub(in crate::daemon) struct Reading {
     pub(in crate::daemon) began: u64,
-    /// Services that do not look as in the picture. Long lists can lie: each has to be read again.
+    /// Services that differ from what is believed. Long lists can lie: each has to be read again.
     pub(in crate::daemon) suspects: Vec<ServiceKey>,
-    /// Services that are not in the picture.
+    /// Services that are not believed to be there.
     pub(in crate::daemon) unknown: Vec<ServiceKey>,
     /// Everything but services.
     pub(in crate::daemon) settings: Observed,

@@ -6,30 +6,31 @@
 
 use ipvs::Weight;
 
-use super::{Fate, Place, State};
+use super::{Candidate, Fate, State};
 use crate::daemon::server::Progress;
 use crate::state::BootTime;
 
 /// Gives those that serve the weights of this moment.
-pub(super) fn weigh(places: &mut [Place<'_>], now: BootTime) {
-    let serves = |place: &&Place<'_>| {
+pub(super) fn weigh(candidates: &mut [Candidate<'_>], now: BootTime) {
+    let serves = |candidate: &&Candidate<'_>| {
         // One that is down, and in because too few are left, is no measure.
-        place.serves() && !matches!(place.fate, Fate::In { state, .. } if state == State::Panic)
+        candidate.serves()
+            && !matches!(candidate.fate, Fate::In { state, .. } if state == State::Panic)
     };
     let mut top: Option<Progress> = None;
-    for place in places.iter().filter(serves) {
-        let progress = progress(place, now).unwrap_or(Progress::OVER);
+    for candidate in candidates.iter().filter(serves) {
+        let progress = progress(candidate, now).unwrap_or(Progress::OVER);
         if top.is_none_or(|top| progress.is_as_far_as(top)) {
             top = Some(progress);
         }
     }
     let Some(top) = top else { return };
     let all_are_warm = top.is_as_far_as(Progress::OVER);
-    for place in places {
-        let Some(progress) = progress(place, now) else {
+    for candidate in candidates {
+        let Some(progress) = progress(candidate, now) else {
             continue;
         };
-        let Fate::In { weight, state } = &mut place.fate else {
+        let Fate::In { weight, state } = &mut candidate.fate else {
             continue;
         };
         let full = weight.get();
@@ -42,8 +43,8 @@ pub(super) fn weigh(places: &mut [Place<'_>], now: BootTime) {
 }
 
 /// How far a server on its way back is; `None` for one that is not on its way.
-fn progress(place: &Place<'_>, now: BootTime) -> Option<Progress> {
-    let ramp = place
+fn progress(candidate: &Candidate<'_>, now: BootTime) -> Option<Progress> {
+    let ramp = candidate
         .state?
         .ramp
         .as_ref()

@@ -496,7 +496,7 @@ proptest! {
         let mut sim = begin(&hour);
         live(&mut sim, &hour, None)?;
         // `only` has one server, which counts as its own where it is in `mixed`, too.
-        let (events, _) = sim.board.events(0);
+        let (events, _) = sim.published.events(0);
         let held: Vec<_> = events
             .iter()
             .filter(|event| event.kind.word() == "server-held")

@@ -217,7 +217,7 @@ proptest! {
             let waiting = file.servers.iter().filter(|last| is_dead(&sim, **last)).count();
             prop_assert!(serving.len() <= waiting, "{service}: {serving:?}");
             let wrong = serving.keys().any(|last| is_dead(&sim, *last) || file.servers.contains(last));
-            prop_assert!(!wrong, "{serving:?} {:?} {:?}", sim.board.events(0), sim.board.snapshot());
+            prop_assert!(!wrong, "{serving:?} {:?} {:?}", sim.published.events(0), sim.published.snapshot());
         }
         sim.dead.clear();
         sim.seconds(20);

@@ -38,7 +38,7 @@ impl Sim {
     }
 
     fn trouble(&self) -> Option<String> {
-        let trouble = self.board.snapshot().trouble.clone();
+        let trouble = self.published.snapshot().trouble.clone();
         trouble.map(|trouble| trouble.to_string())
     }
 
@@ -202,7 +202,7 @@ fn a_file_that_waits_for_the_disk_has_no_mistakes_and_comes_into_force_by_itself
     }
     assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
     sim.seconds(30);
-    let snapshot = sim.board.snapshot();
+    let snapshot = sim.published.snapshot();
     assert_eq!(snapshot.rejected, None, "it has no mistakes");
     let trouble = sim.trouble().unwrap();
     assert!(
@@ -227,7 +227,7 @@ fn a_file_that_waits_for_the_disk_gives_way_to_a_newer_one() {
     assert!(sim.trouble().is_some());
     sim.edit(&THREE.replace("\"rr\"", "\"rrr\""));
     sim.seconds(10);
-    assert!(sim.board.snapshot().rejected.is_some());
+    assert!(sim.published.snapshot().rejected.is_some());
     assert_eq!(sim.trouble(), None);
     sim.mend_disk();
     sim.edit(THREE);
@@ -329,7 +329,7 @@ fn a_date_that_is_set_neither_lengthens_nor_ends_what_was_set_for_a_time() {
             .unwrap();
         sim.seconds(20);
         let left = |sim: &Sim| {
-            let shown = sim.board.snapshot();
+            let shown = sim.published.snapshot();
             let until = shown.disabled[&IpAddr::from([10, 0, 0, 12])].until;
             let date = shown.date(sim.now.boot).unwrap();
             until.unwrap().duration_since(date).unwrap().as_secs()
@@ -341,7 +341,7 @@ fn a_date_that_is_set_neither_lengthens_nor_ends_what_was_set_for_a_time() {
         sim.seconds(20);
         assert_eq!(sim.weights(WEB), "11=0 12=0 13=1");
         // What is shown of it follows.
-        let disabled = &sim.board.snapshot().disabled[&IpAddr::from([10, 0, 0, 12])];
+        let disabled = &sim.published.snapshot().disabled[&IpAddr::from([10, 0, 0, 12])];
         let left = disabled.until.unwrap().duration_since(sim.now.wall);
         assert_eq!(left.unwrap().as_secs(), 20);
         let status = sim.status(WEB);

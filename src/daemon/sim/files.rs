@@ -82,18 +82,18 @@ impl Sim {
     fn keeps(&mut self, why: &str, restore: impl FnOnce(&mut Self)) {
         let services = self.there();
         self.changed();
-        let rejected = self.board.snapshot().rejected.clone();
+        let rejected = self.published.snapshot().rejected.clone();
         let rejected = rejected.expect("it is rejected");
         assert!(rejected.contains(why), "{rejected}");
         assert_eq!(self.there(), services);
         self.handle(Input::Reload);
         self.seconds(3);
-        assert!(self.board.snapshot().rejected.is_some(), "by SIGHUP");
+        assert!(self.published.snapshot().rejected.is_some(), "by SIGHUP");
         assert!(self.reload(false).is_err(), "by an operator");
         assert_eq!(self.there(), services);
         restore(self);
         self.changed();
-        assert_eq!(self.board.snapshot().rejected, None);
+        assert_eq!(self.published.snapshot().rejected, None);
         assert_eq!(self.there(), services);
     }
 }
@@ -120,7 +120,7 @@ fn a_root_file_that_lost_its_version_removes_no_service() {
     assert!(sim.reload(true).is_ok());
     sim.put(3, &service(4));
     sim.changed();
-    assert_eq!(sim.board.snapshot().rejected, None);
+    assert_eq!(sim.published.snapshot().rejected, None);
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn an_included_file_that_is_empty_for_a_moment_removes_no_service() {
     sim.put(4, &service(4));
     sim.changed();
     assert_eq!(sim.there(), 4);
-    assert_eq!(sim.board.snapshot().rejected, None);
+    assert_eq!(sim.published.snapshot().rejected, None);
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn an_include_directory_that_is_away_removes_no_service() {
     // From here on that is how it is.
     fs::write(sim.file(), format!("{ROOT}scheduler = \"rr\"\n")).unwrap();
     sim.changed();
-    assert_eq!(sim.board.snapshot().rejected, None);
+    assert_eq!(sim.published.snapshot().rejected, None);
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn a_single_included_file_may_be_deleted() {
     let mut sim = included();
     fs::remove_file(sim.included(2)).unwrap();
     sim.changed();
-    assert_eq!(sim.board.snapshot().rejected, None);
+    assert_eq!(sim.published.snapshot().rejected, None);
     assert_eq!(sim.there(), 3);
 }
 
@@ -204,14 +204,14 @@ fn files_that_vanish_one_after_the_other_count_as_one_change() {
         fs::remove_file(sim.included(number)).unwrap();
         sim.changed();
     }
-    assert_eq!(sim.board.snapshot().rejected, None);
+    assert_eq!(sim.published.snapshot().rejected, None);
     assert_eq!(sim.there(), 2);
     fs::remove_file(sim.included(3)).unwrap();
     fs::write(sim.included(5), service(5)).unwrap();
     let rest = ROOT.split("[service").next().unwrap();
     fs::write(sim.file(), format!("{rest}# no more\n")).unwrap();
     sim.changed();
-    let rejected = sim.board.snapshot().rejected.clone().unwrap();
+    let rejected = sim.published.snapshot().rejected.clone().unwrap();
     assert!(rejected.contains("max_removed_services"), "{rejected}");
     assert!(rejected.contains("a moment ago"), "{rejected}");
     assert_eq!(sim.there(), 2);
@@ -286,7 +286,7 @@ fn services_that_are_renamed_moved_split_or_regrouped_do_not_go() {
         let mut sim = running(&two);
         fs::write(sim.file(), &file).unwrap();
         sim.changed();
-        assert_eq!(sim.board.snapshot().rejected, None, "{file}");
+        assert_eq!(sim.published.snapshot().rejected, None, "{file}");
     }
     // Three that one mark takes together.
     let three = two.clone()
@@ -298,7 +298,7 @@ fn services_that_are_renamed_moved_split_or_regrouped_do_not_go() {
     let mut sim = running(&three);
     fs::write(sim.file(), grouped).unwrap();
     sim.changed();
-    assert_eq!(sim.board.snapshot().rejected, None);
+    assert_eq!(sim.published.snapshot().rejected, None);
     assert_eq!(sim.there(), 1);
 }
 
@@ -310,7 +310,7 @@ fn a_pool_that_is_empty_or_gone_leaves_no_service_without_servers() {
     let uses = "[service.s1]\nlisten = \"tcp://192.0.2.1:80\"\npool = \"web\"\n";
     sim.put(1, uses);
     sim.changed();
-    assert_eq!(sim.board.snapshot().rejected, None);
+    assert_eq!(sim.published.snapshot().rejected, None);
     for broken in [
         service(2),
         format!("{}[pool.web]\nservers = []\n", service(2)),
@@ -372,7 +372,7 @@ impl Sim {
     }
 
     fn hung(&self) -> String {
-        let trouble = self.board.snapshot().trouble.clone();
+        let trouble = self.published.snapshot().trouble.clone();
         trouble.map_or_else(String::new, |trouble| trouble.to_string())
     }
 }
@@ -431,7 +431,7 @@ fn a_read_that_hangs_stops_nothing_else_and_the_reload_that_waits_is_answered() 
     sim.seconds(3);
     assert_eq!(sim.hung(), "");
     assert_eq!(sim.there(), 1, "not forced any more");
-    assert!(sim.board.snapshot().rejected.is_some());
+    assert!(sim.published.snapshot().rejected.is_some());
     fs::write(sim.file(), format!("{file}{}", service(2))).unwrap();
     assert!(sim.reload(false).is_ok());
     assert_eq!(sim.there(), 2);
@@ -510,14 +510,14 @@ fn a_file_that_ends_early_takes_nothing_away_until_a_person_asks() {
         fs::write(sim.file(), &whole[..length]).unwrap();
         sim.changed();
         assert_eq!(sim.there(), 7, "{}", &whole[..length]);
-        let rejected = sim.board.snapshot().rejected.clone();
+        let rejected = sim.published.snapshot().rejected.clone();
         refused += usize::from(rejected.is_some_and(|why| why.contains("ends after")));
         // A second look is no other.
         sim.changed();
         assert_eq!(sim.there(), 7);
         fs::write(sim.file(), &whole).unwrap();
         sim.changed();
-        assert_eq!(sim.board.snapshot().rejected, None);
+        assert_eq!(sim.published.snapshot().rejected, None);
     }
     assert!(refused >= 5, "{refused}");
     let last = whole.find("[service.s7]").unwrap();

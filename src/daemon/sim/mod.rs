@@ -40,7 +40,7 @@ use crate::config::Disk;
 use crate::control::Now;
 use crate::control::event::Event;
 use crate::control::operator::{Answer, Note, Refusal, Request, ServerRequest, Settings};
-use crate::control::snapshot::{Board, ServerState, ServiceStatus};
+use crate::control::snapshot::{Published, ServerState, ServiceStatus};
 use crate::state::BootTime;
 use crate::words::chain;
 
@@ -59,7 +59,7 @@ struct Sim {
     /// What the core is told of threads that hang.
     stalls: Vec<Stall>,
     worker: Worker<FakeKernel>,
-    board: Arc<Board>,
+    published: Arc<Published>,
     now: Now,
     /// What the worker has finished, and when that arrives.
     coming: Vec<(BootTime, Done)>,
@@ -107,7 +107,7 @@ impl Sim {
             cookie: None,
         };
         let settings = keeper::read(&store, &incarnation.boot, now).unwrap();
-        let board = Arc::new(Board::default());
+        let published = Arc::new(Published::default());
         let client = Client::over(kernel.clone()).unwrap();
         let own = Kernel::over(Client::over(kernel.clone()).unwrap());
         let worker = Worker::new(
@@ -118,7 +118,7 @@ impl Sim {
             Private::new(Arc::default()),
         );
         let files = FileReader::new(file.clone(), Disk, Pulse::default());
-        let core = Core::new(file, settings.clone(), false, board.clone(), now);
+        let core = Core::new(file, settings.clone(), false, published.clone(), now);
         Self {
             kernel,
             client,
@@ -130,7 +130,7 @@ impl Sim {
             waiting: None,
             stalls: Vec::new(),
             worker,
-            board,
+            published,
             now,
             coming: Vec::new(),
             pace: Duration::from_millis(50),
@@ -369,7 +369,7 @@ impl Sim {
     }
 
     fn status(&self, service: &str) -> Arc<ServiceStatus> {
-        self.board.snapshot().services[&service.parse().unwrap()].clone()
+        self.published.snapshot().services[&service.parse().unwrap()].clone()
     }
 
     /// A server's state as `status` shows it.
@@ -385,7 +385,7 @@ impl Sim {
 
     /// What was told since the start, `kind: text`.
     fn events(&self, kind: &str) -> Vec<String> {
-        let (events, _) = self.board.events(0);
+        let (events, _) = self.published.events(0);
         let of_kind = |event: &&Arc<Event>| event.kind.word() == kind;
         events
             .iter()

@@ -80,7 +80,7 @@ fn a_request_that_says_nothing_new_keeps_what_was_set() {
         let mut sim = running(THREE);
         sim.ask(request(note("anna", Some("new disks"), Some(3600))))
             .unwrap();
-        let (kept, told) = (sim.kept.clone(), sim.board.events(0).0.len());
+        let (kept, told) = (sim.kept.clone(), sim.published.events(0).0.len());
         sim.seconds(60);
         let answer = sim.ask(request(note("bob", None, None))).unwrap();
         let answer = &answer.done[0];
@@ -88,7 +88,7 @@ fn a_request_that_says_nothing_new_keeps_what_was_set() {
             format!(": {words} already, since 2023-11-14 22:13:25Z by anna: new disks (59m left)");
         assert!(answer.contains(&stands), "{answer}");
         assert_eq!(sim.kept, kept, "{answer}");
-        assert_eq!(sim.board.events(0).0.len(), told, "nothing happened");
+        assert_eq!(sim.published.events(0).0.len(), told, "nothing happened");
 
         // A reason or a time is something new, and takes the place of all that was said.
         for note in [

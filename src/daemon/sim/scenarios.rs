@@ -258,9 +258,9 @@ fn a_service_built_by_hand_is_adopted_by_a_reload_as_it_is() {
     let too_few = with(declared).replace(", \"10.0.0.12\", \"10.0.0.13\"", "");
     sim.edit(&too_few);
     sim.seconds(10);
-    assert!(sim.board.snapshot().rejected.is_some());
-    assert_eq!(sim.board.snapshot().foreign.len(), 1);
-    assert_eq!(sim.board.snapshot().services.len(), 1);
+    assert!(sim.published.snapshot().rejected.is_some());
+    assert_eq!(sim.published.snapshot().foreign.len(), 1);
+    assert_eq!(sim.published.snapshot().services.len(), 1);
     sim.edit(&with(declared));
     for _ in 0..50 {
         sim.pass(Duration::from_millis(100));
@@ -368,14 +368,14 @@ fn a_broken_file_keeps_the_old_one() {
     sim.edit(&THREE.replace("\"rr\"", "\"rrr\""));
     sim.seconds(2);
     assert_eq!(sim.sent(), HashMap::new());
-    let rejected = sim.board.snapshot().rejected.clone().unwrap();
+    let rejected = sim.published.snapshot().rejected.clone().unwrap();
     assert!(rejected.contains("rrr"), "{rejected}");
     sim.kill("10.0.0.11");
     sim.seconds(3);
     assert_eq!(sim.weights(WEB), "11=0 12=1 13=1", "its checks go on");
     sim.edit(THREE);
     sim.seconds(2);
-    assert!(sim.board.snapshot().rejected.is_none());
+    assert!(sim.published.snapshot().rejected.is_none());
 }
 
 #[test]
@@ -388,7 +388,7 @@ fn a_reload_that_takes_too_much_is_refused_without_force() {
     sim.seconds(3);
     assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
     assert!(
-        sim.board
+        sim.published
             .snapshot()
             .rejected
             .as_ref()
@@ -417,11 +417,11 @@ fn after_a_refused_file_the_next_is_compared_with_what_is_in_force() {
     // What is new in it is harmless, but not what it has of the one before.
     sim.edit(&refused.replace("\"10.0.0.22\"", heavy));
     sim.seconds(3);
-    assert!(sim.board.snapshot().rejected.is_some());
+    assert!(sim.published.snapshot().rejected.is_some());
     assert_eq!(sim.weights("tcp://192.0.2.11:80"), "21=1 22=1");
     sim.edit(&two.replace("\"10.0.0.22\"", heavy));
     sim.seconds(3);
-    assert_eq!(sim.board.snapshot().rejected, None);
+    assert_eq!(sim.published.snapshot().rejected, None);
     assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
     assert_eq!(sim.weights("tcp://192.0.2.11:80"), "21=1 22=5");
 }
@@ -437,7 +437,7 @@ fn a_file_that_the_kernel_refuses_changes_nothing() {
     sim.seconds(1);
     assert_eq!(sim.kernel.services().len(), 1);
     assert_eq!(sim.kernel.services()[0].service.scheduler, Service::RR);
-    assert!(sim.board.snapshot().rejected.is_some());
+    assert!(sim.published.snapshot().rejected.is_some());
     sim.seconds(10);
     assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
 }
@@ -471,7 +471,7 @@ fn what_somebody_breaks_is_mended_within_a_period_and_told() {
     sim.meddle(Operation::AddService(other));
     sim.seconds(20);
     assert_eq!(sim.events("foreign").len(), 1);
-    assert_eq!(sim.board.snapshot().foreign.len(), 1);
+    assert_eq!(sim.published.snapshot().foreign.len(), 1);
     assert_eq!(sim.kernel.services().len(), 2, "it is left alone");
 }
 
@@ -480,7 +480,7 @@ fn a_quiet_period_sends_nothing() {
     let mut sim = running(THREE);
     sim.seconds(60);
     assert_eq!(sim.sent(), HashMap::new());
-    assert!(sim.board.snapshot().reconciled.is_some());
+    assert!(sim.published.snapshot().reconciled.is_some());
 }
 
 #[test]
@@ -561,11 +561,11 @@ fn a_service_that_is_no_longer_declared_drains_and_goes() {
         sim.kernel.services().len(),
         1,
         "{:?} {:?}",
-        sim.board.events(0),
-        sim.board.snapshot().rejected
+        sim.published.events(0),
+        sim.published.snapshot().rejected
     );
     assert_eq!(sim.checks.len(), 3);
-    assert_eq!(sim.board.snapshot().services.len(), 1);
+    assert_eq!(sim.published.snapshot().services.len(), 1);
 }
 
 #[test]

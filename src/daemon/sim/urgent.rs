@@ -85,7 +85,7 @@ impl Urgent {
             operations += sim.sent().values().sum::<usize>();
             // The worker has a socket of its own.
             sim.deliver();
-            // Beside that there is only the picture for `status`, which each verdict changes.
+            // Beside that there is only the snapshot, which each verdict changes.
             if asked > 0 || sim.core.is_reloading() {
                 self.judge(sim);
             }

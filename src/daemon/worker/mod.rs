@@ -13,9 +13,9 @@ use std::path::PathBuf;
 use ipvs::transport::Transport;
 use ipvs::{NetlinkSocket, ServerKey, ServiceKey};
 
-use super::advice::Advice;
 use super::messages::{Declaration, Declared, Done, FilesRead, First, Job, Loaded, Read, Reading};
 use super::private::Private;
+use super::warnings::Warnings;
 use crate::apply::{
     ApplyError, Incarnation, Journal, Kernel, Ledger, Platform, PlatformError, Remains, Store,
 };
@@ -40,7 +40,7 @@ pub(in crate::daemon) struct Worker<T: Transport = NetlinkSocket> {
     candidate: Option<(Services, Shape)>,
     dwindling: Dwindling,
     private: Private,
-    advice: Advice,
+    warnings: Warnings,
     /// Sysctls that this kernel does not have, of which that was said.
     lacking: BTreeSet<Sysctl>,
     /// What an `apply` that was undone has left is not settled yet.
@@ -65,7 +65,7 @@ impl<T: Transport> Worker<T> {
             candidate: None,
             dwindling: Dwindling::default(),
             private,
-            advice: Advice::default(),
+            warnings: Warnings::default(),
             lacking: BTreeSet::new(),
             remains: false,
         }
@@ -86,7 +86,7 @@ impl<T: Transport> Worker<T> {
             )),
             Job::Advise => {
                 let services = self.in_force.values();
-                self.advice.look(services.map(|(declared, _)| declared));
+                self.warnings.look(services.map(|(declared, _)| declared));
                 None
             }
             Job::Keep(ownership) => {
@@ -253,7 +253,7 @@ impl<T: Transport> Worker<T> {
         let mut seen = 0_usize;
         for entry in client.services()? {
             let key = entry.service.key;
-            let Some(picture) = read.picture.get(&key) else {
+            let Some(believed) = read.believed.get(&key) else {
                 if self.private.is_private(&key) {
                     private.push(key);
                 } else {
@@ -263,24 +263,24 @@ impl<T: Transport> Worker<T> {
             };
             seen += 1;
             let servers = client.servers(&key)?;
-            let same = picture.service == entry.service
-                && picture.servers.len() == servers.len()
+            let same = believed.service == entry.service
+                && believed.servers.len() == servers.len()
                 && servers.iter().all(|entry| {
-                    let known = picture.servers.get(&entry.server.key);
+                    let known = believed.servers.get(&entry.server.key);
                     known.is_some_and(|known| known.server == entry.server)
                 });
             if !same {
                 suspects.push(key);
             }
         }
-        if seen != read.picture.len() {
+        if seen != read.believed.len() {
             // Some are missing, or the list was cut short: it is cheap to read their names again.
             let there: BTreeSet<ServiceKey> = client
                 .consistent_services()?
                 .into_iter()
                 .map(|entry| entry.service.key)
                 .collect();
-            suspects.extend(read.picture.keys().filter(|key| !there.contains(key)));
+            suspects.extend(read.believed.keys().filter(|key| !there.contains(key)));
         }
         tracing::debug!(services = seen, differ = suspects.len(), "tables read");
         self.settle_those(&private)?;

@@ -10,13 +10,13 @@ use crate::state::DesiredService;
 
 /// What was said already.
 #[derive(Debug, Default)]
-pub(super) struct Advice {
+pub(super) struct Warnings {
     said: Vec<Warning>,
     /// The machine could not be asked, and that was said.
     unknown: bool,
 }
 
-impl Advice {
+impl Warnings {
     /// Asks the machine, in the network namespace of this thread, and says what is new.
     pub(super) fn look<'d>(
         &mut self,
@@ -69,8 +69,8 @@ mod tests {
 
     #[test]
     fn each_is_said_when_it_is_new() {
-        let mut advice = Advice::default();
-        let mut said = |warnings: &[Warning]| advice.news(Ok(warnings.to_vec())).len();
+        let mut logged = Warnings::default();
+        let mut said = |warnings: &[Warning]| logged.news(Ok(warnings.to_vec())).len();
         assert_eq!(said(&[no_route(1)]), 1);
         assert_eq!(said(&[no_route(1)]), 0);
         assert_eq!(said(&[no_route(2)]), 1, "another server");
