@@ -206,28 +206,37 @@ impl Machine {
         actions: &mut Vec<Action>,
     ) -> Fate {
         let now = self.wake(now, actions);
-        let Some(track) = self.tracks.get_mut(member) else {
-            return Fate::Observed;
-        };
-        let fate = if received.source == track.member.source {
-            Fate::Own
-        } else {
-            if received.advert.priority != Priority::RELEASE && self.phase != Phase::Stopped {
-                track.note(now, member, received, actions);
-            }
-            match self.phase {
-                Phase::Stopped | Phase::Starting { .. } | Phase::Fault => Fate::Observed,
-                Phase::Backup => self.receive_in_backup(now, member, received, actions),
-                Phase::Active => self.receive_in_active(now, member, received, actions),
-                Phase::Yielding { .. } => self.receive_yielding(now, member, received, actions),
-                Phase::Lingering { .. } => self.receive_lingering(now, member, received, actions),
-            }
-        };
+        let fate = self.judge(now, member, received, actions);
         if let Some(track) = self.tracks.get_mut(member) {
             track.counters.count(fate);
         }
         self.arm(actions);
         fate
+    }
+
+    fn judge(
+        &mut self,
+        now: Duration,
+        member: usize,
+        received: &Received<'_>,
+        actions: &mut Vec<Action>,
+    ) -> Fate {
+        let Some(track) = self.tracks.get_mut(member) else {
+            return Fate::Observed;
+        };
+        if received.source == track.member.source {
+            return Fate::Own;
+        }
+        if received.advert.priority != Priority::RELEASE && self.phase != Phase::Stopped {
+            track.note(now, member, received, actions);
+        }
+        match self.phase {
+            Phase::Stopped | Phase::Starting { .. } | Phase::Fault => Fate::Observed,
+            Phase::Backup => self.receive_in_backup(now, member, received, actions),
+            Phase::Active => self.receive_in_active(now, member, received, actions),
+            Phase::Yielding { .. } => self.receive_yielding(now, member, received, actions),
+            Phase::Lingering { .. } => self.receive_lingering(now, member, received, actions),
+        }
     }
 
     /// A message for this member that the decoder refused: counts it.

@@ -9,6 +9,9 @@ use super::{Action, Counters, Member, Notice, SendForm};
 use crate::codec::{ChecksumForm, Received};
 use crate::{Family, Interval, Priority, Version};
 
+/// Two peers that differ would make it learn, and say so, with each advert.
+const QUIET: Duration = Duration::from_secs(10);
+
 /// The router that a member last heard claiming the addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
@@ -75,6 +78,9 @@ pub(super) struct Track {
     /// The list of a peer that differs from ours, hashed; when the next one may be compared.
     differs: Option<u64>,
     compare: Duration,
+    /// No further notice of a learned interval or form before these.
+    quiet_interval: Duration,
+    quiet_form: Duration,
 }
 
 impl Track {
@@ -98,6 +104,8 @@ impl Track {
             counters: Counters::default(),
             differs: None,
             compare: Duration::ZERO,
+            quiet_interval: Duration::ZERO,
+            quiet_form: Duration::ZERO,
             member,
         }
     }
@@ -156,10 +164,13 @@ impl Track {
         let interval = received.advert.interval;
         if self.member.version == Version::V3 && self.active_interval != interval {
             self.active_interval = interval;
-            actions.push(Action::Notice(Notice::IntervalLearned {
-                member: index,
-                interval,
-            }));
+            if now >= self.quiet_interval {
+                self.quiet_interval = now.saturating_add(QUIET);
+                actions.push(Action::Notice(Notice::IntervalLearned {
+                    member: index,
+                    interval,
+                }));
+            }
         }
         self.listen(now);
     }
@@ -187,18 +198,27 @@ impl Track {
             addresses: advert.addresses.len(),
             heard: now,
         });
-        self.learn_form(index, received.form, actions);
+        self.learn_form(now, index, received.form, actions);
         self.compare_lists(now, index, received, actions);
     }
 
-    fn learn_form(&mut self, index: usize, form: ChecksumForm, actions: &mut Vec<Action>) {
+    fn learn_form(
+        &mut self,
+        now: Duration,
+        index: usize,
+        form: ChecksumForm,
+        actions: &mut Vec<Action>,
+    ) {
         let has_forms = self.member.version == Version::V3 && self.member.family() == Family::V4;
         if has_forms && matches!(self.member.form, SendForm::Learn(_)) && self.form != form {
             self.form = form;
-            actions.push(Action::Notice(Notice::ChecksumLearned {
-                member: index,
-                form,
-            }));
+            if now >= self.quiet_form {
+                self.quiet_form = now.saturating_add(QUIET);
+                actions.push(Action::Notice(Notice::ChecksumLearned {
+                    member: index,
+                    form,
+                }));
+            }
         }
     }
 

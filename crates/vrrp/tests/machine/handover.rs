@@ -203,3 +203,25 @@ fn a_claim_takes_a_yield_back() {
         "(the yield or claim has ended); send 0 150; take; announce"
     );
 }
+
+#[test]
+fn a_router_that_is_started_again_while_it_hands_over_stays() {
+    let mut bench = active();
+    bench.input(4000, Input::StopAfterHandover);
+    assert_eq!(
+        bench.input(4100, Input::Start),
+        "send 0 150; take; announce"
+    );
+    assert_eq!(bench.phase(), Phase::Active);
+    // Or comes back, if the peer has it already.
+    let mut bench = active();
+    bench.input(4000, Input::StopAfterHandover);
+    bench.hear(4600, 1, 100);
+    assert_eq!(bench.input(4700, Input::Start), "");
+    bench.hear(5600, 1, 100);
+    assert_eq!(
+        bench.run(5600),
+        "release; active -> backup: handed over to 10.0.0.1"
+    );
+    assert_eq!(bench.hear(6600, 1, 100), Fate::DiscardedLower);
+}

@@ -5,6 +5,7 @@
 //! world.rs       routers, the network between them, the order of events
 //! trouble.rs     random faults, from a seed that proptest shrinks
 //! settles.rs     after any trouble: one active router, the right one, and it stays
+//! stalls.rs      routers that did not run for a while
 //! switchover.rs  planned switchover: at no moment nobody holds the addresses
 //! ```
 //!
@@ -13,6 +14,7 @@
 
 mod chance;
 mod settles;
+mod stalls;
 mod switchover;
 mod trouble;
 mod world;

@@ -58,6 +58,8 @@ pub(crate) struct Node {
     pub(crate) holds: bool,
     /// Stopped by a signal; packets wait in its socket.
     pub(crate) paused: bool,
+    /// The whole machine is paused: packets are lost.
+    pub(crate) asleep: bool,
     /// Its firewall refuses adverts.
     pub(crate) mute: bool,
     inbox: Vec<Packet>,
@@ -109,6 +111,7 @@ impl World {
             machine: None,
             holds: false,
             paused: false,
+            asleep: false,
             mute: false,
             inbox: Vec::new(),
             changes: 0,
@@ -229,7 +232,9 @@ impl World {
     fn deliver(&mut self, to: usize, packet: Packet) {
         let node = &mut self.nodes[to];
         if node.paused {
-            node.inbox.push(packet);
+            if !node.asleep {
+                node.inbox.push(packet);
+            }
             return;
         }
         let Some(machine) = &mut node.machine else {
