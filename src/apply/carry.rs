@@ -1,4 +1,4 @@
-//! One plan, carried out; and taken back.
+//! Carries out one plan, and rolls it back.
 
 use std::fmt;
 use std::io;
@@ -8,26 +8,27 @@ use ipvs::{Errno, Operation, Report};
 use super::platform::Platform;
 use crate::plan::{Change, Phase, Portion, Step, Steps};
 
-/// How many operations go between two reports of progress: as many as the library sends at once.
+/// The number of operations between two progress reports: as many as the library sends in one
+/// datagram.
 const SLICE: usize = 256;
 
-/// How far it is.
+/// The progress of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// The phase under way.
+    /// The phase in progress.
     pub phase: Phase,
-    /// Steps done, of all phases.
+    /// The number of finished steps, in all phases.
     pub done: usize,
-    /// Steps in all.
+    /// The number of steps in all.
     pub total: usize,
 }
 
 /// A change that failed.
 #[derive(Debug)]
 pub struct Failed {
-    /// What was to be done.
+    /// The change itself.
     pub change: Change,
-    /// Why it was not.
+    /// The reason.
     pub cause: Cause,
 }
 
@@ -41,12 +42,12 @@ pub enum Cause {
 }
 
 impl Failed {
-    /// Whether the table was not as the plan assumed: look again.
+    /// Whether the table differed from the plan's assumption, so that it must be read again.
     pub(super) fn is_stale_view(&self) -> bool {
         matches!(&self.cause, Cause::Ipvs(error) if error.is_stale_view())
     }
 
-    /// Whether it may have been done all the same.
+    /// Whether the change may have been carried out anyway.
     fn is_unknown(&self) -> bool {
         matches!(&self.cause, Cause::Ipvs(error) if error.is_outcome_unknown())
     }
@@ -61,51 +62,51 @@ impl fmt::Display for Failed {
     }
 }
 
-/// Something that could not be given back.
+/// A change that could not be rolled back.
 #[derive(Debug)]
 pub struct Unrestored(pub Failed);
 
 impl fmt::Display for Unrestored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "could not undo: {}", self.0)
+        write!(f, "cannot roll back: {}", self.0)
     }
 }
 
-/// The steps that were done, in the order in which they were.
+/// The finished steps, in the order in which they were carried out.
 #[derive(Debug, Default)]
 pub(super) struct Done {
     steps: Steps,
-    /// Which of them, in ascending order, had their answer lost: undoing one may find nothing to
-    /// undo.
+    /// The indices, ascending, of steps whose answer was lost: their rollback may find nothing to
+    /// do.
     unknown: Vec<usize>,
 }
 
-/// Carries steps out. A phase begins only when all of the one before it is acknowledged; after a
-/// failure nothing further is sent.
+/// Carries steps out. A phase begins only after every step of the previous one is acknowledged;
+/// after a failure nothing more is sent.
 pub(super) fn carry_out(
     platform: &mut impl Platform,
     steps: Steps,
     done: &mut Done,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), Vec<Failed>> {
-    // A large plan is not copied: all steps go to those that are done, and those that were not
-    // are taken out again after a failure.
+    // Large plans are not copied: all steps are moved to the finished ones, and after a failure the
+    // unfinished ones are taken out again.
     let start = done.steps.len();
     done.steps.append(steps);
     send(platform, &done.steps, start, progress).map_err(|stopped| done.settle(stopped))
 }
 
-/// Where it stopped.
+/// Where execution stopped.
 struct Stopped {
-    /// The first step of those that were tried last.
+    /// The first step of the last batch.
     at: usize,
     why: Why,
 }
 
 enum Why {
-    /// The step at that place could not be carried out.
+    /// The sysctl step at this index failed.
     Sysctl(io::Error),
-    /// So many operations were tried, and not all succeeded.
+    /// A batch of operations, not all of which succeeded.
     Operations { tried: usize, report: Report },
 }
 
@@ -152,7 +153,7 @@ fn send(
 }
 
 impl Done {
-    /// Those steps that were not done are no longer among the done ones; returns what failed.
+    /// Removes the unfinished steps from the finished ones; returns the failures.
     fn settle(&mut self, stopped: Stopped) -> Vec<Failed> {
         let Stopped { at, why } = stopped;
         let mut steps = self.steps.split_off(at).into_iter();
@@ -190,14 +191,14 @@ impl Done {
         failed
     }
 
-    /// What undoes it all, in the order in which it has to be done.
+    /// The changes that roll everything back, in order.
     pub(super) fn undo(&self) -> Vec<Change> {
         self.steps.undo()
     }
 }
 
-/// Whether a change failed only because the service that it is about could not be made: then it
-/// is nothing to report.
+/// Whether a change failed only because its service could not be created; such a failure is not
+/// reported.
 fn is_consequence(failure: &Failed, earlier: &[Failed]) -> bool {
     let Cause::Ipvs(error) = &failure.cause else {
         return false;
@@ -211,13 +212,14 @@ fn is_consequence(failure: &Failed, earlier: &[Failed]) -> bool {
         })
 }
 
-/// Undoes what was done, the last first, and says what could not be.
+/// Rolls the finished steps back, last first, and returns the changes that could not be rolled
+/// back.
 pub(super) fn take_back(platform: &mut impl Platform, done: Done) -> Vec<Unrestored> {
     let mut unrestored = Vec::new();
     let Done { steps, unknown } = done;
     for (index, step) in (0..steps.len()).rev().zip(steps.iter().rev()) {
         let failed = restore(platform, step.undo());
-        // Undoing what was perhaps never done finds nothing, and that is as well.
+        // A step that was perhaps never carried out may have nothing to roll back; that is fine.
         let is_unknown = unknown.binary_search(&index).is_ok();
         let excused = |failed: &Unrestored| is_unknown && failed.0.is_stale_view();
         unrestored.extend(failed.into_iter().filter(|failed| !excused(failed)));
@@ -225,7 +227,7 @@ pub(super) fn take_back(platform: &mut impl Platform, done: Done) -> Vec<Unresto
     unrestored
 }
 
-/// Carries changes out one by one, whatever becomes of each, and says which failed.
+/// Carries changes out one by one, regardless of failures, and returns the failures.
 pub(super) fn restore(platform: &mut impl Platform, changes: Vec<Change>) -> Vec<Unrestored> {
     let mut unrestored = Vec::new();
     for change in changes {

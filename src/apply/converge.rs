@@ -1,4 +1,4 @@
-//! From what is there to what is declared, all or nothing.
+//! From the kernel's state to the declaration, all or nothing.
 
 use super::carry::{Done, Failed, Progress, Unrestored, carry_out, take_back};
 use super::incarnation::Incarnation;
@@ -9,76 +9,79 @@ use super::store::{Store, StoreError};
 use crate::plan::{Beside, Change, Plan, Situation, diff};
 use crate::state::{BootTime, Desired, Observed, Ownership};
 
-/// How often a plan is made anew because somebody else changed the tables meanwhile.
+/// How often a plan is made again because another program changed the tables in between.
 const MAX_ROUNDS: u32 = 5;
 
-/// What was done.
+/// The result of an apply.
 #[derive(Debug, Default)]
 pub struct Applied {
-    /// How many steps were carried out.
+    /// The number of steps carried out.
     pub steps: usize,
-    /// The plan that was carried out last; what drains and what is foreign stands in it.
+    /// The last plan carried out; it lists what drains and what is foreign.
     pub plan: Plan,
-    /// What was owned before.
+    /// The ownership before.
     pub before: Ownership,
-    /// Why what is owned now is not on disk, if it is not. What was done is in force.
+    /// Why the new ownership is not on disk, if so. The changes are in force.
     pub unkept: Option<StoreError>,
     done: Done,
 }
 
 impl Applied {
-    /// What gives back the configuration from before, in the order in which it has to be done.
+    /// The changes that restore the earlier configuration, in order.
     #[must_use]
     pub fn undo(&self) -> Vec<Change> {
         self.done.undo()
     }
 }
 
-/// A plan, and what it was made from.
+/// A plan and its input.
 #[derive(Debug)]
 pub struct Prepared {
-    /// The plan.
+    /// The plan itself.
     pub plan: Plan,
-    /// What is owned before it is carried out.
+    /// The ownership before the plan.
     pub before: Ownership,
-    /// What is owned besides, of services that the plan does not look at; it stays so.
+    /// The ownership of services outside the plan, which stays.
     pub beside: Ownership,
-    /// When it was made.
+    /// When the plan was made.
     pub now: BootTime,
-    /// Whether it is carried out even if the journal cannot be written. A crash in the middle then
-    /// leaves services whose owner is not known.
+    /// Whether to proceed even if the journal cannot be written. A crash halfway then leaves
+    /// services without a known owner.
     pub lenient: bool,
 }
 
 /// Why the tables are not as declared.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// The state of the kernel is not known. Nothing was done.
+    /// The kernel's state is unknown. Nothing was changed.
     #[error(transparent)]
     Platform(#[from] PlatformError),
     /// The ledger or the journal cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Changes failed; everything was undone, but for what is listed.
+    /// Changes failed; everything was rolled back, except what is listed.
     #[error(
         "{}{}", failed.first().map(ToString::to_string).unwrap_or_default(),
-        if unrestored.is_empty() { "; everything is as it was before" } else { "" }
+        if unrestored.is_empty() { "; everything was rolled back" } else { "" }
     )]
     Failed {
-        /// The changes that failed, the first one first.
+        /// The failed changes, the first failure first.
         failed: Vec<Failed>,
-        /// What could not be undone.
+        /// The changes that could not be rolled back.
         unrestored: Vec<Unrestored>,
     },
-    /// Somebody else kept changing the tables.
-    #[error("the tables changed during each of {MAX_ROUNDS} attempts; somebody else is at work")]
+    /// Another program kept changing the tables.
+    #[error(
+        "the tables changed during each of {MAX_ROUNDS} attempts: another program is changing \
+             them"
+    )]
     Contended,
 }
 
-/// Reads the kernel and makes the plan that leads to what is declared.
+/// Reads the kernel and plans the way to the declaration.
 ///
 /// # Errors
-/// [`ApplyError`] when the kernel or the ledger cannot be read.
+/// [`ApplyError`] if the kernel or the ledger cannot be read.
 pub fn prepare(
     platform: &mut impl Platform,
     store: &Store,
@@ -111,12 +114,12 @@ fn make(desired: &Desired, observed: &Observed, ownership: &Ownership, now: Boot
     })
 }
 
-/// Makes the tables what is declared, starting with a plan that was made for it.
+/// Makes the tables match the declaration, starting with a prepared plan.
 ///
-/// Whoever calls this holds the [`Lock`](super::Lock), since before the plan was made.
+/// The caller has held the [`Lock`](super::Lock) since before the plan was made.
 ///
 /// # Errors
-/// [`ApplyError`]; unless it says otherwise the configuration is what it was before.
+/// [`ApplyError`]; unless it says otherwise, the earlier configuration is restored.
 pub fn converge(
     platform: &mut impl Platform,
     store: &Store,
@@ -147,8 +150,8 @@ pub fn converge(
         match carry_out(platform, next, &mut done, progress) {
             Ok(()) => {
                 steps += count;
-                // A server that has just been set to weight 0 may have no connection: only now
-                // is a count of none one that stays. Then it goes in the same run.
+                // A server just set to weight 0 may have no connections, and only now can that
+                // count not rise again. It is then deleted in the same run.
                 if !plan.draining.is_empty() {
                     ownership.clone_from(&plan.ownership);
                     plan = make(desired, &platform.observe()?, &ownership, now);
@@ -156,7 +159,7 @@ pub fn converge(
                         continue;
                     }
                 }
-                // The journal stands until the ledger does: it knows who owns what as well.
+                // The journal stays until the ledger is written: it contains the ownership as well.
                 let written = Ledger::write(store, incarnation, &[&plan.ownership, &beside]);
                 let kept = written.and_then(|()| Journal::end(store));
                 return Ok(Applied {
@@ -168,13 +171,13 @@ pub fn converge(
                 });
             }
             Err(failed) if failed.iter().all(Failed::is_stale_view) => {
-                // What this run made in its earlier rounds is its own.
+                // Everything created in earlier rounds of this run is owned.
                 ownership.services.extend(plan.ownership.services.clone());
                 plan = make(desired, &platform.observe()?, &ownership, now);
             }
             Err(failed) => {
                 let unrestored = take_back(platform, done);
-                // One that stays says of nothing that it is owned unless it is there.
+                // A leftover journal claims ownership only of what exists.
                 if let Err(error) = Journal::end(store) {
                     store.warn(error.to_string());
                 }

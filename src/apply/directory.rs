@@ -1,4 +1,4 @@
-//! Whether a directory is one to keep state in: there, and nobody else's.
+//! Whether a directory is fit to keep state in: it exists, and only trusted users can write to it.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -11,13 +11,13 @@ use super::store::{StoreError, failed};
 /// Whether the directory may be a symbolic link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Links {
-    /// No.
+    /// It must not be one.
     None,
-    /// If it is root's or this user's own, as that of systemd's `DynamicUser=`.
+    /// It may be one that belongs to root or this user, such as that of systemd's `DynamicUser=`.
     OfTrusted,
 }
 
-/// Makes a directory, and what it lies in, if it is not there.
+/// Creates a directory and its parents if missing.
 pub(super) fn make(path: &Path) -> Result<(), StoreError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|source| match in_the_way(path) {
@@ -26,7 +26,7 @@ pub(super) fn make(path: &Path) -> Result<(), StoreError> {
     })
 }
 
-/// What stands where a directory should be made.
+/// The object in place of the directory.
 fn in_the_way(path: &Path) -> Option<(&Path, String)> {
     let there = |at: &&Path| fs::symlink_metadata(at).is_ok();
     let at = path.ancestors().find(there)?;
@@ -35,8 +35,8 @@ fn in_the_way(path: &Path) -> Option<(&Path, String)> {
     }
     let why = match fs::read_link(at) {
         Ok(target) => format!(
-            "it is a symbolic link to {}, where no directory is; make that directory, remove the \
-             link, or use another --state-dir",
+            "it is a symbolic link to {}, which is not a directory; create that directory, remove \
+             the link, or use another --state-dir",
             target.display()
         ),
         Err(_) => "it is not a directory; move it away, or use another --state-dir".to_owned(),
@@ -44,7 +44,7 @@ fn in_the_way(path: &Path) -> Option<(&Path, String)> {
     Some((at, why))
 }
 
-/// Whether only root and this user can change what lies in a directory.
+/// Checks that only root and this user can change the contents of a directory.
 pub(super) fn check(path: &Path, links: Links) -> Result<(), StoreError> {
     let seen = |found: std::io::Result<fs::Metadata>| {
         found.map_err(|source| failed("look at", path, source))
@@ -60,8 +60,8 @@ pub(super) fn check(path: &Path, links: Links) -> Result<(), StoreError> {
         let owner = found.uid();
         if owner != 0 && owner != own {
             let why = format!(
-                "it belongs to user {owner}, not to user {own} who runs this or to root; give it \
-                 to that user (chown), or use another --state-dir"
+                "it belongs to user {owner}, not to root or to the current user {own}; change its \
+                 owner (chown), or use another --state-dir"
             );
             return Err(unfit(path, why));
         }
@@ -69,7 +69,7 @@ pub(super) fn check(path: &Path, links: Links) -> Result<(), StoreError> {
     let mode = target.mode() & 0o7777;
     if mode & 0o022 != 0 {
         let why = format!(
-            "others can write to it (mode {mode:04o}); take that away: chmod go-w {}",
+            "other users can write to it (mode {mode:04o}); run `chmod go-w {}`",
             path.display()
         );
         return Err(unfit(path, why));

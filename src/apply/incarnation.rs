@@ -1,4 +1,4 @@
-//! Which life of which namespace the tables belong to.
+//! Identifies the boot and the namespace that the tables belong to.
 
 use std::fs;
 use std::io;
@@ -9,26 +9,25 @@ use nix::libc;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, getsockopt, socket};
 use serde::{Deserialize, Serialize};
 
-/// The tables live from boot to shutdown, in one network namespace. What was written down about
-/// them in another life is void.
+/// The tables live from boot to shutdown in one network namespace. Records about the tables of
+/// another boot or namespace are void.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incarnation {
-    /// `/proc/sys/kernel/random/boot_id`.
+    /// The contents of `/proc/sys/kernel/random/boot_id`.
     pub boot: String,
     /// Device and inode of the namespace's file (namespaces(7)).
     pub namespace: (u64, u64),
-    /// The number that the kernel gives to one namespace and to no other until it is booted. The
-    /// inode does not tell lives apart: that of a namespace which is gone is the next one's.
-    /// `None` before Linux 5.14.
+    /// A number that the kernel gives to one namespace only until the next boot. The inode is not
+    /// enough: a new namespace reuses that of a deleted one. `None` before Linux 5.14.
     #[serde(default)]
     pub cookie: Option<u64>,
 }
 
 impl Incarnation {
-    /// That of the calling thread.
+    /// The incarnation of the calling thread's namespace.
     ///
     /// # Errors
-    /// When /proc cannot be read, or no socket can be made to ask for the cookie.
+    /// If /proc cannot be read, or no socket can be opened to ask for the cookie.
     pub fn current() -> io::Result<Self> {
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
         let namespace = fs::metadata("/proc/thread-self/ns/net")?;
@@ -40,9 +39,9 @@ impl Incarnation {
     }
 }
 
-/// `net->net_cookie`, counted up by `net_gen_cookie`, as any socket of the namespace tells it.
+/// `net->net_cookie`, counted up by `net_gen_cookie`, as every socket of the namespace reports it.
 fn cookie() -> io::Result<Option<u64>> {
-    // Of all families the one that is always there and costs the least.
+    // The family that always exists and costs the least.
     let any = socket(
         AddressFamily::Unix,
         SockType::Datagram,
@@ -60,7 +59,7 @@ fn cookie() -> io::Result<Option<u64>> {
 #[derive(Debug, Clone, Copy)]
 struct NetnsCookie;
 
-// nix's own macro for options that it has no name for; the call of `getsockopt` is in there.
+// nix's own macro for options without a name; it contains the call of `getsockopt`.
 nix::getsockopt_impl!(
     NetnsCookie,
     libc::SOL_SOCKET,

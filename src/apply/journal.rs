@@ -1,10 +1,10 @@
-//! The journal: it stands on disk while a plan is under way.
+//! The journal: on disk while a plan is in progress.
 //!
-//! If the program ends in the middle, the next one finds it and knows what was begun. It does not
-//! need to know how far that came: a plan made from the tables as they are leads to what is
-//! declared from anywhere. What the tables cannot tell is who owns the services that the
-//! interrupted run made, and until when its servers drain; that is in here, beside what every
-//! object that is changed or deleted was before. (What is created was not there before.)
+//! If the program ends halfway, the next one finds the journal and knows what was begun. It does
+//! not need to know how far the plan got: a plan made from the current tables leads to the
+//! declaration from anywhere. What the tables cannot tell is who owns the services that the
+//! interrupted run created, and until when its servers drain. The journal records that, and the
+//! earlier state of every changed or deleted object. (Created objects have none.)
 
 use ipvs::ServiceKey;
 use serde::{Deserialize, Serialize};
@@ -25,11 +25,11 @@ pub struct Journal {
     incarnation: Incarnation,
     /// The process that began it.
     pub pid: u32,
-    /// How many changes were to be made.
+    /// The number of changes in the plan.
     pub changes: usize,
-    /// What brings back what is changed or deleted, in the order in which it would be.
+    /// The changes that restore what is changed or deleted, in order.
     pub before: Vec<Record>,
-    /// The ledger as it was to be afterwards.
+    /// The ledger after the plan.
     after: Ledger,
 }
 
@@ -40,10 +40,10 @@ impl Versioned for Journal {
 }
 
 impl Journal {
-    /// The journal of a plan, before it is begun.
+    /// The journal for a plan, before it begins.
     #[must_use]
     pub fn of(plan: &Plan, incarnation: &Incarnation) -> Self {
-        // What a new service needs was not there before.
+        // New services have no earlier state.
         let steps = plan.steps.others().rev();
         let undo = steps.filter_map(Step::changes_back).flatten();
         Self {
@@ -56,26 +56,26 @@ impl Journal {
         }
     }
 
-    /// Puts it on disk; when this returns it survives a power cut.
+    /// Writes the journal to disk; when this returns, it survives a power cut.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be written.
+    /// [`StoreError`] if it cannot be written.
     pub fn begin(&self, store: &Store) -> Result<(), StoreError> {
         store.write(FILE, self)
     }
 
-    /// Takes it away, as the plan has ended well or was undone.
+    /// Removes the journal after the plan has succeeded or was rolled back.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be removed.
+    /// [`StoreError`] if it cannot be removed.
     pub fn end(store: &Store) -> Result<(), StoreError> {
         store.remove(FILE)
     }
 
-    /// The journal of a run that was interrupted in this life of the namespace.
+    /// The journal of an interrupted run in the same incarnation.
     ///
     /// # Errors
-    /// [`StoreError`] when there is one and it cannot be read.
+    /// [`StoreError`] if it exists and cannot be read.
     pub fn interrupted(
         store: &Store,
         incarnation: &Incarnation,
@@ -84,8 +84,8 @@ impl Journal {
         Ok(journal.filter(|journal| journal.incarnation == *incarnation))
     }
 
-    /// What is owned after an interrupted run: what was before, and of what the run was to own
-    /// those things that stand in the kernel.
+    /// The ownership after an interrupted run: the earlier ownership, and those objects of the run
+    /// that exist in the kernel.
     #[must_use]
     pub fn recover(self, before: Ownership, observed: &Observed) -> Ownership {
         let after = self.after.into_ownership();

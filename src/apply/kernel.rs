@@ -13,7 +13,7 @@ use super::platform::{Platform, PlatformError};
 use crate::state::health::MarkRange;
 use crate::state::{BootTime, Observed, ObservedServer, Sysctl};
 
-/// Where the IPVS sysctls are. procfs shows those of the namespace of the thread that looks, so a
+/// The directory of the IPVS sysctls. procfs shows those of the calling thread's namespace, so a
 /// [`Kernel`] must stay on the thread that connected it.
 const SYSCTLS: &str = "/proc/sys/net/ipv4/vs";
 
@@ -27,7 +27,7 @@ impl Kernel {
     /// Connects in the calling thread's network namespace.
     ///
     /// # Errors
-    /// As [`Client::connect`].
+    /// The same as for [`Client::connect`].
     pub fn connect() -> ipvs::Result<Self> {
         Ok(Self {
             client: Client::connect()?,
@@ -36,7 +36,7 @@ impl Kernel {
 }
 
 impl<T: Transport> Kernel<T> {
-    /// Over a client that is there, as of a kernel in memory.
+    /// Uses an existing client, such as one of an in-memory kernel.
     pub fn over(client: Client<T>) -> Self {
         Self { client }
     }
@@ -46,11 +46,11 @@ impl<T: Transport> Kernel<T> {
         &mut self.client
     }
 
-    /// As [`Platform::observe`], but of the sysctls only these: each is a file, and reading all of
-    /// them takes longer than all else that a change of one server does.
+    /// Like [`Platform::observe`], but with these sysctls only: each is a file, and reading all of
+    /// them takes longer than everything else in a change of one server.
     ///
     /// # Errors
-    /// As [`Platform::observe`].
+    /// The same as for [`Platform::observe`].
     pub fn observe_with<'s>(
         &mut self,
         sysctls: impl IntoIterator<Item = &'s Sysctl>,
@@ -64,10 +64,10 @@ impl<T: Transport> Kernel<T> {
         Ok(observed)
     }
 
-    /// The same without the services.
+    /// Like [`Kernel::observe_with`], without the services.
     ///
     /// # Errors
-    /// As [`Platform::observe`].
+    /// The same as for [`Platform::observe`].
     pub fn settings_with<'s>(
         &mut self,
         sysctls: impl IntoIterator<Item = &'s Sysctl>,
@@ -85,7 +85,7 @@ impl<T: Transport> Kernel<T> {
         for sysctl in sysctls {
             match fs::read_to_string(Path::new(SYSCTLS).join(sysctl.name())) {
                 Ok(value) => {
-                    // sync_threshold has a tab between its numbers.
+                    // sync_threshold separates its numbers by a tab.
                     let words: Vec<_> = value.split_whitespace().collect();
                     observed.sysctls.insert(*sysctl, words.join(" "));
                 }
@@ -120,7 +120,7 @@ impl<T: Transport> Platform for Kernel<T> {
     }
 }
 
-/// The time since boot, suspends included.
+/// The time since boot, including suspends.
 #[must_use]
 pub fn boot_time() -> BootTime {
     let now = clock_gettime(ClockId::CLOCK_BOOTTIME);

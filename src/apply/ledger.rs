@@ -1,4 +1,4 @@
-//! The ledger: what is owned, and what drains until when.
+//! The ledger: ownership, and the deadlines of drains.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::incarnation::Incarnation;
 use super::store::{Store, StoreError, Versioned};
 use crate::state::{BootTime, Owned, Ownership};
 
-/// [`Ownership`] as it is kept on disk.
+/// [`Ownership`] in its form on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
     version: u32,
@@ -26,7 +26,7 @@ struct ServiceRecord {
     drain_ms: u64,
 }
 
-/// A deadline in boot time; of a whole service where no server is named.
+/// A deadline in boot time; for a whole service if no server is named.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct DrainRecord {
     service: ServiceKey,
@@ -41,23 +41,23 @@ impl Versioned for Ledger {
 }
 
 impl Ledger {
-    /// Its file in the state directory.
+    /// Its file name in the state directory.
     pub const FILE: &str = "ledger.json";
 
-    /// What is owned in this life of the namespace: nothing, if the ledger is of another.
+    /// The ownership in this incarnation; empty if the ledger belongs to another one.
     ///
     /// # Errors
-    /// [`StoreError`] when there is a ledger and it cannot be read.
+    /// [`StoreError`] if the ledger exists and cannot be read.
     pub fn read(store: &Store, incarnation: &Incarnation) -> Result<Ownership, StoreError> {
         let ledger: Option<Self> = store.read(Self::FILE)?;
         let current = ledger.filter(|ledger| ledger.incarnation == *incarnation);
         Ok(current.map(Self::into_ownership).unwrap_or_default())
     }
 
-    /// Replaces the ledger: all of this is owned, each part of other services.
+    /// Replaces the ledger with these parts, each of different services.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be written.
+    /// [`StoreError`] if it cannot be written.
     pub fn write(
         store: &Store,
         incarnation: &Incarnation,

@@ -1,4 +1,4 @@
-//! One director at a time: in a state directory, and in a network namespace.
+//! One director at a time, per state directory and per network namespace.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -18,54 +18,54 @@ use crate::words::printable;
 
 const FILE: &str = "lock";
 const PAUSE: Duration = Duration::from_millis(50);
-/// The longest command line that is shown of another director, in bytes.
+/// The longest command line of another director to show, in bytes.
 const LONGEST_COMMAND: u64 = 200;
 
-/// The right to change the tables. The kernel gives it back when the program ends, however.
+/// The right to change the tables. The kernel releases it whenever the program ends.
 #[derive(Debug)]
 pub struct Lock {
     _file: Flock<File>,
-    /// The namespace's; `None` if somebody has its name who is no director.
+    /// The lock of the namespace; `None` if its name is taken by a process that is no director.
     _namespace: Option<Socket>,
 }
 
-/// Why the lock was not to be had.
+/// Why the lock could not be taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another program holds it.
-    #[error("another director is at work{}: wait until it is done, or end it", process(*.holder))]
+    #[error("another director holds the lock{}: wait until it is done, or stop it", process(*.holder))]
     Held {
-        /// The process that holds it, as it wrote down itself.
+        /// The holding process, according to the lock file.
         holder: Option<u32>,
     },
-    /// Another program holds the network namespace, from another state directory.
+    /// A director with another state directory holds the network namespace.
     #[error(
-        "another director is at work in this network namespace{}, with another --state-dir: wait \
-         until it is done, or end it", process(*.holder)
+        "another director holds the lock of this network namespace{}, with another --state-dir: \
+         wait until it is done, or stop it", process(*.holder)
     )]
     HeldElsewhere {
-        /// The process, where the kernel shows it.
+        /// The holding process, if the kernel shows it.
         holder: Option<u32>,
     },
-    /// The directory cannot be made.
+    /// The directory cannot be created.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The lock file cannot be opened or locked.
     #[error("cannot lock {path}")]
     Io {
-        /// The lock file.
+        /// The path of the lock file.
         path: PathBuf,
-        /// Why not.
+        /// The file system's error.
         source: io::Error,
     },
 }
 
 impl Lock {
-    /// Takes the lock of a state directory and of the calling thread's network namespace, waiting
-    /// for them for at most that long.
+    /// Takes the lock of a state directory and of the calling thread's network namespace; waits for
+    /// each at most `patience`.
     ///
     /// # Errors
-    /// [`LockError::Held`] when somebody has it for longer.
+    /// [`LockError::Held`] if another program holds it for longer.
     pub fn take(store: &Store, patience: Duration) -> Result<Self, LockError> {
         Self::take_named(store, patience, sole::NAME)
     }
@@ -82,7 +82,8 @@ impl Lock {
         let locked = loop {
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(mut lock) => {
-                    // Who it is helps people only: a full disk must not keep a director out.
+                    // The signature only helps people: a full disk must not keep a director from
+                    // starting.
                     let _ = sign(&mut lock);
                     break lock;
                 }
@@ -107,8 +108,8 @@ impl Lock {
                 Claim::Theirs { .. } => thread::sleep(PAUSE),
                 Claim::Squatted(by) => {
                     store.warn(format!(
-                        "the name @{name} of this network namespace is taken by what is no \
-                         director ({by}): a director with another --state-dir would not be noticed"
+                        "another program than director has taken the name @{name} of this network \
+                         namespace ({by}): director cannot notice one with another --state-dir"
                     ));
                     break None;
                 }
@@ -121,7 +122,7 @@ impl Lock {
         })
     }
 
-    /// The process that holds the lock at this moment, if one does.
+    /// The process that holds the lock now, if any.
     #[must_use]
     pub fn holder(store: &Store) -> Option<u32> {
         let file = regular::open_no_link(&store.path(FILE)).ok()?;
@@ -132,7 +133,7 @@ impl Lock {
     }
 }
 
-/// The lock file: a regular file, and no link to one.
+/// The lock file: a regular file, not a link to one.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options
@@ -144,10 +145,10 @@ fn open(path: &Path) -> io::Result<File> {
         .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits());
     match options.open(path) {
         Ok(file) if file.metadata()?.is_file() => Ok(file),
-        // Says what it is instead.
+        // Reports what it is instead.
         Ok(_) => regular::open_no_link(path),
         Err(error) => match regular::open_no_link(path) {
-            // To be locked it need not be written: a file system may have become read-only.
+            // A file need not be writable to be locked: the file system may have become read-only.
             Ok(file) => Ok(file),
             Err(other) if other.kind() == io::ErrorKind::InvalidInput => Err(other),
             Err(_) => Err(error),
@@ -155,7 +156,7 @@ fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Writes down who holds it.
+/// Writes the holder into the lock file.
 fn sign(file: &mut File) -> io::Result<()> {
     file.set_len(0)?;
     file.seek(SeekFrom::Start(0))?;

@@ -1,4 +1,4 @@
-//! Carries a plan out: phase by phase, all or nothing, and so that a crash loses nothing.
+//! Carries a plan out: phase by phase, all or nothing, and safe against crashes.
 //!
 //! ```text
 //!   lock ─► observe ─► plan ─► journal ─► make │ change │ break ─► ledger ─► journal gone
@@ -6,12 +6,12 @@
 //!                        └── somebody was faster ──┴── undo, in reverse ─► as before
 //! ```
 //!
-//! - [`Platform`] is the kernel as seen from here; tests put one in memory in its place.
-//! - The *ledger* remembers what is owned and what drains; the *journal* stands while a plan is
-//!   under way and holds what undoes it. Both are written beside, synced, and renamed into place,
-//!   and are void when the machine was booted or the namespace made anew since.
-//! - One director at a time: the *lock* is of the state directory and of the network namespace, and
-//!   says who holds it.
+//! - [`Platform`] is the kernel as seen from here; tests replace it with one in memory.
+//! - The *ledger* records ownership and drains; the *journal* exists while a plan is in progress
+//!   and holds its rollback. Both are written to a new file, synced, and renamed into place, and
+//!   are void after a reboot or in a new namespace.
+//! - One director at a time: the *lock* covers the state directory and the network namespace, and
+//!   names its holder.
 
 mod carry;
 mod converge;

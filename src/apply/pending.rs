@@ -1,4 +1,4 @@
-//! An application that waits to be confirmed, and is undone if it is not.
+//! An apply that waits for confirmation, and is rolled back without it.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::state::{BootTime, Ownership};
 
 const FILE: &str = "unconfirmed.json";
 
-/// What was applied and is not confirmed yet.
+/// An apply that is not confirmed yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
     version: u32,
@@ -26,12 +26,12 @@ pub struct Pending {
     before: Ledger,
 }
 
-/// What the undoing came to.
+/// The result of a rollback.
 #[derive(Debug)]
 pub struct Undone {
-    /// What could not be undone.
+    /// The changes that could not be rolled back.
     pub unrestored: Vec<Unrestored>,
-    /// Why it is not on disk that it was undone, if it is not.
+    /// Why the rollback is not on disk, if so.
     pub unkept: Option<StoreError>,
 }
 
@@ -42,7 +42,7 @@ impl Versioned for Pending {
 }
 
 impl Pending {
-    /// What undoes an application, and when that is to happen.
+    /// The rollback of an apply, and its deadline.
     #[must_use]
     pub fn new(
         incarnation: &Incarnation,
@@ -59,49 +59,50 @@ impl Pending {
         }
     }
 
-    /// When it is undone.
+    /// When the rollback is due.
     #[must_use]
     pub fn until(&self) -> BootTime {
         BootTime(Duration::from_millis(self.until_ms))
     }
 
-    /// Puts it on disk.
+    /// Writes it to disk.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be written.
+    /// [`StoreError`] if it cannot be written.
     pub fn write(&self, store: &Store) -> Result<(), StoreError> {
         store.write(FILE, self)
     }
 
-    /// The one that waits in this life of the namespace.
+    /// The pending apply of this incarnation.
     ///
     /// # Errors
-    /// [`StoreError`] when there is one and it cannot be read.
+    /// [`StoreError`] if it exists and cannot be read.
     pub fn read(store: &Store, incarnation: &Incarnation) -> Result<Option<Self>, StoreError> {
         let pending: Option<Self> = store.read(FILE)?;
         Ok(pending.filter(|pending| pending.incarnation == *incarnation))
     }
 
-    /// Confirms it: it stays.
+    /// Confirms the apply: its changes stay.
     ///
     /// # Errors
-    /// [`StoreError`] when the file cannot be removed.
+    /// [`StoreError`] if the file cannot be removed.
     pub fn confirm(store: &Store) -> Result<(), StoreError> {
         store.remove(FILE)
     }
 
-    /// Undoes it.
+    /// Rolls the apply back.
     pub fn undo(self, platform: &mut impl Platform, store: &Store) -> Undone {
         let changes = self.undo.into_iter().map(Change::from).collect();
         let unrestored = restore(platform, changes);
-        // First: one that stays would have what is undone now undone again.
+        // First, since a leftover file would repeat the rollback.
         let settled = store
             .remove(FILE)
             .and_then(|()| {
                 let before = self.before.into_ownership();
                 Ledger::write(store, &self.incarnation, &[&before])
             })
-            // Of the run that is undone, if it was interrupted: while it waits there is no other.
+            // The journal of the apply that is rolled back, if it was interrupted: while it waits
+            // there is no other.
             .and_then(|()| Journal::end(store));
         Undone {
             unrestored,

@@ -6,30 +6,30 @@ use ipvs::{Operation, Report};
 
 use crate::state::{BootTime, Observed, Sysctl};
 
-/// What a plan is carried out on: one network namespace's IPVS, its sysctls, and the clock.
+/// The target of a plan: IPVS and sysctls of one network namespace, and the clock.
 pub trait Platform {
-    /// Reads everything; what it returns is known to be true (see [`ipvs::Client::table`]).
+    /// Reads everything consistently (see [`ipvs::Client::table`]).
     ///
     /// # Errors
-    /// [`PlatformError`] when the kernel or its sysctls cannot be read.
+    /// [`PlatformError`] if the kernel or its sysctls cannot be read.
     fn observe(&mut self) -> Result<Observed, PlatformError>;
 
-    /// Carries out operations in their order. After a failure no further chunk is sent; what is
-    /// not known to be done is reported as a failure.
+    /// Carries out operations in order. After a failure, sends no further chunk; operations with an
+    /// unknown result count as failures.
     fn execute(&mut self, operations: &[Operation]) -> Report;
 
     /// Writes a sysctl.
     ///
     /// # Errors
-    /// Whatever the file says: `ENOENT` if this kernel does not have it, `EINVAL` for a value
-    /// that it does not take, `EACCES` without root.
+    /// Any error of the file: `ENOENT` if this kernel does not have the sysctl, `EINVAL` for a
+    /// value that it rejects, `EACCES` without root.
     fn write_sysctl(&mut self, sysctl: Sysctl, value: &str) -> io::Result<()>;
 
-    /// What time it is.
+    /// The current time.
     fn now(&self) -> BootTime;
 }
 
-/// Why the state of the kernel is not known.
+/// Why the kernel's state is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum PlatformError {
     /// IPVS cannot be read.
@@ -38,9 +38,9 @@ pub enum PlatformError {
     /// A sysctl cannot be read.
     #[error("cannot read {sysctl}")]
     Sysctl {
-        /// Which.
+        /// The sysctl's name.
         sysctl: Sysctl,
-        /// Why not.
+        /// The file system's error.
         source: io::Error,
     },
 }

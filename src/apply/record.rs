@@ -1,4 +1,4 @@
-//! Changes as they are kept on disk.
+//! Changes in their form on disk.
 
 use ipvs::Operation;
 use serde::{Deserialize, Serialize};
@@ -12,9 +12,9 @@ use crate::state::Sysctl;
 pub enum Record {
     /// An operation on the tables.
     Operation(Operation),
-    /// A sysctl written.
+    /// A sysctl to write.
     Sysctl {
-        /// Which, by the name of its file.
+        /// The name of its file.
         name: Sysctl,
         /// Its new value.
         value: String,

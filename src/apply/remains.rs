@@ -1,7 +1,7 @@
-//! What the undoing of an unconfirmed application left undone.
+//! What remained after the rollback of an unconfirmed apply.
 //!
-//! Mostly nobody is there when it happens: the guard has no terminal. So it stands on disk, where
-//! the next run finds it and says it, until an application has made the tables what is declared.
+//! Usually no one sees the rollback, because the guard has no terminal. The failures are therefore
+//! kept on disk, where the next run finds and reports them, until an apply succeeds.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::state::BootTime;
 
 const FILE: &str = "remains.json";
 
-/// What went wrong, for people to read.
+/// The failures, for people to read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remains {
     version: u32,
     incarnation: Incarnation,
     at_ms: u64,
-    /// One line for each thing.
+    /// One line for each failure.
     pub failures: Vec<String>,
 }
 
@@ -30,7 +30,7 @@ impl Versioned for Remains {
 }
 
 impl Remains {
-    /// Failures at a time.
+    /// Failures of a rollback at this time.
     #[must_use]
     pub fn new(incarnation: &Incarnation, at: BootTime, failures: Vec<String>) -> Self {
         Self {
@@ -41,33 +41,33 @@ impl Remains {
         }
     }
 
-    /// When it was.
+    /// When the rollback ran.
     #[must_use]
     pub const fn at(&self) -> BootTime {
         BootTime(Duration::from_millis(self.at_ms))
     }
 
-    /// Puts them on disk, in the place of earlier ones.
+    /// Writes them to disk in place of earlier ones.
     ///
     /// # Errors
-    /// [`StoreError`] when they cannot be written.
+    /// [`StoreError`] if they cannot be written.
     pub fn write(&self, store: &Store) -> Result<(), StoreError> {
         store.write(FILE, self)
     }
 
-    /// Those of this life of the namespace.
+    /// Those of this incarnation.
     ///
     /// # Errors
-    /// [`StoreError`] when there are some and they cannot be read.
+    /// [`StoreError`] if they exist and cannot be read.
     pub fn read(store: &Store, incarnation: &Incarnation) -> Result<Option<Self>, StoreError> {
         let remains: Option<Self> = store.read(FILE)?;
         Ok(remains.filter(|remains| remains.incarnation == *incarnation))
     }
 
-    /// Forgets them.
+    /// Removes them.
     ///
     /// # Errors
-    /// [`StoreError`] when the file cannot be removed.
+    /// [`StoreError`] if the file cannot be removed.
     pub fn forget(store: &Store) -> Result<(), StoreError> {
         store.remove(FILE)
     }

@@ -1,9 +1,9 @@
-//! One director for a network namespace, wherever their state directories are.
+//! One director per network namespace, wherever the state directories are.
 //!
 //! The name of an abstract Unix socket (unix(7)) belongs to a network namespace, not to a file
-//! system: containers that share the namespace and not `/run` share it. The kernel frees it when
-//! the process ends. Any user can take the name, so who listens on it has to be one who could
-//! change the tables; another is noticed, and heeded no further.
+//! system: containers that share the namespace but not `/run` share the name. The kernel frees it
+//! when the process ends. Any user can take the name, so it counts only if its listener could
+//! change the tables; otherwise director warns and continues.
 
 use std::fs;
 use std::io;
@@ -19,29 +19,29 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 /// The name, without the zero byte that makes it abstract.
 pub(super) const NAME: &str = "director.lock";
-/// Connections that wait: each is somebody who asked who listens.
+/// The most connections waiting: each is a process asking who listens.
 const BACKLOG: i32 = 4096;
-/// Between taking the name and listening a process may lose the processor. So often this waits.
+/// How often to wait for a process that has taken the name but does not listen yet.
 const TRIES: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(10);
 /// `CAP_NET_ADMIN`, capability.h.
 const NET_ADMIN: u64 = 1 << 12;
 
-/// Whose the namespace is.
+/// The holder of a namespace.
 #[derive(Debug)]
 pub(super) enum Claim {
-    /// Ours, as long as the socket lives.
+    /// This process, as long as the socket lives.
     Ours(Socket),
-    /// Another director's.
+    /// Another director.
     Theirs {
         /// Its process; `None` if it is in another PID namespace.
         holder: Option<u32>,
     },
-    /// Somebody has the name who can be no director.
+    /// A process that cannot be a director; holds its description.
     Squatted(String),
 }
 
-/// Claims the network namespace of the calling thread.
+/// Claims the calling thread's network namespace.
 pub(super) fn claim(name: &str) -> io::Result<Claim> {
     let address = SockAddr::unix(format!("\0{name}"))?;
     for _ in 0..TRIES {
@@ -58,17 +58,17 @@ pub(super) fn claim(name: &str) -> io::Result<Claim> {
         asking.set_nonblocking(true)?;
         match asking.connect(&address) {
             Ok(()) => return Ok(judge(&asking)),
-            // Gone in this moment, or not yet listening.
+            // Just gone, or not listening yet.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => thread::sleep(PAUSE),
             Err(error) => return Ok(Claim::Squatted(error.to_string())),
         }
     }
-    Ok(Claim::Squatted("nobody listens on it".to_owned()))
+    Ok(Claim::Squatted("it does not listen".to_owned()))
 }
 
 fn judge(asking: &Socket) -> Claim {
     let Ok(peer) = getsockopt(asking, PeerCredentials) else {
-        return Claim::Squatted("the kernel does not say by whom".to_owned());
+        return Claim::Squatted("unknown process".to_owned());
     };
     // 0 is a process that this PID namespace does not show.
     let holder = u32::try_from(peer.pid()).ok().filter(|pid| *pid != 0);
@@ -82,7 +82,8 @@ fn judge(asking: &Socket) -> Claim {
     Claim::Squatted(format!("{process}user {}", peer.uid()))
 }
 
-/// Whether a process has `CAP_NET_ADMIN` in this user namespace. In one of its own anybody has it.
+/// Whether a process has `CAP_NET_ADMIN` in this user namespace. Every user has it in a namespace
+/// of their own.
 fn is_capable(pid: u32) -> io::Result<bool> {
     let namespace = |of: &str| fs::metadata(format!("/proc/{of}/ns/user")).map(|found| found.ino());
     if namespace(&pid.to_string())? != namespace("self")? {
@@ -101,7 +102,7 @@ fn is_capable(pid: u32) -> io::Result<bool> {
 mod tests {
     use super::*;
 
-    /// Machines may run these tests several times at once.
+    /// Several runs of these tests may share a machine.
     fn name(of: &str) -> String {
         format!("director.test.{of}.{}", std::process::id())
     }

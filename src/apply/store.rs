@@ -1,10 +1,10 @@
-//! Files that a power cut leaves whole: written beside, synced, renamed into place.
+//! Files that survive a power cut: written to a new file, synced, renamed into place.
 //!
-//! - **Only regular files are read**, without blocking and up to a limit; no link is followed.
-//! - **A damaged file does not stop a start**: whoever holds the lock sets it aside as
-//!   `NAME.damaged` and goes on without what it remembered.
-//! - **A file of a newer director is left alone**: what it says beyond this program's knowledge
-//!   would be lost with the next write.
+//! - **Only regular files are read**, without blocking and up to a limit; links are not followed.
+//! - **A damaged file does not stop a start**: the holder of the lock moves it to `NAME.damaged`
+//!   and continues without its contents.
+//! - **A newer director's file is left alone**: the next write would lose what this program does
+//!   not know.
 
 use std::fs::{self, File};
 use std::io;
@@ -19,13 +19,13 @@ use super::directory;
 use crate::regular;
 /// The longest file, in bytes: ten times the journal of 40,000 servers.
 const LONGEST: u64 = 256 << 20;
-/// The version that this program writes and reads.
+/// The version that this program reads and writes.
 const VERSION: u32 = 1;
 
-/// A directory of JSON files, readable by root alone. Clones share their warnings.
+/// A directory of JSON files, readable by root only. Clones share their warnings.
 #[derive(Debug, Clone)]
 pub struct Store {
-    /// What the directory lies in, where that belongs to the director too.
+    /// The parent directory, if it belongs to the director too.
     base: Option<PathBuf>,
     directory: PathBuf,
     shared: Arc<Shared>,
@@ -33,54 +33,53 @@ pub struct Store {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// This process holds the lock.
+    /// Whether this process holds the lock.
     held: AtomicBool,
     warnings: Mutex<Vec<String>>,
 }
 
-/// Contents of a file that say which version of it they are.
+/// File contents with a version.
 pub trait Versioned {
-    /// The version that was read.
+    /// The version read.
     fn version(&self) -> u32;
 }
 
 /// Why a file could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The file system refused.
+    /// The file system returned an error.
     #[error("cannot {action} {path}")]
     Io {
-        /// What was tried.
+        /// The action that failed.
         action: &'static str,
-        /// On which file.
+        /// The file's path.
         path: PathBuf,
-        /// Why not.
+        /// The file system's error.
         source: io::Error,
     },
-    /// The directory is not one to keep state in.
-    #[error("cannot keep state in {path}: {why}")]
+    /// The directory is not fit to keep state in.
+    #[error("cannot keep state in `{path}`: {why}")]
     Unfit {
-        /// Which directory.
+        /// The directory's path.
         path: PathBuf,
         /// What is wrong with it, and what to do.
         why: String,
     },
-    /// A newer director wrote it.
+    /// A newer director wrote the file.
     #[error(
-        "{path} has version {version}, and this director knows version {VERSION} only: a newer \
-         director wrote it; use that one, or remove the file to start without what it remembers"
+        "`{path}` has version {version}, but this director only supports version {VERSION}: a \
+         newer director wrote it; use that one, or remove the file to start without its contents"
     )]
     Newer {
-        /// Which file.
+        /// The file's path.
         path: PathBuf,
-        /// Its version.
+        /// The file's version.
         version: u64,
     },
 }
 
 impl Store {
-    /// The store in a directory. It is made when something is written first: whoever only looks
-    /// leaves nothing behind.
+    /// A store in a directory. The first write creates it, so reading leaves nothing behind.
     #[must_use]
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
@@ -90,7 +89,7 @@ impl Store {
         }
     }
 
-    /// The same in a directory for many stores, which has to be the director's own as well.
+    /// A store in a directory of stores, which must also be the director's own.
     #[must_use]
     pub fn within(base: &Path, name: &str) -> Self {
         Self {
@@ -99,10 +98,10 @@ impl Store {
         }
     }
 
-    /// Makes the directory if it is not there, and checks that nobody else can write to it.
+    /// Creates the directory if missing, and checks that no other user can write to it.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be made or is not fit.
+    /// [`StoreError`] if it cannot be created or is not fit.
     pub fn make(&self) -> Result<(), StoreError> {
         if let Some(base) = &self.base {
             directory::make(base)?;
@@ -112,24 +111,24 @@ impl Store {
         directory::check(&self.directory, directory::Links::None)
     }
 
-    /// Where it is.
+    /// The path of the directory.
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// The path of a file in it.
+    /// The path of a file in the directory.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 
-    /// This process holds the lock from now on: what is damaged may be set aside.
+    /// Records that this process holds the lock, so that it may move damaged files away.
     pub(super) fn hold(&self) {
         self.shared.held.store(true, Ordering::Relaxed);
     }
 
-    /// Keeps a warning for those who run this program, once.
+    /// Stores a warning for the user, once.
     pub(super) fn warn(&self, text: String) {
         let mut warnings = self.warnings();
         if !warnings.contains(&text) {
@@ -148,10 +147,10 @@ impl Store {
         warnings.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads a file; `None` if there is none, or if it is damaged, which is a warning.
+    /// Reads a file; `None` if it is missing or damaged, which is a warning.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be read, or is of a newer director.
+    /// [`StoreError`] if it cannot be read, or a newer director wrote it.
     pub fn read<T: DeserializeOwned + Versioned>(
         &self,
         name: &str,
@@ -176,7 +175,7 @@ impl Store {
                 Err(StoreError::Newer { path, version })
             }
             Damage::Version(version) => {
-                self.set_aside(&path, &format!("there is no version {version}"));
+                self.set_aside(&path, &format!("unknown version {version}"));
                 Ok(None)
             }
             Damage::Text(found) => {
@@ -186,10 +185,10 @@ impl Store {
         }
     }
 
-    /// Says that a file is damaged, and moves it out of the way: as evidence it stays.
+    /// Reports a damaged file and moves it away; it stays as evidence.
     fn set_aside(&self, path: &Path, found: &str) {
         let shown = path.display();
-        let without = "going on without what it remembered";
+        let without = "continuing without its contents";
         if !self.shared.held.load(Ordering::Relaxed) {
             return self.warn(format!("{shown} is damaged ({found}): {without}"));
         }
@@ -201,16 +200,19 @@ impl Store {
                 Path::new(&aside).display()
             ),
             Err(error) => {
-                format!("{shown} is damaged ({found}) and cannot be set aside ({error}): {without}")
+                format!(
+                    "{shown} is damaged ({found}) and cannot be moved away ({error}): \
+                         {without}"
+                )
             }
         });
     }
 
-    /// Replaces a file. When this returns, the new contents survive a power cut; before that, the
-    /// old ones do.
+    /// Replaces a file. Once this returns, the new contents survive a power cut; before, the old
+    /// ones do.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be written; the old file is still there then.
+    /// [`StoreError`] if it cannot be written; the old file is then still there.
     pub fn write<T: Serialize>(&self, name: &str, contents: &T) -> Result<(), StoreError> {
         self.make()?;
         let path = self.path(name);
@@ -220,15 +222,15 @@ impl Store {
         .map_err(|source| failed("write", &path, source))
     }
 
-    /// Removes a file, if it is there.
+    /// Removes a file if it exists.
     ///
     /// # Errors
-    /// [`StoreError::Io`] when it cannot be removed.
+    /// [`StoreError::Io`] if it cannot be removed.
     pub fn remove(&self, name: &str) -> Result<(), StoreError> {
         let path = self.path(name);
         match fs::remove_file(&path) {
             Ok(()) => {
-                // A file that a power cut brings back is of an earlier boot then, and void.
+                // A file that reappears after a power cut belongs to an earlier boot, and is void.
                 let _ = self.sync();
                 Ok(())
             }
@@ -237,7 +239,7 @@ impl Store {
         }
     }
 
-    /// A rename is on disk when the directory is.
+    /// Syncs the directory, which puts a rename on disk.
     fn sync(&self) -> io::Result<()> {
         File::open(&self.directory)?.sync_all()
     }
@@ -248,7 +250,7 @@ enum Damage {
     Text(String),
 }
 
-/// The version of a file that is otherwise not understood.
+/// The version of a file that cannot be parsed otherwise.
 fn version(bytes: &[u8]) -> Option<u64> {
     #[derive(serde::Deserialize)]
     struct Head {

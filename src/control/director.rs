@@ -1,4 +1,4 @@
-//! What the control socket needs of the director behind it.
+//! The director as the control socket needs it.
 
 use std::path::PathBuf;
 
@@ -10,52 +10,51 @@ use super::snapshot::Published;
 use crate::apply::Incarnation;
 use crate::state::health::MarkRange;
 
-/// The director, as seen from its control socket. No method waits: what takes time is answered by
-/// a [`Reply`].
+/// The director behind its control socket. No method blocks: slow answers come through a [`Reply`].
 pub trait Director: Send + Sync + 'static {
-    /// Which director this is.
+    /// The director's identity.
     fn identity(&self) -> Identity;
 
     /// Where the snapshot and the events are.
     fn published(&self) -> &Published;
 
-    /// The firewall marks of its private services, which nobody is shown.
+    /// The firewall marks of its private services, which no one is shown.
     fn private_marks(&self) -> MarkRange;
 
     /// Carries out an operator's request.
     fn request(&self, request: Request, reply: Reply<Answer>);
 
-    /// Reads the kernel's tables, counters and all.
+    /// Reads the kernel's tables with counters.
     fn table(&self, reply: Reply<Table>);
 }
 
-/// Which director it is.
+/// The identity of a director.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// Where ledger and journal are, the directory of its network namespace.
+    /// The directory of ledger and journal, one per network namespace.
     pub state_dir: PathBuf,
-    /// The boot and the network namespace it works in.
+    /// Its boot and network namespace.
     pub incarnation: Incarnation,
 }
 
-/// Takes the answer to one request. Dropped without one, it says that the director is stopping.
+/// Takes the answer to one request. Dropping it unanswered reports that the director is stopping.
 #[derive(Debug)]
 pub struct Reply<T>(oneshot::Sender<Result<T, Refusal>>);
 
 impl<T> Reply<T> {
-    /// A reply, and where it arrives.
+    /// A reply and its receiver.
     #[must_use]
     pub fn new() -> (Self, oneshot::Receiver<Result<T, Refusal>>) {
         let (sender, receiver) = oneshot::channel();
         (Self(sender), receiver)
     }
 
-    /// Answers. That nobody waits any more is no error.
+    /// Answers. A receiver that is gone is no error.
     pub fn send(self, answer: Result<T, Refusal>) {
         let _ = self.0.send(answer);
     }
 
-    /// Whether whoever asked has gone, or has waited long enough.
+    /// Whether the receiver is gone or has timed out.
     #[must_use]
     pub fn is_void(&self) -> bool {
         self.0.is_closed()

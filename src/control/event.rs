@@ -13,15 +13,15 @@ use serde::{Serialize, Serializer};
 /// Something that happened.
 #[derive(Debug, Clone, Serialize)]
 pub struct Event {
-    /// Its number; they grow by one.
+    /// The event's number; grows by one.
     pub id: u64,
-    /// When, in milliseconds since 1970.
+    /// The time, in milliseconds since 1970.
     pub at_ms: u64,
-    /// What kind of event it is.
+    /// The kind of event.
     pub kind: EventKind,
     /// The service's name in the file, if the event is about a service that has one.
     pub service: Option<Arc<str>>,
-    /// Its listen address.
+    /// The service's listen address.
     pub listen: Option<ServiceKey>,
     /// The server, if the event is about one.
     pub server: Option<ServerKey>,
@@ -36,12 +36,12 @@ pub enum Level {
     Error,
     /// Look soon: it works, and something is wrong.
     Warn,
-    /// Nothing: this is normal life.
+    /// Nothing: normal operation.
     Info,
 }
 
 impl Level {
-    /// As it is written in options and documents.
+    /// The name in options and documents.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -52,7 +52,7 @@ impl Level {
     }
 }
 
-/// What an event is about.
+/// The subject of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     /// Neither a service nor a server: a file, the machine, several services.
@@ -64,7 +64,7 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// Its service, if it is one or has one.
+    /// The service, if the event concerns one.
     #[must_use]
     pub const fn service(self) -> Option<ServiceKey> {
         match self {
@@ -73,7 +73,7 @@ impl Subject {
         }
     }
 
-    /// The server, if it is one.
+    /// The server, if the event concerns one.
     #[must_use]
     pub const fn server(self) -> Option<ServerKey> {
         match self {
@@ -84,7 +84,7 @@ impl Subject {
 }
 
 impl fmt::Display for Subject {
-    /// With a blank behind it, unless it is nothing.
+    /// Followed by a blank unless empty.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => Ok(()),
@@ -94,7 +94,7 @@ impl fmt::Display for Subject {
     }
 }
 
-/// Which subjects the events of a kind can have.
+/// The possible subjects of a kind of event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum About {
     /// [`Subject::None`].
@@ -110,7 +110,7 @@ pub enum About {
 }
 
 impl About {
-    /// For documents.
+    /// The words for documents.
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
@@ -122,7 +122,7 @@ impl About {
         }
     }
 
-    /// Whether an event of such a kind can have this subject.
+    /// Whether an event of this kind can have this subject.
     #[must_use]
     pub const fn allows(self, subject: Subject) -> bool {
         match subject {
@@ -142,10 +142,10 @@ macro_rules! kinds {
         }
 
         impl EventKind {
-            /// All of them, in the order of the documentation.
+            /// All kinds, in the order of the documentation.
             pub const ALL: &'static [Self] = &[$(Self::$kind),*];
 
-            /// Its name on the wire and in the log.
+            /// The name in the API and in the log.
             #[must_use]
             pub const fn word(self) -> &'static str {
                 match self { $(Self::$kind => $word,)* }
@@ -157,13 +157,13 @@ macro_rules! kinds {
                 match self { $(Self::$kind => Level::$level,)* }
             }
 
-            /// What its events are about.
+            /// The possible subjects of its events.
             #[must_use]
             pub const fn about(self) -> About {
                 match self { $(Self::$kind => About::$about,)* }
             }
 
-            /// When it happens, in a line of Markdown.
+            /// When it happens, as a line of Markdown.
             #[must_use]
             pub const fn summary(self) -> &'static str {
                 match self { $(Self::$kind => $summary,)* }
@@ -172,7 +172,7 @@ macro_rules! kinds {
     };
 }
 
-// Word, level, what it is about, when it happens.
+// Name, level, subjects, when it happens.
 kinds! {
     ServerUp: "server-up", Info, Server,
         "Its checks pass, or `damping` no longer holds it out.";

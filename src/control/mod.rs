@@ -1,5 +1,5 @@
-//! What the director and those who control it say to each other: an operator's requests, the
-//! snapshot of the whole state, and the [`Director`] as its control socket sees it.
+//! The words shared by the director and its controllers: operators' requests, the snapshot of the
+//! whole state, and [`Director`], the control socket's view of the director.
 //!
 //! ```text
 //!   http/, later web and metrics ──► control/ ◄── daemon/

@@ -1,27 +1,27 @@
-//! What time it is, by both clocks.
+//! The current time on both clocks.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::state::BootTime;
 
-/// What time it is: for deadlines, and for people.
+/// The current time, for deadlines and for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
     /// Time since boot.
     pub boot: BootTime,
-    /// The calendar's.
+    /// The calendar time.
     pub wall: SystemTime,
 }
 
 impl Now {
-    /// The calendar's time in milliseconds since 1970.
+    /// The calendar time in milliseconds since 1970.
     #[must_use]
     pub fn unix_ms(self) -> u64 {
         let since = self.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// A time since boot as one of the calendar.
+    /// Converts a time since boot to calendar time.
     #[must_use]
     pub fn calendar(self, time: BootTime) -> SystemTime {
         if time >= self.boot {

@@ -1,4 +1,4 @@
-//! The operator's hand: what can be asked of a running director, and what is remembered of it.
+//! Operators' requests to a running director, and their settings.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -9,30 +9,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::state::BootTime;
 
-/// What an operator asks for. Services and servers are named as people name them; the core finds
-/// out which are meant.
+/// A request by an operator. Services and servers have the names that people use; the core looks
+/// them up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub enum Request {
-    /// No new clients for a server; it keeps its connections, and stays in at weight 0.
+    /// Stop sending new clients to a server; it keeps its connections and stays in at weight 0.
     Drain(ServerRequest),
-    /// No longer.
+    /// End a drain.
     Undrain(ServerRequest),
-    /// Another weight than declared; `None` for the declared one again.
+    /// Set another weight than declared; `None` for the declared one again.
     Weight {
-        /// Of whom.
+        /// The server concerned.
         #[serde(flatten)]
         of: ServerRequest,
         /// 0 to 2147483647.
         weight: Option<u32>,
     },
-    /// A server, by address, out of every service, for maintenance.
+    /// Take a machine, by address, out of every service, for maintenance.
     Disable(HostRequest),
-    /// In again.
+    /// End a machine's maintenance.
     Enable(HostRequest),
-    /// Reads the service file again.
+    /// Reload the service file.
     Reload {
-        /// Even if a guard objects (last server, too large a share taken away).
+        /// Whether to override guards (last server, too large a share taken away).
         #[serde(default)]
         force: bool,
     },
@@ -41,8 +41,8 @@ pub enum Request {
 /// A request about a server of a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerRequest {
-    /// The service: its name in the file (then all its listen addresses), or one listen address
-    /// as the file has it, `tcp://192.0.2.10:80`.
+    /// The service: its name in the file (all its listen addresses), or one listen address as the
+    /// file has it, `tcp://192.0.2.10:80`.
     pub service: String,
     /// The server: its name in the file, its address, or its address and port.
     pub server: String,
@@ -64,34 +64,34 @@ pub struct HostRequest {
 /// Who set something, why, and until when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Note {
-    /// Who: the user's name as the control socket knows it.
+    /// The user's name as the control socket knows it.
     #[serde(default)]
     pub by: String,
-    /// Why.
+    /// The reason given.
     #[serde(default)]
     pub reason: Option<String>,
-    /// Seconds from now after which it ends by itself.
+    /// The number of seconds after which the setting ends.
     #[serde(default)]
     pub for_seconds: Option<u64>,
 }
 
-/// Something an operator has set.
+/// A setting by an operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting<T> {
-    /// What.
+    /// The value set.
     pub value: T,
     /// Who set it.
     pub by: String,
-    /// Why.
+    /// The reason given.
     pub reason: Option<String>,
-    /// When, in seconds since 1970.
+    /// When it was set, in seconds since 1970.
     #[serde(with = "unix_time")]
     pub at: SystemTime,
-    /// When it ends by itself, as the calendar is now, in seconds since 1970. For people, and for
-    /// what a reboot leaves: what counts is `ends`.
+    /// When it ends by itself by the current calendar, in seconds since 1970. For people, and for
+    /// the time after a reboot; otherwise `ends` counts.
     #[serde(with = "unix_time::optional")]
     pub until: Option<SystemTime>,
-    /// The same in the time since boot, which no change of the date moves.
+    /// The same in time since boot, which no change of the date moves.
     #[serde(
         default,
         rename = "ends_ms",
@@ -102,9 +102,8 @@ pub struct Setting<T> {
 }
 
 impl<T: PartialEq> Setting<T> {
-    /// Whether a request for a value says nothing that this does not say already: it is the same
-    /// value, and comes without a reason and without a time. Then who set it, why and until when
-    /// stay known.
+    /// Whether a request for a value adds nothing to this setting: the same value, without a reason
+    /// and without a time. Then its author, reason and end stay as they are.
     #[must_use]
     pub fn covers(&self, value: &T, note: &Note, now: BootTime) -> bool {
         !self.is_over(now)
@@ -115,39 +114,39 @@ impl<T: PartialEq> Setting<T> {
 }
 
 impl<T> Setting<T> {
-    /// Whether its time has come.
+    /// Whether it has expired.
     #[must_use]
     pub fn is_over(&self, now: BootTime) -> bool {
         self.ends.is_some_and(|ends| ends <= now)
     }
 }
 
-/// What an operator has set for a server of a service.
+/// An operator's settings for a server of a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct ServerSettings {
-    /// It is drained.
+    /// The drain.
     pub drain: Option<Setting<()>>,
-    /// Its weight.
+    /// The weight.
     pub weight: Option<Setting<u32>>,
 }
 
-/// All that operators have set; it outlives restarts and reboots.
+/// All operators' settings; they survive restarts and reboots.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {
-    /// Of servers of services.
+    /// Settings for servers of services.
     pub servers: BTreeMap<(ServiceKey, ServerKey), ServerSettings>,
-    /// Of machines: out everywhere.
+    /// Machines that are out of every service.
     pub disabled: BTreeMap<IpAddr, Setting<()>>,
 }
 
 impl Settings {
-    /// Whether nothing is set.
+    /// Whether there are no settings.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.servers.is_empty() && self.disabled.is_empty()
     }
 
-    /// Whether any of them ends by itself.
+    /// Whether any setting ends by itself.
     #[must_use]
     pub fn has_deadlines(&self) -> bool {
         let of_server = |set: &ServerSettings| {
@@ -159,19 +158,19 @@ impl Settings {
     }
 }
 
-/// What a request came to.
+/// The result of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
-    /// What was done, one line for each thing.
+    /// What was done, one line for each setting.
     pub done: Vec<String>,
-    /// Why it is not on disk, if it is not: it is in force, and lost should the director end before
-    /// it can be written.
+    /// Why it is not on disk, if so: it is in force, and lost if the director stops before it is
+    /// written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_kept: Option<String>,
 }
 
 impl Answer {
-    /// All of this was done, and is on disk.
+    /// The answer to a request that was carried out and is on disk.
     #[must_use]
     pub const fn done(done: Vec<String>) -> Self {
         Self {
@@ -181,18 +180,18 @@ impl Answer {
     }
 }
 
-/// Why a request was not carried out.
+/// Why a request was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
-    /// What kind of no this is.
+    /// The kind of refusal.
     pub kind: RefusalKind,
-    /// What is wrong, and what would be right.
+    /// What is wrong, and what to do.
     pub message: String,
 }
 
 impl Refusal {
-    /// A refusal of that kind.
+    /// A refusal of this kind.
     #[must_use]
     pub fn new(kind: RefusalKind, message: impl Into<String>) -> Self {
         Self {
@@ -206,9 +205,9 @@ impl Refusal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RefusalKind {
-    /// There is no such service or server. (HTTP 404)
+    /// No such service or server. (HTTP 404)
     NotFound,
-    /// The request makes no sense. (HTTP 400)
+    /// The request is invalid. (HTTP 400)
     Invalid,
     /// A guard objects, or the file has mistakes. (HTTP 409)
     Refused,

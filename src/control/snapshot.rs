@@ -19,85 +19,86 @@ use crate::check::Record;
 use crate::state::BootTime;
 use crate::state::health::{CheckSpec, MarkRange};
 
-/// All that is known at one time.
+/// The whole state at one time.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// Grows by one with each new snapshot.
     pub revision: u64,
-    /// When that was, by the clock that its dates are of; `None` if nobody says.
+    /// When it was made, by the clock of its dates; `None` if unknown.
     pub at: Option<Now>,
-    /// The service file.
+    /// The path of the service file.
     pub file: Arc<str>,
-    /// The firewall marks of private services, which nobody is shown.
+    /// The firewall marks of private services, which no one is shown.
     pub marks: MarkRange,
-    /// When the director started, and the file was read last.
+    /// When the director started.
     pub started: Option<SystemTime>,
-    /// When the file that is in force was read.
+    /// When the file in force was read.
     pub loaded: Option<SystemTime>,
-    /// What is wrong with the newer file that is not in force, as `check` says it.
+    /// What is wrong with a newer file that was rejected, as `check` reports it.
     pub rejected: Option<Arc<str>>,
-    /// The services, those that leave too.
+    /// The services, including those that are leaving.
     pub services: BTreeMap<ServiceKey, Arc<ServiceStatus>>,
-    /// Services in the kernel that are not ours.
+    /// Services in the kernel that director does not own.
     pub foreign: Arc<[ServiceKey]>,
     /// Machines in maintenance.
     pub disabled: BTreeMap<std::net::IpAddr, Setting<()>>,
-    /// When the kernel was last seen to be, or made, as it should be.
+    /// When the kernel was last seen, or brought, in sync.
     pub reconciled: Option<SystemTime>,
-    /// What keeps the kernel from being as it should.
+    /// The reason why the kernel is not in sync.
     pub trouble: Option<Arc<str>>,
 }
 
 impl Snapshot {
-    /// What the date is, as its dates have it: until the core has seen that the date was set, all
-    /// of them are of the old one, and what is left of a deadline must not change.
+    /// The calendar time by the clock of the snapshot's dates. Until the core notices that the date
+    /// was set, all its dates are by the old clock, and the time left until a deadline must not
+    /// change.
     #[must_use]
     pub fn date(&self, boot: BootTime) -> Option<SystemTime> {
         self.at.map(|at| at.calendar(boot))
     }
 }
 
-/// A service.
+/// The status of a service.
 #[derive(Debug, Clone)]
 pub struct ServiceStatus {
-    /// Its name in the file.
+    /// The name in the file.
     pub name: Arc<str>,
-    /// Its configuration as it should be in the kernel now: with the fallback flag, say, that is
-    /// lent to it while a server drains.
+    /// The configuration that the kernel should have now: for example with the fallback flag that
+    /// is lent while a server drains.
     pub service: Service,
-    /// Its configuration as the file has it; of a service that leaves, as the file had it.
+    /// The configuration in the file; for a leaving service, the last one in the file.
     pub as_declared: Service,
-    /// Its servers: declared, backup, sorry, and those that leave; by role and key.
+    /// Its servers, declared, backup, sorry and leaving, ordered by role and key.
     pub servers: Vec<ServerStatus>,
-    /// How many of the declared servers are well.
+    /// The number of declared servers that are up.
     pub up: usize,
-    /// How many are declared.
+    /// The number of declared servers.
     pub declared: usize,
-    /// How many must stay in.
+    /// The number of servers that must stay in.
     pub min_healthy: usize,
-    /// Fewer than that are well: servers that are down are kept in.
+    /// Whether fewer servers than that are up, so that servers that are down stay in.
     pub panic: bool,
-    /// It is no longer declared and goes when its connections are gone.
+    /// Whether the service is no longer declared, and is deleted once its connections have ended.
     pub leaving: bool,
 }
 
-/// A server of a service.
+/// The status of a server.
 #[derive(Debug, Clone)]
 pub struct ServerStatus {
-    /// Its name in the file.
+    /// The name in the file.
     pub name: Option<Arc<str>>,
-    /// What it is there for.
+    /// The role of the server.
     pub role: Role,
-    /// Its configuration as it should be in the kernel now; `None` if it is not to be there.
+    /// The configuration that the kernel should have now; `None` if the server should not be there.
     pub server: Option<Server>,
-    /// Its configuration as the file has it; of a server that leaves, as the file had it. Its key
-    /// is the server's, there or not.
+    /// The configuration in the file; for a leaving server, the last one in the file. Its key is
+    /// always the server's.
     pub as_declared: Server,
-    /// How it is.
+    /// The state of the server.
     pub state: ServerState,
-    /// Why it is so, in words.
+    /// The reason for the state, for people.
     pub reason: Arc<str>,
-    /// Since when.
+    /// When the state began.
     pub since: SystemTime,
     /// When the state ends by itself at the latest: a ramp, a hold, a drain with a deadline.
     pub until: Option<SystemTime>,
@@ -105,53 +106,53 @@ pub struct ServerStatus {
     pub drain: Option<Box<Setting<()>>>,
     /// The operator's weight.
     pub weight: Option<Box<Setting<u32>>>,
-    /// Its checks, and what they found.
+    /// Its checks and their results.
     pub checks: Vec<(Arc<CheckSpec>, Arc<Record>)>,
 }
 
 impl ServerStatus {
-    /// Which server.
+    /// The server's key.
     #[must_use]
     pub const fn key(&self) -> ServerKey {
         self.as_declared.key
     }
 }
 
-/// What a server is there for.
+/// The role of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// For the clients.
+    /// Serves clients.
     Regular,
-    /// For when too few others are up.
+    /// Serves when too few others are up.
     Backup,
-    /// For when no other is left.
+    /// Serves when no other is left.
     Sorry,
 }
 
-/// How a server is.
+/// The state of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ServerState {
-    /// Well, with its full weight.
+    /// Up, with its full weight.
     Up,
-    /// Well, and its weight still grows.
+    /// Up, with a weight that still grows.
     Warming,
-    /// Not judged yet: in or out as it was found or as `initial` says.
+    /// Without a verdict yet: in or out as it was found, or as `initial` says.
     Pending,
     /// Down: at weight 0 or removed.
     Down,
     /// Down, but kept in because too few are left.
     Panic,
-    /// Its verdict changed too often: held out.
+    /// Held out because its verdict changed too often.
     Held,
-    /// Drained by the operator or its agent.
+    /// Drained by an operator or its agent.
     Drained,
     /// Its machine is in maintenance.
     Disabled,
     /// A backup or sorry server that is not needed.
     Standby,
-    /// No longer declared: leaves when its connections are gone.
+    /// No longer declared: deleted once its connections have ended.
     Leaving,
 }
 
@@ -160,7 +161,7 @@ pub enum ServerState {
 pub struct Published {
     inner: Mutex<BoardInner>,
     changed: Condvar,
-    /// For those who wait on a runtime.
+    /// Wakes readers on a runtime.
     changes: watch::Sender<()>,
 }
 
@@ -171,7 +172,7 @@ struct BoardInner {
     next: u64,
 }
 
-/// So many events are kept.
+/// The number of events kept.
 const EVENTS: usize = 4096;
 
 impl Published {
@@ -187,7 +188,7 @@ impl Published {
         self.tell();
     }
 
-    /// Adds an event; its number is given here.
+    /// Adds an event and numbers it.
     pub fn record(&self, mut event: Event) {
         let mut inner = self.lock();
         event.id = inner.next;
@@ -200,18 +201,18 @@ impl Published {
         self.tell();
     }
 
-    /// The events from a number on that are still kept, and the number of the next one.
+    /// The events that are still kept, from a number on, and the number of the next one.
     #[must_use]
     pub fn events(&self, from: u64) -> (Vec<Arc<Event>>, u64) {
         let inner = self.lock();
-        // Their numbers are without gaps.
+        // Event numbers have no gaps.
         let first = inner.events.front().map_or(inner.next, |event| event.id);
         let skipped = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX);
         let events = inner.events.iter().skip(skipped);
         (events.cloned().collect(), inner.next)
     }
 
-    /// The number that the next event will have.
+    /// The number of the next event.
     #[must_use]
     pub fn next_event(&self) -> u64 {
         self.lock().next

@@ -57,10 +57,10 @@ pub enum ClientError {
         socket: PathBuf,
     },
     /// The director that listens is in another network namespace.
-    #[error("no director runs in this network namespace: {0}")]
+    #[error("no director is running in this network namespace: {0}")]
     Elsewhere(Refusal),
     /// This user may not use the socket.
-    #[error("you may not use {socket}: {who} may")]
+    #[error("permission denied on `{socket}`: only {who} may use it")]
     Denied {
         /// The socket's path.
         socket: PathBuf,
@@ -71,7 +71,7 @@ pub enum ClientError {
     #[error("{0}")]
     Refused(Refusal),
     /// This program cannot parse the answer.
-    #[error("cannot understand the answer on {socket}: {cause}{}", other(.version.as_deref()))]
+    #[error("cannot parse the answer on `{socket}`: {cause}{}", other(.version.as_deref()))]
     Strange {
         /// The socket's path.
         socket: PathBuf,
@@ -81,7 +81,7 @@ pub enum ClientError {
         version: Option<String>,
     },
     /// The connection timed out or broke off.
-    #[error("lost the director on {socket}: {cause}")]
+    #[error("lost the connection to the director on `{socket}`: {cause}")]
     Lost {
         /// The socket's path.
         socket: PathBuf,
@@ -164,7 +164,7 @@ impl Client {
             let mut text = Vec::new();
             loop {
                 let frame = tokio::time::timeout(SILENCE, body.frame()).await;
-                let Some(frame) = frame.map_err(|_| self.lost("it is silent"))? else {
+                let Some(frame) = frame.map_err(|_| self.lost("no data for too long"))? else {
                     return Ok(());
                 };
                 let frame = frame.map_err(|error| self.lost(&error))?;
@@ -178,7 +178,7 @@ impl Client {
                     }
                 }
                 if text.len() > LINE {
-                    return Err(self.strange("a line without an end", version));
+                    return Err(self.strange("a line is too long", version));
                 }
             }
         })
@@ -205,7 +205,7 @@ impl Client {
     ) -> Result<Response<Incoming>, ClientError> {
         let stream = tokio::time::timeout(CONNECT_TIME, self.connect())
             .await
-            .map_err(|_| self.lost("it does not take connections"))?
+            .map_err(|_| self.lost("it does not accept connections"))?
             .map_err(|error| self.unreachable(&error))?;
         let mut request = Request::builder()
             .method(method)
@@ -222,7 +222,7 @@ impl Client {
         tokio::spawn(connection);
         let response = tokio::time::timeout(TIME, sender.send_request(request))
             .await
-            .map_err(|_| self.lost("it does not answer"))?
+            .map_err(|_| self.lost("it did not answer in time"))?
             .map_err(|error| self.lost(&error))?;
         if response.status() == StatusCode::OK {
             return Ok(response);
@@ -254,7 +254,7 @@ impl Client {
     async fn collect(&self, response: Response<Incoming>) -> Result<Bytes, ClientError> {
         let body = Limited::new(response.into_body(), SIZE).collect();
         let body = tokio::time::timeout(TIME, body).await;
-        let body = body.map_err(|_| self.lost("the answer does not end"))?;
+        let body = body.map_err(|_| self.lost("the answer did not end in time"))?;
         Ok(body.map_err(|error| self.lost(&error))?.to_bytes())
     }
 
@@ -322,11 +322,11 @@ fn other(version: Option<&str>) -> String {
     let own = env!("CARGO_PKG_VERSION");
     match version {
         Some(version) if version != own => format!(
-            "; the director there is version {version} and this program is {own}: restart it, or \
+            "; the director is version {version}, this program is {own}: restart the director, or \
              use its own program"
         ),
         Some(_) => String::new(),
-        None => "; is it a director's?".to_owned(),
+        None => "; is this a director's socket?".to_owned(),
     }
 }
 

@@ -33,10 +33,10 @@ impl Permits {
         of(&self.all.0).or_else(kept)
     }
 
-    /// Waits until all are free.
+    /// Waits until all places are free.
     pub(super) async fn all_free(&self) {
         for (semaphore, count) in [&self.all, &self.kept] {
-            // Never closed.
+            // The semaphore is never closed.
             drop(semaphore.acquire_many(*count).await);
         }
     }

@@ -1,4 +1,4 @@
-//! From the body of a `POST` to an operator's request.
+//! Turns the body of a `POST` into an operator's request.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use super::caller::Caller;
 use super::failure::Failure;
 use crate::control::operator::{HostRequest, Note, Request, ServerRequest};
 
-/// The size of a body, in bytes.
+/// The largest body, in bytes.
 const SIZE: usize = 16 * 1024;
-/// How long it may take to arrive.
+/// How long a body may take to arrive.
 const TIME: Duration = Duration::from_secs(5);
 /// The longest name of a service, server or person, in bytes.
 const LONGEST_NAME: usize = 256;
@@ -32,7 +32,7 @@ pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Failure> 
         .map_err(|error| {
             let cause = std::error::Error::source(&error);
             if cause.is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>()) {
-                Failure::invalid(format!("a body has at most {SIZE} bytes"))
+                Failure::invalid(format!("a body is limited to {SIZE} bytes"))
                     .status(StatusCode::PAYLOAD_TOO_LARGE)
             } else {
                 Failure::invalid("the body ended early")
@@ -147,11 +147,11 @@ fn name(key: &str, value: &str) -> Result<(), Failure> {
 /// Other users than the writer see this value on terminals and in logs.
 fn printable(key: &str, value: &str, longest: usize) -> Result<(), Failure> {
     if value.chars().count() > longest {
-        let message = format!("`{key}` has at most {longest} letters");
+        let message = format!("`{key}` is limited to {longest} characters");
         return Err(Failure::invalid(message));
     }
     if value.chars().any(char::is_control) {
-        let message = format!("`{key}` has a control character in it");
+        let message = format!("`{key}` contains a control character");
         return Err(Failure::invalid(message));
     }
     Ok(())

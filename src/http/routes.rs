@@ -145,10 +145,10 @@ async fn follow(
     let permit = match one(&parameters, "follow")? {
         None | Some("false") => None,
         Some("true") => {
-            let busy = || Failure::unavailable("too many follow the events already");
+            let busy = || Failure::unavailable("too many followers of events; try again");
             Some(desk.followers.take(caller).ok_or_else(busy)?)
         }
-        Some(_) => return Err(Failure::invalid("`follow` is true or false")),
+        Some(_) => return Err(Failure::invalid("`follow` must be true or false")),
     };
     let lines = events::lines(desk.director, from, permit);
     Ok(([(header::CONTENT_TYPE, "application/jsonl")], lines).into_response())
@@ -160,7 +160,7 @@ async fn counters(
     query: Parameters,
 ) -> Result<Response, Failure> {
     let wanted = all(&parameters(query, &["service"])?, "service");
-    let busy = || Failure::unavailable("too many read the counters already");
+    let busy = || Failure::unavailable("too many readers of counters; try again");
     let _reader = desk.readers.take(caller).ok_or_else(busy)?;
     // The semaphore is never closed.
     let turn = desk.reading.acquire().await;
@@ -255,7 +255,8 @@ async fn answered<T>(
         Ok(Ok(answer)) => Ok(answer?),
         Ok(Err(_)) => Err(Failure::unavailable("the director is stopping")),
         Err(_) => Err(Failure::unavailable(format!(
-            "the director did not answer in {}s; `director status` shows whether it was done",
+            "the director did not answer in {}s; `director status` shows whether it was carried \
+             out",
             patience.as_secs()
         ))),
     }
@@ -263,14 +264,14 @@ async fn answered<T>(
 
 async fn unknown(uri: Uri) -> Failure {
     Failure::not_found(format!(
-        "there is no {} in director {}; see docs/api.md",
+        "no route {} in director {}; see docs/api.md",
         uri.path(),
         env!("CARGO_PKG_VERSION")
     ))
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Failure {
-    Failure::invalid(format!("{} cannot be asked with {method}", uri.path()))
+    Failure::invalid(format!("{} does not support {method}", uri.path()))
         .status(StatusCode::METHOD_NOT_ALLOWED)
 }
 
@@ -286,9 +287,9 @@ async fn here(State(desk): State<Desk>, request: extract::Request, next: Next) -
     } else {
         let pid = std::process::id();
         Failure::not_found(format!(
-            "the one that answers (process {pid}) works in another, net:[{}]; end it if its \
-             namespace was deleted, or name the namespace (--netns) or the socket (--socket) that \
-             you mean",
+            "the director on this socket (process {pid}) is in another one, net:[{}]; stop it if \
+             its namespace was deleted, or select the right namespace (--netns) or socket \
+             (--socket)",
             desk.director.identity().incarnation.namespace.1
         ))
         .status(StatusCode::MISDIRECTED_REQUEST)
@@ -348,7 +349,7 @@ fn parameters(query: Parameters, known: &[&str]) -> Result<Vec<(String, String)>
         .iter()
         .find(|(key, _)| !known.contains(&key.as_str()));
     match unknown {
-        Some((key, _)) => Err(Failure::invalid(format!("there is no parameter `{key}`"))),
+        Some((key, _)) => Err(Failure::invalid(format!("no parameter `{key}`"))),
         None => Ok(parameters),
     }
 }
@@ -362,7 +363,7 @@ fn one<'p>(parameters: &'p [(String, String)], key: &str) -> Result<Option<&'p s
     let mut found = parameters.iter().filter(|(found, _)| found == key);
     let first = found.next().map(|(_, value)| value.as_str());
     match found.next() {
-        Some(_) => Err(Failure::invalid(format!("`{key}` is there twice"))),
+        Some(_) => Err(Failure::invalid(format!("duplicate parameter `{key}`"))),
         None => Ok(first),
     }
 }

@@ -104,7 +104,7 @@ async fn run(listener: StdListener, director: Arc<dyn Director>, stopped: onesho
     let listener = match UnixListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => {
-            tracing::error!(%error, "the control socket does not work");
+            tracing::error!(%error, "the control socket failed");
             return;
         }
     };
@@ -125,7 +125,7 @@ async fn accept(listener: &UnixListener, router: &Router, permits: &Permits) {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                tracing::warn!(%error, "cannot take a connection on the control socket");
+                tracing::warn!(%error, "cannot accept a connection on the control socket");
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
@@ -169,7 +169,7 @@ async fn talk(stream: UnixStream, caller: Caller, router: Router) {
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection to the control socket ended early");
     } else if let Err(error) = closed {
-        tracing::debug!(%error, "a connection to the control socket was not closed in order");
+        tracing::debug!(%error, "a connection to the control socket was not closed properly");
     }
 }
 

@@ -100,7 +100,7 @@ fn make_way(path: &Path, of: Option<Id>) -> io::Result<()> {
         Err(io::Error::new(io::ErrorKind::AddrInUse, message))
     };
     if !kind.is_socket() {
-        return taken("no socket, and so nothing that a director has left there");
+        return taken("not a socket");
     }
     match UnixStream::connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
@@ -108,13 +108,14 @@ fn make_way(path: &Path, of: Option<Id>) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
         Ok(stream) if of.is_some_and(|of| works_elsewhere(&stream, of)) => {
             tracing::warn!(
-                "{} is that of a director whose network namespace had this name before: taken over",
+                "{} belongs to a director whose network namespace had this name before; taking it \
+                 over",
                 shown(path)
             );
             // The new socket is renamed over it, so that one exists at every moment.
             Ok(())
         }
-        _ => taken("the socket of another director that runs; use another --socket or --netns"),
+        _ => taken("the socket of another running director; use another --socket or --netns"),
     }
 }
 
@@ -140,7 +141,7 @@ fn works_elsewhere(mut stream: &UnixStream, of: Id) -> bool {
 
 fn gid(name: &str) -> io::Result<Gid> {
     let missing = || {
-        let message = format!("there is no group `{name}`");
+        let message = format!("no group `{name}`");
         io::Error::new(io::ErrorKind::NotFound, message)
     };
     Ok(Group::from_name(name)?.ok_or_else(missing)?.gid)
@@ -151,13 +152,13 @@ fn gid(name: &str) -> io::Result<Gid> {
 fn not_given(group: &str, error: &io::Error) -> io::Error {
     let advice = if error.kind() == io::ErrorKind::PermissionDenied {
         format!(
-            "; add `SupplementaryGroups={group}` to the unit, as without CAP_CHOWN only a group \
-             of the process can have it, or leave --socket-group out"
+            "; add `SupplementaryGroups={group}` to the unit (without CAP_CHOWN the process must \
+             be in the group), or leave --socket-group out"
         )
     } else {
         String::new()
     };
-    let message = format!("it cannot be given to the group `{group}`: {error}{advice}");
+    let message = format!("cannot give it to the group `{group}`: {error}{advice}");
     io::Error::new(error.kind(), message)
 }
 
@@ -198,7 +199,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("control.sock");
         let error = listen(&path, Some("no-such-group"), None).unwrap_err();
-        assert_eq!(error.to_string(), "there is no group `no-such-group`");
+        assert_eq!(error.to_string(), "no group `no-such-group`");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 

@@ -42,7 +42,7 @@ impl<S: AsyncWrite + Unpin> Unparsed<S> {
                 Failure::invalid("the head of the request did not arrive in time")
                     .status(StatusCode::REQUEST_TIMEOUT)
             } else if error.is_parse() {
-                Failure::invalid("this is no HTTP/1 request")
+                Failure::invalid("not an HTTP/1 request")
             } else {
                 return Ok(());
             };
@@ -58,10 +58,10 @@ impl<S: AsyncWrite + Unpin> Unparsed<S> {
         let status = StatusCode::from_bytes(status).unwrap_or(StatusCode::BAD_REQUEST);
         let failure = match status {
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Failure::invalid(format!(
-                "the head of a request has at most {size} bytes and 100 lines"
+                "the head of a request is limited to {size} bytes and 100 lines"
             )),
             StatusCode::URI_TOO_LONG => Failure::invalid("the path is too long"),
-            _ => Failure::invalid("this is no HTTP/1 request"),
+            _ => Failure::invalid("not an HTTP/1 request"),
         };
         failure.status(status).whole()
     }

@@ -31,7 +31,7 @@ impl fmt::Display for Question {
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
     /// An rtnetlink socket could not be opened, or failed.
-    #[error("cannot ask the kernel for {question}")]
+    #[error("cannot read {question}")]
     Socket {
         /// The query that failed.
         question: Question,
@@ -39,7 +39,7 @@ pub enum NetError {
         source: io::Error,
     },
     /// The kernel refused the query.
-    #[error("the kernel does not tell {question}: {errno}")]
+    #[error("cannot read {question}: {errno}")]
     Refused {
         /// The query that failed.
         question: Question,
@@ -47,10 +47,10 @@ pub enum NetError {
         errno: Errno,
     },
     /// The answer does not match `linux/rtnetlink.h`.
-    #[error("the kernel's answer about {0} is not understood")]
+    #[error("cannot parse the kernel's answer about {0}")]
     Malformed(Question),
     /// The list changed during every reading (`NLM_F_DUMP_INTR`).
-    #[error("{0} changed each time they were read")]
+    #[error("{0} changed during every reading")]
     Unsteady(Question),
     /// The list exceeds the limit.
     #[error("{question}: more than {limit}")]
@@ -69,7 +69,7 @@ pub enum NetError {
         source: io::Error,
     },
     /// A sysctl does not contain a number.
-    #[error("{path} holds no number: {found:?}")]
+    #[error("`{path}` does not contain a number: {found:?}")]
     NotANumber {
         /// The path of its file.
         path: PathBuf,

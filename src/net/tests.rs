@@ -134,9 +134,9 @@ fn an_address_that_is_not_here() {
         &machine(),
         "\
 warning[address-missing]: 198.51.100.77 (web) is not an address of this machine
-  = note: IPVS balances what the machine would receive itself; the rest it never sees
+  = note: IPVS only balances packets that the machine would receive itself
   = help: `ip address add 198.51.100.77/32 dev lo`, or `ip route add local` for a whole network; \
-not on a director that stands by
+not on a standby director
 ",
     );
     let warnings = advise(
@@ -167,10 +167,10 @@ fn an_address_that_somebody_else_has() {
         &machine,
         "\
 warning[address-taken]: fd00:2::10 (web) is used by another machine
-  = note: duplicate address detection found it elsewhere on the network, so nothing is received \
-for it here
-  = help: take fd00:2::10 off the other machine; where both are to have it, as under `dr`, the \
-servers hold it on lo
+  = note: duplicate address detection found it elsewhere on the network, so this machine receives \
+nothing for it
+  = help: remove fd00:2::10 from the other machine; if both need it, as under `dr`, the servers \
+hold it on lo
 ",
     );
     address.state = AddressState::Tentative;
@@ -180,8 +180,8 @@ servers hold it on lo
         &machine,
         "\
 warning[address-unready]: fd00:2::10 (web) is not in use yet
-  = note: its interface is down, or duplicate address detection has not ended
-  = help: `ip address show to fd00:2::10` tells where it is, and which of the two
+  = note: its interface is down, or duplicate address detection is not done
+  = help: `ip address show to fd00:2::10` shows where it is, and which of the two
 ",
     );
 }
@@ -191,10 +191,9 @@ fn a_server_without_a_route() {
     says(
         &web(r#""tcp://[fd00:2::1]:80""#, r#""fd00:2::11", "fd00:3::11""#),
         &machine(),
-        "\
-warning[no-route]: there is no route to fd00:3::11 (web)
-  = note: connections that are given to such a server fail
-  = help: `ip route get fd00:3::11` tells what the kernel would do
+        "warning[no-route]: no route to fd00:3::11 (web)
+  = note: connections to such a server fail
+  = help: `ip route get fd00:3::11` shows what the kernel would do
 ",
     );
 }
@@ -219,10 +218,10 @@ fn answers_that_are_not_forwarded() {
         "\
 warning[not-forwarded]: net.ipv4.ip_forward is 0, and 2 servers use `nat`: 10.2.0.11 (web), \
 10.2.0.12 (web)
-  = note: an answer comes back to the director, which has to forward it to the client
+  = note: replies come back to the director, which must forward them to the client
   = help: `sysctl -w net.ipv4.ip_forward=1`, and in /etc/sysctl.d to keep it
 warning[not-forwarded]: net.ipv6.conf.all.forwarding is 0, and fd00:2::11 (web) uses `nat`
-  = note: an answer comes back to the director, which has to forward it to the client
+  = note: replies come back to the director, which must forward them to the client
   = help: `sysctl -w net.ipv6.conf.all.forwarding=1`, and in /etc/sysctl.d to keep it
 ",
     );
@@ -282,8 +281,8 @@ fn clients_that_come_in_where_no_way_leads_back() {
         &machine,
         "\
 warning[source-refused]: rp_filter is strict on eth1, where clients of 203.0.113.10 (web) come in
-  = note: the answer to a client beyond its networks would not leave by eth1, so that its packets \
-are taken for forged and dropped
+  = note: the reply to a client beyond its networks would not leave through eth1, so the kernel \
+drops the client's packets as forged
   = help: `sysctl -w net.ipv4.conf.eth1.rp_filter=2`, or a route to the clients by eth1
 ",
     );

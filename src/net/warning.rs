@@ -118,22 +118,22 @@ impl Warning {
     #[must_use]
     pub fn reason(&self) -> String {
         match self {
-            Self::AddressMissing(_) => "IPVS balances what the machine would receive itself; \
-                                        the rest it never sees"
+            Self::AddressMissing(_) => "IPVS only balances packets that the machine would receive \
+                                        itself"
                 .into(),
             Self::AddressUnready(_) => {
-                "its interface is down, or duplicate address detection has not ended".into()
+                "its interface is down, or duplicate address detection is not done".into()
             }
             Self::AddressTaken(_) => "duplicate address detection found it elsewhere on the \
-                                      network, so nothing is received for it here"
+                                      network, so this machine receives nothing for it"
                 .into(),
-            Self::NoRoute(_) => "connections that are given to such a server fail".into(),
-            Self::NotForwarded { .. } => "an answer comes back to the director, which has to \
-                                          forward it to the client"
+            Self::NoRoute(_) => "connections to such a server fail".into(),
+            Self::NotForwarded { .. } => "replies come back to the director, which must forward \
+                                          them to the client"
                 .into(),
             Self::SourceRefused { interface, .. } => format!(
-                "the answer to a client beyond its networks would not leave by {interface}, so that \
-                 its packets are taken for forged and dropped"
+                "the reply to a client beyond its networks would not leave through {interface}, so \
+                 the kernel drops the client's packets as forged"
             ),
         }
     }
@@ -146,16 +146,16 @@ impl Warning {
         match self {
             Self::AddressMissing(_) => format!(
                 "`ip address add {address}/{bits} dev lo`, or `ip route add local` for a whole \
-                 network; not on a director that stands by"
+                 network; not on a standby director"
             ),
             Self::AddressUnready(_) => {
-                format!("`ip address show to {address}` tells where it is, and which of the two")
+                format!("`ip address show to {address}` shows where it is, and which of the two")
             }
             Self::AddressTaken(_) => format!(
-                "take {address} off the other machine; where both are to have it, as under \
-                 `dr`, the servers hold it on lo"
+                "remove {address} from the other machine; if both need it, as under `dr`, the \
+                 servers hold it on lo"
             ),
-            Self::NoRoute(_) => format!("`ip route get {address}` tells what the kernel would do"),
+            Self::NoRoute(_) => format!("`ip route get {address}` shows what the kernel would do"),
             Self::NotForwarded { sysctl, .. } => {
                 format!("`sysctl -w {sysctl}=1`, and in /etc/sysctl.d to keep it")
             }
@@ -217,9 +217,9 @@ impl fmt::Display for Warning {
                 "listen addresses are used by other machines",
             ),
             Self::NoRoute(servers) if servers.count == 1 => {
-                format!("there is no route to {}", servers.named())
+                format!("no route to {}", servers.named())
             }
-            Self::NoRoute(servers) => servers.say("", "servers cannot be reached by any route"),
+            Self::NoRoute(servers) => servers.say("", "servers have no route"),
             Self::NotForwarded { sysctl, servers } => {
                 let servers = servers.say("uses `nat`", "servers use `nat`");
                 format!("{sysctl} is 0, and {servers}")

@@ -67,7 +67,11 @@ impl fmt::Display for Effect {
                 "persistent clients lose their server",
             )
             .fmt(f),
-            Self::WeightTaken { percent } => write!(f, "{percent}% of the service's weight goes"),
+            Self::WeightTaken { percent } => write!(
+                f,
+                "{percent}% of the service's weight is \
+                                                        lost"
+            ),
             Self::NewRefusedBriefly => {
                 f.write_str("new connections are refused for a moment while schedulers change")
             }
@@ -78,7 +82,10 @@ impl fmt::Display for Effect {
             Self::OldMethodKept => {
                 f.write_str("existing connections keep the old forwarding method")
             }
-            Self::TunnelSwitched => f.write_str("existing connections use the new tunnel at once"),
+            Self::TunnelSwitched => f.write_str(
+                "existing connections switch to the new tunnel \
+                                                 immediately",
+            ),
             Self::ServiceGone => f.write_str("new clients are refused"),
         }
     }

@@ -72,8 +72,8 @@ impl fmt::Display for Objection {
                 limit,
             } => write!(
                 f,
-                "{name} ({service}) would lose {removed} of {} at once; \
-                 `policy.max_removed` allows {limit}",
+                "{name} ({service}) would lose {removed} of {} at a time; `policy.max_removed` \
+                 allows {limit}",
                 count(*of, "server", "servers")
             ),
             Self::LastServer { service, name } => {
@@ -86,7 +86,7 @@ impl fmt::Display for Objection {
             } => {
                 write!(
                     f,
-                    "{name} ({service}) would go while it carries {}",
+                    "{name} ({service}) would be removed while it carries {}",
                     count(*connections, "connection", "connections")
                 )
             }
@@ -99,19 +99,19 @@ impl fmt::Display for Objection {
                 let total = removed.len() + earlier;
                 write!(
                     f,
-                    "{total} of {} would go: ",
+                    "{total} of {} would be removed: ",
                     count(*of, "service", "services")
                 )?;
                 list(f, removed)?;
                 if *earlier > 0 {
-                    write!(f, ", and {earlier} that went a moment ago")?;
+                    write!(f, ", and {earlier} removed a moment ago")?;
                 }
                 write!(f, "; `policy.max_removed_services` allows {limit}")
             }
             Self::LastService { removed } => {
                 f.write_str("no service would be left: ")?;
                 list(f, removed)?;
-                f.write_str(" would go")
+                f.write_str(" would be removed")
             }
         }
     }

@@ -144,7 +144,7 @@ impl Plan {
                 true => writeln!(out, "Nothing to do: the kernel is as declared."),
                 false => writeln!(
                     out,
-                    "Nothing to do: the kernel is as declared, but for what it lacks."
+                    "Nothing to do: the kernel is as declared, except for missing sysctls."
                 ),
             };
         }

@@ -68,7 +68,7 @@ fn a_head_that_does_not_come_or_does_not_end_is_not_waited_for() {
     }
     let answer = read(endless);
     assert_eq!(answer.status, 431);
-    let said = "the head of a request has at most 16384 bytes and 100 lines";
+    let said = "the head of a request is limited to 16384 bytes and 100 lines";
     assert_eq!(answer.error(), ("invalid".to_owned(), said.to_owned()));
     write!(silent, "GET /v1/status HT").unwrap();
     let answer = read(silent);

@@ -333,12 +333,16 @@ fn questions_are_read_strictly() {
         ("/v1/services/%ff", 400, "UTF-8"),
         ("/v1/stats?service=wob", 404, "no service `wob`"),
         ("/v1/events?from=x", 400, "`from` is a whole number"),
-        ("/v1/events?from=1&from=2", 400, "`from` is there twice"),
+        (
+            "/v1/events?from=1&from=2",
+            400,
+            "duplicate parameter `from`",
+        ),
         ("/v1/events?from=1&last=2", 400, "either `from` or `last`"),
         ("/v1/events?follow=yes", 400, "`follow` is true or false"),
         ("/v2/status", 404, "no /v2/status"),
         ("/", 404, "see docs/api.md"),
-        ("/v1/drain", 405, "cannot be asked with GET"),
+        ("/v1/drain", 405, "does not support GET"),
     ] {
         let answer = get(&socket, path);
         assert_eq!(answer.status, status, "{path}: {}", answer.body);

@@ -497,7 +497,11 @@ fn who_may_not_is_told_who_may() {
         let output = nobody.arg("status").arg("--socket").arg(&socket).output();
         let run: Run = output.unwrap().into();
         assert_eq!(run.code, Some(1), "{}", run.stderr);
-        assert!(run.stderr.contains("you may not use"), "{}", run.stderr);
+        assert!(
+            run.stderr.contains("permission denied on"),
+            "{}",
+            run.stderr
+        );
         assert!(run.stderr.contains("root may"), "{}", run.stderr);
     }
 }

@@ -47,7 +47,7 @@ fn a_damaged_file_is_set_aside_by_who_holds_the_lock_and_left_by_others() {
         ("", "it is empty"),
         ("{\"version\": 1, \"te", "EOF while parsing"),
         ("[]", "invalid length 0"),
-        ("{\"version\": 0, \"text\": \"x\"}", "there is no version 0"),
+        ("{\"version\": 0, \"text\": \"x\"}", "unknown version 0"),
         ("{\"text\": \"x\"}", "missing field `version`"),
     ] {
         let (_directory, store) = store();
@@ -93,7 +93,7 @@ fn what_is_no_regular_file_is_neither_read_nor_waited_for() {
     nix::unistd::mkfifo(&path, Mode::S_IRWXU).unwrap();
     let error = said(&read(&store).unwrap_err());
     assert!(error.ends_with("not a regular file but a FIFO"), "{error}");
-    // Writing replaces it, and never opens what stands beside it.
+    // Writing replaces it, and never opens the file next to it.
     nix::unistd::mkfifo(&store.path("note.json.new"), Mode::S_IRWXU).unwrap();
     store.write("note.json", &note("a")).unwrap();
     assert_eq!(read(&store).unwrap(), Some(note("a")));
@@ -158,7 +158,7 @@ fn links_are_followed_for_the_state_directory_alone_and_named_where_they_dangle(
     let error = store.make().unwrap_err().to_string();
     let dangling = format!("it is a symbolic link to {}", at("real").display());
     assert!(error.contains(&dangling), "{error}");
-    // As deep as it may lie.
+    // The deepest allowed path.
     let deeper = Store::within(&at("state").join("deep"), "net-1");
     let error = deeper.make().unwrap_err().to_string();
     assert!(error.contains(&dangling), "{error}");

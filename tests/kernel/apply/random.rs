@@ -116,10 +116,7 @@ fn a_refusal_in_the_middle_gives_everything_back() {
         let message = error.to_string();
         assert!(message.contains(&culprit.to_string()), "{message}");
         assert!(message.contains("modprobe ip_vs_nope"), "{message}");
-        assert!(
-            message.contains("everything is as it was before"),
-            "{message}"
-        );
+        assert!(message.contains("everything was rolled back"), "{message}");
         assert_eq!(tables(), tables_before);
     });
 }

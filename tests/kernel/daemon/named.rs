@@ -98,7 +98,7 @@ fn the_director_of_a_namespace_that_is_gone_does_not_answer_for_the_new_one() {
         let outcome = desk.named(line);
         assert_eq!(outcome.code, 4, "{line}: {outcome}");
         let process = format!("(process {}", old.id());
-        for part in ["no director runs in this network namespace", &process] {
+        for part in ["no director is running in this network namespace", &process] {
             assert!(outcome.stderr.contains(part), "{line}: {outcome}");
         }
     }

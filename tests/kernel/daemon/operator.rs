@@ -155,7 +155,7 @@ fn a_socket_that_the_group_cannot_have_is_said_with_what_to_do() {
     let outcome = host.command(run(&[]), b"");
     assert_eq!(outcome.code, 1, "{outcome}");
     for part in [
-        "cannot make the control socket control.sock: it cannot be given to the group `daemon`",
+        "cannot create the control socket `control.sock`: cannot give it to the group `daemon`",
         "add `SupplementaryGroups=daemon` to the unit",
         "or leave --socket-group out",
     ] {

@@ -44,7 +44,7 @@ fn the_second_refuses_or_waits_and_names_the_first() {
     let holder = format!("process {pid}");
     for timeout in ["0s", "300ms"] {
         let line = format!("apply --yes --lock-timeout {timeout} two.toml");
-        desk.fails(&line, &["another director is at work", &holder]);
+        desk.fails(&line, &["another director holds the lock", &holder]);
     }
     assert_eq!(desk.tables(), made, "nothing was done");
 

@@ -385,7 +385,7 @@ fn apply_says_so_and_goes_on() {
         let outcome = desk.ends(line, 0);
         for said in [
             "warning[address-missing]: 10.88.0.1 (web) is not an address of this machine",
-            "warning[no-route]: 2 servers cannot be reached by any route: 10.99.0.1 (web), 10.99.0.2 (web)",
+            "warning[no-route]: 2 servers have no route: 10.99.0.1 (web), 10.99.0.2 (web)",
         ] {
             assert!(outcome.stderr.contains(said), "{line}: {outcome}");
         }
