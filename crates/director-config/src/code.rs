@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// How bad it is.
+/// The severity of a diagnostic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Severity {
     /// The file cannot be used.
     Error,
-    /// It can, and the reader should know something.
+    /// The file can be used, but something needs attention.
     Warning,
 }
 
@@ -24,29 +24,29 @@ impl Severity {
 
 macro_rules! codes {
     ($($variant:ident $name:literal $severity:ident $summary:literal;)*) => {
-        /// What kind of mistake or warning a diagnostic is.
+        /// The kind of a mistake or warning.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Code {
             $(#[doc = $summary] $variant,)*
         }
 
         impl Code {
-            /// All of them.
+            /// All codes.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            /// The code as it is printed: words joined by hyphens.
+            /// The code in print: words joined by hyphens.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// What it is unless the service says `as_is = true`.
+            /// The severity unless the service says `as_is = true`.
             #[must_use]
             pub const fn severity(self) -> Severity {
                 match self { $(Self::$variant => Severity::$severity,)* }
             }
 
-            /// A sentence about it.
+            /// A sentence that explains the code.
             #[must_use]
             pub const fn summary(self) -> &'static str {
                 match self { $(Self::$variant => $summary,)* }
@@ -110,7 +110,7 @@ codes! {
     TwoWeights "two-weights" Error "Two checks of a server would both set its weight.";
     TooFewServers "too-few-servers" Error "More servers are to be well than a service has.";
     DampingHold "damping-hold" Error "The longest hold is shorter than the first.";
-    // What the kernel refuses or silently ignores.
+    // Rejected or silently ignored by the kernel.
     NotUnicast "not-unicast" Error "A real server's address is not unicast.";
     OnePacket "one-packet" Error "One-packet scheduling of something else than UDP.";
     ServerPort "server-port" Error "A real server's port differs where packets keep the service's.";
@@ -121,7 +121,7 @@ codes! {
     TunnelPort "tunnel-port" Error "A GUE tunnel has no port.";
     TunnelOption "tunnel-option" Error "A tunnel option that its type does not have.";
     SyncGroup "sync-group" Error "A sync group is not a multicast address.";
-    // What works but hurts, or is odd.
+    // Works but causes trouble, or is unusual.
     UnknownScheduler "unknown-scheduler" Warning "A scheduler that this version does not know.";
     UnknownEngine "unknown-engine" Warning "A persistence engine that this version does not know.";
     NoScheduler "no-scheduler" Warning "A service without scheduler refuses every new connection.";

@@ -1,4 +1,4 @@
-//! Mistakes and warnings, as values.
+//! Mistakes and warnings as values.
 
 use std::collections::HashSet;
 
@@ -8,34 +8,34 @@ use super::source::{Sources, Span};
 /// A mistake or a warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// What kind it is.
+    /// The kind of diagnostic.
     pub code: Code,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// What is wrong, in a sentence without its full stop.
+    /// What is wrong, a sentence without a full stop.
     pub message: String,
-    /// Where. The first is the place at fault, the others belong to it. Empty when no file could
+    /// The places. The first is the place at fault; the others are related. Empty if no file could
     /// be read.
     pub labels: Vec<Label>,
-    /// What would be right, and why.
+    /// What to write instead, and why.
     pub notes: Vec<Note>,
 }
 
-/// A place and what there is to say about it.
+/// A place and its comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
-    /// The place.
+    /// The place in the text.
     pub span: Span,
-    /// May be empty.
+    /// The comment; may be empty.
     pub text: String,
 }
 
 /// A line below the underlined text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
-    /// What would be right.
+    /// What to write instead.
     Help(String),
-    /// Why it is so.
+    /// The reason.
     Reason(String),
 }
 
@@ -51,7 +51,7 @@ impl Diagnostic {
         }
     }
 
-    /// One that no text can be underlined for.
+    /// A diagnostic without a place in a text.
     pub(super) fn nowhere(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -62,7 +62,7 @@ impl Diagnostic {
         }
     }
 
-    /// Says something about the place at fault.
+    /// Adds a comment at the place at fault.
     pub(super) fn label(mut self, text: impl Into<String>) -> Self {
         if let Some(label) = self.labels.first_mut() {
             label.text = text.into();
@@ -70,26 +70,26 @@ impl Diagnostic {
         self
     }
 
-    /// Shows another place.
+    /// Adds another place.
     pub(super) fn also(mut self, span: Span, text: impl Into<String>) -> Self {
         let text = text.into();
         self.labels.push(Label { span, text });
         self
     }
 
-    /// Says what would be right.
+    /// Adds what to write instead.
     pub(super) fn help(mut self, text: impl Into<String>) -> Self {
         self.notes.push(Note::Help(text.into()));
         self
     }
 
-    /// Says why.
+    /// Adds the reason.
     pub(super) fn reason(mut self, text: impl Into<String>) -> Self {
         self.notes.push(Note::Reason(text.into()));
         self
     }
 
-    /// A mistake becomes a warning where it is no more than that.
+    /// Turns a mistake into a warning where it is harmless.
     pub(super) fn unless(mut self, harmless: bool) -> Self {
         if harmless {
             self.severity = Severity::Warning;
@@ -97,8 +97,8 @@ impl Diagnostic {
         self
     }
 
-    /// A mistake becomes a warning where the service says `as_is = true`, and otherwise says that
-    /// it may.
+    /// Turns a mistake into a warning if the service says `as_is = true`; otherwise mentions that
+    /// option.
     pub(super) fn unless_as_is(mut self, as_is: bool) -> Self {
         if as_is {
             self.severity = Severity::Warning;
@@ -111,18 +111,19 @@ impl Diagnostic {
     }
 }
 
-/// So many mistakes are shown, and so many warnings: more than a person reads at a time.
+/// The most mistakes, and the most warnings, shown: more than a person reads at a time.
 pub(super) const SHOWN: usize = 100;
 
-/// So many are told apart, to be counted. A file of megabytes that is none at all has millions.
+/// The most that are told apart for counting. A file of megabytes that is not a service file at all
+/// has millions.
 const COUNTED: usize = 100_000;
 
 /// Mistakes, or warnings, that are not shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NotShown {
-    /// How many there are, ...
+    /// The number of them.
     pub number: usize,
-    /// ... or more.
+    /// Whether there are more.
     pub or_more: bool,
 }
 
@@ -153,28 +154,28 @@ impl NotShown {
     }
 }
 
-/// All that is found in a set of files.
+/// Everything found in a set of files.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     all: Vec<Diagnostic>,
     seen: HashSet<(Code, Severity, Span)>,
-    /// How many of `all` are mistakes.
+    /// The number of mistakes in `all`.
     errors: usize,
-    /// Mistakes beyond those of `all`, and warnings.
+    /// Mistakes besides those in `all`, and warnings.
     more_errors: NotShown,
     more_warnings: NotShown,
-    /// Where the text is not what it should be. What else is said of such a line comes from
-    /// misreading it.
+    /// Where the text has a syntax error. Other diagnostics for such a line come from misreading
+    /// it.
     misread: Vec<Span>,
-    /// How many mistakes were said, those included that were said before.
+    /// The number of mistakes reported, including repeated ones.
     pub(super) mistakes: usize,
-    /// A file could not be read to its end: what is missing may stand in the part not seen.
+    /// Whether a file could not be read to its end: something missing may be in the unread part.
     pub(super) incomplete: bool,
 }
 
 impl Findings {
-    /// Takes in a diagnostic. One place has one of a code: a pool that two thousand services
-    /// share, or a default, is not reported two thousand times.
+    /// Adds a diagnostic. Each place has one per code: a mistake in a pool that two thousand
+    /// services share, or in a default, is not reported two thousand times.
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
         let is_error = diagnostic.severity == Severity::Error;
         self.mistakes += usize::from(is_error);
@@ -182,7 +183,7 @@ impl Findings {
             true => self.errors,
             false => self.all.len() - self.errors,
         };
-        // Beyond what is counted they are not told apart either.
+        // Beyond the counting limit they are not told apart either.
         if let Some(label) = diagnostic.labels.first()
             && self.seen.len() < 4 * COUNTED
         {
@@ -201,22 +202,22 @@ impl Findings {
         }
     }
 
-    /// Whether one more mistake would only be counted: what it says need not be found out.
+    /// Whether one more mistake would only be counted, so that its message is not needed.
     pub(super) const fn is_full(&self) -> bool {
         self.errors >= SHOWN
     }
 
-    /// There may be more mistakes in what was not read.
+    /// Records that the unread part may contain more mistakes.
     pub(super) const fn stopped(&mut self) {
         self.more_errors.or_more = true;
     }
 
-    /// What there is beside what is shown.
+    /// The diagnostics that are not shown.
     pub(super) const fn not_shown(&self) -> (NotShown, NotShown) {
         (self.more_errors, self.more_warnings)
     }
 
-    /// Takes in a syntax error, or only where it is when it follows from another one.
+    /// Adds a syntax error; only its place if it follows from another one.
     pub(super) fn push_syntax(&mut self, diagnostic: Diagnostic, follows: bool) {
         self.incomplete = true;
         self.misread
@@ -226,7 +227,7 @@ impl Findings {
         }
     }
 
-    /// Takes in one that says that something is missing, unless a file is known in part only.
+    /// Adds a diagnostic about something missing, unless a file is only partly known.
     pub(super) fn push_missing(&mut self, diagnostic: Diagnostic) {
         if !self.incomplete {
             self.push(diagnostic);
@@ -237,7 +238,7 @@ impl Findings {
         self.errors > 0
     }
 
-    /// In the order of the files and the text; of a line with a syntax error only the first such.
+    /// In order of files and text; of a line with syntax errors, only the first.
     pub(super) fn into_sorted(self, sources: &Sources) -> Vec<Diagnostic> {
         let line = |span: Span| {
             (

@@ -1,7 +1,7 @@
 //! `${NAME}` and `${NAME:-default}` inside strings.
 //!
-//! Variables are put in after the file was parsed, so that no value of a variable can change what
-//! the file says: it stays inside its string. Keys are left alone. `$$` is a dollar sign.
+//! Variables are substituted after parsing, so no variable can change the structure of the file:
+//! its value stays inside its string. Keys are not substituted. `$$` is a dollar sign.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -18,7 +18,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Those of this process.
+    /// The variables of this process.
     #[must_use]
     pub fn of_process() -> Self {
         std::env::vars_os().collect()
@@ -35,7 +35,7 @@ impl<N: Into<OsString>, V: Into<OsString>> FromIterator<(N, V)> for Environment 
 }
 
 impl Environment {
-    /// Puts the variables into every string of a tree.
+    /// Substitutes the variables in every string of a tree.
     pub(super) fn substitute(&self, node: &mut Node<'_>, findings: &mut Findings) {
         match &mut node.value {
             Value::Text(text) if text.value.contains('$') => {
@@ -125,7 +125,7 @@ impl Environment {
         }
         let found = self.variables.get(std::ffi::OsStr::new(name));
         match (found, default) {
-            // As in a shell, `:-` also stands in for a variable that is empty.
+            // As in a shell, `:-` also replaces an empty variable.
             (None, Some(default)) => return Some(default.to_owned()),
             (Some(value), Some(default)) if value.is_empty() => return Some(default.to_owned()),
             _ => {}

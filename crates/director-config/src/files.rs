@@ -1,4 +1,4 @@
-//! Where files come from: the disk, or memory.
+//! The source of files: the disk, or memory.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -6,40 +6,40 @@ use std::path::{Path, PathBuf};
 
 use super::source::MAX_FILE;
 
-/// A place that holds service files.
+/// A source of service files.
 pub trait Files {
-    /// The bytes of a file, at most one more than [`MAX_FILE`].
+    /// Reads a file, at most one byte more than [`MAX_FILE`].
     ///
     /// # Errors
-    /// When it is not there or cannot be read.
+    /// If it does not exist or cannot be read.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 
-    /// The same, into a buffer in the place of what it holds.
+    /// Like [`read`](Self::read), into a buffer whose contents it replaces.
     ///
     /// # Errors
-    /// As of [`read`](Self::read); what the buffer holds then is of no meaning.
+    /// Those of [`read`](Self::read); the buffer's contents are then undefined.
     fn read_into(&self, path: &Path, buffer: &mut Vec<u8>) -> io::Result<()> {
         *buffer = self.read(path)?;
         Ok(())
     }
 
-    /// The files that match a pattern, in the order of their names. Hidden files match only a
-    /// pattern that names the dot.
+    /// The files that match a pattern, ordered by name. Hidden files match only a pattern that
+    /// names the dot.
     ///
     /// # Errors
-    /// What is wrong with the pattern, or with a directory that it looks into.
+    /// What is wrong with the pattern, or with a directory that it searches.
     fn matching(&self, directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, String>;
 
-    /// Whether there is no such file. Where that cannot be told, there may be one.
+    /// Whether the file certainly does not exist.
     fn lacks(&self, path: &Path) -> bool;
 
-    /// Whether there is a directory.
+    /// Whether the path is a directory.
     fn is_directory(&self, path: &Path) -> bool {
         let _ = path;
         false
     }
 
-    /// The same for two paths of one file.
+    /// An identity that is equal for two paths of one file.
     fn identity(&self, path: &Path) -> PathBuf {
         path.to_owned()
     }
@@ -55,7 +55,7 @@ fn full_pattern(directory: &Path, pattern: &str) -> String {
     if pattern.starts_with('/') || directory.as_os_str().is_empty() {
         return pattern.to_owned();
     }
-    // The directory is a name and no pattern, whatever characters it has.
+    // The directory is a name, not a pattern, whatever characters it contains.
     let directory = glob::Pattern::escape(&directory.to_string_lossy());
     format!("{}/{pattern}", directory.trim_end_matches('/'))
 }
@@ -76,7 +76,7 @@ impl Files for Disk {
             .unwrap_or(u64::MAX)
             .saturating_add(1);
         let file = crate::regular::open(path)?;
-        // What grows meanwhile is read all the same.
+        // Bytes appended in between are read as well.
         let length = file.metadata()?.len().min(limit);
         buffer.clear();
         buffer.reserve_exact(usize::try_from(length).unwrap_or(MAX_FILE) + 1);

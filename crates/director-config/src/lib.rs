@@ -1,4 +1,4 @@
-//! The service file: decoded with places, verified, exported; its schema and its diagnostics.
+//! The service file: decoding with positions, verification, export, schema and diagnostics.
 //!
 //! ```text
 //! TOML ─┐                                             ┌─► Desired, Watch
@@ -8,13 +8,14 @@
 //! Observed ─► Desired ─► export ─► TOML, JSON
 //! ```
 //!
-//! - **Every mistake at once.** Nothing stops at the first: a part that cannot be read is
+//! - **All mistakes in one run.** Nothing stops at the first one: a part that cannot be read is
 //!   reported and left out, and what depends on it is not reported again.
-//! - **Again costs by what changed** (`again`): a [`Reader`] keeps the texts and what they came to.
+//! - **The cost of re-reading depends on what changed** (`again`): a [`Reader`] keeps the texts and
+//!   their result.
 //! - **One table of keys** (`keys`) for the decoder, the messages and the schema.
-//! - **What a kernel holds can be written.** A table that was exported and is loaded again is the
-//!   same table, odd as it may be; what would be a mistake then is a warning under `as_is = true`.
-//! - Nothing in here talks to a kernel, and nothing but [`Disk`] to the file system.
+//! - **Every kernel state can be written.** A table that is exported and loaded again is the same
+//!   table, however odd; what would be a mistake is then a warning under `as_is = true`.
+//! - Nothing here talks to a kernel, and only [`Disk`] to the file system.
 
 mod again;
 mod code;

@@ -1,4 +1,4 @@
-//! From files to a table: reads the root file and what it includes, decodes and verifies them.
+//! From files to a table: reads the root file and its includes, decodes and verifies them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::panic::resume_unwind;
@@ -20,40 +20,40 @@ use crate::state::Desired;
 use crate::state::health::Watch;
 use crate::words::path as shown;
 
-/// A service and the pool that it uses.
+/// A service's name and that of its pool.
 pub(super) type Use = (String, String);
 
-/// What came of reading a service file.
+/// The result of reading a service file.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The table that the file declares; `None` when there is a mistake.
+    /// The declared table; `None` if there is a mistake.
     pub desired: Option<Desired>,
-    /// What it says of health; there exactly when `desired` is.
+    /// The health settings; present exactly if `desired` is.
     pub watch: Option<Watch>,
-    /// All mistakes and warnings, in the order of the files and the text.
+    /// Mistakes and warnings, ordered by file and position.
     pub diagnostics: Vec<Diagnostic>,
-    /// Mistakes that are not among them, and warnings: who reads a hundred stops there.
+    /// The mistakes and warnings beyond the shown ones.
     pub not_shown: (NotShown, NotShown),
     /// The files that were read, the root file first.
     pub sources: Sources,
-    /// The directories in which included files were looked for.
+    /// The directories searched for included files.
     pub directories: Vec<PathBuf>,
-    /// Files that were to be read and could not be.
+    /// Files that could not be read.
     pub unread: Vec<PathBuf>,
-    /// What there is to compare with the next reading.
+    /// The shape, for comparison with the next reading.
     pub shape: Shape,
-    /// Which services use a pool.
+    /// The pools that services use.
     pub(super) uses: Vec<Use>,
 }
 
 impl Outcome {
-    /// How many mistakes there are.
+    /// The number of mistakes.
     #[must_use]
     pub fn errors(&self) -> usize {
         self.count(Severity::Error)
     }
 
-    /// How many warnings there are.
+    /// The number of warnings.
     #[must_use]
     pub fn warnings(&self) -> usize {
         self.count(Severity::Warning)
@@ -87,21 +87,20 @@ pub fn load(path: &Path, environment: &Environment) -> Outcome {
     load_from(path, &Disk, environment)
 }
 
-/// Reads a service file from somewhere.
+/// Reads a service file from any source.
 #[must_use]
 pub fn load_from(path: &Path, files: &dyn Files, environment: &Environment) -> Outcome {
     load_part(path, files, environment, &Extras::default())
 }
 
-/// What a reading of part of the files, or one that is forced, has to know.
+/// Context of a partial or forced reading.
 #[derive(Debug, Default)]
 pub(super) struct Extras {
-    /// Pools that services use which are left out of the texts: of these is not said that no
-    /// service uses them.
+    /// Pools used by services that were removed from the texts: these are not reported as unused.
     pub(super) in_use: BTreeSet<String>,
-    /// Services are left out of the texts, which may be empty because of that.
+    /// Whether services were removed from the texts, which may be empty because of that.
     pub(super) is_part: bool,
-    /// An empty root file declares nothing, and is no mistake.
+    /// Whether an empty root file declares nothing and is no mistake.
     pub(super) forced: bool,
     /// Whoever reads runs for long, and wants its memory back.
     pub(super) is_daemon: bool,
@@ -117,7 +116,7 @@ pub fn load_forced(path: &Path, environment: &Environment) -> Outcome {
     load_part(path, &Disk, environment, &extras)
 }
 
-/// The same, of files from which services may be left out.
+/// Like [`load_from`], for files from which services may have been removed.
 pub(super) fn load_part(
     path: &Path,
     files: &dyn Files,
@@ -129,8 +128,8 @@ pub(super) fn load_part(
     loader.finish()
 }
 
-/// Reads a service file whose text is already there, as from standard input. What it includes is
-/// looked for in `directory`. Forced, an empty one declares nothing.
+/// Reads a service file whose text is given, such as standard input. Looks for its includes in
+/// `directory`. With `forced`, an empty one declares nothing.
 #[must_use]
 pub fn load_text(
     name: &str,
@@ -153,7 +152,7 @@ pub fn load_text(
     loader.finish()
 }
 
-/// The deepest that includes can nest. A cycle is found before; this is for those that are none.
+/// The deepest nesting of includes. Cycles are detected separately; this limits the rest.
 const MAX_DEPTH: usize = 32;
 
 struct Loader<'e> {
@@ -219,7 +218,7 @@ impl<'e> Loader<'e> {
         self.findings.incomplete = true;
     }
 
-    /// Reads a file, included from there.
+    /// Reads a file, included from `from`.
     fn read(&mut self, path: &Path, from: Option<Span>) {
         let identity = self.files.identity(path);
         if let Some(first) = self.included.get(&identity) {
@@ -243,7 +242,7 @@ impl<'e> Loader<'e> {
         }
     }
 
-    /// Takes in a file's bytes, if they are text.
+    /// Decodes a file's bytes, if they are text.
     fn text(&mut self, path: PathBuf, bytes: Vec<u8>, from: Option<Span>) -> Option<FileId> {
         if bytes.len() > MAX_FILE {
             let message = format!("`{}` is longer than {MAX_FILE} bytes", shown(&path));
@@ -256,7 +255,8 @@ impl<'e> Loader<'e> {
                 let good = error.utf8_error().valid_up_to();
                 let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
                 let file = self.sources.add(path, text);
-                // Each wrong byte became one character of three, and all before are as they were.
+                // Each invalid byte became one character of three bytes, and all before are
+                // unchanged.
                 let span = Span::new(file, good..good + '\u{fffd}'.len_utf8());
                 let found = Diagnostic::new(Code::NotUtf8, span, "the file is not UTF-8");
                 self.findings.push(found.label("not a character"));
@@ -273,7 +273,7 @@ impl<'e> Loader<'e> {
         let parse = if is_apart { parse_apart } else { parse };
         let tree: Option<Node<'_>> = parse(format, file, text, &mut self.findings);
         let Some(mut tree) = tree else { return };
-        // A dollar sign can also be written with an escape.
+        // A dollar sign can also be written as an escape.
         if [b'$', b'\\']
             .iter()
             .any(|byte| text.as_bytes().contains(byte))
@@ -410,7 +410,7 @@ fn says_nothing(path: &Path, at: Span, is_root: bool) -> Diagnostic {
     }
 }
 
-/// The directory that a pattern looks into, as far as it is named without a wildcard.
+/// The directory that a pattern searches, up to the first wildcard.
 fn looked_into(directory: &Path, pattern: &str) -> PathBuf {
     let named = pattern
         .find(['*', '?', '['])

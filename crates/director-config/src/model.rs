@@ -1,4 +1,4 @@
-//! What the files declare, as decoded: defaults worked in, pools and ranges not yet.
+//! The decoded declarations: with defaults applied, but not yet pools and ranges.
 //!
 //! ```text
 //! tree ── decode ──► Declaration ── resolve, verify ──► Desired
@@ -25,22 +25,22 @@ use crate::state::health::{
 };
 use crate::state::{KernelSettings, Policy, Sysctl};
 
-/// All files together, but for the services: each of those is worked in as soon as it is decoded
+/// The declarations of all files, except for services: each of those is built once it is decoded,
 /// and not kept.
 #[derive(Debug, Default)]
 pub(super) struct Declaration {
     pub(super) pools: Pools,
     pub(super) kernel: KernelSettings,
-    /// The sysctls that are set, rightly or not.
+    /// The sysctls that are set, correctly or not.
     pub(super) sysctls_named: Vec<Sysctl>,
     pub(super) policy: Policy,
     pub(super) daemons: Option<Vec<Spanned<SyncDaemon>>>,
     pub(super) run: RunSettings,
-    /// Where the marks of checks are said.
+    /// Where the marks of checks are set.
     pub(super) marks: Option<Span>,
 }
 
-/// The pools in the order in which they were found, and by name.
+/// The pools by name and in file order.
 #[derive(Debug, Default)]
 pub(super) struct Pools {
     list: Vec<PoolDecl>,
@@ -48,14 +48,14 @@ pub(super) struct Pools {
 }
 
 impl Pools {
-    /// Takes in a pool; its name is a new one.
+    /// Adds a pool with a new name.
     pub(super) fn push(&mut self, pool: PoolDecl) {
         self.by_name
             .insert(pool.name.value.clone(), self.list.len());
         self.list.push(pool);
     }
 
-    /// The pool of that name, and its number.
+    /// The pool with this name, and its number.
     pub(super) fn get(&self, name: &str) -> Option<(usize, &PoolDecl)> {
         let index = *self.by_name.get(name)?;
         Some((index, &self.list[index]))
@@ -75,7 +75,7 @@ pub(super) struct PoolDecl {
 #[derive(Debug)]
 pub(super) struct ServerList {
     pub(super) servers: Vec<ServerDecl>,
-    /// No entry was left out because of a mistake in it.
+    /// Whether no entry was left out because of a mistake.
     pub(super) complete: bool,
 }
 
@@ -83,13 +83,13 @@ pub(super) struct ServerList {
 pub(super) struct ServiceDecl {
     pub(super) name: Spanned<String>,
     pub(super) listen: Vec<Spanned<Listen>>,
-    /// No listen address was left out because of a mistake in it.
+    /// Whether no listen address was left out because of a mistake.
     pub(super) listens_all: bool,
     pub(super) servers: ServersDecl,
     pub(super) scheduler: Spanned<SchedulerDecl>,
     pub(super) forward: Option<Spanned<ForwardMethod>>,
     pub(super) tunnel: Option<TunnelDecl>,
-    /// The service itself says something about the tunnel, not only `[defaults]`.
+    /// Whether the service itself sets the tunnel, not only `[defaults]`.
     pub(super) says_tunnel: bool,
     pub(super) persistence: Option<PersistenceDecl>,
     pub(super) one_packet: Option<Span>,
@@ -98,7 +98,7 @@ pub(super) struct ServiceDecl {
     pub(super) as_is: bool,
 }
 
-/// Where a service listens, as one entry of `listen` says it.
+/// Where a service listens, according to one entry of `listen`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Listen {
     /// An address and the ports from `first` to `last`; 0 to 0 for all ports.
@@ -114,23 +114,23 @@ pub(super) enum Listen {
     },
 }
 
-/// What a service says of health.
+/// The health settings of a service.
 #[derive(Debug, Clone, Default)]
 pub(super) struct HealthDecl {
     pub(super) checks: Option<Arc<ChecksDecl>>,
-    /// Something was said of checks that could not be read, and that is reported.
+    /// Whether settings of checks could not be read, which has been reported.
     pub(super) misread: bool,
-    /// What a check of a server's own inherits, where the service has not just one check.
+    /// What a server's own check inherits if the service does not have exactly one check.
     pub(super) base: Option<Arc<CheckTable>>,
     pub(super) combine: Option<Combine>,
     pub(super) on_fail: Option<Spanned<OnFail>>,
     pub(super) backup: Option<Arc<Spanned<ServerList>>>,
     pub(super) backup_below: Option<Spanned<Threshold>>,
-    /// The service itself says it, not only `[defaults]`.
+    /// Whether the service itself sets it, not only `[defaults]`.
     pub(super) says_backup_below: bool,
     pub(super) sorry: Option<Arc<Spanned<ServerList>>>,
     pub(super) min_healthy: Option<Spanned<Threshold>>,
-    /// The service itself says it, not only `[defaults]`.
+    /// Whether the service itself sets it, not only `[defaults]`.
     pub(super) says_min_healthy: bool,
     pub(super) initial: Option<Initial>,
     pub(super) slow_start: Option<Spanned<Duration>>,
@@ -146,7 +146,7 @@ pub(super) struct ChecksDecl {
     pub(super) checks: Vec<CheckDecl>,
 }
 
-/// A check, what it inherits worked in.
+/// A check with its inherited settings.
 #[derive(Debug)]
 pub(super) struct CheckDecl {
     pub(super) table: CheckTable,
@@ -156,7 +156,7 @@ pub(super) struct CheckDecl {
 /// One check as a table, with what it inherits.
 #[derive(Debug, Clone)]
 pub(super) struct CheckTable {
-    /// Where its type is known.
+    /// `None` if its type is unknown.
     pub(super) kind: Option<&'static Kind>,
     /// Where it is named.
     pub(super) at: Span,
@@ -165,12 +165,12 @@ pub(super) struct CheckTable {
 }
 
 impl CheckTable {
-    /// The key's own place, or the check's where it does not have the key.
+    /// The key's own place, or the check's if it does not have the key.
     pub(super) fn place_of(&self, key: &str) -> Span {
         self.entry(key).map_or(self.at, |entry| entry.key_span)
     }
 
-    /// The place of a value in the table behind a key; or of the table.
+    /// The place of a value in the table behind a key; otherwise that of the table.
     pub(super) fn place_within(&self, key: &str, inner: &str) -> Span {
         let Some(entry) = self.entry(key) else {
             return self.at;
@@ -194,7 +194,7 @@ impl CheckTable {
     }
 }
 
-/// What `check` says of a server, to be read once it is known which service it serves.
+/// A server's `check`, decoded once it is known which service it serves.
 #[derive(Debug)]
 pub(super) struct OwnChecks {
     pub(super) node: Node<'static>,
@@ -220,11 +220,11 @@ pub(super) struct Checked<'a> {
 pub(super) enum ServersDecl {
     Pool(Spanned<String>),
     Own(ServerList),
-    /// Nothing usable was said, and that is reported.
+    /// Nothing usable, which has been reported.
     Unknown,
 }
 
-/// A real server. One service may have 60,000, so that what few of them say stands apart.
+/// A real server. One service may have 60,000, so rare settings are stored separately.
 #[derive(Debug)]
 pub(super) struct ServerDecl {
     pub(super) addresses: Addresses,
@@ -233,17 +233,17 @@ pub(super) struct ServerDecl {
     pub(super) rest: Option<Box<ServerRest>>,
 }
 
-/// A port, and where it stands in the file in which its server does.
+/// A port, and its place in the file of its server.
 #[derive(Debug, Clone, Copy)]
 struct PortDecl {
     port: u16,
     start: u32,
-    /// Never the start of a file, so that no port takes no room of its own.
+    /// Never 0, the start of a file, so that `None` takes no extra room.
     end: NonZeroU32,
 }
 
 impl ServerDecl {
-    /// A server of weight 1 that says nothing else.
+    /// A server with weight 1 and no other settings.
     pub(super) fn new(addresses: Addresses, port: Option<Spanned<u16>>) -> Self {
         Self {
             addresses,
@@ -257,7 +257,7 @@ impl ServerDecl {
         }
     }
 
-    /// Where the entry stands.
+    /// The place of the entry.
     pub(super) fn span(&self) -> Span {
         match &self.addresses {
             Addresses::Entry(address) => address.span,
@@ -265,7 +265,7 @@ impl ServerDecl {
         }
     }
 
-    /// Its own port, where it says one.
+    /// The server's own port, if set.
     pub(super) fn port(&self) -> Option<Spanned<u16>> {
         let PortDecl { port, start, end } = self.port?;
         let file = self.span().file;
@@ -273,7 +273,7 @@ impl ServerDecl {
         Some(Spanned::new(port, Span { file, start, end }))
     }
 
-    /// What it says beside address, port and weight.
+    /// The settings besides address, port and weight.
     pub(super) fn rest(&self) -> &ServerRest {
         static NOTHING: ServerRest = ServerRest {
             name: None,
@@ -287,7 +287,7 @@ impl ServerDecl {
     }
 }
 
-/// What most servers do not say.
+/// Settings that most servers do not have.
 #[derive(Debug)]
 pub(super) struct ServerRest {
     pub(super) name: Option<Spanned<String>>,
@@ -295,7 +295,7 @@ pub(super) struct ServerRest {
     pub(super) lower: u32,
     pub(super) forward: Option<Spanned<ForwardMethod>>,
     pub(super) tunnel: Option<TunnelDecl>,
-    /// What it says of health itself.
+    /// The server's own health settings.
     pub(super) own: Option<OwnHealth>,
 }
 
@@ -310,7 +310,7 @@ impl ServerRest {
 /// The addresses of a server.
 #[derive(Debug)]
 pub(super) enum Addresses {
-    /// The entry is the address, perhaps with a port.
+    /// The entry is an address, possibly with a port.
     Entry(Spanned<IpAddr>),
     /// The entry is a table that lists them.
     Listed(Box<ListedAddresses>),
@@ -319,7 +319,7 @@ pub(super) enum Addresses {
 /// See [`Addresses::Listed`].
 #[derive(Debug)]
 pub(super) struct ListedAddresses {
-    /// Where the table stands.
+    /// The place of the table.
     pub(super) entry: Span,
     pub(super) addresses: Vec<Spanned<IpAddr>>,
 }
@@ -335,7 +335,7 @@ impl Deref for Addresses {
     }
 }
 
-/// What a server says of health itself.
+/// The server's own health settings.
 #[derive(Debug)]
 pub(super) struct OwnHealth {
     pub(super) checks: Option<OwnChecks>,
@@ -348,15 +348,15 @@ pub(super) struct SchedulerDecl {
     pub(super) flags: Vec<Spanned<FlagDecl>>,
 }
 
-/// A flag as written: what it means depends on the scheduler.
+/// A flag as written; its meaning depends on the scheduler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FlagDecl {
-    /// `fallback` or `port`; with the scheduler that the spelling `sh-port` names.
+    /// `fallback` or `port`, with the scheduler named by a spelling such as `sh-port`.
     Hash {
         port: bool,
         of: Option<&'static str>,
     },
-    /// `flag-1` and its like.
+    /// `flag-1` and the like.
     Numbered(ServiceFlags),
     /// `0x40`: bits without a name.
     Bits(ServiceFlags),
@@ -371,7 +371,7 @@ pub(super) struct TunnelDecl {
 }
 
 impl TunnelDecl {
-    /// What this leaves open is taken from `below`, unless it is about another encapsulation.
+    /// Takes unset values from `below`, unless that is about another encapsulation.
     pub(super) fn over(self, below: Option<Self>) -> Self {
         match below {
             Some(below) if self.kind.is_none() => Self {
@@ -404,10 +404,10 @@ pub(super) struct PersistenceDecl {
 }
 
 impl PersistenceDecl {
-    /// ipvsadm's default, and keepalived's: six minutes.
+    /// ipvsadm's and keepalived's default: six minutes.
     pub(super) const DEFAULT_TIMEOUT: u32 = 360;
 
-    /// What this leaves open is taken from `below`.
+    /// Takes unset values from `below`.
     pub(super) fn over(self, below: Option<&Self>) -> Self {
         let Some(below) = below else {
             return self;
@@ -426,7 +426,7 @@ impl PersistenceDecl {
         self.enabled.is_none_or(|enabled| enabled.value)
     }
 
-    /// Seconds.
+    /// The timeout in seconds.
     pub(super) fn seconds(&self) -> u32 {
         match (self.timeout, self.is_enabled()) {
             (Some(timeout), _) => timeout.value,

@@ -1,9 +1,9 @@
-//! Regular files, opened and read without a way to wait for ever.
+//! Opens and reads regular files without a risk of blocking for ever.
 //!
-//! open(2) of a FIFO waits for a writer, and a device or a FIFO can be read without end. Whatever
-//! path a user or an attacker names, [`open`] returns at once with a regular file or an error.
-//! A file system that hangs (a stale NFS mount) still blocks: callers read on a thread that
-//! nothing else waits for.
+//! open(2) of a FIFO waits for a writer, and reading a device or a FIFO may never end. Whatever
+//! path a user or an attacker gives, [`open`] immediately returns a regular file or an error. A
+//! file system that hangs (a stale NFS mount) still blocks: callers read on a thread that nothing
+//! else waits for.
 
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, BufWriter, Read};
@@ -13,22 +13,22 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-/// Bytes that are written at a time.
+/// The size of a write, in bytes.
 const BUFFER: usize = 32 << 10;
 
-/// Opens a regular file for reading. Symbolic links are followed.
+/// Opens a regular file for reading. Follows symbolic links.
 ///
 /// # Errors
-/// Those of open(2); `InvalidInput` when the path leads to something other than a regular file,
-/// with what it is.
+/// Those of open(2); `InvalidInput` with the kind of file if the path leads to anything but a
+/// regular file.
 pub fn open(path: &Path) -> io::Result<File> {
     open_with(path, OFlag::empty())
 }
 
-/// The same for a file that only the director itself writes: a symbolic link is refused.
+/// Like [`open`], for a file that only the director itself writes: rejects symbolic links.
 ///
 /// # Errors
-/// Those of [`open`]; `InvalidInput` when the path is a symbolic link.
+/// Those of [`open`]; `InvalidInput` if the path is a symbolic link.
 pub fn open_no_link(path: &Path) -> io::Result<File> {
     open_with(path, OFlag::O_NOFOLLOW).map_err(|error| {
         if error.raw_os_error() == Some(Errno::ELOOP as i32) {
@@ -47,7 +47,7 @@ fn open_with(path: &Path, more: OFlag) -> io::Result<File> {
         .custom_flags(flags.bits())
         .open(path);
     let file = match opened {
-        // open(2) of a socket says no more than "No such device or address".
+        // open(2) of a socket only reports "No such device or address".
         Err(error) if error.raw_os_error() == Some(Errno::ENXIO as i32) => {
             let found = std::fs::metadata(path).map(|found| found.file_type());
             let other = found.ok().filter(|found| !found.is_file());
@@ -72,12 +72,12 @@ fn is_no_file(found: FileType) -> io::Error {
 /// Reads a regular file of at most `limit` bytes.
 ///
 /// # Errors
-/// Those of [`open`] and read(2); `FileTooLarge` when the file is longer.
+/// Those of [`open`] and read(2); `FileTooLarge` if the file is longer.
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read_open(open(path)?, limit)
 }
 
-/// The same for a file that only the director itself writes: a symbolic link is refused.
+/// Like [`read`], for a file that only the director itself writes: rejects symbolic links.
 ///
 /// # Errors
 /// Those of [`open_no_link`] and [`read`].
@@ -111,12 +111,11 @@ fn describe(found: FileType) -> &'static str {
     }
 }
 
-/// Replaces a file by another of the same name, written beside it and renamed into place: whoever
-/// reads it finds the old contents or the new ones, whole. When this returns, the new ones survive a
-/// power cut.
+/// Replaces a file by writing a new one next to it and renaming that: readers find either the old
+/// or the new contents, complete. Once this returns, the new contents survive a power cut.
 ///
 /// # Errors
-/// Those of writing and renaming; the old file is still there then.
+/// Those of writing and renaming; the old file is then still there.
 pub fn replace(
     path: &Path,
     mode: u32,
@@ -126,7 +125,7 @@ pub fn replace(
     beside.push(".new");
     let beside = Path::new(&beside);
     let written = (|| {
-        // What an interrupted run left, or anything else: it is never opened.
+        // Removes the leftover of an interrupted run, or anything else, without opening it.
         match fs::remove_file(beside) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -138,14 +137,14 @@ pub fn replace(
         let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.sync_all()?;
         fs::rename(beside, path)?;
-        // A rename is on disk when the directory is.
+        // Syncing the directory puts the rename on disk.
         let directory = path
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty());
         File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
     })();
     if written.is_err() {
-        // Half a file would take the room that the next attempt needs.
+        // A partial file would take the room that the next attempt needs.
         let _ = fs::remove_file(beside);
     }
     written

@@ -1,8 +1,8 @@
-//! Diagnostics for people, as rustc prints its own.
+//! Diagnostics for people, printed as rustc does.
 //!
-//! The renderer is given only the lines that it shows, and of a long line (a JSON file may be one
-//! line of megabytes) only the part around what is underlined: otherwise two thousand mistakes in
-//! a long file would take their product.
+//! The renderer gets only the lines to show, and of a long line (a JSON file may be one line of
+//! megabytes) only the part around the underlined text: otherwise the cost would be the number of
+//! mistakes times the length of the file.
 
 use std::ops::Range;
 
@@ -16,19 +16,19 @@ use crate::words::{printable, safe_coloured};
 /// Whether to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
-    /// Text and nothing else.
+    /// Plain text.
     Plain,
     /// With ANSI escape sequences.
     Coloured,
 }
 
-/// All diagnostics, an empty line between two.
+/// All diagnostics, with an empty line between two.
 pub(super) fn render(diagnostics: &[Diagnostic], sources: &Sources, style: Style) -> String {
     let renderer = match style {
         Style::Plain => Renderer::plain(),
         Style::Coloured => Renderer::styled(),
     };
-    // What is shown is cut below; the renderer is not to cut it again.
+    // Lines are cut below; the renderer must not cut them again.
     let renderer = renderer.term_width(4000);
     let mut out = String::new();
     for diagnostic in diagnostics {
@@ -40,15 +40,15 @@ pub(super) fn render(diagnostics: &[Diagnostic], sources: &Sources, style: Style
         let rendered = columns
             .iter()
             .fold(rendered, |rendered, column| column.set(&rendered));
-        // The renderer shows what it knows of the characters that reorder a line.
+        // The renderer escapes the characters that reorder a line.
         out.push_str(&safe_coloured(&rendered));
         out.push('\n');
     }
     out
 }
 
-/// The renderer counts columns in what it is given; in a line that was cut that is not the column
-/// in the file.
+/// The renderer counts columns in the text it gets; in a cut line these differ from the columns in
+/// the file.
 struct Column {
     counted: String,
     right: String,
@@ -79,7 +79,7 @@ fn group<'a>(
         .collect();
     while !places.is_empty() {
         let first = places.remove(0);
-        // What stands near is shown together with it.
+        // Nearby places are shown together.
         let near = places
             .iter()
             .take_while(|place| first.is_near(place))
@@ -96,14 +96,14 @@ fn group<'a>(
     Group::with_title(title).elements(elements)
 }
 
-/// The longest line that is shown whole, in bytes.
+/// The longest line that is shown completely, in bytes.
 const LINE: usize = 300;
-/// Of a longer one, how much is shown on either side of what is underlined.
+/// The number of bytes shown on either side of the underlined text in a longer line.
 const AROUND: usize = 60;
-/// How far apart lines are that are shown together.
+/// The largest distance of lines that are shown together.
 const NEAR: usize = 8;
 
-/// What is underlined: the part of a span that is on its first line.
+/// The underlined text: the part of a span on its first line.
 struct Place<'a> {
     source: &'a Source,
     label: &'a str,
@@ -137,7 +137,7 @@ impl<'a> Place<'a> {
         self.line_range.len() > LINE
     }
 
-    /// Whether one piece of the file can show both.
+    /// Whether one excerpt can show both.
     fn is_near(&self, other: &Self) -> bool {
         std::ptr::eq(self.source, other.source)
             && self.line.abs_diff(other.line) <= NEAR
@@ -157,7 +157,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// A piece of a file with places that are near to each other.
+/// An excerpt of a file with nearby places.
 fn snippet<'a>(places: &[Place<'a>], columns: &mut Vec<Column>) -> Snippet<'a, Annotation<'a>> {
     let first = &places[0];
     let path = printable(&first.source.path().to_string_lossy());

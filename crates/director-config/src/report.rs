@@ -6,8 +6,9 @@
 //!    "label": "did you mean `scheduler`?", "related": [], "help": ["..."], "notes": [] }]
 //! ```
 //!
-//! `file`, `start` and `end` are missing when no text can be shown, as when the file is not there.
-//! Lines and columns count from 1, columns in characters; `end` is the place after the last one.
+//! `file`, `start` and `end` are missing if there is no text to show, for example if the file does
+//! not exist. Lines and columns count from 1, columns in characters; `end` is the place after the
+//! last one.
 
 use serde_json::{Map, Value, json};
 

@@ -1,8 +1,8 @@
 //! Which servers a listen address gets.
 //!
-//! Each address of a server goes to the listen addresses of its own family. A tunnelled server
-//! can also stand under an address of the other family; it does where it would otherwise serve
-//! nobody, or where the address would otherwise have no server at all:
+//! Each address of a server goes to the listen addresses of its own family. A tunnelled server can
+//! also be used under an address of the other family; it is if it would otherwise be unused, or if
+//! the address would otherwise have no server:
 //!
 //! | listen | servers, all `tun` | under IPv4 | under IPv6 |
 //! |---|---|---|---|
@@ -15,15 +15,15 @@ use std::net::IpAddr;
 
 use ipvs::Family;
 
-/// A server entry, as far as it matters here.
+/// A server entry, reduced to what matters here.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Candidate<'s, A> {
     pub(super) addresses: &'s [A],
     pub(super) tunnelled: bool,
 }
 
-/// An address of a candidate that a listen address gets. (Numbers of 32 bits: there may be 60,000
-/// of these, and no file has room for more entries than that.)
+/// An address of a candidate that a listen address gets. (32-bit numbers: there may be 60,000 of
+/// these, and no file has room for more entries than that.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Taken {
     entry: u32,
@@ -39,18 +39,18 @@ impl Taken {
         }
     }
 
-    /// Which candidate.
+    /// The index of the candidate.
     pub(super) const fn entry(self) -> usize {
         self.entry as usize
     }
 
-    /// Which of its addresses.
+    /// The index of its address.
     pub(super) const fn address(self) -> usize {
         self.address as usize
     }
 }
 
-/// What listen addresses of one family get, when the service listens on these families.
+/// The servers of listen addresses of one family, if the service listens on these families.
 pub(super) fn taken<'s, A: 's>(
     family: Family,
     listens_on: &[Family],
@@ -82,7 +82,7 @@ pub(super) fn taken<'s, A: 's>(
     own
 }
 
-/// The port of a service, 0 for a firewall mark.
+/// The port of a service; 0 for a firewall mark.
 pub(super) const fn service_port(key: &ipvs::ServiceKey) -> u16 {
     match key {
         ipvs::ServiceKey::Address { port, .. } => *port,

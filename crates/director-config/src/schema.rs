@@ -6,8 +6,8 @@ use super::keys::{ROOT, Section, Shape};
 
 /// The schema, in the dialect 2020-12.
 ///
-/// An editor that knows it completes keys and words, and shows what they mean. It says what a
-/// file looks like; whether its parts fit together only `director check` knows.
+/// An editor that uses it completes keys and words, and shows their meaning. It describes the form
+/// of a file; only `director check` knows whether its parts fit together.
 #[must_use]
 pub fn schema() -> Value {
     let mut definitions = Map::new();
@@ -32,7 +32,7 @@ fn section(section: &Section, definitions: &mut Map<String, Value>) -> Value {
             schema.insert("default".to_owned(), default.clone());
         }
         properties.insert(key.name.to_owned(), schema.into());
-        // A file without `version` is read all the same, and an included one needs none.
+        // A file without `version` is read anyway, and an included one needs none.
         if key.required && key.name != "version" {
             required.push(key.name);
         }
@@ -49,7 +49,7 @@ fn section(section: &Section, definitions: &mut Map<String, Value>) -> Value {
     schema
 }
 
-/// Values from the environment may stand for numbers and booleans: `"${WEIGHT:-10}"`.
+/// Variables may stand for numbers and booleans: `"${WEIGHT:-10}"`.
 const VARIABLE: &str = r"\$\{";
 
 fn shape(shape: &Shape, definitions: &mut Map<String, Value>) -> Map<String, Value> {
@@ -116,7 +116,7 @@ fn variable() -> Value {
     json!({ "type": "string", "pattern": VARIABLE })
 }
 
-/// The place of a section among the definitions; it is added there when it is new.
+/// The reference to a section among the definitions; adds the section if it is new.
 fn reference(section: &'static Section, definitions: &mut Map<String, Value>) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let name = section.name;
@@ -127,7 +127,8 @@ fn reference(section: &'static Section, definitions: &mut Map<String, Value>) ->
     let name = name.replace(' ', "_");
     let name: String = name.chars().filter(|c| plain(*c)).collect();
     if !definitions.contains_key(&name) {
-        // Taken before its keys are gone through, so that a section within itself would end.
+        // Reserved before its keys are visited, so that a section that contains itself would
+        // terminate.
         definitions.insert(name.clone(), Value::Null);
         let schema = self::section(section, definitions);
         definitions.insert(name.clone(), schema);

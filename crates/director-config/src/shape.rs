@@ -1,8 +1,8 @@
-//! What a reading found, as far as the next one is compared with it.
+//! The shape of a reading, for comparison with the next one.
 //!
-//! A disk that is full, `rsync --delete`, `git checkout` and a late mount leave files that can be
-//! read and say less than they should. One reading alone cannot tell that from what its author
-//! wants; two can.
+//! A full disk, `rsync --delete`, `git checkout` and a late mount leave files that can be read but
+//! contain less than they should. One reading alone cannot tell that from what the author wants;
+//! two can.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,28 +10,28 @@ use std::sync::Arc;
 
 use crate::words::path as shown;
 
-/// Which files a reading found, and how.
+/// The files of a reading, and their state.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Shape {
     /// The files that were read.
     pub files: BTreeSet<PathBuf>,
-    /// Those of them that are empty but for blanks and comments.
+    /// Those with only blanks and comments.
     pub empty: BTreeSet<PathBuf>,
-    /// How many files each `include` matched, by the file in which it stands and its pattern.
+    /// The number of files that each `include` matched, by its file and pattern.
     pub includes: BTreeMap<(PathBuf, String), usize>,
-    /// Files of the reading before that are directories now.
+    /// Files of the previous reading that are directories now.
     pub directories: BTreeSet<PathBuf>,
-    /// Where included files were looked for, and where no directory is.
+    /// Directories searched for included files that do not exist.
     pub away: BTreeSet<PathBuf>,
-    /// Whether the root file says its version.
+    /// Whether the root file has a version.
     pub has_version: bool,
     /// The texts of the files, where a [`Reader`](crate::Reader) has read them; it shares them.
     pub texts: BTreeMap<PathBuf, Arc<Vec<u8>>>,
 }
 
 impl Shape {
-    /// What `before` had and this lacks, although it was probably not meant to go. One of several
-    /// included files that is deleted is an edit as any other.
+    /// What `before` had and this lacks, although that was probably not intended. Deleting one of
+    /// several included files is an ordinary edit.
     #[must_use]
     pub fn lacks(&self, before: &Self) -> Vec<String> {
         let mut lacks = Vec::new();
@@ -56,7 +56,7 @@ impl Shape {
         lacks
     }
 
-    /// What says less than it might have said earlier, when that is not known.
+    /// What looks incomplete when there is no earlier reading to compare with.
     #[must_use]
     pub fn doubt(&self) -> Option<String> {
         let empty = self
@@ -70,8 +70,8 @@ impl Shape {
         empty.chain(away).next()
     }
 
-    /// Files that end earlier than they did in `before`, and are as they were up to there: so a full
-    /// disk leaves them, or a program that is still writing, if it is none that shortens them.
+    /// Files that are shorter than in `before` and equal up to their end: a full disk leaves these,
+    /// or a program that is still writing, unless it shortens files.
     #[must_use]
     pub fn cut_off(&self, before: &Self) -> Vec<String> {
         let both = self.texts.iter().filter_map(|(path, text)| {
@@ -87,7 +87,7 @@ impl Shape {
     }
 }
 
-/// Whether a TOML text is empty but for blanks and comments.
+/// Whether a TOML text contains only blanks and comments.
 pub(super) fn is_blank(text: &[u8]) -> bool {
     let mut lines = text.split(|byte| *byte == b'\n');
     lines.all(|line| matches!(line.trim_ascii_start().first(), None | Some(b'#')))

@@ -1,4 +1,4 @@
-//! The texts of a service file and its includes, and places in them.
+//! The texts of a service file and its includes, and positions in them.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -6,17 +6,17 @@ use std::sync::{Arc, OnceLock};
 /// The longest file that is read, in bytes. A table of 60,000 servers has four million.
 pub const MAX_FILE: usize = 64 << 20;
 
-/// How a file is written.
+/// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// TOML 1.1.
     Toml,
-    /// JSON as RFC 8259 has it: no comments, no trailing commas.
+    /// JSON according to RFC 8259: no comments, no trailing commas.
     Json,
 }
 
 impl Format {
-    /// By the extension: `.json` is JSON, everything else TOML.
+    /// The format for an extension: `.json` is JSON, everything else TOML.
     #[must_use]
     pub fn of(path: &Path) -> Self {
         match path.extension() {
@@ -26,11 +26,11 @@ impl Format {
     }
 }
 
-/// Which of the [`Sources`].
+/// The index of a file in [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FileId(pub(super) u32);
 
-/// A stretch of a file: bytes from `start` up to, not including, `end`.
+/// A range of bytes in a file, from `start` up to, not including, `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Span {
     /// The file.
@@ -42,8 +42,8 @@ pub struct Span {
 }
 
 impl Span {
-    /// From byte offsets. Files are shorter than [`MAX_FILE`], so that offsets fit; one that does
-    /// not (it is no offset of any file) ends at the largest.
+    /// From byte offsets. Files are shorter than [`MAX_FILE`], so offsets fit; one that does not
+    /// (it cannot belong to a file) becomes the largest.
     pub(super) fn new(file: FileId, range: std::ops::Range<usize>) -> Self {
         let fit = |offset| u32::try_from(offset).unwrap_or(u32::MAX);
         Self {
@@ -54,7 +54,7 @@ impl Span {
     }
 }
 
-/// A value and where it stands.
+/// A value and its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Spanned<T> {
     pub(super) value: T,
@@ -71,12 +71,12 @@ impl<T> Spanned<T> {
     }
 }
 
-/// A place as people and editors count it.
+/// A position as people and editors count it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
-    /// From 1.
+    /// The line, from 1.
     pub line: usize,
-    /// From 1, in characters.
+    /// The column, from 1, in characters.
     pub column: usize,
 }
 
@@ -85,21 +85,21 @@ pub struct Position {
 pub struct Source {
     path: PathBuf,
     text: String,
-    /// Made when a place is asked for: a file without a mistake needs none.
+    /// Built when a position is requested: a file without a mistake needs none.
     index: OnceLock<Index>,
 }
 
-/// Where lines and columns are.
+/// An index of lines and columns.
 #[derive(Debug, Clone)]
 struct Index {
-    /// Where each line starts.
+    /// The start of each line.
     lines: Vec<usize>,
-    /// How many characters start before every [`STEP`]th byte: a column far into a line of
-    /// megabytes is counted from the nearest of these.
+    /// The number of characters that start before every [`STEP`]th byte: a column far into a line
+    /// of megabytes is counted from the nearest of these.
     characters: Vec<usize>,
 }
 
-/// How far apart the counts of characters are, in bytes.
+/// The distance of these counts, in bytes.
 const STEP: usize = 1024;
 
 impl Index {
@@ -127,24 +127,24 @@ impl Source {
         self.index.get_or_init(|| Index::of(&self.text))
     }
 
-    /// Its path as it was given, or as the `include` that found it says.
+    /// The path as given, or as the `include` found it.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// All of it.
+    /// The whole text.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The number of the line that holds a byte, from 0.
+    /// The line that contains a byte, from 0.
     pub(super) fn line_of(&self, offset: usize) -> usize {
         self.index().lines.partition_point(|start| *start <= offset) - 1
     }
 
-    /// The bytes of a line, from 0, without its end.
+    /// The bytes of a line, counted from 0, without its line ending.
     pub(super) fn line_range(&self, line: usize) -> std::ops::Range<usize> {
         let start = self.index().lines[line];
         let end = match self.index().lines.get(line + 1) {
@@ -155,7 +155,7 @@ impl Source {
         start..end - usize::from(carriage_return)
     }
 
-    /// Where a byte is.
+    /// The position of a byte.
     pub(super) fn position(&self, offset: usize) -> Position {
         let offset = floor_boundary(&self.text, offset);
         let line = self.line_of(offset);
@@ -215,16 +215,16 @@ impl Sources {
     /// The file of a span.
     ///
     /// # Panics
-    /// When the span belongs to other sources.
+    /// If the span belongs to other sources.
     #[must_use]
     pub fn file(&self, file: FileId) -> &Source {
         &self.files[file.0 as usize]
     }
 
-    /// Where a span starts and ends; the end is the place after its last character.
+    /// The start and the end of a span; the end is the position after its last character.
     ///
     /// # Panics
-    /// When the span belongs to other sources.
+    /// If the span belongs to other sources.
     #[must_use]
     pub fn positions(&self, span: Span) -> (Position, Position) {
         let source = self.file(span.file);
@@ -235,13 +235,13 @@ impl Sources {
     }
 }
 
-/// How many characters start in these bytes of a text.
+/// The number of characters that start in these bytes of a text.
 fn starts(bytes: &[u8]) -> usize {
     let is_start = |byte: &&u8| **byte & 0xc0 != 0x80;
     bytes.iter().filter(is_start).count()
 }
 
-/// The last place at or before `offset` where a character starts.
+/// The last character boundary at or before `offset`.
 pub(super) fn floor_boundary(text: &str, offset: usize) -> usize {
     let mut offset = offset.min(text.len());
     while !text.is_char_boundary(offset) {

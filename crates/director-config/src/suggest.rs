@@ -1,11 +1,11 @@
-//! `did you mean`.
+//! `did you mean` suggestions.
 
-/// The word nearest to what was typed, if one is near enough to be meant.
+/// The word nearest to the typed one, if it is near enough.
 pub(super) fn nearest<'w>(
     typed: &str,
     words: impl IntoIterator<Item = &'w str>,
 ) -> Option<&'w str> {
-    // Long input is no misspelling, and the distance is quadratic.
+    // Long input is not a misspelling, and the distance is quadratic.
     if typed.len() > 40 {
         return None;
     }
@@ -24,7 +24,8 @@ pub(super) fn nearest<'w>(
         .map(|(_, word)| word)
 }
 
-/// The edits between two words: a character put in, left out, replaced, or swapped with the next.
+/// The number of edits between two words: a character inserted, deleted, replaced, or swapped with
+/// the next.
 fn distance(left: &str, right: &str) -> usize {
     let left: Vec<char> = left.chars().collect();
     let right: Vec<char> = right.chars().collect();

@@ -1,27 +1,26 @@
-//! One tree for both formats: every value knows where it stands in its file.
+//! One tree for both formats: every value knows its place in its file.
 //!
-//! It borrows from the text whatever stands there as it is: a table of forty thousand servers has
-//! as many strings, and none of them is copied. A list of many of them is not even taken apart
-//! before somebody reads it ([`Strings`]).
+//! The tree borrows unchanged text: a table of forty thousand servers has as many strings, and none
+//! of them is copied. A list of many strings is not even expanded before it is read ([`Strings`]).
 
 use std::borrow::Cow;
 
 use super::source::Span;
 
-/// A value and where it stands.
+/// A value and its place.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Node<'t> {
-    /// The value's text. Of a TOML `[header]` table it is the header.
+    /// The place of the value; of a TOML `[header]` table, that of the header.
     pub(super) span: Span,
     pub(super) value: Value<'t>,
 }
 
-/// What a file can hold.
+/// A value of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value<'t> {
     Text(Text<'t>),
     Integer(i64),
-    /// A whole number that does not fit [`Value::Integer`], as written.
+    /// An integer, as written, that does not fit [`Value::Integer`].
     LargeInteger,
     Float,
     Bool(bool),
@@ -30,15 +29,15 @@ pub(super) enum Value<'t> {
     /// JSON only.
     Null,
     Array(Vec<Node<'t>>),
-    /// A list as well.
+    /// Also a list.
     Strings(Strings<'t>),
     Table(Table<'t>),
-    /// What stands here is not known, and that is reported: nothing more is to be said about it.
+    /// An unreadable value, which has been reported and needs no further diagnostics.
     Unreadable,
 }
 
 impl Node<'_> {
-    /// The items, where it is a list.
+    /// The items of a list; `None` for other values.
     pub(super) fn list(&self) -> Option<Items<'_>> {
         match &self.value {
             Value::Array(items) => Some(Items::Nodes(items.iter())),
@@ -47,13 +46,12 @@ impl Node<'_> {
         }
     }
 
-    /// The same, with a copy of whatever it borrows from the text.
-    /// Whether it is a table without an entry.
+    /// Whether this is a table without entries.
     pub(super) fn is_empty(&self) -> bool {
         matches!(&self.value, Value::Table(table) if table.entries.is_empty())
     }
 
-    /// Whether it is a table that has this key.
+    /// Whether this is a table with this key.
     pub(super) fn has_key(&self, key: &str) -> bool {
         matches!(&self.value, Value::Table(table) if table.entries.iter().any(|one| one.key == key))
     }
@@ -79,11 +77,11 @@ impl Node<'_> {
     }
 }
 
-/// A node that somebody looks at: of the tree, or one that [`Strings`] did not put there.
+/// A node being read: of the tree, or an item of [`Strings`].
 #[derive(Debug, Clone, Copy)]
 pub(super) enum NodeRef<'n> {
     Node(&'n Node<'n>),
-    /// A string that stands there as it is, without its quotes, and its place with them.
+    /// An unchanged string without its quotes, and its place including them.
     String(&'n str, Span),
 }
 
@@ -95,7 +93,7 @@ impl<'n> NodeRef<'n> {
         }
     }
 
-    /// What stands there, unless it is one of [`Strings`].
+    /// The value, unless it is an item of [`Strings`].
     pub(super) const fn value(self) -> Option<&'n Value<'n>> {
         match self {
             Self::Node(node) => Some(&node.value),
@@ -103,7 +101,7 @@ impl<'n> NodeRef<'n> {
         }
     }
 
-    /// The string, where it is one.
+    /// The string; `None` for other values.
     pub(super) fn text(self) -> Option<TextRef<'n>> {
         match self {
             Self::String(value, _) => Some(TextRef {
@@ -117,7 +115,7 @@ impl<'n> NodeRef<'n> {
         }
     }
 
-    /// The table, where it is one.
+    /// The table; `None` for other values.
     pub(super) const fn table(self) -> Option<&'n Table<'n>> {
         match self.value() {
             Some(Value::Table(table)) => Some(table),
@@ -125,7 +123,7 @@ impl<'n> NodeRef<'n> {
         }
     }
 
-    /// The items, where it is a list.
+    /// The items of a list; `None` for other values.
     pub(super) fn list(self) -> Option<Items<'n>> {
         match self {
             Self::Node(node) => node.list(),
@@ -133,7 +131,7 @@ impl<'n> NodeRef<'n> {
         }
     }
 
-    /// What it is, with its article.
+    /// The kind of value, with its article.
     pub(super) const fn kind(self) -> &'static str {
         match self.value() {
             Some(value) => value.kind(),
@@ -141,7 +139,7 @@ impl<'n> NodeRef<'n> {
         }
     }
 
-    /// The same, with a copy of whatever it borrows from the text.
+    /// The same node with copies of everything borrowed from the text.
     pub(super) fn to_static(self) -> Node<'static> {
         match self {
             Self::Node(node) => node.to_static(),
@@ -158,7 +156,7 @@ impl<'n> NodeRef<'n> {
 }
 
 impl Value<'_> {
-    /// What it is, with its article.
+    /// The kind of value, with its article.
     pub(super) const fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "a string",
@@ -177,15 +175,16 @@ impl Value<'_> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Text<'t> {
     pub(super) value: Cow<'t, str>,
-    /// The string stands in the file as it is, between one quote on each side, without escapes and
-    /// without substituted variables. Then a part of it can be underlined.
+    /// Whether the string is unchanged from the file, between single-character quotes, without
+    /// escapes and substituted variables. Then a part of it can be underlined.
     pub(super) verbatim: bool,
-    /// Part of it comes from the environment. Such a string may stand for a number or a boolean.
+    /// Whether part of it comes from the environment. Such a string may stand for a number or a
+    /// boolean.
     pub(super) substituted: bool,
 }
 
 impl<'t> Text<'t> {
-    /// A string from its value and its text in the file, quotes included.
+    /// A string from its value and its text in the file, including quotes.
     pub(super) fn new(value: Cow<'t, str>, raw: &str) -> Self {
         let verbatim = raw
             .strip_prefix(['"', '\''])
@@ -213,7 +212,7 @@ impl<'t> Text<'t> {
     }
 }
 
-/// A [`Text`] that somebody looks at.
+/// A [`Text`] being read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TextRef<'n> {
     pub(super) value: &'n str,
@@ -221,7 +220,7 @@ pub(super) struct TextRef<'n> {
 }
 
 impl TextRef<'_> {
-    /// The place of a part of the string, or all of it where that cannot be told.
+    /// The place of a part of the string, or all of it if the part cannot be located.
     pub(super) fn part(self, whole: Span, part: std::ops::Range<usize>) -> Span {
         if !self.verbatim {
             return whole;
@@ -231,23 +230,23 @@ impl TextRef<'_> {
     }
 }
 
-/// A long list of strings that stand in the file as they are, taken apart only while somebody
-/// reads it: the nodes of 60,000 servers would take twice the room of their text.
+/// A long list of unchanged strings, expanded only while it is read: the nodes of 60,000 servers
+/// would take twice the room of their text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Strings<'t> {
-    /// From bracket to bracket. Between them are strings of one line without escapes, commas,
-    /// white space and comments.
+    /// The text from bracket to bracket: one-line strings without escapes, commas, white space and
+    /// comments.
     text: &'t str,
     count: u32,
 }
 
 impl<'t> Strings<'t> {
-    /// The list in a text that whoever calls has read, and how many strings are in it.
+    /// The list in a text that the caller has checked, and its number of strings.
     pub(super) const fn new(text: &'t str, count: u32) -> Self {
         Self { text, count }
     }
 
-    /// The strings of the list, which stands there.
+    /// The strings of the list at this place.
     const fn within(&self, list: Span) -> StringsIter<'t> {
         StringsIter {
             list,
@@ -257,7 +256,7 @@ impl<'t> Strings<'t> {
     }
 }
 
-/// Reads [`Strings`].
+/// Iterates over [`Strings`].
 #[derive(Debug, Clone)]
 pub(super) struct StringsIter<'t> {
     list: Span,
@@ -296,7 +295,7 @@ impl<'t> Iterator for StringsIter<'t> {
 /// The items of a list.
 #[derive(Debug, Clone)]
 pub(super) enum Items<'n> {
-    /// One thing instead of a list, or nothing.
+    /// A single value in place of a list, or nothing.
     One(Option<NodeRef<'n>>),
     Nodes(std::slice::Iter<'n, Node<'n>>),
     Strings(StringsIter<'n>),
@@ -324,14 +323,14 @@ impl<'n> Iterator for Items<'n> {
 
 impl ExactSizeIterator for Items<'_> {}
 
-/// Keys and values in the order of the file.
+/// Keys and values in file order.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Table<'t> {
     pub(super) entries: Vec<Entry<'t>>,
 }
 
 impl Table<'_> {
-    /// The same, with a copy of whatever it borrows from the text.
+    /// The same with copies of everything borrowed from the text.
     pub(super) fn to_static(&self) -> Table<'static> {
         let owned = |entry: &Entry<'_>| Entry {
             key: Cow::Owned(entry.key.clone().into_owned()),

@@ -1,13 +1,13 @@
 //! The words of the service file: schedulers, forwarding methods and the like.
 
-/// A word that can stand somewhere.
+/// A word for a value.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Word {
     pub(super) name: &'static str,
     pub(super) summary: &'static str,
-    /// What other programs call it.
+    /// Its names in other programs.
     pub(super) aliases: &'static [&'static str],
-    /// Nothing to choose: a kernel may hold it, and then it can be said.
+    /// Not a sensible choice: a kernel may contain it, so the file can express it.
     pub(super) odd: bool,
 }
 
@@ -70,7 +70,7 @@ pub(super) const SCHEDULERS: &[Word] = &[
     odd("none", "No scheduler: every new connection is refused."),
 ];
 
-/// Flags of schedulers. `fallback` and `port` mean something to `sh` and `mh` only.
+/// Flags of schedulers. `fallback` and `port` have a meaning for `sh` and `mh` only.
 pub(super) const FLAGS: &[Word] = &[
     word(
         "fallback",
@@ -154,7 +154,7 @@ pub(super) const COMBINE: &[Word] = &[
     word("any", "One that passes is enough.").alias(&["or", "one"]),
 ];
 
-/// What becomes of a server that is down.
+/// What to do with a server that is down.
 pub(super) const ON_FAIL: &[Word] = &[
     word(
         "drain",
@@ -165,13 +165,13 @@ pub(super) const ON_FAIL: &[Word] = &[
     word("remove", "Deleted, its connections with it.").alias(&["delete"]),
 ];
 
-/// How a server begins.
+/// How a server starts.
 pub(super) const INITIAL: &[Word] = &[
     word("up", "In, until its checks have failed `fall` times."),
     word("down", "Out, until its checks have succeeded `rise` times."),
 ];
 
-/// What a command is run on.
+/// The events that trigger a command.
 pub(super) const NOTIFY_ON: &[Word] = &[
     word("server-up", "A server is up again.").alias(&["up", "notify_up"]),
     word("server-down", "A server is down.").alias(&["down", "notify_down"]),

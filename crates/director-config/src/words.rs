@@ -1,4 +1,4 @@
-//! Counts, times and texts for people, in the words that every room uses.
+//! Counts, times and texts for people, used in every room.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write};
@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-/// A number of things: `1 server`, `3 servers`. A verb may follow: `1 server is`, `3 servers are`.
+/// A number with its noun: `1 server`, `3 servers`. A verb may follow: `1 server is`, `3 servers
+/// are`.
 pub const fn count<N>(number: N, one: &'static str, many: &'static str) -> Count<N> {
     Count { number, one, many }
 }
@@ -31,13 +32,14 @@ impl<N: Display + PartialEq + From<u8>> Display for Count<N> {
     }
 }
 
-/// Characters that do not show what they do: controls, which move the cursor; bidirectional and other
-/// format characters, which reorder or hide what stands beside them; line and paragraph separators;
-/// and what is invisible by definition, but for the selectors of a letter's or an emoji's variant.
+/// Characters that are invisible or change other text: controls, which move the cursor;
+/// bidirectional and other format characters, which reorder or hide their neighbours; line and
+/// paragraph separators; and default-ignorable characters, except for the variation selectors of
+/// letters and emoji.
 const HIDDEN: &str =
     r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}--\u{fe00}-\u{fe0f}]";
 
-/// What stands for one of them.
+/// The replacement for each of them.
 const SHOWN: &str = "\u{fffd}";
 
 static ANY: LazyLock<Regex> = LazyLock::new(|| compiled(HIDDEN));
@@ -49,8 +51,8 @@ fn compiled(pattern: &str) -> Regex {
     Regex::new(pattern).expect("a constant, and a test compiles it")
 }
 
-/// A text that others wrote (a server's answer, an operator's reason, a file's name), fit for a
-/// terminal and a log: one line, every character of which is seen.
+/// Text from others (a server's answer, an operator's reason, a file's name), made safe for a
+/// terminal and a log: one line, with every character visible.
 pub fn printable(text: &str) -> String {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return text.to_owned();
@@ -58,18 +60,18 @@ pub fn printable(text: &str) -> String {
     ANY.replace_all(text, SHOWN).into_owned()
 }
 
-/// A file's name within a text. A line break in it must not begin a line of its own, which would
-/// pass for another message.
+/// A file's name within a text. A line break in it must not start a new line, which could pass for
+/// another message.
 pub fn path(path: &Path) -> String {
     printable(&path.to_string_lossy())
 }
 
-/// The whole of what is about to be written: lines and tabs stay.
+/// A whole output: lines and tabs stay.
 pub fn safe(text: &str) -> Cow<'_, str> {
     kept(text, &ANY)
 }
 
-/// The same of what the program has coloured.
+/// Like [`safe`], for text that the program has coloured.
 pub fn safe_coloured(text: &str) -> Cow<'_, str> {
     kept(text, &ANY_OR_COLOUR)
 }
@@ -88,7 +90,7 @@ fn kept<'t>(text: &'t str, pattern: &LazyLock<Regex>) -> Cow<'t, str> {
     })
 }
 
-/// JSON with the same data, and none of these characters in its text: they are within strings, and
+/// JSON with the same data and none of these characters in its text: they occur in strings, and
 /// become `\u202e` there.
 pub fn json(text: String) -> String {
     if text.is_ascii() && !text.contains('\x7f') {
@@ -98,12 +100,12 @@ pub fn json(text: String) -> String {
         let mut escape = String::new();
         for letter in found[0].chars() {
             if matches!(letter, '\n' | '\r' | '\t') {
-                // Between the parts; within strings they are escaped already.
+                // Outside strings; within strings they are escaped already.
                 escape.push(letter);
                 continue;
             }
             for unit in letter.encode_utf16(&mut [0; 2]) {
-                // Writing to a String does not fail.
+                // Writing to a String cannot fail.
                 let _ = write!(escape, "\\u{unit:04x}");
             }
         }
@@ -112,7 +114,7 @@ pub fn json(text: String) -> String {
     escaped.into_owned()
 }
 
-/// The same of bytes that are JSON.
+/// Like [`json`], for bytes.
 pub fn json_bytes(bytes: Vec<u8>) -> Vec<u8> {
     match String::from_utf8(bytes) {
         Ok(text) => json(text).into_bytes(),
@@ -120,7 +122,7 @@ pub fn json_bytes(bytes: Vec<u8>) -> Vec<u8> {
     }
 }
 
-/// Whether a character does not show what it does.
+/// Whether a character is invisible or changes other text.
 pub fn is_hidden(letter: char) -> bool {
     !matches!(letter, ' '..='~') && ANY.is_match(letter.encode_utf8(&mut [0; 4]))
 }
@@ -136,7 +138,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// A length of time in its two largest units: `45s`, `12m 5s`, `1h 1m`, `3d 2h`.
+/// A duration in its two largest units: `45s`, `12m 5s`, `1h 1m`, `3d 2h`.
 pub fn length(seconds: u64) -> String {
     let units = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
     let first = units.iter().position(|(size, _)| seconds >= *size);
@@ -162,8 +164,8 @@ pub fn calendar(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// Year, month and day in the Gregorian calendar, from days since 1970-01-01. Counted in eras of
-/// 400 years that begin on a first of March, so that a leap day is a year's last.
+/// Year, month and day in the Gregorian calendar, from days since 1970-01-01. Counts in eras of 400
+/// years that start on the first of March, so that a leap day is the last of its year.
 fn date(days: u64) -> (u64, u64, u64) {
     const ERA: u64 = 146_097;
     // From 0000-03-01 to 1970-01-01.
@@ -222,7 +224,7 @@ mod tests {
         }
     }
 
-    /// One of each kind, and what a trojan source is made of.
+    /// One of each kind, and the characters of a trojan source.
     const HOSTILE: &str = "\u{ad}\u{61c}\u{180e}\u{200b}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202e}\
                            \u{2060}\u{2066}\u{2069}\u{206f}\u{3164}\u{feff}\u{fff9}\u{fffb}\u{1d173}\
                            \u{e0001}\u{e0041}\u{e007f}\u{7f}\u{85}\u{9b}";

@@ -1,4 +1,4 @@
-//! A file as it was read last, compared with what it is now.
+//! A file at its last reading, compared with its current text.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use super::sections::{Kind, Section, add, divide};
 
-/// A file as it was read last.
 #[derive(Debug)]
 pub(super) struct File {
     pub(super) path: PathBuf,
@@ -18,7 +17,7 @@ pub(super) struct File {
     pub(super) next: Vec<u8>,
 }
 
-/// Names of what is not as it was.
+/// The names of changed services and pools.
 #[derive(Debug, Default)]
 pub(super) struct Changed {
     pub(super) services: BTreeSet<String>,
@@ -51,21 +50,21 @@ impl File {
             })
     }
 
-    /// Compares it with `next`: adds the names of what is not as it was, and returns the sections
-    /// as they are now. `None` when they cannot be told, or when something else is different than
-    /// services and pools.
+    /// Compares it with `next`: adds the names of what changed, and returns the current sections.
+    /// `None` if the text cannot be divided, or if anything but services and pools changed.
     pub(super) fn compare(&self, changed: &mut Changed) -> Option<Vec<Section>> {
         let (old, new) = (self.text.as_slice(), self.next.as_slice());
         let same = common_start(old, new);
         if same == old.len() && same == new.len() {
             return Some(self.sections.clone());
         }
-        // The section before the one in which the difference is, or before whose header's end,
-        // lies in the common part with both its ends.
+        // Both ends of a section are in the common part if it precedes the section of the
+        // difference, or the one whose header does.
         let first = self.sections.partition_point(|one| one.at() <= same);
         let first = first.saturating_sub(2);
         let start = self.sections[first].at();
-        // What follows the difference begins with a line of which the break before is common, too.
+        // The text behind the difference starts with a line whose preceding line break is also
+        // common.
         let common = common_end(&old[same..], &new[same..]);
         let is_behind = |one: &Section| one.at() > old.len() - common;
         let behind = first + self.sections[first..].partition_point(|one| !is_behind(one));
@@ -88,7 +87,7 @@ impl File {
         Some(sections)
     }
 
-    /// Of the new text, which has these sections, all but the services that are as they were.
+    /// The new text, which has these sections, without the unchanged services.
     pub(super) fn reduced(&self, sections: &[Section], changed: &Changed) -> Vec<u8> {
         let text = Part(&self.next, sections, self.next.len());
         let mut reduced = Vec::new();
@@ -106,14 +105,14 @@ impl File {
         reduced
     }
 
-    /// The new text takes the place of the old one.
+    /// Replaces the old text by the new one.
     pub(super) fn turn(&mut self, sections: Vec<Section>) {
         self.text = Arc::new(std::mem::take(&mut self.next));
         self.sections = sections;
     }
 }
 
-/// A text, some sections of it that follow each other, and where the last of them ends.
+/// A text, consecutive sections of it, and the end of the last one.
 #[derive(Clone, Copy)]
 struct Part<'t>(&'t [u8], &'t [Section], usize);
 
@@ -124,7 +123,7 @@ impl<'t> Part<'t> {
         &text[sections[index].at()..next.map_or(end, Section::at)]
     }
 
-    /// The texts of sections by what they are about, in their order.
+    /// The texts of sections, grouped by subject, in order.
     fn sorted(&self) -> Option<BTreeMap<About<'t>, Vec<&'t [u8]>>> {
         let mut sorted: BTreeMap<About<'t>, Vec<_>> = BTreeMap::new();
         for (index, section) in self.1.iter().enumerate() {
@@ -146,7 +145,7 @@ enum About<'t> {
     Rest,
 }
 
-/// Adds the names of what differs; `None` when that is neither a service nor a pool.
+/// Adds the names of what differs; `None` if that is neither a service nor a pool.
 fn difference(old: Part<'_>, new: Part<'_>, changed: &mut Changed) -> Option<()> {
     let (old, new) = (old.sorted()?, new.sorted()?);
     for about in old.keys().chain(new.keys()) {
@@ -167,10 +166,10 @@ fn name_in<'t>(text: &'t [u8], name: &Range<u32>) -> Option<&'t str> {
     std::str::from_utf8(name).ok()
 }
 
-/// So many bytes are compared at once.
+/// The number of bytes compared at a time.
 const STEP: usize = 4096;
 
-/// How many bytes are the same at the start.
+/// The number of equal bytes at the start.
 fn common_start(one: &[u8], other: &[u8]) -> usize {
     let steps = one.chunks_exact(STEP).zip(other.chunks_exact(STEP));
     let same = STEP * steps.take_while(|(one, other)| one == other).count();
@@ -178,7 +177,7 @@ fn common_start(one: &[u8], other: &[u8]) -> usize {
     same + rest.take_while(|(one, other)| one == other).count()
 }
 
-/// How many bytes are the same at the end.
+/// The number of equal bytes at the end.
 fn common_end(one: &[u8], other: &[u8]) -> usize {
     let steps = one.rchunks_exact(STEP).zip(other.rchunks_exact(STEP));
     let same = STEP * steps.take_while(|(one, other)| one == other).count();

@@ -1,4 +1,4 @@
-//! The last reading without a diagnostic, to build upon.
+//! The last reading without diagnostics, as a base for the next.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,21 +15,20 @@ use super::sections::Section;
 use crate::state::DesiredService;
 use crate::state::health::ServiceWatch;
 
-/// The last reading without a diagnostic.
 #[derive(Debug)]
 pub(super) struct Known {
-    /// In the order in which they were read.
+    /// In reading order.
     pub(super) files: Vec<File>,
     pub(super) services: Services,
-    /// How many servers these have, as they are counted against [`MAX_SERVERS`].
+    /// The number of their servers, as counted against [`MAX_SERVERS`].
     pub(super) servers: usize,
     pub(super) uses: Uses,
-    /// Files that checks need, and that were there.
+    /// Files that checks need and that existed.
     pub(super) needed: BTreeSet<PathBuf>,
 }
 
 impl Known {
-    /// A reading to build upon; `None` where the sections of its files cannot be told.
+    /// A reading as a base; `None` if the sections of its files cannot be told.
     pub(super) fn of(
         texts: Vec<(PathBuf, Arc<Vec<u8>>)>,
         outcome: &mut Outcome,
@@ -53,9 +52,9 @@ impl Known {
         })
     }
 
-    /// The files that are read for the first time. Their services count as changed, and so do those
-    /// of files that are no longer included. `None` when it is not sure that they go together with
-    /// what was not read.
+    /// The files to read for the first time. Their services count as changed, and so do those of
+    /// files that are no longer included. `None` if it is unclear whether they fit the parts that
+    /// are not read.
     pub(super) fn fresh(
         &self,
         outcome: &mut Outcome,
@@ -64,13 +63,13 @@ impl Known {
     ) -> Option<Vec<File>> {
         let read: BTreeSet<&Path> = outcome.sources.iter().map(Source::path).collect();
         let is_read = |file: &File| read.contains(&*file.path);
-        // One that could not be read at first, and then could.
+        // A file that could not be read at first, and then could.
         let mut both = self.files.iter().zip(sections);
         if both.any(|(file, sections)| sections.is_none() && is_read(file)) {
             return None;
         }
         let (stay, gone): (Vec<_>, Vec<_>) = self.files.iter().partition(|file| is_read(file));
-        // A pool may have gone with a file, or its only user.
+        // A pool may have disappeared with a file, or lost its only user.
         if !gone.is_empty() && !self.uses.is_empty() {
             return None;
         }
@@ -85,7 +84,7 @@ impl Known {
         let fresh: Vec<File> = fresh
             .map(|(path, text)| file(path, text))
             .collect::<Option<_>>()?;
-        // A service that was left out of another file would be there twice.
+        // A service left out of another file would be declared twice.
         let left_out = stay.into_iter().flat_map(File::services);
         let left_out: BTreeSet<&str> = left_out
             .filter(|name| !changed.services.contains(*name))
@@ -99,7 +98,7 @@ impl Known {
         Some(fresh)
     }
 
-    /// The texts that were read take the place of those before.
+    /// Replaces the earlier texts by those just read.
     pub(super) fn turn(
         &mut self,
         sections: Vec<Option<Vec<Section>>>,
@@ -115,8 +114,8 @@ impl Known {
         self.files = stay.chain(fresh).collect();
     }
 
-    /// How many servers there are with those services that were read; `None` when these do not go
-    /// together with the others.
+    /// The number of servers, including the services just read; `None` if these conflict with the
+    /// others.
     pub(super) fn fits(&self, read: &Services, changed: &Changed) -> Option<usize> {
         let is_changed = |service: &DesiredService| changed.services.contains(&*service.name);
         if !read.values().all(|(service, _)| is_changed(service)) {
@@ -145,7 +144,7 @@ fn file(path: PathBuf, text: Arc<Vec<u8>>) -> Option<File> {
     is_fit.then(|| File::new(path, text)).flatten()
 }
 
-/// How many servers a service counts for.
+/// The number of servers that a service counts for.
 fn counted((service, watch): &(Arc<DesiredService>, Arc<ServiceWatch>)) -> usize {
     let servers = service.servers.len() + watch.backup.len() + watch.sorry.len();
     servers.max(1)

@@ -1,4 +1,4 @@
-//! Reading a service file again: what it costs goes by what changed in it.
+//! Re-reading of a service file: its cost depends on what changed.
 //!
 //! ```text
 //!   texts now ─┐                ┌─ nothing but services and pools ─► reduced texts ─► load ─┐
@@ -9,21 +9,21 @@
 //!                                                        all services ◄───── of them replaced
 //! ```
 //!
-//! A [`Reader`] keeps the texts of the last reading that had nothing to say, and what it came to.
-//! The next time it leaves out of the texts the services that are as they were, and has the rest
-//! read as any file is. What comes of it is always what reading everything would have given:
+//! A [`Reader`] keeps the texts and the result of the last reading without diagnostics. The next
+//! time it removes the unchanged services from the texts and reads the rest like any file. The
+//! result always equals that of reading everything:
 //!
-//! - **Only texts without any diagnostic are built upon**, and the moment there is one, everything
-//!   is read: all diagnostics come of whole texts, with their right places.
-//! - **What can be said of all services together** is looked at here: two that listen on one
-//!   address, too many servers, files that are no longer there. Which pools are in use is known
-//!   from before ([`pools`]).
-//! - **What is not a service or a pool is byte for byte as it was**, in all files: the defaults,
-//!   the settings, what is included. Otherwise everything is read.
-//! - **How a text is divided** without reading it, and why that is right: [`sections`].
+//! - **Only texts without diagnostics are a base.** As soon as there is one, everything is read, so
+//!   all diagnostics come from whole texts with correct positions.
+//! - **Rules about all services together** are checked here: two services on one address, too many
+//!   servers, files that no longer exist. Which pools are used is known from the last reading
+//!   ([`pools`]).
+//! - **Everything but services and pools is unchanged, byte for byte**, in all files: defaults,
+//!   settings, includes. Otherwise everything is read.
+//! - **How to divide a text** without parsing it, and why that is correct: [`sections`].
 //!
-//! JSON, strings of several lines and services that are written in another way than
-//! `[service.name]` are always read whole, and so are files with warnings.
+//! JSON, multi-line strings, services in another form than `[service.name]`, and files with
+//! warnings are always read in full.
 
 mod file;
 mod known;
@@ -48,18 +48,18 @@ use super::source::MAX_FILE;
 use crate::state::DesiredService;
 use crate::state::health::ServiceWatch;
 
-/// Services and what is watched of them, to be shared with whoever has the same already.
+/// Services and their checks, shared with other holders of equal ones.
 pub type Services = BTreeMap<ServiceKey, (Arc<DesiredService>, Arc<ServiceWatch>)>;
 
-/// What came of reading a file once more.
+/// The result of a repeated reading.
 #[derive(Debug)]
 pub struct Reading {
-    /// As of [`load`](super::load()), but for the services, which are taken out of `desired` and
-    /// `watch`.
+    /// The result of [`load`](super::load()), except for the services, which are moved out of
+    /// `desired` and `watch`.
     pub outcome: Outcome,
-    /// The services; none when there is a mistake.
+    /// The services; empty if there is a mistake.
     pub services: Services,
-    /// How much was read.
+    /// How much of the files was read.
     pub extent: Extent,
 }
 
@@ -68,23 +68,23 @@ pub struct Reading {
 pub enum Extent {
     /// Everything.
     Whole,
-    /// So many services, and all that is not a service.
+    /// This many services, and everything that is not a service.
     Services(usize),
 }
 
-/// Reads a service file again and again.
+/// Reads a service file repeatedly.
 #[derive(Debug)]
 pub struct Reader<F: Files = Disk> {
     path: PathBuf,
     files: F,
     environment: Environment,
     known: Option<Known>,
-    /// Of the last reading without a mistake.
+    /// The shape of the last reading without a mistake.
     shape: Shape,
 }
 
 impl<F: Files> Reader<F> {
-    /// Reads `path`, with the variables of `environment`.
+    /// A reader for `path` with the variables of `environment`.
     #[must_use]
     pub fn new(path: PathBuf, files: F, environment: Environment) -> Self {
         Self {
@@ -96,17 +96,17 @@ impl<F: Files> Reader<F> {
         }
     }
 
-    /// Where the files come from.
+    /// The source of the files.
     pub const fn files(&mut self) -> &mut F {
         &mut self.files
     }
 
-    /// Reads it as it is now. Services that `there` has just so are shared with it.
+    /// Reads the current file. Services equal to one of `there` are shared with it.
     pub fn read(&mut self, there: &Services) -> Reading {
         self.read_as(there, false)
     }
 
-    /// The same; forced by a person, an empty root file declares nothing.
+    /// Like [`Reader::read`]; with `forced`, by a person, an empty root file declares nothing.
     pub fn read_as(&mut self, there: &Services, forced: bool) -> Reading {
         let mut reading = match self.read_part(there) {
             Some(reading) => reading,
@@ -135,7 +135,7 @@ impl<F: Files> Reader<F> {
         let needed = files.into_needed();
         let services = take_services(&mut outcome, there);
         if outcome.desired.is_some() {
-            // One with warnings takes the place of what was known, and cannot be built upon.
+            // A file with warnings replaces the base and cannot be one.
             self.known = None;
         }
         if outcome.desired.is_some() && outcome.diagnostics.is_empty() {
@@ -152,14 +152,14 @@ impl<F: Files> Reader<F> {
         }
     }
 
-    /// Reads what changed; `None` when it has to be everything.
+    /// Reads the changed parts; `None` if everything has to be read.
     fn read_part(&mut self, there: &Services) -> Option<Reading> {
         let known = self.known.as_mut()?;
         let mut changed = Changed::default();
         let mut sections = Vec::with_capacity(known.files.len());
         for file in &mut known.files {
             let there = self.files.read_into(&file.path, &mut file.next);
-            // One that is not there may not be included any more, either.
+            // A missing file may no longer be included either.
             sections.push(match there {
                 Ok(()) if file.next.len() > MAX_FILE || is_blank(&file.next) => return None,
                 Ok(()) => Some(file.compare(&mut changed)?),
@@ -192,7 +192,7 @@ impl<F: Files> Reader<F> {
         let read = take_services(&mut outcome, there);
         let servers = known.fits(&read, &changed)?;
 
-        // All is well: from here on nothing is given up.
+        // From here on, the partial reading succeeds.
         known.turn(sections, fresh, &outcome);
         known.servers = servers;
         known.needed.extend(needed);
@@ -210,7 +210,7 @@ impl<F: Files> Reader<F> {
     }
 }
 
-/// The services of an outcome, those shared that are there already.
+/// Takes the services out of an outcome, sharing those that exist already.
 fn take_services(outcome: &mut Outcome, there: &Services) -> Services {
     let (Some(desired), Some(watch)) = (&mut outcome.desired, &mut outcome.watch) else {
         return Services::new();

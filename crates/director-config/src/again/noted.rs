@@ -1,4 +1,4 @@
-//! Files through which is noted what a reading takes of them.
+//! Files that record what a reading uses.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,22 +7,22 @@ use std::path::{Path, PathBuf};
 
 use super::super::files::Files;
 
-/// Files, of some of which the texts are given.
+/// Files, some with given texts.
 pub(super) struct Noted<'f> {
     files: &'f dyn Files,
-    /// Those that were not asked for yet.
+    /// Given texts that were not requested yet.
     given: RefCell<BTreeMap<PathBuf, Vec<u8>>>,
-    /// Files that checks need, and that are there.
+    /// Files that checks need and that exist.
     needed: RefCell<BTreeSet<PathBuf>>,
 }
 
 impl<'f> Noted<'f> {
-    /// All as they are.
+    /// All files as they are.
     pub(super) fn whole(files: &'f dyn Files) -> Self {
         Self::part(files, BTreeMap::new())
     }
 
-    /// With these texts instead of those that are there.
+    /// With these texts in place of the current ones.
     pub(super) fn part(files: &'f dyn Files, given: BTreeMap<PathBuf, Vec<u8>>) -> Self {
         Self {
             files,

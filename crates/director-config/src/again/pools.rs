@@ -1,16 +1,16 @@
 //! Which services use which pools.
 //!
-//! That a pool, or a server of it, serves nobody is said of all services together. Where some of
-//! them are not read, it cannot be told for a pool that these use; it need not be, as nothing of
-//! that kind was to be said before. So of the services that share a pool either all are read, and
-//! the pool is looked at, or none, and it is not.
+//! The warning about an unused pool or pool server concerns all services together. If some of them
+//! are not read, it cannot be decided for the pools that these use; nor need it be, since there was
+//! no such warning before. Hence either all services that share a pool are read and the pool is
+//! checked, or none are and it is not.
 
 use std::collections::BTreeSet;
 
 use super::super::load::Use;
 use super::file::Changed;
 
-/// All of them.
+/// All uses.
 #[derive(Debug, Default)]
 pub(super) struct Uses(Vec<Use>);
 
@@ -23,7 +23,7 @@ impl Uses {
         self.0.is_empty()
     }
 
-    /// Adds the services that use a pool which changed, or one that a changed service uses or used.
+    /// Adds the services that use a changed pool, or a pool that a changed service uses or used.
     pub(super) fn widen(&self, changed: &mut Changed) {
         let mut pools: BTreeSet<&str> = changed.pools.iter().map(String::as_str).collect();
         loop {
@@ -41,14 +41,14 @@ impl Uses {
         }
     }
 
-    /// The pools that other services than these use.
+    /// The pools that services other than these use.
     pub(super) fn of_others(&self, services: &BTreeSet<String>) -> BTreeSet<String> {
         let others = self.0.iter();
         let others = others.filter(|(service, _)| !services.contains(service));
         others.map(|(_, pool)| pool.clone()).collect()
     }
 
-    /// What these services use is as it was read now.
+    /// Replaces the uses of these services by those just read.
     pub(super) fn replace(&mut self, services: &BTreeSet<String>, read: &mut Vec<Use>) {
         self.0.retain(|(service, _)| !services.contains(service));
         self.0.append(read);

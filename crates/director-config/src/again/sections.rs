@@ -1,33 +1,34 @@
-//! A TOML text divided at its headers, line by line and without a parser.
+//! Divides a TOML text at its headers, line by line and without a parser.
 //!
-//! That is right for a text that a parser took: where no string goes over several lines, a line
-//! that begins with `[` is a header or an item of a list, and `[word` is no item, as a word without
-//! quotes is no value. A text in which this does not tell all headers is not divided at all.
+//! This is correct for a text that a parser accepted: without multi-line strings, a line that
+//! starts with `[` is a header or an item of a list, and `[word` is not an item, since a word
+//! without quotes is not a value. A text in which this does not identify all headers is not
+//! divided.
 //!
-//! It is right also for a text of which a part was changed, provided that the sections that are
-//! new are taken by the parser among others of the same file: whatever one of them leaves open, a
-//! list or a table in braces, cannot go on with the `[word` of the next one, nor with the end.
+//! It is also correct for a partly changed text if the parser accepts the new sections among others
+//! of the same file: an unclosed list or table in one of them cannot continue with the `[word` of
+//! the next one, nor with the end of the file.
 
 use std::ops::Range;
 
-/// From a header up to the next one; the first has none.
+/// From a header up to the next one; the first section has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Section {
     pub(super) start: u32,
     pub(super) kind: Kind,
 }
 
-/// What a section is about.
+/// The subject of a section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A service, or a part of it; with the place of its name.
+    /// A service, or a part of it, with the position of its name.
     Service(Range<u32>),
     /// A pool, or a part of it.
     Pool(Range<u32>),
     Other,
 }
 
-/// What can stand where `[word` would otherwise be a header: these words are values.
+/// Words that are values, so that `[word` may not be a header.
 const VALUES: [&str; 4] = ["true", "false", "inf", "nan"];
 
 impl Section {
@@ -35,7 +36,7 @@ impl Section {
         self.start as usize
     }
 
-    /// The same, in a text in which what stood at `from` stands at `to`.
+    /// The same section in a text in which position `from` has moved to `to`.
     pub(super) fn moved(&self, from: usize, to: usize) -> Option<Self> {
         let moved = |at: u32| u32::try_from((at as usize).checked_sub(from)? + to).ok();
         let range = |name: &Range<u32>| Some(moved(name.start)?..moved(name.end)?);
@@ -50,7 +51,7 @@ impl Section {
     }
 }
 
-/// The sections of a whole text, or `None` where they cannot be told.
+/// The sections of a whole text, or `None` if they cannot be told.
 pub(super) fn divide(text: &str) -> Option<Vec<Section>> {
     if text.starts_with('\u{feff}') {
         return None;
@@ -63,7 +64,7 @@ pub(super) fn divide(text: &str) -> Option<Vec<Section>> {
     Some(sections)
 }
 
-/// Adds those of a part of a text, which stands at `offset` and begins with a line.
+/// Adds the sections of a part of a text, which is at `offset` and starts with a line.
 pub(super) fn add(part: &str, offset: usize, sections: &mut Vec<Section>) -> Option<()> {
     if part.contains("\"\"\"") || part.contains("'''") {
         return None;
@@ -81,8 +82,8 @@ pub(super) fn add(part: &str, offset: usize, sections: &mut Vec<Section>) -> Opt
     Some(())
 }
 
-/// What the section of a header is about; `None` for what may be none, and for a service that is
-/// named in another way than `[service.name]`.
+/// The subject of a header's section; `None` if the line may be no header, or names a service in
+/// another way than `[service.name]`.
 fn kind(header: &str, at: usize) -> Option<Kind> {
     let inner = header.strip_prefix('[')?;
     let inner = inner.strip_prefix('[').unwrap_or(inner);
@@ -106,7 +107,7 @@ fn kind(header: &str, at: usize) -> Option<Kind> {
     })
 }
 
-/// A key without quotes, and what follows it.
+/// An unquoted key, and the text behind it.
 fn bare(text: &str) -> (&str, &str) {
     let ends = |byte: u8| !(byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     let length = text.bytes().position(ends);

@@ -1,4 +1,4 @@
-//! Addresses and ports: of listen addresses and of real servers.
+//! Addresses and ports of listen addresses and real servers.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Range;
@@ -52,7 +52,7 @@ pub(super) fn listen(
             return None;
         }
     };
-    // Without brackets nobody could tell `2001:db8::1:80` with a port from one without.
+    // Without brackets, `2001:db8::1:80` is ambiguous.
     let bare_v6 = !rest.starts_with('[') && rest.matches(':').count() > 1;
     let parts = match socket(rest) {
         Ok(_) if bare_v6 => Err("an IPv6 address stands in brackets here"),
@@ -92,7 +92,7 @@ fn mark(
 ) -> Option<Spanned<Listen>> {
     let digits = &text.value[at..];
     let number = match digits.strip_prefix("0x") {
-        // As `iptables --set-mark` shows it. A sign is not a digit, though Rust takes one.
+        // As `iptables --set-mark` shows it. A sign is not a digit, though Rust accepts one.
         Some(hex) if !hex.starts_with('+') => u32::from_str_radix(hex, 16).ok(),
         _ => decimal(digits),
     };
@@ -183,7 +183,7 @@ pub(super) fn address(
     None
 }
 
-/// An address and where its port stands.
+/// An address and the position of its port.
 struct Socket {
     address: IpAddr,
     port: Option<Range<usize>>,
@@ -207,7 +207,7 @@ fn socket(text: &str) -> Result<Socket, &'static str> {
             _ => Err("only a colon and a port can follow the bracket"),
         };
     }
-    // Bytes: this is asked of each of tens of thousands of servers.
+    // In bytes: this runs for each of tens of thousands of servers.
     let colon = text.bytes().position(|byte| byte == b':');
     if colon.is_some_and(|colon| text.as_bytes()[colon + 1..].contains(&b':')) {
         return Ok(Socket {
@@ -239,7 +239,7 @@ fn v6(text: &str) -> Result<Ipv6Addr, &'static str> {
     })
 }
 
-/// Digits and nothing else: Rust's own parser takes a sign.
+/// Digits only: Rust's own parser accepts a sign.
 fn decimal<T: std::str::FromStr>(text: &str) -> Option<T> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()

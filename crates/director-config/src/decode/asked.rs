@@ -7,12 +7,12 @@ thread_local! {
     static ASKED: RefCell<BTreeSet<(&'static str, String)>> = const { RefCell::new(BTreeSet::new()) };
 }
 
-/// A section was asked for a key.
+/// Records that a section was asked for a key.
 pub(super) fn record(section: &'static str, key: &str) {
     ASKED.with_borrow_mut(|asked| asked.insert((section, key.to_owned())));
 }
 
-/// What sections of this thread were asked for so far.
+/// Takes the recorded keys of this thread.
 pub(in super::super) fn take() -> BTreeSet<(&'static str, String)> {
     ASKED.take()
 }

@@ -1,11 +1,11 @@
-//! Commands: a program and its arguments, or a line for the shell.
+//! Commands: a program and its arguments, or a shell command line.
 
 use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
 use super::fields::{Place, shown};
 
-/// A program and its arguments, never empty. `shell` says that a line for the shell could stand
-/// beside it.
+/// A program and its arguments, never empty. `shell` says that a shell command line is an
+/// alternative.
 pub(crate) fn command(
     place: &Place<'_>,
     shell: bool,
@@ -34,7 +34,7 @@ pub(crate) fn command(
         ));
         return None;
     }
-    // `command = "check -v"` would look for a program of that name.
+    // `command = "check -v"` would look for a program with a blank in its name.
     if place.as_text().is_some() && program.contains(char::is_whitespace) {
         let list: Vec<_> = program.split_whitespace().collect();
         let message = format!("`{}` is more than a program", shown(program));
@@ -50,7 +50,7 @@ pub(crate) fn command(
     Some(words)
 }
 
-/// A line for the shell.
+/// A shell command line.
 pub(crate) fn line(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
     let line = word(place, findings)?;
     if line.trim().is_empty() {

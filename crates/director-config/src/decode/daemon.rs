@@ -8,7 +8,6 @@ use super::fields::{Place, shown};
 use super::time::{DAY, within};
 use crate::state::health::MarkRange;
 
-/// `[daemon]`.
 pub(super) fn daemon(place: &Place<'_>, into: &mut Declaration, findings: &mut Findings) {
     let Some(fields) = place.table(&keys::DAEMON, findings) else {
         return;
@@ -62,7 +61,7 @@ fn number(text: &str) -> Option<u32> {
         Some(hex) => (hex, 16),
         None => (text, 10),
     };
-    // Rust takes a sign.
+    // Rust accepts a sign.
     let plain = digits.chars().all(|c| c.is_digit(radix));
     plain.then(|| u32::from_str_radix(digits, radix).ok())?
 }

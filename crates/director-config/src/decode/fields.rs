@@ -1,7 +1,7 @@
-//! Reading one table of the tree: which keys it has, and what stands behind them.
+//! Reads one table of the tree: its keys and their values.
 //!
-//! A [`Fields`] has reported every key that its section does not know; a [`Place`] is what stands
-//! behind a key, together with what should. Asking it for a value of another type reports that.
+//! A [`Fields`] has reported every key that its section does not know; a [`Place`] is the value of
+//! a key together with its expected shape. Asking for a value of another type reports that.
 
 use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
@@ -13,13 +13,13 @@ use super::super::tree::{self, Entry, Node, NodeRef, Table, TextRef, Value};
 /// A table and its section.
 pub(crate) struct Fields<'n> {
     pub(crate) section: &'static Section,
-    /// Where the table is named: what a missing key is reported at.
+    /// Where the table is named: the place to report a missing key.
     pub(crate) at: Span,
     entries: &'n [Entry<'n>],
 }
 
 impl<'n> Fields<'n> {
-    /// The table in a node, or `None` (reported) when it is something else.
+    /// The table in a node, or `None` (reported) if it is anything else.
     pub(crate) fn of(
         node: &'n Node<'n>,
         at: Span,
@@ -61,12 +61,12 @@ impl<'n> Fields<'n> {
         key.expect("the decoder asks for keys of the section")
     }
 
-    /// What stands behind a key.
+    /// The value of a key.
     pub(crate) fn get(&self, name: &str) -> Option<Place<'n>> {
         #[cfg(test)]
         super::asked::record(self.section.name, name);
-        // A service has four entries and is asked for thirty keys: what is not there is to cost
-        // little. Of several with one key the last counts.
+        // A service has four entries and is asked for thirty keys, so absent keys must be cheap.
+        // The last of several entries with one key counts.
         let entry = self.entries.iter().rfind(|entry| entry.key == name)?;
         Some(Place {
             node: NodeRef::Node(&entry.node),
@@ -75,7 +75,7 @@ impl<'n> Fields<'n> {
         })
     }
 
-    /// What stands behind a key that must be there; reported when it does not.
+    /// The value of a required key; reports it if missing.
     pub(crate) fn require(&self, name: &str, findings: &mut Findings) -> Option<Place<'n>> {
         let found = self.get(name);
         if found.is_none() {
@@ -122,7 +122,7 @@ fn unknown_key(entry: &Entry<'_>, section: &Section) -> Diagnostic {
     }
 }
 
-/// What stands behind a key or in a list, and what should.
+/// A value of a key or in a list, and its expected shape.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'n> {
     pub(crate) node: NodeRef<'n>,
@@ -136,7 +136,7 @@ impl<'n> Place<'n> {
         self.node.span()
     }
 
-    /// Reports that something of another type stands here.
+    /// Reports a value of the wrong type.
     pub(crate) fn wrong_type<T>(&self, findings: &mut Findings) -> Option<T> {
         if self.node.value() != Some(&Value::Unreadable) {
             findings.push(wrong_type(self.node, self.shape));
@@ -144,17 +144,17 @@ impl<'n> Place<'n> {
         None
     }
 
-    /// The string that stands here, if one does.
+    /// The value if it is a string.
     pub(crate) fn as_text(&self) -> Option<TextRef<'n>> {
         self.node.text()
     }
 
-    /// A string.
+    /// A string; reports anything else.
     pub(crate) fn text(&self, findings: &mut Findings) -> Option<TextRef<'n>> {
         self.as_text().or_else(|| self.wrong_type(findings))
     }
 
-    /// The boolean that stands here, if one does.
+    /// The value if it is a boolean.
     pub(crate) fn as_bool(&self) -> Option<bool> {
         match self.node.value()? {
             Value::Bool(value) => Some(*value),
@@ -163,7 +163,7 @@ impl<'n> Place<'n> {
         }
     }
 
-    /// A boolean.
+    /// A boolean; reports anything else.
     pub(crate) fn bool(&self, findings: &mut Findings) -> Option<Spanned<bool>> {
         match self.as_bool() {
             Some(value) => Some(Spanned::new(value, self.span())),
@@ -171,7 +171,7 @@ impl<'n> Place<'n> {
         }
     }
 
-    /// The whole number that stands here, if one does.
+    /// The value if it is an integer.
     pub(crate) fn as_whole(&self) -> Option<i64> {
         match self.node.value()? {
             Value::Integer(value) => Some(*value),
@@ -180,8 +180,7 @@ impl<'n> Place<'n> {
         }
     }
 
-    /// A whole number within the range that the key's shape says, as the type that holds that
-    /// range.
+    /// An integer within the range of the key's shape, as the type that holds that range.
     pub(crate) fn whole<T: TryFrom<i64>>(&self, findings: &mut Findings) -> Option<Spanned<T>> {
         let (least, most) = self.shape.range();
         if self.node.value() == Some(&Value::LargeInteger) {
@@ -203,7 +202,7 @@ impl<'n> Place<'n> {
         }
     }
 
-    /// The table that stands here.
+    /// A table; reports anything else.
     pub(crate) fn table(
         &self,
         section: &'static Section,
@@ -215,17 +214,17 @@ impl<'n> Place<'n> {
         }
     }
 
-    /// Whether a table stands here.
+    /// Whether the value is a table.
     pub(crate) const fn is_table(&self) -> bool {
         self.node.table().is_some()
     }
 
-    /// Whether a list stands here.
+    /// Whether the value is a list.
     pub(crate) fn is_list(&self) -> bool {
         self.node.list().is_some()
     }
 
-    /// The items of a list; where the key's shape allows it, one thing is a list of one.
+    /// The items of a list; where the key's shape allows it, a single value is a list of one.
     pub(crate) fn items(&self, findings: &mut Findings) -> Items<'n> {
         let (shape, one) = match self.shape {
             Shape::List(shape) => (&**shape, false),
@@ -248,7 +247,7 @@ impl<'n> Place<'n> {
 pub(crate) struct Items<'n> {
     nodes: tree::Items<'n>,
     shape: &'static Shape,
-    /// Where the one is named that stands there instead of a list.
+    /// Where a single value in place of the list is named.
     at: Option<Span>,
 }
 
@@ -278,7 +277,7 @@ impl<'n> Iterator for Items<'n> {
 impl ExactSizeIterator for Items<'_> {}
 
 impl Shape {
-    /// The range of the whole number that can stand there.
+    /// The range of the expected integer.
     fn range(&self) -> (i64, i64) {
         match self {
             Self::Whole { least, most } => (*least, *most),
@@ -322,7 +321,7 @@ pub(crate) fn out_of_range(span: Span, least: i64, most: i64) -> Diagnostic {
     Diagnostic::new(Code::OutOfRange, span, message).label("outside the range")
 }
 
-/// Text from the file within a message: without line breaks and of bounded length.
+/// Text from the file for a message: without line breaks and of bounded length.
 pub(crate) fn shown(text: &str) -> String {
     let mut shown: String = text.chars().take(60).flat_map(char::escape_debug).collect();
     if text.chars().nth(60).is_some() {

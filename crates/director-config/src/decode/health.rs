@@ -1,4 +1,4 @@
-//! What a service says of health beside its checks, over what it inherits.
+//! The health settings of a service besides its checks, over the inherited ones.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -120,7 +120,7 @@ fn list(
     Some(Arc::new(Spanned::new(servers, place.at)))
 }
 
-/// How a server begins.
+/// How a server starts.
 pub(super) fn initial(place: &Place<'_>, findings: &mut Findings) -> Option<Initial> {
     match word(place, INITIAL, findings)? {
         "up" => Some(Initial::Up),
@@ -188,7 +188,7 @@ fn steps(
     })
 }
 
-/// How long a command may take that says nothing of it.
+/// The default timeout of a command.
 const NOTIFY_TIMEOUT: Duration = Duration::from_secs(10);
 
 fn notify(place: &Place<'_>, findings: &mut Findings) -> Option<Notify> {

@@ -1,4 +1,4 @@
-//! `[kernel]`, `[policy]` and `sync`: what stands in the root file only.
+//! `[kernel]`, `[policy]` and `sync`: allowed in the root file only.
 
 use std::net::IpAddr;
 
@@ -19,8 +19,8 @@ use super::time::seconds;
 use super::word::word;
 use crate::state::{Drift, Foreign, Policy, Sysctl, SysctlKind};
 
-/// The kernel's time limits are an `int` of ticks: with 1000 of them a second, the most that a
-/// kernel has, they end here (`ip_vs_set_timeout`).
+/// The kernel's timeouts are an `int` of ticks: with 1000 ticks per second, the most of any kernel,
+/// this is the maximum (`ip_vs_set_timeout`).
 const MOST: u32 = i32::MAX.unsigned_abs() / 1000;
 
 /// `[kernel]`.
@@ -32,7 +32,7 @@ pub(super) fn kernel(place: &Place<'_>, into: &mut Declaration, findings: &mut F
     if let Some(fields) = timeouts.and_then(|place| place.table(&keys::TIMEOUTS, findings)) {
         let mut limit = |name| {
             let place = fields.get(name)?;
-            // To the kernel 0 says "leave it as it is".
+            // To the kernel 0 means "unchanged".
             Some(seconds(&place, 1, MOST, findings)?.value)
         };
         into.kernel.tcp_timeout = limit("tcp");
@@ -50,7 +50,7 @@ pub(super) fn kernel(place: &Place<'_>, into: &mut Declaration, findings: &mut F
     }
 }
 
-/// A sysctl's value as the kernel reads it back.
+/// A sysctl's value as the kernel prints it.
 fn spelled(sysctl: Sysctl, place: &Place<'_>, findings: &mut Findings) -> Option<String> {
     match sysctl.kind() {
         SysctlKind::Flag => flag(place, findings),
@@ -80,7 +80,7 @@ fn flag(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
         return None;
     };
     if !matches!(number, 0 | 1) {
-        // Most of the switches are plain `int`s in the kernel: another number can stand there.
+        // Most switches are plain `int`s in the kernel, which accept other numbers.
         findings.push(
             Diagnostic::new(
                 Code::OddSysctl,
@@ -94,7 +94,7 @@ fn flag(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
     Some(number.to_string())
 }
 
-/// `proc_do_sync_threshold`: the first below the second, or a second of 0.
+/// `proc_do_sync_threshold`: the first number below the second, or a second of 0.
 fn pair(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
     let Some(mut items) = place.node.list() else {
         return place.wrong_type(findings);
@@ -188,7 +188,7 @@ fn daemon(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<SyncDaem
     let role = role?;
     let (kind, least) = match role.value {
         "master" => (DaemonRole::Master, 0),
-        // `start_sync_thread` rounds a backup's length up.
+        // `start_sync_thread` raises a backup's length to this.
         _ => (DaemonRole::Backup, 1024),
     };
     if let Some(length) = max_length
@@ -212,8 +212,7 @@ fn daemon(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<SyncDaem
     Some(Spanned::new(canonical(daemon), role.span))
 }
 
-/// A daemon with what is the kernel's default left open, so that one that says it and one that
-/// does not are equal.
+/// A daemon with the kernel's defaults left open, so that explicit and omitted defaults are equal.
 pub(in super::super) fn canonical(mut daemon: SyncDaemon) -> SyncDaemon {
     if daemon.group == Some(SyncDaemon::DEFAULT_GROUP.into()) {
         daemon.group = None;

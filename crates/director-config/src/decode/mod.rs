@@ -1,4 +1,4 @@
-//! From the tree to what the file declares, by hand: every mistake is found and none hides
+//! Decodes the tree into a declaration, by hand, so that it finds every mistake and none hides
 //! another.
 
 mod address;
@@ -39,16 +39,16 @@ pub(super) use word::{meant, one_of};
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     declaration: Declaration,
-    /// Where each service of several files is named.
+    /// Where each service is named, if there are several files.
     services: HashMap<String, Span>,
 }
 
 impl Decoder {
-    /// Takes in one file, and hands over each service together with what was declared before it;
-    /// returns the patterns of the files that it includes.
+    /// Decodes one file, and hands over each service with the declarations before it; returns the
+    /// patterns of the files that it includes.
     ///
-    /// Each service's part of the tree goes as soon as the service is handed over, so that the
-    /// next one's servers find room there: a long file's tree is larger than what comes of it.
+    /// Drops each service's part of the tree once the service is handed over, so that the next one
+    /// can use its memory: the tree of a long file is larger than the result.
     pub(super) fn file(
         &mut self,
         mut root: Node<'_>,
@@ -81,7 +81,7 @@ impl Decoder {
         }
         // A table is empty by now; anything else is reported.
         named(fields.get("service"), findings);
-        // No table has a key twice, so that a file alone has no two services of one name.
+        // No table has duplicate keys, so a single file cannot have two services of one name.
         let is_alone = is_root && fields.get("include").is_none();
         for entry in services {
             let Some(service) = service::service(&entry, &defaults, findings) else {
@@ -198,8 +198,8 @@ fn named<'n>(place: Option<Place<'n>>, findings: &mut Findings) -> &'n [Entry<'n
     }
 }
 
-/// Takes the entries out of the table that stands behind a key, if one does; of several with that
-/// key the last counts, as it does for [`Fields`].
+/// Takes the entries out of the table behind a key, if there is one. The last of several tables
+/// with that key counts, as in [`Fields`].
 fn take_entries<'t>(root: &mut Node<'t>, key: &str) -> Vec<Entry<'t>> {
     let Value::Table(table) = &mut root.value else {
         return Vec::new();

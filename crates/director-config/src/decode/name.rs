@@ -1,7 +1,7 @@
 //! Names of services, pools and servers.
 //!
-//! They are typed in commands such as `web/app2`, so that they have no slash, and appear in lists
-//! and logs, so that they have no white space.
+//! People type them in commands, such as `web/app2`, so they must not contain a slash; they appear
+//! in lists and logs, so they must not contain white space.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -23,7 +23,7 @@ pub(super) fn named(name: &str, span: Span, findings: &mut Findings) -> Option<S
     Some(Spanned::new(name.to_owned(), span))
 }
 
-/// A name of a server. One that reads as an address is refused unless it is the server's own:
+/// A name of a server. A name that looks like an address is rejected unless it is the server's own:
 /// servers without a name go by their addresses.
 pub(super) fn server(
     place: &Place<'_>,

@@ -11,11 +11,11 @@ use super::fields::{Place, out_of_range, shown};
 use super::scheduler::kernel_name;
 use super::time::seconds;
 
-/// Ticks of persistence are a `u32` (`svc->timeout`, multiplied by `HZ` without a check): with
-/// 1000 of them a second it wraps past this.
+/// Persistence ticks are a `u32` (`svc->timeout`, multiplied by `HZ` without a check): with 1000
+/// ticks per second, larger values wrap.
 const MOST: u32 = u32::MAX / 1000;
 
-/// What a service or `[defaults]` says; the outer `None` after a mistake, the inner one for
+/// The setting of a service or of `[defaults]`; the outer `None` after a mistake, the inner one for
 /// `false`.
 pub(super) fn persistence(
     place: &Place<'_>,
@@ -43,7 +43,7 @@ pub(super) fn persistence(
     let engine = fields.get("engine");
     let enabled = fields.get("enabled");
     Some(Some(PersistenceDecl {
-        // Zero is what a kernel may hold; it is as good as no persistence, and says so later.
+        // Zero can occur in a kernel; it equals no persistence, and a later warning says so.
         timeout: timeout.and_then(|place| seconds(&place, 0, MOST, findings)),
         mask: mask.and_then(|place| self::mask(&place, findings)),
         mask6: mask6.and_then(|place| place.whole(findings)),

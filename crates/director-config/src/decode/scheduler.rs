@@ -57,7 +57,7 @@ fn flag(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<FlagDecl>>
     Some(Spanned::new(flag, place.span()))
 }
 
-/// Bits that have no name here: not the kernel's own, and none that another key sets.
+/// Bits without a name here: neither the kernel's own nor those that another key sets.
 fn bits(text: &str) -> Option<ServiceFlags> {
     let digits = text.strip_prefix("0x")?;
     if digits.starts_with('+') {
@@ -74,7 +74,7 @@ pub(in super::super) const FLAG_BITS: ServiceFlags = ServiceFlags::SCHED_1
     .union(ServiceFlags::SCHED_2)
     .union(ServiceFlags::SCHED_3);
 
-/// A name that the kernel knows something by.
+/// A short name of the kernel.
 pub(super) fn kernel_name(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<Name>> {
     let text = place.text(findings)?;
     let checked = check_name(text.value, place.span());
@@ -82,7 +82,7 @@ pub(super) fn kernel_name(place: &Place<'_>, findings: &mut Findings) -> Option<
 }
 
 /// The kernel's buffers hold sixteen bytes with their NUL (`IP_VS_SCHEDNAME_MAXLEN` and its
-/// siblings): it refuses a longer name or never finds it.
+/// siblings): it rejects longer names or never finds them.
 const NAME_MAX: usize = 15;
 
 fn check_name(text: &str, span: Span) -> Result<Spanned<Name>, Diagnostic> {

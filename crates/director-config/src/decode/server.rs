@@ -19,7 +19,7 @@ use super::health;
 use super::name;
 use super::tunnel::{forward, tunnel};
 
-/// The servers of a pool or a service; checks of their own inherit `base`.
+/// The servers of a pool or a service; their own checks inherit from `base`.
 pub(super) fn servers(
     place: &Place<'_>,
     base: Option<&Arc<CheckTable>>,
@@ -129,8 +129,8 @@ fn own_health(
     (checks.is_some() || initial.is_some()).then_some(OwnHealth { checks, initial })
 }
 
-/// Upper and lower. The kernel refuses a lower one that is above the upper (`ERANGE`), even where
-/// the upper is 0 and stands for none.
+/// Upper and lower. The kernel rejects a lower threshold above the upper one (`ERANGE`), even if
+/// the upper one is 0, which means none.
 fn thresholds(place: &Place<'_>, findings: &mut Findings) -> (u32, u32) {
     if !place.is_table() {
         return (

@@ -45,7 +45,7 @@ impl Defaults {
         })
     }
 
-    /// What a table says, over these; all but health.
+    /// These with the values of a table over them; all but health.
     fn overlaid(&self, fields: &Fields<'_>, findings: &mut Findings) -> Self {
         let scheduler = fields
             .get("scheduler")
@@ -129,7 +129,7 @@ pub(super) fn service(
         .get("one_packet")
         .and_then(|place| place.bool(findings));
     let as_is = fields.get("as_is").and_then(|place| place.bool(findings));
-    // A default mask is for those services that are persistent, and makes none so.
+    // A default mask is for persistent services, and does not make a service persistent.
     let says_persistence = fields.get("persistence").is_some();
     let persistence = inherited.persistence;
     let persistence = persistence.filter(|said| says_persistence || said.timeout.is_some());

@@ -7,7 +7,7 @@ use super::fields::{Place, shown};
 use crate::state::Share;
 use crate::state::health::Threshold;
 
-/// A share of at least and at most so many percent.
+/// A share within a range of percentages.
 pub(super) fn share(
     place: &Place<'_>,
     least: u8,

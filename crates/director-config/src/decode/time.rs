@@ -22,7 +22,7 @@ pub(super) fn time(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned
     }
 }
 
-/// A time of at least and at most so many milliseconds.
+/// A time within a range of milliseconds.
 pub(super) fn within(
     place: &Place<'_>,
     least: u64,
@@ -44,16 +44,16 @@ pub(super) fn within(
     Some(time)
 }
 
-/// Milliseconds of the longer units.
+/// The longer units, in milliseconds.
 pub(super) const SECOND: u64 = 1000;
 pub(super) const HOUR: u64 = 3600 * SECOND;
 pub(super) const DAY: u64 = 24 * HOUR;
 
-/// A time in whole seconds, at least `least` and at most what a kernel can keep.
+/// A time in whole seconds, at least `least` and at most what a kernel can store.
 ///
-/// The kernel counts in ticks, `HZ` a second, in fields that end at `most * 1000` ticks. With
-/// 1000 ticks a second, the most that a kernel is built with, a time ends at `most`; with 100,
-/// the fewest, at ten times that.
+/// The kernel counts in ticks, `HZ` per second, in fields that end at `most * 1000` ticks. With
+/// 1000 ticks per second, the most of any kernel, the maximum is `most`; with 100, the fewest, ten
+/// times that.
 pub(super) fn seconds(
     place: &Place<'_>,
     least: u32,
@@ -126,7 +126,7 @@ fn parse(text: &str) -> Result<Duration, &'static str> {
     Ok(total)
 }
 
-/// A time as it is written in a file.
+/// A time in the file's notation.
 pub(in super::super) fn write(time: Duration) -> String {
     if time.subsec_millis() != 0 {
         return format!("{}ms", time.as_millis());

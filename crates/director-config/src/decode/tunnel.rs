@@ -15,8 +15,8 @@ pub(super) fn forward(
     place: &Place<'_>,
     findings: &mut Findings,
 ) -> Option<Spanned<ForwardMethod>> {
-    // After a mistake, what was meant; or else the method that allows most, so that servers are
-    // not reported for what the service got wrong.
+    // After a mistake, the likely meaning; otherwise the method that allows most, so that servers
+    // are not reported for the service's mistake.
     let text = place.text(findings)?;
     let fallback = meant(text.value, FORWARD).unwrap_or("nat");
     let method = match word(place, FORWARD, findings).unwrap_or(fallback) {
@@ -71,7 +71,7 @@ fn kind(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<TunnelKind
         "gue" => TunnelKind::Gue,
         "gre" => TunnelKind::Gre,
         other => {
-            // What a newer kernel has is exported by its number.
+            // What a newer kernel has is exported by number.
             let number = other
                 .strip_prefix("type-")
                 .and_then(|digits| digits.parse().ok());

@@ -1,4 +1,4 @@
-//! Words out of a list: forwarding methods, roles, schedulers.
+//! Words from a list: forwarding methods, roles, schedulers.
 
 use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
@@ -7,7 +7,7 @@ use super::super::suggest::nearest;
 use super::super::vocabulary::Word;
 use super::fields::{Place, shown};
 
-/// The word that stands here, out of a closed list.
+/// A word of a closed list.
 pub(crate) fn word(
     place: &Place<'_>,
     words: &'static [Word],
@@ -21,7 +21,7 @@ pub(crate) fn word(
     known.map(|word| word.name)
 }
 
-/// The report of a word that is none of the list.
+/// The diagnostic for a word that is not in the list.
 pub(crate) fn unknown(typed: &str, span: Span, words: &'static [Word]) -> Diagnostic {
     let message = format!(
         "`{}` is none of the words that can stand here",
@@ -35,14 +35,14 @@ pub(crate) fn unknown(typed: &str, span: Span, words: &'static [Word]) -> Diagno
     mistake.help(one_of(words))
 }
 
-/// The words to choose from.
+/// The possible words.
 pub(crate) fn one_of(words: &'static [Word]) -> String {
     let usual = words.iter().filter(|word| !word.odd);
     let names: Vec<_> = usual.map(|word| word.name).collect();
     format!("one of: {}", names.join(", "))
 }
 
-/// The word that was meant: by another name of it, or nearly.
+/// The intended word: an alias, or a near match.
 pub(crate) fn meant(typed: &str, words: &'static [Word]) -> Option<&'static str> {
     let lower = typed.to_lowercase();
     words

@@ -1,4 +1,4 @@
-//! The service file as a tree of keys and values, with what is the default left out.
+//! The service file as a tree of keys and values, without defaults.
 
 use std::collections::HashMap;
 
@@ -147,7 +147,7 @@ fn daemon(daemon: &SyncDaemon) -> Value {
     said.into()
 }
 
-/// What most services have, and so need not say.
+/// Values that most services share, so that they become defaults.
 struct Usual {
     scheduler: Value,
     forward: ForwardMethod,
@@ -176,7 +176,7 @@ impl Usual {
     }
 }
 
-/// The most frequent of some values; of several as frequent the first.
+/// The most frequent value; the first of several equally frequent ones.
 fn most_frequent<T: Eq + std::hash::Hash + Clone>(values: impl Iterator<Item = T>) -> Option<T> {
     let mut counts: HashMap<T, (usize, usize)> = HashMap::new();
     for (place, value) in values.enumerate() {
@@ -194,8 +194,7 @@ fn forward(group: &Group<'_>) -> ForwardMethod {
         .unwrap_or(ForwardMethod::DirectRoute)
 }
 
-/// The encapsulation of a service's tunnelled servers, if they have one in common that is not
-/// the default.
+/// The encapsulation of a service's tunnelled servers, if they share one that is not the default.
 fn tunnel(group: &Group<'_>) -> Option<Tunnel> {
     let tunnelled = |entry: &&Entry| entry.forward == ForwardMethod::Tunnel;
     let mut tunnels = group
@@ -249,7 +248,7 @@ fn service(
     said
 }
 
-/// The group's listen addresses, ports in a row as ranges.
+/// The group's listen addresses, with consecutive ports as ranges.
 fn listens(group: &Group<'_>) -> Vec<Value> {
     let keys: Vec<&ServiceKey> = group.members.iter().map(|(key, _)| *key).collect();
     let in_a_row = |one: &&ServiceKey, next: &&ServiceKey| match (one, next) {
@@ -290,7 +289,7 @@ fn listens(group: &Group<'_>) -> Vec<Value> {
     said.map(Value::from).collect()
 }
 
-/// One thing as it is, several as a list.
+/// A single value as it is, several as a list.
 fn one_or_list(mut values: Vec<Value>) -> Value {
     match values.len() {
         1 => values.remove(0),
@@ -379,7 +378,7 @@ fn tunnel_table(tunnel: &Tunnel) -> Value {
     said.into()
 }
 
-/// The service's servers, as strings where that says all.
+/// The service's servers, as strings where those say everything.
 fn servers(group: &Group<'_>) -> Value {
     let forward = forward(group);
     let tunnel = tunnel(group);
@@ -435,8 +434,8 @@ fn server(entry: &Entry, forward: ForwardMethod, tunnel: Option<Tunnel>) -> Valu
     }
 }
 
-/// The lists that are worth a pool, by their text: those of two servers and more that two
-/// services and more have. A pool is named after its first service.
+/// The lists that are worth a pool, by their text: lists of at least two servers that at least two
+/// services share. A pool is named after its first service.
 fn pools<'g>(groups: &'g [Group<'_>], lists: &'g [Value]) -> HashMap<String, (&'g str, &'g Value)> {
     let mut counts: HashMap<String, (usize, &str, &Value)> = HashMap::new();
     for (group, list) in groups.iter().zip(lists) {
@@ -451,7 +450,7 @@ fn pools<'g>(groups: &'g [Group<'_>], lists: &'g [Value]) -> HashMap<String, (&'
         .collect()
 }
 
-/// Whether the service has what is a mistake in a file unless it says that it is so in a kernel.
+/// Whether the service has something that is a mistake in a file unless `as_is` is set.
 fn is_odd(group: &Group<'_>) -> bool {
     let near = |name: &str, words: &'static [super::super::vocabulary::Word]| {
         words.iter().all(|word| word.name != name) && meant(name, words).is_some()

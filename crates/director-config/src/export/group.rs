@@ -1,4 +1,4 @@
-//! Which services of a table are one service of the file, and what their servers are there.
+//! Groups the table's services into services of the file, with their servers.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
@@ -10,17 +10,17 @@ use super::super::resolve::{self, Candidate};
 use super::observed;
 use crate::state::{Desired, DesiredServer, DesiredService};
 
-/// A service as the file will say it.
+/// A service of the file.
 pub(super) struct Group<'d> {
     pub(super) name: String,
     pub(super) members: Vec<Member<'d>>,
     pub(super) entries: Vec<Entry>,
 }
 
-/// A key and what it stands for.
+/// A service of the table with its key.
 pub(super) type Member<'d> = (&'d ServiceKey, &'d DesiredService);
 
-/// A server as the file will say it.
+/// A server of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Entry {
     pub(super) name: Option<String>,
@@ -33,7 +33,7 @@ pub(super) struct Entry {
     pub(super) tunnel: Tunnel,
 }
 
-/// The services of a file, in the order of their first keys.
+/// The services of a file, ordered by their first keys.
 pub(super) fn groups(desired: &Desired) -> Vec<Group<'_>> {
     let mut by_name: BTreeMap<&str, Vec<Member<'_>>> = BTreeMap::new();
     for (key, service) in &desired.services {
@@ -51,7 +51,7 @@ pub(super) fn groups(desired: &Desired) -> Vec<Group<'_>> {
             });
             continue;
         }
-        // No file can have brought these under one name: each gets one of its own.
+        // No file could declare these under one name: each gets one of its own.
         for (index, member) in members.into_iter().enumerate() {
             let name = match index {
                 0 => name.to_owned(),
@@ -70,7 +70,7 @@ pub(super) fn groups(desired: &Desired) -> Vec<Group<'_>> {
 
 fn free_name(key: &ServiceKey, taken: &mut HashSet<String>) -> String {
     let mut name = observed::name(key);
-    // Each turn takes a longer name, and only finitely many are taken.
+    // Each round tries a longer name, and only finitely many are taken.
     while !taken.insert(name.clone()) {
         name.push('+');
     }
@@ -110,7 +110,7 @@ fn together(members: &[Member<'_>]) -> Option<Vec<Entry>> {
         .find(|entries| says_the_same(members, entries))
 }
 
-/// The list of a single service: as it is, without what would make two servers of it one.
+/// The list of a single service: unchanged, except for what would merge two servers.
 fn alone(member: Member<'_>) -> Vec<Entry> {
     let merged = merged(&[member], Ports::Relative);
     if says_the_same(&[member], &merged) {
@@ -127,7 +127,7 @@ fn alone(member: Member<'_>) -> Vec<Entry> {
 /// How ports are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ports {
-    /// Left out where they are the service's.
+    /// Omitted where they equal the service's.
     Relative,
     /// All.
     Absolute,
@@ -151,7 +151,7 @@ fn entries<'d>((key, service): Member<'d>, ports: Ports) -> impl Iterator<Item =
     })
 }
 
-/// The members' servers, each once; those of one name in one entry.
+/// The members' servers, each once; those with one name in one entry.
 fn merged(members: &[Member<'_>], ports: Ports) -> Vec<Entry> {
     let mut seen = HashSet::new();
     let mut by_name: HashMap<String, usize> = HashMap::new();
@@ -171,7 +171,7 @@ fn merged(members: &[Member<'_>], ports: Ports) -> Vec<Entry> {
             {
                 first.addresses.extend(addresses);
             }
-            // Otherwise the check that follows finds it missing.
+            // Otherwise the check that follows detects the missing server.
             continue;
         }
         if let Some(name) = &entry.name {
@@ -182,7 +182,7 @@ fn merged(members: &[Member<'_>], ports: Ports) -> Vec<Entry> {
     merged
 }
 
-/// Whether the list, read as a file is read, gives each member the servers that it has.
+/// Whether the list, read like a file, gives each member exactly its servers.
 fn says_the_same(members: &[Member<'_>], entries: &[Entry]) -> bool {
     let mut families: Vec<Family> = members.iter().map(|(key, _)| key.family()).collect();
     families.dedup();
@@ -208,11 +208,11 @@ fn says_the_same(members: &[Member<'_>], entries: &[Entry]) -> bool {
                 service.servers.get(&read.server.key) == Some(&read)
             })
     });
-    // A server that nobody gets would be a mistake in the file.
+    // An unused server would be a mistake in the file.
     same && used.into_iter().all(|used| used)
 }
 
-/// What an entry becomes under a service.
+/// The server that an entry becomes under a service.
 fn read(entry: &Entry, address: IpAddr, key: &ServiceKey) -> DesiredServer {
     let service_port = resolve::service_port(key);
     let server_key = ServerKey::new(address, entry.port.unwrap_or(service_port));

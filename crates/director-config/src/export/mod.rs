@@ -1,13 +1,13 @@
-//! From a table to a service file that declares it.
+//! Writes a service file that declares a given table.
 //!
 //! ```text
 //! Observed ── declared ──► Desired ── group ──► services and pools ── document ──► TOML, JSON
 //! ```
 //!
-//! What is exported and loaded again is the same table: [`group`] checks each service that it
-//! writes with the same rules by which it will be read ([`resolve`](super::resolve)), and writes
-//! it in a longer form where the short one would not say the same. Names that are not UTF-8 (the
-//! kernel allows that of interfaces) are the exception.
+//! Loading an exported file gives the same table: [`group`] checks each service that it writes with
+//! the rules for reading it ([`resolve`](super::resolve)), and uses a longer form where the short
+//! one would differ. Names that are not UTF-8 (the kernel allows them for interfaces) are the
+//! exception.
 
 mod document;
 mod group;
@@ -22,7 +22,7 @@ use crate::words::json;
 
 /// The service file that declares a table.
 ///
-/// The order is that of the keys, so that two exports of one table are equal.
+/// Ordered by key, so that two exports of one table are equal.
 #[must_use]
 pub fn export(desired: &Desired, format: Format) -> String {
     let document = document::document(desired);

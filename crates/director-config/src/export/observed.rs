@@ -1,4 +1,4 @@
-//! What a file must declare so that the kernel's state is what it asks for.
+//! The declaration that matches the kernel's current state.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use crate::state::{
     Sysctl, SysctlKind,
 };
 
-/// The declaration of what a kernel has.
+/// The declaration of a kernel's state.
 ///
-/// Services are named after their keys, servers after their addresses. Time limits and sysctls
-/// are declared where they differ from the kernel's defaults, those not at all that the kernel
-/// sets by the machine's size. Where no sync daemon runs, none is forbidden.
+/// Services are named after their keys, servers after their addresses. Timeouts and sysctls are
+/// declared if they differ from the kernel's defaults, except for those that the kernel derives
+/// from the machine's size. If no sync daemon runs, the declaration does not forbid one.
 #[must_use]
 pub fn declared(observed: &Observed) -> Desired {
     let services = observed.services.iter();
@@ -79,10 +79,10 @@ pub(super) fn name(key: &ServiceKey) -> String {
     }
 }
 
-/// Whether a value is not the kernel's default, and one that a service file can say.
+/// Whether a value differs from the kernel's default and can be written in a service file.
 fn is_worth_declaring(sysctl: Sysctl, value: &str) -> bool {
     let default = match sysctl {
-        // Set by the machine's memory and processors.
+        // Derived from the machine's memory and processors.
         Sysctl::SyncQlenMax | Sysctl::EstCpulist => return false,
         Sysctl::AmDropRate => "10",
         Sysctl::AmemThresh => "1024",

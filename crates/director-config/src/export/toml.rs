@@ -1,5 +1,5 @@
-//! The tree as TOML, laid out as a person would: a section for each service, a line for each
-//! server where they do not fit one.
+//! Writes the tree as TOML, laid out as a person would: a section per service, and a line per
+//! server where they do not fit one line.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::words::is_hidden;
 
-/// The longest line that holds a whole list.
+/// The longest line for a whole list.
 const LINE: usize = 100;
 
 /// The file's text.
@@ -92,7 +92,8 @@ fn inline(out: &mut String, value: &Value) {
             }
             out.push_str(" }");
         }
-        // TOML writes numbers and booleans as JSON does; it has no null, and a document none.
+        // TOML writes numbers and booleans as JSON does; it has no null, and a document contains
+        // none.
         other => out.push_str(&other.to_string()),
     }
 }
@@ -114,7 +115,7 @@ fn quote(out: &mut String, text: &str) {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             hidden if is_hidden(hidden) => {
-                // Writing into a string does not fail.
+                // Writing to a string cannot fail.
                 let _ = match u32::from(hidden) {
                     short @ ..=0xffff => write!(out, "\\u{short:04X}"),
                     long => write!(out, "\\U{long:08X}"),

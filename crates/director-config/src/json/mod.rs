@@ -1,12 +1,11 @@
-//! JSON into the tree, with all its syntax errors.
+//! Parses JSON into the tree and reports all syntax errors.
 //!
-//! RFC 8259 and nothing else: what other programs refuse is refused here, and what was meant is
-//! understood all the same, so that the rest of the file is read too. A comma too many or too
-//! few, a word without quotes, a comment: each is reported where it stands, and the reader goes on
-//! behind it.
+//! RFC 8259 only: what other programs reject is rejected here, but the intended meaning is kept, so
+//! that the rest of the file is checked too. A comma too many or too few, a word without quotes, a
+//! comment: each is reported at its place, and parsing continues behind it.
 //!
-//! Bounds: lists and tables lie at most [`MAX_DEPTH`] deep in each other, and after
-//! [`MAX_MISTAKES`] the rest is not read. Every step of a loop takes at least one character.
+//! Limits: lists and tables nest at most [`MAX_DEPTH`] deep, and after [`MAX_MISTAKES`] the rest is
+//! not read. Every step of a loop consumes at least one character.
 
 mod scalar;
 #[cfg(test)]
@@ -21,13 +20,13 @@ use super::diagnostic::{Diagnostic, Findings, SHOWN};
 use super::source::{FileId, Span};
 use super::tree::{Entry, Node, Table, Value};
 
-/// As deep as `serde_json` goes.
+/// The same depth as in `serde_json`.
 const MAX_DEPTH: usize = 127;
 
-/// Whoever made so many does not read them all.
+/// A person does not read more than this.
 const MAX_MISTAKES: usize = SHOWN;
 
-/// The tree of a JSON text, as far as it can be read; `None` where there is nothing.
+/// The tree of a JSON text, as far as it can be parsed; `None` if it is empty.
 pub(super) fn parse<'t>(file: FileId, text: &'t str, findings: &mut Findings) -> Option<Node<'t>> {
     let mut reader = Reader {
         file,
@@ -65,19 +64,19 @@ struct Reader<'t, 'f> {
     file: FileId,
     text: &'t str,
     at: usize,
-    /// Where the lists and tables begin that are being read, the innermost last.
+    /// The starts of the open lists and tables, innermost last.
     open: Vec<usize>,
-    /// The items of the lists that are being read, so that a list is made when its length is known.
+    /// The items of the open lists, so that a list is allocated once its length is known.
     items: Vec<Node<'t>>,
     mistakes: usize,
-    /// It was said that the text ends too early.
+    /// Whether the premature end of the text was reported.
     said_open: bool,
     findings: &'f mut Findings,
 }
 
 impl<'t> Reader<'t, '_> {
-    /// The value that stands here. Where none can, that is reported, and only what can neither
-    /// begin nor end anything is passed over.
+    /// Parses a value. If there is none, reports that, and skips only what can neither start nor
+    /// end anything.
     fn value(&mut self) -> Node<'t> {
         let start = self.at;
         let value = match self.peek() {
@@ -149,7 +148,7 @@ impl<'t> Reader<'t, '_> {
         Table { entries }
     }
 
-    /// Whether the innermost list or table ends here; with it goes what closes it.
+    /// Whether the innermost list or table ends here; consumes its closing bracket.
     fn ends(&mut self, closing: u8) -> bool {
         loop {
             self.skip_blank();
@@ -177,7 +176,7 @@ impl<'t> Reader<'t, '_> {
                         .also(self.span(begin..begin + 1), "opened here");
                     let outer = &self.open[..self.open.len().saturating_sub(1)];
                     let opens = if byte == b']' { b'[' } else { b'{' };
-                    // If it is meant for that one, the inner one was not closed.
+                    // If the bracket belongs to an outer one, the inner one was not closed.
                     let is_outer = outer.iter().any(|at| self.text.as_bytes()[*at] == opens);
                     self.at += usize::from(!is_outer);
                     self.push(found, false);
@@ -190,8 +189,7 @@ impl<'t> Reader<'t, '_> {
         }
     }
 
-    /// The end of the text, before the end of a list or table. Of several only the innermost is
-    /// reported.
+    /// Reports the end of the text inside a list or table, for the innermost only.
     fn report_open(&mut self) {
         let (begin, opening) = self.innermost();
         let follows = std::mem::replace(&mut self.said_open, true);
@@ -202,13 +200,13 @@ impl<'t> Reader<'t, '_> {
         self.push(found, follows);
     }
 
-    /// Where the innermost list or table begins, and with what.
+    /// The start and the bracket of the innermost list or table.
     fn innermost(&self) -> (usize, char) {
         let begin = self.open.last().copied().unwrap_or_default();
         (begin, char::from(self.text.as_bytes()[begin]))
     }
 
-    /// The comma behind an item, or the end of it all.
+    /// The comma behind an item, or the end of the list or table.
     fn separator(&mut self, closing: u8) {
         self.skip_blank();
         match self.peek() {
@@ -243,10 +241,10 @@ impl<'t> Reader<'t, '_> {
         }
     }
 
-    /// A key. `None`, reported, where there is none; that is passed over then.
+    /// A key; `None` (reported and skipped) if there is none.
     fn key(&mut self) -> Option<Cow<'t, str>> {
         if matches!(self.peek(), Some(b'"' | b'\'')) {
-            // What is wrong in it is reported; it stays a key.
+            // A mistake in it is reported; it remains a key.
             return Some(self.string().unwrap_or_default());
         }
         let word = self.word();
@@ -260,7 +258,7 @@ impl<'t> Reader<'t, '_> {
         Some(Cow::Borrowed(&self.text[word]))
     }
 
-    /// White space; and comments, which are reported.
+    /// Skips white space, and comments, which it reports.
     fn skip_blank(&mut self) {
         loop {
             while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
@@ -280,8 +278,8 @@ impl<'t> Reader<'t, '_> {
         }
     }
 
-    /// Reports a mistake. It may be the last one that is reported, and then [`stop`](Self::stop)
-    /// goes to the end: who goes on behind a mistake does so before reporting it.
+    /// Reports a mistake. It may be the last one reported; [`stop`](Self::stop) then goes to the
+    /// end, so callers that continue must advance before reporting.
     fn report(&mut self, place: Range<usize>, message: &str) {
         let place = self.span(place);
         self.push(
@@ -303,14 +301,14 @@ impl<'t> Reader<'t, '_> {
         }
     }
 
-    /// Goes to the end, about which nothing is said then.
+    /// Goes to the end without further reports.
     fn stop(&mut self) {
         self.at = self.text.len();
         self.said_open = true;
         self.mistakes = MAX_MISTAKES;
     }
 
-    /// The character that stands here, or the end of the text.
+    /// The current character, or the end of the text.
     fn character(&self) -> Range<usize> {
         let length = self.text[self.at..]
             .chars()
@@ -328,17 +326,17 @@ impl<'t> Reader<'t, '_> {
     }
 }
 
-/// Which keys a table has. Small tables are looked through.
+/// The keys of a table. Small tables are searched linearly.
 #[derive(Default)]
 struct Keys<'t> {
     places: HashMap<Cow<'t, str>, Span>,
 }
 
 impl<'t> Keys<'t> {
-    /// More entries than this are not looked through one by one.
+    /// The largest table that is searched linearly.
     const FEW: usize = 16;
 
-    /// Where the table has a key already; if it has not, it is one from now on.
+    /// The place of an existing equal key; otherwise adds the key.
     fn first(&mut self, entries: &[Entry<'t>], key: &str, span: Span) -> Option<Span> {
         if entries.len() < Self::FEW {
             let same = entries.iter().find(|entry| entry.key == key);

@@ -7,7 +7,7 @@ use super::super::tree::{Text, Value};
 use super::Reader;
 
 impl<'t> Reader<'t, '_> {
-    /// What is neither a list nor a table.
+    /// Anything but a list or table.
     pub(super) fn scalar(&mut self) -> Value<'t> {
         if matches!(self.peek(), Some(b'"' | b'\'')) {
             let start = self.at;
@@ -43,7 +43,7 @@ impl<'t> Reader<'t, '_> {
         }
     }
 
-    /// Passes over what looks like a word or a number, and says where it stands.
+    /// Skips what looks like a word or a number, and returns its place.
     pub(super) fn word(&mut self) -> Range<usize> {
         let rest = &self.text[self.at..];
         let part = |c: char| c.is_alphanumeric() || "_-+.$".contains(c);
@@ -53,7 +53,7 @@ impl<'t> Reader<'t, '_> {
         start..self.at
     }
 
-    /// A string, from its quote on. `None` (reported) when it is not known what it says.
+    /// A string, from its quote on. `None` (reported) if its value is unclear.
     pub(super) fn string(&mut self) -> Option<Cow<'t, str>> {
         let start = self.at;
         let bytes = self.text.as_bytes();
@@ -77,7 +77,7 @@ impl<'t> Reader<'t, '_> {
         value
     }
 
-    /// The rest of a string that has escapes, or something that cannot be in a string.
+    /// The rest of a string that contains escapes or invalid characters.
     fn rest_of_string(&mut self, start: usize, quote: u8, before: String) -> Option<String> {
         let mut value = Some(before);
         loop {
@@ -107,13 +107,13 @@ impl<'t> Reader<'t, '_> {
         }
     }
 
-    /// An escape, from its backslash on. What is none is reported and passed over.
+    /// An escape, from its backslash on. An invalid one is reported and skipped.
     fn escape(&mut self) -> Option<char> {
         let start = self.at;
         self.at += 1;
         let place = self.character();
         let found = match self.text[place.clone()].chars().next() {
-            // The string is not closed, which is said of it.
+            // The string is not closed, which is reported.
             None | Some('\n' | '\r') => return None,
             Some('u') => {
                 self.at = place.end;
@@ -186,7 +186,7 @@ fn is_number(text: &str) -> bool {
     digits(whole) && !zero_first && digits(fraction) && digits(exponent)
 }
 
-/// JSON does not tell whole numbers from fractions: `2.0` is a fraction here, as it is in TOML.
+/// JSON does not distinguish integers from fractions: `2.0` is a fraction here, as in TOML.
 fn whole(number: &str) -> Value<'static> {
     match number.parse() {
         Ok(number) => Value::Integer(number),

@@ -5,7 +5,7 @@ use super::super::source::Sources;
 use super::super::tree::Value;
 use super::*;
 
-/// What is said of a text: `line:column message`, and the tree.
+/// The diagnostics of a text as `line:column message`, and the tree.
 fn read(text: &str) -> (Vec<String>, Option<String>) {
     let mut sources = Sources::default();
     let file = sources.add("a.json".into(), text.to_owned());
@@ -22,7 +22,7 @@ fn read(text: &str) -> (Vec<String>, Option<String>) {
     (said.collect(), shown)
 }
 
-/// The tree in short.
+/// The tree in short form.
 fn shown(node: &Node<'_>) -> String {
     let all = |parts: Vec<String>| parts.join(" ");
     match &node.value {
@@ -182,7 +182,7 @@ fn json() -> impl Strategy<Value = Json> {
     })
 }
 
-/// Checks a tree against the value that it should be, and every span against the text.
+/// Compares a tree with the expected value, and every span with the text.
 fn same(node: &Node<'_>, value: &Json, text: &str) {
     let raw = &text[node.span.start as usize..node.span.end as usize];
     assert_eq!(serde_json::from_str::<Json>(raw).unwrap(), *value);
@@ -225,7 +225,7 @@ proptest! {
         same(&tree, &value, &text);
     }
 
-    /// Both refuse the same texts, however they are damaged.
+    /// Both reject the same texts, however they are damaged.
     #[test]
     fn what_is_wrong_is_wrong_to_serde_json_too(
         value in json(),
@@ -240,7 +240,7 @@ proptest! {
         let (said, _) = read(&text);
         let said: Vec<_> = said.iter().filter(|said| !said.ends_with("stands here twice")).collect();
         let refused = serde_json::from_str::<Json>(&text).is_err();
-        // A number that no machine can hold is a number here.
+        // A number too large for any machine is a number here.
         let too_large = text.contains(['e', 'E']) && said.is_empty();
         prop_assert!(refused != said.is_empty() || too_large, "{text:?}: {said:?}");
     }

@@ -1,11 +1,12 @@
-//! `check`: its shape, and the keys that all kinds have. Those of each kind are in [`kinds`](crate::kinds).
+//! `check`: its shape, and the keys of all kinds. The keys of one kind are in
+//! [`kinds`](crate::kinds).
 
 use super::health::share;
 use super::{Key, Section, Shape, U32_MAX, key, text, time, whole, words};
 use crate::kinds::{SECTIONS, WORDS};
 use crate::vocabulary::Word;
 
-/// Another kind of check than this one that has a key of that name.
+/// Another kind of check that has a key of this name.
 pub(crate) fn other_check(section: &Section, key: &str) -> Option<&'static Section> {
     let is_check = |known: &&&Section| std::ptr::eq(**known, section);
     SECTIONS.iter().find(is_check)?;
@@ -15,13 +16,13 @@ pub(crate) fn other_check(section: &Section, key: &str) -> Option<&'static Secti
         .copied()
 }
 
-/// What stands behind `check`.
+/// The shape behind `check`.
 pub(super) fn checks() -> Shape {
     let one = Shape::Either(vec![words(&WORDS), Shape::Tagged(&SECTIONS)]);
     Shape::Either(vec![Shape::Off, Shape::OneOrMore(Box::new(one))])
 }
 
-/// The key that says which kind it is.
+/// The key that selects the kind.
 pub(crate) fn key_type(kinds: &'static [Word]) -> Key {
     key("type", words(kinds), "What kind of check it is.").alias(&["kind", "protocol"])
 }

@@ -1,4 +1,4 @@
-//! The root of a file, and what holds for the namespace and the daemon.
+//! The root of a file, and the settings of namespace and daemon.
 
 use super::vocabulary;
 use super::{DEFAULTS, POOL, SERVICE, Shape, key, patterned, required, text, time, whole, words};

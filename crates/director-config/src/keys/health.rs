@@ -1,4 +1,4 @@
-//! What a service says of health beside its checks.
+//! The health settings of a service besides its checks.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use super::service::servers;
 use super::vocabulary;
 use super::{INT_MAX, Key, Shape, key, patterned, required, text, time, whole, words};
 
-/// What others call `check`.
+/// Names for `check` in other programs.
 pub(super) const CHECK_ALIASES: &[&str] = &[
     "checks",
     "checktype",
@@ -17,7 +17,7 @@ pub(super) const CHECK_ALIASES: &[&str] = &[
     "monitor",
 ];
 
-/// What others call `initial`.
+/// Names for `initial` in other programs.
 pub(super) const INITIAL_ALIASES: &[&str] = &["alpha", "init_state"];
 
 /// What a service inherits from `[defaults]`.

@@ -1,7 +1,7 @@
 //! The keys of the service file, section by section.
 //!
-//! One table for the decoder (which keys there are, and what to say of another one), for the
-//! schema and for the messages about types.
+//! One table for the decoder (known keys, and messages about unknown ones), the schema and the
+//! messages about types.
 
 use std::sync::LazyLock;
 
@@ -12,7 +12,7 @@ use super::vocabulary::{self, Word};
 /// A table of the file with fixed keys.
 #[derive(Debug)]
 pub(super) struct Section {
-    /// What messages call it, such as "a service".
+    /// Its name in messages, such as "a service".
     pub(super) name: &'static str,
     pub(super) summary: &'static str,
     pub(super) keys: &'static LazyLock<Vec<Key>>,
@@ -25,9 +25,9 @@ pub(super) struct Key {
     pub(super) summary: &'static str,
     pub(super) shape: Shape,
     pub(super) required: bool,
-    /// What holds where it is left out, as far as that is one value.
+    /// The value if omitted, where that is a single value.
     pub(super) default: Option<Value>,
-    /// What other programs call it.
+    /// Its names in other programs.
     pub(super) aliases: &'static [&'static str],
 }
 
@@ -43,38 +43,38 @@ impl Key {
     }
 }
 
-/// What can stand behind a key.
+/// The shape of a key's value.
 #[derive(Debug)]
 pub(super) enum Shape {
-    /// Any text; an example of it, and a pattern where there is a short one.
+    /// Any text; an example, and a pattern if there is a short one.
     Text {
         example: &'static str,
         pattern: Option<&'static str>,
     },
     Bool,
-    /// `false`, to have none of what is inherited.
+    /// `false`, to inherit nothing.
     Off,
-    /// A whole number, both ends included.
+    /// An integer, both ends included.
     Whole {
         least: i64,
         most: i64,
     },
-    /// Two whole numbers.
+    /// Two integers.
     Pair,
-    /// Words, and other text where `open`.
+    /// A word, or other text if `open`.
     Word {
         words: &'static [Word],
         open: bool,
     },
     Table(&'static Section),
-    /// A table whose key `type` says which of the sections it is.
+    /// A table whose key `type` selects one of the sections.
     Tagged(&'static [&'static Section]),
     /// A table whose keys are names.
     Named(&'static Section),
-    /// A table of names and such values.
+    /// A table of names with such values.
     Map(Box<Shape>),
     List(Box<Shape>),
-    /// One, or a list of them.
+    /// A single value, or a list of them.
     OneOrMore(Box<Shape>),
     Either(Vec<Shape>),
 }
@@ -127,9 +127,9 @@ const fn open_words(words: &'static [Word]) -> Shape {
     Shape::Word { words, open: true }
 }
 
-/// The largest number of the kernel's `int` fields.
+/// The maximum of the kernel's `int` fields.
 pub(super) const INT_MAX: i64 = i32::MAX as i64;
-/// The largest number of the kernel's `u32` fields.
+/// The maximum of the kernel's `u32` fields.
 pub(super) const U32_MAX: i64 = u32::MAX as i64;
 
 macro_rules! section {
@@ -161,14 +161,14 @@ pub(super) use service::{
 };
 
 impl Section {
-    /// The key of that name.
+    /// The key of this name.
     pub(super) fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)
     }
 }
 
 impl Shape {
-    /// What can stand there, for the sentence "expected ...".
+    /// The expected value, for the sentence "expected ...".
     pub(super) fn describe(&self) -> String {
         match self {
             Self::Text { example, .. } => format!("a string such as \"{example}\""),

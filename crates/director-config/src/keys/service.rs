@@ -266,7 +266,7 @@ section!(
     ]
 );
 
-/// What `checksum` can be besides a boolean.
+/// The values of `checksum` besides a boolean.
 pub(super) const CHECKSUMS: &[Word] = &[Word {
     name: "remote",
     summary: "Remote checksum offload; GUE only.",

@@ -1,4 +1,4 @@
-//! `type = "agent"`: an agent on the server says how it is.
+//! `type = "agent"`: an agent on the server reports its state.
 
 use super::{CheckKind, CheckPort, Facts, Kind, Through, bytes};
 use crate::decode::fields::Fields;
@@ -6,10 +6,10 @@ use crate::diagnostic::Findings;
 use crate::keys::section;
 use crate::vocabulary::word;
 
-/// An agent, on a port of its own.
+/// An agent on a port of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct AgentCheck {
-    /// What is sent once connected.
+    /// The bytes sent once connected.
     pub send: Vec<u8>,
 }
 

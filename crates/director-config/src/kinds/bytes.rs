@@ -1,26 +1,26 @@
-//! What is sent, and what has to come back.
+//! The bytes to send, and those expected back.
 
 use crate::code::Code;
 use crate::decode::fields::{Fields, Place, shown};
 use crate::diagnostic::{Diagnostic, Findings};
 use crate::keys::{Key, key, text};
 
-/// What an answer must hold.
+/// What an answer must contain.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Expect {
-    /// These bytes, anywhere in it.
+    /// These bytes, anywhere.
     Contains(Vec<u8>),
-    /// Something that this regular expression matches; it is known to be one.
+    /// A match of this regular expression, which is valid.
     Matches(String),
 }
 
-/// Of these keys a check has one.
+/// A check has one of these keys.
 pub(super) const INSTEAD: &[&[&str]] = &[
     &["send", "send_hex"],
     &["expect", "expect_hex", "expect_regex"],
 ];
 
-/// What is sent.
+/// The keys for sending.
 pub(super) fn send_keys() -> Vec<Key> {
     vec![
         key("send", text("PING\r\n"), "What is sent once connected.").alias(&["request"]),
@@ -32,7 +32,7 @@ pub(super) fn send_keys() -> Vec<Key> {
     ]
 }
 
-/// What has to come back.
+/// The keys for the expected answer.
 fn expect_keys() -> Vec<Key> {
     vec![
         key("expect", text("PONG"), "What the answer has to hold.").alias(&["receive"]),
@@ -79,7 +79,7 @@ pub(super) fn expect(fields: &Fields<'_>, findings: &mut Findings) -> Option<Exp
     pattern.or_else(|| digits.or(text).map(Expect::Contains))
 }
 
-/// Text that an answer has to hold.
+/// Text that an answer must contain.
 pub(super) fn contained(place: &Place<'_>, findings: &mut Findings) -> Option<Vec<u8>> {
     let text = place.text(findings)?;
     if text.value.is_empty() {
@@ -94,7 +94,7 @@ pub(super) fn contained(place: &Place<'_>, findings: &mut Findings) -> Option<Ve
     Some(text.value.as_bytes().to_vec())
 }
 
-/// A regular expression that an answer has to match.
+/// A regular expression that an answer must match.
 pub(super) fn regex(place: &Place<'_>, findings: &mut Findings) -> Option<Expect> {
     let text = place.text(findings)?;
     let Err(problem) = regex::bytes::Regex::new(text.value) else {
@@ -117,7 +117,7 @@ pub(super) fn regex(place: &Place<'_>, findings: &mut Findings) -> Option<Expect
     None
 }
 
-/// The part of a pattern of one line that the library's message points at:
+/// The part of a one-line pattern that the library's message points at:
 ///
 /// ```text
 /// regex parse error:
@@ -144,7 +144,7 @@ fn caret(said: &str, pattern: &str) -> Option<std::ops::Range<usize>> {
     Some(at(first)..at(first + count))
 }
 
-/// Pairs of hexadecimal digits, white space between them where it helps.
+/// Pairs of hexadecimal digits, optionally separated by white space.
 fn hex(place: &Place<'_>, findings: &mut Findings) -> Option<Vec<u8>> {
     let text = place.text(findings)?;
     let digits: Vec<char> = text.value.chars().filter(|c| !c.is_whitespace()).collect();
@@ -165,7 +165,7 @@ fn hex(place: &Place<'_>, findings: &mut Findings) -> Option<Vec<u8>> {
     bytes
 }
 
-/// Reports all but the first of keys that stand for the same.
+/// Reports all but the first of several equivalent keys.
 pub(super) fn only_one(said: &[(&str, Option<Place<'_>>)], findings: &mut Findings) {
     let mut said = said
         .iter()

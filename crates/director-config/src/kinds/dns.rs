@@ -11,15 +11,15 @@ use crate::vocabulary::{Word, word};
 /// A DNS question.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DnsCheck {
-    /// The name asked for.
+    /// The name to query.
     pub name: String,
-    /// Its type.
+    /// The record type to query.
     pub kind: DnsType,
-    /// The response code that is well, 0 (`NOERROR`) by default.
+    /// The expected response code, 0 (`NOERROR`) by default.
     pub rcode: u16,
-    /// What has to be in the answer.
+    /// What the answer must contain.
     pub answer: Option<DnsAnswer>,
-    /// Over TCP.
+    /// Whether to use TCP.
     pub tcp: bool,
 }
 
@@ -39,12 +39,12 @@ pub enum DnsType {
     Txt,
 }
 
-/// What a DNS answer must hold.
+/// What a DNS answer must contain.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum DnsAnswer {
-    /// One record with this data, as written in a zone file.
+    /// A record with this data, as written in a zone file.
     Data(String),
-    /// Any record of the type asked for.
+    /// Any record of the queried type.
     Any,
 }
 
@@ -179,8 +179,7 @@ const RECORDS: &[Word] = &[
     word("TXT", "Text."),
 ];
 
-/// DNS response codes (RFC 1035 section 4.1.1, RFC 2136 section 2.2), each at the place of its
-/// number.
+/// DNS response codes (RFC 1035 section 4.1.1, RFC 2136 section 2.2), indexed by number.
 const RCODES: &[Word] = &[
     word("NOERROR", "The answer is there, empty as it may be."),
     word("FORMERR", "The server could not read the question."),

@@ -1,4 +1,4 @@
-//! `type = "exec"`: a program says whether the server is well.
+//! `type = "exec"`: a program decides whether the server is up.
 
 use super::bytes::only_one;
 use super::{CheckKind, CheckPort, Facts, Kind, Through};
@@ -8,14 +8,14 @@ use crate::diagnostic::Findings;
 use crate::keys::{Shape, key, section, text};
 use crate::vocabulary::word;
 
-/// A program.
+/// A program to run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ExecCheck {
     /// The program and its arguments; with `shell`, one line for `/bin/sh -c`.
     pub command: Vec<String>,
-    /// Through the shell.
+    /// Whether to use the shell.
     pub shell: bool,
-    /// Its first line of output is a dynamic weight in percent.
+    /// Whether the first line of output is a dynamic weight in percent.
     pub weight: bool,
 }
 
@@ -75,7 +75,7 @@ fn decode(fields: &Fields<'_>, findings: &mut Findings) -> Option<CheckKind> {
         (Some(place), _) => command(&place, true, findings)?,
         (None, Some(place)) => vec![command::line(&place, findings)?],
         (None, None) => {
-            // Reports it.
+            // Reports the missing key.
             fields.missing("command", findings);
             return None;
         }

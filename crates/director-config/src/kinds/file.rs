@@ -8,12 +8,12 @@ use crate::keys::{required, section, text};
 use crate::source::Span;
 use crate::vocabulary::word;
 
-/// A file that says whether a server is out.
+/// A file that takes a server out.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FileCheck {
-    /// Its path; `{service}`, `{server}`, `{address}` and `{port}` in it are replaced. Where there
-    /// is no such file the server is well. Its first line is read as an agent's answer is; an
-    /// empty file says `drain`.
+    /// Its path, in which `{service}`, `{server}`, `{address}` and `{port}` are replaced. The
+    /// server is up while the file does not exist. The first line has the format of an agent's
+    /// answer; an empty file means `drain`.
     pub path: String,
 }
 
@@ -47,7 +47,7 @@ fn decode(fields: &Fields<'_>, findings: &mut Findings) -> Option<CheckKind> {
     }))
 }
 
-/// A path with `{server}` and its like in it.
+/// A path with placeholders such as `{server}`.
 fn pattern(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
     let path = tls::absolute(place, findings)?;
     let mut rest = path;
@@ -74,5 +74,5 @@ fn pattern(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
     Some(path.to_owned())
 }
 
-/// What is replaced in the path of a file, each in braces.
+/// The placeholders in the path, each in braces.
 const FILE_PARTS: [&str; 4] = ["service", "server", "address", "port"];

@@ -10,11 +10,11 @@ use crate::vocabulary::word;
 /// The gRPC health protocol.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct GrpcCheck {
-    /// Which service of the server; empty for the server as a whole.
+    /// The service to ask about; empty for the server as a whole.
     pub service: String,
-    /// The `:authority`; else the address checked.
+    /// The `:authority`; by default the address checked.
     pub authority: Option<String>,
-    /// gRPC over TLS.
+    /// The TLS settings; `None` for plain gRPC.
     pub tls: Option<TlsSpec>,
 }
 

@@ -16,21 +16,21 @@ use crate::vocabulary::word;
 /// An HTTP/1.1 request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HttpCheck {
-    /// HTTPS.
+    /// The TLS settings; `None` for plain HTTP.
     pub tls: Option<TlsSpec>,
-    /// `GET`, `HEAD`, `OPTIONS`, ...
+    /// The method, such as `GET`, `HEAD` or `OPTIONS`.
     pub method: String,
     /// Path and query.
     pub path: String,
-    /// The `Host` header; else the address checked.
+    /// The `Host` header; by default the address checked.
     pub host: Option<String>,
-    /// Further headers, in their order.
+    /// Further headers, in order.
     pub headers: Vec<(String, String)>,
-    /// The status codes that are well, as ranges with both ends.
+    /// The accepted status codes, as inclusive ranges.
     pub status: Vec<(u16, u16)>,
-    /// What the body must hold; the first mebibyte of it is looked at.
+    /// What the first mebibyte of the body must contain.
     pub body: Option<Expect>,
-    /// Where a dynamic weight is read.
+    /// The source of a dynamic weight.
     pub weight: Option<WeightFrom>,
 }
 
@@ -49,12 +49,12 @@ impl Default for HttpCheck {
     }
 }
 
-/// Where a dynamic weight, in percent of the declared one, is read.
+/// The source of a dynamic weight, in percent of the declared one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum WeightFrom {
-    /// In a header of the answer.
+    /// A header of the answer.
     Header(String),
-    /// In the first word of the body.
+    /// The first word of the body.
     Body,
 }
 
@@ -270,7 +270,7 @@ fn path_and_query(place: &Place<'_>, findings: &mut Findings) -> Option<String> 
     None
 }
 
-/// A host name or address, with a port where it is said.
+/// A host name or address, optionally with a port.
 pub(super) fn authority(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
     let text = place.text(findings)?;
     let char = |c: char| c.is_ascii_alphanumeric() || "-._~%!$&'()*+,;=:[]".contains(c);
@@ -324,7 +324,7 @@ fn header_name(name: &str, span: Span, findings: &mut Findings) -> Option<String
     None
 }
 
-/// Why a request of a check cannot have this header: one request without a body, on a connection of its own.
+/// Why a check's request cannot have this header: it has no body, and a connection of its own.
 fn refused(name: &str, value: &str) -> Option<&'static str> {
     let value = value.trim();
     match name.to_ascii_lowercase().as_str() {

@@ -8,15 +8,15 @@ use crate::keys::{Key, key, text};
 /// A handshake of Redis, MySQL or PostgreSQL.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct LoginCheck {
-    /// Who logs in; without it the greeting is enough.
+    /// The user to log in; without one, the greeting is enough.
     pub user: Option<String>,
-    /// With which password.
+    /// The password.
     pub password: Option<String>,
-    /// Into which database.
+    /// The database.
     pub database: Option<String>,
 }
 
-/// A password does not go into a log.
+/// Keeps the password out of logs.
 impl std::fmt::Debug for LoginCheck {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LoginCheck")
@@ -56,7 +56,7 @@ pub(super) fn login(fields: &Fields<'_>, findings: &mut Findings) -> LoginCheck 
     texts(fields, findings)
 }
 
-/// The three keys as they are.
+/// The three keys, unverified.
 pub(super) fn texts(fields: &Fields<'_>, findings: &mut Findings) -> LoginCheck {
     let mut text = |name| {
         let place: Place<'_> = fields.get(name)?;

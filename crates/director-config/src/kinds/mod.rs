@@ -1,4 +1,4 @@
-//! The kinds of checks: each has a file of its own, and one line in the list below.
+//! The kinds of checks: each has its own file, and one line in the list below.
 //!
 //! ```text
 //!   tcp.rs     word, keys, decode, verify, facts ─► Kind ─┐
@@ -6,9 +6,9 @@
 //!   idle.rs    ...                                        ┘
 //! ```
 //!
-//! The decoder, the messages, the schema and the reference read a [`Kind`]; the checks and the
-//! daemon read its [`Facts`]. None of them names a kind. `director-check` matches [`CheckKind`]
-//! without a wildcard, so that a kind without code to run it does not compile.
+//! The decoder, the messages, the schema and the reference use [`Kind`]; the checks and the daemon
+//! use its [`Facts`]. None of them names a kind. `director-check` matches [`CheckKind`] without a
+//! wildcard, so a kind without code to run it does not compile.
 
 pub(crate) mod bytes;
 pub(crate) mod login;
@@ -53,40 +53,40 @@ pub use udp::UdpCheck;
 /// A kind of check, as the service file has it.
 #[derive(Debug)]
 pub(crate) struct Kind {
-    /// Its `type`.
+    /// The word for `type`.
     pub(crate) word: Word,
-    /// Its keys, those of all checks among them.
+    /// Its keys, including those of all checks.
     pub(crate) section: &'static Section,
-    /// Reads what it asks; `None` where what it needs is missing.
+    /// Decodes its settings; `None` if a required one is missing.
     pub(crate) decode: fn(&Fields<'_>, &mut Findings) -> Option<CheckKind>,
-    /// Reports what is wrong with it for these servers.
+    /// Reports its mistakes for these servers.
     pub(crate) verify: fn(&CheckDecl, &Checked<'_>, &mut Findings),
-    /// Its `tls`, whose files must be there.
+    /// Its TLS settings, whose files must exist.
     pub(crate) tls: fn(&CheckKind) -> Option<&TlsSpec>,
-    /// Keys that stand for the same: who sets one of them inherits none of the others.
+    /// Groups of equivalent keys: a check that sets one inherits none of the others.
     pub(crate) instead: &'static [&'static [&'static str]],
-    /// The kind whose keys it inherits, too, and which inherits its keys.
+    /// Another kind with which it shares keys by inheritance.
     pub(crate) like: &'static str,
     pub(crate) facts: Facts,
 }
 
-/// What whoever runs a check has to know of its kind.
+/// What the code that runs a check must know of its kind.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts {
-    /// Which port it goes to.
+    /// The port it uses.
     pub port: CheckPort,
-    /// Whether it may go through the forwarding path.
+    /// Whether it can go through the forwarding path.
     pub through: Through,
     /// Whether its command or path names service and server, so that no two of them share it.
     pub names_service: bool,
     /// Whether it starts a program.
     pub starts_program: bool,
-    /// Whether the server counts one that is broken off against this machine.
+    /// Whether the server counts an aborted check against this machine.
     pub must_end: bool,
 }
 
 impl Facts {
-    /// Those of a check that makes a TCP connection to the server's port.
+    /// Facts of a check that makes a TCP connection to the server's port.
     const CONNECTS: Self = Self {
         port: CheckPort::Server { usual: 80 },
         through: Through::Connection,
@@ -95,7 +95,7 @@ impl Facts {
         must_end: false,
     };
 
-    /// The same, where its servers usually listen on another port than 80.
+    /// The same for servers that usually listen on another port than 80.
     const fn on(usual: u16) -> Self {
         Self {
             port: CheckPort::Server { usual },
@@ -104,38 +104,38 @@ impl Facts {
     }
 }
 
-/// Which port a check goes to, where it has no `port`.
+/// The port of a check without `port`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckPort {
-    /// None: it has no ports.
+    /// None: the kind has no ports.
     None,
-    /// The server's.
+    /// The server's port.
     Server {
-        /// Where such servers usually listen: an example for messages.
+        /// The usual port of such servers: an example for messages.
         usual: u16,
     },
-    /// Never the server's: `port` must be set.
+    /// Not the server's port: `port` is required.
     Own {
-        /// Why.
+        /// The reason.
         why: &'static str,
         /// An example for messages.
         usual: u16,
     },
 }
 
-/// Whether a check may go to the virtual address through the forwarding path.
+/// Whether a check can go to the virtual address through the forwarding path.
 #[derive(Debug, Clone, Copy)]
 pub enum Through {
-    /// It may, with a TCP connection, which keeps its source port busy after its end.
+    /// Yes, as a TCP connection, which keeps its source port busy after its end.
     Connection,
-    /// It may, with a datagram.
+    /// Yes, as a datagram.
     Datagram,
-    /// It may, with one of the two.
+    /// Yes, as one of the two.
     Either {
-        /// Whether it is a datagram.
+        /// Whether this check uses a datagram.
         datagram: fn(&CheckKind) -> bool,
     },
-    /// It may not: what it asks "listens on the server's own address".
+    /// No: what it asks "listens on the server's own address".
     Never(&'static str),
 }
 
@@ -182,7 +182,7 @@ impl Kind {
         self
     }
 
-    /// All its keys: `type`, its own ones, and the common ones.
+    /// All keys of the kind: `type`, its own, and the common ones.
     fn keys(&'static self, own: impl IntoIterator<Item = Key>) -> Vec<Key> {
         let mut keys = vec![keys::key_type(std::slice::from_ref(&self.word))];
         keys.extend(own);
@@ -193,7 +193,7 @@ impl Kind {
 
 macro_rules! kinds {
     ($($variant:ident($spec:ty) is $kind:path $(, or $other:path where ($pattern:pat))?;)*) => {
-        /// What is asked of a server.
+        /// What a check asks of a server.
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         #[allow(missing_docs, reason = "the types in them say it")]
         pub enum CheckKind {
@@ -256,7 +256,7 @@ pub(crate) static SECTIONS: [&Section; COUNT] = {
     sections
 };
 
-/// The kind of that name.
+/// The kind of this name.
 pub(crate) fn named(name: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.word.name == name).copied()
 }
@@ -268,13 +268,13 @@ impl CheckKind {
         self.kind().word.name
     }
 
-    /// What whoever runs it has to know of its kind.
+    /// The facts about its kind.
     #[must_use]
     pub fn facts(&self) -> &'static Facts {
         &self.kind().facts
     }
 
-    /// Whether it goes to a port.
+    /// Whether it needs a port.
     #[must_use]
     pub fn needs_port(&self) -> bool {
         self.facts().port != CheckPort::None

@@ -1,4 +1,4 @@
-//! `type = "mysql"`: the server greets, and lets a user in where one is named.
+//! `type = "mysql"`: the server greets, and accepts a user's log-in if one is given.
 
 use super::{CheckKind, Checked, Facts, Kind, login};
 use crate::code::Code;
@@ -7,8 +7,8 @@ use crate::keys::section;
 use crate::model::CheckDecl;
 use crate::vocabulary::word;
 
-/// Ports on which MySQL, MariaDB and MySQL Router usually listen. They count every connection that
-/// ends before it has logged in as an error of its address, and block the address after 100.
+/// The usual ports of MySQL, MariaDB and MySQL Router. They count every connection that ends before
+/// the log-in as an error of its address, and block the address after 100.
 pub const MYSQL_PORTS: [u16; 6] = [3306, 3307, 3308, 6446, 6447, 33060];
 
 pub(super) static MYSQL: Kind = Kind::new(

@@ -9,7 +9,7 @@ use crate::vocabulary::word;
 /// An ICMP echo request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PingCheck {
-    /// How many bytes it carries, 0 to 65,000.
+    /// The size of its payload, 0 to 65,000 bytes.
     pub size: u16,
 }
 

@@ -22,7 +22,7 @@ section!(
     REDIS.keys(login::keys())
 );
 
-/// A password alone is that of the user `default`, and databases have numbers.
+/// A password without a user belongs to the user `default`, and databases have numbers.
 fn decode(fields: &Fields<'_>, findings: &mut Findings) -> LoginCheck {
     let login = login::texts(fields, findings);
     if let (Some(user), None) = (fields.get("user"), fields.get("password")) {

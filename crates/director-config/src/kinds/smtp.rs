@@ -1,4 +1,4 @@
-//! `type = "smtp"`: the server greets, and takes a `HELO`.
+//! `type = "smtp"`: the server greets, and accepts a `HELO`.
 
 use super::{CheckKind, Facts, Kind, http};
 use crate::decode::fields::Fields;
@@ -9,7 +9,7 @@ use crate::vocabulary::word;
 /// An SMTP greeting.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct SmtpCheck {
-    /// What is said in `HELO`; else this machine's name.
+    /// The name in `HELO`; by default this machine's.
     pub hello: Option<String>,
 }
 

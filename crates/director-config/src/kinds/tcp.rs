@@ -1,4 +1,4 @@
-//! `type = "tcp"`: the server accepts a connection, and says what it should.
+//! `type = "tcp"`: the server accepts a connection, and optionally answers as expected.
 
 use super::bytes::{self, Expect};
 use super::{CheckKind, Checked, Kind, mysql};
@@ -8,12 +8,12 @@ use crate::keys::section;
 use crate::model::CheckDecl;
 use crate::vocabulary::word;
 
-/// A TCP connection, with something sent and expected where that is said.
+/// A TCP connection, optionally with data sent and expected.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct TcpCheck {
-    /// What is sent once connected.
+    /// The bytes sent once connected.
     pub send: Vec<u8>,
-    /// What has to come back.
+    /// The expected answer.
     pub expect: Option<Expect>,
 }
 
@@ -39,7 +39,7 @@ fn decode(fields: &Fields<'_>, findings: &mut Findings) -> Option<CheckKind> {
     }))
 }
 
-/// Reports a check that MySQL counts as an error of the director's address, and blocks it for.
+/// Reports a check that MySQL counts as an error of the director's address, which it then blocks.
 fn harmful(check: &CheckDecl, servers: &Checked<'_>, findings: &mut Findings) {
     let CheckKind::Tcp(tcp) = &check.spec.kind else {
         return;

@@ -1,4 +1,4 @@
-//! TLS, as a client.
+//! TLS client settings.
 
 use std::path::PathBuf;
 
@@ -8,18 +8,18 @@ use crate::decode::fields::{Fields, Place, shown};
 use crate::diagnostic::{Diagnostic, Findings};
 use crate::keys::{Shape, key, section, text};
 
-/// TLS, as a client.
+/// TLS client settings.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TlsSpec {
     /// Whether the certificate is verified.
     pub verify: bool,
-    /// The name that is asked for (SNI) and verified; else the `Host` header's, else the address.
+    /// The name for SNI and verification; by default that of the `Host` header, or the address.
     pub name: Option<String>,
-    /// The authorities to trust (PEM) instead of the system's.
+    /// The trusted authorities (PEM), in place of the system's.
     pub ca: Option<PathBuf>,
-    /// A client certificate (PEM), with its chain.
+    /// A client certificate (PEM) with its chain.
     pub certificate: Option<PathBuf>,
-    /// Its key (PEM); else it stands in the certificate's file.
+    /// Its key (PEM); by default in the certificate's file.
     pub key: Option<PathBuf>,
 }
 
@@ -79,7 +79,7 @@ pub(super) fn https(fields: &Fields<'_>, findings: &mut Findings) -> TlsSpec {
     said.unwrap_or_default()
 }
 
-/// `tls` of a gRPC check, where it can be a boolean as well.
+/// `tls` of a gRPC check, which can also be a boolean.
 pub(super) fn grpc(fields: &Fields<'_>, findings: &mut Findings) -> Option<TlsSpec> {
     let place = fields.get("tls")?;
     match place.as_bool() {
@@ -132,7 +132,7 @@ fn path(place: &Place<'_>, findings: &mut Findings) -> Option<PathBuf> {
     Some(PathBuf::from(text))
 }
 
-/// A path from the root: the daemon works in no directory that could be told here.
+/// An absolute path: the daemon's working directory is unknown here.
 pub(super) fn absolute<'n>(place: &Place<'n>, findings: &mut Findings) -> Option<&'n str> {
     let text = place.text(findings)?;
     let problem = match text.value {

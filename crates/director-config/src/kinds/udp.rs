@@ -9,12 +9,12 @@ use crate::keys::section;
 use crate::model::CheckDecl;
 use crate::vocabulary::word;
 
-/// A datagram.
+/// A datagram, and the expected answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct UdpCheck {
-    /// What is sent.
+    /// The payload.
     pub send: Vec<u8>,
-    /// What has to come back. Without it silence is well, and only an ICMP error is not.
+    /// The expected answer. Without one, silence is success and only an ICMP error is a failure.
     pub expect: Option<Expect>,
 }
 
@@ -44,7 +44,7 @@ fn decode(fields: &Fields<'_>, findings: &mut Findings) -> Option<CheckKind> {
     }))
 }
 
-/// Reports a check that cannot tell a server that is silent from one that is not there.
+/// Reports a check that cannot distinguish a silent server from a missing one.
 fn silent(check: &CheckDecl, _: &Checked<'_>, findings: &mut Findings) {
     let CheckKind::Udp(udp) = &check.spec.kind else {
         return;

@@ -1,4 +1,4 @@
-//! What the service file asks for, after pools, ranges, defaults and includes are worked in.
+//! The declared state, after pools, ranges, defaults and includes are resolved.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,33 +11,33 @@ use serde::{Deserialize, Serialize};
 
 use super::{Servers, Sysctl};
 
-/// All that one service file (with its includes) declares.
+/// The declarations of one service file with its includes.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Desired {
-    /// The virtual services, each listen address one of its own.
+    /// The virtual services, one for each listen address.
     pub services: BTreeMap<ServiceKey, Arc<DesiredService>>,
-    /// What holds for the whole namespace.
+    /// The settings of the whole namespace.
     pub kernel: KernelSettings,
-    /// The sync daemons that are to run; `None` to leave those alone that do, an empty map to
-    /// have none.
+    /// The sync daemons to run; `None` leaves running ones alone, an empty map stops them.
     pub daemons: Option<BTreeMap<DaemonRole, SyncDaemon>>,
-    /// What to do about what the file does not say.
+    /// What to do about objects that the file does not mention.
     pub policy: Policy,
 }
 
 /// A virtual service as declared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DesiredService {
-    /// Its name in the file. Several listen addresses share one, and so does what is remembered of
-    /// those that are owned.
+    /// Its name in the file. Several listen addresses share one name, and so do the ledger's
+    /// records about them.
     pub name: Arc<str>,
     /// Its configuration.
     pub service: Service,
     /// Its real servers.
     pub servers: Servers<DesiredServer>,
-    /// How long a server that leaves keeps its connections; zero to delete it at once.
+    /// How long a leaving server keeps its connections; zero deletes it immediately.
     pub drain: Duration,
-    /// Servers that leave at once, whatever they carry: they are down. A file declares none.
+    /// Servers that leave immediately, whatever connections they have, because they are down. Not
+    /// set by a file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dead: Vec<ServerKey>,
 }
@@ -50,57 +50,56 @@ impl DesiredService {
 /// A real server as declared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DesiredServer {
-    /// Its name in the file, where it has one. (A thin pointer, as there are tens of thousands of
-    /// servers and most have none.)
+    /// Its name in the file, if any. (A thin pointer: there are tens of thousands of servers, most
+    /// without a name.)
     pub name: Option<Arc<String>>,
     /// Its configuration.
     pub server: Server,
 }
 
 impl DesiredServer {
-    /// Its name in the file, where it has one.
+    /// Its name in the file, if any.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref().map(String::as_str)
     }
 }
 
-/// Settings of the namespace. What is left out is left alone.
+/// Settings of the namespace. Unset values are left alone.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct KernelSettings {
-    /// Seconds an established TCP connection may idle, 1 to 2147483.
+    /// The idle timeout of an established TCP connection in seconds, 1 to 2147483.
     pub tcp_timeout: Option<u32>,
-    /// The same after a FIN.
+    /// The timeout of a TCP connection after a FIN, in seconds.
     pub tcp_fin_timeout: Option<u32>,
-    /// The same for UDP.
+    /// The timeout of a UDP flow, in seconds.
     pub udp_timeout: Option<u32>,
-    /// IPVS sysctls, `net.ipv4.vs.*`, in the spelling that the kernel reads back.
+    /// IPVS sysctls, `net.ipv4.vs.*`, as the kernel prints them.
     pub sysctls: BTreeMap<Sysctl, String>,
 }
 
-/// What to do about what the file does not say.
+/// What to do about objects that the file does not mention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
-    /// About services that are neither in the file nor in the ledger.
+    /// The policy for services that are neither in the file nor in the ledger.
     pub foreign: Foreign,
-    /// About changes that somebody else made to declared services.
+    /// The policy for changes by other programs to declared services.
     pub drift: Drift,
-    /// The largest share of a service's servers that one plan may take away without `--force`.
+    /// The largest share of a service's servers that one plan may remove without `--force`.
     pub max_removed: Share,
-    /// The largest share of the services that are owned that one plan may take away without
-    /// `--force`.
+    /// The largest share of the owned services that one plan may remove without `--force`.
     #[serde(default = "half")]
     pub max_removed_services: Share,
 }
 
-/// What a plan that an earlier version saved says of services.
+/// The value for plans saved by earlier versions.
 const fn half() -> Share {
     Share::percent(50)
 }
 
 impl Policy {
-    /// The same with the lower of both limits: a file that was cut off has lost its limits, and
-    /// must not take away more than the one in force would let it.
+    /// This policy with the lower of both limits: a truncated file has lost its limits, and must
+    /// not remove more than the policy in force allows.
     #[must_use]
     pub fn within(self, other: Self) -> Self {
         Self {
@@ -135,25 +134,25 @@ pub enum Foreign {
 /// What to do about drift.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Drift {
-    /// Set it right.
+    /// Repair it.
     #[default]
     Repair,
-    /// Say so, and leave it.
+    /// Report it and leave it.
     Report,
 }
 
-/// A part of a whole in percent, 0 to 100.
+/// A percentage, 0 to 100.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Share(u8);
 
 impl Share {
-    /// So many percent; more than 100 is 100.
+    /// This many percent; more than 100 counts as 100.
     #[must_use]
     pub const fn percent(percent: u8) -> Self {
         Self(if percent > 100 { 100 } else { percent })
     }
 
-    /// The percentage.
+    /// The number of percent.
     #[must_use]
     pub const fn get(self) -> u8 {
         self.0

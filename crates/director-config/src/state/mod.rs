@@ -1,4 +1,4 @@
-//! What is wanted and what is there, in one form: canonical, ordered, comparable.
+//! The wanted and the actual state in one form: canonical, ordered, comparable.
 //!
 //! ```text
 //!   service file ──► Desired ─┐
@@ -6,8 +6,8 @@
 //!   kernel dump ───► Observed ┘
 //! ```
 //!
-//! Nothing in here reads a file or talks to a kernel. What a file leaves out is `None` and is left
-//! alone; what a kernel does not have (an old one, say) is absent from [`Observed`].
+//! Nothing here reads a file or talks to a kernel. What a file omits is `None` and is left alone;
+//! what a kernel lacks (an old one, for example) is missing from [`Observed`].
 
 mod desired;
 pub mod health;

@@ -1,4 +1,4 @@
-//! What the kernel has.
+//! The kernel's state.
 
 use std::collections::BTreeMap;
 
@@ -8,51 +8,51 @@ use ipvs::{
 
 use super::{Servers, Sysctl};
 
-/// The state of one network namespace's IPVS.
+/// The state of IPVS in one network namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Observed {
     /// The virtual services.
     pub services: BTreeMap<ServiceKey, ObservedService>,
     /// Private services of checks through the forwarding path, once
-    /// [`hide_private`](Self::hide_private) has moved them out of sight.
+    /// [`hide_private`](Self::hide_private) has moved them here.
     pub private: BTreeMap<ServiceKey, ObservedService>,
-    /// The connection time limits.
+    /// The connection timeouts.
     pub timeouts: Timeouts,
-    /// The sync daemons that run.
+    /// The running sync daemons.
     pub daemons: BTreeMap<DaemonRole, SyncDaemon>,
-    /// The IPVS sysctls that this kernel has, the words of a value parted by one blank.
+    /// The IPVS sysctls of this kernel, with the words of a value separated by one blank.
     pub sysctls: BTreeMap<Sysctl, String>,
 }
 
-/// A virtual service in the kernel. Without its counters, as its servers.
+/// A virtual service in the kernel, without counters, like its servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObservedService {
     /// Its configuration.
     pub service: Service,
     /// Its real servers.
     pub servers: Servers<ObservedServer>,
-    /// Their keys in the order in which they were added, where that is not the order of the keys.
-    /// Under `sh` it decides which client goes where, so whoever brings a service back adds them
-    /// in it: [`ObservedService::as_added`].
+    /// The servers' keys in the order in which they were added, if that differs from key order. It
+    /// decides which client goes where under `sh`, so code that restores a service adds them in
+    /// this order: [`ObservedService::as_added`].
     pub order: Vec<ServerKey>,
 }
 
-/// A real server in the kernel: its configuration, and what hangs on it. Without its counters,
-/// which no plan looks at and which are more than all the rest.
+/// A real server in the kernel: its configuration and connections. Without counters, which no plan
+/// uses and which would be larger than everything else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObservedServer {
     /// Its configuration.
     pub server: Server,
-    /// Connections in a state that counts as active (TCP established, for one).
+    /// Connections in a state that counts as active, such as an established TCP connection.
     pub active: u32,
     /// Other connections: closing TCP ones, UDP flows.
     pub inactive: u32,
-    /// Persistence templates that point to it.
+    /// Persistence templates for this server.
     pub persistent: u32,
 }
 
 impl ObservedServer {
-    /// One that has no connection.
+    /// A server without connections.
     #[must_use]
     pub const fn idle(server: Server) -> Self {
         Self {
@@ -86,7 +86,7 @@ impl ObservedService {
         }
     }
 
-    /// A service as the kernel lists it: it names the server that was added last first.
+    /// A service in the kernel's list order, last added first.
     #[must_use]
     pub fn listed(service: Service, mut servers: Vec<ObservedServer>) -> Self {
         servers.reverse();
@@ -102,7 +102,7 @@ impl ObservedService {
         }
     }
 
-    /// Adds a server, as the last one; one of the same key is replaced.
+    /// Adds a server as the last one; replaces one with the same key.
     pub fn add(&mut self, server: ObservedServer) {
         let key = server.server.key;
         self.remove(&key);
@@ -115,7 +115,7 @@ impl ObservedService {
         self.servers.insert(key, server);
     }
 
-    /// Takes a server out.
+    /// Removes a server.
     pub fn remove(&mut self, key: &ServerKey) -> Option<ObservedServer> {
         self.order.retain(|other| other != key);
         self.servers.remove(key)
@@ -130,7 +130,7 @@ impl ObservedService {
 }
 
 impl Observed {
-    /// The services of a dump that is known to be true.
+    /// The services of a consistent dump.
     #[must_use]
     pub fn services(table: Table<ObservedServer>) -> BTreeMap<ServiceKey, ObservedService> {
         let service = |service: ipvs::TableService<ObservedServer>| {

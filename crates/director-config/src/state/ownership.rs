@@ -1,4 +1,4 @@
-//! What the director has made its own, and what is on its way out.
+//! What director owns, and what is leaving.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,48 +8,48 @@ use ipvs::{ServerKey, ServiceKey};
 
 use super::DesiredService;
 
-/// Time since the machine booted, suspends included (`CLOCK_BOOTTIME`). Deadlines are kept in it,
-/// as the tables live exactly as long.
+/// Time since boot, including suspends (`CLOCK_BOOTTIME`). Deadlines use it, as the tables live
+/// exactly as long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct BootTime(pub Duration);
 
 impl BootTime {
-    /// So much later.
+    /// This time later.
     #[must_use]
     pub fn after(self, time: Duration) -> Self {
         Self(self.0.saturating_add(time))
     }
 
-    /// How long until then; zero when it has passed.
+    /// The time left until `then`; zero if it has passed.
     #[must_use]
     pub fn until(self, then: Self) -> Duration {
         then.0.saturating_sub(self.0)
     }
 }
 
-/// What the director owns, as the ledger remembers it.
+/// What director owns, according to the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ownership {
-    /// The virtual services that it created or adopted. Any other is foreign.
+    /// The virtual services that it created or adopted. All others are foreign.
     pub services: BTreeMap<ServiceKey, Owned>,
-    /// Servers that are kept at weight 0 until their connections are gone, or until that time.
+    /// Servers that stay at weight 0 until their connections are gone, or until this time.
     pub drains: BTreeMap<(ServiceKey, ServerKey), BootTime>,
-    /// Services of which the same is true of every server.
+    /// Services in which this holds for every server.
     pub leaving: BTreeMap<ServiceKey, BootTime>,
 }
 
 impl Ownership {
-    /// The servers of one service that drain, and until when.
+    /// The draining servers of a service, and their deadlines.
     pub fn drains_of(&self, key: &ServiceKey) -> impl Iterator<Item = (ServerKey, BootTime)> {
         let key = *key;
-        // No key of a server sorts before this one.
+        // No server key sorts before this one.
         let first = (key, ServerKey::new([0, 0, 0, 0], 0));
         let from = self.drains.range(first..);
         from.take_while(move |((service, _), _)| *service == key)
             .map(|((_, server), until)| (*server, *until))
     }
 
-    /// The part that is about these services.
+    /// The part about these services.
     #[must_use]
     pub fn of<'k>(&self, keys: impl IntoIterator<Item = &'k ServiceKey>) -> Self {
         let mut part = Self::default();
@@ -67,7 +67,7 @@ impl Ownership {
         part
     }
 
-    /// Parts it in two: what is about the services that `ours` picks, and the rest.
+    /// Splits it into the services that `ours` selects, and the rest.
     #[must_use]
     pub fn partition(self, ours: impl Fn(&ServiceKey) -> bool) -> (Self, Self) {
         let services = self.services.into_iter().partition(|(key, _)| ours(key));
@@ -85,14 +85,14 @@ impl Ownership {
         )
     }
 
-    /// Adds all of another part; where both say something, the other one holds.
+    /// Adds another part; where both have an entry, the other one wins.
     pub fn merge(&mut self, other: Self) {
         self.services.extend(other.services);
         self.drains.extend(other.drains);
         self.leaving.extend(other.leaving);
     }
 
-    /// Forgets a service and what drains of it; whether anything was known of it.
+    /// Forgets a service and its drains; returns whether anything was known of it.
     pub fn remove(&mut self, key: &ServiceKey) -> bool {
         let owned = self.services.remove(key).is_some();
         let leaving = self.leaving.contains_key(key);
@@ -100,7 +100,7 @@ impl Ownership {
         owned || leaving
     }
 
-    /// Forgets what drains of a service, which stays owned.
+    /// Forgets the drains of a service, which stays owned.
     pub fn end_drains(&mut self, key: &ServiceKey) {
         self.leaving.remove(key);
         let servers: Vec<_> = self.drains_of(key).map(|(server, _)| server).collect();
@@ -109,7 +109,8 @@ impl Ownership {
         }
     }
 
-    /// Has services that leave from now on go at once, and not when their connections have ended.
+    /// Makes services that leave from now on go immediately, rather than when their connections
+    /// have ended.
     pub fn waive_drains(&mut self) {
         for owned in self.services.values_mut() {
             owned.drain = Duration::ZERO;
@@ -118,18 +119,18 @@ impl Ownership {
     }
 }
 
-/// What is remembered of a service that is owned.
+/// The record of an owned service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owned {
     /// Its name in the file that declared it.
     pub name: Arc<str>,
-    /// How long its servers keep their connections when they leave, for the day when the service
-    /// is no longer in the file.
+    /// How long its servers keep their connections when they leave, for when the service is no
+    /// longer in the file.
     pub drain: Duration,
 }
 
 impl Owned {
-    /// What is remembered of a service that no file has declared: its key is its name.
+    /// The record of a service that no file has declared: its key is its name.
     pub fn undeclared(key: &ServiceKey) -> Self {
         Self {
             name: key.to_string().into(),
@@ -146,7 +147,7 @@ mod tests {
         ServiceKey::tcp([192, 0, 2, host], 80)
     }
 
-    /// What is known of these services: each is owned, leaves, and has two servers that drain.
+    /// The ownership of these services: each is owned, leaving, and has two draining servers.
     fn owned(hosts: &[u8]) -> Ownership {
         let mut ownership = Ownership::default();
         for host in hosts {

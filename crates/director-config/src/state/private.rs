@@ -1,4 +1,4 @@
-//! Services that are the director's own affair: those of checks through the forwarding path.
+//! Private services of the director: those of checks through the forwarding path.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use ipvs::{ForwardMethod, Service, ServiceFlags, ServiceKey};
 use super::health::MarkRange;
 use super::{Observed, ObservedService};
 
-/// Whether a service is one of a firewall mark in that range.
+/// Whether a service has a firewall mark in this range.
 #[must_use]
 pub const fn is_private(key: &ServiceKey, marks: &MarkRange) -> bool {
     match key {
@@ -17,11 +17,11 @@ pub const fn is_private(key: &ServiceKey, marks: &MarkRange) -> bool {
 }
 
 impl Observed {
-    /// Moves the private services of that mark range out of sight, into [`Observed::private`].
+    /// Moves the private services of this mark range into [`Observed::private`].
     ///
-    /// A service of somebody else's that happens to have such a mark stays: a private one is
-    /// round robin, not persistent and yet with a time-out, and has one server at the most, behind
-    /// direct routing or a tunnel.
+    /// Another program's service that happens to have such a mark stays: a private one is round
+    /// robin, has no persistence and yet a timeout, and at most one server, behind direct routing
+    /// or a tunnel.
     pub fn hide_private(&mut self, marks: &MarkRange) {
         let (private, services): (BTreeMap<_, _>, BTreeMap<_, _>) =
             std::mem::take(&mut self.services)
@@ -33,7 +33,7 @@ impl Observed {
 }
 
 impl ObservedService {
-    /// Whether it is made as the private services are, whatever its mark.
+    /// Whether it has the properties of a private service, whatever its mark.
     #[must_use]
     pub fn looks_private(&self) -> bool {
         let service = &self.service;

@@ -1,9 +1,9 @@
-//! The real servers of a service, in the order of their keys.
+//! The real servers of a service, ordered by key.
 //!
-//! A map, and stored as a sorted list. Tables have tens of thousands of servers and a dozen in
-//! each service; the nodes of a `BTreeMap` of a dozen take twice the room of what is in them, and
-//! a program that runs for a tenth of a second spends a good part of it on fresh memory. The key
-//! stands in the server itself and nowhere else.
+//! A map, stored as a sorted list. Tables have tens of thousands of servers, a dozen per service;
+//! the nodes of a `BTreeMap` of a dozen take twice the room of their contents, and a program that
+//! runs for a tenth of a second spends a good part of it on fresh memory. The key is stored in the
+//! server only.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,9 +15,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{DesiredServer, ObservedServer};
 
-/// Something that is a server and knows which.
+/// A server with a key.
 pub trait Keyed {
-    /// Its key.
+    /// The server's key.
     fn key(&self) -> &ServerKey;
 }
 
@@ -33,7 +33,7 @@ impl Keyed for DesiredServer {
     }
 }
 
-/// Servers by their keys, as a `BTreeMap` has them.
+/// Servers by key, with the interface of a `BTreeMap`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Servers<S> {
     /// In strictly ascending order of keys.
@@ -41,60 +41,60 @@ pub struct Servers<S> {
 }
 
 impl<S> Servers<S> {
-    /// None.
+    /// An empty list.
     #[must_use]
     pub const fn new() -> Self {
         Self { sorted: Vec::new() }
     }
 
-    /// How many there are.
+    /// The number of servers.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.sorted.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no servers.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.sorted.is_empty()
     }
 
-    /// The servers, in the order of their keys.
+    /// The servers, ordered by key.
     pub fn values(&self) -> std::slice::Iter<'_, S> {
         self.sorted.iter()
     }
 }
 
 impl<S: Keyed> Servers<S> {
-    /// The keys, in their order.
+    /// The keys, in order.
     pub fn keys(&self) -> impl Iterator<Item = &ServerKey> {
         self.sorted.iter().map(Keyed::key)
     }
 
-    /// Keys and servers, in the order of the keys.
+    /// Keys and servers, ordered by key.
     pub fn iter(&self) -> ServersIter<'_, S> {
         self.sorted.iter().map(|server| (server.key(), server))
     }
 
-    /// The server with that key.
+    /// The server with this key.
     #[must_use]
     pub fn get(&self, key: &ServerKey) -> Option<&S> {
         self.place(key).ok().map(|place| &self.sorted[place])
     }
 
-    /// The server with that key, to be changed; its key stays what it is.
+    /// The server with this key, for changes that keep its key.
     pub fn get_mut(&mut self, key: &ServerKey) -> Option<&mut S> {
         self.place(key).ok().map(|place| &mut self.sorted[place])
     }
 
-    /// Whether there is one with that key.
+    /// Whether there is a server with this key.
     #[must_use]
     pub fn contains_key(&self, key: &ServerKey) -> bool {
         self.place(key).is_ok()
     }
 
-    /// Puts a server in its place; returns the one with the same key that it replaces. `key` is
-    /// the server's own.
+    /// Inserts a server; returns the one with the same key that it replaces. `key` is the server's
+    /// own.
     pub fn insert(&mut self, key: ServerKey, server: S) -> Option<S> {
         debug_assert_eq!(key, *server.key());
         match self.place(server.key()) {
@@ -106,7 +106,7 @@ impl<S: Keyed> Servers<S> {
         }
     }
 
-    /// Takes a server out.
+    /// Removes a server.
     pub fn remove(&mut self, key: &ServerKey) -> Option<S> {
         self.place(key).ok().map(|place| self.sorted.remove(place))
     }
@@ -117,16 +117,17 @@ impl<S: Keyed> Servers<S> {
     }
 }
 
-/// Keys and servers.
+/// Iterates over keys and servers.
 pub type ServersIter<'s, S> =
     std::iter::Map<std::slice::Iter<'s, S>, fn(&'s S) -> (&'s ServerKey, &'s S)>;
 
-/// In any order; of several with one key the last stays.
+/// In any order; of several with one key, the last stays.
 impl<S: Keyed> FromIterator<S> for Servers<S> {
     fn from_iter<I: IntoIterator<Item = S>>(servers: I) -> Self {
         let mut sorted: Vec<S> = servers.into_iter().collect();
         if !sorted.is_sorted_by(|one, next| one.key() < next.key()) {
-            // Stable, and the last of equals to the front, which is the one that stays.
+            // The sort is stable; reversing puts the last of equals first, which is the one that
+            // stays.
             sorted.reverse();
             sorted.sort_by_key(|server| *server.key());
             sorted.dedup_by(|next, one| next.key() == one.key());
@@ -135,7 +136,7 @@ impl<S: Keyed> FromIterator<S> for Servers<S> {
     }
 }
 
-/// As from the servers alone: each key is its server's own.
+/// Like building from the servers alone: each key is its server's own.
 impl<S: Keyed> FromIterator<(ServerKey, S)> for Servers<S> {
     fn from_iter<I: IntoIterator<Item = (ServerKey, S)>>(servers: I) -> Self {
         servers.into_iter().map(|(_, server)| server).collect()
@@ -162,7 +163,7 @@ impl<S: Keyed> IntoIterator for Servers<S> {
     }
 }
 
-/// As from the servers alone: each key is its server's own.
+/// Like building from the servers alone: each key is its server's own.
 impl<S: Keyed, const N: usize> From<[(ServerKey, S); N]> for Servers<S> {
     fn from(servers: [(ServerKey, S); N]) -> Self {
         servers.into_iter().collect()
@@ -170,7 +171,7 @@ impl<S: Keyed, const N: usize> From<[(ServerKey, S); N]> for Servers<S> {
 }
 
 /// # Panics
-/// When there is no server with that key.
+/// If there is no server with this key.
 impl<S: Keyed> Index<&ServerKey> for Servers<S> {
     type Output = S;
 
@@ -191,7 +192,7 @@ impl<S: Keyed + fmt::Debug> fmt::Debug for Servers<S> {
     }
 }
 
-/// As a map.
+/// Serializes as a map.
 impl<S: Keyed + Serialize> Serialize for Servers<S> {
     fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
         serializer.collect_map(self)

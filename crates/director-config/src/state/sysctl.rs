@@ -1,25 +1,25 @@
-//! The sysctls of IPVS, `net.ipv4.vs.*`: which there are and what they take.
+//! The sysctls of IPVS, `net.ipv4.vs.*`, and their values.
 //!
-//! Source: `vs_vars` in `net/netfilter/ipvs/ip_vs_ctl.c`. A kernel need not have all of them;
-//! which it has is seen in `/proc/sys/net/ipv4/vs`.
+//! Source: `vs_vars` in `net/netfilter/ipvs/ip_vs_ctl.c`. A kernel may lack some of them;
+//! `/proc/sys/net/ipv4/vs` shows those that it has.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// What a sysctl takes.
+/// The values of a sysctl.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SysctlKind {
     /// 0 or 1; the service file writes `false` and `true`.
     Flag,
-    /// A whole number within a range, both ends included.
+    /// An integer within a range, both ends included.
     Number {
-        /// The smallest.
+        /// The minimum.
         least: i64,
-        /// The largest.
+        /// The maximum.
         most: i64,
     },
-    /// Two whole numbers, as `sync_threshold`: the first smaller than the second.
+    /// Two integers, as in `sync_threshold`: the first smaller than the second.
     Pair,
     /// Text that the kernel interprets.
     Text,
@@ -34,7 +34,7 @@ macro_rules! sysctls {
         }
 
         impl Sysctl {
-            /// All of them.
+            /// All sysctls.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// The name of its file in `/proc/sys/net/ipv4/vs`.
@@ -43,7 +43,7 @@ macro_rules! sysctls {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// What it takes.
+            /// The kind of value.
             #[must_use]
             pub const fn kind(self) -> SysctlKind {
                 match self { $(Self::$variant => $kind,)* }
@@ -97,7 +97,7 @@ sysctls! {
 }
 
 impl Sysctl {
-    /// The sysctl of that name.
+    /// The sysctl of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL
@@ -108,7 +108,7 @@ impl Sysctl {
 }
 
 impl Sysctl {
-    /// The first Linux that has it, where a kernel of today may be older.
+    /// The first Linux version that has it, if current kernels may be older.
     #[must_use]
     pub const fn since(self) -> Option<&'static str> {
         match self {
@@ -117,7 +117,7 @@ impl Sysctl {
         }
     }
 
-    /// That it is not there, and what it needs.
+    /// The message that this kernel lacks it, and what it needs.
     #[must_use]
     pub fn lacking(self) -> String {
         let needs = match self.since() {
@@ -130,7 +130,7 @@ impl Sysctl {
     }
 }
 
-/// As the name of its file.
+/// Serializes as the name of its file.
 impl Serialize for Sysctl {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())

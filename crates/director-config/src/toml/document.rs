@@ -1,4 +1,4 @@
-//! Where keys and headers belong: the tables of a TOML text.
+//! The tables of a TOML text: where keys and headers belong.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -6,11 +6,11 @@ use std::collections::HashSet;
 use super::super::source::Span;
 use super::super::tree::{Entry, Node, Table, Value};
 
-/// How far back a key is looked for. Whoever writes on a table does so below it; a key that was
-/// passed over all the same stands twice then, which is found in the end.
+/// How far back a key is searched. Additions to a table usually follow it closely; a key that was
+/// missed is then a duplicate, which a later check finds.
 const NEAR: usize = 16;
 
-/// A key, and where it stands.
+/// A key and its place.
 pub(super) struct Key<'t> {
     pub(super) name: Cow<'t, str>,
     pub(super) span: Span,
@@ -24,8 +24,8 @@ pub(super) struct Header<'t> {
     pub(super) is_item: bool,
 }
 
-/// The table that a part of a dotted key names, made where it is not there. In a table that is
-/// being read, those made so are known by their place, which is their key's.
+/// The table for a part of a dotted key, created if missing. In a table that is being read, such
+/// tables are recognized by their key's place.
 pub(super) fn dotted<'e, 't>(
     entries: &'e mut Vec<Entry<'t>>,
     part: Key<'t>,
@@ -44,7 +44,7 @@ fn find(entries: &[Entry<'_>], name: &str) -> Option<usize> {
     near.map(|index| far + index)
 }
 
-/// Adds an empty table that has no place of its own; returns its index.
+/// Adds an empty table without a place of its own; returns its index.
 fn add_table<'t>(entries: &mut Vec<Entry<'t>>, key: Key<'t>) -> usize {
     let node = Node {
         span: key.span,
@@ -69,14 +69,14 @@ fn entries_of<'e, 't>(node: &'e mut Node<'t>) -> Option<&'e mut Vec<Entry<'t>>> 
 #[derive(Default)]
 pub(super) struct Document<'t> {
     pub(super) root: Table<'t>,
-    /// The keys, by their places, of tables that headers below them made.
+    /// The keys, by place, of tables that headers of their subtables created.
     implied: HashSet<Span>,
-    /// The same of lists that `[[headers]]` made.
+    /// The same for lists that `[[headers]]` created.
     lists: HashSet<Span>,
 }
 
 impl<'t> Document<'t> {
-    /// Puts the table of a header into its place; that of none is the root itself.
+    /// Puts a header's table into its place; without a header it is the root.
     pub(super) fn take_in(
         &mut self,
         header: Option<Header<'t>>,
@@ -107,7 +107,7 @@ impl<'t> Document<'t> {
             let found = &mut parent[index];
             let open = match &found.node.value {
                 Value::Array(_) => lists.contains(&found.key_span),
-                // One in braces, or of a dotted key, is closed.
+                // A table in braces, or of a dotted key, is closed.
                 Value::Table(_) => {
                     let place = found.node.span.start as usize;
                     let has_header = text.as_bytes().get(place) == Some(&b'[');
@@ -156,7 +156,7 @@ impl<'t> Document<'t> {
     }
 }
 
-/// Whether no table has a key twice. The depth is bounded, as that of what was read is.
+/// Whether no table has duplicate keys. The depth is bounded, as it was when reading.
 pub(super) fn has_unique_keys(table: &Table<'_>) -> bool {
     let entries = &table.entries;
     let unique = if entries.len() <= NEAR {

@@ -1,4 +1,4 @@
-//! TOML into the tree.
+//! Parses TOML into the tree.
 //!
 //! ```text
 //! text ─► plain ──────────────► tree      no mistake in it: nearly every file, nearly every time
@@ -6,11 +6,10 @@
 //!           └─► recovering ───► tree, and every syntax error
 //! ```
 //!
-//! Two readers, as they are good at different things. [`plain`] makes one pass and keeps nothing
-//! but the tree; it gives up at whatever it does not expect and says nothing about it.
-//! [`recovering`], the crate `toml`, makes tokens, events and a tree of its own before ours, takes
-//! several times as long, and finds all mistakes. What the first returns is what the second would
-//! have: the tests below compare them.
+//! Two parsers for different purposes. [`plain`] makes one pass and keeps only the tree; it gives
+//! up without a diagnostic at whatever it does not expect. [`recovering`], the crate `toml`, builds
+//! tokens, events and a tree of its own before ours, takes several times as long, and finds all
+//! mistakes. The first returns the same tree as the second would: the tests below compare them.
 
 mod document;
 mod plain;
@@ -20,7 +19,7 @@ use super::diagnostic::Findings;
 use super::source::FileId;
 use super::tree::Node;
 
-/// The tree of a TOML text, as far as it can be read; every syntax error is reported.
+/// The tree of a TOML text, as far as it can be parsed; reports every syntax error.
 pub(super) fn parse<'t>(file: FileId, text: &'t str, findings: &mut Findings) -> Node<'t> {
     plain::parse(file, text).unwrap_or_else(|from| recovering::parse(file, text, from, findings))
 }
@@ -32,8 +31,8 @@ mod tests {
     use super::super::source::Sources;
     use super::*;
 
-    /// Checks that a text that the plain reader takes is the same to the other one; says whether
-    /// it was taken.
+    /// Checks that a text accepted by the plain parser gives the same tree with the other one;
+    /// returns whether it was accepted.
     fn agree(text: &str) -> bool {
         let mut sources = Sources::default();
         let file = sources.add("a.toml".into(), text.to_owned());
@@ -44,7 +43,7 @@ mod tests {
         let tree = recovering::parse(file, text, 0, &mut findings);
         let said = findings.into_sorted(&sources);
         assert_eq!(said, [], "{text:?}");
-        // What one of them leaves in the text is taken apart.
+        // Lists that one of them leaves in the text are expanded.
         assert_eq!(plain.to_static(), tree.to_static(), "{text:?}");
         true
     }
@@ -108,7 +107,7 @@ mod tests {
         }
     }
 
-    /// A piece of TOML, not always a good one.
+    /// A piece of TOML, not always valid.
     fn piece() -> impl Strategy<Value = String> {
         let key = prop_oneof!["[ab]", "[a-c]\\.[a-c]", "\"[a-b]\"", "'a'", "b \\. a"];
         let scalar = prop_oneof![

@@ -1,4 +1,4 @@
-//! TOML without a mistake in it, in one pass.
+//! Parses TOML without mistakes in one pass.
 //!
 //! Gives up (`None`) at a mistake, and at what is rare in a service file: multi-line strings,
 //! dates, fractions, numbers with a base or underscores.
@@ -9,7 +9,7 @@ use super::super::source::{FileId, Span};
 use super::super::tree::{Entry, Node, Strings, Table, Text, Value};
 use super::document::{Document, Header, Key, dotted, has_unique_keys};
 
-/// The tree of a TOML text, or `None` when it has to be read by somebody more patient.
+/// The tree of a TOML text, or an error if the other parser has to read it.
 pub(super) fn parse(file: FileId, text: &str) -> Result<Node<'_>, usize> {
     let mut reader = Reader {
         file,
@@ -23,20 +23,20 @@ pub(super) fn parse(file: FileId, text: &str) -> Result<Node<'_>, usize> {
     Ok(Node { span, value })
 }
 
-/// How deep values can lie in each other here.
+/// The deepest nesting of values here.
 const MAX_DEPTH: usize = 32;
 
-/// From so many strings on a list of them is taken apart only while it is read.
+/// From this number of strings on, a list of them is expanded only while it is read.
 const MANY: u32 = 8;
 
-/// A list of so many items is as large as many usual files.
+/// A list with this many items is as large as many usual files.
 const LONG: usize = 4096;
 
 struct Reader<'t> {
     file: FileId,
     text: &'t str,
     at: usize,
-    /// The items of the lists that are being read, so that a list is made when its length is known.
+    /// The items of the open lists, so that a list is allocated once its length is known.
     items: Vec<Node<'t>>,
 }
 
@@ -76,7 +76,7 @@ impl<'t> Reader<'t> {
         })
     }
 
-    /// `key = value`, into the table whose entries these are.
+    /// `key = value`, into the table with these entries.
     fn pair(&mut self, entries: &mut Vec<Entry<'t>>, depth: usize) -> Option<()> {
         let (path, key) = self.keys()?;
         if !self.takes(b'=') {
@@ -96,7 +96,7 @@ impl<'t> Reader<'t> {
         Some(())
     }
 
-    /// `a.b.c`, with the white space before and behind: the last one, and those before it.
+    /// `a.b.c` with surrounding white space: the parts before the last, and the last.
     fn keys(&mut self) -> Option<(Vec<Key<'t>>, Key<'t>)> {
         let mut path = Vec::new();
         loop {
@@ -147,7 +147,7 @@ impl<'t> Reader<'t> {
         Some(Node { span, value })
     }
 
-    /// A list of many plain strings; nothing is read when something else stands there.
+    /// A list of many plain strings; consumes nothing if it is anything else.
     fn strings(&mut self, depth: usize) -> Option<Strings<'t>> {
         let start = self.at;
         let found = (depth < MAX_DEPTH).then(|| self.plain_strings()).flatten();
@@ -209,9 +209,9 @@ impl<'t> Reader<'t> {
         Some(self.items.drain(before..).collect())
     }
 
-    /// Makes room for the items of a long list at once, which began at `start`: as many as there
-    /// would be if the rest of the text were of them. Room that is not used costs nothing; a list
-    /// that grows is copied again and again.
+    /// Reserves room for the items of a long list that began at `start`: as many as there would be
+    /// if the rest of the text consisted of them. Unused room costs nothing, while a growing list
+    /// is copied again and again.
     fn make_room(&mut self, start: usize, before: usize) {
         let items = self.items.len() - before;
         if self.items.len() == self.items.capacity() && items >= LONG / 4 {
@@ -269,7 +269,7 @@ impl<'t> Reader<'t> {
         self.escaped_string().map(Cow::Owned)
     }
 
-    /// A basic string without escapes; nothing is read when it is another.
+    /// A basic string without escapes; consumes nothing if it is another one.
     fn plain_string(&mut self) -> Option<&'t str> {
         let inner = &self.text[self.at + 1..];
         let length = inner.bytes().position(|byte| PLAIN_ENDS[byte as usize])?;
@@ -281,7 +281,7 @@ impl<'t> Reader<'t> {
         })
     }
 
-    /// The rest of a basic string, with escapes in it.
+    /// The rest of a basic string that contains escapes.
     fn escaped_string(&mut self) -> Option<String> {
         let mut value = String::new();
         loop {
@@ -335,7 +335,7 @@ impl<'t> Reader<'t> {
             .count();
         let zero_first = digits.first() == Some(&b'0') && length > 1;
         self.at += length;
-        // So many digits always fit.
+        // This many digits always fit.
         if zero_first || length > 18 || !self.is_over() {
             return None;
         }
@@ -351,7 +351,7 @@ impl<'t> Reader<'t> {
         )
     }
 
-    /// White space, comments and line breaks.
+    /// Skips white space, comments and line breaks.
     fn skip_blank(&mut self) -> Option<()> {
         loop {
             self.skip_spaces();
@@ -375,7 +375,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// A comment up to, not including, its line break.
+    /// Skips a comment up to, not including, its line break.
     fn skip_comment(&mut self) -> Option<()> {
         let rest = self.rest();
         let length = rest.iter().position(|byte| is_control(*byte));
@@ -384,13 +384,13 @@ impl<'t> Reader<'t> {
         matches!(rest.get(length), None | Some(b'\n' | b'\r')).then_some(())
     }
 
-    /// What may follow a pair or a header on its line, and nothing else.
+    /// Checks that nothing but blanks and a comment follows a pair or a header on its line.
     fn end_of_line(&mut self) -> Option<()> {
         self.skip_spaces();
         if self.peek() == Some(b'#') {
             self.skip_comment()?;
         }
-        // A carriage return alone is found by whoever reads on.
+        // The next step detects a lone carriage return.
         matches!(self.peek(), None | Some(b'\n' | b'\r')).then_some(())
     }
 
@@ -413,8 +413,8 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// The bytes at which a basic string without escapes ends, or is none. (A table, as every server's
-/// address is looked through for them.)
+/// The bytes that end a basic string without escapes, or make it another kind. (A table, since
+/// every server's address is searched for them.)
 const PLAIN_ENDS: [bool; 256] = {
     let mut ends = [false; 256];
     let mut byte = 0_u8;
@@ -425,7 +425,7 @@ const PLAIN_ENDS: [bool; 256] = {
     ends
 };
 
-/// What can stand neither in a string of one line nor in a comment.
+/// Characters allowed neither in a one-line string nor in a comment.
 const fn is_control(byte: u8) -> bool {
     byte < 0x20 && byte != b'\t' || byte == 0x7f
 }

@@ -1,9 +1,9 @@
-//! TOML with mistakes in it, by the crate `toml`: the tree as far as it can be read, and every
+//! Parses TOML with mistakes, by the crate `toml`: the tree as far as it can be parsed, and every
 //! syntax error that a person can read.
 //!
-//! The crate finds all mistakes before it gives the first, and takes a minute and gigabytes for the millions in
-//! a large file that is none at all. So it is given a [`FIRST`] part of the text behind the place where the
-//! mistakes begin, and more only while there are fewer than are shown.
+//! The crate finds all mistakes before it returns the first, and takes a minute and gigabytes for
+//! the millions in a large file that is not TOML at all. It therefore gets a [`FIRST`] part of the
+//! text behind the first mistake, and more only while there are fewer mistakes than are shown.
 
 use toml::de::{DeInteger, DeTable, DeValue, Error};
 
@@ -12,15 +12,15 @@ use super::super::diagnostic::{Diagnostic, Findings, SHOWN};
 use super::super::source::{FileId, Span};
 use super::super::tree::{Entry, Node, Table, Text, Value};
 
-/// So many bytes are read behind the first mistake, and [`MORE`] times as many again and again.
+/// The number of bytes read behind the first mistake, multiplied by [`MORE`] each time.
 const FIRST: usize = 64 << 10;
 const MORE: usize = 4;
 
-/// More mistakes than that on few lines are not looked at.
+/// The most mistakes on few lines that are examined.
 const MOST: usize = 100 * SHOWN;
 
-/// The tree of a TOML text, as far as it can be read; every syntax error is reported, or as many as are shown.
-/// There is none before `from`.
+/// The tree of a TOML text, as far as it can be parsed; reports every syntax error, up to the
+/// number shown. There is none before `from`.
 pub(super) fn parse<'t>(
     file: FileId,
     text: &'t str,
@@ -47,7 +47,7 @@ pub(super) fn parse<'t>(
     Node { span, value }
 }
 
-/// What the parser says when it takes what follows an array without its bracket for items.
+/// The parser's messages when it takes the text behind an unclosed array for items.
 const ASTRAY: [&str; 4] = [
     "missing comma between array elements",
     "string values must be quoted",
@@ -55,7 +55,7 @@ const ASTRAY: [&str; 4] = [
     "unclosed array",
 ];
 
-/// The start of a text, with all of its last line if that is not as long as a file.
+/// The start of a text, including all of its last line unless that is as long as a file.
 fn up_to(text: &str, length: usize) -> &str {
     let Some(rest) = text.as_bytes().get(length..) else {
         return text;
@@ -75,8 +75,8 @@ fn in_order(file: FileId, errors: Vec<Error>) -> Vec<(Span, Error)> {
     errors
 }
 
-/// The errors of as many lines as are shown, if there are more of them: what the end of a part brings about is
-/// not among these. So many errors that no person reads them, on however few lines, are more as well.
+/// The errors on as many lines as are shown, if there are more: errors caused by the cut are not
+/// among these. Too many errors for a person to read, even on few lines, count as more too.
 fn more_than_shown(text: &str, mut errors: Vec<(Span, Error)>) -> Option<Vec<(Span, Error)>> {
     let mut lines = 0;
     let mut at = 0;
@@ -95,7 +95,7 @@ fn more_than_shown(text: &str, mut errors: Vec<(Span, Error)>) -> Option<Vec<(Sp
     None
 }
 
-/// Reports syntax errors: of a line the first, and of an array that was not closed the first.
+/// Reports syntax errors: the first of each line, and the first of an unclosed array.
 fn report(errors: Vec<(Span, Error)>, findings: &mut Findings) {
     let mut in_array = false;
     for (span, error) in errors {
@@ -122,7 +122,7 @@ fn table<'t>(file: FileId, text: &str, table: DeTable<'t>) -> Table<'t> {
             node: node(file, text, value),
         })
         .collect();
-    // The crate keeps them by name; diagnostics and server order go by the text.
+    // The crate keeps them by name; diagnostics and server order follow the text.
     entries.sort_by_key(|entry| entry.key_span);
     Table { entries }
 }

@@ -1,4 +1,4 @@
-//! Health that works but does not do what was meant.
+//! Health settings that work but do not have the intended effect.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::super::source::Span;
 use crate::state::Sysctl;
 use crate::state::health::{CheckKind, OnFail, Threshold};
 
-/// Reports what a service's health suffers from. `none_own`: no server has checks of its own.
+/// Reports weaknesses of a service's health settings. `none_own`: no server has checks of its own.
 pub(super) fn check(
     service: &ServiceDecl,
     none_own: bool,
@@ -37,7 +37,7 @@ pub(super) fn check(
                 .also(least.span, "so many always stay in, well or not"),
         );
     }
-    // A service whose check has a mistake is not one without.
+    // A service whose check has a mistake is not a service without checks.
     if !(checks.is_empty() && none_own) || health.misread {
         return;
     }
@@ -57,7 +57,7 @@ pub(super) fn check(
     }
 }
 
-/// Where a check finds a weight, if it does.
+/// The place of a check's dynamic weight, if it has one.
 fn weight_of(check: &CheckDecl) -> Option<Span> {
     let key = match &check.spec.kind {
         CheckKind::Http(http) if http.weight.is_some() => {
@@ -114,7 +114,7 @@ fn moving_weights(service: &ServiceDecl, checks: &[CheckDecl], findings: &mut Fi
     }
 }
 
-/// `on_fail = "drain"`, said for a service whose servers are better removed.
+/// Reports `on_fail = "drain"` on a service whose servers should rather be removed.
 fn fail_removes(service: &ServiceDecl, declaration: &Declaration, findings: &mut Findings) {
     let said = service.health.on_fail;
     let Some(said) = said.filter(|said| said.value == OnFail::Drain) else {

@@ -1,4 +1,4 @@
-//! Checks and the places they go to: ports, sources, the forwarding path.
+//! Checks and their destinations: ports, sources, the forwarding path.
 
 use std::net::IpAddr;
 
@@ -20,7 +20,7 @@ use crate::state::health::MarkRange;
 pub(super) struct Places<'a> {
     listen: &'a Spanned<Listen>,
     marks: MarkRange,
-    /// Of the servers that have the service's checks.
+    /// The servers that have the service's checks.
     common: Checked<'a>,
     /// Servers with checks of their own.
     own: Vec<(&'a ChecksDecl, Checked<'a>)>,
@@ -43,7 +43,7 @@ impl<'a> Places<'a> {
         }
     }
 
-    /// Takes in a server, with its own checks where it has any.
+    /// Adds a server, with its own checks if it has any.
     pub(super) fn add(
         &mut self,
         server: &Settled<'a>,
@@ -77,7 +77,7 @@ impl<'a> Places<'a> {
         self.own.extend(own.map(|checks| (checks, alone)));
     }
 
-    /// Reports the checks that cannot be made.
+    /// Reports impossible checks.
     pub(super) fn check(&self, service: Option<&ChecksDecl>, findings: &mut Findings) {
         for check in service.iter().flat_map(|checks| &checks.checks) {
             self.one(check, &self.common, findings);
@@ -174,8 +174,8 @@ fn port(check: &CheckDecl, servers: &Checked<'_>, findings: &mut Findings) {
     findings.push(finding.help(format!("check = {{ type = \"{kind}\", port = {usual} }}")));
 }
 
-/// Reports files that checks need and that are not there. It is no mistake: the file may be for
-/// another machine.
+/// Reports missing files that checks need. It is no mistake: the service file may be for another
+/// machine.
 pub(super) fn files(checks: &ChecksDecl, builder: &mut Builder<'_>, findings: &mut Findings) {
     for check in &checks.checks {
         let Some(tls) = (check.spec.kind.kind().tls)(&check.spec.kind) else {

@@ -1,4 +1,4 @@
-//! Health of one service: what a file says of it, placed under each listen address.
+//! The health settings of one service, for each of its listen addresses.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -20,14 +20,14 @@ use crate::state::{DesiredServer, Servers};
 /// The checks of a server.
 pub(super) type Specs = Arc<[Arc<CheckSpec>]>;
 
-/// Equal checks are one, however often they are declared.
+/// Shares equal checks, however often they are declared.
 #[derive(Debug, Default)]
 pub(super) struct Interned {
     specs: HashSet<Arc<CheckSpec>>,
-    /// By the place in memory of what services inherit together, which is kept so that nothing
-    /// else comes to stand there.
+    /// By the address in memory of inherited settings, which are kept alive so that the address
+    /// stays theirs.
     lists: HashMap<*const ChecksDecl, (Arc<ChecksDecl>, Specs)>,
-    /// What the last service came to: the next one is often the same.
+    /// The result for the last service: the next one is often equal.
     watch: Option<Arc<ServiceWatch>>,
 }
 
@@ -68,20 +68,20 @@ impl Interned {
     }
 }
 
-/// A service's health, as far as it is the same under all of its listen addresses.
+/// A service's health settings, as far as they are equal for all of its listen addresses.
 pub(super) struct Health<'d> {
     /// The marks of the director's own private services.
     marks: MarkRange,
     decl: &'d HealthDecl,
     /// Without servers.
     common: Arc<ServiceWatch>,
-    /// What the servers say themselves, each beside its entry; empty where none does.
+    /// The servers' own settings, indexed like their entries; empty if there are none.
     own: Vec<Option<Own>>,
     backup: Option<Extra<'d>>,
     sorry: Option<Extra<'d>>,
 }
 
-/// What a server says itself.
+/// A server's own settings.
 struct Own {
     checks: Option<(ChecksDecl, Specs)>,
     watch: ServerWatch,
@@ -95,7 +95,7 @@ struct Extra<'d> {
 }
 
 impl<'d> Health<'d> {
-    /// Reads what a service says, and reports what can be told without its listen addresses.
+    /// Decodes a service's settings, and reports what does not depend on its listen addresses.
     pub(super) fn new(
         service: &'d ServiceDecl,
         settled: &[Settled<'d>],
@@ -146,7 +146,7 @@ impl<'d> Health<'d> {
         }
     }
 
-    /// Reports what does not go together under a listen address.
+    /// Reports what does not fit together under a listen address.
     pub(super) fn check_listen(
         &self,
         service: &ServiceDecl,
@@ -205,13 +205,13 @@ impl<'d> Health<'d> {
         }
     }
 
-    /// How many servers stand under a listen address beside the regular ones.
+    /// The number of servers under a listen address besides the regular ones.
     pub(super) fn extra(&self, listen: &Listen) -> usize {
         let extra = self.backup.iter().chain(&self.sorry);
         extra.map(|extra| extra.shares.at(listen).len()).sum()
     }
 
-    /// The health of the service at one of its keys.
+    /// The health settings of the service for one of its keys.
     pub(super) fn under(
         &self,
         key: &ServiceKey,
@@ -269,7 +269,7 @@ impl<'d> Extra<'d> {
         })
     }
 
-    /// Reports those that stand under the same address in another role.
+    /// Reports servers that appear under the same address in another role.
     fn report_twice(
         &self,
         service_port: u16,
@@ -293,7 +293,7 @@ impl<'d> Extra<'d> {
     }
 }
 
-/// What the servers say themselves; empty where none does.
+/// The servers' own settings; empty if there are none.
 fn own_of<'d>(
     service: &ServiceDecl,
     settled: &[Settled<'d>],

@@ -1,5 +1,5 @@
-//! From what the files declare to [`Desired`] and [`Watch`]: how the parts fit together, what
-//! the kernel would refuse or silently ignore, and what works but hurts.
+//! From the declarations to [`Desired`] and [`Watch`]: how the parts fit together, what the kernel
+//! would reject or silently ignore, and what works but causes trouble.
 
 mod advice;
 mod check;
@@ -24,18 +24,18 @@ use super::source::Spanned;
 use crate::state::health::{ServiceWatch, Watch};
 use crate::state::{Desired, DesiredService};
 
-/// Takes services in as they are decoded, one by one, and makes the table of them.
+/// Takes services as they are decoded, one by one, and builds the table.
 ///
-/// A decoded service is several times as large as what it comes to, and of two thousand only one
-/// is held at a time.
+/// A decoded service is several times as large as its result, and only one of two thousand is held
+/// at a time.
 pub(super) struct Verifier<'e> {
     builder: Builder<'e>,
-    /// Those from the first on that names a pool which is not there yet: an include may bring it.
+    /// The services from the first one on that names a missing pool: an include may bring it.
     waiting: Vec<ServiceDecl>,
 }
 
 impl<'e> Verifier<'e> {
-    /// Nothing taken in yet. `files` are where the files that checks need are looked for.
+    /// An empty verifier. `files` is used to look for files that checks need.
     pub(super) fn new(files: &'e dyn Files) -> Self {
         let builder = Builder {
             listens: Vec::new(),
@@ -52,8 +52,8 @@ impl<'e> Verifier<'e> {
         Self { builder, waiting }
     }
 
-    /// Works a service in; of `declaration` the pools found so far count, and the root file's
-    /// settings, which stand before any service.
+    /// Builds a service from the pools found so far in `declaration`, and the root file's settings,
+    /// which precede any service.
     pub(super) fn take_in(
         &mut self,
         service: ServiceDecl,
@@ -64,7 +64,7 @@ impl<'e> Verifier<'e> {
             ServersDecl::Pool(name) => declaration.pools.get(&name.value).is_none(),
             ServersDecl::Own(_) | ServersDecl::Unknown => false,
         };
-        // In their order: of two with one address the second is reported.
+        // In order: of two with one address, the second is reported.
         if waits || !self.waiting.is_empty() {
             self.waiting.push(service);
         } else {
@@ -72,8 +72,8 @@ impl<'e> Verifier<'e> {
         }
     }
 
-    /// The table that it all comes to, and what is to be watched. Only without mistakes are they
-    /// ones to use. Of the pools `in_use` is not looked at whether anything of them is unused.
+    /// The resulting table and health settings; usable only without mistakes. Pools in `in_use` are
+    /// not checked for unused servers.
     pub(super) fn finish(
         self,
         declaration: Declaration,
@@ -121,14 +121,14 @@ struct Builder<'e> {
     files: &'e dyn Files,
     /// The files that checks need, and whether they are missing.
     lacks: HashMap<PathBuf, bool>,
-    /// How many servers all services have by now.
+    /// The number of servers of all services so far.
     servers: usize,
-    /// How many services name a pool that is not there.
+    /// The number of services that name a missing pool.
     unknown_pools: usize,
     whole: whole::Whole,
 }
 
-/// The servers of a service, and which pool they are if they are one.
+/// The servers of a service, and the number of their pool if they are one.
 fn servers_of<'d>(
     service: &'d ServiceDecl,
     pools: &'d Pools,

@@ -1,4 +1,4 @@
-//! Persistence: time, masks, engine.
+//! Persistence: timeout, masks, engine.
 
 use ipvs::{Family, Name, Netmask, Protocol, Service};
 
@@ -9,7 +9,7 @@ use super::super::model::{Listen, PersistenceDecl, ServiceDecl};
 use super::super::source::Spanned;
 use super::super::vocabulary::ENGINES;
 
-/// Reports what is wrong with a service's persistence.
+/// Reports mistakes in a service's persistence.
 pub(super) fn check(service: &ServiceDecl, findings: &mut Findings) {
     let Some(persistence) = &service.persistence else {
         return;

@@ -115,7 +115,7 @@ fn idle_flag(flag: &Spanned<FlagDecl>, scheduler: &SchedulerDecl) -> Diagnostic 
     Diagnostic::new(Code::OddFlag, flag.span, message).label("stored, and nothing else")
 }
 
-/// What happens to clients when a server leaves or is unusable.
+/// Reports what happens to clients when a server leaves or is unusable.
 fn check_leaving(service: &ServiceDecl, flags: ServiceFlags, findings: &mut Findings) {
     let scheduler = &service.scheduler;
     let name = scheduler.value.name;

@@ -1,4 +1,4 @@
-//! Real servers: their addresses, and what becomes of them under a service.
+//! Real servers: their addresses, and their settings under a service.
 
 use std::net::IpAddr;
 
@@ -10,8 +10,8 @@ use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::model::{ServerDecl, ServiceDecl, TunnelDecl};
 use super::super::source::{Span, Spanned};
 
-/// Reports the addresses that the kernel refuses for real servers (`ip_vs_new_dest`: neither
-/// unicast nor local is `EINVAL`).
+/// Reports addresses that the kernel rejects for real servers (`ip_vs_new_dest`: neither unicast
+/// nor local is `EINVAL`).
 pub(super) fn check_addresses(servers: &[ServerDecl], findings: &mut Findings) {
     for address in servers.iter().flat_map(|server| &*server.addresses) {
         if let Some(kind) = not_unicast(address.value) {
@@ -33,7 +33,7 @@ pub(super) fn check_addresses(servers: &[ServerDecl], findings: &mut Findings) {
     }
 }
 
-/// What an address is that is not unicast.
+/// The kind of an address that is not unicast.
 pub(super) fn not_unicast(address: IpAddr) -> Option<&'static str> {
     match address {
         _ if address.is_multicast() => Some("a multicast address"),
@@ -47,7 +47,7 @@ pub(super) fn not_unicast(address: IpAddr) -> Option<&'static str> {
     }
 }
 
-/// A server entry under a service: its inherited settings worked in.
+/// A server entry under a service, with its inherited settings.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settled<'d> {
     pub(super) decl: &'d ServerDecl,
@@ -56,7 +56,7 @@ pub(super) struct Settled<'d> {
 }
 
 impl<'d> Settled<'d> {
-    /// Works a service's settings into a server entry, and reports what does not go together.
+    /// Applies a service's settings to a server entry, and reports what does not fit together.
     pub(super) fn new(
         decl: &'d ServerDecl,
         service: &ServiceDecl,
@@ -66,7 +66,7 @@ impl<'d> Settled<'d> {
         let rest = decl.rest();
         let forward = rest.forward.or(service.forward).unwrap_or(default);
         let tunnelled = forward.value == ForwardMethod::Tunnel;
-        // A service's tunnel is for those of its servers that are tunnelled.
+        // A service's tunnel applies to its tunnelled servers only.
         let inherited = service.tunnel.filter(|_| tunnelled);
         let tunnel = match rest.tunnel {
             Some(tunnel) => Some(tunnel.over(inherited)),
@@ -96,7 +96,7 @@ impl<'d> Settled<'d> {
         }
     }
 
-    /// The server at one of its addresses, under a service of that port.
+    /// The server at one of its addresses, under a service with this port.
     pub(super) fn at(&self, address: IpAddr, service_port: u16) -> Server {
         let port = self.decl.port().map_or(service_port, |port| port.value);
         let rest = self.decl.rest();
@@ -106,8 +106,7 @@ impl<'d> Settled<'d> {
             .tunnel(self.tunnel)
     }
 
-    /// Reports a port that the packets would not go to: all methods but NAT leave a packet's port
-    /// as it is.
+    /// Reports a port that the packets would not go to: all methods but NAT keep a packet's port.
     pub(super) fn check_port(
         &self,
         ports: (u16, u16),
@@ -144,7 +143,7 @@ pub(super) fn idle_tunnel(span: Span, forward: ForwardMethod) -> Diagnostic {
         .help("`forward = \"tun\"`, or leave out `tunnel`")
 }
 
-/// `ip_vs_genl_parse_dest` and `ip_vs_add_dest` check that GUE has a port, and nothing else.
+/// `ip_vs_genl_parse_dest` and `ip_vs_add_dest` only check that GUE has a port.
 fn check_tunnel(tunnel: &TunnelDecl, as_is: bool, findings: &mut Findings) {
     let kind = tunnel.kind.map_or(TunnelKind::Ipip, |kind| kind.value);
     let at = tunnel.kind.map_or(tunnel.span, |kind| kind.span);

@@ -1,4 +1,4 @@
-//! One virtual service: from its declaration to one entry for each listen address and port.
+//! One virtual service: from its declaration to one entry per listen address and port.
 
 use std::collections::HashMap;
 use std::collections::btree_map::Entry as MapEntry;
@@ -18,8 +18,8 @@ use super::{Builder, persistence, scheduler, servers_of, whole};
 use crate::state::{DesiredServer, DesiredService, Servers};
 use crate::words::count;
 
-/// More servers than this, counted once for every service that has them, no table can be meant to
-/// have: a range of ports multiplies what stands behind it.
+/// The most servers, counted once for every service that has them; no intended table has more,
+/// since a range of ports multiplies its servers.
 pub(crate) const MAX_SERVERS: usize = 2_000_000;
 
 /// Builds a service into the table.
@@ -121,7 +121,7 @@ pub(super) fn build(
     }
 }
 
-/// Reports a service key that an earlier one of `listens` has already.
+/// Reports a service key that an earlier entry of `listens` already has.
 #[cold]
 fn report_listened_twice(
     key: &ServiceKey,
@@ -142,7 +142,7 @@ fn report_listened_twice(
     });
 }
 
-/// What the listen addresses of each family get.
+/// The servers of the listen addresses of each family.
 pub(super) struct Shares {
     v4: Vec<Taken>,
     v6: Vec<Taken>,
@@ -172,7 +172,7 @@ impl Shares {
         }
     }
 
-    /// What a listen address gets.
+    /// The servers of a listen address.
     pub(super) fn at(&self, listen: &Listen) -> &[Taken] {
         self.of(family(listen))
     }
@@ -184,13 +184,13 @@ impl Shares {
         }
     }
 
-    /// Which entries any listen address gets.
+    /// The entries that any listen address gets.
     pub(super) fn entries(&self) -> impl Iterator<Item = usize> {
         self.v4.iter().chain(&self.v6).map(|taken| taken.entry())
     }
 }
 
-/// The servers that one service key gets.
+/// The servers of one service key.
 pub(super) fn place_servers(
     key: &ServiceKey,
     taken: &[Taken],
@@ -318,7 +318,7 @@ fn report_unknown_pool(
     });
 }
 
-/// Reports servers of a service's own that none of its listen addresses gets.
+/// Reports a service's own servers that none of its listen addresses gets.
 fn report_other_family(settled: &[Settled<'_>], shares: &Shares, findings: &mut Findings) -> bool {
     let mut used = vec![false; settled.len()];
     shares.entries().for_each(|entry| used[entry] = true);
@@ -418,7 +418,7 @@ pub(super) const fn family(listen: &Listen) -> Family {
     }
 }
 
-/// The ports of a listen address, 0 to 0 for all of them and for a mark.
+/// The ports of a listen address; 0 to 0 for all ports and for a mark.
 pub(super) const fn ports(listen: &Listen) -> (u16, u16) {
     match listen {
         Listen::Address { first, last, .. } => (*first, *last),

@@ -1,4 +1,4 @@
-//! What can be said only of all services together.
+//! Diagnostics about all services together.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -13,17 +13,17 @@ use super::server::Settled;
 use super::service::{Shares, family};
 use crate::state::Sysctl;
 
-/// What is noted of each service as it goes by.
+/// The facts recorded for each service as it goes by.
 #[derive(Debug, Default)]
 pub(super) struct Whole {
     persistent: Noted,
     udp: Noted,
     mixed: Option<(Span, Span)>,
-    /// For each pool in use, which of its servers serve.
+    /// For each used pool, which of its servers are used.
     pools: HashMap<usize, Vec<bool>>,
 }
 
-/// How many, and where the first is.
+/// The number, and the place of the first.
 #[derive(Debug, Default)]
 struct Noted {
     first: Option<Span>,
@@ -46,7 +46,7 @@ impl Noted {
 }
 
 impl Whole {
-    /// Notes a service.
+    /// Records a service.
     pub(super) fn service(&mut self, service: &ServiceDecl) {
         let persistence = service.persistence.as_ref();
         if let Some(persistence) = persistence.filter(|persistence| persistence.is_enabled()) {
@@ -61,13 +61,13 @@ impl Whole {
                 }
             )
         };
-        // One-packet services keep no connections that could be left behind.
+        // One-packet services have no connections that could be left over.
         if let (Some(listen), None) = (service.listen.iter().find(udp), service.one_packet) {
             self.udp.note(listen.span);
         }
     }
 
-    /// Notes which servers of a pool a service takes.
+    /// Records which servers of a pool a service uses.
     pub(super) fn pool_use(&mut self, pool: Option<usize>, servers: usize, shares: &Shares) {
         let Some(pool) = pool else { return };
         let used = self
@@ -77,7 +77,7 @@ impl Whole {
         shares.entries().for_each(|entry| used[entry] = true);
     }
 
-    /// Notes the first server that stands under an address of the other family.
+    /// Records the first server under an address of the other family.
     pub(super) fn mixed(
         &mut self,
         listen: &Spanned<Listen>,
@@ -97,7 +97,7 @@ impl Whole {
         self.mixed = other.map(|address| (address.span, listen.span));
     }
 
-    /// Reports.
+    /// Reports the diagnostics.
     pub(super) fn check(
         &self,
         declaration: &Declaration,
@@ -153,7 +153,7 @@ impl Whole {
         in_use: &BTreeSet<String>,
         findings: &mut Findings,
     ) {
-        // What a broken service would have used is not known.
+        // What a broken service would have used is unknown.
         if findings.has_errors() {
             return;
         }
@@ -180,7 +180,7 @@ impl Whole {
     }
 }
 
-/// Reports listen addresses of marks that checks through the forwarding path use.
+/// Reports listen addresses with marks that checks through the forwarding path use.
 pub(super) fn check_marks(
     service: &ServiceDecl,
     declaration: &Declaration,

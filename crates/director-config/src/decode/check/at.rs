@@ -1,4 +1,4 @@
-//! Where a check goes, and what it leaves with.
+//! The destination of a check, and its source.
 
 use std::net::IpAddr;
 

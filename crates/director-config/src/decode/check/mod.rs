@@ -6,9 +6,9 @@
 //!   server             check = { port = 8081 }    ─┘   key by key
 //! ```
 //!
-//! Inheritance is worked out in the tree, before anything is read: the nearest word on a key
-//! counts, and a mistake in it is shown where it stands. From a check of another type only the
-//! keys are inherited that say how often and from where ([`ACROSS`]).
+//! Inheritance is resolved in the tree before anything is decoded: the nearest value of a key
+//! counts, and a mistake in it is shown at its place. From a check of another type, only the keys
+//! about timing and source are inherited ([`ACROSS`]).
 
 mod at;
 mod pace;
@@ -25,7 +25,7 @@ use super::word;
 use crate::kinds::{self, WORDS};
 use crate::state::health::CheckSpec;
 
-/// What is inherited from a check of another type.
+/// The keys inherited from a check of another type.
 const ACROSS: &[&str] = &[
     "interval",
     "fast_interval",
@@ -78,7 +78,7 @@ impl CheckTable {
         })
     }
 
-    /// What this leaves open is taken from `base`.
+    /// Keys missing here come from `base`.
     fn over(mut self, base: &Self) -> Self {
         let same = match (self.kind, base.kind) {
             (Some(own), Some(below)) => own.like == below.like,
@@ -91,7 +91,7 @@ impl CheckTable {
             let group = groups.iter().find(|group| group.contains(&key));
             group.is_some_and(|group| group.iter().any(|other| self.entry(other).is_some()))
         };
-        // Through the forwarding path it has neither of them.
+        // A check through the forwarding path has neither of them.
         let through = self.entry("through");
         let through = through.is_some_and(|entry| entry.node.value == Value::Bool(true));
         let elsewhere = |key: &str| through && matches!(key, "mark" | "address");
@@ -110,7 +110,7 @@ impl CheckTable {
         self
     }
 
-    /// Reads it.
+    /// Decodes it.
     fn decl(self, findings: &mut Findings) -> Option<CheckDecl> {
         let Some(kind) = self.kind else {
             findings.push_missing(
@@ -126,7 +126,7 @@ impl CheckTable {
         let pace = pace::pace(&fields, findings);
         let at = at::at(&fields, Some(kind), findings);
         let kind = (kind.decode)(&fields, findings)?;
-        // What was misread would be misjudged.
+        // A misread check would be judged wrongly.
         if findings.mistakes > before {
             return None;
         }
@@ -134,7 +134,7 @@ impl CheckTable {
         Some(CheckDecl { table: self, spec })
     }
 
-    /// Reports what is wrong with it, as far as that can be told while its type is open.
+    /// Reports its mistakes, as far as they do not depend on its type.
     fn review(&self, findings: &mut Findings) {
         if self.kind.is_some() {
             self.clone().decl(findings);
@@ -147,14 +147,14 @@ impl CheckTable {
 }
 
 impl OwnChecks {
-    /// Keeps it, and reports what is wrong with it whatever service it is.
+    /// Stores it, and reports the mistakes that do not depend on the service.
     pub(super) fn new(
         place: &Place<'_>,
         base: Option<&Arc<CheckTable>>,
         findings: &mut Findings,
     ) -> Self {
         let tables = tables(place, base.map(|base| &**base), findings);
-        // Without a type of its own it is not known what is right.
+        // Without a type of its own, its rules are unknown.
         for table in tables.unwrap_or_default() {
             if table.kind.is_some() {
                 table.review(findings);
@@ -183,16 +183,15 @@ impl OwnChecks {
     }
 }
 
-/// What services inherit of checks.
+/// What services inherit about checks.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Inherited {
-    /// The checks of a service that says nothing.
+    /// The checks of a service without any.
     pub(super) checks: Option<Arc<ChecksDecl>>,
-    /// What the checks of one that says something leave open.
+    /// What incomplete checks of a service inherit.
     pub(super) base: Option<Arc<CheckTable>>,
 }
 
-/// `check` of `[defaults]`.
 pub(super) fn defaults(place: &Place<'_>, findings: &mut Findings) -> Inherited {
     let Some(tables) = tables(place, None, findings) else {
         return Inherited::default();

@@ -1,4 +1,4 @@
-//! How often a check is made, and how many answers make a verdict.
+//! The interval of a check, and the results needed for a verdict.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::super::share::share;
 use super::super::time::{DAY, HOUR, within, write};
 use crate::state::health::Pace;
 
-/// Nothing is checked faster.
+/// The shortest interval, in milliseconds.
 const SHORTEST: u64 = 10;
 
 /// The keys from `interval` to `jitter`.

@@ -1,12 +1,12 @@
-//! What a service file says of health: which checks a server has, and what follows from them.
+//! The health settings of a service file: the checks of servers, and their consequences.
 //!
 //! ```text
 //!   service file ──► Desired    the tables, as if every server were well
 //!                └─► Watch      who is checked how, and what a verdict does to the tables
 //! ```
 //!
-//! Only data: the crate `director-check` runs the checks, the daemon draws the conclusions. The verbs
-//! that run once (`plan`, `apply`) do not look at it.
+//! Data only: the crate `director-check` runs the checks, and the daemon decides. The verbs that
+//! run once (`plan`, `apply`) ignore it.
 
 mod check;
 mod policy;

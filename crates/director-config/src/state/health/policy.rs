@@ -1,4 +1,4 @@
-//! What a verdict does to the tables.
+//! The consequences of a verdict for the tables.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,19 +10,19 @@ use serde::Serialize;
 use super::{CheckSpec, Combine};
 use crate::state::{DesiredServer, Servers, Share};
 
-/// Health, as one service file declares it.
+/// The health settings of one service file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Watch {
     /// By listen address, for exactly the services of [`Desired`](crate::state::Desired).
     pub services: BTreeMap<ServiceKey, Arc<ServiceWatch>>,
-    /// What holds for the daemon as a whole.
+    /// The daemon's own settings.
     pub run: RunSettings,
 }
 
-/// What holds for the daemon as a whole.
+/// The daemon's own settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunSettings {
-    /// How often the kernel's tables are compared with what they should be; 100 ms to a day.
+    /// How often the daemon compares the kernel's tables with the wanted ones; 100 ms to a day.
     pub reconcile: Duration,
     /// The firewall marks of the private services of checks through the forwarding path.
     pub marks: MarkRange,
@@ -43,9 +43,9 @@ impl Default for RunSettings {
 /// A range of firewall marks, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MarkRange {
-    /// The first, not 0.
+    /// The first mark, not 0.
     pub first: u32,
-    /// The last, not below the first.
+    /// The last mark, not below the first.
     pub last: u32,
 }
 
@@ -62,41 +62,41 @@ impl MarkRange {
         last: 0x6d00_ffff,
     };
 
-    /// Whether a mark is one of them.
+    /// Whether a mark is in the range.
     #[must_use]
     pub const fn contains(self, mark: u32) -> bool {
         self.first <= mark && mark <= self.last
     }
 }
 
-/// What is declared about the health of one service.
+/// The health settings of one service.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ServiceWatch {
-    /// The checks of its servers. Without any a server is always up.
+    /// The checks of its servers. Without any, a server is always up.
     pub checks: Arc<[Arc<CheckSpec>]>,
-    /// How they make one verdict.
+    /// How the checks make one verdict.
     pub combine: Combine,
-    /// Servers for which something else is said.
+    /// Servers with settings of their own.
     pub servers: BTreeMap<ServerKey, ServerWatch>,
     /// Servers that join when too few others are up.
     pub backup: Servers<DesiredServer>,
-    /// So few: the backup servers join when fewer are up. One by default.
+    /// The backup servers join when fewer than this many servers are up. One by default.
     pub backup_below: Option<Threshold>,
     /// Servers that join when no other is left. They are not checked.
     pub sorry: Servers<DesiredServer>,
-    /// What becomes of a server that is down.
+    /// What to do with a server that is down.
     pub on_fail: OnFail,
-    /// So many stay in, well or not.
+    /// The number of servers that stay in, up or down.
     pub min_healthy: Option<Threshold>,
-    /// How a server that is new begins.
+    /// How a new server starts.
     pub initial: Initial,
-    /// How long a server that comes back takes to its full weight; zero for at once.
+    /// How long a returning server takes to reach its full weight; zero for immediately.
     pub slow_start: Duration,
-    /// How flapping is damped; `None` for not at all.
+    /// How flapping is damped; `None` if it is not.
     pub damping: Option<Damping>,
-    /// How fast a dynamic weight may move.
+    /// How fast a dynamic weight may change.
     pub weight_steps: WeightSteps,
-    /// Commands to run when something happens.
+    /// Commands to run on events.
     pub notify: Arc<[Notify]>,
 }
 
@@ -138,25 +138,25 @@ impl ServiceWatch {
 /// What is said of one server.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ServerWatch {
-    /// Its own checks instead of the service's.
+    /// Its own checks in place of the service's.
     pub checks: Option<Arc<[Arc<CheckSpec>]>>,
-    /// How it begins.
+    /// How it starts.
     pub initial: Option<Initial>,
 }
 
-/// What becomes of a server that is down.
+/// What to do with a server that is down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum OnFail {
-    /// Weight 0, its connections kept. Where weight 0 does harm (UDP, `dh`, one-packet,
-    /// persistence without quiescent expiry, `sh` and `mh` that have no fallback flag and cannot
-    /// be lent it) the server is removed all the same.
+    /// Weight 0; it keeps its connections. Where weight 0 does harm (UDP, `dh`, one-packet,
+    /// persistence without quiescent expiry, `sh` and `mh` without a fallback flag that can be
+    /// lent), the server is removed instead.
     #[default]
     Drain,
-    /// Deleted, its connections with it.
+    /// Deleted with its connections.
     Remove,
 }
 
-/// How a server begins that its service did not have before.
+/// The start of a server that its service did not have before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Initial {
     /// Out, until its checks have succeeded `rise` times.
@@ -166,17 +166,17 @@ pub enum Initial {
     Up,
 }
 
-/// A number of servers, or a part of all.
+/// A number of servers, or a share of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Threshold {
-    /// So many.
+    /// This many servers.
     Count(u32),
-    /// This part of all declared ones, rounded up.
+    /// This share of all declared servers, rounded up.
     Part(Share),
 }
 
 impl Threshold {
-    /// How many that is, of so many servers; never more than there are.
+    /// The resulting number for this many servers; never more than there are.
     #[must_use]
     pub fn of(self, servers: usize) -> usize {
         let asked = match self {
@@ -187,14 +187,14 @@ impl Threshold {
     }
 }
 
-/// A server whose verdict changes too often is held out.
+/// Holds a server out if its verdict changes too often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Damping {
-    /// More changes than this, at least 1, ...
+    /// The number of changes that are tolerated, at least 1 ...
     pub changes: u32,
-    /// ... within this time, ...
+    /// ... within this time.
     pub within: Duration,
-    /// ... and it stays out for so long; each time twice as long, ...
+    /// How long the server then stays out; doubles each time ...
     pub hold: Duration,
     /// ... up to this. A time of `within` without a hold resets it to `hold`.
     pub max_hold: Duration,
@@ -211,10 +211,10 @@ impl Default for Damping {
     }
 }
 
-/// How fast a dynamic weight may move.
+/// How fast a dynamic weight may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WeightSteps {
-    /// By at most this part of the declared weight (at least by 1) ...
+    /// The largest change, as a share of the declared weight (at least 1) ...
     pub step: Share,
     /// ... in this time.
     pub every: Duration,
@@ -229,18 +229,18 @@ impl Default for WeightSteps {
     }
 }
 
-/// A command to run when something happens.
+/// A command to run on events.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Notify {
     /// The program and its arguments.
     pub command: Vec<String>,
-    /// On what.
+    /// The events that trigger it.
     pub on: BTreeSet<NotifyOn>,
-    /// It is killed after this time.
+    /// The timeout after which it is killed.
     pub timeout: Duration,
 }
 
-/// What a command is run on.
+/// An event that triggers a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NotifyOn {
@@ -250,6 +250,6 @@ pub enum NotifyOn {
     ServerDown,
     /// Fewer servers are up than `min_healthy`.
     ServiceBelow,
-    /// No longer.
+    /// At least `min_healthy` servers are up again.
     ServiceAbove,
 }
