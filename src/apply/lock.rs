@@ -40,7 +40,7 @@ pub enum LockError {
     },
     /// A director with another state directory holds the network namespace.
     #[error(
-        "another director holds the lock of this network namespace{}, with another --state-dir: \
+        "another director holds the lock in this network namespace{}, with another --state-dir: \
          wait until it is done, or stop it", process(*.holder)
     )]
     HeldElsewhere {

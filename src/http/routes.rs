@@ -371,5 +371,5 @@ fn one<'p>(parameters: &'p [(String, String)], key: &str) -> Result<Option<&'p s
 fn number(parameters: &[(String, String)], key: &str) -> Result<Option<u64>, Failure> {
     let value = one(parameters, key)?;
     let number = value.map(str::parse).transpose();
-    number.map_err(|_| Failure::invalid(format!("`{key}` is a whole number")))
+    number.map_err(|_| Failure::invalid(format!("`{key}` must be an integer")))
 }

@@ -212,7 +212,10 @@ mod tests {
         let (listener, place) = listen(&path, None, None).unwrap();
         let error = listen(&path, None, None).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
-        assert!(error.to_string().contains("another director"), "{error}");
+        assert!(
+            error.to_string().contains("another running director"),
+            "{error}"
+        );
         drop(listener);
         // The second takes the place of the first, which then leaves it alone.
         let (_second, _its_place) = listen(&path, None, None).unwrap();
@@ -226,7 +229,7 @@ mod tests {
         let path = directory.path().join("control.sock");
         fs::write(&path, "precious").unwrap();
         let error = listen(&path, None, None).unwrap_err();
-        assert!(error.to_string().contains("no socket"), "{error}");
+        assert!(error.to_string().contains("not a socket"), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
         let link = directory.path().join("link.sock");
         std::os::unix::fs::symlink("/nowhere", &link).unwrap();

@@ -292,12 +292,12 @@ fn what_makes_no_sense_is_refused_before_the_core_hears_of_it() {
         (
             "/v1/drain",
             r#"{"service": "web", "server": "a", "reason": "\u001b[2J"}"#,
-            "`reason` has a control character",
+            "`reason` contains a control character",
         ),
         (
             "/v1/disable",
             &format!(r#"{{"server": "a", "reason": "{long}"}}"#),
-            "at most 500 letters",
+            "limited to 500 characters",
         ),
         (
             "/v1/weight",
@@ -332,15 +332,19 @@ fn questions_are_read_strictly() {
         ("/v1/services/wob", 404, "no service `wob`"),
         ("/v1/services/%ff", 400, "UTF-8"),
         ("/v1/stats?service=wob", 404, "no service `wob`"),
-        ("/v1/events?from=x", 400, "`from` is a whole number"),
+        ("/v1/events?from=x", 400, "`from` must be an integer"),
         (
             "/v1/events?from=1&from=2",
             400,
             "duplicate parameter `from`",
         ),
         ("/v1/events?from=1&last=2", 400, "either `from` or `last`"),
-        ("/v1/events?follow=yes", 400, "`follow` is true or false"),
-        ("/v2/status", 404, "no /v2/status"),
+        (
+            "/v1/events?follow=yes",
+            400,
+            "`follow` must be true or false",
+        ),
+        ("/v2/status", 404, "no route /v2/status"),
         ("/", 404, "see docs/api.md"),
         ("/v1/drain", 405, "does not support GET"),
     ] {

@@ -304,7 +304,10 @@ fn a_follower_sees_what_comes_and_is_told_when_the_director_goes() {
         .unwrap()
         .read_to_string(&mut said)
         .unwrap();
-    assert!(said.contains("lost the director"), "{said}");
+    assert!(
+        said.contains("lost the connection to the director"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -526,10 +529,10 @@ fn what_answers_and_is_no_director_is_said_to_be_strange() {
         }
     });
     for said in [
-        "is it a director's?",
-        "the director there is version 99.1.0 and this program is",
+        "is this a director's socket?",
+        "the director is version 99.1.0, this program is",
         "HTTP status 500",
-        "lost the director",
+        "lost the connection to the director",
     ] {
         let run: Run = command(&socket, "status").output().unwrap().into();
         assert_eq!(run.code, Some(1));

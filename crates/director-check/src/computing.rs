@@ -1,14 +1,14 @@
-//! Computations that a server can make costly, on one thread that has nothing else to do.
+//! Computations that a server can make expensive, on a dedicated thread.
 //!
-//! The checks' own thread would stand still meanwhile, and the threads that read files belong to
-//! the checks of files: a server that asks for work takes time from others that ask for work, and
-//! from nobody else. One thread is at most one processor.
+//! The checks' own thread would stall, and the threads that read files belong to file checks. A
+//! server that demands work only delays other servers that demand work. One thread uses at most one
+//! processor.
 //!
-//! - **Work that nobody waits for is dropped** before it begins, so that work of checks that have
-//!   timed out does not pile up.
+//! - **Abandoned work is dropped** before it begins, so that work of timed-out checks does not pile
+//!   up.
 //! - **A piece of work is short** by its own limit (`kind/postgres/scram.rs`).
-//! - **A check has one piece at a time**, and they are done in the order in which they came, so
-//!   that a server which asks for much gets no more turns than one which asks for little.
+//! - **A check has one piece of work at a time**, first come, first served, so that a server that
+//!   demands much gets no more turns than others.
 
 use std::sync::OnceLock;
 use std::sync::mpsc::{Sender, channel};
@@ -18,15 +18,15 @@ use tokio::sync::oneshot;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// The thread, which begins with the first piece of work and ends when this is dropped.
+/// The thread; starts with the first piece of work and ends when this is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Computing(OnceLock<Sender<Job>>);
 
 impl Computing {
-    /// Waits for its turn, and for what comes of the work.
+    /// Waits for its turn and for the result.
     ///
     /// # Errors
-    /// When there is no thread to do it.
+    /// If there is no thread to do it.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -34,7 +34,7 @@ impl Computing {
         let (done, result) = oneshot::channel();
         let job = Box::new(move || {
             if !done.is_closed() {
-                // It may have timed out just now.
+                // The check may have timed out just now.
                 let _ = done.send(work());
             }
         });
@@ -53,7 +53,7 @@ impl Computing {
 
 fn start() -> std::io::Result<Sender<Job>> {
     let (jobs, waiting) = channel::<Job>();
-    // Nobody joins it: a piece of work does not hold up the daemon's end.
+    // Not joined: a piece of work does not delay the daemon's end.
     thread::Builder::new()
         .name("check-compute".into())
         .spawn(move || waiting.into_iter().for_each(|job| job()))?;

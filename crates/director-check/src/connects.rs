@@ -1,5 +1,5 @@
-//! Checks that connect, and those that ask something simple over HTTP: the most common ones, in as
-//! few system calls as there can be.
+//! Plain connection checks and simple HTTP checks, the most common ones, with as few system calls
+//! as possible.
 //!
 //! ```text
 //!   begin: socket, connect ──► fresh ──────────────► landed: (getsockopt if it failed), close
@@ -8,9 +8,9 @@
 //!                                └────────► slow ───────┘
 //! ```
 //!
-//! A server that lives answers within a round trip, so that few connections are under way at a
-//! time and one poll(2) over all of them costs less than to register each with epoll. Those that
-//! take longer, of which there may be thousands when a network is gone, are registered.
+//! A live server answers within a round trip, so few connections are in progress at a time, and one
+//! poll(2) over all of them costs less than registering each with epoll. Slower ones, of which
+//! there may be thousands when a network is down, are registered.
 //!
 //! A connection for `type = "idle"` stays registered when it stands (`holds.rs`).
 //!
@@ -37,19 +37,19 @@ use super::net::{self, Way};
 use super::{Target, TargetId};
 use director_config::state::health::MYSQL_PORTS;
 
-/// A connection that is not through after this time is a slow one.
+/// A connection that takes longer than this is slow.
 const FRESH: Duration = Duration::from_millis(5);
 
-/// So many are looked at with one poll(2); more are slow ones at once.
+/// The most connections in one poll(2); further ones count as slow from the start.
 const MOST_FRESH: usize = 128;
 
-/// The event of whoever wakes us. Jobs are numbered from 1.
+/// The event of a wake-up. Jobs are numbered from 1.
 const WAKE: u64 = 0;
 
-/// A check's number, never used again.
+/// A check's number, never reused.
 pub(crate) type Job = u64;
 
-/// Connections under way.
+/// Connections in progress.
 #[derive(Debug)]
 pub(crate) struct Connects {
     epoll: Epoll,
@@ -61,7 +61,7 @@ pub(crate) struct Connects {
     holds: Holds,
     /// What the bodies of answers are looked at with.
     patterns: Patterns,
-    /// What is received, of one answer after the other.
+    /// Receive buffer, used by one answer after the other.
     piece: Box<[u8]>,
 }
 
@@ -71,14 +71,14 @@ struct Flight {
     socket: Socket,
     began: Instant,
     timeout: Duration,
-    /// What is asked once the connection stands; nothing where it is enough that it does.
+    /// The exchange after connecting; `None` if connecting is enough.
     exchange: Option<Box<Exchange>>,
     /// Whose connection it is, where it is held once it stands.
     hold: Option<(TargetId, Arc<Target>)>,
 }
 
 impl Flight {
-    /// What it waits for.
+    /// The events that it waits for.
     fn awaits(&self) -> Events {
         match &self.exchange {
             None => Events::SEND,
@@ -94,7 +94,7 @@ impl Flight {
     }
 }
 
-/// What a connection waits for.
+/// The events that a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Events {
     send: bool,
@@ -122,7 +122,7 @@ impl Events {
     }
 }
 
-/// A connection that came to its end.
+/// A finished connection.
 #[derive(Debug)]
 pub(crate) struct Landed {
     pub(crate) job: Job,
@@ -130,12 +130,12 @@ pub(crate) struct Landed {
     pub(crate) took: Duration,
 }
 
-/// What [`Connects::wait`] saw beside connections.
+/// The result of [`Connects::wait`] besides connections.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Waited {
-    /// The time after it.
+    /// The time afterwards.
     pub(crate) now: Instant,
-    /// Whether somebody woke it.
+    /// Whether the wait was interrupted by a wake-up.
     pub(crate) woken: bool,
 }
 
@@ -143,7 +143,7 @@ impl Connects {
     /// None yet, and never more than `most_held` that are held. `wake` ends a wait.
     pub(crate) fn new(wake: &EventFd, most_held: usize) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        // Edge-triggered: each write is an event, and nobody has to read.
+        // Edge-triggered: each write is an event, and no read is needed.
         let events = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
         epoll.add(wake, EpollEvent::new(events, WAKE))?;
         Ok(Self {
@@ -235,15 +235,15 @@ impl Connects {
         }
     }
 
-    /// When the first of them runs out of time.
+    /// The earliest deadline.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let fresh = self.fresh.iter().map(Flight::deadline);
         let slow = self.deadlines.first().map(|(at, _)| *at);
         fresh.chain(slow).min()
     }
 
-    /// Waits until a connection came to its end, somebody woke us, or it is `until`; `now` is the
-    /// time before it.
+    /// Waits until a connection finishes, a wake-up arrives, or it is `until`; `now` is the time
+    /// before the wait.
     pub(crate) fn wait(
         &mut self,
         until: Option<Instant>,
@@ -255,7 +255,7 @@ impl Connects {
         let timeout = match wait {
             _ if !landed.is_empty() => PollTimeout::ZERO,
             None => PollTimeout::NONE,
-            // Rounded up: a wait that ends too early is one more.
+            // Rounded up: a wait that ends too early would need another one.
             Some(wait) => {
                 PollTimeout::try_from(wait + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX)
             }
@@ -277,7 +277,7 @@ impl Connects {
             .filter(|(_, events)| !events.is_empty())
             .collect();
         let now = Instant::now();
-        // From behind, so that places stay what they were.
+        // From the back, so that indices stay valid.
         for (place, events) in ready.into_iter().rev() {
             let flight = &mut self.fresh[place];
             let connected = events == PollFlags::POLLOUT;
@@ -291,7 +291,7 @@ impl Connects {
         Ok(Waited { now, woken })
     }
 
-    /// Registers those that are fresh no more.
+    /// Registers connections that have become slow.
     fn sort_out(&mut self, now: Instant, landed: &mut Vec<Landed>) {
         let mut place = 0;
         while place < self.fresh.len() {
@@ -318,8 +318,8 @@ impl Connects {
         None
     }
 
-    /// Goes on with all that can: one that is left would run out of time though it is through. Returns whether
-    /// somebody woke us.
+    /// Advances all ready connections: one that was left out would time out although it is done.
+    /// Returns whether a wake-up arrived.
     fn take_registered(&mut self, now: Instant, landed: &mut Vec<Landed>) -> io::Result<bool> {
         let mut woken = false;
         // Those that have more to hear stay ready; the kernel shows the others first.
@@ -351,7 +351,7 @@ impl Connects {
                     let failed = |errno: Errno| Err(Failure::ours(&errno.into()));
                     modified.err().map(failed)
                 });
-                // A flight that is taken closes its socket, which takes it out of the set.
+                // Dropping a connection closes its socket, which removes it from the set.
                 if let Some(result) = result
                     && let Some(flight) = self.slow.remove(&job)
                 {
@@ -418,7 +418,7 @@ impl Connects {
 }
 
 impl Flight {
-    /// Goes on after an event. Returns how it ended, if it did.
+    /// Advances a connection after an event. Returns the result if it finished.
     fn go_on(
         &mut self,
         connected: bool,

@@ -1,12 +1,12 @@
-//! An HTTP check on its connection, a system call for each step: send, receive, and no more.
+//! An HTTP check on its connection, with one system call per step: send, receive.
 //!
 //! ```text
 //!   connected ──► send(2) ──► recv(2) ... ──► judged
 //!                    │ fails: what the server said before is the answer all the same
 //! ```
 //!
-//! The request is made when the connection stands and let go when it is sent, and bytes are received into one
-//! buffer for all: a check that waits holds its connection and some two hundred bytes.
+//! The request is built once connected and dropped once sent, and all checks share one receive
+//! buffer: a waiting check only holds its connection and some two hundred bytes.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -22,10 +22,10 @@ use super::kind::http::{Answer, request, simple};
 use super::kind::{CONNECTING, Patterns};
 use super::net::Way;
 
-/// What is received with one system call, at most.
+/// The most bytes received in one system call.
 pub(super) const PIECE: usize = 16 << 10;
 
-/// How many pieces of one answer are received before others get their turn.
+/// The number of pieces received from one answer before others get their turn.
 const TURN: usize = 8;
 
 /// An exchange of a request and its answer.
@@ -40,9 +40,9 @@ pub(super) struct Exchange {
 enum Step {
     /// Nothing was sent.
     Connecting,
-    /// This is what is left of the request.
+    /// The rest of the request.
     Sending(Vec<u8>),
-    /// All was sent, or no more of it can be: why.
+    /// Everything was sent, or sending failed with this error.
     Sent(Option<io::Error>),
 }
 
@@ -55,7 +55,7 @@ impl Exchange {
         }
     }
 
-    /// What is done, for the report when time runs out.
+    /// The current step, for the message of a timeout.
     pub(super) fn stage(&self) -> &'static str {
         match self.step {
             Step::Connecting => CONNECTING,
@@ -63,17 +63,17 @@ impl Exchange {
         }
     }
 
-    /// Whether it waits for room to send.
+    /// Whether it waits to send.
     pub(super) const fn wants_to_send(&self) -> bool {
         !matches!(self.step, Step::Sent(_))
     }
 
-    /// Whether it waits for bytes.
+    /// Whether it waits to receive.
     pub(super) const fn wants_to_hear(&self) -> bool {
         !matches!(self.step, Step::Connecting)
     }
 
-    /// Goes on as far as it can without waiting. Returns how it ended, if it did.
+    /// Advances as far as possible without blocking. Returns the result if it finished.
     pub(super) fn go_on(
         &mut self,
         socket: &Socket,
@@ -97,7 +97,7 @@ impl Exchange {
             let request = request(spec, Way::to(&target).to)?;
             self.step = Step::Sending(request);
             self.send(socket);
-            // The answer is not there yet; only what went wrong is.
+            // The answer has not arrived; only an error can end it.
             if matches!(self.step, Step::Sending(_) | Step::Sent(None)) {
                 return Ok(None);
             }
@@ -134,7 +134,7 @@ impl Exchange {
         Ok(None)
     }
 
-    /// Sends what there is room for.
+    /// Sends as much as fits.
     fn send(&mut self, socket: &Socket) {
         while let Step::Sending(request) = &mut self.step {
             match send(socket.as_raw_fd(), request, MsgFlags::MSG_NOSIGNAL) {

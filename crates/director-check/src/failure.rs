@@ -1,4 +1,4 @@
-//! What a check comes to: passed, or a failure, which is the server's or this machine's own.
+//! The result of a check: passed, or a failure, of the server or of this machine.
 
 use std::fmt;
 use std::io;
@@ -7,30 +7,30 @@ use nix::errno::Errno;
 
 use super::Advice;
 
-/// A check that went well.
+/// A successful check.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Passed {
-    /// What is worth telling.
+    /// Information for people.
     pub(crate) text: Option<Box<str>>,
-    /// What else it said.
+    /// The server's advice, if any.
     pub(crate) advice: Option<Advice>,
 }
 
-/// A check that did not.
+/// A failed check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
-    /// What was wrong.
+    /// What went wrong.
     pub(crate) text: Box<str>,
-    /// Whether it is this machine that could not ask.
+    /// Whether this machine could not carry out the check.
     pub(crate) ours: bool,
-    /// Whether this machine has no way to the server.
+    /// Whether this machine has no route to the server.
     pub(crate) cut_off: bool,
-    /// What else the server said.
+    /// The server's advice, if any.
     pub(crate) advice: Option<Advice>,
 }
 
 impl Failure {
-    /// The server's failure.
+    /// A failure of the server.
     pub(crate) fn new(text: impl fmt::Display) -> Self {
         Self {
             text: text.to_string().into(),
@@ -40,7 +40,7 @@ impl Failure {
         }
     }
 
-    /// This machine's own: the question could not be asked.
+    /// A failure of this machine: the check could not be carried out.
     pub(crate) fn ours(text: impl Into<OwnFault>) -> Self {
         Self {
             ours: true,
@@ -48,7 +48,7 @@ impl Failure {
         }
     }
 
-    /// An error of a connection: the server's, or ours, as it comes.
+    /// An error of a connection, attributed to the server or to this machine.
     pub(crate) fn io(error: &io::Error) -> Self {
         if is_ours(error) {
             Self::ours(error)
@@ -61,7 +61,7 @@ impl Failure {
     }
 }
 
-/// What this machine could not do.
+/// Something that this machine could not do.
 #[derive(Debug)]
 pub(crate) struct OwnFault(String);
 
@@ -77,7 +77,7 @@ impl From<String> for OwnFault {
     }
 }
 
-/// What is wrong, as the system says it: "connection refused".
+/// The error in the system's words: "connection refused".
 pub(crate) fn describe(error: &io::Error) -> String {
     let Some(number) = error.raw_os_error() else {
         return error.to_string();
@@ -93,8 +93,8 @@ pub(crate) fn describe(error: &io::Error) -> String {
     }
 }
 
-/// Whether an error is of this machine's doing, so that it says nothing about the server: no
-/// descriptors, no memory, no free port, a source address that is not here, a firewall of its own.
+/// Whether an error is this machine's fault, so that it says nothing about the server: no
+/// descriptors, no memory, no free port, a source address that does not exist, a local firewall.
 pub(crate) fn is_ours(error: &io::Error) -> bool {
     let Some(number) = error.raw_os_error() else {
         return false;
@@ -113,9 +113,9 @@ pub(crate) fn is_ours(error: &io::Error) -> bool {
     )
 }
 
-/// Whether an error says that this machine has no way to the server, such as when its own interface
-/// is down and took the route with it. (`EHOSTUNREACH` says no more than that the server does not
-/// answer ARP, as a dead one does not.)
+/// Whether an error means that this machine has no route to the server, for example because its
+/// interface is down and took the route with it. (`EHOSTUNREACH` only means that the server does
+/// not answer ARP, as a dead one does not.)
 pub(crate) fn is_cut_off(error: &io::Error) -> bool {
     let number = error.raw_os_error().map(Errno::from_raw);
     matches!(number, Some(Errno::ENETUNREACH | Errno::ENETDOWN))

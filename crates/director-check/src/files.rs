@@ -1,4 +1,4 @@
-//! What checks do with files: each on a thread that may hang, and never two for one path.
+//! File access of checks: each on a thread that may hang, and never two for one path.
 //!
 //! ```text
 //!   check ──► turn of this path ──► thread ──► result
@@ -6,9 +6,10 @@
 //!               └ all threads hang: the same
 //! ```
 //!
-//! A file system that has gone (a stale NFS mount, a broken disk) blocks whoever touches it, and
-//! nothing ends that. So a path that hangs holds one thread, however many checks need it; checks of
-//! other paths go on, and those of this one were not asked: it says nothing about their servers.
+//! A broken file system (a stale NFS mount, a faulty disk) blocks every access indefinitely. A path
+//! that hangs therefore occupies one thread, however many checks need it; checks of other paths
+//! continue, and those of this path count as not carried out: the hang says nothing about their
+//! servers.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -18,16 +19,16 @@ use std::time::{Duration, Instant};
 
 use tokio::task::spawn_blocking;
 
-/// So many files are touched at the same time, those that hang included.
+/// The most concurrent accesses, including those that hang.
 pub(crate) const THREADS: usize = 32;
 
-/// What takes longer hangs.
+/// Accesses that take longer count as hanging.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// So many paths are kept in mind without looking which of them nobody needs any more.
+/// The number of paths above which unused ones are removed.
 const FEW: usize = 1024;
 
-/// Paths, and which of them are being touched since when.
+/// Paths, and since when each is being accessed.
 #[derive(Debug, Default)]
 pub(crate) struct Files {
     turns: RefCell<HashMap<PathBuf, Turn>>,
@@ -41,11 +42,11 @@ type Turn = Arc<tokio::sync::Mutex<()>>;
 struct Busy(Arc<Mutex<HashMap<PathBuf, Instant>>>);
 
 impl Files {
-    /// Does `work` with the path, when it is its turn, on a thread that may hang. `doing` is what
-    /// is told: "reading".
+    /// Does `work` with the path when it is its turn, on a thread that may hang. `doing` names the
+    /// action in messages: "reading".
     ///
     /// # Errors
-    /// When the path, or all threads, have not answered for a second.
+    /// If the path, or all threads, have not answered for a second.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         doing: &str,
@@ -59,7 +60,7 @@ impl Files {
         let under_way = UnderWay::begin(&self.busy, path);
         let task = spawn_blocking(move || {
             let result = work();
-            // Whoever waits is next, whether this check still waits for the result or not.
+            // Lets the next one start, whether or not this check still waits for its result.
             drop(under_way);
             drop(turn);
             result
@@ -96,7 +97,7 @@ impl Busy {
         let path = path.display();
         let number = busy.len();
         Err(format!(
-            "{doing} {path}: {number} other files have not answered, and no more are tried"
+            "{doing} {path}: {number} other files have not answered, which is the limit"
         ))
     }
 
@@ -105,14 +106,14 @@ impl Busy {
     }
 }
 
-/// What is said of a path that hangs.
+/// The message for a path that hangs.
 pub(crate) fn hangs(doing: &str, path: &Path, since: Duration) -> String {
     let path = path.display();
     let seconds = since.as_secs().max(1);
     format!("{doing} {path} has not answered for {seconds}s")
 }
 
-/// A path that is being touched, until this is dropped.
+/// A path in use, until this is dropped.
 #[derive(Debug)]
 struct UnderWay(Busy, PathBuf);
 
@@ -138,7 +139,7 @@ mod tests {
 
     use super::*;
 
-    /// A file system that hangs until the sender goes.
+    /// A file system that hangs until the sender is dropped.
     fn gate() -> (Sender<()>, impl FnOnce() + Send + 'static) {
         let (open, gate): (_, Receiver<()>) = channel();
         (open, move || {
@@ -153,7 +154,7 @@ mod tests {
     ) {
         let short = Duration::from_millis(20);
         let run = files.run("reading", Path::new(path), work);
-        // On a busy machine it may be known by now that this path hangs.
+        // On a busy machine the path may count as hanging by now.
         assert!(!matches!(timeout(short, run).await, Ok(Ok(_))));
     }
 

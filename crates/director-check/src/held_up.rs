@@ -1,24 +1,24 @@
-//! When the director itself did not run.
+//! Detects when the director itself did not run.
 //!
-//! A virtual machine is paused, a busy one gets no processor: for the director the time jumps, and
-//! the answers to the checks under way are late through no fault of the servers. Whoever judges
-//! them all dead then takes a whole farm out. So a check that ran out of time is not counted if for
-//! a good part of it ([`LEAST_PART`]) nobody was there to hear the answer; it is asked again
-//! instead. Only once in a row: a machine that is held up all the time still finds its dead.
+//! When a virtual machine is paused, or a busy one gets no processor, time jumps for the director,
+//! and answers to checks are late through no fault of the servers. Counting them all as failures
+//! would take out a whole farm. A check that timed out is therefore not counted if the director did
+//! not run for a large part of it ([`LEAST_PART`]); it is repeated instead. Only once in a row: a
+//! machine that is delayed all the time still detects dead servers.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Shorter delays are the daily bread of a machine with other things to do.
+/// Shorter delays are normal on a machine with other work.
 const LEAST: Duration = Duration::from_millis(50);
 
-/// The part of its time that a check must have lost not to be counted: one in so many.
+/// A check is excused if it lost at least one part in this many of its time.
 const LEAST_PART: u32 = 4;
 
-/// So many delays are remembered.
+/// The number of delays remembered.
 const REMEMBERED: usize = 32;
 
-/// The times when the thread of the checks did not run although it wanted to.
+/// The times when the checks' thread was due to run but did not.
 #[derive(Debug, Default)]
 pub(crate) struct HeldUp {
     delays: VecDeque<Delay>,
@@ -31,9 +31,9 @@ struct Delay {
 }
 
 impl HeldUp {
-    /// The thread looked at the clock at `before`, wanted to be back at `until`, and was at `now`.
+    /// The thread read the clock at `before`, was due at `until`, and ran at `now`.
     pub(crate) fn note(&mut self, before: Instant, until: Option<Instant>, now: Instant) {
-        // Without anything to be back for there is nothing that could be late.
+        // Without a due time nothing can be late.
         let Some(until) = until else { return };
         let length = now.saturating_duration_since(until.max(before));
         if length < LEAST {
@@ -43,8 +43,8 @@ impl HeldUp {
         self.delays.push_front(Delay { ended: now, length });
     }
 
-    /// How much of the time of a check that began at `began`, and ran out of its time, nobody was
-    /// there; `None` if that was little.
+    /// How much of the time of a timed-out check that began at `began` the thread did not run;
+    /// `None` if that was little.
     pub(crate) fn excuse(&self, began: Instant, timeout: Duration) -> Option<Duration> {
         let during = self.delays.iter().take_while(|delay| delay.ended > began);
         let lost = during
@@ -69,7 +69,7 @@ mod tests {
     fn a_pause_excuses_what_was_under_way() {
         let start = Instant::now();
         let mut held_up = HeldUp::default();
-        // It wanted to be back in a millisecond, and was after three seconds.
+        // It was due in a millisecond, and ran after three seconds.
         held_up.note(start, Some(start + MS), start + 3 * SECOND);
         let lost = held_up.excuse(start - 10 * MS, SECOND).unwrap();
         assert_eq!(lost, 3 * SECOND - MS);

@@ -1,4 +1,4 @@
-//! What the thread of the checks is told, by the daemon and by the worker.
+//! Messages to the checks' thread from the daemon and the worker.
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,6 @@ use super::connects::Job;
 use super::kind::Memory;
 use super::{Command, Report};
 
-/// A message.
 #[derive(Debug)]
 pub(crate) enum Message {
     /// From the daemon.
@@ -20,7 +19,7 @@ pub(crate) enum Message {
     Answer(Answer),
 }
 
-/// How one check of the worker went.
+/// The result of a check in the worker.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) job: Job,
@@ -30,12 +29,13 @@ pub(crate) struct Answer {
     pub(crate) took: Duration,
 }
 
-/// Messages, and the means to wake whoever reads them.
+/// Messages, and the means to wake their reader.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     messages: Mutex<Vec<Message>>,
     wake: EventFd,
-    /// Whether it was woken and has not looked since: one write is enough for many messages.
+    /// Whether the reader was woken and has not looked since: one write is enough for many
+    /// messages.
     woken: AtomicBool,
     closed: AtomicBool,
 }
@@ -50,7 +50,7 @@ impl Inbox {
         })
     }
 
-    /// What is readable, once, each time somebody wakes the reader.
+    /// Becomes readable once for each wake-up.
     pub(crate) const fn wake(&self) -> &EventFd {
         &self.wake
     }
@@ -60,7 +60,7 @@ impl Inbox {
         self.signal();
     }
 
-    /// Nothing is read any more.
+    /// Rejects further messages.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.signal();
@@ -70,16 +70,16 @@ impl Inbox {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// All that came, in its order.
+    /// All messages so far, in order.
     pub(crate) fn take(&self) -> Vec<Message> {
-        // First, so that what comes from now on wakes again.
+        // First, so that later messages wake the reader again.
         self.woken.store(false, Ordering::SeqCst);
         mem::take(&mut *self.lock())
     }
 
     fn signal(&self) {
         if !self.woken.swap(true, Ordering::SeqCst) {
-            // It fails when the counter is full, and then it is signalled already.
+            // The write fails when the counter is full; the reader is then already signalled.
             let _ = self.wake.write(1);
         }
     }

@@ -1,4 +1,4 @@
-//! Health checks: run on time, each kind in a file of its own, a verdict as a pure function.
+//! Health checks: run on time, one file per kind, and verdicts as a pure function.
 //!
 //! ```text
 //!             Command::Start, Stop            Finding::Judged, Advised
@@ -9,10 +9,9 @@
 //!                                   Record, shared: what the last check found, for `status`
 //! ```
 //!
-//! - **Nothing delays a check**: neither a dump nor a reload nor the control socket is on this
-//!   thread.
-//! - **Only news leaves the room.** A check that says what the last one said is counted in its
-//!   [`Record`] and no more.
+//! - **Nothing delays a check**: dumps, reloads and the control socket are on other threads.
+//! - **Only news is reported.** A check with the same result as the last one is only counted in its
+//!   [`Record`].
 //! - **A target is checked once**, however many services have the server.
 
 mod command;

@@ -1,10 +1,10 @@
-//! How many checks this process has descriptors for.
+//! The number of checks for which this process has descriptors.
 
 use std::io;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// How many checks may be under way at a time.
+/// The most concurrent checks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     pub(super) connections: usize,
@@ -14,10 +14,11 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// As many as there are descriptors for, when the soft limit is as high as it may be.
+    /// Raises the soft limit as far as possible, and computes the limits from the available
+    /// descriptors.
     pub(super) fn raise() -> io::Result<Self> {
-        // Not to the hard limit where that is a thousand million: programs that close every
-        // descriptor there could be would take minutes.
+        // Not to a hard limit of a thousand million: programs that close every possible descriptor
+        // would take minutes.
         const ENOUGH: u64 = 65_536;
         let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
         let wanted = hard.min(ENOUGH);
@@ -28,7 +29,7 @@ impl Limits {
             soft.min(ENOUGH)
         };
         let all = usize::try_from(limit).unwrap_or(usize::MAX);
-        // A program takes its pipe, its pidfd, and for a moment what it is started with.
+        // A program takes its pipe, its pidfd, and briefly those of its start.
         let programs = (all / 64).clamp(4, 256);
         let others = all / 8 + programs * 6;
         let connections = all.saturating_sub(others).max(16);

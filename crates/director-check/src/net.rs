@@ -1,7 +1,7 @@
-//! Sockets of checks: where they go, what they leave with, and how to read from them.
+//! Sockets of checks: their destinations and sources, and how to read from them.
 //!
-//! A socket is non-blocking and closed on exec from the system call that makes it, so that no
-//! command a check runs inherits it.
+//! A socket is non-blocking and close-on-exec from the system call that creates it, so that no
+//! command of a check inherits it.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -16,21 +16,21 @@ use super::failure::Failure;
 use super::through::{Door, Passages, own_address};
 use director_config::words;
 
-/// Where a check goes, and what it leaves with.
+/// The destination and source of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Way {
-    /// The address and port asked.
+    /// The destination address and port.
     pub(crate) to: SocketAddr,
-    /// The address it comes from; else the routing table says.
+    /// The source address; by default the routing table decides.
     pub(crate) source: Option<IpAddr>,
-    /// The port it comes from; 0 for any.
+    /// The source port; 0 for any.
     pub(crate) source_port: u16,
     /// The firewall mark of its packets; 0 for none.
     pub(crate) mark: u32,
 }
 
 impl Way {
-    /// The way to a target as its spec has it: the source address of the target's family.
+    /// The way to a target according to its spec, with the source address of the target's family.
     pub(crate) fn to(target: &Target) -> Self {
         let at = &target.spec.at;
         let source = at
@@ -45,7 +45,7 @@ impl Way {
         }
     }
 
-    /// The way through the forwarding path to a target, from the next of its source ports.
+    /// The way to a target through the forwarding path, from the next of its source ports.
     pub(crate) fn through(target: &Target, passages: &Passages) -> Result<Self, Failure> {
         let ours = |why: String| Failure::ours(why);
         let door = Door::of(target).map_err(|why| ours(why.to_string()))?;
@@ -59,16 +59,15 @@ impl Way {
         };
         if source.is_ipv4() != door.to.is_ipv4() {
             return Err(ours(format!(
-                "{} is reached over another family than {}: say in the check from which `source` \
-                 it goes",
+                "{} and {} are of different address families: set the `source` in the check",
                 door.server,
                 door.to.ip()
             )));
         }
         if source == door.to.ip() {
             return Err(ours(format!(
-                "towards {} this machine has no address but the virtual one: say in the check \
-                 from which `source` it goes",
+                "this machine only has the virtual address towards {}: set the `source` in the \
+                 check",
                 door.server
             )));
         }
@@ -84,8 +83,9 @@ impl Way {
     ///
     /// # Errors
     ///
-    /// Those of socket(2), setsockopt(2) and bind(2). All are this machine's: of descriptors,
-    /// memory, rights (`SO_MARK` needs `CAP_NET_ADMIN`), or a source address it does not have.
+    /// Those of socket(2), setsockopt(2) and bind(2). All concern this machine: descriptors,
+    /// memory, privileges (`SO_MARK` needs `CAP_NET_ADMIN`), or a source address that it does not
+    /// have.
     pub(crate) fn socket(&self, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
         let domain = Domain::for_address(self.to);
         let socket = Socket::new_raw(domain, kind.nonblocking().cloexec(), protocol)?;
@@ -99,12 +99,12 @@ impl Way {
             };
             let source = self.source.unwrap_or(unspecified);
             if self.source_port == 0 {
-                // The port is chosen by connect(2), which may share it between destinations.
-                // Chosen by bind(2) it is this socket's alone, TIME_WAIT included, and 28,000
-                // checks in a minute would use them up.
+                // connect(2) chooses the port, which it may share between destinations. Chosen by
+                // bind(2), it would belong to this socket alone, TIME_WAIT included, and 28,000
+                // checks per minute would use them all up.
                 setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
             } else {
-                // The port is also that of checks to other addresses, and stays so in TIME_WAIT.
+                // Checks to other addresses also use the port, and it stays in TIME_WAIT.
                 socket.set_reuse_address(true)?;
             }
             socket.bind(&SocketAddr::new(source, self.source_port).into())?;
@@ -112,7 +112,7 @@ impl Way {
         Ok(socket)
     }
 
-    /// A TCP connection. Whoever awaits it sets the limit.
+    /// Opens a TCP connection. The caller sets the timeout.
     pub(crate) async fn connect(&self) -> Result<TcpStream, Failure> {
         let socket = self
             .socket(Type::STREAM, Some(Protocol::TCP))
@@ -125,23 +125,23 @@ impl Way {
     }
 }
 
-/// Lets a TCP connection that is closed as soon as it stands be none for the server's program: the
-/// answer to the first packet shows that somebody listens, and a reset instead of its
-/// acknowledgement takes the matter back (HAProxy's checks do so, too). Where the acknowledgement
-/// has gone out all the same, as this process came too late, it is a connection that is reset.
+/// Hides a TCP connection that is closed once established from the server's program: the answer to
+/// the first packet shows that the port is open, and a reset instead of its acknowledgement cancels
+/// the connection (HAProxy's checks do this too). If the acknowledgement was already sent, because
+/// this process was late, the connection is reset.
 pub(crate) fn stay_unseen(socket: &Socket) {
-    // What cannot be set is only less polite.
+    // A failure here is only less polite.
     let _ = socket.set_tcp_quickack(false);
     let _ = socket.set_linger(Some(Duration::ZERO));
 }
 
-/// What a server sent that is not its protocol is quoted up to this length, in bytes.
+/// The length up to which data of another protocol is quoted, in bytes.
 const QUOTED: usize = 60;
 
-/// A message that a server's protocol has for people is shown up to this length, in characters.
+/// The length up to which a message for people in the server's protocol is shown, in characters.
 const MESSAGE: usize = 120;
 
-/// What came, for a report: the beginning of its first line, in quotes, odd bytes escaped.
+/// The received data for a report: the start of its first line, in quotes, with odd bytes escaped.
 pub(crate) fn quote(bytes: &[u8]) -> String {
     let line = bytes
         .split(|byte| *byte == b'\n')
@@ -153,10 +153,10 @@ pub(crate) fn quote(bytes: &[u8]) -> String {
     format!("\"{}{dots}\"", shown.escape_ascii())
 }
 
-/// A message in the server's own words, such as an error's text, as one line: cut, and without
-/// characters that move a terminal's cursor.
+/// A message in the server's own words, such as an error's text, as one line: truncated, and
+/// without characters that move a terminal's cursor.
 pub(crate) fn message(bytes: &[u8]) -> String {
-    // A character has at most four bytes, and blanks in front are left out.
+    // A character has at most four bytes, and leading blanks are dropped.
     let bytes = bytes.trim_ascii();
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * (MESSAGE + 1))]);
     let text = words::printable(&text);

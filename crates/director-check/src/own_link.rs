@@ -1,7 +1,8 @@
 //! Whether this machine's own interface towards a server is down.
 //!
-//! A switch that is off, or a cable that is out, leaves routes as they are: checks run out of time as
-//! if the servers were dead. The interface knows better (`IFF_RUNNING`: it is up and has a carrier).
+//! A switch that is off, or an unplugged cable, does not change the routes: checks time out as if
+//! the servers were dead. The interface's state tells the difference (`IFF_RUNNING`: it is up and
+//! has a carrier).
 
 use std::collections::HashMap;
 use std::io;
@@ -14,20 +15,20 @@ use nix::net::if_::InterfaceFlags;
 use super::failure::is_cut_off;
 use super::through::own_address;
 
-/// The interfaces are read again after this time.
+/// How long the interfaces' state is cached.
 const FRESH: Duration = Duration::from_millis(200);
 
-/// The interfaces of this network namespace, as they were not long ago.
+/// The interfaces of this network namespace, slightly cached.
 #[derive(Debug, Default)]
 pub(super) struct OwnLinks {
     read: Option<Instant>,
-    /// Whether the interface with an address of this machine runs.
+    /// Whether the interface with a local address is running.
     running: HashMap<IpAddr, bool>,
 }
 
 impl OwnLinks {
-    /// Whether there is no way to an address now, as the interface by which packets to it leave does
-    /// not run, or there is none.
+    /// Whether there is no way to an address now, because there is no route or the outgoing
+    /// interface is not running.
     pub(super) fn is_cut_off(&mut self, address: IpAddr, now: Instant) -> bool {
         match own_address(address) {
             Err(error) => is_cut_off(&error),
@@ -35,7 +36,7 @@ impl OwnLinks {
         }
     }
 
-    /// Whether the interface with that address runs; `None` if that cannot be known.
+    /// Whether the interface with this address is running; `None` if unknown.
     fn runs(&mut self, own: IpAddr, now: Instant) -> Option<bool> {
         let is_fresh = |read: Instant| now.saturating_duration_since(read) < FRESH;
         if !self.read.is_some_and(is_fresh) {
@@ -55,7 +56,7 @@ fn read() -> io::Result<HashMap<IpAddr, bool>> {
         let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
         let v6 = address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip()));
         if let Some(address) = v4.or(v6) {
-            // The same address may be on several.
+            // Several interfaces may have the same address.
             let runs = interface.flags.contains(InterfaceFlags::IFF_RUNNING);
             *running.entry(address).or_insert(false) |= runs;
         }

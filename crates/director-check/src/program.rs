@@ -1,5 +1,5 @@
-//! Why a program cannot be run, where the system's own words mislead: a script whose interpreter is
-//! missing is "no such file or directory", though the script is there.
+//! Explains why a program cannot be run where the system's own words mislead: a script whose
+//! interpreter is missing is "no such file or directory", although the script exists.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -13,10 +13,10 @@ use nix::errno::Errno;
 use director_config::regular;
 use director_config::words::printable;
 
-/// So much of a file tells what it is: the kernel reads as much (`BINPRM_BUF_SIZE`).
+/// The part of a file that determines its type: what the kernel reads (`BINPRM_BUF_SIZE`).
 const HEAD: u64 = 256;
 
-/// What it means that this program could not be run, with its name.
+/// Explains why this program could not be run, by name.
 pub fn explain(program: &OsStr, error: &io::Error) -> String {
     let name = printable(&program.to_string_lossy());
     let why = error
@@ -28,11 +28,11 @@ pub fn explain(program: &OsStr, error: &io::Error) -> String {
     }
 }
 
-/// The exit code of shells and env(1) for a program that is not there.
+/// The exit code of shells and env(1) for a missing program.
 pub const NOT_FOUND: i32 = 127;
 
-/// What is wrong with a script whose interpreter was started and found nothing to run: `env bash\r`
-/// looks for a program `bash\r`, and ends with exit code 127.
+/// What is wrong with a script whose interpreter started and found nothing to run: `env bash\r`
+/// looks for a program `bash\r`, and exits with code 127.
 pub fn doubt(program: &OsStr) -> Option<&'static str> {
     let head = head(&found(program)?)?;
     let line = head
@@ -40,11 +40,11 @@ pub fn doubt(program: &OsStr) -> Option<&'static str> {
         .split(|byte| *byte == b'\n')
         .next()?;
     line.ends_with(b"\r").then_some(
-        "the first line of the script ends with a carriage return (CRLF): save it with LF",
+        "the first line of the script ends with a carriage return (CRLF): save the file with LF",
     )
 }
 
-/// As the system says it, to go on behind a colon.
+/// The error in the system's words, to follow a colon.
 fn described(error: &io::Error) -> String {
     let Some(number) = error.raw_os_error() else {
         return error.to_string();
@@ -70,7 +70,7 @@ fn reason(program: &OsStr, error: Errno) -> Option<String> {
                 return Some("it is a directory".into());
             }
             if !metadata.is_file() {
-                return Some("it is no regular file".into());
+                return Some("it is not a regular file".into());
             }
             if metadata.permissions().mode() & 0o111 == 0 {
                 return Some("it is not executable: `chmod +x` makes it so".into());
@@ -87,10 +87,10 @@ fn reason(program: &OsStr, error: Errno) -> Option<String> {
                 "it is a program for another architecture".into()
             }
             Some(head) if head.starts_with(b"\xef\xbb\xbf#!") => {
-                "a byte order mark stands before its first line: save it without".into()
+                "it starts with a byte order mark: save it without".into()
             }
             _ => {
-                "it is neither a program for this machine nor a script that begins with `#!`".into()
+                "it is neither a program for this machine nor a script that starts with `#!`".into()
             }
         }),
         Errno::ETXTBSY => Some("it is open for writing: replace it by a rename instead".into()),
@@ -98,7 +98,7 @@ fn reason(program: &OsStr, error: Errno) -> Option<String> {
     }
 }
 
-/// What is wrong with the interpreter of a program that is there.
+/// What is wrong with the interpreter of an existing program.
 fn interpreter(path: &Path, wrong: &str) -> Option<String> {
     let head = head(path)?;
     if head.starts_with(b"\x7fELF") {
@@ -149,7 +149,7 @@ mod tests {
 
     use super::*;
 
-    /// What is said of a program with this content and mode.
+    /// The explanation for a program with this content and mode.
     fn said(content: &[u8], mode: u32) -> String {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("check");
@@ -162,7 +162,7 @@ mod tests {
             ended.expect_err("it cannot be run")
         };
         let mut error = run();
-        // A process that another test has just forked may still hold it open.
+        // A process just forked by another test may still hold it open.
         for _ in 0..100 {
             if error.kind() != io::ErrorKind::ExecutableFileBusy {
                 break;
@@ -212,7 +212,7 @@ mod tests {
             said(b"#!/bin/sh\n", 0o644),
             "it is not executable: `chmod +x` makes it so"
         );
-        let other = "it is neither a program for this machine nor a script that begins with `#!`";
+        let other = "it is neither a program for this machine nor a script that starts with `#!`";
         assert_eq!(said(b"\x00\x01\x02 nothing", 0o755), other);
         assert_eq!(said(b"", 0o755), "it is empty");
         let mut arm = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0\x01\0\0\0".to_vec();
@@ -221,7 +221,7 @@ mod tests {
             said(&arm, 0o755),
             "it is a program for another architecture"
         );
-        let mark = "a byte order mark stands before its first line: save it without";
+        let mark = "it starts with a byte order mark: save it without";
         assert_eq!(said(b"\xef\xbb\xbf#!/bin/sh\n", 0o755), mark);
     }
 

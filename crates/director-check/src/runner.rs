@@ -1,4 +1,4 @@
-//! The thread that keeps the time: begins the checks, hears their answers, tells the news.
+//! The thread that keeps the time: starts the checks, receives their answers, reports the news.
 //!
 //! ```text
 //!            ┌──────────────── inbox ◄── commands (daemon), answers (worker)
@@ -8,10 +8,10 @@
 //!    └───────────────────────────────────┘   or a lane's queue, when too many are under way
 //! ```
 //!
-//! - **It never blocks** but in its one wait.
+//! - **It never blocks** except in its one wait.
 //! - **Due times are rounded** up to 4 ms, so that one wake-up serves many checks.
-//! - **A job's number is never used again**: an answer to a check that was stopped meanwhile finds
-//!   nobody waiting for it.
+//! - **Job numbers are never reused**: the answer to a check that was stopped in between is
+//!   ignored.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
@@ -39,19 +39,19 @@ use super::{Advice, Command, Finding, Outcome, Record, Report, Statistics, Targe
 use director_config::state::health::CheckSpec;
 use director_config::words::count;
 
-/// Wake-ups come at multiples of this.
+/// Wake-ups happen at multiples of this.
 const TICK: Duration = Duration::from_millis(4);
 
-/// While checks are under way it wakes at least so often: who sleeps until an answer comes does not
-/// notice that the whole process slept.
+/// While checks are in progress, the longest time between wake-ups: a thread that sleeps until an
+/// answer arrives does not notice that the whole process slept.
 const HEARTBEAT: Duration = Duration::from_millis(500);
 
-/// So many checks begin before the clock is read and answers are heard again: when the machine is
-/// behind, what is through must not wait until its time is over.
+/// The number of checks started before the clock is read and answers are received again: when the
+/// machine is behind, finished checks must not wait until they time out.
 const BATCH: usize = 64;
 
-/// The checks: a thread that keeps the time, and one that does the longer ones. Dropping it ends
-/// both, and every check under way.
+/// The checks: a thread that keeps the time, and one for the longer checks. Dropping this ends
+/// both, and every check in progress.
 #[derive(Debug)]
 pub struct Checks {
     inbox: Arc<Inbox>,
@@ -60,14 +60,14 @@ pub struct Checks {
 }
 
 impl Checks {
-    /// Starts the threads, without a target. `found` is called on the thread that keeps the time
-    /// and must not block.
+    /// Starts the threads without a target. `found` is called on the thread that keeps the time and
+    /// must not block.
     ///
-    /// It raises this process's soft limit of descriptors, as far as the hard one allows.
+    /// Raises this process's soft limit of descriptors as far as the hard one allows.
     ///
     /// # Errors
     ///
-    /// When there is no descriptor or thread left.
+    /// If there is no descriptor or thread left.
     pub fn start(found: impl FnMut(Finding) + Send + 'static) -> io::Result<Self> {
         Self::start_through(Arc::default(), found)
     }
@@ -76,7 +76,7 @@ impl Checks {
     ///
     /// # Errors
     ///
-    /// As [`Checks::start`].
+    /// The same as for [`Checks::start`].
     pub fn start_through(
         passages: Arc<Passages>,
         found: impl FnMut(Finding) + Send + 'static,
@@ -116,12 +116,12 @@ impl Checks {
         })
     }
 
-    /// Starts and stops targets. Does not wait.
+    /// Starts and stops targets. Does not block.
     pub fn send(&self, commands: Vec<Command>) {
         self.inbox.put(Message::Commands(commands));
     }
 
-    /// How well the checks keep their time, since they were started.
+    /// How punctual the checks have been since the start.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
         self.counters.read()
@@ -137,7 +137,7 @@ impl Drop for Checks {
     }
 }
 
-/// Checks of one sort, of which only so many may be under way.
+/// Checks of one sort with a common limit.
 #[derive(Debug)]
 struct Lane {
     most: usize,
@@ -155,7 +155,7 @@ impl Lane {
     }
 }
 
-/// A target, and what is known of it.
+/// A target and its state.
 #[derive(Debug)]
 struct Entry {
     target: Arc<Target>,
@@ -165,9 +165,10 @@ struct Entry {
     memory: Option<Box<Memory>>,
     advice: Option<Advice>,
     under_way: Option<Job>,
-    /// The last check was not counted, as the director did not run.
+    /// Whether the last check was not counted because the director did not run.
     excused: bool,
-    /// One of the failures in a row came as this machine had no way to the server.
+    /// Whether one of the consecutive failures occurred because this machine had no way to the
+    /// server.
     cut_off: bool,
     unasked: Unasked,
     gap: Duration,
@@ -186,7 +187,7 @@ struct Hold {
     reconnected: Option<Instant>,
 }
 
-/// A check under way.
+/// A check in progress.
 #[derive(Debug)]
 struct UnderWay {
     due: Due,
@@ -205,9 +206,9 @@ struct Runner<F> {
     worker: Worker,
     connections: Lane,
     programs: Lane,
-    /// Ticks are counted from here.
+    /// The origin of ticks.
     zero: Instant,
-    /// What time it was on the wall, not long ago.
+    /// A recent instant and its calendar time.
     clock: (Instant, SystemTime),
     inbox: Arc<Inbox>,
     counters: Arc<Counters>,
@@ -232,7 +233,7 @@ impl<F: FnMut(Finding)> Runner<F> {
                     waited.woken
                 }
                 Err(error) => {
-                    // Only memory can be missing. Better late than in a loop.
+                    // Only memory can be missing. Better late than in a busy loop.
                     tracing::error!(%error, "the checks cannot wait for their sockets");
                     thread::sleep(Duration::from_millis(100));
                     now = Instant::now();
@@ -256,7 +257,7 @@ impl<F: FnMut(Finding)> Runner<F> {
         }
     }
 
-    /// When something is to begin: at once, if the last batch was not all.
+    /// When the next check is to start: immediately, if the last batch was incomplete.
     fn next_due(&self, now: Instant) -> Option<Instant> {
         let waits = |program| self.has_room(program) && !self.lane(program).queue.is_empty();
         if waits(false) || waits(true) {
@@ -343,7 +344,7 @@ impl<F: FnMut(Finding)> Runner<F> {
         }
     }
 
-    /// A check is under way no longer.
+    /// Removes a check from those in progress.
     fn forget(&mut self, job: Job) -> Option<UnderWay> {
         let under_way = self.jobs.remove(&job)?;
         self.lane_mut(under_way.program).under_way -= 1;
@@ -406,7 +407,7 @@ impl<F: FnMut(Finding)> Runner<F> {
     }
 
     fn begin(&mut self, due: Due, program: bool, now: Instant) {
-        // It may have been stopped in the queue, and even started again, and be waiting twice.
+        // It may have been stopped in the queue, even started again, and be in it twice.
         let Some(entry) = self.entries.get_mut(due.id) else {
             return;
         };
@@ -596,7 +597,7 @@ impl<F: FnMut(Finding)> Runner<F> {
         let cut_off = entry.cut_off;
         let verdict = passed.and_then(|passed| entry.judge.hear(passed, pace.rise, pace.fall));
         let judge = entry.judge;
-        // First what it says of its weight: a server that comes back begins with that.
+        // Report the weight first: a server that comes back starts with it.
         if let Some(advice) = report.advice
             && entry.advice != Some(advice)
         {
@@ -611,7 +612,7 @@ impl<F: FnMut(Finding)> Runner<F> {
                 },
                 Cow::from,
             );
-            // Thousands of servers say the same: one text for all that say it in a row.
+            // Thousands of servers have the same result: consecutive ones share one text.
             if *self.reason != *said {
                 self.reason = said.into();
             }
@@ -662,7 +663,7 @@ impl<F: FnMut(Finding)> Runner<F> {
         }
     }
 
-    /// When an instant was, on the wall's clock, which is asked once a second.
+    /// The calendar time of an instant; the clock is read once per second.
     fn wall_clock(&mut self, at: Instant) -> SystemTime {
         let (then, time) = self.clock;
         if at.saturating_duration_since(then) > Duration::from_secs(1) {
@@ -690,7 +691,7 @@ fn interval(spec: &CheckSpec, judge: Judge) -> Duration {
     }
 }
 
-/// A different one at each start, so that directors with the same file do not march in step.
+/// Different at each start, so that directors with the same file do not run in step.
 fn seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::process::id())

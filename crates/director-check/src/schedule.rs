@@ -1,4 +1,4 @@
-//! Who is checked when.
+//! Decides when each target is checked.
 //!
 //! ```text
 //!   grid    |---- interval ----|---- interval ----|---- interval ----|     no drift: grid + n × interval
@@ -6,19 +6,19 @@
 //!   started ··|                    ·|                ··|                   due + lateness
 //! ```
 //!
-//! - **Start to start.** An interval is counted on the target's own grid, not from when the last
-//!   check really began or ended. Two checks of a target never overlap: one that takes longer than
-//!   the interval is followed at once by the next, and the grid begins anew there.
+//! - **Start to start.** Intervals are counted on the target's own grid, not from when the last
+//!   check really started or ended. Two checks of a target never overlap: one that takes longer
+//!   than the interval is followed immediately by the next, and the grid restarts there.
 //! - **Jitter** moves a check on the grid, not the grid: two neighbours are never farther apart
 //!   than the interval and its jitter.
-//! - **Newcomers** are lined up 200 µs apart, so that one is checked at once and ten thousand in
-//!   two seconds; from there they go to a random place in the interval, in one or two shorter
+//! - **Newcomers** start 200 µs apart, so that one is checked immediately and ten thousand within
+//!   two seconds; from there they move to a random place in the interval, in one or two shorter
 //!   steps, which spreads them evenly.
-//! - **A late machine does not burst.** What was missed is not made up for, each target that is due
-//!   is checked once; and checks begin at most at twice the usual rate, apart from a tenth of a
-//!   second's worth.
+//! - **A late machine does not cause bursts.** Missed checks are not made up for, each target that
+//!   is due is checked once; and checks start at most at twice the usual rate, apart from a tenth
+//!   of a second's worth.
 //!
-//! A pure structure: time and chance are handed in. Each operation takes O(log n).
+//! A pure data structure: time and randomness are arguments. Each operation takes O(log n).
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -27,14 +27,13 @@ use super::TargetId;
 use super::table::Table;
 use director_config::state::Share;
 
-/// From one newcomer's first check to the next one's.
+/// The time between the first checks of two newcomers.
 const LINE_UP: Duration = Duration::from_micros(200);
 
-/// What may begin at once after a time without checks: what twice the usual rate makes in so many
-/// seconds, ...
+/// The size of a burst after a time without checks, in seconds at twice the usual rate ...
 const BURST_SECONDS: f64 = 0.1;
 
-/// ... or so many, where that is more.
+/// ... or in checks, whichever is more.
 const BURST_CHECKS: f64 = 64.0;
 
 /// The interval of a target that is not due at any time.
@@ -64,16 +63,16 @@ impl Chance {
     }
 }
 
-/// A check that is to begin now.
+/// A check to start now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Due {
-    /// Of which target.
+    /// The target.
     pub(crate) id: TargetId,
-    /// When it should have begun.
+    /// When it should have started.
     pub(crate) at: Instant,
 }
 
-/// When which target is due.
+/// When each target is due.
 #[derive(Debug)]
 pub(crate) struct Schedule {
     beats: Table<Beat>,
@@ -81,37 +80,37 @@ pub(crate) struct Schedule {
     chance: Chance,
     /// When the last of the line of newcomers is due.
     line: Option<Instant>,
-    /// The usual rate, in checks a second.
+    /// The usual rate, in checks per second.
     rate: f64,
-    /// How many checks began lately. It fills with each, drains at twice the usual rate, and does
+    /// The number of recent checks. Grows with each check, drains at twice the usual rate, and does
     /// not overflow: a leaky bucket.
     level: f64,
-    /// When the level was reckoned.
+    /// When the level was computed.
     level_at: Option<Instant>,
 }
 
-/// Where one target is in its time.
+/// The timing of one target.
 #[derive(Debug)]
 struct Beat {
     interval: Duration,
     jitter: Share,
-    /// The point of the grid of the last check, or of the first.
+    /// The grid point of the last check, or of the first.
     grid: Instant,
     /// When it is due; `None` while it is checked.
     due: Option<Instant>,
-    /// When the last check began.
+    /// When the last check started.
     began: Option<Instant>,
     place: Place,
 }
 
-/// Whether a target has a place of its own in its interval.
+/// Whether a target has its own place in its interval.
 #[derive(Debug, Clone, Copy)]
 enum Place {
     /// It is where the line of newcomers put it.
     Line,
     /// It takes two steps to its place; this is the second.
     Halfway(Duration),
-    /// It has.
+    /// It has its own place.
     Own,
 }
 
@@ -128,17 +127,17 @@ impl Schedule {
         }
     }
 
-    /// How many targets there are.
+    /// The number of targets.
     pub(crate) fn len(&self) -> usize {
         self.beats.len()
     }
 
-    /// Makes room for so many targets in all.
+    /// Reserves room for this many targets in all.
     pub(crate) fn make_room(&mut self, all: usize) {
         self.beats.make_room(all);
     }
 
-    /// A newcomer. One that is known already begins anew.
+    /// Adds a target, or restarts a known one.
     pub(crate) fn start(&mut self, id: TargetId, interval: Duration, jitter: Share, now: Instant) {
         self.stop(id);
         let lined_up = self.line.map_or(now, |last| now.max(last + LINE_UP));
@@ -161,12 +160,12 @@ impl Schedule {
         self.beats.insert(id, beat);
     }
 
-    /// A target that is checked no longer.
+    /// Removes a target.
     pub(crate) fn stop(&mut self, id: TargetId) {
         if let Some(beat) = self.beats.remove(id) {
             self.rate -= per_second(beat.interval);
             if self.beats.is_empty() {
-                // What adding and taking away has left behind.
+                // Clear rounding errors of additions and subtractions.
                 self.rate = 0.0;
             }
             if let Some(at) = beat.due {
@@ -175,7 +174,7 @@ impl Schedule {
         }
     }
 
-    /// When [`Self::pop`] has something next; in the past if it has it now.
+    /// When [`Self::pop`] has something next; in the past if it has now.
     pub(crate) fn next(&self) -> Option<Instant> {
         let (at, id) = self.due.first()?;
         let over = self.level + 1.0 - self.capacity();
@@ -189,8 +188,8 @@ impl Schedule {
         )
     }
 
-    /// A target whose check is to begin now. It is under way from then on, until
-    /// [`Self::finished`] or [`Self::stop`].
+    /// A target to check now. It is in progress from then on, until [`Self::finished`] or
+    /// [`Self::stop`].
     pub(crate) fn pop(&mut self, now: Instant) -> Option<Due> {
         if self.next()? > now {
             return None;
@@ -208,11 +207,11 @@ impl Schedule {
         Some(Due { id, at })
     }
 
-    /// Its check really began; `due` says when it should have. Returns how long ago the one before
-    /// began.
+    /// Records the real start of a check; `due` says when it should have started. Returns the time
+    /// since the previous start.
     pub(crate) fn began(&mut self, due: Due, now: Instant) -> Option<Duration> {
         let beat = self.beats.get_mut(due.id)?;
-        // What was missed is not made up for: go on from the last point of the grid that is past.
+        // Missed checks are not made up for: continue from the last past grid point.
         let missed = nanos(now.saturating_duration_since(beat.grid)) / nanos(beat.interval).max(1);
         if missed > 0 && beat.began.is_some() {
             let interval = nanos(beat.interval);
@@ -222,7 +221,7 @@ impl Schedule {
         before.map(|before| now.saturating_duration_since(before))
     }
 
-    /// Its check has ended; the next comes after `interval`.
+    /// Records the end of a check; the next comes after `interval`.
     pub(crate) fn finished(&mut self, id: TargetId, interval: Duration, now: Instant) {
         let Some(beat) = self.beats.get_mut(id) else {
             return;
@@ -237,8 +236,8 @@ impl Schedule {
         let began = beat.began.unwrap_or(now);
         let due = match beat.place {
             Place::Line => {
-                // Any place in the interval is as likely. A near one is reached in two steps, so
-                // that no step is shorter than half of the interval, and none longer than it.
+                // Every place in the interval is equally likely. A near one is reached in two
+                // steps, so that no step is shorter than half the interval or longer than it.
                 let shift = self.chance.up_to(interval);
                 let step = if shift >= interval / 2 {
                     beat.place = Place::Own;
@@ -297,13 +296,13 @@ impl Schedule {
         self.beats.get(id).is_none_or(|beat| beat.began.is_none())
     }
 
-    /// How many checks may begin at once.
+    /// The number of checks that may start immediately.
     fn capacity(&self) -> f64 {
         (2.0 * self.rate * BURST_SECONDS).max(BURST_CHECKS)
     }
 }
 
-/// Checks a second.
+/// Checks per second.
 fn per_second(interval: Duration) -> f64 {
     1.0 / interval.as_secs_f64().max(0.001)
 }

@@ -1,4 +1,4 @@
-//! The schedule over simulated time: a machine that is never late, one that is, one that stalls.
+//! The schedule in simulated time: a machine that is never late, one that is, one that stalls.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,14 +6,14 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What is simulated.
+/// The simulation's parameters.
 #[derive(Debug, Clone)]
 struct World {
     intervals: Vec<Duration>,
     jitter: Share,
-    /// How long each check takes, in thousandths of its interval.
+    /// The duration of each check, in thousandths of its interval.
     takes: u32,
-    /// How long the machine sleeps between two looks at the schedule, at most.
+    /// The longest sleep between two looks at the schedule.
     nap: Duration,
     seed: u64,
 }
@@ -35,8 +35,7 @@ fn world() -> impl Strategy<Value = World> {
         })
 }
 
-/// When each target's checks began, from the start; with a stall of the machine, if one is asked
-/// for.
+/// When each target's checks started, from the beginning; with a stall of the machine if requested.
 fn simulate(
     world: &World,
     lasts: Duration,
@@ -86,11 +85,11 @@ fn simulate(
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Every gap keeps to the interval and its jitter, and the hundredth check is where the
-    /// grid has it: lateness does not add up.
+    /// Every gap keeps to the interval and its jitter, and the hundredth check is on its grid
+    /// point: lateness does not add up.
     #[test]
     fn gaps_keep_to_the_interval_and_nothing_drifts(world in world()) {
-        // Shorter ones than a few naps are late by their nature.
+        // Intervals shorter than a few naps are late by nature.
         let long = world.nap * 10;
         let lasts = Duration::from_secs(40);
         for (id, starts) in simulate(&world, lasts, None) {
@@ -101,7 +100,7 @@ proptest! {
             let jitter = interval * u32::from(world.jitter.get()) / 100;
             // The longest nap, and the end of another check just before it.
             let late = world.nap * 2 + Duration::from_micros(1);
-            // The first two gaps are the newcomer's.
+            // The first two gaps belong to the newcomer.
             for pair in starts.windows(2).skip(2) {
                 let gap = pair[1] - pair[0];
                 prop_assert!(gap <= interval + jitter + late, "{gap:?} of {interval:?}");
@@ -165,7 +164,7 @@ fn ten_thousand_newcomers_are_lined_up_and_then_spread_over_the_interval() {
         "5,000 a second at the beginning: {first:?}"
     );
     for (tenth, count) in per_tenth.iter().enumerate().skip(60) {
-        // 250 in the mean.
+        // 250 on average.
         assert!((170..=330).contains(count), "{count} in tenth {tenth}");
     }
 }
@@ -188,7 +187,7 @@ fn a_machine_that_stalls_does_not_burst() {
         let length = Duration::from_secs(length);
         let lasts = at + length + Duration::from_secs(10);
         let started = simulate(&farm(4000, interval), lasts, Some((at, length)));
-        // 2,000 a second; at most twice that, and 400 at once.
+        // 2,000 per second; at most twice that, and 400 at a time.
         let starts = all(&started);
         let after: Vec<_> = starts
             .iter()

@@ -1,49 +1,48 @@
-//! How well the checks keep their time, countable by others while they run.
+//! How punctual the checks are; readable by others while they run.
 //!
-//! One thread writes, any reads: relaxed atomics, each right in itself.
+//! One thread writes, any thread reads: relaxed atomics, each consistent in itself.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// How well the checks keep their time, since they were started.
+/// How punctual the checks have been since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Statistics {
-    /// So many targets there are.
+    /// The number of targets.
     pub targets: u64,
-    /// So many checks are under way.
+    /// Checks in progress.
     pub under_way: u64,
-    /// So many are due and wait, as no more may be under way.
+    /// Checks that are due and wait because the limit is reached.
     pub waiting: u64,
-    /// So many may be under way at a time: what descriptors there are.
+    /// The most concurrent checks, limited by descriptors.
     pub most_under_way: u64,
-    /// So many began.
+    /// Checks started.
     pub started: u64,
-    /// So many ended well.
+    /// Successful checks.
     pub passed: u64,
-    /// So many ended not well.
+    /// Failed checks.
     pub failed: u64,
-    /// So many could not be asked, for want of something on this machine.
+    /// Checks that could not be carried out because this machine lacked something.
     pub not_asked: u64,
-    /// So many had to wait, as no more might be under way.
+    /// Checks that had to wait because the limit was reached.
     pub held: u64,
-    /// How late they began.
+    /// How late checks started.
     pub lateness: Lateness,
     /// The longest time from the start of a check to the start of the target's next.
     pub longest_gap: Duration,
 }
 
-/// How late checks began, each against the moment at which it was due.
+/// How late checks started, against their due times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Lateness {
-    /// Half of them were late by at most this, rounded up by a sixteenth at most.
+    /// The median, rounded up by at most a sixteenth.
     pub median: Duration,
-    /// 99 in 100 were late by at most this, likewise rounded.
+    /// The 99th percentile, rounded likewise.
     pub p99: Duration,
-    /// The latest.
+    /// The maximum.
     pub max: Duration,
 }
 
-/// The counters.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) targets: Counter,
@@ -101,13 +100,13 @@ impl Counter {
     }
 }
 
-/// Each power of two of microseconds is divided into so many equal parts.
+/// Each power of two of microseconds is divided into this many equal parts.
 const PARTS: usize = 16;
 
-/// Up to 2^32 µs, 71 minutes; the last part holds all that is longer.
+/// Up to 2^32 µs, 71 minutes; the last part holds everything longer.
 const BUCKETS: usize = (32 - 3) * PARTS;
 
-/// How many times were how long: exact below 16 µs, then within a sixteenth.
+/// A histogram of durations: exact below 16 µs, then within a sixteenth.
 #[derive(Debug)]
 pub(crate) struct Histogram {
     buckets: Box<[Counter]>,
@@ -154,7 +153,7 @@ fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Which bucket a number of microseconds goes into.
+/// The bucket for a number of microseconds.
 fn bucket(micros: u64) -> usize {
     let Some(shift) = micros.checked_ilog2().and_then(|log| log.checked_sub(4)) else {
         return usize::try_from(micros).unwrap_or(0);

@@ -1,7 +1,7 @@
-//! A map from targets, for ten thousand of them: what it holds lies side by side.
+//! A map from targets, for ten thousand of them, with its values stored contiguously.
 //!
-//! A hash map keeps its values in its buckets, of which there are up to twice as many as values. Here the buckets hold
-//! places of four bytes.
+//! A hash map keeps its values in its buckets, of which there are up to twice as many. Here the
+//! buckets hold indices of four bytes.
 
 use std::collections::HashMap;
 
@@ -24,17 +24,18 @@ impl<T> Default for Table<T> {
 }
 
 impl<T> Table<T> {
-    /// How many values it holds.
+    /// The number of values.
     pub fn len(&self) -> usize {
         self.values.len()
     }
 
-    /// Whether it holds none.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 
-    /// Makes room for so many in all. A table that doubles again and again leaves holes in memory as large as itself.
+    /// Reserves room for this many values in all. A table that doubles again and again leaves holes
+    /// in memory as large as itself.
     pub fn make_room(&mut self, all: usize) {
         let more = all.saturating_sub(self.values.len());
         self.places.reserve(more);
@@ -49,13 +50,13 @@ impl<T> Table<T> {
         self.values.get(place).map(|(_, value)| value)
     }
 
-    /// A target's value, to change it.
+    /// A target's value, mutable.
     pub fn get_mut(&mut self, id: TargetId) -> Option<&mut T> {
         let place = self.place(id)?;
         self.values.get_mut(place).map(|(_, value)| value)
     }
 
-    /// Puts a value in the place of what is there.
+    /// Inserts or replaces a value.
     pub fn insert(&mut self, id: TargetId, value: T) {
         if let Some(known) = self.get_mut(id) {
             *known = value;
@@ -69,7 +70,7 @@ impl<T> Table<T> {
         self.places.insert(id, place);
     }
 
-    /// Takes a value out; the last one takes its place.
+    /// Removes a value; the last one takes its place.
     pub fn remove(&mut self, id: TargetId) -> Option<T> {
         let place = self.places.remove(&id)?;
         let (_, value) = self.values.swap_remove(usize::try_from(place).ok()?);

@@ -1,26 +1,27 @@
-//! Checks that could not be asked, for want of something on this machine.
+//! Checks that could not be carried out because this machine lacked something.
 //!
-//! They say nothing about the server, whose verdict stays: so that somebody notices, there is a
-//! word in the [`Record`](super::Record) from the first one on, and news after some in a row.
+//! They say nothing about the server, whose verdict stays. To make this visible, the
+//! [`Record`](super::Record) shows it from the first one on, and a finding follows after several in
+//! a row.
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// After so many in a row that could not be asked there is news.
+/// The number of consecutive ones that causes a finding.
 const ENOUGH: u32 = 3;
 
 /// Why a target is not checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotChecked {
-    /// When the first check in a row began that could not be asked.
+    /// When the first of these consecutive checks started.
     pub since: SystemTime,
-    /// So many in a row could not be asked.
+    /// Consecutive checks that could not be carried out.
     pub streak: u32,
-    /// What was missing the last time.
+    /// What was missing at the last one.
     pub why: Box<str>,
 }
 
-/// What is new.
+/// A change worth reporting.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum News {
     /// It has not been checked for a while.
@@ -29,12 +30,12 @@ pub(super) enum News {
     Checked,
 }
 
-/// Follows one target.
+/// Tracks one target.
 #[derive(Debug, Default)]
 pub(super) struct Unasked(Option<NotChecked>);
 
 impl Unasked {
-    /// A check that began at `at` was asked, or was not for that reason.
+    /// Records a check that began at `at`: carried out, or not for this reason.
     pub(super) fn note(&mut self, not_asked: Option<&str>, at: SystemTime) -> Option<News> {
         let Some(text) = not_asked else {
             let before = self.0.take()?;
@@ -53,7 +54,7 @@ impl Unasked {
         (now.streak == ENOUGH).then(|| News::NotChecked(why.into()))
     }
 
-    /// What stands now.
+    /// The current state.
     pub(super) fn now(&self) -> Option<Box<NotChecked>> {
         self.0.clone().map(Box::new)
     }

@@ -1,4 +1,4 @@
-//! Rise and fall: when single answers make a verdict.
+//! Rise and fall: turns single results into a verdict.
 //!
 //! ```text
 //!            rise successes in a row              fall failures in a row
@@ -8,22 +8,22 @@
 //!                                      Down
 //! ```
 //!
-//! A pure machine: of the answers in their order and nothing else, not even the time.
+//! A pure state machine: a function of the results in order, without even the time.
 
 use super::Verdict;
 
-/// What the answers so far say of one target.
+/// The verdict on one target from its results so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Judge {
     verdict: Verdict,
-    /// The last answer.
+    /// The last result.
     passed: bool,
-    /// So many in a row were like it; 0 before the first.
+    /// Consecutive equal results; 0 before the first.
     streak: u32,
 }
 
 impl Judge {
-    /// One that begins with a verdict, and has heard no answer.
+    /// Starts with a verdict and no results.
     pub(crate) const fn new(verdict: Verdict) -> Self {
         Self {
             verdict,
@@ -32,9 +32,9 @@ impl Judge {
         }
     }
 
-    /// One more answer. Returns the verdict if it changed.
+    /// Takes another result. Returns the verdict if it changed.
     ///
-    /// `rise` and `fall` are at least 1; 0 is taken for 1.
+    /// `rise` and `fall` are at least 1; 0 counts as 1.
     #[must_use]
     pub(crate) fn hear(&mut self, passed: bool, rise: u32, fall: u32) -> Option<Verdict> {
         self.streak = if self.passed == passed {
@@ -55,18 +55,18 @@ impl Judge {
         Some(says)
     }
 
-    /// Whether it is down.
+    /// Whether the target is down.
     pub(crate) const fn is_down(&self) -> bool {
         matches!(self.verdict, Verdict::Down)
     }
 
-    /// So many answers in a row were like the last one.
+    /// Consecutive results equal to the last one.
     pub(crate) const fn streak(&self) -> u32 {
         self.streak
     }
 
-    /// Whether the verdict is open, or the last answer speaks against it: then the next answer is
-    /// wanted sooner.
+    /// Whether the verdict is open, or the last result contradicts it: then the next result is
+    /// needed sooner.
     pub(crate) fn is_unsettled(&self) -> bool {
         match self.verdict {
             Verdict::Open => true,
@@ -86,7 +86,7 @@ mod tests {
         prop_oneof![Just(Verdict::Open), Just(Verdict::Up), Just(Verdict::Down)]
     }
 
-    /// The definition, said in another way: look back over all answers each time.
+    /// The definition stated differently: looks back over all results each time.
     fn by_definition(begin: Verdict, answers: &[bool], rise: u32, fall: u32) -> Verdict {
         let mut verdict = begin;
         for end in 1..=answers.len() {

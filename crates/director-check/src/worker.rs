@@ -1,8 +1,8 @@
-//! The thread of all checks that do more than connect: a runtime, and a task for each check while
-//! it is under way.
+//! The thread of all checks that do more than connect: a runtime, with a task per check in
+//! progress.
 //!
-//! It is not the thread that keeps the time: a hundred TLS handshakes at once delay each other,
-//! but no TCP check and no verdict.
+//! It is not the thread that keeps the time: a hundred simultaneous TLS handshakes delay each
+//! other, but no TCP check and no verdict.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -23,7 +23,7 @@ use super::kind::{self, Means, Memory};
 use super::through::Passages;
 use super::{Outcome, Report, Target};
 
-/// The thread; it ends when this is dropped, and what is under way with it.
+/// The thread; it and its checks end when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Worker {
     orders: Option<UnboundedSender<Order>>,
@@ -37,7 +37,7 @@ enum Order {
 }
 
 impl Worker {
-    /// Starts it. What it finds goes into the inbox.
+    /// Starts the thread. Its results go into the inbox.
     pub(crate) fn start(inbox: Arc<Inbox>, passages: Arc<Passages>) -> io::Result<Self> {
         let runtime = Builder::new_current_thread()
             .enable_all()
@@ -51,7 +51,7 @@ impl Worker {
                 let tasks = LocalSet::new();
                 runtime.block_on(tasks.run_until(serve(received, inbox, passages)));
                 drop(tasks);
-                // A file system that hangs must not keep the daemon from stopping.
+                // A hanging file system must not keep the daemon from stopping.
                 runtime.shutdown_background();
             })?;
         Ok(Self {
@@ -60,19 +60,19 @@ impl Worker {
         })
     }
 
-    /// Begins a check.
+    /// Starts a check.
     pub(crate) fn run(&self, job: Job, target: Arc<Target>, memory: Memory) {
         self.order(Order::Run(job, target, memory));
     }
 
-    /// Ends one; nothing is said of it.
+    /// Cancels a check without a report.
     pub(crate) fn cancel(&self, job: Job) {
         self.order(Order::Cancel(job));
     }
 
     fn order(&self, order: Order) {
         if let Some(orders) = &self.orders {
-            // It fails only when the thread has gone, and it goes with us.
+            // This fails only when the thread is gone, which ends with us.
             let _ = orders.send(order);
         }
     }
@@ -97,7 +97,7 @@ async fn serve(mut orders: UnboundedReceiver<Order>, inbox: Arc<Inbox>, passages
         match order {
             Order::Run(job, target, memory) => {
                 let (means, finished) = (Rc::clone(&means), Rc::clone(&running));
-                // One that is broken off is counted against this machine. It ends with its time.
+                // A check whose abort counts against this machine ends with its timeout.
                 let breakable = !target.spec.kind.facts().must_end;
                 let mut promise = Promise::new(job, memory, Arc::clone(&inbox));
                 let task = spawn_local(async move {
@@ -118,8 +118,8 @@ async fn serve(mut orders: UnboundedReceiver<Order>, inbox: Arc<Inbox>, passages
     }
 }
 
-/// An answer that will be given, whatever becomes of the task: a target without an answer would
-/// never be checked again.
+/// Guarantees an answer, whatever happens to the task: a target without an answer would never be
+/// checked again.
 #[derive(Debug)]
 struct Promise {
     job: Job,
@@ -148,7 +148,7 @@ impl Promise {
 impl Drop for Promise {
     fn drop(&mut self) {
         let (report, memory) = self.answer.take().unwrap_or_else(|| {
-            let outcome = Outcome::NotAsked("not checked: the check was broken off".into());
+            let outcome = Outcome::NotAsked("not checked: the check was cancelled".into());
             let advice = None;
             let cut_off = false;
             let report = Report {

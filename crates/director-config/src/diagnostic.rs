@@ -105,8 +105,8 @@ impl Diagnostic {
             return self;
         }
         self.reason(
-            "where a kernel holds it so and it is to stay, `as_is = true` in the service makes \
-             this a warning",
+            "to keep this state of a kernel, set `as_is = true` in the service, which makes this a \
+             warning",
         )
     }
 }
@@ -143,7 +143,7 @@ impl NotShown {
         };
         let message = match (self.number, self.or_more) {
             (0, false) => return None,
-            (0, true) => format!("the file is not read behind its first {SHOWN} mistakes"),
+            (0, true) => format!("the file was not read beyond its first {SHOWN} mistakes"),
             (number, true) => format!("more than {number} other {many} not shown"),
             (1, false) => format!("1 other {one} not shown"),
             (number, false) => format!("{number} other {many} not shown"),

@@ -116,7 +116,7 @@ impl Environment {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         let digit_first = name.starts_with(|first: char| first.is_ascii_digit());
         if name.is_empty() || digit_first || !name.bytes().all(plain) {
-            let message = format!("`{name}` is no name of an environment variable");
+            let message = format!("`{name}` is not the name of an environment variable");
             findings.push(
                 Diagnostic::new(Code::VariableSyntax, place, message)
                     .help("a name has letters, digits and underscores; a dollar sign is `$$`"),

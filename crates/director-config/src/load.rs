@@ -318,7 +318,7 @@ impl<'e> Loader<'e> {
         let paths = match self.files.matching(directory, pattern) {
             Ok(paths) => paths,
             Err(problem) => {
-                let message = format!("`{pattern}` is no pattern of paths: {problem}");
+                let message = format!("`{pattern}` is not a pattern of paths: {problem}");
                 let found = Diagnostic::new(Code::IncludePattern, include.span, message);
                 self.findings
                     .push(found.help("a pattern is \"services.d/*.toml\""));
@@ -329,7 +329,7 @@ impl<'e> Loader<'e> {
             .includes
             .insert((from, pattern.clone()), paths.len());
         if paths.is_empty() && !pattern.contains(['*', '?', '[']) {
-            let message = format!("there is no file `{pattern}`");
+            let message = format!("no file `{pattern}`");
             self.report(Code::Unreadable, Some(include.span), message);
             return;
         }
@@ -404,7 +404,7 @@ fn says_nothing(path: &Path, at: Span, is_root: bool) -> Diagnostic {
     let message = format!("`{}` is empty", shown(path));
     let found = Diagnostic::new(Code::EmptyFile, at, message);
     if is_root {
-        found.help("a file that declares no service on purpose has the line `version = 1`")
+        found.help("a file that intentionally declares no service needs the line `version = 1`")
     } else {
         found
     }

@@ -39,7 +39,7 @@ impl Shape {
             if *count > 0 && self.includes.get(include) == Some(&0) {
                 let files = crate::words::count(*count, "file", "files");
                 lacks.push(format!(
-                    "`{pattern}` in {} matched {files} and now matches none",
+                    "`{pattern}` in {} matched {files}, but now matches none",
                     shown(from)
                 ));
             }
@@ -48,10 +48,13 @@ impl Shape {
             lacks.push(format!("{} is empty", shown(path)));
         }
         for path in self.directories.intersection(&before.files) {
-            lacks.push(format!("{} was a file and is a directory", shown(path)));
+            lacks.push(format!(
+                "{} was a file, but is now a directory",
+                shown(path)
+            ));
         }
         if before.has_version && !self.has_version {
-            lacks.push("the root file no longer says its version".to_owned());
+            lacks.push("the root file no longer has a version".to_owned());
         }
         lacks
     }
@@ -66,7 +69,7 @@ impl Shape {
         let away = self
             .away
             .iter()
-            .map(|path| format!("there is no directory {}", shown(path)));
+            .map(|path| format!("no directory {}", shown(path)));
         empty.chain(away).next()
     }
 
@@ -81,7 +84,7 @@ impl Shape {
         });
         both.map(|(path, now, was)| {
             let path = shown(path);
-            format!("{path} is as it was, but ends after {now} of its {was} bytes")
+            format!("{path} is unchanged, but ends after {now} of its {was} bytes")
         })
         .collect()
     }
@@ -126,7 +129,7 @@ mod tests {
         let said = none.lacks(&one);
         assert_eq!(
             said,
-            ["`d/*` in a.toml matched 1 file and now matches none"]
+            ["`d/*` in a.toml matched 1 file, but now matches none"]
         );
         assert_eq!(none.lacks(&none), Vec::<String>::new());
         assert_eq!(both.lacks(&none), Vec::<String>::new());
@@ -151,7 +154,7 @@ mod tests {
         let said = with("one\n").cut_off(&before);
         assert_eq!(
             said,
-            ["a.toml is as it was, but ends after 4 of its 8 bytes"]
+            ["a.toml is unchanged, but ends after 4 of its 8 bytes"]
         );
         for text in ["one\ntwo\n", "one\ntwo\nthree\n", "two\n", "one\nt2\n"] {
             assert_eq!(with(text).cut_off(&before), Vec::<String>::new());
@@ -171,7 +174,10 @@ mod tests {
         assert_eq!(now.lacks(&now), Vec::<String>::new(), "as it was");
         let mut now = shape(&["a.toml"], 1);
         note_directories(&mut now, &before, |path| path == Path::new("d/b"));
-        assert_eq!(now.lacks(&before), ["d/b was a file and is a directory"]);
+        assert_eq!(
+            now.lacks(&before),
+            ["d/b was a file, but is now a directory"]
+        );
         now.has_version = false;
         assert_eq!(now.lacks(&before).len(), 2);
     }

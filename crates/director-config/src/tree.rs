@@ -160,7 +160,7 @@ impl Value<'_> {
     pub(super) const fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "a string",
-            Self::Integer(_) | Self::LargeInteger => "a whole number",
+            Self::Integer(_) | Self::LargeInteger => "an integer",
             Self::Float => "a fraction",
             Self::Bool(_) => "a boolean",
             Self::Datetime => "a date or time of day",

@@ -41,7 +41,7 @@ pub(super) const SCHEDULERS: &[Word] = &[
     word("rr", "Round robin: each server in turn."),
     word("wrr", "Weighted round robin."),
     word("lc", "Least connections."),
-    word("wlc", "Least connections for the weight.").alias(&["leastconn"]),
+    word("wlc", "Least connections in proportion to the weight.").alias(&["leastconn"]),
     word(
         "fo",
         "Fail-over: the available server of the highest weight.",
@@ -67,20 +67,23 @@ pub(super) const SCHEDULERS: &[Word] = &[
         "twos",
         "Weighted random: the less loaded of two servers; Linux 6.12.",
     ),
-    odd("none", "No scheduler: every new connection is refused."),
+    odd(
+        "none",
+        "No scheduler: the service refuses every new connection.",
+    ),
 ];
 
 /// Flags of schedulers. `fallback` and `port` have a meaning for `sh` and `mh` only.
 pub(super) const FLAGS: &[Word] = &[
     word(
         "fallback",
-        "`sh`, `mh`: a client whose server is unusable goes to another one.",
+        "`sh`, `mh`: clients of an unusable server go to another one.",
     )
     .alias(&["sh-fallback", "mh-fallback"]),
-    word("port", "`sh`, `mh`: the client's port is hashed too.").alias(&["sh-port", "mh-port"]),
+    word("port", "`sh`, `mh`: also hash the client's port.").alias(&["sh-port", "mh-port"]),
     word(
         "flag-1",
-        "The scheduler's first flag, whatever it means to it.",
+        "The scheduler's first flag; its meaning depends on the scheduler.",
     ),
     word("flag-2", "The scheduler's second flag."),
     word("flag-3", "The scheduler's third flag."),
@@ -90,30 +93,30 @@ pub(super) const FLAGS: &[Word] = &[
 pub(super) const FORWARD: &[Word] = &[
     word(
         "nat",
-        "The destination address is rewritten, and the answer's source on its way back.",
+        "NAT: the destination address is rewritten, and the source of the reply on its way back.",
     )
     .alias(&["masq", "masquerade", "masquerading", "snat", "dnat"]),
     word(
         "dr",
-        "Direct routing: the packet goes to the server's link address as it is.",
+        "Direct routing: the packet goes unchanged to the server's link-layer address.",
     )
     .alias(&["gate", "gatewaying", "route", "direct"]),
     word(
         "tun",
-        "Tunnelling: the packet is wrapped in another one, see `tunnel`.",
+        "Tunnelling: the packet is encapsulated in another one; see `tunnel`.",
     )
     .alias(&["tunnel", "tunneling", "tunnelling", "ipip", "gue", "gre"]),
     odd(
         "local",
-        "The packet is for this machine. The kernel's own; odd to set.",
+        "The packet is for this machine. For the kernel's internal use.",
     ),
     odd(
         "bypass",
-        "Past the cache, to where the packet was addressed. The kernel's own; odd to set.",
+        "Bypasses the cache, to the packet's destination. For the kernel's internal use.",
     ),
-    odd("method-5", "A number without meaning; odd to set."),
-    odd("method-6", "A number without meaning; odd to set."),
-    odd("method-7", "A number without meaning; odd to set."),
+    odd("method-5", "A number without a meaning."),
+    odd("method-6", "A number without a meaning."),
+    odd("method-7", "A number without a meaning."),
 ];
 
 /// Tunnel types.
@@ -124,13 +127,17 @@ pub(super) const TUNNELS: &[Word] = &[
 ];
 
 /// Persistence engines.
-pub(super) const ENGINES: &[Word] = &[word("sip", "Sticks by the Call-ID of SIP over UDP.")];
+pub(super) const ENGINES: &[Word] = &[word(
+    "sip",
+    "Recognizes clients by the Call-ID of SIP over \
+                                            UDP.",
+)];
 
 /// What to do about foreign services.
 pub(super) const FOREIGN: &[Word] = &[
     word(
         "keep",
-        "Report services that are not the file's, and leave them alone.",
+        "Report services that are not in the file, and leave them alone.",
     )
     .alias(&["ignore", "report"]),
     word("remove", "Delete them.").alias(&["delete"]),
@@ -138,31 +145,31 @@ pub(super) const FOREIGN: &[Word] = &[
 
 /// What to do about drift.
 pub(super) const DRIFT: &[Word] = &[
-    word("repair", "Set right what somebody else changed.").alias(&["fix"]),
-    word("report", "Say so, and leave it.").alias(&["ignore", "keep"]),
+    word("repair", "Undo changes by other programs.").alias(&["fix"]),
+    word("report", "Report them, and leave them.").alias(&["ignore", "keep"]),
 ];
 
 /// Roles of sync daemons.
 pub(super) const ROLES: &[Word] = &[
     word("master", "Multicasts this director's connections."),
-    word("backup", "Takes in what masters multicast.").alias(&["slave"]),
+    word("backup", "Receives what masters multicast.").alias(&["slave"]),
 ];
 
 /// How several checks make one verdict.
 pub(super) const COMBINE: &[Word] = &[
     word("all", "All of them have to pass.").alias(&["and"]),
-    word("any", "One that passes is enough.").alias(&["or", "one"]),
+    word("any", "One of them has to pass.").alias(&["or", "one"]),
 ];
 
 /// What to do with a server that is down.
 pub(super) const ON_FAIL: &[Word] = &[
     word(
         "drain",
-        "Weight 0, its connections kept. Where weight 0 does harm (UDP, `dh`, one-packet, \
-         persistence without expire_quiescent_template) it is removed all the same.",
+        "Weight 0; it keeps its connections. Where weight 0 does harm (UDP, `dh`, one-packet, \
+         persistence without expire_quiescent_template), it is removed instead.",
     )
     .alias(&["quiesce", "inhibit", "weight-0"]),
-    word("remove", "Deleted, its connections with it.").alias(&["delete"]),
+    word("remove", "Deleted with its connections.").alias(&["delete"]),
 ];
 
 /// How a server starts.

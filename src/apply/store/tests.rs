@@ -132,7 +132,7 @@ fn a_directory_that_others_can_change_is_refused() {
                 .write("note.json", &note("x"))
                 .unwrap_err()
                 .to_string();
-            let advice = format!("chmod go-w {}", path.display());
+            let advice = format!("run `chmod go-w {}`", path.display());
             assert!(error.ends_with(&advice), "{error}");
         }
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();

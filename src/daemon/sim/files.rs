@@ -176,7 +176,7 @@ fn an_included_file_that_becomes_a_directory_or_a_dangling_link_removes_no_servi
     let file = sim.included(2);
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
-    sim.keeps("was a file and is a directory", |sim| {
+    sim.keeps("was a file, but is now a directory", |sim| {
         fs::remove_dir(&file).unwrap();
         sim.put(2, &service(2));
     });

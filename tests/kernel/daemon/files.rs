@@ -85,7 +85,7 @@ fn files_that_are_empty_or_away_for_a_moment_remove_no_service() {
             },
         ),
         (
-            "matched 1 file and now matches none",
+            "matched 1 file, but now matches none",
             &|| fs::rename(&directory, &aside).unwrap(),
             &|| fs::rename(&aside, &directory).unwrap(),
         ),

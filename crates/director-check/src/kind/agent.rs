@@ -1,7 +1,7 @@
-//! An agent on the server says how it is, in HAProxy's agent-check protocol.
+//! An agent on the server reports its state, in HAProxy's agent-check protocol.
 //!
-//! Unlike HAProxy, which ignores an agent that does not answer because it has another check
-//! beside it, a check that gets no answer has failed: an agent may be the only check here.
+//! HAProxy ignores an agent that does not answer, because it has another check as well. Here a
+//! check without an answer fails: an agent may be the only check.
 
 use super::attempt::Attempt;
 use super::duplex;
@@ -10,7 +10,7 @@ use crate::failure::{Failure, Passed};
 use crate::net::quote;
 use director_config::state::health::AgentCheck;
 
-/// An answer is a line of at most so many bytes.
+/// The longest line of an answer, in bytes.
 const LIMIT: usize = 1024;
 
 pub(super) async fn run(spec: &AgentCheck, attempt: &Attempt<'_>) -> Result<Passed, Failure> {
@@ -24,7 +24,7 @@ pub(super) async fn run(spec: &AgentCheck, attempt: &Attempt<'_>) -> Result<Pass
     hear(attempt, &answer)
 }
 
-/// What ends a line: agents are scripts and small programs of all systems.
+/// Line endings: agents are scripts and small programs of all systems.
 const END: [u8; 3] = [b'\n', b'\r', 0];
 
 /// An answer without what some programs write before it: empty lines, blanks, a byte order mark.
@@ -42,7 +42,7 @@ fn line(answer: &[u8]) -> &[u8] {
     &answer[..end.unwrap_or(answer.len())]
 }
 
-/// What an answer means. It changes what is remembered.
+/// Interprets an answer, and updates the memory.
 fn hear(attempt: &Attempt<'_>, answer: &[u8]) -> Result<Passed, Failure> {
     if answer.is_empty() {
         return Err(Failure::new("closed without an answer"));
@@ -52,7 +52,7 @@ fn hear(attempt: &Attempt<'_>, answer: &[u8]) -> Result<Passed, Failure> {
     let words = Words::parse(&text);
     if words.is_empty() {
         return Err(Failure::new(format_args!(
-            "the agent's answer has no known word: {}",
+            "the agent's answer contains no known word: {}",
             quote(answer)
         )));
     }

@@ -1,4 +1,4 @@
-//! One check under way, and what checks share.
+//! One check in progress, and the state shared by checks.
 
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
@@ -17,70 +17,70 @@ use crate::net::Way;
 use crate::through::Passages;
 use crate::{Advice, Target};
 
-/// What is done first, by nearly all.
+/// The first stage of nearly all checks.
 pub(crate) const CONNECTING: &str = "connecting";
 
-/// What checks share: all that is costly to make anew each time. One of them for a thread.
+/// State shared by checks: everything that is expensive to create each time. One per thread.
 #[derive(Debug, Default)]
 pub(crate) struct Means {
     /// Compiled expectations.
     pub(crate) patterns: Patterns,
-    /// Computations that a server can make costly.
+    /// The thread for computations that a server can make expensive.
     pub(crate) computing: Computing,
-    /// Threads for what may hang.
+    /// Threads for accesses that may hang.
     pub(crate) files: Files,
     /// TLS configurations.
     pub(crate) tls: Configurations,
     /// The ways through the forwarding path.
     pub(crate) passages: Arc<Passages>,
-    /// Datagrams that were refused lately.
+    /// Recently refused datagrams.
     pub(crate) refusals: Refusals,
 }
 
-/// What a kind remembers of a target from one check to the next.
+/// What a kind remembers of a target between checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Memory {
-    /// What the agent said last, as its words hold until it says others.
+    /// The agent's last advice: its words hold until it sends others.
     pub(crate) advice: Advice,
-    /// Whether the agent said that the server is down, and not yet that it is up.
+    /// Whether the agent reported the server down, and not yet up again.
     pub(crate) down: bool,
     /// Whether datagrams to it were refused.
     pub(crate) refused: Refused,
-    /// When a PostgreSQL server refused the start-up message, if it was not asked again since.
+    /// When a PostgreSQL server refused the start-up message, unless it was asked again since.
     pub(crate) startup_refused: Option<Instant>,
 }
 
-/// One check under way.
+/// One check in progress.
 #[derive(Debug)]
 pub(crate) struct Attempt<'a> {
-    /// What is checked.
+    /// The target of the check.
     pub(crate) target: &'a Target,
-    /// Where it goes.
+    /// Its destination and source.
     pub(crate) way: Way,
-    /// What checks share.
+    /// State shared by checks.
     pub(crate) means: &'a Means,
-    /// What the kind remembers, and will.
+    /// The kind's memory, to be updated.
     pub(crate) memory: Cell<Memory>,
     pub(super) stage: Cell<&'static str>,
-    /// What is done with which file meanwhile.
+    /// The file access in progress: the action and the path.
     pub(super) touching: RefCell<Option<(&'static str, PathBuf)>>,
-    /// When a datagram was sent that need not be answered.
+    /// When a datagram that needs no answer was sent.
     pub(super) unanswered: Cell<Option<Instant>>,
 }
 
 impl Attempt<'_> {
-    /// What is done from now on, for the text when time runs out: "connecting", "waiting for ...".
+    /// Sets the current stage, for the message of a timeout: "connecting", "waiting for ...".
     pub(crate) fn stage(&self, doing: &'static str) {
         self.stage.set(doing);
     }
 
-    /// It may be well if nothing comes until the time is over: `udp::silence` says.
+    /// Silence until the timeout may count as success: `udp::silence` decides.
     pub(crate) fn content_with_silence(&self, sent: Instant) {
         self.unanswered.set(Some(sent));
     }
 
-    /// Does `work` with a file, on a thread that may hang. Time that runs out meanwhile is no
-    /// failure of the server. `doing` is what is told: "reading".
+    /// Does `work` with a file on a thread that may hang. A timeout during that time is not a
+    /// failure of the server. `doing` names the action in messages: "reading".
     pub(crate) async fn touch<T: Send + 'static>(
         &self,
         doing: &'static str,
@@ -93,7 +93,7 @@ impl Attempt<'_> {
         result.map_err(Failure::ours)
     }
 
-    /// A TCP connection to the target.
+    /// Opens a TCP connection to the target.
     pub(crate) async fn connect(&self) -> Result<TcpStream, Failure> {
         self.stage(CONNECTING);
         self.way.connect().await

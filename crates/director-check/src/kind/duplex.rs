@@ -1,10 +1,10 @@
-//! Both directions of a connection at the same time.
+//! Sends and receives on a connection at the same time.
 //!
 //! A server may answer before it has read the request, and close: a script behind xinetd or socat
 //! does, and so does a server that refuses a client. Sending then fails with EPIPE or ECONNRESET
-//! although the answer lies in this machine's receive queue, where it outlives even a reset
-//! (`tcp_recvmsg` looks into the queue before it looks at the socket's error). So what was heard
-//! counts, whatever became of what was said.
+//! although the answer is in this machine's receive queue, where it survives even a reset
+//! (`tcp_recvmsg` reads the queue before it reports the socket's error). Received data therefore
+//! counts, whatever happened to the request.
 
 use std::io;
 use std::time::Duration;
@@ -16,23 +16,24 @@ use tokio::time::timeout;
 use super::attempt::Attempt;
 use crate::failure::{self, Failure};
 
-/// So long a server that closed without a word is listened to, in case it speaks first.
+/// How long to listen to a server that closed without sending, in case it speaks first.
 const SPEAKS_FIRST: Duration = Duration::from_millis(500);
 
-/// An answer is looked at after each piece that comes until this many times its limit was looked
-/// at: a server that sends single bytes must not keep the checks' thread busy. From then on it is
-/// looked at when it has doubled, when it pauses, and at its end.
+/// An answer is examined after each piece until this many times its limit was examined: a server
+/// that sends single bytes must not keep the checks' thread busy. After that it is examined when it
+/// has doubled, when it pauses, and at its end.
 const LOOKS: usize = 16;
 
-/// So long nothing comes in a pause.
+/// The silence that counts as a pause.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Connects, sends, and reads until `enough` says so, the server is done, or `limit` bytes came.
-/// Returns whether there was enough; what came is in `answer`, whatever became of the request.
+/// Connects, sends, and reads until `enough` accepts, the server is done, or `limit` bytes were
+/// received. Returns whether `enough` accepted; `answer` has what was received, whatever happened
+/// to the request.
 ///
-/// A server that closes without a word is listened to once more, in silence: a script behind socat
-/// that answers without reading loses its answer when the request comes too early, as socat gives
-/// up when it cannot write to the script.
+/// Listens again without sending to a server that closes without an answer. A script behind socat
+/// that answers without reading loses its answer when the request comes too early, because socat
+/// gives up when it cannot write to the script.
 pub(crate) async fn ask(
     attempt: &Attempt<'_>,
     send: &[u8],
@@ -47,7 +48,7 @@ pub(crate) async fn ask(
     let first = duplex.hear_until(answer, limit, &enough).await;
     let first = first.map_err(|error| Failure::io(&error));
     drop(duplex);
-    // Where the port to come from is fixed, it is still in use.
+    // If the source port is fixed, it is still in use.
     if !answer.is_empty() || send.is_empty() || attempt.way.source_port != 0 {
         return first;
     }
@@ -63,13 +64,13 @@ pub(crate) async fn ask(
     }
 }
 
-/// A connection, and what is still to be sent over it.
+/// A connection and the bytes still to be sent.
 #[derive(Debug)]
 pub(crate) struct Duplex<S> {
     from: ReadHalf<S>,
     to: WriteHalf<S>,
     unsent: Vec<u8>,
-    /// Why nothing more can be sent.
+    /// The error after which nothing more can be sent.
     deaf: Option<io::Error>,
 }
 
@@ -84,18 +85,18 @@ impl<S: AsyncRead + AsyncWrite> Duplex<S> {
         }
     }
 
-    /// Sends these bytes with the next [`hear`](Self::hear) or [`finish`](Self::finish).
+    /// Queues these bytes for the next [`hear`](Self::hear) or [`finish`](Self::finish).
     pub(crate) fn say(&mut self, bytes: &[u8]) {
         if self.deaf.is_none() {
             self.unsent.extend_from_slice(bytes);
         }
     }
 
-    /// Reads what comes next, at most `room` bytes, and sends meanwhile. 0 is the end.
+    /// Reads the next bytes, at most `room`, and sends at the same time. 0 is the end.
     ///
     /// # Errors
-    /// Those of reading. One of sending is returned only where it is this machine's own fault and
-    /// nothing came.
+    /// Errors of reading. An error of sending is returned only if it is this machine's own fault
+    /// and nothing was received.
     pub(crate) async fn hear(&mut self, into: &mut Vec<u8>, room: usize) -> io::Result<usize> {
         into.reserve(room.min(2048));
         loop {
@@ -117,7 +118,7 @@ impl<S: AsyncRead + AsyncWrite> Duplex<S> {
         }
     }
 
-    /// Sends what is left. The other side need not listen any more.
+    /// Sends the rest. The other side need not listen any more.
     pub(crate) async fn finish(&mut self) {
         while !self.unsent.is_empty() {
             let sent = self.to.write(&self.unsent).await;
@@ -126,7 +127,7 @@ impl<S: AsyncRead + AsyncWrite> Duplex<S> {
         let _ = self.to.flush().await;
     }
 
-    /// Why nothing more could be sent, if so.
+    /// The error of sending, if any.
     pub(crate) fn deaf(&mut self) -> Option<io::Error> {
         self.deaf.take()
     }
@@ -144,19 +145,19 @@ impl<S: AsyncRead + AsyncWrite> Duplex<S> {
         self.deaf = Some(why);
     }
 
-    /// Hears until `enough` says so of all that came, the other side is done, or `limit` bytes
-    /// came. Returns whether there was enough. A connection that breaks after bytes came has
-    /// ended; they are the answer.
+    /// Reads until `enough` accepts everything received, the other side is done, or `limit` bytes
+    /// were received. Returns whether `enough` accepted. A connection that breaks after some bytes
+    /// has ended; they are the answer.
     ///
     /// # Errors
-    /// Those of [`hear`](Self::hear) when nothing came.
+    /// Those of [`hear`](Self::hear) if nothing was received.
     pub(crate) async fn hear_until(
         &mut self,
         into: &mut Vec<u8>,
         limit: usize,
         mut enough: impl FnMut(&[u8]) -> bool,
     ) -> io::Result<bool> {
-        // What was looked at, in all and the last time.
+        // The bytes examined in total, and the last time.
         let (mut spent, mut seen) = (0, 0);
         let mut over = false;
         loop {
@@ -183,7 +184,7 @@ impl<S: AsyncRead + AsyncWrite> Duplex<S> {
                 match timeout(PAUSE, self.hear(into, room)).await {
                     Ok(heard) => heard,
                     Err(_) => {
-                        // A pause: what has come may be all there is.
+                        // In a pause, the received bytes may be complete.
                         seen = into.len();
                         if enough(into) {
                             return Ok(true);
@@ -226,7 +227,7 @@ mod tests {
         let server = tokio::spawn(async move {
             let _ = theirs.write_all(&[b'x'; 60_000]).await;
             let _ = theirs.write_all(b"!").await;
-            // The connection stays.
+            // Keeps the connection open.
             theirs
         });
         let mut looked = 0;
@@ -258,7 +259,7 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn more_is_said_than_the_other_side_takes_before_it_speaks() {
-        // Both sides have more to say than the way between them holds.
+        // Both sides have more to send than the connection holds.
         let (ours, theirs) = duplex(16);
         let much = [b'x'; 5000];
         let server = tokio::spawn(async move {

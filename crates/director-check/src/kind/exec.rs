@@ -1,4 +1,4 @@
-//! A program says whether the server is well: by its exit code, 0 for well.
+//! A program decides whether the server is up, by its exit code: 0 is success.
 //!
 //! ```text
 //!   DIRECTOR_SERVICE   the service's name in the file
@@ -9,12 +9,12 @@
 //!   DIRECTOR_CHECK_ADDRESS, DIRECTOR_CHECK_PORT   where to ask, if the check says so; else the same
 //! ```
 //!
-//! - **It leads a process group of its own**, which is killed with all that is in it when the
-//!   program ends, when time runs out, or when nobody wants to know any more. A process that is to
-//!   outlive the check leaves the group (setsid(1)).
-//! - **It is always waited for**: no zombie stays.
-//! - **The daemon's own affairs are not told**: the variables by which systemd speaks with it are
-//!   taken out of the environment.
+//! - **It leads a process group of its own**, which is killed completely when the program ends,
+//!   when it times out, or when the result is no longer needed. A process that is to survive the
+//!   check must leave the group (setsid(1)).
+//! - **It is always waited for**, so that no zombie remains.
+//! - **The daemon's own variables are hidden**: those by which systemd talks to it are removed from
+//!   the environment.
 
 use std::ffi::OsStr;
 use std::io;
@@ -35,11 +35,11 @@ use crate::{Advice, Target};
 use director_config::state::health::ExecCheck;
 use director_config::words::printable;
 
-/// What is kept of a program's output, in bytes. The rest is read and forgotten, so that it does
-/// not stand still.
+/// The part of a program's output that is kept, in bytes. The rest is read and discarded, so that
+/// the program does not block.
 const LIMIT: usize = 4096;
 
-/// What systemd tells the daemon, and nobody else.
+/// The variables that systemd sets for the daemon only.
 const NOT_TOLD: [&str; 6] = [
     "NOTIFY_SOCKET",
     "WATCHDOG_PID",
@@ -53,7 +53,7 @@ pub(super) async fn run(spec: &ExecCheck, attempt: &Attempt<'_>) -> Result<Passe
     attempt.stage("the program ran");
     let mut command = command(spec, attempt.target)?;
     let program = command.as_std().get_program().to_owned();
-    // Where its file system hangs, so does the system call that starts it.
+    // If the program's file system hangs, so does the system call that starts it.
     let path = Path::new(&program);
     let started = attempt
         .touch("starting", path, move || Group::start(&mut command))
@@ -65,12 +65,13 @@ pub(super) async fn run(spec: &ExecCheck, attempt: &Attempt<'_>) -> Result<Passe
         let mut reading = std::pin::pin!(async {
             tokio::join!(read(stdout, &mut output), read(stderr, &mut errors));
         });
-        // Its end counts, not its output's: a child in the background may hold that open.
+        // The program's exit counts, not the end of its output: a child in the background may hold
+        // that open.
         tokio::select! {
             biased;
             () = &mut reading => group.child.wait().await,
             status = group.child.wait() => {
-                // What it has written is there already.
+                // Its output is already there.
                 let _ = tokio::time::timeout(std::time::Duration::ZERO, reading).await;
                 status
             }
@@ -81,7 +82,8 @@ pub(super) async fn run(spec: &ExecCheck, attempt: &Attempt<'_>) -> Result<Passe
     let line = first_line(&output).or_else(|| first_line(&errors));
     let passed = judge(spec, status, line, left);
     match (passed, status.code()) {
-        // Its interpreter did not find what to run. To read the script may hang, as to start it may.
+        // The interpreter did not find the program to run. Reading the script may hang, as starting
+        // it may.
         (Err(mut failure), Some(program::NOT_FOUND)) => {
             let path = Path::new(&program);
             let script = program.clone();
@@ -127,10 +129,10 @@ fn judge(
     })
 }
 
-/// What is told of a program that ended and left others behind.
+/// The text for a program that ended and left processes behind.
 const LEFT: &str = "it left processes behind, which were killed";
 
-/// A program and all that it starts, which is killed when this is dropped.
+/// A program and everything that it starts; killed when this is dropped.
 #[derive(Debug)]
 struct Group {
     child: Child,
@@ -146,10 +148,10 @@ impl Group {
         Ok(Self { child, leader })
     }
 
-    /// Kills what is left of it. Returns whether anything was.
+    /// Kills what is left of it. Returns whether anything was left.
     ///
-    /// The number stays the group's as long as there is a process in it. When there is none, the
-    /// kernel gives it away again only after all others.
+    /// The number belongs to the group as long as it has a process. After that, the kernel reuses
+    /// it only after all others.
     fn end(&mut self) -> bool {
         let leader = self.leader.take();
         leader.is_some_and(|leader| killpg(leader, Signal::SIGKILL).is_ok())
@@ -170,7 +172,7 @@ fn command(spec: &ExecCheck, target: &Target) -> Result<Command, Failure> {
         shell
     } else {
         let Some((program, arguments)) = spec.command.split_first() else {
-            return Err(Failure::ours("there is no program to run".to_owned()));
+            return Err(Failure::ours("no program to run".to_owned()));
         };
         let mut command = Command::new(program);
         command.args(arguments);
@@ -209,7 +211,7 @@ fn not_started(program: &OsStr, error: &io::Error) -> Failure {
     Failure::ours(program::explain(program, error))
 }
 
-/// Reads to the end; keeps the beginning.
+/// Reads to the end and keeps the start.
 async fn read(from: Option<impl AsyncRead + Unpin>, into: &mut Vec<u8>) {
     let Some(mut from) = from else { return };
     let mut piece = [0; 1024];
@@ -219,7 +221,7 @@ async fn read(from: Option<impl AsyncRead + Unpin>, into: &mut Vec<u8>) {
     }
 }
 
-/// The first line that is not empty, fit to be shown.
+/// The first line that is not empty, made safe to show.
 fn first_line(output: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(output);
     let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;

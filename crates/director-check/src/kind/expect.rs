@@ -1,4 +1,4 @@
-//! What an answer must hold: bytes or a regular expression, compiled once.
+//! What an answer must contain: bytes or a regular expression, compiled once.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -9,17 +9,17 @@ use regex::bytes::Regex;
 use crate::failure::Failure;
 use director_config::state::health::Expect;
 
-/// More patterns than a service file has; when a daemon has seen so many through its reloads, all
-/// are forgotten and compiled again as they are needed.
+/// More patterns than a service file has; after this many through reloads, all are dropped and
+/// recompiled on use.
 const MOST: usize = 4096;
 
-/// Compiled expectations, by what they are.
+/// Compiled expectations.
 #[derive(Debug, Default)]
 pub(crate) struct Patterns(RefCell<HashMap<Expect, Regex>>);
 
 impl Patterns {
-    /// The pattern that finds what is expected. Bytes are a pattern too, so that there is one way
-    /// to search, and a fast one.
+    /// The compiled pattern. Bytes are a pattern too, so that there is one way to search, and a
+    /// fast one.
     pub(crate) fn get(&self, expect: &Expect) -> Result<Regex, Failure> {
         let mut known = self.0.borrow_mut();
         if let Some(pattern) = known.get(expect) {

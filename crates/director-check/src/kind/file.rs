@@ -1,7 +1,7 @@
-//! A file does not say otherwise.
+//! A file that can take the server out.
 //!
-//! Where there is no file the server is well; an empty one drains it; else its first line has the
-//! words of an agent. Unlike an agent's they hold only as long as they stand there.
+//! The server is up if the file does not exist; an empty file drains it; otherwise its first line
+//! has the words of an agent. Unlike an agent's, they hold only as long as they are in the file.
 
 use std::io::{self, Read};
 
@@ -12,7 +12,7 @@ use crate::{Admin, Advice, Target, net};
 use director_config::regular;
 use director_config::state::health::FileCheck;
 
-/// What is read of a file, in bytes.
+/// The part of a file that is read, in bytes.
 const LIMIT: u64 = 1024;
 
 pub(super) async fn run(spec: &FileCheck, attempt: &Attempt<'_>) -> Result<Passed, Failure> {
@@ -35,7 +35,7 @@ pub(super) async fn run(spec: &FileCheck, attempt: &Attempt<'_>) -> Result<Passe
     }
 }
 
-/// What is in the file; `None` if there is none.
+/// The contents of the file; `None` if it does not exist.
 fn read(path: &str) -> io::Result<Option<Vec<u8>>> {
     let file = match regular::open(path.as_ref()) {
         Ok(file) => file,
@@ -62,8 +62,8 @@ fn hear(contents: &[u8]) -> Result<Passed, Failure> {
         });
     }
     if words.is_empty() {
-        // Whoever wrote it meant something; that cannot be to take the server out or put it in.
-        let text = format!("the file has no known word: {told}");
+        // The author intended something, but it is unclear what, so the server stays as it is.
+        let text = format!("the file contains no known word: {told}");
         return Err(Failure::ours(text));
     }
     let memory = words.after(Memory::default());
@@ -83,7 +83,7 @@ fn hear(contents: &[u8]) -> Result<Passed, Failure> {
     }
 }
 
-/// The path with its placeholders replaced. A name cannot lead out of the directory.
+/// The path with its placeholders replaced. A name cannot leave the directory.
 fn path(pattern: &str, target: &Target) -> String {
     let plain = |name: &str| name.replace('/', "_");
     let service = target.service_name.as_deref().map(plain);

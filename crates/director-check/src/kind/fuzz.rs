@@ -1,4 +1,4 @@
-//! What a server says, into each decoder of these checks: the way in for `fuzz/`.
+//! Feeds data from a server to each decoder of the checks: the entry point for `fuzz/`.
 
 use super::mysql::Mysql;
 use super::postgres::Postgres;
@@ -8,10 +8,10 @@ use super::talk::endure;
 use super::{dns, http, ping};
 use director_config::state::health::LoginCheck;
 
-/// Decodes `bytes` as the answer to a check, which one `choice` says.
+/// Decodes `bytes` as the answer to a check selected by `choice`.
 ///
 /// # Panics
-/// Never, or that is what was looked for.
+/// Never, except for a bug that fuzzing looks for.
 pub fn decode_answer(choice: u8, bytes: &[u8]) {
     let nobody = LoginCheck::default();
     let somebody = LoginCheck {

@@ -1,11 +1,11 @@
-//! `grpc.health.v1.Health/Check` says `SERVING`, over HTTP/2 with TLS or in clear (h2c).
+//! `grpc.health.v1.Health/Check` reports `SERVING`, over HTTP/2 with TLS or in clear text (h2c).
 //!
 //! ```text
 //!   POST /grpc.health.v1.Health/Check     [0][length, 4 bytes][field 1: service]
 //!   200, [0][length][field 1: status]     grpc-status: 0 in the trailers, or in the head alone
 //! ```
 //!
-//! The two messages have one field each, so that a protobuf library would be more code than they.
+//! The two messages have one field each, so a protobuf library would be more code than they are.
 
 use std::error::Error as _;
 use std::pin::pin;
@@ -28,10 +28,10 @@ use crate::failure::{Failure, Passed};
 use crate::net::quote;
 use director_config::state::health::GrpcCheck;
 
-/// The longest answer that is taken, in bytes. A real one has seven.
+/// The longest accepted answer, in bytes. A real one has seven.
 const LIMIT: usize = 4096;
 
-/// What goes before a message: whether it is compressed, and its length.
+/// The prefix of a message: a compression flag and its length.
 const PREFIX: usize = 5;
 
 pub(super) async fn run(spec: &GrpcCheck, attempt: &Attempt<'_>) -> Result<Passed, Failure> {
@@ -53,7 +53,7 @@ pub(super) async fn run(spec: &GrpcCheck, attempt: &Attempt<'_>) -> Result<Passe
     judge(&head, &message)
 }
 
-/// The status of HTTP, all fields of head and trailers.
+/// The HTTP status, and all fields of head and trailers.
 struct Head {
     status: u16,
     fields: HeaderMap,
@@ -65,7 +65,7 @@ async fn exchange(
     request: Request<Full<Bytes>>,
 ) -> Result<(Head, Vec<u8>), Failure> {
     attempt.stage("waiting for the answer");
-    // hyper wants to start tasks. They end with the check, however it ends.
+    // hyper starts tasks. They end with the check, however it ends.
     let tasks = Arc::new(Mutex::new(JoinSet::new()));
     let executor = Tasks(Arc::downgrade(&tasks));
     let (mut sender, connection) = http2::Builder::new(executor)
@@ -90,7 +90,7 @@ async fn read(response: Response<Incoming>) -> hyper::Result<(Head, Vec<u8>)> {
     while let Some(frame) = body.frame().await {
         match frame?.into_data() {
             Ok(data) if message.len() + data.len() > LIMIT => {
-                // Longer than any answer to this question: what came is enough to say so.
+                // Longer than any answer to this request: the received part is enough to report it.
                 message.extend_from_slice(&data[..LIMIT - message.len()]);
                 break;
             }
@@ -119,7 +119,7 @@ fn judge(head: &Head, message: &[u8]) -> Result<Passed, Failure> {
                 None => format!("gRPC status {}{told}", quote(status)),
             }));
         }
-        // What was said before the end that did not come is still worth telling.
+        // An incomplete answer may still contain useful information.
         None => match serving(message) {
             Ok(Health::Serving) | Err(_) => return Err(Failure::new("no gRPC status came")),
             Ok(_) => {}
@@ -134,12 +134,12 @@ fn judge(head: &Head, message: &[u8]) -> Result<Passed, Failure> {
         Ok(Health::ServiceUnknown) => Err(Failure::new("SERVICE_UNKNOWN")),
         Ok(Health::Unknown) => Err(Failure::new("UNKNOWN")),
         Err(why) => Err(Failure::new(format_args!(
-            "the answer is no health message: {why}"
+            "the answer is not a health message: {why}"
         ))),
     }
 }
 
-/// The codes of gRPC, by number.
+/// The gRPC codes, indexed by number.
 const CODES: [&str; 17] = [
     "OK",
     "CANCELLED",
@@ -167,7 +167,7 @@ fn request(spec: &GrpcCheck, host: &str) -> Result<Request<Full<Bytes>>, Failure
         .authority(host)
         .path_and_query("/grpc.health.v1.Health/Check")
         .build()
-        .map_err(|_| Failure::ours(format!("\"{host}\" is no authority")))?;
+        .map_err(|_| Failure::ours(format!("\"{host}\" is not an authority")))?;
     let message = frame(&health_request(&spec.service))
         .ok_or_else(|| Failure::ours("the service's name is too long".to_owned()))?;
     let mut request = Request::new(Full::new(Bytes::from(message)));
@@ -185,7 +185,7 @@ fn frame(message: &[u8]) -> Option<Vec<u8>> {
     Some([&[0], length.to_be_bytes().as_slice(), message].concat())
 }
 
-/// `HealthCheckRequest`: field 1, a string; left out when empty.
+/// `HealthCheckRequest`: field 1, a string; omitted if empty.
 fn health_request(service: &str) -> Vec<u8> {
     if service.is_empty() {
         return Vec::new();
@@ -214,7 +214,7 @@ enum Health {
     ServiceUnknown,
 }
 
-/// What the answer, with its prefix, says.
+/// The meaning of the answer with its prefix.
 fn serving(bytes: &[u8]) -> Result<Health, &'static str> {
     let Some((prefix, message)) = bytes.split_first_chunk::<PREFIX>() else {
         return Err("it is too short");
@@ -231,13 +231,13 @@ fn serving(bytes: &[u8]) -> Result<Health, &'static str> {
         Some(1) => Ok(Health::Serving),
         Some(2) => Ok(Health::NotServing),
         Some(3) => Ok(Health::ServiceUnknown),
-        Some(_) => Err("its status is none that is known"),
+        Some(_) => Err("its status is unknown"),
         None => Err("it is broken"),
     }
 }
 
-/// `HealthCheckResponse`: field 1, an enum, 0 when left out. Other fields are passed over, and of
-/// several values the last holds, as protobuf has it.
+/// `HealthCheckResponse`: field 1, an enum, 0 if omitted. Other fields are skipped, and the last of
+/// several values counts, as in protobuf.
 fn health_response(mut message: &[u8]) -> Option<u64> {
     let mut status = 0;
     while !message.is_empty() {
@@ -271,7 +271,7 @@ fn varint(from: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// Where hyper's tasks run: in a set that ends with the check. They know it weakly, as they are in
+/// The set for hyper's tasks, which ends with the check. A weak reference, since the tasks are in
 /// it.
 #[derive(Debug, Clone)]
 struct Tasks(Weak<Mutex<JoinSet<()>>>);
@@ -287,7 +287,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Tasks {
     }
 }
 
-/// What went wrong with an exchange, in few words.
+/// The error of an exchange in a few words.
 fn failure(error: &hyper::Error) -> Failure {
     let mut source = error.source();
     while let Some(cause) = source {
@@ -344,10 +344,7 @@ mod tests {
             (b"\0\0\0\0\x02\x08\x03", Ok(Health::ServiceUnknown)),
             (b"\0\0\0\0\0", Ok(Health::Unknown)),
             (b"\0\0\0\0\x06\x12\x02hi\x08\x01", Ok(Health::Serving)),
-            (
-                b"\0\0\0\0\x02\x08\x09",
-                Err("its status is none that is known"),
-            ),
+            (b"\0\0\0\0\x02\x08\x09", Err("its status is unknown")),
             (b"\x01\0\0\0\x02\x08\x01", Err("it is compressed")),
             (b"\0\0\0\0\x03\x08\x01", Err("its length is wrong")),
             (b"\0\0\0\0\x01\x08", Err("it is broken")),

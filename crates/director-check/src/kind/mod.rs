@@ -1,4 +1,4 @@
-//! One check, run once: each kind in a file of its own.
+//! One check, run once; each kind in a file of its own.
 //!
 //! ```text
 //!   Target ──► run ──► tcp, http, ... ──► Passed or Failure ──► Report
@@ -6,13 +6,12 @@
 //!               └ the limit of time, over all of it; the stage says in what it ran out
 //! ```
 //!
-//! - **The limit is set here**, once, from before the first packet to after the last byte. A kind
-//!   awaits as if it had all the time in the world, and is dropped when it has not; what it
-//!   started (a program) ends with it.
-//! - **What is this machine's fault is no failure**: without descriptors, memory or the source
-//!   address the question was not asked, and the verdict stays.
-//! - **A report holds no secret**: nothing that is sent is in it, and of what comes back only a
-//!   short quoted beginning.
+//! - **The timeout is set here**, once, from before the first packet to after the last byte. A kind
+//!   awaits without a limit, and is dropped on a timeout; what it started (a program) ends with it.
+//! - **This machine's faults are not failures**: without descriptors, memory or the source address,
+//!   the check was not carried out, and the verdict stays.
+//! - **A report contains no secret**: nothing that is sent, and only a short quoted start of what
+//!   is received.
 
 mod agent;
 mod attempt;
@@ -49,12 +48,12 @@ pub(crate) use attempt::{CONNECTING, Means, Memory};
 use director_config::state::health::{CheckKind, CheckSpec};
 pub(crate) use expect::Patterns;
 
-/// Time ran out.
+/// The failure of a check that timed out.
 pub(crate) fn timed_out(timeout: Duration, stage: &str) -> Failure {
     Failure::new(format_args!("timed out after {timeout:?} while {stage}"))
 }
 
-/// So many source ports are tried for a check through the forwarding path.
+/// The number of source ports tried for a check through the forwarding path.
 const PORT_TRIES: usize = 8;
 
 /// Runs one check that began at `began`.
@@ -75,14 +74,14 @@ pub(crate) async fn run(
         };
         let result = attempt(target, way, means, memory, began).await;
         tries += 1;
-        // A port may be taken by a program of this machine, or still in use from a run before.
+        // A port may be taken by a program on this machine, or still in use from an earlier run.
         if tries == PORT_TRIES || !matches!(result.0.outcome, Outcome::NotAsked(_)) {
             return result;
         }
     }
 }
 
-/// Runs one check, on one way.
+/// Runs one check on one way.
 async fn attempt(
     target: &Target,
     way: Way,
@@ -112,7 +111,7 @@ async fn attempt(
     (report(result), attempt.memory.get())
 }
 
-/// A result, as others see it.
+/// The result in public form.
 pub(crate) fn report(result: Result<Passed, Failure>) -> Report {
     match result {
         Ok(passed) => Report {
@@ -132,7 +131,7 @@ pub(crate) fn report(result: Result<Passed, Failure>) -> Report {
     }
 }
 
-/// Who makes a check.
+/// The part of the program that runs a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Driver {
     /// `connects.rs`, on the thread that keeps the time.
@@ -146,13 +145,13 @@ pub(crate) enum Driver {
 macro_rules! kinds {
     ($($kind:ident is $file:ident $(, driven by $driver:path)?;)*) => {
         async fn ask(attempt: &Attempt<'_>) -> Result<Passed, Failure> {
-            // Each in a box of its own: one future for all would be as large as the largest.
+            // Boxed one by one: a single future would be as large as the largest.
             match &attempt.target.spec.kind {
                 $(CheckKind::$kind(spec) => Box::pin($file::run(spec, attempt)).await,)*
             }
         }
 
-        /// Who makes the checks of a spec: a task, unless the kind says otherwise.
+        /// The driver for a spec: a task, unless the kind says otherwise.
         pub(crate) fn driver(spec: &CheckSpec) -> Driver {
             match &spec.kind {
                 $($(CheckKind::$kind(kind) => $driver(kind, &spec.at),)?)*
@@ -162,7 +161,7 @@ macro_rules! kinds {
     };
 }
 
-// One line for each kind, and a `mod` above. A kind that is missing here does not compile.
+// One line for each kind, and a `mod` above. A missing kind does not compile.
 kinds! {
     Tcp is tcp, driven by tcp::driver;
     Http is http, driven by http::driver;

@@ -1,4 +1,4 @@
-//! Redis, and what speaks its protocol (RESP 2: Valkey, KeyDB, Dragonfly).
+//! Redis and compatible servers (RESP 2: Valkey, KeyDB, Dragonfly).
 //!
 //! ```text
 //!   C: AUTH [user] password     where a password is given
@@ -9,8 +9,8 @@
 //!   S: +PONG                    -LOADING ..., -NOAUTH ..., -MASTERDOWN ...
 //! ```
 //!
-//! `-NOAUTH` is a failure: it is said before the server looks whether it is still loading, and so
-//! tells nothing of whether it could serve.
+//! `-NOAUTH` is a failure: the server sends it before it checks whether it is still loading, so it
+//! does not show whether it can serve.
 
 use super::attempt::Attempt;
 use super::talk::{self, Outcome, Talk, Turn, line};
@@ -25,13 +25,13 @@ pub(super) async fn run(spec: &LoginCheck, attempt: &Attempt<'_>) -> Result<Pass
 /// The check's side.
 #[derive(Debug)]
 pub(super) struct Redis {
-    /// What is still to be said, the last first.
+    /// The remaining commands, last first.
     ahead: Vec<Command>,
-    /// What was said and is not answered yet.
+    /// The command that was sent and not answered yet.
     now: Command,
 }
 
-/// A command, and how a failure of it is called.
+/// A command, and the name of its failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Command {
     name: &'static str,
@@ -40,7 +40,7 @@ struct Command {
 }
 
 impl Redis {
-    /// Logs in and selects a database where that is said.
+    /// Logs in and selects a database if given.
     pub(super) fn new(login: &LoginCheck) -> Self {
         let mut ahead = Vec::new();
         let command = |name, words: &[&str], expected| Command {
@@ -118,7 +118,7 @@ fn over(outcome: Outcome) -> Turn {
     }
 }
 
-/// An array of bulk strings: any byte may stand in a word.
+/// An array of bulk strings: a word may contain any byte.
 fn encode(command: &Command) -> Vec<u8> {
     let words = std::iter::once(command.name).chain(command.words.iter().map(String::as_str));
     let mut text = format!("*{}\r\n", command.words.len() + 1);
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn an_error_is_told_in_its_own_words() {
-        // As Redis 7.0 says them.
+        // The replies of Redis 7.0.
         for (reply, words) in [
             (
                 &b"-ERR max number of clients reached\r\n"[..],

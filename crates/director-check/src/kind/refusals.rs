@@ -1,9 +1,10 @@
-//! What silence means where a refusal may have been held back.
+//! Interprets silence where a refusal may have been suppressed.
 //!
-//! A kernel refuses a datagram to a closed port with ICMP, but sparingly: to one destination at most
-//! one a second after a burst of six, for all its ports and addresses together (`icmp_ratelimit`,
-//! `icmpv6_xrlim_allow`). Of eleven dead ports that are asked every second one refuses and ten are
-//! silent, as servers are that have nothing to say. So silence alone proves nothing:
+//! A kernel refuses datagrams to a closed port with ICMP, but rate-limited: to one destination at
+//! most one per second after a burst of six, for all its ports and addresses together
+//! (`icmp_ratelimit`, `icmpv6_xrlim_allow`). Of eleven dead ports that are checked every second,
+//! one refuses and ten are silent, like servers that have nothing to answer. Silence alone
+//! therefore proves nothing:
 //!
 //! ```text
 //!                     nothing else refused lately      a neighbour was refused just before
@@ -13,98 +14,100 @@
 //!                     the third time: well             (after two minutes as in the left column)
 //! ```
 //!
-//! - **A neighbour** is any server in the same /24 or /64: ports and addresses of one host share its
-//!   limit, and nothing tells which addresses are one host's.
-//! - **Those that are down wait for each other**, so that their refusals, which they cost, leave room
-//!   for those of others: together they are asked about once in [`TURN`].
-//! - **A stricter limit is learnt.** A port that is refused, silent where nothing hides a refusal, and
-//!   refused again was dead all the time: its host refuses less often than once a second.
-//! - **An answer ends it all.** Any datagram does.
+//! - **A neighbour** is any server in the same /24 or /64: ports and addresses of one host share
+//!   its limit, and nothing tells which addresses belong to one host.
+//! - **Servers that are down take turns**, so that the refusals they cause leave room for others':
+//!   together they are checked about once per [`TURN`].
+//! - **A stricter limit is learnt.** A port that is refused, silent where nothing suppresses a
+//!   refusal, and refused again was dead all the time: its host refuses less often than once a
+//!   second.
+//! - **Any answer ends this.** Any datagram counts.
 //!
-//! A pure structure: time and chance are handed in.
+//! A pure data structure: time and randomness are arguments.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-/// A refusal hides those that would follow within this time: Linux's default for both families.
+/// A refusal suppresses those that follow within this time: Linux's default for both families.
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// No stricter limit is learnt: what is farther apart are two failures rather.
+/// No stricter limit is learnt: refusals farther apart are rather two failures.
 const STRICTEST: Duration = Duration::from_secs(30);
 
-/// What is refused again within this time was dead in between, if it happens twice in the longer one.
+/// A port that is refused again within this time was dead in between, if that happens twice within
+/// the longer one.
 const AGAIN: Duration = Duration::from_secs(20);
 const TWICE: Duration = Duration::from_secs(300);
 
 /// Added to a round trip, for packets that overtake each other.
 const SLACK: Duration = Duration::from_millis(100);
 
-/// A longer round trip is none: the router gave up, or this machine was late.
+/// A longer time is no round trip: the router gave up, or this machine was late.
 const LONGEST_TRIP: Duration = Duration::from_millis(500);
 
-/// One of the servers that are down is asked in this time, on average: longer than [`LIMIT`] and
-/// twice the slack, so that others are heard in between.
+/// The average interval between checks of the servers that are down: longer than [`LIMIT`] and
+/// twice the slack, so that others can be refused in between.
 const TURN: Duration = Duration::from_millis(2200);
 
-/// Nobody waits longer for a turn.
+/// The longest wait for a turn.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// Without a refusal for this time all may ask: they are probably back.
+/// After this time without a refusal, all may be checked: they are probably back.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// So many times in a row silence has to be a silence that means something, after a refusal.
+/// The number of consecutive meaningful silences required after a refusal.
 const PROOFS: u8 = 3;
 
-/// So many silences in a row that may hide a refusal, in no less than this time, count as one that
-/// does not: a neighbour that is refused every second must not keep a server from ever coming up.
+/// This many consecutive silences that may hide a refusal, in no less than this time, count as one
+/// that does not: a neighbour that is refused every second must not keep a server down for ever.
 const HIDDEN: u32 = 16;
 const HIDDEN_FOR: Duration = Duration::from_secs(120);
 
-/// More shadows of a subnet than any check is long.
+/// The most shadows kept per subnet; more than any check lasts.
 const SHADOWS: usize = 64;
 
-/// More subnets than a farm has.
+/// The most subnets; more than a farm has.
 const SUBNETS: usize = 4096;
 
-/// What was heard of one target without `expect`, kept from one check to the next.
+/// The history of one target without `expect`, kept between checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Refused {
-    /// When it was refused last, unless it has proved itself since.
+    /// The last refusal, unless the target has proved itself since.
     at: Option<Instant>,
-    /// It has proved that it is there, and was not refused since.
+    /// Whether it has proved to be up, and was not refused since.
     well: bool,
-    /// Failures since it was well.
+    /// Failures since it was up.
     failures: u32,
-    /// Silences since the refusal that mean something.
+    /// Meaningful silences since the refusal.
     proofs: u8,
-    /// Silences in a row that may hide a refusal, and since when there are.
+    /// Consecutive silences that may hide a refusal, and since when.
     hidden: u32,
     hidden_since: Option<Instant>,
-    /// While it is down it is not asked before.
+    /// While it is down, it is not checked before this time.
     turn: Option<Instant>,
-    /// When it was refused last, even if it has proved itself since, and when the last silence was
-    /// after that which nothing hid.
+    /// The last refusal, even if the target has proved itself since, and the last silence after it
+    /// that nothing hid.
     before: Option<Instant>,
     quiet: Option<Instant>,
 }
 
-/// What a silence means.
+/// The meaning of a silence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Silence {
-    /// The server is there.
+    /// The server is up.
     Well,
-    /// Nothing.
+    /// Nothing is known.
     Unknown,
     /// The server is as dead as it was when it refused.
     Failed,
 }
 
-/// Who may have held a refusal back.
+/// Whose refusal may have suppressed another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shadow {
-    /// Nobody.
+    /// None.
     None,
     /// The target's own last refusal.
     Own,
@@ -125,7 +128,7 @@ impl Refused {
         quiet: None,
     };
 
-    /// When it was refused last.
+    /// The time of the last refusal.
     pub(super) const fn at(&self) -> Option<Instant> {
         self.at
     }
@@ -134,7 +137,7 @@ impl Refused {
         self.at.is_some() && self.failures >= fall
     }
 
-    /// A refusal was heard, the so many-th failure in a row.
+    /// Records a refusal, the given number of failures in a row.
     const fn refused(&mut self, now: Instant, failures: u32) {
         *self = Self {
             at: Some(now),
@@ -144,7 +147,7 @@ impl Refused {
         };
     }
 
-    /// Nothing came to what was sent at `sent`.
+    /// Records that the datagram sent at `sent` got no reaction.
     pub(super) fn silent(&mut self, shadow: Shadow, fall: u32, sent: Instant) -> Silence {
         if shadow != Shadow::None {
             self.hidden = self.hidden.saturating_add(1);
@@ -193,15 +196,15 @@ pub(crate) struct Refusals(RefCell<HashMap<IpAddr, Subnet>>);
 
 #[derive(Debug)]
 struct Subnet {
-    /// Times at which a datagram's refusal may have been held back, in order.
+    /// Times at which a datagram's refusal may have been suppressed, in order.
     shadows: VecDeque<Cast>,
-    /// The targets that are down, and when they were seen to be.
+    /// The targets that are down, and since when.
     down: HashMap<SocketAddr, Instant>,
-    /// When the last refusal was heard.
+    /// The time of the last refusal.
     last: Option<Instant>,
-    /// A refusal hides those that would follow within this time.
+    /// A refusal suppresses those that follow within this time.
     limit: Duration,
-    /// A longer one that was seen once, and when.
+    /// A longer limit that was seen once, and when.
     suspected: Option<(Instant, Duration)>,
 }
 
@@ -218,8 +221,8 @@ impl Default for Subnet {
 }
 
 impl Subnet {
-    /// A target was refused that was silent at `quiet`, and refused before that: it was dead then,
-    /// and its refusal held back for longer than was known.
+    /// Learns from a target that was refused, silent at `quiet`, and refused before that: it was
+    /// dead then, and its refusal suppressed for longer than known.
     fn learn(&mut self, quiet: Instant, now: Instant) {
         let earlier = self.shadows.iter().rev().find(|cast| cast.last < quiet);
         let Some(earlier) = earlier else { return };
@@ -227,9 +230,9 @@ impl Subnet {
         if hidden <= self.limit || hidden > STRICTEST {
             return;
         }
-        // Until it was asked again more would have been hidden.
+        // More would have been hidden before the next check.
         let held_back = hidden + hidden / 4;
-        // Once may be a server that has died twice.
+        // A single case may be a server that has died twice.
         match self.suspected.take() {
             Some((at, other)) if now < at + TWICE => self.limit = held_back.min(other),
             _ => self.suspected = Some((now, held_back)),
@@ -241,14 +244,14 @@ impl Subnet {
 struct Cast {
     from: Instant,
     to: Instant,
-    /// When the last datagram was sent that was refused.
+    /// When the last refused datagram was sent.
     last: Instant,
-    /// Whose refusals they were; `None` for several targets'.
+    /// The target refused; `None` for several.
     by: Option<SocketAddr>,
 }
 
 impl Refusals {
-    /// A datagram to `target` that was sent at `sent` was refused just now.
+    /// Records that a datagram sent to `target` at `sent` was refused just now.
     pub(super) fn note(&self, target: SocketAddr, sent: Instant, now: Instant) {
         let trip = now.saturating_duration_since(sent).min(LONGEST_TRIP) + SLACK;
         self.subnet(target, |subnet| {
@@ -274,7 +277,7 @@ impl Refusals {
         });
     }
 
-    /// Whether the refusal of a datagram that was sent then may have been held back.
+    /// Whether the refusal of a datagram sent at this time may have been suppressed.
     pub(super) fn shadow(&self, target: SocketAddr, sent: Instant) -> Shadow {
         self.subnet(target, |subnet| {
             let at = |cast: &&Cast| cast.from <= sent && sent <= cast.to;
@@ -286,7 +289,7 @@ impl Refusals {
         })
     }
 
-    /// Whether a target may be asked now, or has to wait for its turn.
+    /// Whether a target may be checked now, or has to wait for its turn.
     pub(super) fn may_ask(
         &self,
         target: SocketAddr,
@@ -304,7 +307,7 @@ impl Refusals {
         })
     }
 
-    /// What becomes of a target when a datagram to it was refused. `chance` is random.
+    /// Handles a refused datagram to a target. `chance` is random.
     pub(super) fn refused(
         &self,
         target: SocketAddr,
@@ -331,7 +334,7 @@ impl Refusals {
         known.turn = Some(now + wait + wait * u32::from(chance) / 512);
     }
 
-    /// A target is well, or will not be asked again.
+    /// A target is up, or will not be checked again.
     pub(super) fn forget(&self, target: SocketAddr) {
         self.subnet(target, |subnet| subnet.down.remove(&target));
     }

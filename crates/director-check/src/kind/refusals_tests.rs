@@ -1,4 +1,4 @@
-//! A kernel that refuses as Linux does, many targets of it, and what comes to be known of them.
+//! A kernel that refuses as Linux does, with many targets, and the resulting knowledge.
 
 use std::net::Ipv4Addr;
 
@@ -9,7 +9,7 @@ use super::*;
 const FALL: u32 = 3;
 const RISE: u32 = 2;
 
-/// `inet_peer_xrlim_allow`: a token a second, or whatever `icmp_ratelimit` says, six at most.
+/// `inet_peer_xrlim_allow`: a token per second, or per `icmp_ratelimit`, at most six.
 struct Kernel {
     limit: Duration,
     tokens: Duration,
@@ -37,7 +37,7 @@ struct Port {
     open: bool,
     known: Refused,
     next: Instant,
-    /// Results in a row: successes above 0, failures below.
+    /// Consecutive results: successes above 0, failures below.
     row: i64,
     up: Option<bool>,
     flaps: u32,
@@ -75,7 +75,7 @@ struct Host {
 }
 
 impl Host {
-    /// A host with so many ports. On each of `addresses` addresses.
+    /// A host with this many ports on each of its `addresses` addresses.
     fn new(ports: u16, addresses: u8, interval: Duration) -> Self {
         let now = Instant::now() + Duration::from_secs(3600);
         let port = |number: u16| {
@@ -114,7 +114,7 @@ impl Host {
         self.chance >> 40
     }
 
-    /// Asks all ports for so many seconds, each as its interval has it.
+    /// Checks all ports for this many seconds, each at its interval.
     fn run(&mut self, seconds: u64) {
         let end = self.now + Duration::from_secs(seconds);
         loop {
@@ -141,8 +141,8 @@ impl Host {
                     .refused(port.target, &mut port.known, FALL, chance, heard);
                 port.hear(false);
             } else {
-                // What is heard until the end of its time is known then; what was sent a little
-                // before is all that matters here.
+                // The check's result is known at its end; only datagrams sent slightly earlier
+                // matter here.
                 let shadow = self.refusals.shadow(port.target, now);
                 match port.known.silent(shadow, FALL, now) {
                     Silence::Well => {

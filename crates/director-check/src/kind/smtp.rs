@@ -21,7 +21,7 @@ pub(super) async fn run(spec: &SmtpCheck, attempt: &Attempt<'_>) -> Result<Passe
     talk::run(&mut Smtp::new(&hello), attempt).await
 }
 
-/// This machine's name, `localhost` if it has none.
+/// This machine's name, or `localhost` if it has none.
 fn own_name() -> String {
     let name = nix::unistd::gethostname()
         .ok()
@@ -38,9 +38,9 @@ pub(super) struct Smtp {
 }
 
 impl Smtp {
-    /// Says `HELO` with this name.
+    /// Sends `HELO` with this name.
     pub(super) fn new(hello: &str) -> Self {
-        // A name with a line end in it would be a second command.
+        // A name with a line ending would be a second command.
         let hello = hello
             .chars()
             .filter(|c| !c.is_control())
@@ -93,7 +93,7 @@ fn over(outcome: Outcome) -> Turn {
     }
 }
 
-/// A reply, all lines of it.
+/// A reply with all its lines.
 #[derive(Debug, PartialEq, Eq)]
 struct Reply {
     code: u16,
@@ -103,13 +103,13 @@ struct Reply {
 }
 
 impl Reply {
-    /// Reads a reply; `None` if its last line is not there yet, the line if it is none.
+    /// Parses a reply; `None` if its last line is missing, the line if it is invalid.
     fn read(heard: &[u8]) -> Result<Option<Self>, &[u8]> {
         let mut length = 0;
         while let Some((text, used)) = line(&heard[length..]) {
             length += used;
             let code = code(text).ok_or(text)?;
-            // "250-" goes on, "250 " and a bare "250" end it.
+            // "250-" continues, "250 " and a bare "250" end it.
             if text.get(3) != Some(&b'-') {
                 return Ok(Some(Self {
                     code,
@@ -141,7 +141,7 @@ mod tests {
     use super::super::talk::script::play;
     use super::*;
 
-    /// As Postfix 3.7 says it.
+    /// The greeting of Postfix 3.7.
     const GREETING: &[u8] = b"220 mail.example.org ESMTP Postfix (Debian/GNU)\r\n";
 
     #[test]

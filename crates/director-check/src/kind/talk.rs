@@ -1,4 +1,4 @@
-//! A conversation without its socket: bytes in, bytes out, until it is over.
+//! A conversation without a socket: bytes in, bytes out, until it is over.
 //!
 //! ```text
 //!   server ──bytes──► heard ──► Talk::hear ──► Turn::Say ──bytes──► server
@@ -7,11 +7,11 @@
 //! ```
 //!
 //! The protocols of `smtp`, `redis`, `mysql` and `postgres` are values of [`Talk`]: tested and
-//! fuzzed with bytes alone. [`hold`] is the only thing here that knows a socket.
+//! fuzzed with bytes alone. Only [`hold`] uses a socket.
 //!
-//! - **No server makes it grow**: what is heard and not yet understood is at most [`LIMIT`] bytes.
-//! - **No server makes it last**: a conversation has at most [`TURNS`] turns, and a time limit
-//!   that the caller sets.
+//! - **No server makes it grow**: at most [`LIMIT`] received bytes wait to be parsed.
+//! - **No server makes it last**: a conversation has at most [`TURNS`] turns, and a timeout set by
+//!   the caller.
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -21,61 +21,61 @@ use crate::computing::Computing;
 use crate::failure::{self, Failure, Passed};
 use crate::net;
 
-/// What a conversation came to: `Ok` with what is worth telling, or what was wrong.
+/// The result of a conversation: `Ok` with information for people, or what was wrong.
 pub(super) type Outcome = Result<Option<Box<str>>, Box<str>>;
 
-/// So many bytes of a message that is not complete are kept.
+/// The most bytes of an incomplete message that are kept.
 pub(super) const LIMIT: usize = 64 * 1024;
 
-/// So many turns a conversation has at most. A login takes fewer than ten; PostgreSQL tells some
-/// twenty parameters after it, each a turn.
+/// The most turns of a conversation. A log-in takes fewer than ten; PostgreSQL then sends some
+/// twenty parameters, each a turn.
 pub(super) const TURNS: usize = 200;
 
 /// One side of a conversation.
 pub(super) trait Talk {
-    /// What is said before the server says anything.
+    /// The bytes sent before the server sends anything.
     fn open(&mut self) -> Vec<u8>;
 
-    /// What follows from what was heard and is not used up yet; never called with nothing.
+    /// The reaction to received bytes that are not consumed yet; never called without any.
     fn hear(&mut self, heard: &[u8]) -> Turn;
 
-    /// What it waits for now, for the report when time runs out: "waiting for the greeting".
+    /// What it waits for now, for the message of a timeout: "waiting for the greeting".
     fn stage(&self) -> &'static str;
 }
 
-/// What follows.
+/// The reaction to received bytes.
 pub(super) enum Turn {
-    /// Not a whole message yet.
+    /// The message is incomplete.
     More,
-    /// A message was understood.
+    /// A message was parsed.
     Say {
-        /// It was so long, at least 1.
+        /// The length of the message, at least 1.
         used: usize,
         /// The answer; may be empty.
         bytes: Vec<u8>,
     },
-    /// A message was understood, and the answer takes so much work that other checks should not
-    /// wait for it.
+    /// A message was parsed, and the answer takes so much work that other checks should not wait
+    /// for it.
     Think {
-        /// It was so long, at least 1.
+        /// The length of the message, at least 1.
         used: usize,
-        /// Makes the answer.
+        /// Computes the answer.
         work: Work,
     },
     /// The conversation is over.
     Over {
-        /// A last word, so that the server need not take it for an accident.
+        /// A final message, so that the server does not log an error.
         bytes: Vec<u8>,
-        /// What came of it.
+        /// The result.
         outcome: Outcome,
     },
 }
 
-/// Work for a thread of its own.
+/// Work for the dedicated thread.
 pub(super) type Work = Box<dyn FnOnce() -> Vec<u8> + Send>;
 
 impl Turn {
-    /// Over without a last word.
+    /// Ends without a final message.
     pub(super) fn fail(why: impl Into<Box<str>>) -> Self {
         Self::Over {
             bytes: Vec::new(),
@@ -84,7 +84,7 @@ impl Turn {
     }
 }
 
-/// Connects, and holds a conversation.
+/// Connects and holds a conversation.
 pub(super) async fn run(
     talk: &mut (impl Talk + Send),
     attempt: &Attempt<'_>,
@@ -122,7 +122,7 @@ async fn hold(
                 (used, computing.run(work).await.map_err(Failure::ours)?)
             }
             Turn::Over { bytes, outcome } => {
-                // The verdict stands, whether the server still listens or not.
+                // The result is final, whether or not the server still listens.
                 duplex.say(&bytes);
                 duplex.finish().await;
                 return match outcome {
@@ -148,11 +148,11 @@ async fn listen<S: AsyncRead + AsyncWrite>(
     }
     match duplex.hear(heard, LIMIT - heard.len()).await {
         Ok(1..) => Ok(()),
-        Ok(_) if heard.is_empty() => Err(Failure::new("it closed the connection")),
+        Ok(_) if heard.is_empty() => Err(Failure::new("the server closed the connection")),
         Ok(_) => {
             let words = net::quote(heard);
             Err(Failure::new(format_args!(
-                "it closed the connection after: {words}"
+                "the server closed the connection after: {words}"
             )))
         }
         Err(error) if heard.is_empty() || failure::is_ours(&error) => Err(Failure::io(&error)),
@@ -163,14 +163,14 @@ async fn listen<S: AsyncRead + AsyncWrite>(
     }
 }
 
-/// A line without its end, and how long it was with it; `None` if there is no whole one.
+/// A line without its ending, and its length with it; `None` if it is incomplete.
 pub(super) fn line(heard: &[u8]) -> Option<(&[u8], usize)> {
     let end = heard.iter().position(|byte| *byte == b'\n')?;
     let line = &heard[..end];
     Some((line.strip_suffix(b"\r").unwrap_or(line), end + 1))
 }
 
-/// Whatever the server says, in whatever pieces: no panic, no use of more than there is.
+/// Whatever the server sends, in whatever pieces: no panic, and no more consumed than there is.
 pub(super) fn endure(talk: &mut dyn Talk, server: &[u8]) {
     talk.open();
     let mut heard = server;
@@ -186,15 +186,15 @@ pub(super) fn endure(talk: &mut dyn Talk, server: &[u8]) {
     }
 }
 
-/// Plays a server's part from a script: for tests of all conversations.
+/// Plays the server from a script, for tests of all conversations.
 #[cfg(test)]
 pub(crate) mod script {
     #![allow(clippy::panic, reason = "a test that fails")]
 
     use super::{Outcome, Talk, Turn};
 
-    /// What the server says at each of its turns; what the check said is returned beside the
-    /// outcome. Bytes come one by one, so that no message is understood before it is whole.
+    /// `server` is sent at each of the server's turns; returns what the check sent, and the result.
+    /// Bytes arrive one by one, so that no message is parsed before it is complete.
     pub(crate) fn play(talk: &mut dyn Talk, server: &[&[u8]]) -> (Vec<Vec<u8>>, Outcome) {
         let mut said = vec![talk.open()];
         let mut heard = Vec::new();
@@ -267,8 +267,11 @@ mod tests {
     async fn a_conversation_ends_well_or_says_why() {
         assert_eq!(against(b"a\r\nb\nbye\n").await, Ok(Passed::default()));
         for (server, why) in [
-            (&b"a\nb"[..], r#"it closed the connection after: "b""#),
-            (b"", "it closed the connection"),
+            (
+                &b"a\nb"[..],
+                r#"the server closed the connection after: "b""#,
+            ),
+            (b"", "the server closed the connection"),
             (&[b'x'; 2 * LIMIT], "a message of more than 65536 bytes"),
             (&b"\n".repeat(TURNS + 1), "no end after 200 messages"),
         ] {

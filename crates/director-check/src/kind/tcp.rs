@@ -1,15 +1,15 @@
-//! It accepts a connection, and says what it should.
+//! The server accepts a connection, and optionally answers as expected.
 //!
-//! A check that only connects does not come here but to the runner's own way for it, which takes
-//! fewer system calls; what it finds and how it ends is the same.
+//! A plain connection check does not run here but on the runner's own path, which takes fewer
+//! system calls; results and the end of the connection are the same.
 //!
-//! **How the connection ends**: with a FIN, as any client that is done. `SO_LINGER` of zero would
-//! end it with a reset and spare this machine the `TIME_WAIT`, but many servers log a reset as an
-//! error, some count it against the client's address (MySQL's `max_connect_errors`), and one that
-//! comes before accept(2) makes some of them stumble. A `TIME_WAIT` costs a quarter of a kibibyte
-//! here, for a minute, and no port: connect(2) shares ports between destinations. On the ports of
-//! MySQL, which counts each such connection against the address, a plain check is over before the
-//! server's program sees it (`net::stay_unseen`).
+//! **How the connection ends**: with a FIN, like any client that is done. `SO_LINGER` of zero would
+//! send a reset and spare this machine the `TIME_WAIT`, but many servers log a reset as an error,
+//! some count it against the client's address (MySQL's `max_connect_errors`), and one before
+//! accept(2) confuses some of them. A `TIME_WAIT` costs a quarter of a kibibyte here for a minute,
+//! and no port: connect(2) shares ports between destinations. On the ports of MySQL, which counts
+//! each such connection against the address, a plain check is over before the server's program sees
+//! it (`net::stay_unseen`).
 
 use super::Driver;
 use super::attempt::Attempt;
@@ -18,10 +18,10 @@ use crate::failure::{Failure, Passed};
 use crate::net::quote;
 use director_config::state::health::{CheckAt, TcpCheck};
 
-/// What is looked at of an answer, in bytes.
+/// The part of an answer that is examined, in bytes.
 const LIMIT: usize = 64 << 10;
 
-/// A check that only connects needs no task.
+/// A plain connection check needs no task.
 pub(super) fn driver(spec: &TcpCheck, at: &CheckAt) -> Driver {
     match spec.send.is_empty() && spec.expect.is_none() && !at.through {
         true => Driver::Connects,
@@ -56,7 +56,7 @@ async fn send_only(spec: &TcpCheck, attempt: &Attempt<'_>) -> Result<Passed, Fai
     let Some(error) = duplex.deaf() else {
         return Ok(Passed::default());
     };
-    // Whoever answers before it has read the request has answered.
+    // A server that answers before it has read the request has answered.
     match duplex.hear(&mut Vec::new(), 1).await {
         Ok(1..) => Ok(Passed::default()),
         _ => Err(Failure::io(&error)),

@@ -1,4 +1,4 @@
-//! Checks against small servers on loopback: what no conversation without a socket can show.
+//! Checks against small servers on loopback: what a conversation without a socket cannot show.
 
 #![allow(clippy::panic, reason = "a test that fails")]
 
@@ -16,13 +16,13 @@ use director_config::state::health::{
     SmtpCheck, UdpCheck,
 };
 
-/// Runs a check of an address and port that may take so many milliseconds.
+/// Runs a check of an address and port with a timeout in milliseconds.
 async fn check(kind: CheckKind, to: SocketAddr, millis: u64) -> Outcome {
     let (means, memory) = (Means::default(), Memory::default());
     check_again(kind, to, millis, &means, memory).await.0
 }
 
-/// The same with what is known already.
+/// The same with existing memory.
 async fn check_again(
     kind: CheckKind,
     to: SocketAddr,
@@ -51,9 +51,9 @@ async fn check_again(
     (report.outcome, memory)
 }
 
-/// Long enough for anything that happens at all.
+/// Long enough for everything that happens at all.
 const LONG: u64 = 20_000;
-/// For what does not.
+/// For what does not happen.
 const SHORT: u64 = 300;
 
 fn failed(outcome: &Outcome) -> &str {
@@ -77,7 +77,7 @@ async fn serve<F: Future<Output = ()> + Send + 'static>(
     address
 }
 
-/// A UDP server that answers each datagram as told.
+/// A UDP server that answers each datagram with the given function.
 async fn answer(with: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> SocketAddr {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = socket.local_addr().unwrap();
@@ -100,7 +100,7 @@ fn udp(expect: Option<&str>) -> CheckKind {
     })
 }
 
-/// A port that nobody listens on.
+/// A closed port.
 async fn closed() -> SocketAddr {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     socket.local_addr().unwrap()
@@ -112,7 +112,7 @@ async fn udp_hears_answers_refusals_and_silence() {
     passed(&check(udp(Some("are you")), server, LONG).await);
     passed(&check(udp(None), server, LONG).await);
     let other = check(udp(Some("nobody")), server, SHORT).await;
-    let words = "timed out after 300ms while waiting for another answer than it got";
+    let words = "timed out after 300ms while waiting for a different answer";
     assert_eq!(failed(&other), words);
     let silent = answer(|_| Vec::new()).await;
     passed(&check(udp(None), silent, SHORT).await);
@@ -165,7 +165,7 @@ fn dns(tcp: bool) -> CheckKind {
     })
 }
 
-/// The question with an answer behind it.
+/// The query with an answer appended.
 fn resolve(question: &[u8]) -> Vec<u8> {
     let mut answer = question.to_vec();
     (answer[2], answer[3], answer[7]) = (0x85, 0x80, 1);
@@ -272,8 +272,8 @@ async fn loopback_answers_a_ping_where_pings_are_allowed() {
         for size in [0, 56, 8000] {
             let kind = CheckKind::Ping(PingCheck { size });
             match check(kind, (to, 0).into(), LONG).await {
-                // Not asked: neither the right nor the group, or no IPv6 here. It says nothing
-                // about the target.
+                // Not carried out: neither the capability nor the group, or no IPv6 here. It says
+                // nothing about the target.
                 Outcome::Passed(_) | Outcome::NotAsked(_) => {}
                 Outcome::Failed(why) => panic!("{to}, {size} bytes: {why}"),
             }

@@ -1,4 +1,4 @@
-//! TLS of checks: configurations made once, and made anew when their files change.
+//! TLS of checks: configurations are built once, and rebuilt when their files change.
 //!
 //! ```text
 //!   TlsSpec ──► known, and its files as they were? ──► ClientConfig
@@ -6,7 +6,7 @@
 //!                 └ a file that cannot be read is this machine's fault: the verdict stays
 //! ```
 //!
-//! Sessions are not resumed: a resumed one skips the certificate, and a check is to see it.
+//! Sessions are not resumed: a resumed session skips the certificate, which a check should see.
 
 mod words;
 
@@ -35,16 +35,16 @@ use crate::failure::{self, Failure};
 use director_config::regular;
 use director_config::state::health::TlsSpec;
 
-/// A configuration's files are looked at so often, at most.
+/// The shortest interval between looks at a configuration's files.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// A PEM file is not larger.
+/// The largest PEM file.
 const LARGEST: u64 = 4 << 20;
 
-/// More configurations than a service file has; after that all are made anew.
+/// More configurations than a service file has; above it, all are rebuilt.
 const MOST: usize = 1024;
 
-/// What is said to come over TLS.
+/// The protocol over TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Protocol {
     /// HTTP/1.1.
@@ -53,7 +53,7 @@ pub(crate) enum Protocol {
     Http2,
 }
 
-/// Configurations, by what they are made from.
+/// Configurations by their settings.
 #[derive(Debug, Default)]
 pub(crate) struct Configurations(RefCell<HashMap<(TlsSpec, Protocol), Known>>);
 
@@ -64,7 +64,7 @@ struct Known {
     looked: Instant,
 }
 
-/// What a file looks like as long as it is the same.
+/// Metadata that stays equal as long as a file is unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Stamp {
     path: PathBuf,
@@ -82,7 +82,7 @@ impl Stamp {
 }
 
 impl Configurations {
-    /// A TLS session over a connection. `host` is the name asked for where the spec has none.
+    /// Opens a TLS session over a connection. `host` is the name if the spec has none.
     pub(crate) async fn connect(
         &self,
         spec: &TlsSpec,
@@ -128,7 +128,7 @@ impl Configurations {
     }
 }
 
-/// The configuration as its files are now.
+/// The configuration from the current files.
 async fn look(
     spec: &TlsSpec,
     protocol: Protocol,
@@ -141,7 +141,7 @@ async fn look(
             .into_iter()
             .flatten()
     };
-    // Before they are read: what changes in between is seen the next time.
+    // Before reading the files: changes in between are noticed the next time.
     let mut stamps = Vec::new();
     for path in files() {
         let stamp = {
@@ -170,7 +170,7 @@ async fn look(
             } else {
                 None
             };
-            // Thousands of certificates take their time.
+            // Parsing thousands of certificates takes time.
             let spec = spec.clone();
             let work = move || configuration(&spec, protocol, &contents, system);
             let config = attempt.means.computing.run(work).await;
@@ -184,7 +184,7 @@ async fn look(
     })
 }
 
-/// What is in the files of a configuration.
+/// The contents of a configuration's files.
 type Contents = HashMap<PathBuf, Vec<u8>>;
 
 fn configuration(
@@ -245,12 +245,12 @@ fn authorities(path: &Path, pem: &[u8]) -> Result<RootCertStore, String> {
             .map_err(|error| format!("{}: {error}", path.display()))?;
     }
     if roots.is_empty() {
-        return Err(format!("{}: no certificate in it", path.display()));
+        return Err(format!("`{}` contains no certificate", path.display()));
     }
     Ok(roots)
 }
 
-/// Those that the system trusts, read once.
+/// The system's trusted authorities, read once.
 fn system_authorities() -> Result<Arc<RootCertStore>, String> {
     static SYSTEM: OnceLock<Arc<RootCertStore>> = OnceLock::new();
     if let Some(roots) = SYSTEM.get() {
@@ -258,10 +258,10 @@ fn system_authorities() -> Result<Arc<RootCertStore>, String> {
     }
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
-    // Some systems carry certificates that webpki does not understand; the others will do.
+    // Some systems have certificates that webpki cannot parse; the others are enough.
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
-        // Not kept: they may be installed later.
+        // Not cached: they may be installed later.
         let why = found.errors.first();
         return Err(match why {
             Some(error) => format!("no certificate authorities: {error}"),
@@ -276,7 +276,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
         .map_err(|error| format!("{}: {}", path.display(), failure::describe(&error)))
 }
 
-/// The name that is asked for and verified: the spec's, else the host's, else the address.
+/// The name for SNI and verification: the spec's, otherwise the host's, otherwise the address.
 fn server_name(
     spec: &TlsSpec,
     host: Option<&str>,
@@ -285,11 +285,11 @@ fn server_name(
     match spec.name.as_deref().or(host) {
         None => Ok(ServerName::IpAddress(address.into())),
         Some(name) => ServerName::try_from(name.to_owned())
-            .map_err(|_| Failure::ours(format!("\"{name}\" is no name for TLS"))),
+            .map_err(|_| Failure::ours(format!("\"{name}\" is not a valid name for TLS"))),
     }
 }
 
-/// What went wrong with a connection that has TLS in it, in few words.
+/// The error of a connection with TLS, in a few words.
 pub(crate) fn failure(error: &io::Error) -> Failure {
     let inner = error.get_ref();
     match inner.and_then(|error| error.downcast_ref::<rustls::Error>()) {
@@ -298,8 +298,8 @@ pub(crate) fn failure(error: &io::Error) -> Failure {
     }
 }
 
-/// Takes any certificate: `verify = false`. Nor are signatures looked at, as a certificate that
-/// nobody can read, such as one of version 1, has no key to verify them with.
+/// Accepts every certificate: `verify = false`. Signatures are not verified either, since a
+/// certificate that cannot be parsed, such as one of version 1, has no key to verify them with.
 #[derive(Debug)]
 struct Anybody(Arc<CryptoProvider>);
 

@@ -1,4 +1,4 @@
-//! A datagram: it is answered as expected, or at least not refused.
+//! A datagram that is answered as expected, or at least not refused.
 //!
 //! ```text
 //!             expect                       no expect
@@ -7,8 +7,8 @@
 //!   silence   not well                     as refusals.rs has it: well, unless it was refused
 //! ```
 //!
-//! Every ICMP error counts, those too that connected sockets pass over because the route may get
-//! better (`IP_RECVERR`; `icmp_err_convert` in the kernel): a check is not patient.
+//! Every ICMP error counts, even those that connected sockets ignore because the route may recover
+//! (`IP_RECVERR`; `icmp_err_convert` in the kernel): a check does not wait for that.
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,10 +24,10 @@ use crate::failure::{self, Failure, Passed};
 use crate::net::quote;
 use director_config::state::health::UdpCheck;
 
-/// So many bytes of a datagram are looked at.
+/// The part of a datagram that is examined, in bytes.
 const LARGEST: usize = 16_384;
 
-/// So many datagrams of an answer are looked at.
+/// The most datagrams of an answer that are examined.
 const DATAGRAMS: usize = 64;
 
 pub(super) async fn run(spec: &UdpCheck, attempt: &Attempt<'_>) -> Result<Passed, Failure> {
@@ -52,12 +52,12 @@ pub(super) async fn run(spec: &UdpCheck, attempt: &Attempt<'_>) -> Result<Passed
             return Ok(Passed::default());
         }
         last = quote(&buffer[..length]);
-        attempt.stage("waiting for another answer than it got");
+        attempt.stage("waiting for a different answer");
     }
     Err(Failure::new(format_args!("unexpected answer: {last}")))
 }
 
-/// Any answer will do, and silence may.
+/// Any answer is a success, and silence may be.
 async fn unexpectant(spec: &UdpCheck, attempt: &Attempt<'_>) -> Result<Passed, Failure> {
     let (target, fall) = (asked(attempt), attempt.target.spec.pace.fall);
     let refusals = &attempt.means.refusals;
@@ -85,7 +85,7 @@ async fn unexpectant(spec: &UdpCheck, attempt: &Attempt<'_>) -> Result<Passed, F
             let failure = refusal(attempt, sent, &error);
             if !failure.ours {
                 let mut chance = [0];
-                // Without chance they take turns all the same, if not as evenly.
+                // Without randomness they still take turns, though less evenly.
                 let _ = aws_lc_rs::rand::fill(&mut chance);
                 let now = Instant::now();
                 refusals.refused(target, &mut memory.refused, fall, chance[0], now);
@@ -96,7 +96,7 @@ async fn unexpectant(spec: &UdpCheck, attempt: &Attempt<'_>) -> Result<Passed, F
     }
 }
 
-/// Nothing came until the time was over.
+/// Nothing was received until the timeout.
 pub(super) fn silence(attempt: &Attempt<'_>, sent: Instant) -> Result<Passed, Failure> {
     let (target, fall) = (asked(attempt), attempt.target.spec.pace.fall);
     let refusals = &attempt.means.refusals;
@@ -113,20 +113,20 @@ pub(super) fn silence(attempt: &Attempt<'_>, sent: Instant) -> Result<Passed, Fa
         }
         Silence::Failed => Err(failure),
         Silence::Unknown => Err(Failure::ours(
-            "no answer, but a refusal may have been held back, as ICMP is rate-limited".to_owned(),
+            "no answer, but a refusal may have been suppressed, as ICMP is rate-limited".to_owned(),
         )),
     }
 }
 
 fn still_refused(attempt: &Attempt<'_>) -> Failure {
-    // Without a time: `status` shows the words for as long as the server is down.
+    // Without a time: `status` shows the text as long as the server is down.
     Failure::new(match attempt.memory.get().refused.at() {
         Some(_) => "connection refused, no answer since",
         None => "no answer",
     })
 }
 
-/// Who is asked: the server itself where the way leads to it over the virtual address.
+/// The target of the datagram: the server itself if the way leads to it over the virtual address.
 fn asked(attempt: &Attempt<'_>) -> SocketAddr {
     match attempt.target.spec.at.through {
         true => attempt.target.server.into(),
@@ -134,7 +134,7 @@ fn asked(attempt: &Attempt<'_>) -> SocketAddr {
     }
 }
 
-/// An error of a socket that a datagram was sent from. A refusal is noted, as it may hide another
+/// Handles a socket error after a datagram was sent. Records a refusal, as it may hide another
 /// target's.
 pub(super) fn refusal(attempt: &Attempt<'_>, sent: Instant, error: &io::Error) -> Failure {
     match error.kind() {
@@ -147,7 +147,7 @@ pub(super) fn refusal(attempt: &Attempt<'_>, sent: Instant, error: &io::Error) -
     }
 }
 
-/// A connected socket that hears of every ICMP error.
+/// A connected socket that reports every ICMP error.
 pub(super) fn connect(attempt: &Attempt<'_>) -> io::Result<UdpSocket> {
     let socket = attempt.way.socket(Type::DGRAM, Some(Protocol::UDP))?;
     hear_all_errors(&socket, attempt.way.to.is_ipv4())?;
@@ -155,8 +155,7 @@ pub(super) fn connect(attempt: &Attempt<'_>) -> io::Result<UdpSocket> {
     UdpSocket::from_std(socket.into())
 }
 
-/// Errors that came by ICMP are returned by the next call, and it is not needed to know which
-/// router sent them.
+/// The next call returns errors received by ICMP; which router sent them does not matter.
 pub(super) fn hear_all_errors(socket: &Socket, v4: bool) -> io::Result<()> {
     if v4 {
         setsockopt(socket, sockopt::Ipv4RecvErr, &true)?;

@@ -6,13 +6,13 @@
 //!   maint
 //! ```
 //!
-//! A word that is not said leaves what it is about as it was: `down` holds until `up`, `drain` and
-//! `maint` until `ready`, a weight until another one.
+//! A missing word leaves its setting unchanged: `down` holds until `up`, `drain` and `maint` until
+//! `ready`, a weight until another one.
 
 use super::attempt::Memory;
 use crate::Admin;
 
-/// What an answer says.
+/// The meaning of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Words<'a> {
     /// Whether the server is up.
@@ -21,14 +21,14 @@ pub(super) struct Words<'a> {
     pub(super) admin: Option<Admin>,
     /// Its weight in percent.
     pub(super) weight: Option<u16>,
-    /// What it says to people.
+    /// Its message to people.
     pub(super) description: &'a str,
-    /// The first word that is none of the protocol.
+    /// The first word that is not part of the protocol.
     pub(super) unknown: Option<&'a str>,
 }
 
 impl<'a> Words<'a> {
-    /// Of the first line of an answer. Of words that contradict each other the last holds.
+    /// Parses the first line of an answer. The last of contradicting words wins.
     pub(super) fn parse(answer: &'a str) -> Self {
         let line = answer.lines().next().unwrap_or_default();
         let (line, description) = line.split_once('#').unwrap_or((line, ""));
@@ -44,7 +44,7 @@ impl<'a> Words<'a> {
                 "ready" => words.admin = Some(Admin::Ready),
                 "drain" => words.admin = Some(Admin::Drain),
                 "maint" => words.admin = Some(Admin::Maint),
-                // Connections are counted by the kernel, with limits of their own.
+                // The kernel counts connections, with limits of its own.
                 lower if lower.starts_with("maxconn:") => {}
                 lower => match lower.strip_suffix('%').and_then(percent) {
                     Some(weight) => words.weight = Some(weight),
@@ -55,12 +55,12 @@ impl<'a> Words<'a> {
         words
     }
 
-    /// Whether there is not one word of the protocol in it.
+    /// Whether it contains no word of the protocol.
     pub(super) const fn is_empty(&self) -> bool {
         self.up.is_none() && self.admin.is_none() && self.weight.is_none()
     }
 
-    /// What holds from now on.
+    /// The state that holds from now on.
     pub(super) fn after(&self, before: Memory) -> Memory {
         let mut memory = before;
         memory.down = self.up.map_or(before.down, |up| !up);
@@ -70,7 +70,7 @@ impl<'a> Words<'a> {
     }
 }
 
-/// A percentage, 0 to 10,000, with or without its sign.
+/// A percentage, 0 to 10,000, with or without the percent sign.
 pub(super) fn percent(word: &str) -> Option<u16> {
     let digits = word.strip_suffix('%').unwrap_or(word);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -1,4 +1,4 @@
-//! What is checked through the forwarding path, and what cannot be.
+//! What can be checked through the forwarding path, and what cannot.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -11,69 +11,69 @@ use director_config::state::health::Through;
 /// A virtual address and port, on one server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Door {
-    /// The virtual address and the port that is asked there.
+    /// The virtual address and the port to check there.
     pub to: SocketAddr,
     /// The server's own address.
     pub server: IpAddr,
 }
 
-/// A check that wants to go through the forwarding path.
+/// A check to be made through the forwarding path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wish {
-    /// Where to.
+    /// The door that it uses.
     pub door: Door,
-    /// How packets get to the server.
+    /// The forwarding method to the server.
     pub forward: ForwardMethod,
-    /// How they are wrapped on their way.
+    /// The encapsulation on the way.
     pub tunnel: Tunnel,
-    /// The shortest time from one check to the next, where each leaves a source port unusable
-    /// for a while (`TIME_WAIT`); `None` where it does not.
+    /// The shortest time between checks if each leaves a source port unusable for a while
+    /// (`TIME_WAIT`); `None` otherwise.
     pub every: Option<Duration>,
 }
 
 /// Why a check cannot go through the forwarding path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// The answer of a NAT server comes back by way of the director.
+    /// The reply of a NAT server comes back through the director.
     #[error(
         "checks through the forwarding path are for `dr` and `tun`; a NAT server has no virtual address"
     )]
     Method,
-    /// IPVS does not forward these.
+    /// IPVS does not forward this kind.
     #[error("a `{0}` check cannot go through the forwarding path")]
     Kind(&'static str),
     /// A service of a firewall mark has no address.
-    #[error("the service has no address: say in the check which `address` the server should have")]
+    #[error("the service has no address: set the virtual `address` in the check")]
     NoAddress,
-    /// The service takes every port.
-    #[error("the service has no port: say in the check which `port` to ask")]
+    /// The service accepts every port.
+    #[error("the service has no port: set the `port` in the check")]
     NoPort,
-    /// A packet has one mark.
-    #[error("a check through the forwarding path has a mark of its own; leave `mark` out")]
+    /// A packet can have only one mark.
+    #[error("a check through the forwarding path uses a reserved mark; leave `mark` out")]
     Marked,
-    /// All ports of the range are taken at that virtual address.
+    /// All ports of the range are taken at this virtual address.
     #[error(
-        "{needed} source ports are needed for it and {free} are free at {to}: widen \
-         `check_ports`, or check less often"
+        "it needs {needed} source ports, but {free} are free at {to}: widen `check_ports`, or \
+         check less often"
     )]
     NoPorts {
         /// The virtual address and port.
         to: SocketAddr,
-        /// So many does this check need.
+        /// The number of ports that this check needs.
         needed: usize,
-        /// So many are left, a block being 64.
+        /// The number of free ports, in blocks of 64.
         free: usize,
     },
     /// All marks are taken.
-    #[error("no firewall mark is left for it: widen `check_marks`")]
+    #[error("no firewall mark is left: widen `check_marks`")]
     NoMark,
 }
 
 impl Door {
-    /// The door that a target asks at.
+    /// The door for a target.
     ///
     /// # Errors
-    /// When there is none: no address, no port.
+    /// If there is none, because of a missing address or port.
     pub fn of(target: &Target) -> Result<Self, Refused> {
         let at = &target.spec.at;
         let (address, port) = match target.service {
@@ -98,11 +98,11 @@ impl Door {
 }
 
 impl Wish {
-    /// What a target with [`CheckAt::through`](director_config::state::health::CheckAt) needs, its server
-    /// being configured so.
+    /// What a target with [`CheckAt::through`](director_config::state::health::CheckAt) needs,
+    /// given its server's configuration.
     ///
     /// # Errors
-    /// [`Refused`] when it cannot be.
+    /// [`Refused`] if that is impossible.
     pub fn of(target: &Target, server: &Server) -> Result<Self, Refused> {
         let spec = &target.spec;
         if !matches!(

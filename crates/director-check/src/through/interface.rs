@@ -1,12 +1,13 @@
-//! The interface where answers come in (IPv4).
+//! The interface where replies come in (IPv4).
 //!
-//! An answer has the virtual address as its source, which is the director's own: the kernel drops
-//! it as a martian unless `accept_local` is set there (`__fib_validate_source`). The strict source
-//! check (`rp_filter` = 1) is content when the virtual address is on the same interface, and only
-//! then. IPv6 knows neither.
+//! A reply has the virtual address as its source, which is the director's own: the kernel drops it
+//! as a martian unless `accept_local` is set on the interface (`__fib_validate_source`). The strict
+//! source check (`rp_filter` = 1) accepts it only if the virtual address is on the same interface.
+//! IPv6 has neither.
 //!
-//! It is set where it is not, and set back when the director stops. After a `kill -9` it stays:
-//! until then the interface takes packets from others that claim to come from this machine.
+//! The sysctl is set where necessary, and reset when the director stops. After a `kill -9` it
+//! stays: until then the interface accepts packets from others that claim to come from this
+//! machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -20,43 +21,43 @@ use nix::ifaddrs::getifaddrs;
 use super::Door;
 use super::passage::own_address;
 
-/// procfs shows the sysctls of the network namespace of the thread that looks.
+/// procfs shows the sysctls of the calling thread's network namespace.
 const CONF: &str = "/proc/sys/net/ipv4/conf";
 
-/// What was changed about interfaces.
+/// Changes to interfaces.
 #[derive(Debug, Default)]
 pub struct AcceptLocal {
     /// The interfaces on which it was set here.
     set: BTreeSet<String>,
 }
 
-/// Something about an interface that an operator should know.
+/// A fact about an interface that an operator should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// `accept_local` is set there from now on.
+    /// `accept_local` was set on it.
     Set {
-        /// The interface.
+        /// The interface's name.
         interface: String,
     },
-    /// It is needed and could not be set.
+    /// `accept_local` is needed and could not be set.
     NotSet {
-        /// The interface.
+        /// The interface's name.
         interface: String,
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// The strict source check drops the answers.
+    /// The strict source check drops the replies.
     Strict {
-        /// Where they come in.
+        /// The interface where they come in.
         interface: String,
-        /// The virtual address, which is on another.
+        /// The virtual address, which is on another interface.
         address: Ipv4Addr,
     },
-    /// It is not known where answers come in.
+    /// The interface where replies come in is unknown.
     Unknown {
-        /// The server.
+        /// The server's address.
         server: Ipv4Addr,
-        /// Why.
+        /// The reason.
         why: String,
     },
 }
@@ -66,8 +67,8 @@ impl fmt::Display for Notice {
         match self {
             Self::Set { interface } => write!(
                 f,
-                "set net.ipv4.conf.{interface}.accept_local = 1, for the answers of checks \
-                 through the forwarding path; it is set back at the end"
+                "set net.ipv4.conf.{interface}.accept_local = 1, for the replies of checks through \
+                 the forwarding path; director resets it when it stops"
             ),
             Self::NotSet { interface, why } => write!(
                 f,
@@ -76,22 +77,22 @@ impl fmt::Display for Notice {
             ),
             Self::Strict { interface, address } => write!(
                 f,
-                "net.ipv4.conf.{interface}.rp_filter = 1 drops the answers of checks through the \
+                "net.ipv4.conf.{interface}.rp_filter = 1 drops the replies of checks through the \
                  forwarding path, as {address} is not on {interface}: set it to 2, or put the \
                  address there"
             ),
             Self::Unknown { server, why } => write!(
                 f,
-                "it is not known by which interface {server} answers a check through the \
-                 forwarding path: {why}"
+                "unknown interface for the replies of {server} to checks through the forwarding \
+                 path: {why}"
             ),
         }
     }
 }
 
 impl AcceptLocal {
-    /// Makes the answers of checks through these doors come in, as far as that can be done, and
-    /// says what was done and what could not be. What is in order is not spoken of.
+    /// Makes the replies of checks through these doors come in, as far as possible, and reports
+    /// changes and failures. Interfaces that are in order are not reported.
     pub fn prepare(&mut self, doors: impl IntoIterator<Item = Door>) -> Vec<Notice> {
         let addresses = match interfaces() {
             Ok(addresses) => addresses,
@@ -133,18 +134,18 @@ impl AcceptLocal {
         notices
     }
 
-    /// Sets back what was set.
+    /// Resets what was set.
     pub fn restore(&mut self) {
         for interface in std::mem::take(&mut self.set) {
-            // It may be gone.
+            // The interface may be gone.
             if let Err(error) = fs::write(file(&interface, "accept_local"), "0") {
-                tracing::warn!("cannot set accept_local of {interface} back: {error}");
+                tracing::warn!("cannot reset accept_local of {interface}: {error}");
             }
         }
     }
 
     fn accept(&mut self, interface: &str) -> Option<Notice> {
-        // The kernel takes either (`IN_DEV_ACCEPT_LOCAL`).
+        // The kernel accepts either (`IN_DEV_ACCEPT_LOCAL`).
         let is_on = |name: &str| read(name, "accept_local").is_ok_and(|value| value != 0);
         if is_on("all") || is_on(interface) {
             return None;
@@ -163,7 +164,7 @@ impl AcceptLocal {
     }
 }
 
-/// The kernel takes the larger of the interface's value and that of `all`.
+/// The kernel uses the larger of the interface's value and that of `all`.
 fn is_strict(interface: &str) -> bool {
     let value = |name| read(name, "rp_filter").unwrap_or(0);
     value("all").max(value(interface)) == 1
@@ -178,8 +179,8 @@ fn file(interface: &str, name: &str) -> PathBuf {
     Path::new(CONF).join(interface).join(name)
 }
 
-/// The names of the interfaces that have an address. Where an address has a label (`eth0:1`), the
-/// name is what stands before the colon.
+/// The names of the interfaces that have an address. If an address has a label (`eth0:1`), the name
+/// precedes the colon.
 fn interfaces() -> io::Result<BTreeMap<IpAddr, Vec<String>>> {
     let mut found: BTreeMap<IpAddr, Vec<String>> = BTreeMap::new();
     for interface in getifaddrs()? {

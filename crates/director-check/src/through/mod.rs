@@ -1,7 +1,7 @@
-//! Checks through the forwarding path: to the virtual address, on one very server.
+//! Checks through the forwarding path: to the virtual address, on one particular server.
 //!
-//! A server of direct routing or a tunnel must have the virtual address itself. A check of its
-//! own address does not see whether it has; a check through the forwarding path does.
+//! A server of direct routing or a tunnel must have the virtual address itself. A check of its own
+//! address does not show whether it has; a check through the forwarding path does.
 //!
 //! ```text
 //!   check's socket                    director's IPVS                     real server
@@ -10,24 +10,24 @@
 //!            └──────────────── from VIP:80 to own:P ────────────────────────────┘
 //! ```
 //!
-//! What it takes, each in a file of its own:
+//! The parts, each in a file of its own:
 //!
-//! - `door`: what is checked: a virtual address and port on a server, by a forwarding method. Of
-//!   two checks that are equal in that, one private service is enough.
+//! - `door`: the target of such a check: a virtual address and port on a server, by a forwarding
+//!   method. Checks that are equal in this share one private service.
 //! - `slots`: each door has a mark and source ports of its own. IPVS finds a connection by its
 //!   addresses and ports, whatever its mark: a port that another server's check used a minute ago
-//!   still leads to that server. So within one virtual address and port no two servers ever share
-//!   a port while an entry can live.
+//!   still leads to that server. So within one virtual address and port, no two servers share a
+//!   port while an entry can be alive.
 //! - `passage`: what a check needs on its way, shared with the thread that runs them.
-//! - `interface`: the answer comes in with the director's own virtual address as its source,
-//!   which needs `accept_local` there (IPv4).
+//! - `interface`: the reply comes in with the director's own virtual address as its source, which
+//!   needs `accept_local` there (IPv4).
 //!
-//! **Marks outlive a restart.** The private service says itself whose it is: its only server is
-//! the door's, its time-out (without a meaning, as it is not persistent) is a fingerprint of the
-//! virtual address and port, and the server's weight says how many ports it has. A director that
-//! finds it after a crash goes on with the same mark and ports.
+//! **Marks survive a restart.** The private service itself shows its purpose: its only server is
+//! the door's, its timeout (which has no effect, as it is not persistent) is a fingerprint of the
+//! virtual address and port, and the server's weight is its number of port blocks. A director that
+//! finds it after a crash continues with the same mark and ports.
 //!
-//! **Private services are nobody's business**: [`Observed`](director_config::state::Observed) keeps them
+//! **Private services are hidden**: [`Observed`](director_config::state::Observed) keeps them
 //! apart, so that plans, exports, `status` and ownership never see them.
 
 mod door;
@@ -55,22 +55,21 @@ use director_config::state::{BootTime, ObservedService};
 pub struct Through {
     slots: Slots,
     passages: Arc<Passages>,
-    /// The wishes of last time that were not fulfilled.
+    /// The wishes of the last call that could not be fulfilled.
     refused: Vec<(Door, Refused)>,
 }
 
-/// What came of the wishes.
+/// The result of processing wishes.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// What makes the kernel's private services those that are needed, in this order.
+    /// The operations that bring the kernel's private services up to date, in order.
     pub operations: Vec<Operation>,
-    /// The wishes that cannot be fulfilled. Their checks are not asked, and say why.
+    /// The wishes that cannot be fulfilled. Their checks are not carried out, and report why.
     pub refused: Vec<(Door, Refused)>,
 }
 
 impl Through {
-    /// With the marks and ports that the settings allow; the checks find their ways in
-    /// `passages`.
+    /// Uses the marks and ports of the settings; the checks find their ways in `passages`.
     #[must_use]
     pub fn new(settings: &RunSettings, passages: Arc<Passages>) -> Self {
         Self {
@@ -80,25 +79,24 @@ impl Through {
         }
     }
 
-    /// Other marks and ports from now on. All ways are closed until the next
-    /// [`open`](Self::open).
+    /// Changes marks and ports. All ways are closed until the next [`open`](Self::open).
     pub fn configure(&mut self, settings: &RunSettings) {
         self.slots = Slots::new(settings.marks, settings.ports);
         self.passages.replace(BTreeMap::new(), &[]);
     }
 
-    /// Where the checks look for their ways.
+    /// Where the checks find their ways.
     #[must_use]
     pub fn passages(&self) -> Arc<Passages> {
         Arc::clone(&self.passages)
     }
 
-    /// Says what makes what is wished for, all of it, and nothing else: to be called when targets
-    /// come and go, and after each reading of the tables, which repairs what somebody meddled with.
+    /// Computes the operations for exactly these wishes. Called when targets change, and after each
+    /// reading of the tables, which repairs changes by other programs.
     ///
-    /// `observed` are the private services that the kernel has; `lifetime` is how long a
-    /// connection entry can live ([`lifetime`]). Ways that are no longer right are closed at once;
-    /// [`open`](Self::open) opens the new ones when the operations are carried out.
+    /// `observed` are the kernel's private services; `lifetime` is how long a connection entry can
+    /// live ([`lifetime`]). Outdated ways are closed immediately; [`open`](Self::open) opens the
+    /// new ones once the operations are carried out.
     pub fn wanted(
         &mut self,
         wishes: &[Wish],
@@ -117,7 +115,7 @@ impl Through {
         }
     }
 
-    /// The kernel has them: the checks may go.
+    /// The kernel has the private services: opens the ways for checks.
     pub fn open(&mut self, now: BootTime) {
         self.slots.opened();
         self.passages
@@ -125,8 +123,8 @@ impl Through {
     }
 }
 
-/// How long a connection entry can live after its last packet, with a margin: a closed one of TCP
-/// in `FIN_WAIT`, or a flow of UDP. The time limits are those of the kernel, in seconds.
+/// How long a connection entry can live after its last packet, with a margin: a closed TCP
+/// connection in `FIN_WAIT`, or a UDP flow. The timeouts are the kernel's, in seconds.
 #[must_use]
 pub fn lifetime(timeouts: &Timeouts) -> Duration {
     // The kernel's own, which `tcp_fin` and `udp` replace.
@@ -134,7 +132,7 @@ pub fn lifetime(timeouts: &Timeouts) -> Duration {
     Duration::from_secs(u64::from(longest) + 10)
 }
 
-/// What removes private services: those of a director that was killed, say.
+/// The operations that remove private services, for example those of a killed director.
 #[must_use]
 pub fn remove(private: &BTreeMap<ServiceKey, ObservedService>) -> Vec<Operation> {
     private

@@ -14,25 +14,25 @@ pub struct Passage {
     /// The mark of its private service.
     pub mark: u32,
     ports: Ports,
-    /// How many checks went this way so far.
+    /// The number of checks that went this way.
     used: AtomicU32,
 }
 
-/// Source ports in rotation: those of a number of neighbouring blocks, the range being a ring.
+/// Source ports in rotation: those of consecutive blocks, with the range as a ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ports {
     /// The first port of the range.
     pub(super) base: u16,
     /// The range's length.
     pub(super) ring: u16,
-    /// Where in the range it begins.
+    /// The start within the range.
     pub(super) offset: u16,
-    /// How many, at least 1.
+    /// The number of ports, at least 1.
     pub(super) count: u16,
 }
 
 impl Ports {
-    /// The `n`-th port, round and round.
+    /// The `n`-th port in rotation.
     pub(super) fn nth(&self, n: u32) -> u16 {
         let n = n % u32::from(self.count.max(1));
         let at = (u32::from(self.offset) + n) % u32::from(self.ring.max(1));
@@ -43,8 +43,8 @@ impl Ports {
 }
 
 impl Passage {
-    /// `start` is where in the rotation it begins: not always at the first port, which the run
-    /// before has just used.
+    /// `start` is the start of the rotation: not always the first port, which the previous run has
+    /// just used.
     pub(super) fn new(mark: u32, ports: Ports, start: u32) -> Self {
         Self {
             mark,
@@ -65,7 +65,7 @@ impl Passage {
         self.ports.nth(self.used.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// How many source ports it has.
+    /// The number of source ports.
     #[must_use]
     pub fn ports(&self) -> u16 {
         self.ports.count
@@ -74,7 +74,7 @@ impl Passage {
 
 type Ways = BTreeMap<Door, Result<Arc<Passage>, Arc<str>>>;
 
-/// The ways through all doors: replaced by the daemon's core, looked up by the checks.
+/// The ways through all doors: replaced by the daemon's core, used by the checks.
 #[derive(Debug, Default)]
 pub struct Passages(Mutex<Ways>);
 
@@ -82,14 +82,14 @@ impl Passages {
     /// The way through a door, or why there is none.
     ///
     /// # Errors
-    /// In words.
+    /// The reason, for people.
     pub fn through(&self, door: &Door) -> Result<Arc<Passage>, Arc<str>> {
         let ways = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let way = ways.get(door).cloned();
-        way.unwrap_or_else(|| Err("its private service is not there yet".into()))
+        way.unwrap_or_else(|| Err("its private service does not exist yet".into()))
     }
 
-    /// The doors that can be gone through.
+    /// The doors that are open.
     #[must_use]
     pub fn doors(&self) -> Vec<Door> {
         let ways = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,7 +97,7 @@ impl Passages {
         open.map(|(door, _)| *door).collect()
     }
 
-    /// Closes the ways that are not among these.
+    /// Closes all other ways.
     pub(super) fn retain(&self, right: &BTreeMap<Door, Passage>, refused: &[(Door, Refused)]) {
         let kept = {
             let ways = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -113,7 +113,7 @@ impl Passages {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = ways;
     }
 
-    /// Replaces all ways. One that stays goes on in its rotation.
+    /// Replaces all ways. One that stays continues its rotation.
     pub(super) fn replace(&self, open: BTreeMap<Door, Passage>, refused: &[(Door, Refused)]) {
         let mut ways = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut new: Ways = refused
@@ -131,11 +131,10 @@ impl Passages {
     }
 }
 
-/// The address that this machine has of its own towards a server: what the routing table says,
-/// without a packet sent.
+/// This machine's own address towards a server, from the routing table, without sending a packet.
 ///
 /// # Errors
-/// Those of connect(2): no route, mostly.
+/// Those of connect(2), usually no route.
 pub(crate) fn own_address(server: IpAddr) -> io::Result<IpAddr> {
     let unspecified = match server {
         IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),

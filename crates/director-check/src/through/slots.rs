@@ -1,4 +1,4 @@
-//! Who has which mark and which source ports. Pure: time is handed in.
+//! Assigns marks and source ports. Pure: time is an argument.
 //!
 //! ```text
 //!   mark = first mark + slot
@@ -8,12 +8,12 @@
 //!           that were given back and may still have connection entries included
 //! ```
 //!
-//! So a port belongs to one server of a group for as long as it has the slot: when it comes up
-//! again in the rotation, an entry that still lives leads to the right server. How long entries
-//! live matters only after a slot was given back.
+//! A port therefore belongs to one server of a group as long as that has the slot: when the
+//! rotation reaches it again, an entry that is still alive leads to the right server. The lifetime
+//! of entries matters only after a slot is returned.
 //!
-//! The slot that a door gets is found by hashing, so that two runs with the same doors choose
-//! alike even if none was left in the kernel.
+//! A door's slot is found by hashing, so that two runs with the same doors choose alike even if
+//! none was left in the kernel.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{Hash, Hasher};
@@ -29,15 +29,15 @@ use super::{Door, Refused, Wish};
 use director_config::state::health::MarkRange;
 use director_config::state::{BootTime, ObservedService};
 
-/// So many source ports are given out at a time. One check a second uses this many up in the
-/// minute that `TIME_WAIT` lasts.
+/// The number of source ports per block. One check per second uses this many in the minute of
+/// `TIME_WAIT`.
 const BLOCK: u16 = 64;
 
-/// How long a source port cannot be used again towards the same virtual address and port:
+/// How long a source port cannot be reused towards the same virtual address and port:
 /// `TCP_TIMEWAIT_LEN`, with a margin.
 const TIME_WAIT: Duration = Duration::from_secs(63);
 
-/// What a private service is for, as far as the kernel can tell it back.
+/// The purpose of a private service, as far as the kernel can return it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Content {
     family: Family,
@@ -52,29 +52,28 @@ struct Content {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Taken {
     content: Content,
-    /// How many blocks, at least 1.
+    /// The number of blocks, at least 1.
     blocks: u16,
     /// Whether checks have gone this way.
     open: bool,
 }
 
-/// A slot that was given back, while connection entries may live.
+/// A returned slot whose connection entries may be alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Resting {
     slot: u32,
     taken: Taken,
     until: BootTime,
-    /// Its entries may lead anywhere: it rests from its own door too.
+    /// Whether its entries may lead anywhere: it then rests from its own door too.
     spoilt: bool,
 }
 
-/// The slots.
 #[derive(Debug)]
 pub(super) struct Slots {
     marks: MarkRange,
     /// The first source port.
     base: u16,
-    /// How many blocks there are.
+    /// The number of blocks.
     blocks: u16,
     taken: BTreeMap<u32, Taken>,
     resting: Vec<Resting>,
@@ -95,7 +94,7 @@ impl Slots {
         }
     }
 
-    /// Learns of private services that an earlier run has left.
+    /// Learns the private services that an earlier run left.
     pub(super) fn recover(&mut self, observed: &BTreeMap<ServiceKey, ObservedService>) {
         for (key, service) in observed {
             let ServiceKey::Fwmark { mark, .. } = key else {
@@ -109,8 +108,8 @@ impl Slots {
         }
     }
 
-    /// Slots whose private service is not there, though checks go through it, rest: with the
-    /// service gone the packets went to any server of the ordinary one, and the ports still do.
+    /// Rests slots whose private service is missing although checks go through it: without it,
+    /// packets went to any server of the ordinary service, and the ports still do.
     pub(super) fn spoil(
         &mut self,
         observed: &BTreeMap<ServiceKey, ObservedService>,
@@ -137,15 +136,14 @@ impl Slots {
         });
     }
 
-    /// Checks go through all slots from now on.
+    /// Records that checks go through all slots from now on.
     pub(super) fn opened(&mut self) {
         for taken in self.taken.values_mut() {
             taken.open = true;
         }
     }
 
-    /// Gives every wish a slot, and takes back those that nobody wishes for. Returns the wishes
-    /// that are left without.
+    /// Assigns a slot to every wish, and takes back unused ones. Returns the wishes left without.
     pub(super) fn assign(
         &mut self,
         wishes: &[Wish],
@@ -186,7 +184,7 @@ impl Slots {
 
     /// The ways, by door.
     pub(super) fn passages(&self, now: BootTime) -> BTreeMap<Door, Passage> {
-        // Somewhere else at each start: the first ports may be those that were used last.
+        // Start elsewhere each time: the first ports may be the last ones used.
         let start = u32::try_from(now.0.as_millis() & 0xffff).unwrap_or(0);
         let way = |slot: u32, taken: &Taken| {
             let ports = Ports {
@@ -203,7 +201,7 @@ impl Slots {
             .collect()
     }
 
-    /// What makes the kernel's private services these.
+    /// The operations that make the kernel's private services match these.
     pub(super) fn operations(
         &self,
         observed: &BTreeMap<ServiceKey, ObservedService>,
@@ -219,7 +217,7 @@ impl Slots {
                 .get(key)
                 .is_some_and(|wanted| is_right(there, wanted))
         };
-        // Right but for the number of its ports.
+        // Correct except for the number of its ports.
         let grows = |key: &ServiceKey, there: &ObservedService| {
             let mut weights = there.servers.values().map(|entry| entry.server.weight);
             weights.next().is_some_and(|weight| {
@@ -238,7 +236,7 @@ impl Slots {
         for (key, (service, server)) in &wanted {
             match observed.get(key) {
                 Some(there) if stands(key, there) => {}
-                // Under way: its packets must not lose the service for a moment.
+                // In use: its packets must not lose the service for a moment.
                 Some(there) if grows(key, there) => {
                     operations.push(Operation::UpdateServer(*key, *server));
                 }
@@ -251,8 +249,8 @@ impl Slots {
         operations
     }
 
-    /// Slots that nobody wishes for any more rest, and those that need more ports than are free
-    /// beside them. None becomes narrower: in what it had there may be entries.
+    /// Rests slots that are no longer wished for, and those that need more ports than are free next
+    /// to them. None shrinks, since entries may exist in its ports.
     fn give_back(&mut self, wanted: &BTreeMap<Door, (Content, u16)>, until: BootTime) {
         let wanted: HashMap<Content, u16> = wanted.values().copied().collect();
         let rest = |slot: u32, taken: Taken| Resting {
@@ -261,7 +259,7 @@ impl Slots {
             until,
             spoilt: false,
         };
-        // One of an earlier run may stand there twice.
+        // An earlier run may have left one twice.
         let mut seen = HashSet::new();
         let resting = &mut self.resting;
         self.taken.retain(|slot, taken| {
@@ -289,7 +287,8 @@ impl Slots {
         }
     }
 
-    /// How many blocks a slot has, or had when it was given back, which it is no longer then.
+    /// The number of blocks of a slot, now or when it was returned; it is no longer resting
+    /// afterwards.
     fn revive(&mut self, slot: u32, content: &Content) -> u16 {
         let mut blocks = self.taken.get(&slot).map_or(0, |taken| taken.blocks);
         self.resting.retain(|resting| {
@@ -302,7 +301,7 @@ impl Slots {
         blocks
     }
 
-    /// The slots that doors have already.
+    /// The slots that doors already have.
     fn held(&self, wanted: &BTreeMap<Door, (Content, u16)>) -> BTreeMap<Door, u32> {
         let by_content: HashMap<Content, u32> = self
             .taken
@@ -340,7 +339,7 @@ impl Slots {
         blocks: u16,
         busy: &BTreeMap<u32, BTreeSet<u16>>,
     ) -> Result<u32, Refused> {
-        // Its own of a while ago: its entries lead to the right server.
+        // Its own earlier slot: its entries lead to the right server.
         let own = self.resting.iter().find(|resting| {
             resting.taken.content == *content
                 && !resting.spoilt
@@ -378,7 +377,7 @@ impl Slots {
         Err(if any_free { no_ports } else { Refused::NoMark })
     }
 
-    /// How many slots there are.
+    /// The number of slots.
     fn size(&self) -> u32 {
         (self.marks.last - self.marks.first).saturating_add(1)
     }
@@ -387,7 +386,7 @@ impl Slots {
         u16::try_from(slot % u32::from(self.blocks.max(1))).unwrap_or(0)
     }
 
-    /// The blocks of a slot that is so wide.
+    /// The blocks of a slot of this width.
     fn ring(&self, slot: u32, blocks: u16) -> impl Iterator<Item = u16> + use<> {
         let (first, all) = (
             u32::from(self.first_block(slot)),
@@ -397,7 +396,7 @@ impl Slots {
     }
 }
 
-/// Whether a private service is what it should be.
+/// Whether a private service is as it should be.
 fn is_right(there: &ObservedService, (service, server): &(Service, Server)) -> bool {
     let mut servers = there.servers.values().map(|entry| &entry.server);
     there.service == *service && servers.next() == Some(server) && servers.next().is_none()
@@ -442,7 +441,7 @@ impl Content {
 }
 
 impl Taken {
-    /// As the kernel has it; `None` for a service that is not whole.
+    /// Decodes the kernel's service; `None` if it is incomplete.
     fn read(key: &ServiceKey, service: &ObservedService) -> Option<Self> {
         let mut servers = service.servers.values();
         let entry = servers.next().filter(|_| servers.next().is_none())?;
@@ -456,7 +455,7 @@ impl Taken {
             tunnel: server.tunnel,
         };
         let blocks = u16::try_from(server.weight.get()).ok()?.max(1);
-        // What it was used for before is not known; as it stands it is right.
+        // Its earlier use is unknown; in its current state it is correct.
         Some(Self {
             content,
             blocks,
@@ -464,8 +463,8 @@ impl Taken {
         })
     }
 
-    /// As the kernel gets it. The only server's weight means nothing to the scheduler, as long as
-    /// it is not 0.
+    /// Encodes it for the kernel. The only server's weight has no effect on the scheduler, as long
+    /// as it is not 0.
     fn write(&self, mark: u32) -> Option<(Service, Server)> {
         let content = &self.content;
         let key = ServiceKey::fwmark(content.family, Fwmark::new(mark)?);
@@ -479,9 +478,9 @@ impl Taken {
     }
 }
 
-/// A virtual address and port as a number of 22 bits: the kernel multiplies a time-out by its
-/// ticks in a second, up to 1,000, and keeps 32 bits of that. Two groups of one number are
-/// treated as one, which costs ports and nothing else.
+/// A virtual address and port as a 22-bit number: the kernel multiplies a timeout by its ticks per
+/// second, up to 1,000, and keeps 32 bits of that. Two groups with one number are treated as one,
+/// which only costs ports.
 fn fingerprint(to: &std::net::SocketAddr) -> u32 {
     let mut hasher = Fnv::new();
     match to.ip() {
@@ -489,11 +488,11 @@ fn fingerprint(to: &std::net::SocketAddr) -> u32 {
         IpAddr::V6(address) => hasher.write(&address.octets()),
     }
     hasher.write(&to.port().to_be_bytes());
-    // Never 0, which any other service has.
+    // Never 0, which other services have.
     (hasher.folded() & 0x003f_ffff).max(1)
 }
 
-/// FNV-1a: the same in every build, which the standard library's hash does not promise.
+/// FNV-1a: the same in every build, which the standard library's hash does not guarantee.
 struct Fnv(u64);
 
 impl Fnv {

@@ -156,7 +156,7 @@ fn every_status_of_grpc() {
     let mut http = health(b"");
     http.status = 503;
     assert_eq!(ask_of(http).failed(), "HTTP status 503");
-    let text = "the answer is no health message: its length is wrong";
+    let text = "the answer is not a health message: its length is wrong";
     assert_eq!(ask_of(health(b"\0\0\0\0\x09\x08\x01")).failed(), text);
     assert!(
         ask_of(health(&[0; 100_000]))
@@ -181,7 +181,8 @@ fn over_tls() {
         ca: Some(stranger.ca()),
         ..TlsSpec::default()
     };
-    let text = "certificate: no trusted authority has issued it: name its issuer, or itself if it is self-signed, as `ca`";
+    let text = "certificate: its issuer is not trusted: set its issuer, or the certificate itself \
+                if it is self-signed, as `ca`";
     assert_eq!(ask(check(Some(tls)), server).failed(), text);
 }
 

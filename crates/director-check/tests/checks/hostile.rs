@@ -73,7 +73,7 @@ fn servers_that_ask_for_much_scram_take_no_time_from_a_check_of_a_file() {
                 .filter(|text| !text.is_empty())
         });
         if rounds == 1_000_000 {
-            let refused = "it wants 1000000 rounds of SCRAM; at most 40960 are done";
+            let refused = "it demands 1000000 rounds of SCRAM; director does at most 40960";
             assert_eq!(&*hostile, refused);
         }
     }

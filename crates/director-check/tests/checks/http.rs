@@ -256,24 +256,26 @@ fn certificates_are_verified() {
     let why = ask(plain(secure(tls(&stranger))), good);
     assert_eq!(
         why.failed(),
-        "certificate: no trusted authority has issued it: name its issuer, or itself if it is self-signed, as `ca`"
+        "certificate: its issuer is not trusted: set its issuer, or the certificate itself if it \
+         is self-signed, as `ca`"
     );
     // Nor has any of the system's authorities, if it has one.
     let by_system = ask_target(target(spec(plain(secure(TlsSpec::default()))), good));
     assert_eq!(
         by_system.failed(),
-        "certificate: no trusted authority has issued it: name its issuer, or itself if it is self-signed, as `ca`"
+        "certificate: its issuer is not trusted: set its issuer, or the certificate itself if it \
+         is self-signed, as `ca`"
     );
     let expired = https(authority.expired("127.0.0.1").config());
     let why = ask(plain(secure(tls(&authority))), expired);
     assert!(
         why.failed()
-            .starts_with("certificate: it has expired on 2002-01-01")
+            .starts_with("certificate: it expired on 2002-01-01")
     );
     let other = https(authority.certificate("www.example.org").config());
     assert_eq!(
         ask(plain(secure(tls(&authority))), other).failed(),
-        "certificate: it is not for 127.0.0.1 but for www.example.org"
+        "certificate: it is for www.example.org, not for 127.0.0.1"
     );
     for server in [expired, other] {
         let careless = TlsSpec {
@@ -307,7 +309,7 @@ fn a_client_certificate_where_it_is_demanded() {
     let without = ask(plain(secure(tls(&authority))), server);
     assert_eq!(
         without.failed(),
-        "TLS: the server wants a certificate of its clients: name one as `certificate` and `key`"
+        "TLS: the server requires a client certificate: set `certificate` and `key`"
     );
     let client = authority.certificate("director");
     let pem = authority.write("client.pem", &client.pem);
@@ -375,11 +377,12 @@ fn files_that_change_are_read_again_and_missing_ones_are_nobodys_failure() {
     is("status 200");
     std::fs::copy(second.ca(), &missing).unwrap();
     is(
-        "certificate: no trusted authority has issued it: name its issuer, or itself if it is self-signed, as `ca`",
+        "certificate: its issuer is not trusted: set its issuer, or the certificate itself if it \
+         is self-signed, as `ca`",
     );
     std::fs::write(&missing, "nothing").unwrap();
     is(&format!(
-        "not checked: {}: no certificate in it",
+        "not checked: `{}` contains no certificate",
         missing.display()
     ));
     std::fs::copy(first.ca(), &missing).unwrap();

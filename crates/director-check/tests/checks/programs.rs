@@ -335,7 +335,7 @@ fn a_file_that_cannot_be_read_changes_nothing() {
     };
     assert_eq!(
         &*told(&words),
-        "not checked: the file has no known word: \"later\""
+        "not checked: the file contains no known word: \"later\""
     );
     // A pipe without a writer does not hold the check, nor does a device without an end.
     for (path, what) in [
@@ -418,13 +418,13 @@ fn agents() {
     assert_eq!(ask(agent(), says("")).failed(), "closed without an answer");
     assert_eq!(
         ask(agent(), says("hello\n")).failed(),
-        "the agent's answer has no known word: \"hello\""
+        "the agent's answer contains no known word: \"hello\""
     );
     let endless = serve(|mut stream| while stream.write_all(&[b'x'; 512]).is_ok() {});
     assert!(
         ask(agent(), endless)
             .failed()
-            .starts_with("the agent's answer has no known word")
+            .starts_with("the agent's answer contains no known word")
     );
     assert_eq!(
         ask_in_haste(agent(), hangs()).failed(),

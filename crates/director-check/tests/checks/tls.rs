@@ -142,7 +142,7 @@ fn certificates_that_cannot_be_accepted_say_why_and_what_to_do() {
     let why = check(stranger.trusting(), served.at);
     assert!(
         why.failed()
-            .starts_with("certificate: no trusted authority has issued it: name"),
+            .starts_with("certificate: its issuer is not trusted: set"),
         "{why:?}"
     );
     drop(served);
@@ -180,7 +180,7 @@ fn certificates_that_cannot_be_accepted_say_why_and_what_to_do() {
                 "-days 30",
                 "subjectAltName = DNS:a.example, IP:10.0.0.1",
             ),
-            "it is not for 127.0.0.1 but for a.example, 10.0.0.1",
+            "it is for a.example, 10.0.0.1, not for 127.0.0.1",
         ),
         (
             shop.signed(
@@ -189,7 +189,7 @@ fn certificates_that_cannot_be_accepted_say_why_and_what_to_do() {
                 "-days 30",
                 "subjectAltName = DNS:127.0.0.1",
             ),
-            "issue it anew with IP:127.0.0.1",
+            "reissue it with IP:127.0.0.1",
         ),
         (
             shop.signed(
@@ -237,7 +237,7 @@ fn certificates_out_of_their_time_say_when_it_is_here() {
     let why = check(tls.clone(), at);
     assert!(
         why.failed()
-            .starts_with("certificate: it has expired on 2002-01-01 00:00:00Z; here it is 20"),
+            .starts_with("certificate: it expired on 2002-01-01 00:00:00Z; now it is 20"),
         "{why:?}"
     );
     let at = crate::certificates::https(authority.early("127.0.0.1").config());
@@ -300,7 +300,7 @@ fn a_server_that_wants_a_certificate_says_so() {
             "{good} {version} -Verify 1 -CAfile ca.pem -verify_return_error"
         ));
         assert!(
-            why.contains("wants a certificate of its clients"),
+            why.contains("requires a client certificate"),
             "{version}: {why}"
         );
     }

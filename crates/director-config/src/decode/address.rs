@@ -25,7 +25,7 @@ pub(super) fn listen(
 ) -> Option<Spanned<Listen>> {
     let value = &text.value;
     let Some((scheme, rest)) = value.split_once("://") else {
-        let message = format!("`{}` does not say its protocol", shown(value));
+        let message = format!("`{}` has no protocol", shown(value));
         let mistake = Diagnostic::new(Code::BadListen, whole, message);
         findings.push(match socket(value).is_ok() {
             true => mistake.help(format!("`tcp://{value}` or `udp://{value}`")),
@@ -55,14 +55,14 @@ pub(super) fn listen(
     // Without brackets, `2001:db8::1:80` is ambiguous.
     let bare_v6 = !rest.starts_with('[') && rest.matches(':').count() > 1;
     let parts = match socket(rest) {
-        Ok(_) if bare_v6 => Err("an IPv6 address stands in brackets here"),
+        Ok(_) if bare_v6 => Err("an IPv6 address must be in brackets here"),
         other => other,
     };
     let parts = match parts {
         Ok(parts) => parts,
         Err(problem) => {
             let place = text.part(whole, at..value.len());
-            let message = format!("`{}` is no address: {problem}", shown(rest));
+            let message = format!("`{}` is not an address: {problem}", shown(rest));
             findings.push(Diagnostic::new(Code::BadListen, place, message).help(FORM));
             return None;
         }
@@ -98,7 +98,7 @@ fn mark(
     };
     let Some(mark) = number.and_then(Fwmark::new) else {
         let place = text.part(whole, at..text.value.len());
-        let message = format!("`{}` is no firewall mark", shown(digits));
+        let message = format!("`{}` is not a firewall mark", shown(digits));
         findings.push(
             Diagnostic::new(Code::BadListen, place, message)
                 .help("a mark is a whole number from 1 to 4294967295, such as fwmark://7"),
@@ -112,9 +112,9 @@ fn ports(text: &str, place: Span, findings: &mut Findings) -> Option<(u16, u16)>
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let range = decimal(first).zip(decimal(last));
     let problem = match range {
-        None => "is no port",
+        None => "is not a port",
         Some((first, last)) if first > last => "ends before it starts",
-        Some((0, last)) if last > 0 => "cannot start at 0, which stands for all ports",
+        Some((0, last)) if last > 0 => "cannot start at 0, which means all ports",
         Some(range) => return Some(range),
     };
     let message = format!("`{}` {problem}", shown(text));
@@ -136,7 +136,7 @@ pub(super) fn server(
         match socket(value) {
             Ok(parts) => parts,
             Err(problem) => {
-                let message = format!("`{}` is no address: {problem}", shown(value));
+                let message = format!("`{}` is not an address: {problem}", shown(value));
                 findings.push(Diagnostic::new(Code::BadAddress, whole, message).help(
                     "a server is 10.0.0.11, 10.0.0.11:8080, 2001:db8::11 or [2001:db8::11]:80",
                 ));
@@ -148,7 +148,7 @@ pub(super) fn server(
         Some(port) => {
             let place = text.part(whole, port.clone());
             let Some(number) = decimal(&value[port.clone()]) else {
-                let message = format!("`{}` is no port", shown(&value[port]));
+                let message = format!("`{}` is not a port", shown(&value[port]));
                 findings.push(
                     Diagnostic::new(Code::BadPort, place, message)
                         .help("a port is a number from 1 to 65535"),
@@ -172,10 +172,10 @@ pub(super) fn address(
             address,
             port: None,
         }) => return Some(Spanned::new(address, whole)),
-        Ok(_) => "it has a port, which belongs into `port`",
+        Ok(_) => "it has a port, which belongs in `port`",
         Err(problem) => problem,
     };
-    let message = format!("`{}` is no address: {problem}", shown(text.value));
+    let message = format!("`{}` is not an address: {problem}", shown(text.value));
     findings.push(
         Diagnostic::new(Code::BadAddress, whole, message)
             .help("an address is 10.0.0.11 or 2001:db8::11"),
@@ -204,7 +204,7 @@ fn socket(text: &str) -> Result<Socket, &'static str> {
                 address,
                 port: Some(after + 1..text.len()),
             }),
-            _ => Err("only a colon and a port can follow the bracket"),
+            _ => Err("only a colon and a port may follow the bracket"),
         };
     }
     // In bytes: this runs for each of tens of thousands of servers.
@@ -223,7 +223,7 @@ fn socket(text: &str) -> Result<Socket, &'static str> {
             port,
         }),
         Err(_) if text.is_empty() => Err("it is empty"),
-        Err(_) if text.contains('/') => Err("a prefix or a path cannot stand here"),
+        Err(_) if text.contains('/') => Err("a prefix or a path is not allowed here"),
         Err(_) if text.contains(|c: char| c.is_alphabetic()) => Err("names are not looked up"),
         Err(_) => Err("an IPv4 address is four numbers from 0 to 255"),
     }
@@ -234,7 +234,7 @@ fn v6(text: &str) -> Result<Ipv6Addr, &'static str> {
         if text.contains('%') {
             "IPVS has no addresses with a zone"
         } else {
-            "it is no IPv6 address, and an IPv4 one has no brackets and one port"
+            "it is not an IPv6 address, and an IPv4 address has no brackets and one port"
         }
     })
 }

@@ -26,7 +26,7 @@ pub(crate) fn command(
     }
     let program = words.first()?;
     if program.trim().is_empty() {
-        let message = "the name of a program is empty";
+        let message = "the program's name is empty";
         findings.push(Diagnostic::new(
             Code::BadCommand,
             items.first()?.span(),
@@ -37,12 +37,12 @@ pub(crate) fn command(
     // `command = "check -v"` would look for a program with a blank in its name.
     if place.as_text().is_some() && program.contains(char::is_whitespace) {
         let list: Vec<_> = program.split_whitespace().collect();
-        let message = format!("`{}` is more than a program", shown(program));
+        let message = format!("`{}` is more than a program's name", shown(program));
         let mistake = Diagnostic::new(Code::BadCommand, place.span(), message)
-            .label("no shell takes it apart")
+            .label("not split by a shell")
             .help(format!("command = {}", shown_list(&list)));
         findings.push(match shell {
-            true => mistake.help("or `shell` instead of `command`, for a line of the shell"),
+            true => mistake.help("or use `shell` instead of `command`, for a shell command line"),
             false => mistake,
         });
         return None;
@@ -54,7 +54,7 @@ pub(crate) fn command(
 pub(crate) fn line(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
     let line = word(place, findings)?;
     if line.trim().is_empty() {
-        let message = "the line for the shell is empty";
+        let message = "the shell command line is empty";
         findings.push(Diagnostic::new(Code::BadCommand, place.span(), message));
         return None;
     }
@@ -64,7 +64,7 @@ pub(crate) fn line(place: &Place<'_>, findings: &mut Findings) -> Option<String>
 fn word(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
     let text = place.text(findings)?;
     if text.value.contains('\0') {
-        let message = "an argument of a command has no NUL byte";
+        let message = "an argument of a command must not contain a NUL byte";
         findings.push(Diagnostic::new(Code::BadCommand, place.span(), message));
         return None;
     }

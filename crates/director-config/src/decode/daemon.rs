@@ -42,17 +42,15 @@ fn range(
     let ends = text.value.split_once('-');
     let ends = ends.and_then(|(first, last)| number(first).zip(number(last)));
     let problem = match ends {
-        None => "is no range of numbers".to_owned(),
+        None => "is not a range of numbers".to_owned(),
         Some((first, last)) if first > last => "ends before it starts".to_owned(),
         Some((first, last)) if first == 0 || last > most => format!("is not within {widest}"),
         Some(range) => return Some(range),
     };
     let message = format!("`{}` {problem}", shown(text.value));
-    findings.push(
-        Diagnostic::new(Code::BadRange, place.span(), message).help(
-            "a range is two numbers, both included: \"20000-29999\", \"0x6d000000-0x6d00ffff\"",
-        ),
-    );
+    findings.push(Diagnostic::new(Code::BadRange, place.span(), message).help(
+        "a range is two numbers, both inclusive: \"20000-29999\", \"0x6d000000-0x6d00ffff\"",
+    ));
     None
 }
 

@@ -314,7 +314,7 @@ fn wrong_type(node: NodeRef<'_>, shape: &Shape) -> Diagnostic {
 
 pub(crate) fn out_of_range(span: Span, least: i64, most: i64) -> Diagnostic {
     let message = if least == most {
-        format!("the only number that can stand here is {least}")
+        format!("the number must be {least}")
     } else {
         format!("the number must be within {least} and {most}")
     };

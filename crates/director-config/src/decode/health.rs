@@ -215,7 +215,7 @@ const ALL_EVENTS: [NotifyOn; 4] = [
 fn events(place: &Place<'_>, findings: &mut Findings) -> BTreeSet<NotifyOn> {
     let items = place.items(findings);
     if items.is_empty() {
-        let message = "a command that is run on nothing";
+        let message = "the command has no events";
         findings
             .push(Diagnostic::new(Code::MissingKey, place.span(), message).label("an empty list"));
     }

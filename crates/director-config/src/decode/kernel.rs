@@ -59,7 +59,7 @@ fn spelled(sysctl: Sysctl, place: &Place<'_>, findings: &mut Findings) -> Option
         SysctlKind::Text => {
             let text = place.text(findings)?.value.trim();
             if text.contains(char::is_control) {
-                let message = format!("`{}` has control characters", shown(text));
+                let message = format!("`{}` contains control characters", shown(text));
                 findings.push(Diagnostic::new(Code::BadName, place.span(), message));
                 return None;
             }
@@ -87,7 +87,7 @@ fn flag(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
                 place.span(),
                 "a switch is either on or off",
             )
-            .label("to the kernel this is on")
+            .label("the kernel takes this as on")
             .help("`true`"),
         );
     }
@@ -155,7 +155,7 @@ pub(super) fn daemons(place: &Place<'_>, findings: &mut Findings) -> Vec<Spanned
         };
         let same = |other: &&Spanned<SyncDaemon>| other.value.role == daemon.value.role;
         if let Some(first) = daemons.iter().find(same) {
-            let message = format!("a second sync daemon is {}", daemon.value.role);
+            let message = format!("duplicate sync daemon: {}", daemon.value.role);
             findings.push(
                 Diagnostic::new(Code::DuplicateDaemon, daemon.span, message)
                     .label("the second one")
@@ -194,7 +194,7 @@ fn daemon(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<SyncDaem
     if let Some(length) = max_length
         && (1..least).contains(&length.value)
     {
-        let message = format!("a backup takes messages of at least {least} bytes");
+        let message = format!("a backup needs messages of at least {least} bytes");
         findings.push(
             Diagnostic::new(Code::OutOfRange, length.span, message)
                 .label("the kernel would use more"),
@@ -233,7 +233,7 @@ fn group(place: &Place<'_>, findings: &mut Findings) -> Option<IpAddr> {
         let message = format!("`{}` is not a multicast address", group.value);
         findings.push(
             Diagnostic::new(Code::SyncGroup, group.span, message)
-                .help("224.0.0.81 is the usual group"),
+                .help("the usual group is 224.0.0.81"),
         );
         return None;
     }

@@ -123,11 +123,11 @@ impl Decoder {
             ];
             for (name, place) in found {
                 let Some(place) = place else { continue };
-                let message = format!("`{name}` cannot stand in an included file");
+                let message = format!("`{name}` is not allowed in an included file");
                 findings.push(
                     Diagnostic::new(Code::NotHere, place.at, message)
-                        .help("put it into the file that includes this one")
-                        .reason("it holds for the whole network namespace"),
+                        .help("put it into the root file")
+                        .reason("it applies to the whole network namespace"),
                 );
             }
             return;
@@ -158,12 +158,9 @@ fn version(fields: &Fields<'_>, is_root: bool, findings: &mut Findings) {
     let Some(place) = fields.get("version") else {
         if is_root {
             findings.push_missing(
-                Diagnostic::new(
-                    Code::NoVersion,
-                    fields.at,
-                    "the file does not say its version",
-                )
-                .help("begin it with `version = 1`: a later director then knows how to read it"),
+                Diagnostic::new(Code::NoVersion, fields.at, "the file has no version").help(
+                    "start it with `version = 1`, so that a later director knows how to read it",
+                ),
             );
         }
         return;
@@ -174,7 +171,7 @@ fn version(fields: &Fields<'_>, is_root: bool, findings: &mut Findings) {
             Diagnostic::new(
                 Code::Version,
                 place.span(),
-                format!("version {other} of the service file is not known"),
+                format!("unknown version {other} of the service file"),
             )
             .label("this program reads version 1"),
         ),

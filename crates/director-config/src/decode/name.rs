@@ -51,8 +51,8 @@ fn problem(name: &str) -> Option<&'static str> {
     match name {
         "" => Some("it is empty"),
         _ if name.len() > MAX => Some("it has more than 100 bytes"),
-        _ if name.contains('/') => Some("it has a slash, which joins a service and its server"),
-        _ if name.contains(bad) => Some("it has white space or control characters"),
+        _ if name.contains('/') => Some("it contains a slash, which separates service and server"),
+        _ if name.contains(bad) => Some("it contains white space or control characters"),
         _ => None,
     }
 }

@@ -87,12 +87,12 @@ const NAME_MAX: usize = 15;
 
 fn check_name(text: &str, span: Span) -> Result<Spanned<Name>, Diagnostic> {
     let problem = match Name::new(text) {
-        _ if text.contains(char::is_whitespace) => "it has white space",
-        Ok(_) if text.len() > NAME_MAX => "the kernel's names have at most 15 bytes",
+        _ if text.contains(char::is_whitespace) => "it contains white space",
+        Ok(_) if text.len() > NAME_MAX => "the kernel allows at most 15 bytes",
         Ok(name) => return Ok(Spanned::new(name, span)),
-        Err(ipvs::NameError::TooLong { .. }) => "the kernel's names have at most 15 bytes",
+        Err(ipvs::NameError::TooLong { .. }) => "the kernel allows at most 15 bytes",
         Err(ipvs::NameError::Empty) => "it is empty",
-        Err(ipvs::NameError::Nul) => "it has a NUL byte",
+        Err(ipvs::NameError::Nul) => "it contains a NUL byte",
     };
     let message = format!("`{}` cannot be a name: {problem}", shown(text));
     Err(Diagnostic::new(Code::BadName, span, message))

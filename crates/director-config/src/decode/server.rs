@@ -36,13 +36,14 @@ pub(super) fn servers(
         };
         if let Some(name) = &server.rest().name {
             if let Some(first) = names.get(&name.value) {
-                let message = format!("two servers are named `{}`", name.value);
+                let message = format!("duplicate server name `{}`", name.value);
                 findings.push(
                     Diagnostic::new(Code::DuplicateName, name.span, message)
                         .label("the second one")
                         .also(*first, "the first one")
                         .help(
-                            "one machine with several addresses is one server with a list of them",
+                            "a machine with several addresses is one server with a list of \
+                             addresses",
                         ),
                 );
             } else {
@@ -158,7 +159,10 @@ fn thresholds(place: &Place<'_>, findings: &mut Findings) -> (u32, u32) {
             )
             .label(format!("more than {}", upper.value))
             .also(upper.span, "the upper threshold")
-            .reason("at the upper one a server gets no new connections, below the lower one it gets them again"),
+            .reason(
+                "at the upper threshold a server stops getting new connections, below the \
+                     lower one it gets them again",
+            ),
         );
         return (upper.value, 0);
     }

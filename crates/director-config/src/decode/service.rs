@@ -175,7 +175,7 @@ fn own_or_pool(
             )
             .label("servers of its own")
             .also(pool.at, "a pool")
-            .help("put them into the pool, or into a pool of their own"),
+            .help("add them to the pool, or to another pool"),
         );
     }
     let own = own.map(|place| servers(&place, base, findings));
@@ -189,7 +189,7 @@ fn own_or_pool(
         (None, None) => {
             let mistake =
                 Diagnostic::new(Code::MissingKey, fields.at, "a service needs real servers")
-                    .label("neither `pool` nor `servers` is here")
+                    .label("neither `pool` nor `servers` is set")
                     .help("`pool = \"NAME\"` of a [pool.NAME], or `servers = [\"10.0.0.11\"]`");
             let others = fields.get("backup").or_else(|| fields.get("sorry"));
             findings.push_missing(match others {

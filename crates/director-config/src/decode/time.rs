@@ -66,7 +66,7 @@ pub(super) fn seconds(
             Diagnostic::new(
                 Code::BadTime,
                 time.span,
-                "the kernel takes whole seconds here",
+                "the kernel only supports whole seconds here",
             )
             .label("a fraction of a second"),
         );
@@ -75,17 +75,20 @@ pub(super) fn seconds(
     let longest = most.saturating_mul(10).saturating_add(9);
     let seconds = u32::try_from(time.value.as_secs()).unwrap_or(u32::MAX);
     if !(least..=longest).contains(&seconds) {
-        let message = format!("the kernel takes {least} to {longest} seconds here");
+        let message = format!("the kernel supports {least} to {longest} seconds here");
         let mistake = Diagnostic::new(Code::OutOfRange, time.span, message);
         findings.push(mistake.label("outside the range"));
         return None;
     }
     if seconds > most {
-        let message = format!("a time of more than {most}s does not fit every kernel");
+        let message = format!("not every kernel supports a time of more than {most}s");
         findings.push(
             Diagnostic::new(Code::LongTimeout, time.span, message)
                 .label(format!("{seconds} seconds"))
-                .reason("a kernel counts in ticks; one with 1000 ticks a second cannot keep it"),
+                .reason(
+                    "the kernel counts in ticks; with 1000 ticks per second it cannot store \
+                         this time",
+                ),
         );
     }
     Some(time.map(|_| seconds))
@@ -101,7 +104,7 @@ fn parse(text: &str) -> Result<Duration, &'static str> {
         let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let (number, after) = rest.split_at(digits);
         if number.is_empty() {
-            return Err("a number must stand before the unit");
+            return Err("a number is missing before the unit");
         }
         let number: u64 = number.parse().map_err(|_| "the number is too large")?;
         let letters = after

@@ -23,10 +23,7 @@ pub(crate) fn word(
 
 /// The diagnostic for a word that is not in the list.
 pub(crate) fn unknown(typed: &str, span: Span, words: &'static [Word]) -> Diagnostic {
-    let message = format!(
-        "`{}` is none of the words that can stand here",
-        shown(typed)
-    );
+    let message = format!("`{}` is not one of the words allowed here", shown(typed));
     let mistake = Diagnostic::new(Code::UnknownWord, span, message);
     let mistake = match meant(typed, words) {
         Some(near) => mistake.label(format!("did you mean `{near}`?")),

@@ -42,7 +42,7 @@ pub(super) fn parse<'t>(file: FileId, text: &'t str, findings: &mut Findings) ->
     if reader.peek().is_none() {
         let span = Span::new(file, 0..text.len());
         reader.findings.push(
-            Diagnostic::new(Code::Syntax, span, "there is no value")
+            Diagnostic::new(Code::Syntax, span, "the file has no value")
                 .help("an empty service file is `{\"version\": 1}`"),
         );
         reader.findings.incomplete = true;
@@ -52,10 +52,7 @@ pub(super) fn parse<'t>(file: FileId, text: &'t str, findings: &mut Findings) ->
     reader.skip_blank();
     if reader.peek().is_some() {
         let rest = reader.character();
-        reader.report(
-            rest,
-            "a JSON text is one value, and it has ended before this",
-        );
+        reader.report(rest, "a JSON text is one value, which ended before this");
     }
     Some(node)
 }
@@ -95,7 +92,7 @@ impl<'t> Reader<'t, '_> {
 
     fn nested(&mut self, read: impl FnOnce(&mut Self) -> Value<'t>) -> Value<'t> {
         if self.open.len() == MAX_DEPTH {
-            let message = format!("lists and tables lie more than {MAX_DEPTH} deep in each other");
+            let message = format!("lists and tables are nested more than {MAX_DEPTH} deep");
             self.report(self.at..self.at + 1, &message);
             self.stop();
             return Value::Unreadable;
@@ -130,7 +127,7 @@ impl<'t> Reader<'t, '_> {
             let node = self.value();
             match keys.first(&entries, &key, key_span) {
                 Some(first) => {
-                    let message = format!("the key `{key}` stands here twice");
+                    let message = format!("duplicate key `{key}`");
                     self.findings.push(
                         Diagnostic::new(Code::DuplicateKey, key_span, message)
                             .label("the second time")
@@ -164,7 +161,7 @@ impl<'t> Reader<'t, '_> {
                 Some(b',') => {
                     let comma = self.at..self.at + 1;
                     self.at += 1;
-                    self.report(comma, "nothing stands before this comma");
+                    self.report(comma, "there is nothing before this comma");
                 }
                 Some(byte @ (b']' | b'}')) => {
                     let (begin, opening) = self.innermost();
@@ -232,7 +229,7 @@ impl<'t> Reader<'t, '_> {
             Some(b'=') => {
                 let place = self.at..self.at + 1;
                 self.at += 1;
-                self.report(place, "between key and value stands a colon");
+                self.report(place, "a colon must separate key and value");
             }
             _ => {
                 let place = self.character();
@@ -251,10 +248,10 @@ impl<'t> Reader<'t, '_> {
         if word.is_empty() {
             let place = self.character();
             self.at = place.end;
-            self.report(place, "this cannot begin a key");
+            self.report(place, "a key cannot start like this");
             return None;
         }
-        self.report(word.clone(), "a key stands in double quotes");
+        self.report(word.clone(), "a key must be in double quotes");
         Some(Cow::Borrowed(&self.text[word]))
     }
 

@@ -24,7 +24,7 @@ impl<'t> Reader<'t, '_> {
             "" => {
                 let place = self.character();
                 self.at = place.end;
-                self.report(place, "this cannot begin a value");
+                self.report(place, "a value cannot start like this");
                 Value::Unreadable
             }
             number if is_number(number) => whole(number),
@@ -34,8 +34,11 @@ impl<'t> Reader<'t, '_> {
                     "True" | "TRUE" | "yes" | "on" => "the word is `true`",
                     "False" | "FALSE" | "no" | "off" => "the word is `false`",
                     "None" | "NULL" | "nil" => "the word is `null`",
-                    _ if numeric => "a number is digits, and a fraction has some before its point",
-                    _ => "text stands in double quotes",
+                    _ if numeric => {
+                        "a number consists of digits, and a fraction has some before \
+                                     its point"
+                    }
+                    _ => "text must be in double quotes",
                 };
                 self.report(word, message);
                 Value::Unreadable
@@ -72,7 +75,7 @@ impl<'t> Reader<'t, '_> {
                 .map(Cow::Owned)
         };
         if quote == b'\'' && value.is_some() {
-            self.report(start..self.at, "strings stand in double quotes");
+            self.report(start..self.at, "strings must be in double quotes");
         }
         value
     }
@@ -119,7 +122,7 @@ impl<'t> Reader<'t, '_> {
                 self.at = place.end;
                 let found = self.unicode();
                 if found.is_none() {
-                    self.report(start..self.at, "this is the escape of no character");
+                    self.report(start..self.at, "this escape is not a character");
                 }
                 return found;
             }
@@ -133,7 +136,7 @@ impl<'t> Reader<'t, '_> {
         };
         self.at = place.end;
         if found.is_none() {
-            self.report(start..self.at, "there is no such escape");
+            self.report(start..self.at, "unknown escape");
         }
         found
     }

@@ -24,7 +24,7 @@ pub(super) fn checks() -> Shape {
 
 /// The key that selects the kind.
 pub(crate) fn key_type(kinds: &'static [Word]) -> Key {
-    key("type", words(kinds), "What kind of check it is.").alias(&["kind", "protocol"])
+    key("type", words(kinds), "The kind of check.").alias(&["kind", "protocol"])
 }
 
 /// The keys that all checks have.
@@ -57,14 +57,14 @@ pub(crate) fn common() -> Vec<Key> {
         key(
             "rise",
             whole(1, 10_000),
-            "So many successes in a row bring a server back.",
+            "The consecutive successes that bring a server back.",
         )
         .default(2)
         .alias(&["healthy_threshold", "success_threshold"]),
         key(
             "fall",
             whole(1, 10_000),
-            "So many failures in a row take it out.",
+            "The consecutive failures that take it out.",
         )
         .default(3)
         .alias(&[
@@ -79,26 +79,26 @@ pub(crate) fn common() -> Vec<Key> {
         key(
             "jitter",
             share("5%"),
-            "Each interval is longer or shorter by up to this share of it; at most 50%.",
+            "The largest random deviation of each interval, as a share of it; at most 50%.",
         )
         .default("5%")
         .alias(&["spread"]),
         key(
             "address",
             text("10.0.1.11"),
-            "Where to check instead of the server's address.",
+            "The address to check instead of the server's.",
         )
         .alias(&["addr", "connect_ip"]),
         key(
             "port",
             whole(1, 65535),
-            "Which port to check instead of the server's.",
+            "The port to check instead of the server's.",
         )
         .alias(&["connect_port", "checkport", "misc_port", "agent_port"]),
         key(
             "source",
             Shape::OneOrMore(Box::new(text("10.0.0.2"))),
-            "The address that checks come from; at most one of each family.",
+            "The source address of checks; at most one of each family.",
         )
         .alias(&["bindto", "bind", "source_ip"]),
         key(
@@ -110,8 +110,8 @@ pub(crate) fn common() -> Vec<Key> {
         key(
             "through",
             Shape::Bool,
-            "Checks the virtual address on that very server, through the forwarding path: a \
-             server that lost the address is found. For `dr` and `tun`.",
+            "Checks the virtual address on this server, through the forwarding path, which also \
+             detects that the server lost the address. For `dr` and `tun`.",
         )
         .default(false),
     ]
@@ -120,7 +120,7 @@ pub(crate) fn common() -> Vec<Key> {
 section!(
     CHECK,
     "`check` without `type`",
-    "What all kinds of checks share.",
+    "The keys of all kinds of checks.",
     {
         let mut keys = vec![key_type(&WORDS)];
         keys.extend(common());

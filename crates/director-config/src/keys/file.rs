@@ -12,36 +12,41 @@ section!(
         key(
             "$schema",
             text("director.schema.json"),
-            "Where the schema of this file is, for editors."
+            "The location of this file's schema, for editors."
         ),
-        required("version", whole(1, 1), "The version of the file's form."),
+        required("version", whole(1, 1), "The version of the file format."),
         key(
             "include",
             Shape::OneOrMore(Box::new(text("services.d/*.toml"))),
-            "Patterns of files to read as well, relative to this file. Their `[defaults]` are their \
-         own; `kernel`, `policy`, `daemon` and `sync` stand in the root file only."
+            "Patterns of further files to read, relative to this file. Each has its own \
+             `[defaults]`; `kernel`, `policy`, `daemon` and `sync` are allowed in the root file \
+             only."
         ),
         key(
             "kernel",
             Shape::Table(&KERNEL),
-            "What holds for the whole network namespace. What is left out is left alone."
+            "Settings of the whole network namespace. Missing keys are left alone."
         ),
         key(
             "policy",
             Shape::Table(&POLICY),
-            "What to do about what the file does not say."
+            "What to do about objects that the file does not mention."
         ),
         key(
             "sync",
             Shape::OneOrMore(Box::new(Shape::Table(&SYNC))),
-            "The connection synchronisation daemons that are to run. Left out: those that do are left \
-         alone; an empty list: none."
+            "The connection synchronisation daemons to run. Without this key, running ones are \
+             left alone; an empty list stops them."
         ),
-        key("daemon", Shape::Table(&DAEMON), "How `director run` works."),
+        key(
+            "daemon",
+            Shape::Table(&DAEMON),
+            "Settings of `director run`."
+        ),
         key(
             "defaults",
             Shape::Table(&DEFAULTS),
-            "What the services of this file inherit."
+            "Defaults for the services of this file."
         ),
         key(
             "pool",
@@ -60,7 +65,7 @@ section!(
         let mut keys = vec![key(
             "timeouts",
             Shape::Table(&TIMEOUTS),
-            "How long idle connections are remembered.",
+            "How long the kernel keeps idle connections.",
         )];
         keys.extend(Sysctl::ALL.iter().map(|sysctl| {
             let shape = match sysctl.kind() {
@@ -78,53 +83,52 @@ section!(
 section!(
     TIMEOUTS,
     "`timeouts`",
-    "How long idle connections are remembered.",
+    "How long the kernel keeps idle connections.",
     [
         key(
             "tcp",
             time(),
-            "An established TCP connection; 15m where nothing was set."
+            "An established TCP connection; the kernel's default is 15m."
         ),
         key(
             "tcp_fin",
             time(),
-            "A TCP connection after a FIN; 2m where nothing was set."
+            "A TCP connection after a FIN; the kernel's default is 2m."
         ),
-        key("udp", time(), "A UDP flow; 5m where nothing was set."),
+        key("udp", time(), "A UDP flow; the kernel's default is 5m."),
     ]
 );
 
 section!(
     POLICY,
     "`[policy]`",
-    "What to do about what the file does not say.",
+    "What to do about objects that the file does not mention.",
     [
         key(
             "foreign",
             words(vocabulary::FOREIGN),
-            "About services that director neither made nor adopted."
+            "What to do about services that director neither created nor adopted."
         )
         .default("keep"),
         key(
             "drift",
             words(vocabulary::DRIFT),
-            "About changes that somebody else makes to declared services."
+            "What to do about changes by other programs to declared services."
         )
         .default("repair"),
         key(
             "max_removed",
             patterned("50%", r"^[0-9]+%$|\$"),
-            "The largest share of a service's servers that one plan may take away without `--force`. \
-             At a reload the limit of the file in force holds as well."
+            "The largest share of a service's servers that one plan may remove without `--force`. \
+             On a reload, the limit of the file in force applies as well."
         )
         .default("50%"),
         key(
             "max_removed_services",
             patterned("50%", r"^[0-9]+%$|\$"),
-            "The largest share of director's services that one plan may take away without `--force`. \
-             At a reload the limit of the file in force holds as well. \
-             The last one always needs it. One that only gets another name, address or grouping does \
-             not count."
+            "The largest share of director's services that one plan may remove without `--force`. \
+             On a reload, the limit of the file in force applies as well. The last one always \
+             needs it. One that only gets another name, address or grouping does not count."
         )
         .default("50%"),
     ]
@@ -133,12 +137,12 @@ section!(
 section!(
     DAEMON,
     "`[daemon]`",
-    "How `director run` works.",
+    "Settings of `director run`.",
     [
         key(
             "reconcile",
             time(),
-            "How often the kernel's tables are compared with what they should be, 100ms to 1d."
+            "How often director compares the kernel's tables with the wanted ones, 100ms to 1d."
         )
         .default("5s"),
         key(
@@ -147,14 +151,14 @@ section!(
                 "0x6d000000-0x6d00ffff",
                 r"^(0x[0-9a-fA-F]+|[0-9]+)-(0x[0-9a-fA-F]+|[0-9]+)$|\$"
             ),
-            "The firewall marks that checks through the forwarding path use. No service and no \
-             packet filter may use them."
+            "The firewall marks of checks through the forwarding path. Services and packet filters \
+             must not use them."
         )
         .default("0x6d000000-0x6d00ffff"),
         key(
             "check_ports",
             patterned("20000-29999", r"^[0-9]+-[0-9]+$|\$"),
-            "The source ports that checks through the forwarding path use."
+            "The source ports of checks through the forwarding path."
         )
         .default("20000-29999"),
     ]
@@ -173,7 +177,7 @@ section!(
         required(
             "interface",
             text("eth0"),
-            "The interface that the multicasts leave or come in by."
+            "The interface that sends or receives the multicasts."
         ),
         key(
             "id",
@@ -184,7 +188,7 @@ section!(
         key(
             "max_length",
             whole(0, 65507),
-            "Longest payload of a sync message in bytes; 0 takes it from the interface's MTU."
+            "The longest payload of a sync message in bytes; 0 derives it from the interface's MTU."
         )
         .default(0),
         key("group", text("224.0.0.81"), "The multicast group.").default("224.0.0.81"),

@@ -26,8 +26,8 @@ pub(super) fn inherited() -> Vec<Key> {
         key(
             "check",
             checks(),
-            "How its servers are checked: a word such as \"tcp\", a table, a list of these, or \
-             `false` for not at all. What a check leaves out is that of `[defaults.check]`.",
+            "The health checks of its servers: a word such as \"tcp\", a table, a list of these, \
+             or `false` for none. Keys missing here come from `[defaults.check]`.",
         )
         .alias(CHECK_ALIASES),
         key(
@@ -40,7 +40,7 @@ pub(super) fn inherited() -> Vec<Key> {
         key(
             "on_fail",
             words(vocabulary::ON_FAIL),
-            "What becomes of a server that is down.",
+            "What to do with a server that is down.",
         )
         .default("drain")
         .alias(&["inhibit_on_failure", "quiescent", "on-marked-down"]),
@@ -65,14 +65,14 @@ pub(super) fn inherited() -> Vec<Key> {
         key(
             "min_healthy",
             threshold(0),
-            "So many servers stay in, well or not: a number, or a share of all.",
+            "The number of servers that stay in, up or down: a number, or a share of all.",
         )
         .default(0)
         .alias(&["quorum", "panic_threshold", "healthy_panic_threshold"]),
         key(
             "initial",
             words(vocabulary::INITIAL),
-            "How a server begins that was not there before.",
+            "How a new server starts.",
         )
         .default("down")
         .alias(INITIAL_ALIASES),
@@ -88,17 +88,17 @@ pub(super) fn inherited() -> Vec<Key> {
             "damping",
             Shape::Either(vec![Shape::Off, Shape::Table(&DAMPING)]),
             "How a server whose state changes too often is held out, while enough others are up; \
-             `false` for not at all.",
+             `false` for no damping.",
         ),
         key(
             "weight_steps",
             Shape::Table(&WEIGHT_STEPS),
-            "How fast a weight that checks find may move. 0 holds at once.",
+            "How fast a weight reported by checks may change. 0 takes effect immediately.",
         ),
         key(
             "notify",
             Shape::OneOrMore(Box::new(Shape::Table(&NOTIFY))),
-            "Commands to run when something happens.",
+            "Commands to run on events.",
         )
         .alias(&[
             "notify_up",
@@ -127,12 +127,12 @@ section!(
      most half of the servers that pass their checks are held out, no more than `min_healthy` \
      leaves, and never the last one, unless a backup server is up.",
     [
-        key("changes", whole(1, 1000), "With more changes than this ...").default(4),
+        key("changes", whole(1, 1000), "More changes than this ...").default(4),
         key("within", time(), "... within this time, 1s to 1d ...").default("2m"),
         key(
             "hold",
             time(),
-            "... it is held out for so long, 1s to 1d; each time twice as long ..."
+            "... hold it out for this long, 1s to 1d; each time twice as long ..."
         )
         .default("1m"),
         key("max_hold", time(), "... up to this, at most 7d.").default("30m"),
@@ -142,13 +142,13 @@ section!(
 section!(
     WEIGHT_STEPS,
     "`weight_steps`",
-    "How fast a weight that checks find may move. A weight of 0 holds at once; the way back from \
-     it goes in steps.",
+    "How fast a weight reported by checks may change. A weight of 0 takes effect immediately; the \
+     way back from 0 takes steps.",
     [
         key(
             "step",
             share("20%"),
-            "By at most this share of the declared weight, at least by 1 ..."
+            "The largest step, as a share of the declared weight, at least 1 ..."
         )
         .default("20%"),
         key("every", time(), "... in this time, 100ms to 1h.").default("5s"),
@@ -158,17 +158,17 @@ section!(
 section!(
     NOTIFY,
     "`notify`",
-    "A command to run when something happens.",
+    "A command to run on events.",
     [
         required(
             "command",
             Shape::OneOrMore(Box::new(text("/usr/local/bin/notify"))),
-            "The program, and its arguments where it has any. Its environment says what happened."
+            "The program and its arguments. Its environment describes the event."
         ),
         key(
             "on",
             Shape::OneOrMore(Box::new(words(vocabulary::NOTIFY_ON))),
-            "On what; all of them by default."
+            "The events; all by default."
         )
         .default(json!(
             super::super::vocabulary::NOTIFY_ON
@@ -179,7 +179,7 @@ section!(
         key(
             "timeout",
             time(),
-            "It is killed after this time, 100ms to 1h."
+            "The time after which it is killed, 100ms to 1h."
         )
         .default("10s"),
     ]

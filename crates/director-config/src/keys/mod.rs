@@ -176,10 +176,10 @@ impl Shape {
             Self::Off => "false".to_owned(),
             Self::Whole { least, most } => match (*least, *most) {
                 (least, most) if least == most => format!("the number {least}"),
-                (least, INT_MAX | U32_MAX) => format!("a whole number from {least}"),
-                (least, most) => format!("a whole number from {least} to {most}"),
+                (least, INT_MAX | U32_MAX) => format!("an integer from {least}"),
+                (least, most) => format!("an integer from {least} to {most}"),
             },
-            Self::Pair => "a list of two whole numbers".to_owned(),
+            Self::Pair => "a list of two integers".to_owned(),
             Self::Word { words, .. } => {
                 let usual = words.iter().filter(|word| !word.odd);
                 let names: Vec<_> = usual.map(|word| format!("\"{}\"", word.name)).collect();

@@ -28,18 +28,19 @@ fn inherited() -> Vec<Key> {
         key(
             "tunnel",
             Shape::Table(&TUNNEL),
-            "How packets are wrapped under `forward = \"tun\"`.",
+            "The encapsulation under `forward = \"tun\"`.",
         ),
         key(
             "persistence",
             Shape::Either(vec![time(), Shape::Off, Shape::Table(&PERSISTENCE)]),
-            "How long a client stays with its server after its last connection; `false` for not at all.",
+            "How long a client stays with its server after its last connection; `false` for no \
+             persistence.",
         )
         .default(false),
         key(
             "drain",
             time(),
-            "How long a server that leaves keeps its connections; \"0s\" to cut them.",
+            "How long a leaving server keeps its connections; \"0s\" cuts them.",
         )
         .default("30s"),
     ];
@@ -50,7 +51,7 @@ fn inherited() -> Vec<Key> {
 section!(
     DEFAULTS,
     "`[defaults]`",
-    "What the services of this file inherit, key by key.",
+    "Defaults for the services of this file, key by key.",
     inherited()
 );
 
@@ -84,7 +85,7 @@ section!(
                 "Where it is: protocol://address:port, a range of ports as 8000-8010, no port for all \
               of them (persistent services), or fwmark://7 and fwmark6://7 for marked packets.",
             ),
-            key("pool", text("app"), "The pool whose servers it has."),
+            key("pool", text("app"), "The pool of its servers."),
             key(
                 "servers",
                 servers(),
@@ -94,14 +95,14 @@ section!(
             key(
                 "one_packet",
                 Shape::Bool,
-                "Each UDP datagram is scheduled alone.",
+                "Each UDP datagram is scheduled separately.",
             )
             .default(false),
             key(
                 "as_is",
                 Shape::Bool,
-                "The service is described as it stands in a kernel: what the \
-            kernel holds, odd as it may be, is a warning and no mistake.",
+                "The service is described as a kernel has it: whatever a kernel can store is at \
+                 most a warning, not a mistake.",
             )
             .default(false),
         ];
@@ -115,11 +116,7 @@ section!(
     "a server",
     "A real server.",
     [
-        key(
-            "name",
-            text("app2"),
-            "What to call it; its address by default."
-        ),
+        key("name", text("app2"), "Its name; its address by default."),
         required(
             "address",
             Shape::OneOrMore(Box::new(text("10.0.0.12"))),
@@ -133,13 +130,13 @@ section!(
         key(
             "weight",
             whole(0, INT_MAX),
-            "Its share of the clients; 0 for no new ones."
+            "Its share of the clients; 0 stops new ones."
         )
         .default(1),
         key(
             "max_connections",
             Shape::Either(vec![whole(0, U32_MAX), Shape::Table(&MAX_CONNECTIONS)]),
-            "With more connections than that it gets no new ones; 0 for no limit."
+            "The most connections: above it the server gets no new ones; 0 for no limit."
         )
         .default(0),
         key(
@@ -150,19 +147,19 @@ section!(
         key(
             "tunnel",
             Shape::Table(&TUNNEL),
-            "How packets to it are wrapped; the service's by default."
+            "The encapsulation of its packets; the service's by default."
         ),
         key(
             "check",
             checks(),
-            "Checks of its own instead of the service's; what they leave out is the service's. \
-             `false` for none."
+            "Its own checks instead of the service's; missing keys come from the service. `false` \
+             for none."
         )
         .alias(health::CHECK_ALIASES),
         key(
             "initial",
             words(vocabulary::INITIAL),
-            "How it begins that was not there before; the service's by default."
+            "How it starts if it is new; the service's by default."
         )
         .alias(health::INITIAL_ALIASES),
     ]
@@ -176,12 +173,13 @@ section!(
         required(
             "upper",
             whole(0, U32_MAX),
-            "With more connections it gets no new ones; 0 for no limit."
+            "The most connections: above it the server gets no new ones; 0 for no limit."
         ),
         key(
             "lower",
             whole(0, U32_MAX),
-            "Below this it gets new ones again; 0 for three quarters of the upper one."
+            "Below it the server gets new connections again; 0 for three quarters of the upper \
+             threshold."
         )
         .default(0),
     ]
@@ -204,28 +202,28 @@ section!(
 section!(
     PERSISTENCE,
     "`persistence`",
-    "How long, and by what, a client stays with its server.",
+    "How long a client stays with its server, and how it is recognized.",
     [
-        key("timeout", time(), "For so long after its last connection.").default("6m"),
+        key("timeout", time(), "How long after its last connection.").default("6m"),
         key(
             "mask",
             Shape::Either(vec![text("255.255.255.0"), whole(0, 32)]),
-            "IPv4 clients that are equal under this mask (or prefix length) count as one."
+            "IPv4 clients with the same address under this mask (or prefix length) count as one."
         ),
         key(
             "mask6",
             whole(1, 128),
-            "IPv6 clients that share so many leading bits count as one."
+            "IPv6 clients that share this many leading bits count as one."
         ),
         key(
             "engine",
             open_words(vocabulary::ENGINES),
-            "By what else than the address to stick."
+            "The engine, to recognize clients by more than the address."
         ),
         key(
             "enabled",
             Shape::Bool,
-            "`false`: the service is not persistent, and yet the kernel keeps these settings; odd."
+            "`false`: the service is not persistent, but the kernel stores these settings; odd."
         ),
     ]
 );
@@ -233,7 +231,7 @@ section!(
 section!(
     TUNNEL,
     "`tunnel`",
-    "How packets are wrapped.",
+    "The encapsulation of packets.",
     [
         key(
             "type",
@@ -241,11 +239,7 @@ section!(
             "The encapsulation."
         )
         .default("ipip"),
-        key(
-            "port",
-            whole(0, 65535),
-            "The UDP port that GUE packets go to."
-        ),
+        key("port", whole(0, 65535), "The UDP port for GUE packets."),
         key(
             "checksum",
             Shape::Either(vec![

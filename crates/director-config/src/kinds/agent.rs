@@ -14,7 +14,7 @@ pub struct AgentCheck {
 }
 
 pub(super) static AGENT: Kind = Kind::new(
-    word("agent", "An agent on the server says so.").alias(&["agent-check", "feedbackd"]),
+    word("agent", "An agent on the server reports it.").alias(&["agent-check", "feedbackd"]),
     &SECTION,
     decode,
 )
@@ -31,7 +31,7 @@ pub(super) static AGENT: Kind = Kind::new(
 section!(
     SECTION,
     "an agent check",
-    "An agent on the server says how it is, in HAProxy's agent-check protocol.",
+    "An agent on the server reports its state, in HAProxy's agent-check protocol.",
     AGENT.keys({
         let mut keys = bytes::send_keys();
         keys[0].aliases = &["agent_send"];

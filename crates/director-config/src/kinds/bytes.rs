@@ -23,7 +23,7 @@ pub(super) const INSTEAD: &[&[&str]] = &[
 /// The keys for sending.
 pub(super) fn send_keys() -> Vec<Key> {
     vec![
-        key("send", text("PING\r\n"), "What is sent once connected.").alias(&["request"]),
+        key("send", text("PING\r\n"), "The text sent once connected.").alias(&["request"]),
         key(
             "send_hex",
             text("00 01 ff"),
@@ -35,7 +35,7 @@ pub(super) fn send_keys() -> Vec<Key> {
 /// The keys for the expected answer.
 fn expect_keys() -> Vec<Key> {
     vec![
-        key("expect", text("PONG"), "What the answer has to hold.").alias(&["receive"]),
+        key("expect", text("PONG"), "Text that the answer must contain.").alias(&["receive"]),
         key(
             "expect_hex",
             text("00 01 ff"),
@@ -44,7 +44,7 @@ fn expect_keys() -> Vec<Key> {
         key(
             "expect_regex",
             text("^2[0-9]{2} "),
-            "A regular expression that the answer has to match.",
+            "A regular expression that the answer must match.",
         ),
     ]
 }
@@ -83,11 +83,11 @@ pub(super) fn expect(fields: &Fields<'_>, findings: &mut Findings) -> Option<Exp
 pub(super) fn contained(place: &Place<'_>, findings: &mut Findings) -> Option<Vec<u8>> {
     let text = place.text(findings)?;
     if text.value.is_empty() {
-        let message = "every answer holds the empty text";
+        let message = "every answer contains the empty text";
         findings.push(
             Diagnostic::new(Code::OutOfRange, place.span(), message)
                 .label("empty")
-                .help("leave it out, if any answer will do"),
+                .help("leave it out if any answer is acceptable"),
         );
         return None;
     }
@@ -100,7 +100,7 @@ pub(super) fn regex(place: &Place<'_>, findings: &mut Findings) -> Option<Expect
     let Err(problem) = regex::bytes::Regex::new(text.value) else {
         return Some(Expect::Matches(text.value.to_owned()));
     };
-    let message = "the regular expression cannot be read";
+    let message = "invalid regular expression";
     let mistake = |span| Diagnostic::new(Code::BadRegex, span, message);
     findings.push(match &problem {
         regex::Error::Syntax(said) => {
@@ -156,7 +156,7 @@ fn hex(place: &Place<'_>, findings: &mut Findings) -> Option<Vec<u8>> {
     let bytes: Option<Vec<u8>> = digits.chunks(2).map(byte).collect();
     let bytes = bytes.filter(|bytes| !bytes.is_empty());
     if bytes.is_none() {
-        let message = format!("`{}` is no row of bytes", shown(text.value));
+        let message = format!("`{}` is not a sequence of bytes", shown(text.value));
         findings.push(
             Diagnostic::new(Code::BadHex, place.span(), message)
                 .help("two hexadecimal digits for each byte: \"00 01 ff\""),
@@ -174,7 +174,7 @@ pub(super) fn only_one(said: &[(&str, Option<Place<'_>>)], findings: &mut Findin
         return;
     };
     for (name, place) in said {
-        let message = format!("`{first_name}` and `{name}` cannot both stand");
+        let message = format!("`{first_name}` and `{name}` cannot be combined");
         findings.push(
             Diagnostic::new(Code::EitherOr, place.at, message)
                 .label("one too many")

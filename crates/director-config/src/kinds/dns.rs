@@ -66,21 +66,22 @@ section!(
     "a dns check",
     "The server answers a DNS question.",
     DNS.keys([
-        required("name", text("example.org"), "The name asked for.")
+        required("name", text("example.org"), "The name to query.")
             .alias(&["request", "qname", "query"]),
-        key("record", words(RECORDS), "The type of record asked for.")
+        key("record", words(RECORDS), "The record type to query.")
             .default("A")
             .alias(&["qtype", "rrtype", "record_type", "query_type"]),
         key(
             "rcode",
             Shape::Either(vec![words(RCODES), whole(0, 4095)]),
-            "The response code that is well.",
+            "The expected response code.",
         )
         .default("NOERROR"),
         key(
             "answer",
             Shape::Either(vec![Shape::Bool, text("192.0.2.1")]),
-            "The data of a record that the answer has to hold, as in a zone file; `true` for any record.",
+            "The data of a record that the answer must contain, as in a zone file; `true` for any \
+             record.",
         )
         .default(false)
         .alias(&["receive", "expect"]),
@@ -135,7 +136,7 @@ fn answer_of(place: &Place<'_>, findings: &mut Findings) -> Option<DnsAnswer> {
             let message = "no record has empty data";
             findings.push(
                 Diagnostic::new(Code::OutOfRange, place.span(), message)
-                    .help("`answer = true`, if any record will do"),
+                    .help("`answer = true` if any record is acceptable"),
             );
             None
         }
@@ -161,7 +162,7 @@ fn domain(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
         }
         _ => return Some(text.value.to_owned()),
     };
-    let message = format!("`{}` is no domain name: {problem}", shown(text.value));
+    let message = format!("`{}` is not a domain name: {problem}", shown(text.value));
     findings.push(Diagnostic::new(Code::BadName, place.span(), message));
     None
 }
@@ -181,15 +182,15 @@ const RECORDS: &[Word] = &[
 
 /// DNS response codes (RFC 1035 section 4.1.1, RFC 2136 section 2.2), indexed by number.
 const RCODES: &[Word] = &[
-    word("NOERROR", "The answer is there, empty as it may be."),
-    word("FORMERR", "The server could not read the question."),
+    word("NOERROR", "Success; the answer may be empty."),
+    word("FORMERR", "The server could not parse the query."),
     word("SERVFAIL", "The server failed."),
-    word("NXDOMAIN", "There is no such name."),
-    word("NOTIMP", "The server does not answer such questions."),
-    word("REFUSED", "The server does not want to answer."),
-    word("YXDOMAIN", "A name that should not be there is."),
-    word("YXRRSET", "A set of records that should not be there is."),
-    word("NXRRSET", "A set of records that should be there is not."),
-    word("NOTAUTH", "The server is not the zone's."),
+    word("NXDOMAIN", "The name does not exist."),
+    word("NOTIMP", "The server does not support such queries."),
+    word("REFUSED", "The server refuses to answer."),
+    word("YXDOMAIN", "A name exists that should not."),
+    word("YXRRSET", "A set of records exists that should not."),
+    word("NXRRSET", "A set of records is missing."),
+    word("NOTAUTH", "The server is not authoritative for the zone."),
     word("NOTZONE", "The name is not in the zone."),
 ];

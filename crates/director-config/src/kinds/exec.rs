@@ -20,7 +20,7 @@ pub struct ExecCheck {
 }
 
 pub(super) static EXEC: Kind = Kind::new(
-    word("exec", "A program says so.").alias(&[
+    word("exec", "A program reports success.").alias(&[
         "misc_check",
         "script",
         "external",
@@ -32,7 +32,7 @@ pub(super) static EXEC: Kind = Kind::new(
 )
 .facts(Facts {
     port: CheckPort::None,
-    through: Through::Never("says for itself where it looks"),
+    through: Through::Never("decides for itself what to look at"),
     names_service: true,
     starts_program: true,
     ..Facts::CONNECTS
@@ -42,12 +42,12 @@ pub(super) static EXEC: Kind = Kind::new(
 section!(
     SECTION,
     "an exec check",
-    "A program says whether the server is well: it ends with 0.",
+    "A program decides whether the server is up: exit code 0.",
     EXEC.keys([
         key(
             "command",
             Shape::OneOrMore(Box::new(text("/usr/local/bin/check"))),
-            "The program, and its arguments where it has any.",
+            "The program and its arguments.",
         )
         .alias(&["misc_path", "checkcommand", "program"]),
         key(
@@ -58,7 +58,7 @@ section!(
         key(
             "weight",
             Shape::Bool,
-            "The first line that it prints is the server's weight, in percent of the declared one.",
+            "The first line of output is the server's weight, in percent of the declared one.",
         )
         .default(false)
         .alias(&["misc_dynamic", "dynamic"]),

@@ -18,13 +18,13 @@ pub struct FileCheck {
 }
 
 pub(super) static FILE: Kind = Kind::new(
-    word("file", "A file does not say otherwise.").alias(&["file_check", "track_file"]),
+    word("file", "No file takes it out.").alias(&["file_check", "track_file"]),
     &SECTION,
     decode,
 )
 .facts(Facts {
     port: CheckPort::None,
-    through: Through::Never("says for itself where it looks"),
+    through: Through::Never("decides for itself what to look at"),
     names_service: true,
     ..Facts::CONNECTS
 });
@@ -32,11 +32,11 @@ pub(super) static FILE: Kind = Kind::new(
 section!(
     SECTION,
     "a file check",
-    "The server is out while a file says so: an empty one, or one that says `drain`, `maint` or `down`.",
+    "The server is out while a file exists that is empty or says `drain`, `maint` or `down`.",
     FILE.keys([required(
         "path",
         text("/run/director/out/{server}"),
-        "Its path; `{service}`, `{server}`, `{address}` and `{port}` in it are replaced.",
+        "Its path, in which `{service}`, `{server}`, `{address}` and `{port}` are replaced.",
     )
     .alias(&["file", "track_file"])])
 );
@@ -62,9 +62,9 @@ fn pattern(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
                 Some(text) => text.part(place.span(), start..end),
                 None => place.span(),
             };
-            let message = format!("`{}` is not replaced by anything", shown(&path[start..end]));
+            let message = format!("`{}` is not a placeholder", shown(&path[start..end]));
             findings.push(Diagnostic::new(Code::BadPath, span, message).help(format!(
-                "what is replaced: {}",
+                "the placeholders are {}",
                 FILE_PARTS.map(|part| format!("{{{part}}}")).join(", ")
             )));
             return None;

@@ -36,7 +36,7 @@ section!(
         key(
             "service",
             text("shop.Orders"),
-            "Which service of the server; left out, the server as a whole.",
+            "The service to ask about; by default the server as a whole.",
         ),
         key(
             "authority",

@@ -68,7 +68,8 @@ pub(super) static HTTP: Kind = Kind::new(
 section!(
     HTTP_CHECK,
     "an http check",
-    "The server answers an HTTP request. Any head that curl accepts is an answer; the body is read to its end, or as far as a mebibyte.",
+    "The server answers an HTTP request. Any head that curl accepts is an answer; the body is read \
+     to its end, at most a mebibyte.",
     HTTP.keys(keys())
 );
 
@@ -134,22 +135,22 @@ fn keys() -> Vec<Key> {
                 whole(100, 599),
                 text("200-299"),
             ]))),
-            "The status codes that are well, and ranges of them.",
+            "The accepted status codes, and ranges of them.",
         )
         .default(json!(["200-399"]))
         .alias(&["status_code", "expect"]),
-        key("body", text("ok"), "What the body has to hold.").alias(&["receive", "string"]),
+        key("body", text("ok"), "Text that the body must contain.").alias(&["receive", "string"]),
         key(
             "body_regex",
             text("^(ok|degraded)$"),
-            "A regular expression that the body has to match.",
+            "A regular expression that the body must match.",
         )
         .alias(&["regex", "rstring"]),
         key(
             "weight_header",
             text("X-Weight"),
-            "The header of the answer that holds the server's weight, in percent of the declared \
-             one.",
+            "The header of the answer that contains the server's weight, in percent of the \
+             declared one.",
         ),
         key(
             "weight_body",
@@ -190,7 +191,7 @@ fn http(fields: &Fields<'_>, tls: Option<TlsSpec>, findings: &mut Findings) -> H
     {
         findings.push(
             Diagnostic::new(Code::EitherOr, body.at, "the answer to `HEAD` has no body")
-                .label("nothing would be there")
+                .label("there is nothing to search")
                 .also(method_at.span(), "the method"),
         );
     }
@@ -234,7 +235,7 @@ fn method(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
         return None;
     }
     if text.value.chars().any(|c| c.is_ascii_lowercase()) {
-        let message = format!("`{}` is not a method that servers know", text.value);
+        let message = format!("`{}` is not a known method", text.value);
         let upper = text.value.to_uppercase();
         findings.push(bad(place.span(), message).label(format!("did you mean `{upper}`?")));
         return None;
@@ -248,7 +249,7 @@ fn path_and_query(place: &Place<'_>, findings: &mut Findings) -> Option<String> 
     let value = text.value;
     let (part, problem) = match value.find(|c: char| !('!'..='~').contains(&c)) {
         _ if value.contains("://") => (0..value.len(), "is an address, and not a path"),
-        _ if !value.starts_with('/') => (0..value.len(), "does not begin with a slash"),
+        _ if !value.starts_with('/') => (0..value.len(), "does not start with a slash"),
         Some(at) => {
             let length = value[at..].chars().next().map_or(0, char::len_utf8);
             (
@@ -261,11 +262,14 @@ fn path_and_query(place: &Place<'_>, findings: &mut Findings) -> Option<String> 
             None => return Some(value.to_owned()),
         },
     };
-    let message = format!("`{}` is no path of a request", shown(value));
+    let message = format!("`{}` is not the path of a request", shown(value));
     let mistake = bad(text.part(place.span(), part), message).label(problem);
     findings.push(match value.contains("://") {
-        true => mistake.help("`path` is the path alone, such as \"/healthz\"; `host` says the name, `type` the scheme"),
-        false => mistake.help("a path is such as \"/healthz\" or \"/status?deep=1\""),
+        true => mistake.help(
+            "`path` is only the path, such as \"/healthz\"; `host` has the name, \
+                              `type` the scheme",
+        ),
+        false => mistake.help("an example of a path: \"/healthz\" or \"/status?deep=1\""),
     });
     None
 }
@@ -275,8 +279,8 @@ pub(super) fn authority(place: &Place<'_>, findings: &mut Findings) -> Option<St
     let text = place.text(findings)?;
     let char = |c: char| c.is_ascii_alphanumeric() || "-._~%!$&'()*+,;=:[]".contains(c);
     if text.value.is_empty() || !text.value.chars().all(char) {
-        let message = format!("`{}` is no host", shown(text.value));
-        findings.push(bad(place.span(), message).help("a host is such as \"www.example.org\""));
+        let message = format!("`{}` is not a host", shown(text.value));
+        findings.push(bad(place.span(), message).help("an example of a host: \"www.example.org\""));
         return None;
     }
     Some(text.value.to_owned())
@@ -291,7 +295,7 @@ fn headers_of(place: &Place<'_>, findings: &mut Findings) -> Vec<(String, String
     for entry in &table.entries {
         let name = header_name(&entry.key, entry.key_span, findings);
         let Value::Text(text) = &entry.node.value else {
-            let message = "the value of a header is a string";
+            let message = "the value of a header must be a string";
             findings.push(
                 Diagnostic::new(Code::WrongType, entry.node.span, message)
                     .label(format!("this is {}", entry.node.value.kind())),
@@ -300,7 +304,7 @@ fn headers_of(place: &Place<'_>, findings: &mut Findings) -> Vec<(String, String
         };
         // RFC 9110 section 5.5.
         if text.value.contains(|c: char| c.is_control() && c != '\t') {
-            let message = "the value of a header has no control characters".to_owned();
+            let message = "the value of a header must not contain control characters".to_owned();
             findings.push(bad(entry.node.span, message));
             continue;
         }
@@ -319,7 +323,7 @@ fn header_name(name: &str, span: Span, findings: &mut Findings) -> Option<String
     if is_token(name) {
         return Some(name.to_owned());
     }
-    let message = format!("`{}` is no name of a header", shown(name));
+    let message = format!("`{}` is not the name of a header", shown(name));
     findings.push(bad(span, message));
     None
 }
@@ -328,13 +332,13 @@ fn header_name(name: &str, span: Span, findings: &mut Findings) -> Option<String
 fn refused(name: &str, value: &str) -> Option<&'static str> {
     let value = value.trim();
     match name.to_ascii_lowercase().as_str() {
-        "host" => Some("`host` says it"),
+        "host" => Some("use `host`"),
         "content-length" if value == "0" => None,
-        "content-length" => Some("a check sends no body, so that only \"0\" is right"),
-        "transfer-encoding" => Some("a check sends no body that could be encoded"),
+        "content-length" => Some("a check sends no body, so only \"0\" is correct"),
+        "transfer-encoding" => Some("a check sends no body"),
         "connection" if value.eq_ignore_ascii_case("close") => None,
-        "connection" => Some("a check uses a connection once, so that only \"close\" is right"),
-        "upgrade" => Some("a check speaks HTTP/1.1 and nothing else"),
+        "connection" => Some("a check uses a connection once, so only \"close\" is correct"),
+        "upgrade" => Some("a check uses HTTP/1.1 only"),
         _ => None,
     }
 }
@@ -342,7 +346,7 @@ fn refused(name: &str, value: &str) -> Option<&'static str> {
 fn statuses(place: &Place<'_>, findings: &mut Findings) -> Vec<(u16, u16)> {
     let items = place.items(findings);
     if items.is_empty() {
-        let message = "no status code would be well";
+        let message = "no status code would be accepted";
         findings
             .push(Diagnostic::new(Code::MissingKey, place.span(), message).label("an empty list"));
     }
@@ -363,7 +367,7 @@ fn status(place: &Place<'_>, findings: &mut Findings) -> Option<(u16, u16)> {
     let value = text.value;
     let (first, last) = value.split_once('-').unwrap_or((value, value));
     let Some((first, last)) = number(first).zip(number(last)).filter(|(a, b)| a <= b) else {
-        let message = format!("`{}` is no range of status codes", shown(value));
+        let message = format!("`{}` is not a range of status codes", shown(value));
         findings.push(
             Diagnostic::new(Code::BadRange, place.span(), message)
                 .help("status = [200, \"300-399\"]"),

@@ -30,14 +30,9 @@ impl std::fmt::Debug for LoginCheck {
 /// The keys of a log-in.
 pub(super) fn keys() -> Vec<Key> {
     vec![
-        key("user", text("check"), "Who logs in.").alias(&["login", "username"]),
-        key(
-            "password",
-            text("${CHECK_PASSWORD}"),
-            "With which password.",
-        )
-        .alias(&["passwd", "pass"]),
-        key("database", text("app"), "Into which database.").alias(&["dbname", "db"]),
+        key("user", text("check"), "The user to log in.").alias(&["login", "username"]),
+        key("password", text("${CHECK_PASSWORD}"), "The password.").alias(&["passwd", "pass"]),
+        key("database", text("app"), "The database.").alias(&["dbname", "db"]),
     ]
 }
 
@@ -49,7 +44,7 @@ pub(super) fn login(fields: &Fields<'_>, findings: &mut Findings) -> LoginCheck 
             findings.push(
                 Diagnostic::new(Code::MissingKey, place.at, message)
                     .label("`user` is missing")
-                    .reason("without a user nobody logs in: the greeting is enough"),
+                    .reason("without a user there is no log-in: the greeting is enough"),
             );
         }
     }

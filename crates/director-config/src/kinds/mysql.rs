@@ -12,7 +12,7 @@ use crate::vocabulary::word;
 pub const MYSQL_PORTS: [u16; 6] = [3306, 3307, 3308, 6446, 6447, 33060];
 
 pub(super) static MYSQL: Kind = Kind::new(
-    word("mysql", "Greets, and lets a user in.").alias(&["mysql-check", "mariadb"]),
+    word("mysql", "Greets, and accepts a log-in.").alias(&["mysql-check", "mariadb"]),
     &SECTION,
     |fields, findings| Some(CheckKind::Mysql(login::login(fields, findings))),
 )
@@ -24,7 +24,8 @@ pub(super) static MYSQL: Kind = Kind::new(
 section!(
     SECTION,
     "a mysql check",
-    "The server greets, and lets a user in where one is named. Without a user it refuses one called `director-health-check`, which proves that it lives.",
+    "The server greets, and accepts the log-in of `user` if set. Without a user it refuses one \
+     called `director-health-check`, which proves that it is alive.",
     MYSQL.keys(login::keys())
 );
 

@@ -37,7 +37,7 @@ section!(
     PING.keys([key(
         "size",
         whole(0, 65_000),
-        "How many bytes the request carries.",
+        "The size of the payload, in bytes.",
     )
     .default(56)])
 );

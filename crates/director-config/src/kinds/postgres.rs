@@ -5,7 +5,11 @@ use crate::keys::section;
 use crate::vocabulary::word;
 
 pub(super) static POSTGRES: Kind = Kind::new(
-    word("postgres", "Answers, and lets a user in.").alias(&["pgsql", "pgsql-check", "postgresql"]),
+    word("postgres", "Answers, and accepts a log-in.").alias(&[
+        "pgsql",
+        "pgsql-check",
+        "postgresql",
+    ]),
     &SECTION,
     |fields, findings| Some(CheckKind::Postgres(login::login(fields, findings))),
 )
@@ -14,6 +18,7 @@ pub(super) static POSTGRES: Kind = Kind::new(
 section!(
     SECTION,
     "a postgres check",
-    "The server answers a start-up message, and lets a user in where one is named. Without a user the message names `postgres`, and a refusal proves that it takes connections.",
+    "The server answers a start-up message, and accepts the log-in of `user` if set. Without a \
+     user the message names `postgres`, and a refusal proves that it takes connections.",
     POSTGRES.keys(login::keys())
 );

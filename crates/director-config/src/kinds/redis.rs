@@ -29,7 +29,7 @@ fn decode(fields: &Fields<'_>, findings: &mut Findings) -> LoginCheck {
         findings.push(
             Diagnostic::new(Code::MissingKey, user.at, "`user` needs `password`")
                 .label("`password` is missing")
-                .reason("Redis lets nobody in by a name alone"),
+                .reason("Redis does not accept a user without a password"),
         );
     }
     if let (Some(place), Some(database)) = (fields.get("database"), &login.database)

@@ -23,7 +23,7 @@ pub(super) static SMTP: Kind = Kind::new(
 section!(
     SECTION,
     "an smtp check",
-    "The server greets, and takes a `HELO`.",
+    "The server greets, and accepts a `HELO`.",
     SMTP.keys([key(
         "hello",
         text("director.example.org"),

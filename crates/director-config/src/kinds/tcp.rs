@@ -28,7 +28,7 @@ pub(super) static TCP: Kind = Kind::new(
 section!(
     SECTION,
     "a tcp check",
-    "The server accepts a connection, and says what it should.",
+    "The server accepts a connection, and optionally answers as expected.",
     TCP.keys(bytes::send_and_expect())
 );
 

@@ -38,7 +38,7 @@ impl Default for TlsSpec {
 section!(
     TLS,
     "`tls`",
-    "How a server is verified, and what it is shown.",
+    "How the server is verified, and the client certificate.",
     [
         key(
             "verify",
@@ -49,13 +49,13 @@ section!(
         key(
             "name",
             text("www.example.org"),
-            "The name that is asked for and verified; `host` by default."
+            "The name for SNI and verification; `host` by default."
         )
         .alias(&["sni", "server_name"]),
         key(
             "ca",
             text("/etc/director/ca.pem"),
-            "The authorities to trust (PEM) instead of the system's."
+            "The trusted authorities (PEM) in place of the system's."
         )
         .alias(&["ca_file", "cafile"]),
         key(
@@ -67,7 +67,7 @@ section!(
         key(
             "key",
             text("/etc/director/client.key"),
-            "Its key (PEM); else it stands in the certificate's file."
+            "Its key (PEM); by default in the certificate's file."
         ),
     ]
 );
@@ -103,13 +103,9 @@ fn table(place: &Place<'_>, findings: &mut Findings) -> Option<TlsSpec> {
     let key = file("key");
     if let (Some(verify), Some((ca, _))) = (verify.filter(|verify| !verify.value), &ca) {
         findings.push(
-            Diagnostic::new(
-                Code::EitherOr,
-                ca.at,
-                "nothing is verified by these authorities",
-            )
-            .label("not used")
-            .also(verify.span, "verification is off"),
+            Diagnostic::new(Code::EitherOr, ca.at, "these authorities are not used")
+                .label("not used")
+                .also(verify.span, "verification is off"),
         );
     }
     if let (Some((key, _)), None) = (&key, fields.get("certificate")) {
@@ -137,8 +133,8 @@ pub(super) fn absolute<'n>(place: &Place<'n>, findings: &mut Findings) -> Option
     let text = place.text(findings)?;
     let problem = match text.value {
         "" => "is empty",
-        path if path.contains('\0') => "has a NUL byte",
-        path if !path.starts_with('/') => "does not begin with a slash",
+        path if path.contains('\0') => "contains a NUL byte",
+        path if !path.starts_with('/') => "does not start with a slash",
         path => return Some(path),
     };
     let message = format!("the path `{}` {problem}", shown(text.value));

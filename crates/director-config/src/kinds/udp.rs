@@ -33,7 +33,8 @@ pub(super) static UDP: Kind = Kind::new(
 section!(
     SECTION,
     "a udp check",
-    "The server answers a datagram; without `expect`, which gets a warning, it does not refuse it.",
+    "The server answers a datagram; without `expect` (which gives a warning), it is enough that it \
+     does not refuse it.",
     UDP.keys(bytes::send_and_expect())
 );
 
@@ -50,14 +51,17 @@ fn silent(check: &CheckDecl, _: &Checked<'_>, findings: &mut Findings) {
         return;
     };
     if udp.expect.is_none() {
-        let message = "without `expect` silence passes for health";
+        let message = "without `expect`, silence counts as success";
         findings.push(
             Diagnostic::new(Code::SilentCheck, check.table.at, message)
                 .label("no `expect`")
-                .help("`send` what the service answers, and `expect` a part of the answer")
+                .help(
+                    "`send` a request that the service answers, and `expect` a part of the \
+                       answer",
+                )
                 .reason(
-                    "a server that is off says nothing either, and refusals of closed ports \
-                     (ICMP) are rate-limited or filtered",
+                    "a server that is off is silent too, and refusals of closed ports (ICMP) are \
+                     rate-limited or filtered",
                 ),
         );
     }

@@ -66,18 +66,22 @@ const INT: i64 = i32::MAX as i64;
 
 sysctls! {
     AmDropRate "am_droprate" number(1, INT), "The drop rate of the modes 1 and 3 of `drop_packet`.";
-    AmemThresh "amemthresh" number(0, INT), "Below so many pages of free memory the automatic defences start.";
-    BackupOnly "backup_only" SysctlKind::Flag, "A backup does not schedule; it only takes in connections.";
+    AmemThresh "amemthresh" number(0, INT), "The automatic defences start below this many pages of \
+                free memory.";
+    BackupOnly "backup_only" SysctlKind::Flag, "A backup only receives connections, without \
+                scheduling any.";
     CacheBypass "cache_bypass" SysctlKind::Flag, "Without a usable cache server, packets go to their original destination.";
     ConnReuseMode "conn_reuse_mode" number(0, 3), "What happens when a client reuses a port: 0 the old server, 1 scheduled anew, 2 anew unless it is closing.";
-    Conntrack "conntrack" SysctlKind::Flag, "IPVS connections are entered into netfilter's connection tracking.";
+    Conntrack "conntrack" SysctlKind::Flag, "IPVS connections are added to netfilter's connection \
+               tracking.";
     DropEntry "drop_entry" number(0, 3), "Whether random connection entries are dropped when memory is short.";
     DropPacket "drop_packet" number(0, 3), "Whether packets of new connections are dropped when memory is short.";
-    ExpireNodestConn "expire_nodest_conn" SysctlKind::Flag, "Connections of a deleted server end at once instead of timing out.";
+    ExpireNodestConn "expire_nodest_conn" SysctlKind::Flag, "Connections of a deleted server end \
+                      immediately instead of timing out.";
     ExpireQuiescentTemplate "expire_quiescent_template" SysctlKind::Flag, "Persistent clients leave a server of weight 0.";
     EstCpulist "est_cpulist" SysctlKind::Text, "The processors that the estimator threads may run on.";
     EstNice "est_nice" number(-20, 19), "The priority of the estimator threads.";
-    IgnoreTunneled "ignore_tunneled" SysctlKind::Flag, "Tunnelled packets are not looked into.";
+    IgnoreTunneled "ignore_tunneled" SysctlKind::Flag, "Tunnelled packets are not inspected.";
     NatIcmpSend "nat_icmp_send" SysctlKind::Flag, "NAT answers with ICMP errors where a connection is unknown.";
     PmtuDisc "pmtu_disc" SysctlKind::Flag, "Packets too long for a tunnel are refused, so that the sender learns the MTU.";
     RunEstimation "run_estimation" SysctlKind::Flag, "Rates are estimated.";
@@ -85,11 +89,14 @@ sysctls! {
     SecureTcp "secure_tcp" number(0, 3), "Whether stricter TCP states are used when memory is short.";
     SloppySctp "sloppy_sctp" SysctlKind::Flag, "An SCTP connection may start with any chunk, as after a fail-over.";
     SloppyTcp "sloppy_tcp" SysctlKind::Flag, "A TCP connection may start with any packet, as after a fail-over.";
-    SnatReroute "snat_reroute" SysctlKind::Flag, "Answers of NAT services are routed anew by their new source.";
-    SyncPersistMode "sync_persist_mode" SysctlKind::Flag, "Of persistent services the connections are not synchronised, only the templates.";
-    SyncPorts "sync_ports" number(1, 64), "How many threads and ports a sync daemon uses.";
-    SyncQlenMax "sync_qlen_max" number(1, INT), "How many sync messages may wait.";
-    SyncRefreshPeriod "sync_refresh_period" number(0, INT), "Unchanged connections are synchronised again after so many seconds.";
+    SnatReroute "snat_reroute" SysctlKind::Flag, "Replies of NAT services are rerouted by their \
+                 new source address.";
+    SyncPersistMode "sync_persist_mode" SysctlKind::Flag, "For persistent services, only templates \
+                     are synchronised, not connections.";
+    SyncPorts "sync_ports" number(1, 64), "The number of threads and ports of a sync daemon.";
+    SyncQlenMax "sync_qlen_max" number(1, INT), "The most sync messages in the queue.";
+    SyncRefreshPeriod "sync_refresh_period" number(0, INT), "Unchanged connections are \
+                       synchronised again after this many seconds.";
     SyncRetries "sync_retries" number(0, 3), "How often a sync message is sent again.";
     SyncSockSize "sync_sock_size" number(0, INT), "The sync sockets' buffer size in bytes, 0 for the default.";
     SyncThreshold "sync_threshold" SysctlKind::Pair, "A connection is synchronised after the first number of packets, and again every second number.";
@@ -122,11 +129,11 @@ impl Sysctl {
     pub fn lacking(self) -> String {
         let needs = match self.since() {
             Some(since) => format!("it needs Linux {since}"),
-            None => {
-                "another kernel has it, or a network namespace of the host's own users".to_owned()
-            }
+            None => "another kernel has it, or a network namespace owned by the host's user \
+                 namespace"
+                .to_owned(),
         };
-        format!("{self} is declared, and this kernel does not have it: it is not set; {needs}")
+        format!("{self} is declared, but this kernel does not have it, so it is not set; {needs}")
     }
 }
 

@@ -106,7 +106,7 @@ fn report(errors: Vec<(Span, Error)>, findings: &mut Findings) {
         let found = Diagnostic::new(Code::Syntax, span, message).label("not TOML");
         let bare_word = ["invalid boolean", "string values must be quoted"];
         let found = match bare_word.iter().any(|start| message.starts_with(start)) {
-            true => found.help("text stands in quotes: \"wlc\""),
+            true => found.help("text must be in quotes: \"wlc\""),
             false => found,
         };
         findings.push_syntax(found, follows);

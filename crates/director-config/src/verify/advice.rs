@@ -34,7 +34,7 @@ pub(super) fn check(
         findings.push(
             Diagnostic::new(Code::SorryIdle, sorry.span, "the sorry servers never join")
                 .label("for when no other is left")
-                .also(least.span, "so many always stay in, well or not"),
+                .also(least.span, "this many always stay in, up or down"),
         );
     }
     // A service whose check has a mistake is not a service without checks.
@@ -47,7 +47,7 @@ pub(super) fn check(
         held.map(|least| least.span),
     ];
     for span in parts.into_iter().flatten() {
-        let message = "without a check no server is ever down";
+        let message = "without a check, no server is ever down";
         findings.push(
             Diagnostic::new(Code::NoCheck, span, message)
                 .label("matters only when servers are down")
@@ -78,7 +78,7 @@ fn two_weights(checks: &[CheckDecl], findings: &mut Findings) {
     let mut weights = checks.iter().filter_map(weight_of);
     let Some(first) = weights.next() else { return };
     for second in weights {
-        let message = "two checks would both set the server's weight";
+        let message = "two checks of a server set its weight";
         findings.push(
             Diagnostic::new(Code::TwoWeights, second, message)
                 .label("the second one")
@@ -96,8 +96,8 @@ fn moving_weights(service: &ServiceDecl, checks: &[CheckDecl], findings: &mut Fi
             "which server a client gets is computed from all weights",
         ),
         "rr" | "lc" | "dh" => (
-            "a weight that moves does nothing here",
-            "the scheduler looks only at whether a weight is 0",
+            "a dynamic weight has no effect here",
+            "the scheduler only distinguishes weight 0 from others",
         ),
         _ => return,
     };
@@ -135,7 +135,7 @@ fn fail_removes(service: &ServiceDecl, declaration: &Declaration, findings: &mut
         (
             listen.span,
             "UDP",
-            "UDP flows go on to a server of weight 0",
+            "UDP flows continue to a server of weight 0",
         )
     } else if service.scheduler.value.name == "dh" {
         let span = service.scheduler.span;
@@ -146,20 +146,20 @@ fn fail_removes(service: &ServiceDecl, declaration: &Declaration, findings: &mut
         )
     } else if let (Some(persistence), true) = (persistence, sysctl.is_none_or(|value| value == "0"))
     {
-        let why =
-            "without `expire_quiescent_template` persistent clients stay with a server of weight 0";
+        let why = "without `expire_quiescent_template`, persistent clients stay with a server of weight \
+             0";
         (persistence.span, "persistent", why)
     } else {
         return;
     };
     let (span, label, why) = harm;
-    let message = "a server of this service that is down is removed, not drained";
+    let message = "servers of this service that are down are removed, not drained";
     findings.push(
         Diagnostic::new(Code::FailRemoves, said.span, message)
             .label("not for this service")
             .also(span, label)
             .reason(why)
-            .help("`on_fail = \"remove\"` says that this is known"),
+            .help("set `on_fail = \"remove\"` to confirm this"),
     );
 }
 
@@ -169,11 +169,11 @@ fn hair_trigger(service: &ServiceDecl, checks: &[CheckDecl], findings: &mut Find
     }
     let hasty = |check: &&CheckDecl| check.spec.pace.rise == 1 && check.spec.pace.fall == 1;
     for check in checks.iter().filter(hasty) {
-        let message = "each single answer takes the server out or brings it back";
+        let message = "every single result takes the server out or brings it back";
         findings.push(
             Diagnostic::new(Code::HairTrigger, check.table.place_of("fall"), message)
                 .label("`rise` and `fall` are 1, and damping is off")
-                .help("a `fall` of 2 outlives one lost packet"),
+                .help("a `fall` of 2 tolerates one lost packet"),
         );
     }
 }

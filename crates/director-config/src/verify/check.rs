@@ -92,7 +92,7 @@ impl<'a> Places<'a> {
     fn one(&self, check: &CheckDecl, servers: &Checked<'_>, findings: &mut Findings) {
         let at = &check.spec.at;
         if let Some(mark) = at.mark.filter(|mark| self.marks.contains(*mark)) {
-            let message = format!("the mark {mark:#x} is one of those that checks are given");
+            let message = format!("the mark {mark:#x} is reserved for checks");
             findings.push(
                 Diagnostic::new(Code::CheckMark, check.table.place_of("mark"), message)
                     .label("within `check_marks`")
@@ -117,12 +117,15 @@ impl<'a> Places<'a> {
         };
         if !at.source.is_empty() && !at.source.iter().any(usable) {
             let family = if v4 { Family::V4 } else { Family::V6 };
-            let message = format!("the check goes to {family} addresses, and comes from none");
+            let message = format!(
+                "the check goes to {family} addresses, but has no {family} \
+                                   source"
+            );
             findings.push(
                 Diagnostic::new(Code::CheckSource, check.table.place_of("source"), message)
                     .label(format!("no {family} address"))
                     .also(self.listen.span, format!("{family} servers here"))
-                    .help("source = [\"10.0.0.2\", \"2001:db8::2\"], one of each family"),
+                    .help("set one of each family: source = [\"10.0.0.2\", \"2001:db8::2\"]"),
             );
         }
     }
@@ -133,21 +136,19 @@ impl<'a> Places<'a> {
             let message = "a service of a firewall mark has no address to check";
             findings.push(
                 Diagnostic::new(Code::CheckThrough, place, message)
-                    .label("through the forwarding path to where?")
-                    .also(self.listen.span, "a mark, and no address"),
+                    .label("no destination")
+                    .also(self.listen.span, "a mark, not an address"),
             );
             return;
         }
         if let Some((server, forward)) = servers.direct {
             let word = forward_word(forward);
-            let message = format!("a server behind `{word}` does not hold the virtual address");
+            let message = format!("a server behind `{word}` does not have the virtual address");
             findings.push(
                 Diagnostic::new(Code::CheckThrough, place, message)
                     .label("for `dr` and `tun`")
                     .also(server.span(), format!("`{word}` here"))
-                    .help(
-                        "leave out `through`: the server's own address is what its clients reach",
-                    ),
+                    .help("leave out `through`: clients reach the server at its own address"),
             );
         }
     }
@@ -198,12 +199,12 @@ pub(super) fn files(checks: &ChecksDecl, builder: &mut Builder<'_>, findings: &m
             };
             if lacks {
                 let shown = shown(&path.to_string_lossy());
-                let message = format!("there is no file `{shown}` on this machine");
+                let message = format!("no file `{shown}` on this machine");
                 let at = check.table.place_within("tls", key);
                 findings.push(
                     Diagnostic::new(Code::FileMissing, at, message)
                         .label("not here")
-                        .reason("the director reads it when it starts, and when it reloads"),
+                        .reason("director reads it at the start and on a reload"),
                 );
             }
         }

@@ -282,7 +282,7 @@ impl<'d> Extra<'d> {
             let address = entry.decl.addresses[taken.address()];
             let key = entry.at(address.value, service_port).key;
             if elsewhere(&key) {
-                let message = format!("{key} is a server of this service twice");
+                let message = format!("duplicate server {key} in this service");
                 findings.push(
                     Diagnostic::new(Code::DuplicateServer, address.span, message)
                         .label("in a second role")
@@ -359,7 +359,7 @@ fn report_checked_sorry(server: &ServerDecl, findings: &mut Findings) {
         findings.push(
             Diagnostic::new(Code::IdleCheck, checks.at, message)
                 .label("never made")
-                .reason("it joins when no other is left: there would be nothing else to do"),
+                .reason("it joins when no other is left, so a check would change nothing"),
         );
     }
 }

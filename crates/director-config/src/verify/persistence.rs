@@ -21,7 +21,7 @@ pub(super) fn check(service: &ServiceDecl, findings: &mut Findings) {
             findings.push(
                 Diagnostic::new(Code::OddMask, mask.span, message)
                     .label("the kernel takes it")
-                    .reason("clients far apart count as one, neighbours do not"),
+                    .reason("distant clients count as one, but neighbours do not"),
             );
         }
     }
@@ -36,7 +36,7 @@ pub(super) fn check(service: &ServiceDecl, findings: &mut Findings) {
     if let Some((span, message)) = idle {
         findings.push(
             Diagnostic::new(Code::IdlePersistence, span, message)
-                .label("the kernel keeps these settings and does not use them")
+                .label("the kernel stores these settings without using them")
                 .help("`persistence = false`"),
         );
     }
@@ -46,14 +46,14 @@ fn check_engine(service: &ServiceDecl, engine: &Spanned<Name>, findings: &mut Fi
     if !ENGINES.iter().any(|word| engine.value == word.name) {
         let typed = engine.value.to_string();
         let near = meant(&typed, ENGINES);
-        let message = format!("the persistence engine `{}` is not known", shown(&typed));
+        let message = format!("unknown persistence engine `{}`", shown(&typed));
         let diagnostic = match near {
             Some(near) => Diagnostic::new(Code::UnknownWord, engine.span, message)
                 .label(format!("did you mean `{near}`?"))
                 .unless_as_is(service.as_is),
             None => Diagnostic::new(Code::UnknownEngine, engine.span, message)
                 .label("another kernel may have it")
-                .reason("a kernel without it refuses the service"),
+                .reason("a kernel without it rejects the service"),
         };
         findings.push(diagnostic);
         return;
@@ -65,14 +65,11 @@ fn check_engine(service: &ServiceDecl, engine: &Spanned<Name>, findings: &mut Fi
         _ => None,
     });
     if let Some((span, protocol)) = not_udp {
-        let message = format!(
-            "the engine `{}` does not look into {protocol}",
-            engine.value
-        );
+        let message = format!("the engine `{}` does not inspect {protocol}", engine.value);
         findings.push(
             Diagnostic::new(Code::EngineProtocol, engine.span, message)
                 .label("for UDP only")
-                .also(span, "clients here stick by address"),
+                .also(span, "persistence here is by address"),
         );
     }
 }

@@ -62,7 +62,7 @@ fn check_name(scheduler: &Spanned<SchedulerDecl>, as_is: bool, findings: &mut Fi
             Diagnostic::new(
                 Code::NoScheduler,
                 scheduler.span,
-                "a service without scheduler refuses every new connection",
+                "a service without a scheduler refuses every new connection",
             )
             .label("no scheduler"),
         );
@@ -73,17 +73,17 @@ fn check_name(scheduler: &Spanned<SchedulerDecl>, as_is: bool, findings: &mut Fi
     let typed = name.to_string();
     let Some(near) = meant(&typed, SCHEDULERS) else {
         let message = format!(
-            "the scheduler `{}` is not known to this version",
+            "this version does not know the scheduler `{}`",
             shown(&typed)
         );
         findings.push(
             Diagnostic::new(Code::UnknownScheduler, scheduler.span, message)
                 .label("a newer kernel may have it")
-                .reason("a kernel without it refuses the service"),
+                .reason("a kernel without it rejects the service"),
         );
         return;
     };
-    let message = format!("`{}` is no scheduler", shown(&typed));
+    let message = format!("`{}` is not a scheduler", shown(&typed));
     findings.push(
         Diagnostic::new(Code::UnknownWord, scheduler.span, message)
             .label(format!("did you mean `{near}`?"))
@@ -104,15 +104,12 @@ fn foreign_flag(
     let message = format!("the scheduler `{}` does not have this flag", scheduler.name);
     Diagnostic::new(Code::SchedulerFlag, flag.span, message)
         .label(owner)
-        .reason("the kernel would store it and never look at it")
+        .reason("the kernel would store it without using it")
 }
 
 fn idle_flag(flag: &Spanned<FlagDecl>, scheduler: &SchedulerDecl) -> Diagnostic {
-    let message = format!(
-        "the scheduler `{}` does not look at this flag",
-        scheduler.name
-    );
-    Diagnostic::new(Code::OddFlag, flag.span, message).label("stored, and nothing else")
+    let message = format!("the scheduler `{}` ignores this flag", scheduler.name);
+    Diagnostic::new(Code::OddFlag, flag.span, message).label("stored without effect")
 }
 
 /// Reports what happens to clients when a server leaves or is unusable.
@@ -121,7 +118,7 @@ fn check_leaving(service: &ServiceDecl, flags: ServiceFlags, findings: &mut Find
     let name = scheduler.value.name;
     if is_hash(&scheduler.value) && !flags.contains(ServiceFlags::SH_FALLBACK) {
         let message =
-            format!("`{name}` without fallback refuses the clients of a server that is unusable");
+            format!("`{name}` without fallback refuses the clients of an unusable server");
         findings.push(
             Diagnostic::new(Code::HashFallback, scheduler.span, message)
                 .label("no fallback")
@@ -141,9 +138,13 @@ fn check_leaving(service: &ServiceDecl, flags: ServiceFlags, findings: &mut Find
             )
             .label("has no fallback")
             .reason(
-                "with weight 0 it would refuse its share of new clients, so it is removed at once",
+                "with weight 0 it would refuse its share of new clients, so it is removed \
+                 immediately",
             )
-            .help("`drain = \"0s\"` says that this is known; `mh` with fallback can be drained"),
+            .help(
+                "set `drain = \"0s\"` to confirm this, or use `mh` with fallback, which can be \
+                   drained",
+            ),
         );
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn check_addresses(servers: &[ServerDecl], findings: &mut Findings) {
             findings.push(
                 Diagnostic::new(Code::NotUnicast, address.span, message)
                     .label(kind)
-                    .reason("the kernel takes unicast addresses only"),
+                    .reason("the kernel accepts unicast addresses only"),
             );
         }
         if matches!(address.value, IpAddr::V6(v6) if v6.is_unicast_link_local()) {
@@ -27,7 +27,7 @@ pub(super) fn check_addresses(servers: &[ServerDecl], findings: &mut Findings) {
             findings.push(
                 Diagnostic::new(Code::LinkLocal, address.span, message)
                     .label("has no interface")
-                    .reason("the kernel refuses one that is not this machine's own"),
+                    .reason("the kernel rejects it unless it is this machine's own"),
             );
         }
     }
@@ -80,13 +80,13 @@ impl<'d> Settled<'d> {
         }
         if forward.value.number() == 1 || forward.value.number() > 3 {
             let message = format!(
-                "`{}` is a forwarding method of the kernel's own",
+                "`{}` is a forwarding method for the kernel's internal use",
                 forward_word(forward.value)
             );
             findings.push(
                 Diagnostic::new(Code::OddForward, forward.span, message)
-                    .label("not one to choose")
-                    .help("nat, dr or tun"),
+                    .label("not for configuration")
+                    .help("use nat, dr or tun"),
             );
         }
         Self {
@@ -137,9 +137,9 @@ impl<'d> Settled<'d> {
 }
 
 pub(super) fn idle_tunnel(span: Span, forward: ForwardMethod) -> Diagnostic {
-    let message = format!("`{}` does not wrap packets", forward_word(forward));
+    let message = format!("`{}` does not encapsulate packets", forward_word(forward));
     Diagnostic::new(Code::OddTunnel, span, message)
-        .label("the kernel keeps this and does not use it")
+        .label("the kernel stores this without using it")
         .help("`forward = \"tun\"`, or leave out `tunnel`")
 }
 
@@ -153,7 +153,7 @@ fn check_tunnel(tunnel: &TunnelDecl, as_is: bool, findings: &mut Findings) {
         TunnelKind::Gue => "gue",
         TunnelKind::Gre => "gre",
         TunnelKind::Other(number) => {
-            let message = format!("the tunnel type {number} is not known to this version");
+            let message = format!("this version does not know the tunnel type {number}");
             findings.push(
                 Diagnostic::new(Code::OddTunnel, at, message).label("a newer kernel may have it"),
             );
@@ -163,7 +163,7 @@ fn check_tunnel(tunnel: &TunnelDecl, as_is: bool, findings: &mut Findings) {
     let option = |place: Span, what: &str| {
         let message = format!("`{name}` has no {what}");
         Diagnostic::new(Code::TunnelOption, place, message)
-            .label("the kernel would not use it")
+            .label("the kernel would ignore it")
             .unless_as_is(as_is)
     };
     match (kind, port) {
@@ -171,7 +171,7 @@ fn check_tunnel(tunnel: &TunnelDecl, as_is: bool, findings: &mut Findings) {
             Diagnostic::new(Code::TunnelPort, at, "a GUE tunnel needs a port")
                 .label("no port")
                 .help("tunnel = { type = \"gue\", port = 6080 }")
-                .reason("the kernel refuses it otherwise"),
+                .reason("the kernel rejects it otherwise"),
         ),
         (TunnelKind::Ipip | TunnelKind::Gre, Some(port)) => {
             findings.push(option(port.span, "port"));

@@ -79,7 +79,7 @@ pub(super) fn build(
         let servers = taken.len() + health.extra(&listen.value);
         builder.servers += numbers * servers.max(1);
         if builder.servers > MAX_SERVERS {
-            let message = format!("the file comes to more than {MAX_SERVERS} servers");
+            let message = format!("the file expands to more than {MAX_SERVERS} servers");
             findings.push(
                 Diagnostic::new(Code::TooLarge, listen.span, message)
                     .label(format!(
@@ -87,7 +87,7 @@ pub(super) fn build(
                         count(numbers, "port", "ports"),
                         count(servers, "server", "servers")
                     ))
-                    .help("one service of a firewall mark, or of all ports, can stand for many"),
+                    .help("one service for a firewall mark, or for all ports, can replace many"),
             );
             return;
         }
@@ -130,7 +130,7 @@ fn report_listened_twice(
     listens: &[Spanned<Listen>],
     findings: &mut Findings,
 ) {
-    let message = format!("{key} is listened on twice");
+    let message = format!("two services listen on {key}");
     let found = Diagnostic::new(Code::DuplicateListen, again, message).label("the second time");
     let first = listens.iter().find(|listen| {
         let (from, to) = ports(&listen.value);
@@ -228,7 +228,7 @@ fn report_twice(
         let address = entry.decl.addresses[taken.address()];
         let key = entry.at(address.value, service_port).key;
         if let Some(first) = places.insert(key, address.span) {
-            let message = format!("{key} is a server of this service twice");
+            let message = format!("duplicate server {key} in this service");
             findings.push(
                 Diagnostic::new(Code::DuplicateServer, address.span, message)
                     .label("the second time")
@@ -256,20 +256,23 @@ fn check_listen(service: &ServiceDecl, findings: &mut Findings) {
             continue;
         };
         if let Some(kind) = server::not_unicast(address) {
-            let message = format!("no packet is sent to {address}");
+            let message = format!("packets cannot be sent to {address}");
             findings.push(
                 Diagnostic::new(Code::OddListen, listen.span, message)
                     .label(kind)
-                    .reason("the kernel takes it, and balances packets to its own unicast addresses only"),
+                    .reason(
+                        "the kernel accepts it, but balances only packets to its own unicast \
+                             addresses",
+                    ),
             );
         }
         if let (Some(one_packet), true) = (service.one_packet, protocol != Protocol::Udp) {
-            let message = format!("one-packet scheduling does nothing for {protocol}");
+            let message = format!("one-packet scheduling has no effect on {protocol}");
             findings.push(
                 Diagnostic::new(Code::OnePacket, one_packet, message)
                     .label("for UDP only")
                     .also(listen.span, format!("{protocol} here"))
-                    .help("put the UDP addresses into a service of their own")
+                    .help("move the UDP addresses to another service")
                     .unless_as_is(as_is),
             );
         }
@@ -278,11 +281,14 @@ fn check_listen(service: &ServiceDecl, findings: &mut Findings) {
                 Diagnostic::new(
                     Code::ZeroPort,
                     listen.span,
-                    "a service of all ports must be persistent",
+                    "a service for all ports needs persistence",
                 )
                 .label("no port")
-                .help("name a port, or `persistence = \"5m\"`")
-                .reason("without persistence the connections of one client to two ports would go to two servers")
+                .help("give a port, or set `persistence = \"5m\"`")
+                .reason(
+                    "without persistence, connections of one client to two ports would go to \
+                         two servers",
+                )
                 .unless_as_is(as_is),
             );
         }
@@ -298,10 +304,7 @@ fn report_unknown_pool(
     let ServersDecl::Pool(pool) = &service.servers else {
         return;
     };
-    let message = format!(
-        "there is no pool `{}`",
-        super::super::decode::shown(&pool.value)
-    );
+    let message = format!("no pool `{}`", super::super::decode::shown(&pool.value));
     let mistake = Diagnostic::new(Code::UnknownPool, pool.span, message);
     let names = pools.iter().map(|pool| pool.name.value.as_str());
     // Bounded: two thousand wrong names among two thousand pools must not take their product.
@@ -331,7 +334,7 @@ fn report_other_family(settled: &[Settled<'_>], shares: &Shares, findings: &mut 
             continue;
         }
         let family = Family::of(address.value);
-        let message = format!("no listen address of this service takes {family} servers");
+        let message = format!("no listen address of this service can use {family} servers");
         findings.push(
             Diagnostic::new(Code::OtherFamily, address.span, message)
                 .label(format!("an {family} address"))
@@ -349,7 +352,7 @@ fn report_other_family(settled: &[Settled<'_>], shares: &Shares, findings: &mut 
 
 fn no_server(service: &ServiceDecl, listen: &Spanned<Listen>) -> Diagnostic {
     let family = family(&listen.value);
-    let message = format!("this {family} address is left without a real server");
+    let message = format!("this {family} address has no real server");
     let mistake = Diagnostic::new(Code::NoServer, listen.span, message);
     let mistake = match &service.servers {
         ServersDecl::Pool(pool) => mistake
@@ -394,7 +397,7 @@ fn check_weights(
     let least = weights().filter(|weight| *weight != 0).min();
     let differing = least.is_some_and(|least| least != most);
     if unweighted && differing {
-        let message = format!("`{}` does not look at weights", scheduler.value.name);
+        let message = format!("`{}` ignores weights", scheduler.value.name);
         findings.push(
             Diagnostic::new(Code::IgnoredWeight, scheduler.span, message)
                 .label("all servers get the same share")
@@ -402,7 +405,7 @@ fn check_weights(
                 .help(match scheduler.value.name {
                     name if name == "rr" => "`wrr` is the same with weights",
                     name if name == "lc" => "`wlc` is the same with weights",
-                    _ => "`mh` looks at weights",
+                    _ => "`mh` uses weights",
                 }),
         );
     }

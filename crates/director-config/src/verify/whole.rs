@@ -118,7 +118,10 @@ impl Whole {
                 Diagnostic::new(Code::QuiescentPersistence, first, message)
                     .label(format!("persistent{}", self.persistent.more()))
                     .help("[kernel] expire_quiescent_template = true")
-                    .reason("a server that is drained, or down, otherwise gets its persistent clients' new connections"),
+                    .reason(
+                        "otherwise a server that is drained or down gets new connections from \
+                             its persistent clients",
+                    ),
             );
         }
         if let (Some(first), true) = (self.udp.first, lacks(Sysctl::ExpireNodestConn)) {
@@ -127,7 +130,10 @@ impl Whole {
                 Diagnostic::new(Code::UdpNoDest, first, message)
                     .label(format!("UDP{}", self.udp.more()))
                     .help("[kernel] expire_nodest_conn = true")
-                    .reason("a UDP flow that goes on keeps its entry alive, and packets to a deleted server are dropped"),
+                    .reason(
+                        "a UDP flow that continues keeps its entry alive, and packets to a \
+                             deleted server are dropped",
+                    ),
             );
         }
         let daemon = declaration
@@ -135,13 +141,14 @@ impl Whole {
             .as_ref()
             .and_then(|daemons| daemons.first());
         if let (Some((server, listen)), Some(daemon)) = (self.mixed, daemon) {
-            let message = "a sync daemon and a server of the other address family cannot both be";
+            let message = "a sync daemon and a server of the other address family exclude each \
+                           other";
             findings.push(
                 Diagnostic::new(Code::MixedWithSync, server, message)
                     .label("of the other address family")
                     .also(listen, "than this")
                     .also(daemon.span, "a sync daemon")
-                    .reason("the kernel refuses the one as long as the other is there"),
+                    .reason("the kernel rejects each while the other exists"),
             );
         }
         self.check_pools(declaration, in_use, findings);
@@ -194,13 +201,10 @@ pub(super) fn check_marks(
         if !marks.contains(mark.get()) {
             continue;
         }
-        let message = format!(
-            "the mark {:#x} is one of those that checks are given",
-            mark.get()
-        );
+        let message = format!("the mark {:#x} is reserved for checks", mark.get());
         let mistake = Diagnostic::new(Code::CheckMark, listen.span, message);
         let mistake = match declaration.marks {
-            Some(span) => mistake.also(span, "the marks of checks"),
+            Some(span) => mistake.also(span, "the marks reserved for checks"),
             None => mistake.label(format!("within {:#x}-{:#x}", marks.first, marks.last)),
         };
         findings.push(

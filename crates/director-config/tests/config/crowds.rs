@@ -173,7 +173,7 @@ fn json_has_the_same_bounds() {
     assert!(outcome.diagnostics.len() <= SHOWN + 1);
     let text = outcome.render(Style::Plain);
     assert!(
-        text.ends_with("error[not-shown]: the file is not read behind its first 100 mistakes\n"),
+        text.ends_with("error[not-shown]: the file was not read beyond its first 100 mistakes\n"),
         "{text}"
     );
 }
@@ -192,7 +192,7 @@ fn toml_that_is_none_is_not_read_behind_its_first_mistakes() {
         assert!(outcome.desired.is_none());
         assert!(outcome.diagnostics.len() <= SHOWN + 1);
         let text = outcome.render(Style::Plain);
-        let end = "the file is not read behind its first 100 mistakes\n";
+        let end = "the file was not read beyond its first 100 mistakes\n";
         assert!(text.ends_with(end) || text.ends_with("other mistakes are not shown\n"));
         assert!(!text.contains("unclosed"), "it was not read to its end");
         assert!(!text.contains("100000"), "what is not read is not counted");

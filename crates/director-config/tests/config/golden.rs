@@ -105,7 +105,7 @@ fn more_than_a_table_can_be_meant_to_have() {
     assert_eq!(codes, [Code::TooLarge]);
     assert_eq!(
         outcome.render(Style::Plain).lines().next(),
-        Some("error[too-large]: the file comes to more than 2000000 servers")
+        Some("error[too-large]: the file expands to more than 2000000 servers")
     );
 }
 

@@ -1,4 +1,4 @@
-//! A question in bytes, and what its answer is worth.
+//! Encodes a DNS query, and judges its answer.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -7,16 +7,16 @@ use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, ResourceRecord,
 
 use director_config::state::health::{DnsAnswer, DnsCheck, DnsType};
 
-/// A question under way.
+/// A query in progress.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Question<'a> {
     spec: &'a DnsCheck,
     id: u16,
 }
 
-/// An answer to something else.
+/// An answer to another query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an answer to another question")]
+#[error("an answer to another query")]
 pub(super) struct NotOurs;
 
 impl<'a> Question<'a> {
@@ -24,13 +24,13 @@ impl<'a> Question<'a> {
         Self { spec, id }
     }
 
-    /// The message, recursion desired.
+    /// The message, with recursion desired.
     ///
     /// # Errors
-    /// When the name is none: a label past 63 bytes, or all of it past 255.
+    /// If the name is invalid: a label over 63 bytes, or more than 255 in all.
     pub(super) fn encode(&self) -> Result<Vec<u8>, String> {
         let name = &self.spec.name;
-        let wrong = |error| format!("{name} is no domain name: {error}");
+        let wrong = |error| format!("{name} is not a domain name: {error}");
         let mut packet = Packet::new_query(self.id);
         packet.set_flags(PacketFlag::RECURSION_DESIRED);
         packet.questions.push(simple_dns::Question::new(
@@ -42,7 +42,7 @@ impl<'a> Question<'a> {
         packet.build_bytes_vec().map_err(wrong)
     }
 
-    /// What an answer is worth, if it is one to this question.
+    /// Judges an answer if it belongs to this query.
     pub(super) fn judge(&self, answer: &[u8]) -> Result<Result<(), String>, NotOurs> {
         let Some(header) = Header::decode(answer) else {
             return Err(NotOurs);
@@ -65,9 +65,9 @@ impl<'a> Question<'a> {
             let (got, wanted) = (rcode(header.rcode), rcode(self.spec.rcode));
             return Ok(Err(format!("{got} instead of {wanted}")));
         }
-        // Some servers refuse without repeating what; nobody answers so.
+        // Some servers refuse without repeating the question; a success always repeats it.
         if !asked && header.rcode == 0 {
-            return Ok(Err("an answer that does not repeat the question".to_owned()));
+            return Ok(Err("an answer that does not repeat the query".to_owned()));
         }
         Ok(self.is_answered(&packet))
     }
@@ -86,7 +86,7 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// Whether the question stands in the answer, and no other.
+    /// Whether the answer repeats exactly this question.
     fn is_echoed(&self, packet: &Packet<'_>) -> bool {
         let [question] = packet.questions.as_slice() else {
             return false;
@@ -129,7 +129,7 @@ impl<'a> Question<'a> {
     }
 }
 
-/// What of the header is needed before the rest is decoded.
+/// The parts of the header that are needed before decoding the rest.
 struct Header {
     id: u16,
     is_answer: bool,
@@ -145,7 +145,7 @@ impl Header {
         let count = |at| usize::from(word(at));
         Some(Self {
             id: word(0),
-            // A response, to a standard query.
+            // A response to a standard query.
             is_answer: word(2) & 0xf800 == 0x8000,
             rcode: word(2) & 0xf,
             questions: count(4),
@@ -153,15 +153,15 @@ impl Header {
         })
     }
 
-    /// Whether so many bytes can hold as many questions (5 bytes at least) and records (11) as
-    /// it says: the decoder makes room for them beforehand.
+    /// Whether this many bytes can hold the announced number of questions (at least 5 bytes each)
+    /// and records (11): the decoder allocates for them in advance.
     fn is_plausible(&self, length: usize) -> bool {
         12 + 5 * self.questions + 11 * self.records <= length
     }
 }
 
-/// Whether a record has the data written so in a zone file: blanks, upper case and the last dot
-/// of names make no difference.
+/// Whether a record has this data in zone-file notation: blanks, upper case and the final dot of
+/// names are ignored.
 fn is_data(record: &ResourceRecord<'_>, wanted: &str) -> bool {
     match &record.rdata {
         RData::A(_) | RData::AAAA(_) => {
@@ -179,13 +179,13 @@ fn is_data(record: &ResourceRecord<'_>, wanted: &str) -> bool {
     }
 }
 
-/// The words of a record, as they are compared.
+/// The normalized words of a record.
 fn words(data: &str) -> impl Iterator<Item = String> {
     let word = |word: &str| word.strip_suffix('.').unwrap_or(word).to_ascii_lowercase();
     data.split_ascii_whitespace().map(word)
 }
 
-/// The text of a TXT record: what stands in quotes, put together; all of it where there are none.
+/// The text of a TXT record: the quoted parts joined; all of it if nothing is quoted.
 fn unquoted(text: &str) -> String {
     let text = text.trim();
     if text.starts_with('"') && text.ends_with('"') && text.len() > 1 {
@@ -195,7 +195,7 @@ fn unquoted(text: &str) -> String {
     }
 }
 
-/// The data of a record as a zone file has it; of the types that can be asked for.
+/// The data of a record in zone-file notation, for the types that a check can query.
 fn data(record: &ResourceRecord<'_>) -> Option<String> {
     Some(match &record.rdata {
         RData::A(a) => Ipv4Addr::from(a.address).to_string(),
@@ -218,7 +218,7 @@ fn data(record: &ResourceRecord<'_>) -> Option<String> {
 }
 
 fn shown(record: &ResourceRecord<'_>) -> String {
-    let data = data(record).unwrap_or_else(|| "a record that is no text".to_owned());
+    let data = data(record).unwrap_or_else(|| "a record without a text form".to_owned());
     crate::net::message(data.as_bytes())
 }
 

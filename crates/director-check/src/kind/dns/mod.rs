@@ -1,7 +1,7 @@
-//! A DNS question (RFC 1035), over UDP or TCP.
+//! A DNS query (RFC 1035) over UDP or TCP.
 //!
-//! The transaction id is random. Over UDP an answer to another question is passed over: it is a
-//! late or a forged one. Over TCP it is a failure.
+//! The transaction id is random. Over UDP, an answer to another query is skipped: it is late or
+//! forged. Over TCP it is a failure.
 
 mod message;
 
@@ -16,11 +16,11 @@ use super::udp;
 use crate::failure::{Failure, Passed};
 use director_config::state::health::{DnsAnswer, DnsCheck, DnsType};
 
-/// The largest message over UDP without EDNS (RFC 1035, section 4.2.1), with room to spare for
-/// servers that send more.
+/// The largest message over UDP without EDNS (RFC 1035, section 4.2.1), with extra room for servers
+/// that send more.
 const LARGEST: usize = 4096;
 
-/// So many datagrams are looked at.
+/// The most datagrams examined.
 const DATAGRAMS: usize = 64;
 
 pub(super) async fn run(spec: &DnsCheck, attempt: &Attempt<'_>) -> Result<Passed, Failure> {
@@ -38,7 +38,7 @@ pub(super) async fn run(spec: &DnsCheck, attempt: &Attempt<'_>) -> Result<Passed
     Ok(Passed::default())
 }
 
-/// Judges an answer to some question: for fuzzing.
+/// Judges an answer to some query, for fuzzing.
 pub(super) fn decode(bytes: &[u8]) {
     let spec = DnsCheck {
         name: "www.example.org".to_owned(),
@@ -47,7 +47,7 @@ pub(super) fn decode(bytes: &[u8]) {
         answer: Some(DnsAnswer::Data("192.0.2.7".to_owned())),
         tcp: false,
     };
-    // The id is that of the answer, or hardly any would be looked at.
+    // Uses the answer's id; otherwise hardly any would be examined.
     let id = bytes.first_chunk().copied().unwrap_or_default();
     let _ = Question::new(&spec, u16::from_be_bytes(id)).judge(bytes);
 }

@@ -1,4 +1,5 @@
-//! The answer to an HTTP/1.1 request, without its socket: bytes in, until it is complete.
+//! Parses the answer to an HTTP/1.1 request, without a socket: takes bytes until the answer is
+//! complete.
 //!
 //! ```text
 //!   Status ──► Fields ──┬──► Body ──────────────────────────────► Done
@@ -9,58 +10,60 @@
 //!                       └──► no body (HEAD, 101, 204, 304) ───┘
 //! ```
 //!
-//! - **It accepts what curl accepts**, and `tests/checks/odd_heads.rs` compares the two: a server that every
-//!   client understands is not down. What smuggles requests past a proxy (two lengths, say) does no harm here,
-//!   as nothing is passed on.
-//! - **It keeps little**: the line that is not complete yet, and of the body only what somebody looks at.
-//! - **No server makes it grow or last**: the limits are curl's for the head, and [`LIMIT`] for the body.
+//! - **It accepts what curl accepts**; `tests/checks/odd_heads.rs` compares the two. A server that
+//!   every client understands is not down. Request smuggling (two lengths, for example) does no
+//!   harm here, since nothing is passed on.
+//! - **It keeps little**: the current incomplete line, and only the part of the body that is
+//!   examined.
+//! - **No server makes it grow or last**: the limits are curl's for the head, and [`LIMIT`] for the
+//!   body.
 
 use crate::net::quote;
 use director_config::state::health::{HttpCheck, WeightFrom};
 
-/// What is read of a body, in bytes.
+/// The part of a body that is read, in bytes.
 pub(super) const LIMIT: usize = 1 << 20;
 
-/// The longest line of a head that is taken, in bytes.
+/// The longest accepted line of a head, in bytes.
 const LINE: usize = 100 << 10;
 
-/// The largest head, that of interim answers before it and the trailers included, in bytes.
+/// The largest head, including earlier interim answers and the trailers, in bytes.
 const HEAD: usize = 300 << 10;
 
-/// The longest line that says the size of a chunk, in bytes.
+/// The longest line with the size of a chunk, in bytes.
 const SIZE_LINE: usize = 16 << 10;
 
 const INCOMPLETE: &str = "closed before the answer was complete";
 const TOO_LARGE: &str = "the head of the answer is too large";
 
-/// An answer as far as it has come.
+/// The received part of an answer.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     part: Part,
-    /// The line that is not complete yet.
+    /// The current incomplete line.
     line: Vec<u8>,
-    /// The last field of the head, which a folded line may continue, and its line's number.
+    /// The last field of the head, which a folded line may continue, and its line number.
     field: (Vec<u8>, u32),
-    /// How many lines were read.
+    /// The number of lines read.
     lines: u32,
-    /// How many bytes of head were read.
+    /// The number of head bytes read.
     head: usize,
     status: u16,
     length: Length,
     chunked: bool,
     weight: Option<Box<[u8]>>,
-    /// How many bytes of body were read, and those that somebody looks at.
+    /// The number of body bytes read, and those that are examined.
     read: usize,
     body: Vec<u8>,
 }
 
-/// What comes next.
+/// The part that comes next.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Part {
     #[default]
     Status,
     Fields,
-    /// So many more bytes, or all until the end of the connection.
+    /// This many more bytes, or all until the end of the connection.
     Body(Option<u64>),
     Size,
     Chunk(u64),
@@ -69,29 +72,29 @@ enum Part {
     Done,
 }
 
-/// What the last `Content-Length` says.
+/// The meaning of the last `Content-Length`.
 #[derive(Debug, Default)]
 enum Length {
-    /// Nothing, or a number that is too large to be one.
+    /// None, or a number that is too large.
     #[default]
     Unknown,
     Known(u64),
-    /// Something that is no length: what is wrong.
+    /// Not a length, with the reason.
     Wrong(Box<str>),
 }
 
 impl Answer {
-    /// Whether all of it, or as much as is looked at, has come.
+    /// Whether all of it, or all that is examined, has been received.
     pub(crate) fn is_complete(&self) -> bool {
         self.part == Part::Done
     }
 
-    /// Whether its head has not come yet.
+    /// Whether the head has not been received yet.
     pub(super) fn is_awaited(&self) -> bool {
         matches!(self.part, Part::Status | Part::Fields)
     }
 
-    /// Whether not a byte of it has come.
+    /// Whether nothing has been received.
     pub(super) fn is_empty(&self) -> bool {
         self.lines == 0 && self.line.is_empty()
     }
@@ -100,17 +103,17 @@ impl Answer {
         self.status
     }
 
-    /// The value of the field that the weight is in.
+    /// The value of the weight's field.
     pub(super) fn weight(&self) -> Option<&[u8]> {
         self.weight.as_deref()
     }
 
-    /// Its body, where the check looks at it.
+    /// The body, if the check examines it.
     pub(super) fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// More of it has come. Returns what is wrong with it.
+    /// Takes more bytes. Returns what is wrong with them.
     pub(crate) fn hear(&mut self, spec: &HttpCheck, bytes: &[u8]) -> Result<(), Box<str>> {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -150,8 +153,8 @@ impl Answer {
         Ok(())
     }
 
-    /// The connection has ended. A head that ends with it is one, as scripts often forget the blank line; a line
-    /// of it that is cut off is not looked at.
+    /// Handles the end of the connection. A head that ends with it is complete, as scripts often
+    /// omit the blank line; a truncated line is ignored.
     pub(super) fn closed(&mut self, spec: &HttpCheck) -> Result<(), Box<str>> {
         if self.part == Part::Fields {
             self.head_ends(spec)?;
@@ -165,7 +168,7 @@ impl Answer {
         }
     }
 
-    /// Takes bytes of the body, at most `left`. Returns how many.
+    /// Takes bytes of the body, at most `left`. Returns the number.
     fn take(&mut self, spec: &HttpCheck, left: Option<u64>, rest: &mut &[u8]) -> u64 {
         let left = left.map_or(usize::MAX, |left| left.try_into().unwrap_or(usize::MAX));
         let (taken, after) = rest.split_at(rest.len().min(left));
@@ -178,7 +181,8 @@ impl Answer {
         taken.len() as u64
     }
 
-    /// Takes bytes up to the end of a line. Returns whether the line is complete; it then ends with a line feed.
+    /// Takes bytes up to the end of a line. Returns whether the line is complete; it then ends with
+    /// a line feed.
     fn gather(&mut self, rest: &mut &[u8], limit: usize, too_long: &str) -> Result<bool, Box<str>> {
         let end = rest.iter().position(|byte| *byte == b'\n');
         let (taken, after) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
@@ -195,13 +199,13 @@ impl Answer {
     fn status_line(&mut self, rest: &mut &[u8]) -> Result<(), Box<str>> {
         let complete = self.gather(rest, LINE, TOO_LARGE)?;
         if b"\r\n".starts_with(&self.line) || self.line == b"\n" {
-            // Some say an empty line first, such as one that belongs to the body before.
+            // Some servers send an empty line first, such as one that belongs to the body before.
             if complete {
                 self.line.clear();
             }
             return Ok(());
         }
-        // What is not HTTP may never end its line.
+        // Data that is not HTTP may never end its line.
         let shown = self.line.len().min(5);
         if !self.line[..shown].eq_ignore_ascii_case(&b"HTTP/"[..shown]) {
             let number = self.lines + u32::from(!complete);
@@ -247,7 +251,7 @@ impl Answer {
         Ok(())
     }
 
-    /// The last field has no further line: what it says.
+    /// Evaluates the last field, which has no further line.
     fn field_ends(&mut self, spec: &HttpCheck) {
         let (field, line) = (&self.field.0, self.field.1);
         if let Some(colon) = field.iter().position(|byte| *byte == b':') {
@@ -270,7 +274,7 @@ impl Answer {
 
     fn head_ends(&mut self, spec: &HttpCheck) -> Result<(), Box<str>> {
         self.field_ends(spec);
-        // Room for what may be a long body's time is given back.
+        // Free the memory, since a long body may follow.
         self.line = Vec::new();
         self.field = (Vec::new(), 0);
         let length = std::mem::take(&mut self.length);
@@ -296,7 +300,7 @@ impl Answer {
         if !self.gather(rest, SIZE_LINE, too_long)? {
             return Ok(());
         }
-        // Those of chunks are as many as the body has bytes, at most.
+        // Chunk-size lines have at most as many bytes as the body.
         self.head = self.head.saturating_sub(self.line.len());
         self.part = if self.part == Part::ChunkEnd {
             if !is_blank(&self.line) {
@@ -315,17 +319,17 @@ impl Answer {
     }
 }
 
-/// Whether the check wants to know what is in the body.
+/// Whether the check examines the body.
 fn looks_at_body(spec: &HttpCheck) -> bool {
     spec.body.is_some() || spec.weight == Some(WeightFrom::Body)
 }
 
-/// As curl has it, whatever begins with the end of a line ends the head.
+/// As in curl, every line that starts with a line ending ends the head.
 fn is_blank(line: &[u8]) -> bool {
     matches!(line, [b'\r' | b'\n', ..])
 }
 
-/// The code of a status line, which begins with `HTTP/`, or what is wrong with the line.
+/// The code of a status line, which starts with `HTTP/`, or what is wrong with the line.
 fn status(line: &[u8]) -> Result<u16, &'static str> {
     if line.contains(&0) {
         return Err("a NUL byte");
@@ -352,7 +356,8 @@ fn status(line: &[u8]) -> Result<u16, &'static str> {
     Ok(code)
 }
 
-/// What a `Content-Length` says, read as strtol(3) does: digits up to the first other character.
+/// The meaning of a `Content-Length`, parsed as strtol(3) does: digits up to the first other
+/// character.
 fn length(value: &[u8], line: u32) -> Length {
     let digits = value.strip_prefix(b"+").unwrap_or(value);
     let count = digits
@@ -364,13 +369,14 @@ fn length(value: &[u8], line: u32) -> Length {
     }
     let number = str::from_utf8(&digits[..count]).ok();
     let number = number.and_then(|number| number.parse::<i64>().ok());
-    // One that curl cannot hold says nothing.
+    // A number too large for curl has no meaning.
     number.map_or(Length::Unknown, |length| {
         Length::Known(length.unsigned_abs())
     })
 }
 
-/// The size of a chunk; what stands behind it, such as extensions, is not looked at. `0x2` is not the end, nor a size.
+/// The size of a chunk; ignores what follows, such as extensions. `0x2` is neither the end nor a
+/// size.
 fn chunk_size(line: &[u8]) -> Option<u64> {
     let count = line
         .iter()

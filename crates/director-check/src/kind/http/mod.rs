@@ -1,18 +1,19 @@
-//! It answers an HTTP/1.1 request, over TLS or not.
+//! The server answers an HTTP/1.1 request, with or without TLS.
 //!
 //! ```text
 //!   request.rs ──bytes──► socket ──bytes──► answer.rs ──► judge ──► Passed or Failure
 //! ```
 //!
-//! Each check has a connection of its own: a server that takes no new ones is found. The answer is
-//! read to its end, or as far as a mebibyte, whether or not anything is expected of the body: a
-//! server that cannot finish its answers is not well.
+//! Each check has a connection of its own, so that a server that accepts no new ones is detected.
+//! The answer is read to its end, at most a mebibyte, even if nothing is expected of the body: a
+//! server that cannot finish its answers is not up.
 //!
-//! - **Two drivers, one exchange.** Most checks run in `check/exchange.rs`, on the thread that connects, with a
-//!   system call for each step; those with TLS, through the forwarding path or with a regular expression run here.
-//! - **Bytes that are there are the answer**, whatever became of writing the request: a server that answers
+//! - **Two drivers, one exchange.** Most checks run in `check/exchange.rs`, on the thread that
+//!   connects, with one system call per step; those with TLS, through the forwarding path or with a
+//!   regular expression run here.
+//! - **Received bytes are the answer**, whatever happened to the request: a server that answers
 //!   without having read it (a script behind xinetd or socat) resets the connection when it closes.
-//! - **A wait holds no buffer**: bytes are read onto the stack and kept only where they are looked at.
+//! - **Waiting needs no buffer**: bytes are read onto the stack and kept only if they are examined.
 
 mod answer;
 mod request;
@@ -40,10 +41,10 @@ pub(crate) use answer::Answer;
 pub(crate) use request::request;
 pub(super) use request::{authority, without_port};
 
-/// What is read at a time.
+/// The size of a read, in bytes.
 const PIECE: usize = 8 << 10;
 
-/// A request needs no task without TLS, and without a regular expression, which may take long on a
+/// A request needs no task without TLS and without a regular expression, which may take long on a
 /// large body.
 pub(super) fn driver(spec: &HttpCheck, at: &CheckAt) -> Driver {
     match spec.tls.is_none() && !at.through && !matches!(spec.body, Some(Expect::Matches(_))) {
@@ -101,7 +102,8 @@ async fn exchange(
                     answer.hear(spec, piece.filled()).map_err(Failure::new)
                 }
                 Ok(()) => answer.ended(spec, None, sending.broken.take()),
-                // TLS without close_notify: the length, where one was said, shows whether it is cut off.
+                // TLS without close_notify: the length, if given, shows whether the body is
+                // truncated.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     answer.ended(spec, None, sending.broken.take())
                 }
@@ -113,16 +115,16 @@ async fn exchange(
     Ok(answer)
 }
 
-/// A request on its way.
+/// A request being sent.
 struct Sending {
     request: Vec<u8>,
     sent: usize,
-    /// Why it cannot be sent any further.
+    /// The error of sending.
     broken: Option<io::Error>,
 }
 
 impl Sending {
-    /// Sends what can be sent now.
+    /// Sends as much as possible now.
     fn poll(&mut self, context: &mut Context<'_>, mut stream: Pin<&mut (impl AsyncWrite + Unpin)>) {
         while self.sent < self.request.len() {
             match stream
@@ -135,7 +137,7 @@ impl Sending {
                 Poll::Ready(Err(error)) => return self.breaks(error),
             }
         }
-        // TLS keeps what it could not write yet.
+        // TLS buffers what it could not write yet.
         match stream.as_mut().poll_flush(context) {
             Poll::Ready(Err(error)) => self.breaks(error),
             Poll::Ready(Ok(())) => self.breaks_off(),
@@ -148,7 +150,7 @@ impl Sending {
         self.breaks_off();
     }
 
-    /// What is sent, or cannot be, is let go.
+    /// Drops what was sent, or cannot be.
     fn breaks_off(&mut self) {
         self.request = Vec::new();
         self.sent = 0;
@@ -156,7 +158,7 @@ impl Sending {
 }
 
 impl Answer {
-    /// What is waited for.
+    /// The current stage.
     pub(crate) fn stage(&self) -> &'static str {
         if self.is_awaited() {
             "waiting for the answer"
@@ -165,8 +167,9 @@ impl Answer {
         }
     }
 
-    /// The connection has ended: by `error`, or as the server closed it. `broken` is why the request could not be
-    /// sent. A reset is an end like any other where the answer is complete without more.
+    /// Handles the end of the connection: by `error`, or closed by the server. `broken` is the
+    /// error of sending the request. If the answer is complete without more, a reset is an end like
+    /// any other.
     pub(crate) fn ended(
         &mut self,
         spec: &HttpCheck,
@@ -178,7 +181,7 @@ impl Answer {
             matches!(error.kind(), BrokenPipe | ConnectionReset | NotConnected)
         });
         let cause = if self.is_empty() {
-            // What broke the sending came first, and is what is wrong with the connection.
+            // The error of sending came first, and is what is wrong with the connection.
             broken.or(error)
         } else {
             let closed = is_close.then(|| self.closed(spec));
@@ -194,7 +197,7 @@ impl Answer {
         }
     }
 
-    /// What a complete answer comes to.
+    /// Judges a complete answer.
     pub(crate) fn judge(&self, spec: &HttpCheck, patterns: &Patterns) -> Result<Passed, Failure> {
         let status = self.status();
         let well = |(low, high): &(u16, u16)| (*low..=*high).contains(&status);
@@ -238,10 +241,10 @@ impl Answer {
     }
 }
 
-/// Reads `bytes` as an answer to requests of all sorts: whole, and byte by byte.
+/// Parses `bytes` as an answer to various requests: at once, and byte by byte.
 ///
 /// # Panics
-/// When the two differ.
+/// If the two differ.
 pub(super) fn endure(bytes: &[u8]) {
     for method in ["GET", "HEAD"] {
         let spec = HttpCheck {

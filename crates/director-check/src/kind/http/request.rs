@@ -1,4 +1,4 @@
-//! The request of a check, as it goes over the wire.
+//! Builds the request of a check.
 
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -7,8 +7,8 @@ use crate::failure::Failure;
 use crate::net::quote;
 use director_config::state::health::HttpCheck;
 
-/// Methods whose requests have no body as a rule. With any other a server may wait for one, or answer 411, where
-/// no length is said (RFC 9110, section 8.6).
+/// Methods whose requests usually have no body. With others, a server may wait for one or answer
+/// 411 if there is no length (RFC 9110, section 8.6).
 const WITHOUT_BODY: [&str; 4] = ["GET", "HEAD", "OPTIONS", "DELETE"];
 
 /// Its bytes, or what in it cannot be sent.
@@ -28,7 +28,7 @@ pub(crate) fn request(spec: &HttpCheck, to: SocketAddr) -> Result<Vec<u8>, Failu
             return Err(bad(&format!("the header {}", quote(name.as_bytes()))));
         }
         let name = name.to_ascii_lowercase();
-        // Its value may be a secret.
+        // The value may be a secret.
         if !is_value(value) {
             return Err(bad(&format!("the header {name}")));
         }
@@ -64,7 +64,7 @@ pub(crate) fn request(spec: &HttpCheck, to: SocketAddr) -> Result<Vec<u8>, Failu
     Ok(bytes)
 }
 
-/// Which fields the service file has said itself.
+/// The fields that the service file sets.
 #[derive(Default)]
 #[allow(clippy::struct_excessive_bools, reason = "a set of names")]
 struct Said {
@@ -76,7 +76,7 @@ struct Said {
 }
 
 impl Said {
-    /// Notes a field. Returns whether it must not be said (again).
+    /// Records a field. Returns whether it must not be sent (again).
     fn is_twice(&mut self, name: &str, has_host: bool) -> bool {
         match name {
             "host" => {
@@ -104,13 +104,13 @@ fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_char)
 }
 
-/// What a field may hold: no control characters but tabs.
+/// A valid field value: no control characters but tabs.
 fn is_value(text: &str) -> bool {
     text.bytes()
         .all(|byte| byte == b'\t' || !byte.is_ascii_control())
 }
 
-/// An address as a `Host` header has it: without the port that the scheme has anyway.
+/// An address for a `Host` header: without the scheme's default port.
 pub(in super::super) fn authority(to: SocketAddr, tls: bool) -> String {
     let usual = if tls { 443 } else { 80 };
     match to.ip() {

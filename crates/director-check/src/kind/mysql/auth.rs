@@ -5,7 +5,7 @@ use aws_lc_rs::rsa::{OAEP_SHA1_MGF1SHA1, OaepPublicEncryptingKey, PublicEncrypti
 use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::pki_types::pem::PemObject;
 
-/// Twenty random bytes of the server's.
+/// Twenty random bytes from the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Nonce([u8; 20]);
 
@@ -19,7 +19,7 @@ impl Nonce {
 /// An authentication plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Plugin {
-    /// SHA-1; MariaDB's default, and that of MySQL before 8.
+    /// SHA-1; the default of MariaDB, and of MySQL before 8.
     Native,
     /// SHA-256; the default of MySQL since 8.
     CachingSha2,
@@ -41,7 +41,7 @@ impl Plugin {
         }
     }
 
-    /// What proves that the password is known, without telling it.
+    /// Proves knowledge of the password without revealing it.
     pub(super) fn scramble(self, password: &[u8], nonce: &Nonce) -> Vec<u8> {
         if password.is_empty() {
             return Vec::new();
@@ -73,12 +73,13 @@ fn hash(algorithm: &'static Algorithm, parts: &[&[u8]]) -> digest::Digest {
     context.finish()
 }
 
-/// The password under the server's public key (PEM), for `caching_sha2_password` without TLS.
+/// The password encrypted with the server's public key (PEM), for `caching_sha2_password` without
+/// TLS.
 ///
 /// # Errors
-/// When that is no RSA key, or the password does not fit into it.
+/// If it is not an RSA key, or the password does not fit.
 pub(super) fn seal(password: &[u8], nonce: &Nonce, pem: &[u8]) -> Result<Vec<u8>, Box<str>> {
-    const NO_KEY: &str = "it sent no public key to encrypt the password with";
+    const NO_KEY: &str = "the server sent no public key to encrypt the password with";
     let der = SubjectPublicKeyInfoDer::from_pem_slice(pem).map_err(|_| NO_KEY)?;
     let key = PublicEncryptingKey::from_der(&der).map_err(|_| NO_KEY)?;
     let key = OaepPublicEncryptingKey::new(key).map_err(|_| NO_KEY)?;
@@ -94,9 +95,9 @@ pub(super) fn seal(password: &[u8], nonce: &Nonce, pem: &[u8]) -> Result<Vec<u8>
     Ok(sealed.to_vec())
 }
 
-/// What proves nothing, in the form that a plugin wants: it refuses the login then. In any other
-/// form it would take the handshake for broken, which counts against this machine's address.
-/// Where the plugin goes on instead, `asked` is what it says.
+/// An invalid proof in the form that a plugin expects, so that it refuses the log-in. In any other
+/// form it would consider the handshake broken, which counts against this machine's address. If the
+/// plugin continues instead, `asked` is its request.
 pub(super) fn nothing(plugin: &[u8], asked: &[u8]) -> Vec<u8> {
     match (plugin, asked) {
         (b"mysql_native_password" | b"parsec", _) => Vec::new(),

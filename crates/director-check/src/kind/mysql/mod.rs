@@ -7,18 +7,19 @@
 //!   C: COM_QUIT
 //! ```
 //!
-//! - `mysql_native_password` and `caching_sha2_password`. When the server has no cached hash of
-//!   the password (it was restarted, say) the latter wants the password itself: it gets it under
-//!   its public key, as most clients do it without TLS. Give the check a user of its own, without
-//!   rights. A server that asks for the password in the clear does not get it.
-//! - **The handshake is always brought to its end.** A server counts one that is broken off as a
-//!   connection error of the client's address, and blocks the address after `max_connect_errors`
-//!   of them (100; error 1129), no matter how much time lies in between. An unknown user counts as
-//!   a refusal instead. So without a user [`NOBODY`] logs in without a password, and the refusal
-//!   shows that the server lives; with one, a check that cannot go on answers with nothing
-//!   ([`auth::nothing`]) until the server refuses it.
-//! - Without a user, errors that are about who asks are as good as an answer ([`is_about_us`]);
-//!   those about the server (too many connections, shutting down) are failures.
+//! - Supports `mysql_native_password` and `caching_sha2_password`. If the server has no cached hash
+//!   of the password (after a restart, for example), the latter asks for the password itself and
+//!   gets it encrypted with its public key, as from most clients without TLS. Give the check a user
+//!   of its own without privileges. A server that asks for the password in clear text does not get
+//!   it.
+//! - **The handshake always runs to its end.** A server counts an aborted one as a connection error
+//!   of the client's address, and blocks the address after `max_connect_errors` of them (100; error
+//!   1129), however far apart they are. An unknown user counts as a refusal instead. Without a
+//!   user, [`NOBODY`] therefore logs in without a password, and the refusal shows that the server
+//!   is alive; with a user, a check that cannot continue sends invalid proofs ([`auth::nothing`])
+//!   until the server refuses it.
+//! - Without a user, errors about the caller count as an answer ([`is_about_us`]); errors about the
+//!   server (too many connections, shutting down) are failures.
 
 mod auth;
 mod packet;
@@ -31,15 +32,15 @@ use crate::failure::{Failure, Passed};
 use crate::net;
 use director_config::state::health::LoginCheck;
 
-/// Who logs in when the check names nobody: a name that no server has. It stands in the server's
-/// log where that lists refused logins, and is not one that a lock for wrong passwords could hit.
+/// The user for a check without one: a name that no server has. It appears in the server's log if
+/// that lists refused log-ins, and cannot be locked for wrong passwords.
 const NOBODY: &str = "director-health-check";
 
 pub(super) async fn run(spec: &LoginCheck, attempt: &Attempt<'_>) -> Result<Passed, Failure> {
     talk::run(&mut Mysql::new(spec), attempt).await
 }
 
-/// The last word of whoever was let in.
+/// The final message after a log-in.
 const COM_QUIT: [u8; 1] = [1];
 
 /// The check's side.
@@ -51,20 +52,20 @@ pub(super) struct Mysql {
 
 #[derive(Debug)]
 enum State {
-    /// Nothing was said yet.
+    /// Nothing was sent yet.
     Start,
-    /// The user and his answer to the nonce were sent.
+    /// The user and the answer to the nonce were sent.
     Login {
         server: Box<str>,
         plugin: Plugin,
         nonce: Nonce,
     },
-    /// The server's public key was asked for.
+    /// The server's public key was requested.
     Key { server: Box<str>, nonce: Nonce },
-    /// All is said.
+    /// Everything was sent.
     Last { server: Box<str> },
-    /// Nobody who could be let in: the server's refusal ends the handshake. `why` is what the check
-    /// comes to then.
+    /// The log-in cannot succeed: the server's refusal ends the handshake. `why` is then the
+    /// check's result.
     Refused {
         server: Box<str>,
         why: Result<(), Box<str>>,
@@ -72,7 +73,7 @@ enum State {
 }
 
 impl Mysql {
-    /// Logs in where a user is given.
+    /// Logs in if a user is given.
     pub(super) fn new(login: &LoginCheck) -> Self {
         Self {
             login: login.clone(),
@@ -88,12 +89,13 @@ impl Mysql {
             .as_bytes()
     }
 
-    /// The first packet: a greeting, or that there will be none.
+    /// Handles the first packet: a greeting or an error.
     fn greeted(&mut self, payload: &[u8]) -> Result<Reply, Box<str>> {
         let greeting = Greeting::decode(payload)
             .ok_or_else(|| format!("this is not MySQL: {}", net::quote(payload)))?;
         let server = describe(greeting.version);
-        // An unknown one is answered with the default; the server then asks for what it wants.
+        // An unknown plugin is answered with the default; the server then asks for the one it
+        // wants.
         let plugin = Plugin::named(greeting.plugin).unwrap_or(Plugin::Native);
         let Some(user) = &self.login.user else {
             let why = Ok(());
@@ -113,14 +115,14 @@ impl Mysql {
         Ok(Reply::Packet(response))
     }
 
-    /// Goes on until the server refuses the login, as the check cannot go on.
+    /// Continues until the server refuses the log-in, because the check cannot succeed.
     fn give_up(&mut self, server: Box<str>, plugin: &[u8], why: impl Into<Box<str>>) -> Reply {
         let why = Err(why.into());
         self.state = State::Refused { server, why };
         Reply::Packet(auth::nothing(plugin, &[]))
     }
 
-    /// An error packet, which ends every handshake.
+    /// Handles an error packet, which ends every handshake.
     fn refused(&self, error: &ServerError<'_>) -> Outcome {
         match &self.state {
             State::Refused { why: Err(why), .. } => Err(why.clone()),
@@ -128,7 +130,7 @@ impl Mysql {
                 server,
                 why: Ok(()),
             } if is_about_us(error.code) => Ok(Some(server.clone())),
-            // The server said this instead of its greeting.
+            // The server sent this instead of its greeting.
             State::Start if self.login.user.is_none() && is_about_us(error.code) => {
                 Ok(Some(error.to_string().into()))
             }
@@ -136,16 +138,16 @@ impl Mysql {
         }
     }
 
-    /// What the server says to the login.
+    /// Handles the answer to the log-in.
     fn answered(&mut self, payload: &[u8]) -> Result<Reply, Box<str>> {
         let state = std::mem::replace(&mut self.state, State::Start);
         let Some(answer) = Answer::decode(payload) else {
-            // What a plugin asks is sent as it is.
+            // The plugin's request is answered in its form.
             if let State::Refused { .. } = &state {
                 self.state = state;
                 return Ok(Reply::Packet(auth::nothing(&[], payload)));
             }
-            return Err(format!("an answer that is none: {}", net::quote(payload)).into());
+            return Err(format!("an invalid answer: {}", net::quote(payload)).into());
         };
         let reply = match (answer, state) {
             (
@@ -159,8 +161,10 @@ impl Mysql {
                 match (Plugin::named(plugin), nonce) {
                     (None, _) => {
                         let name = net::message(plugin);
-                        let why =
-                            format!("its user has to log in by {name}, which is not known here");
+                        let why = format!(
+                            "its user must log in with {name}, which director does not \
+                                     support"
+                        );
                         self.give_up(server, plugin, why)
                     }
                     (_, None) => self.give_up(server, plugin, "a change of plugin without a nonce"),
@@ -175,7 +179,7 @@ impl Mysql {
                     }
                 }
             }
-            // Its cache has the password's hash, and it is right; OK follows.
+            // The server's cache has the password's hash, and it is correct; OK follows.
             (
                 Answer::More([3]),
                 State::Login {
@@ -187,7 +191,7 @@ impl Mysql {
                 self.state = State::Last { server };
                 Reply::Nothing
             }
-            // Its cache has not.
+            // The server's cache does not have it.
             (
                 Answer::More([4]),
                 State::Login {
@@ -219,17 +223,17 @@ impl Mysql {
             (
                 Answer::Switch { .. } | Answer::More(_),
                 State::Login { server, .. } | State::Key { server, .. } | State::Last { server },
-            ) => self.give_up(server, &[], "it asks for more than a login takes"),
+            ) => self.give_up(server, &[], "it asks for more than a log-in needs"),
             (Answer::Ok | Answer::Switch { .. } | Answer::More(_), State::Start) => {
-                return Err("it goes on without a greeting".into());
+                return Err("it continues without a greeting".into());
             }
         };
         Ok(reply)
     }
 }
 
-/// Errors about who asks, not about the server: it refuses this user or this address, and would
-/// serve others.
+/// Errors about the caller, not the server: it refuses this user or address, and would serve
+/// others.
 const fn is_about_us(code: u16) -> bool {
     matches!(
         code,
@@ -247,11 +251,11 @@ const fn is_about_us(code: u16) -> bool {
     )
 }
 
-/// What follows from a packet.
+/// The next step after a packet.
 enum Reply {
     Nothing,
     Packet(Vec<u8>),
-    /// It is well.
+    /// Success.
     Over(Box<str>),
 }
 
@@ -301,7 +305,7 @@ impl Talk for Mysql {
 }
 
 fn describe(version: &[u8]) -> Box<str> {
-    // MariaDB before 11 pretends to be 5.5.5 first, for the sake of old replicas.
+    // MariaDB before 11 claims to be 5.5.5 first, for old replicas.
     let version = version.strip_prefix(b"5.5.5-").unwrap_or(version);
     net::message(version).into()
 }

@@ -10,12 +10,12 @@ use crate::net;
 const CAPABILITIES: u32 = 0x1 | 0x4 | 0x200 | 0x2000 | 0x8000 | 0x8_0000;
 /// `CLIENT_CONNECT_WITH_DB`.
 const WITH_DATABASE: u32 = 0x8;
-/// `CLIENT_SECURE_CONNECTION`: passwords are hashed as since 4.1, of 2004.
+/// `CLIENT_SECURE_CONNECTION`: password hashes since 4.1, of 2004.
 const SECURE: u16 = 0x8000;
-/// `utf8mb4_general_ci`, which both families know.
+/// `utf8mb4_general_ci`, which both MySQL and MariaDB support.
 const CHARSET: u8 = 45;
 
-/// The number, payload and whole length of the first packet; `None` if it is not complete.
+/// The number, payload and total length of the first packet; `None` if it is incomplete.
 pub(super) fn unframe(heard: &[u8]) -> Option<(u8, &[u8], usize)> {
     let [a, b, c, number] = *heard.first_chunk()?;
     let length = usize::from(a) | usize::from(b) << 8 | usize::from(c) << 16;
@@ -23,7 +23,7 @@ pub(super) fn unframe(heard: &[u8]) -> Option<(u8, &[u8], usize)> {
     Some((number, payload, 4 + length))
 }
 
-/// A packet. What is sent here is far below the 16 MiB that one can hold.
+/// A packet. Everything sent here is far below the maximum of 16 MiB.
 pub(super) fn frame(number: u8, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len())
         .unwrap_or(u32::MAX)
@@ -38,7 +38,7 @@ pub(super) fn frame(number: u8, payload: &[u8]) -> Vec<u8> {
 pub(super) struct Greeting<'a> {
     pub(super) version: &'a [u8],
     pub(super) nonce: Nonce,
-    /// Empty where the server names none.
+    /// Empty if the server names none.
     pub(super) plugin: &'a [u8],
 }
 
@@ -90,18 +90,18 @@ impl fmt::Display for ServerError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error {}: {}", self.code, net::message(self.message))?;
         match self.code {
-            1129 => f.write_str(" (not its clients but this machine; ended by FLUSH HOSTS)"),
+            1129 => f.write_str(" (this machine, not its clients; FLUSH HOSTS ends this)"),
             _ => Ok(()),
         }
     }
 }
 
-/// What is said to a login, errors apart.
+/// An answer to a log-in, except for errors.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answer<'a> {
     /// `OK_Packet`.
     Ok,
-    /// `AuthSwitchRequest`. Old servers send it bare, for a kind of password of before 4.1.
+    /// `AuthSwitchRequest`. Old servers send it without a body, for passwords from before 4.1.
     Switch {
         plugin: &'a [u8],
         nonce: Option<Nonce>,
@@ -134,7 +134,7 @@ impl<'a> Answer<'a> {
 /// `Protocol::HandshakeResponse41`.
 ///
 /// # Errors
-/// When a name has a zero byte in it, which ends it in this protocol.
+/// If a name contains a zero byte, which ends it in this protocol.
 pub(super) fn login(
     user: &str,
     proof: &[u8],

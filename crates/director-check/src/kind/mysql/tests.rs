@@ -12,7 +12,7 @@ fn nonce() -> Vec<u8> {
     (1..=20).collect()
 }
 
-/// A greeting as MariaDB 10.11 sends it.
+/// A greeting of MariaDB 10.11.
 fn greeting(plugin: &str) -> Vec<u8> {
     let nonce = nonce();
     let payload = [
@@ -43,7 +43,7 @@ fn login(password: Option<&str>) -> Mysql {
     })
 }
 
-/// The proof within a login packet of the user `lb`.
+/// The proof in a log-in packet of the user `lb`.
 fn proof(packet: &[u8]) -> &[u8] {
     let at = 4 + 32 + b"lb\0".len();
     &packet[at + 1..at + 1 + usize::from(packet[at])]
@@ -86,7 +86,7 @@ fn without_a_user_the_handshake_is_ended_by_a_refusal_which_is_an_answer() {
             Ok(Some("10.11.6-MariaDB-0+deb12u1".into())),
             "{code}"
         );
-        // Where a user is named, he has to be let in.
+        // A named user must be able to log in.
         let (_, outcome) = play(&mut login(None), &[&greeting, &refusal(code, "#28000no")]);
         assert!(outcome.is_err(), "{code}");
     }
@@ -94,7 +94,7 @@ fn without_a_user_the_handshake_is_ended_by_a_refusal_which_is_an_answer() {
         let (_, outcome) = play(&mut anybody(), &[&greeting, &refusal(code, "#08S01no")]);
         assert_eq!(outcome, Err(format!("error {code}: no").into()));
     }
-    // It may have a user without a name, who may log in as anyone.
+    // It may have an anonymous user, who can log in under any name.
     let (said, outcome) = play(&mut anybody(), &[&greeting, OK]);
     assert_eq!(said[2], [1, 0, 0, 0, 1], "COM_QUIT");
     assert!(outcome.is_ok());
@@ -142,7 +142,7 @@ fn a_made_up_user_is_refused_by_whatever_plugin_he_gets() {
         assert_eq!(said[2].len(), 4 + answer, "{plugin}");
         assert!(outcome.is_ok(), "{plugin}");
     }
-    // Two questions: the salt of parsec, the prompts of PAM.
+    // Two requests: the salt of parsec, the prompts of PAM.
     let salt = frame(4, &[b"P\0", &[7; 16][..]].concat());
     let steps = [&greeting[..], &switch("parsec"), &salt, &denied];
     let (said, outcome) = play(&mut anybody(), &steps);
@@ -189,7 +189,7 @@ fn a_password_is_proved_by_sha1() {
         [u8::try_from(said[1].len() - 4).unwrap(), 0, 0, 1]
     );
     assert!(said[1].ends_with(b"mysql_native_password\0"));
-    // By Python's hashlib.
+    // Computed with Python's hashlib.
     assert_eq!(
         hex(proof(&said[1])),
         "b32bb3a583e1340c0a1108d58b1be49781ad8c2f"
@@ -254,7 +254,7 @@ fn without_a_cached_hash_the_password_goes_under_the_servers_key() {
     let pairs = plain.iter().zip(nonce().into_iter().cycle());
     let plain: Vec<u8> = pairs.map(|(byte, mask)| byte ^ mask).collect();
     assert_eq!(plain, [password.as_bytes(), b"\0"].concat());
-    // The handshake is not broken off, as that counts against this machine.
+    // The handshake is not aborted, since that counts against this machine.
     let (junk, denied) = (frame(4, b"\x01no key"), refusal(1045, "#28000no"));
     let steps = [&greeting[..], &miss, &junk, &denied];
     let (said, outcome) = play(&mut login(Some(password)), &steps);

@@ -1,17 +1,17 @@
 //! Echo requests and replies as bytes (RFC 792; RFC 4443, section 4).
 
-/// How packets come from a socket.
+/// The form of packets from a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// With their IPv4 header before them: raw IPv4.
+    /// With an IPv4 header: raw IPv4.
     Ip,
-    /// As they are: raw IPv6.
+    /// Without a header: raw IPv6.
     Icmp,
-    /// As they are, and with an identifier that is the kernel's to choose and to verify.
+    /// Without a header, and with an identifier that the kernel chooses and verifies.
     Anonymous,
 }
 
-/// One request, and how its reply is known.
+/// One request, and how to recognize its reply.
 #[derive(Debug, Clone)]
 pub(super) struct Echo {
     v4: bool,
@@ -22,7 +22,7 @@ pub(super) struct Echo {
 }
 
 impl Echo {
-    /// A request that carries `size` bytes, as many of them random as there are.
+    /// A request with `size` bytes of payload, starting with the random ones.
     pub(super) fn new(v4: bool, framing: Framing, random: [u8; 12], size: u16) -> Self {
         let [a, b, c, d, token @ ..] = random;
         Self {
@@ -40,7 +40,8 @@ impl Echo {
         let mut packet = vec![kind, 0, 0, 0];
         packet.extend([self.identifier, self.sequence].concat());
         packet.extend(&self.data);
-        // That of ICMPv6 covers the addresses too: the kernel fills it in (RFC 3542, section 3.1).
+        // ICMPv6's checksum also covers the addresses: the kernel fills it in (RFC 3542, section
+        // 3.1).
         if self.v4 {
             let sum = checksum(&packet).to_be_bytes();
             packet[2..4].copy_from_slice(&sum);
@@ -77,7 +78,7 @@ fn checksum(bytes: &[u8]) -> u16 {
     for pair in bytes.chunks(2) {
         let low = pair.get(1).copied().unwrap_or(0);
         sum += u32::from(u16::from_be_bytes([pair[0], low]));
-        // Carried at once: 65,000 bytes would not overflow it, but nobody has to prove that.
+        // Carry immediately: 65,000 bytes would not overflow, but this needs no proof.
         sum = (sum & 0xffff) + (sum >> 16);
     }
     !u16::try_from(sum).unwrap_or(u16::MAX)
@@ -109,7 +110,8 @@ mod tests {
         let mut ip = vec![0x45; 20];
         ip.extend(icmp);
         assert!(echo.is_answered_by(&ip));
-        // The request itself (a ping of this machine), another identifier, number or byte; cut.
+        // The request itself (a ping of this machine); another identifier, number or byte;
+        // truncated.
         for (at, byte) in [(20, 8), (25, 0), (27, 8), (30, 0)] {
             let mut other = ip.clone();
             other[at] = byte;

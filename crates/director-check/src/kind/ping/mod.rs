@@ -1,9 +1,9 @@
-//! An ICMP echo request, of either family.
+//! An ICMP echo request of either family.
 //!
-//! A raw socket where that is allowed (`CAP_NET_RAW`), else the unprivileged kind (icmp(7),
+//! Uses a raw socket if allowed (`CAP_NET_RAW`), otherwise an unprivileged one (icmp(7),
 //! `net.ipv4.ping_group_range`), which chooses the identifier itself. Both are connected, so that
-//! the kernel hands over nothing of other hosts: ten thousand pings do not wake each other. ICMP
-//! errors are heard, and end it at once.
+//! the kernel delivers nothing from other hosts: ten thousand pings do not wake each other. ICMP
+//! errors end the check immediately.
 
 mod echo;
 
@@ -20,7 +20,7 @@ use director_config::state::health::PingCheck;
 
 /// An IPv4 header with all its options.
 const IP_HEADER: usize = 60;
-/// So many packets from the server are looked at.
+/// The most packets from the server that are examined.
 const PACKETS: usize = 1024;
 
 pub(super) async fn run(spec: &PingCheck, attempt: &Attempt<'_>) -> Result<Passed, Failure> {
@@ -44,8 +44,8 @@ pub(super) async fn run(spec: &PingCheck, attempt: &Attempt<'_>) -> Result<Passe
     Err(Failure::new("no reply among a thousand packets"))
 }
 
-/// A connected socket, and how packets come from it. Its type is that of any datagram socket: what
-/// is sent and received goes through the same system calls.
+/// A connected socket and the form of its packets. It has the type of a datagram socket, since the
+/// system calls to send and receive are the same.
 fn open(attempt: &Attempt<'_>) -> io::Result<(UdpSocket, Framing)> {
     let v4 = attempt.way.to.is_ipv4();
     let protocol = Some(if v4 {
@@ -53,7 +53,7 @@ fn open(attempt: &Attempt<'_>) -> io::Result<(UdpSocket, Framing)> {
     } else {
         Protocol::ICMPV6
     });
-    // Ports mean nothing to the raw kind, and are the identifier of the other.
+    // Raw sockets ignore ports; for the other kind they are the identifier.
     let way = crate::net::Way {
         source_port: 0,
         ..attempt.way
@@ -77,7 +77,7 @@ fn open(attempt: &Attempt<'_>) -> io::Result<(UdpSocket, Framing)> {
     Ok((UdpSocket::from_std(socket.into())?, framing))
 }
 
-/// Looks at a packet as if it were a reply: for fuzzing.
+/// Examines a packet as if it were a reply, for fuzzing.
 pub(super) fn decode(bytes: &[u8]) {
     for framing in [Framing::Ip, Framing::Icmp, Framing::Anonymous] {
         for v4 in [true, false] {

@@ -18,11 +18,11 @@ pub(super) enum Message<'a> {
     Parameter { name: &'a [u8], value: &'a [u8] },
     /// `Z`: ready for a query.
     Ready,
-    /// `N`, `K`, `v`: what nobody here needs.
+    /// `N`, `K`, `v`: not needed here.
     Notice,
 }
 
-/// What is said about authentication.
+/// A message about authentication.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Authentication<'a> {
     Ok,
@@ -34,12 +34,12 @@ pub(super) enum Authentication<'a> {
     Other(u32),
 }
 
-/// An error, in the server's words.
+/// An error in the server's words.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ServerError {
-    /// The severity, not translated where the server says so.
+    /// The severity, untranslated if the server sends it.
     severity: String,
-    /// SQLSTATE, five letters; empty where the server says none.
+    /// SQLSTATE, five letters; empty if the server sends none.
     pub(super) code: String,
     message: String,
 }
@@ -51,10 +51,10 @@ impl fmt::Display for ServerError {
 }
 
 impl<'a> Message<'a> {
-    /// The first message and its length; `None` if it is not complete.
+    /// The first message and its length; `None` if it is incomplete.
     pub(super) fn decode(heard: &'a [u8]) -> Result<Option<(Self, usize)>, Box<str>> {
         let alien = || format!("this is not PostgreSQL: {}", net::quote(heard)).into();
-        // Known before the length is believed: another protocol's greeting would be one of
+        // Check the type before trusting the length: another protocol's greeting would have
         // gigabytes.
         if heard.first().is_some_and(|kind| !b"RESZNKv".contains(kind)) {
             return Err(alien());
@@ -111,7 +111,7 @@ impl<'a> Authentication<'a> {
 }
 
 impl ServerError {
-    /// Fields of a letter and a string; what is missing is empty.
+    /// Fields of a letter and a string; missing ones are empty.
     fn decode(body: &[u8]) -> Self {
         let field = |letter: u8| {
             let mut fields = body.split(|byte| *byte == 0);
@@ -127,7 +127,7 @@ impl ServerError {
     }
 }
 
-/// `StartupMessage`. A zero byte ends a name: what comes after one is left out.
+/// `StartupMessage`. A zero byte ends a name: the rest is left out.
 pub(super) fn startup(user: &str, database: Option<&str>) -> Vec<u8> {
     let mut body = 0x0003_0000_u32.to_be_bytes().to_vec();
     let parameters = [
@@ -190,7 +190,7 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Its length, which counts itself, before it. Nothing that is sent is near 4 GiB.
+/// Prepends the length, which includes itself. Nothing sent here is near 4 GiB.
 fn with_length(body: Vec<u8>) -> Vec<u8> {
     let length = u32::try_from(body.len() + 4).unwrap_or(u32::MAX);
     let mut bytes = length.to_be_bytes().to_vec();

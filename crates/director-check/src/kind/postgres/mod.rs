@@ -8,19 +8,19 @@
 //!   C: terminate
 //! ```
 //!
-//! Without a user it asks what `pg_isready` asks: the start-up names `postgres`, and both the
-//! request for a password and "no such user" mean that the server takes connections; any other
-//! error that it does not.
+//! Without a user, it does what `pg_isready` does: the start-up message names `postgres`, and both
+//! the request for a password and "no such user" mean that the server accepts connections; any
+//! other error means that it does not.
 //!
-//! **No check puts an error into the server's log**:
+//! **No check causes an error in the server's log**:
 //!
-//! - Terminate is for sessions. A server that asks for a password takes it for a wrong answer
-//!   (FATAL: expected password response); that the client goes away there is usual, as `psql` does
-//!   so before it asks its user.
-//! - A server that refuses `postgres` or this machine (`pg_hba.conf`) logs that. From then on the
-//!   check without a user asks for encryption by GSSAPI instead, which is answered by one byte
-//!   before anything is refused or logged, and goes. As that byte also comes from a server that is
-//!   starting up or full, the start-up message is sent again after each failure and every
+//! - Terminate is for sessions. A server that asks for a password takes it as a wrong answer
+//!   (FATAL: expected password response). Disconnecting at that point is normal, as `psql` does so
+//!   before it prompts the user.
+//! - A server that refuses `postgres` or this machine (`pg_hba.conf`) logs that. From then on, the
+//!   check without a user requests encryption by GSSAPI instead, which the server answers with one
+//!   byte before it refuses or logs anything, and disconnects. Because a server that is starting up
+//!   or full also sends that byte, the start-up message is sent again after each failure and every
 //!   [`REFUSED_FOR`].
 
 mod message;
@@ -36,10 +36,10 @@ use crate::failure::{Failure, Passed};
 use crate::net;
 use director_config::state::health::LoginCheck;
 
-/// Whom the start-up message names when the check names nobody.
+/// The user in the start-up message of a check without one.
 const NOBODY: &str = "postgres";
 
-/// So long a server that refused the start-up message is asked more quietly.
+/// How long a server that refused the start-up message is checked more quietly.
 const REFUSED_FOR: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(spec: &LoginCheck, attempt: &Attempt<'_>) -> Result<Passed, Failure> {
@@ -48,7 +48,7 @@ pub(super) async fn run(spec: &LoginCheck, attempt: &Attempt<'_>) -> Result<Pass
         .map_err(|_| Failure::ours("no random bytes for a nonce".to_owned()))?;
     let mut memory = attempt.memory.get();
     let before = memory.startup_refused.take();
-    // What becomes of a check that times out is a failure, after which the whole is asked.
+    // A check that times out is a failure, after which the full check follows.
     attempt.memory.set(memory);
     if let Some(at) = before
         && at.elapsed() < REFUSED_FOR
@@ -68,7 +68,7 @@ pub(super) async fn run(spec: &LoginCheck, attempt: &Attempt<'_>) -> Result<Pass
     result
 }
 
-/// The question to a server that refuses and logs every other: `GSSENCRequest`.
+/// The request to a server that refuses and logs all others: `GSSENCRequest`.
 struct Quiet;
 
 impl Talk for Quiet {
@@ -78,7 +78,7 @@ impl Talk for Quiet {
 
     fn hear(&mut self, heard: &[u8]) -> Turn {
         match heard {
-            // It does, or does not. An error comes from one older than version 12, which lives.
+            // Yes or no. An error comes from a version before 12, which is alive.
             [b'G' | b'N' | b'E', ..] => Turn::Over {
                 bytes: Vec::new(),
                 outcome: Ok(Some(REFUSES_US.into())),
@@ -92,8 +92,8 @@ impl Talk for Quiet {
     }
 }
 
-/// What is told of a server that is well but refuses the check's start-up message.
-const REFUSES_US: &str = "takes connections, but refuses the user `postgres` from here";
+/// The text for a server that is up but refuses the check's start-up message.
+const REFUSES_US: &str = "accepts connections, but refuses the user `postgres` from here";
 
 /// The check's side.
 #[derive(Debug)]
@@ -109,7 +109,7 @@ pub(super) struct Postgres {
 }
 
 impl Postgres {
-    /// Logs in where a user is given. `nonce` are 18 random bytes.
+    /// Logs in if a user is given. `nonce` is 18 random bytes.
     pub(super) fn new(login: &LoginCheck, nonce: [u8; 18]) -> Self {
         Self {
             login: login.clone(),
@@ -121,16 +121,16 @@ impl Postgres {
         }
     }
 
-    /// Whether an error is as good as an answer.
+    /// Whether an error counts as an answer.
     fn is_well(&self, error: &ServerError) -> bool {
-        // 28: this user may not; 3D: there is no such database.
+        // 28: the user is refused; 3D: the database does not exist.
         self.login.user.is_none() && (error.code.starts_with("28") || error.code.starts_with("3D"))
     }
 
     fn authenticate(&mut self, how: Authentication<'_>) -> Result<Next, Box<str>> {
         let user = match (&how, &self.login.user) {
             (_, Some(user)) => user.clone(),
-            // Trusted. The session is ended when it has begun, so that the server is not in the
+            // Trusted. The session is ended once it has begun, so that the server is not in the
             // middle of a message.
             (Authentication::Ok, None) => NOBODY.to_owned(),
             (_, None) => return Ok(Next::Well(None)),
@@ -153,7 +153,7 @@ impl Postgres {
             }
             Authentication::Sasl(mechanisms) => {
                 if !mechanisms.contains(&&b"SCRAM-SHA-256"[..]) {
-                    return Err("it offers no SCRAM-SHA-256".into());
+                    return Err("it does not offer SCRAM-SHA-256".into());
                 }
                 let scram = Scram::new(&self.nonce);
                 let first = message::sasl_first("SCRAM-SHA-256", scram.first().as_bytes());
@@ -164,22 +164,19 @@ impl Postgres {
                 let scram = self
                     .scram
                     .as_mut()
-                    .ok_or("SCRAM goes on without a beginning")?;
+                    .ok_or("SCRAM continues without a start")?;
                 let proving = scram.challenge(data)?;
                 Ok(Next::Think(Box::new(move || {
                     message::sasl_next(proving.prove(password.as_bytes()).as_bytes())
                 })))
             }
             Authentication::SaslFinal(data) => {
-                let scram = self
-                    .scram
-                    .as_mut()
-                    .ok_or("SCRAM ends without a beginning")?;
+                let scram = self.scram.as_mut().ok_or("SCRAM ends without a start")?;
                 scram.verify(data)?;
                 Ok(Next::Say(Vec::new()))
             }
             Authentication::Other(number) => Err(format!(
-                "it asks for authentication method {number}; known here are password, md5 and \
+                "it asks for authentication method {number}; director supports password, md5 and \
                  scram-sha-256"
             )
             .into()),
@@ -205,18 +202,18 @@ impl Postgres {
             Message::Ready if self.let_in => Ok(Next::Ready(self.version.take())),
             Message::Notice => Ok(Next::Say(Vec::new())),
             Message::Ready | Message::Parameter { .. } => {
-                Err("it let nobody in and goes on".into())
+                Err("it continues without a log-in".into())
             }
         }
     }
 }
 
-/// What follows from a message.
+/// The next step after a message.
 enum Next {
     Say(Vec<u8>),
     Think(super::talk::Work),
     Well(Option<Box<str>>),
-    /// The session stands.
+    /// The session is established.
     Ready(Option<Box<str>>),
 }
 

@@ -7,8 +7,8 @@
 //!   S: v=3HO6Qt1M4MKJrmlKaoOqLAI0/0TV0HZe7J9H3MBtSOg=                           the server knows the password too
 //! ```
 //!
-//! Passwords go in as they are: those beyond ASCII must be written in NFKC already (SASLprep is
-//! not done).
+//! Passwords are used unchanged: those beyond ASCII must be in NFKC already (SASLprep is not
+//! applied).
 
 use std::num::NonZeroU32;
 
@@ -16,28 +16,29 @@ use aws_lc_rs::{digest, hmac, pbkdf2};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-/// A server that wants more rounds than this would have the checks do its work; 4096 are usual.
+/// The most rounds accepted from a server, so that it cannot make the checks do its work; 4096 are
+/// usual.
 const MAX_ROUNDS: u32 = 40_960;
 
 /// `n,,` in base 64: no channel binding.
 const NO_BINDING: &str = "biws";
 
-/// The conversation on the client's side.
+/// The client's side of the conversation.
 #[derive(Debug)]
 pub(super) struct Scram {
     nonce: Box<str>,
-    /// What the server has to sign, from its challenge on.
+    /// The signature expected from the server, once its challenge is known.
     expected: Option<std::sync::mpsc::Receiver<hmac::Tag>>,
     proved: bool,
 }
 
-/// What is needed to prove the password: the dear part, which can be done elsewhere.
+/// The input for the proof of the password: the expensive part, which can run elsewhere.
 pub(super) struct Proving {
     auth_message: String,
     without_proof: String,
     salt: Vec<u8>,
     rounds: NonZeroU32,
-    /// Where the signature goes that the server has to show.
+    /// Receives the signature that the server has to present.
     expected: std::sync::mpsc::Sender<hmac::Tag>,
 }
 
@@ -64,9 +65,9 @@ impl Scram {
         format!("n=,r={}", self.nonce)
     }
 
-    /// Reads the server's first message.
+    /// Handles the server's first message.
     pub(super) fn challenge(&mut self, server_first: &[u8]) -> Result<Proving, Box<str>> {
-        const ALIEN: &str = "its SCRAM challenge makes no sense";
+        const ALIEN: &str = "its SCRAM challenge is invalid";
         let text = std::str::from_utf8(server_first).map_err(|_| ALIEN)?;
         let mut parts = text.split(',');
         let mut part = |name| parts.next().and_then(|part| part.strip_prefix(name));
@@ -76,7 +77,7 @@ impl Scram {
             salt.ok_or(ALIEN)?,
             rounds.ok_or(ALIEN)?,
         );
-        // Ours with something of the server's behind it, or it answers somebody else.
+        // It must be our nonce with the server's appended; otherwise it answers another client.
         if !nonce.starts_with(&*self.nonce) || nonce.len() == self.nonce.len() {
             return Err("its SCRAM challenge is not for this check".into());
         }
@@ -84,7 +85,7 @@ impl Scram {
         let rounds: NonZeroU32 = rounds.parse().map_err(|_| ALIEN)?;
         if rounds.get() > MAX_ROUNDS {
             return Err(format!(
-                "it wants {rounds} rounds of SCRAM; at most {MAX_ROUNDS} are done"
+                "it demands {rounds} rounds of SCRAM; director does at most {MAX_ROUNDS}"
             )
             .into());
         }
@@ -100,7 +101,7 @@ impl Scram {
         })
     }
 
-    /// Verifies the server's last message: it knows the password too.
+    /// Verifies the server's last message: whether it knows the password too.
     pub(super) fn verify(&mut self, server_final: &[u8]) -> Result<(), Box<str>> {
         let expected = self
             .expected
@@ -137,7 +138,7 @@ impl Proving {
         let stored_key = digest::digest(&digest::SHA256, client_key.as_ref());
         let signature = sign(stored_key.as_ref(), message);
         let server_key = sign(&salted, b"Server Key");
-        // Nobody waits for it any more if the check timed out.
+        // The receiver is gone if the check timed out.
         let _ = self.expected.send(sign(server_key.as_ref(), message));
         let pairs = client_key.as_ref().iter().zip(signature.as_ref());
         let proof: Vec<u8> = pairs.map(|(a, b)| a ^ b).collect();
@@ -149,8 +150,8 @@ impl Proving {
 mod tests {
     use super::*;
 
-    /// RFC 7677, section 3, but for the user's name, which PostgreSQL leaves out: so the proof is
-    /// another one; both were made with Python's hashlib.
+    /// RFC 7677, section 3, except for the user's name, which PostgreSQL omits: the proof therefore
+    /// differs; both were computed with Python's hashlib.
     #[test]
     fn a_password_is_proved_on_both_sides() {
         let mut scram = Scram::new("rOprNGfwEbeRWgbNEkqO");

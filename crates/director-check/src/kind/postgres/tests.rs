@@ -27,7 +27,7 @@ fn login(user: Option<&str>, password: Option<&str>) -> Postgres {
     Postgres::new(&login, [7; 18])
 }
 
-/// What PostgreSQL 15 says to who is let in.
+/// PostgreSQL 15's answer to a successful log-in.
 fn let_in() -> Vec<u8> {
     [
         authentication(0, b""),
@@ -123,7 +123,7 @@ fn passwords_go_in_the_clear_or_hashed() {
     assert!(outcome.is_ok());
     let script = [&authentication(5, &[1, 2, 3, 4]), &let_in()[..]];
     let (said, outcome) = play(&mut login(Some("lb"), Some("secret")), &script);
-    // By Python's hashlib.
+    // Computed with Python's hashlib.
     assert_eq!(said[1], b"p\0\0\0\x28md536507163f20dc0a8a8bfafa8b76f371e\0");
     assert!(outcome.is_ok());
     let (_, outcome) = play(
@@ -133,10 +133,11 @@ fn passwords_go_in_the_clear_or_hashed() {
     assert!(outcome.unwrap_err().contains("method 7"));
 }
 
-/// The server's half of SCRAM, for a password it knows or does not.
+/// The server's half of SCRAM, for a password that it knows or does not know.
 #[test]
 fn scram_is_held_with_the_server_as_with_the_client() {
-    // By Python's hashlib: what a server that knows the password `pencil` signs for this nonce, salt and count.
+    // Computed with Python's hashlib: the signature of a server that knows the password `pencil`,
+    // for this nonce, salt and count.
     let nonce = scram::encode_nonce(&[7; 18]);
     let challenge = format!("r={nonce}server,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=64");
     let challenge = authentication(11, challenge.as_bytes());

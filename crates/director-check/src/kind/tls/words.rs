@@ -1,7 +1,7 @@
-//! TLS that fails, in words: what it means, and what to do.
+//! Explains TLS failures: what they mean, and what to do.
 //!
-//! No name of the library's reaches a user as it stands. What has no sentence of its own here gets its
-//! name in words behind one that says whose fault it is.
+//! Users never see the library's raw names. An error without its own sentence gets the name in
+//! words after a sentence that says whose fault it is.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerInco
 
 use director_config::words::{calendar, printable};
 
-/// What can be agreed on.
-const SPOKEN: &str = "this check speaks TLS 1.2 with ECDHE and TLS 1.3";
+/// The supported protocols.
+const SPOKEN: &str = "this check supports TLS 1.2 with ECDHE and TLS 1.3";
 
-/// What went wrong, of a server or of this machine's own files.
+/// What went wrong, on the server or in this machine's own files.
 pub(super) fn describe(error: &Error) -> String {
     match error {
         Error::InvalidCertificate(why) => format!("certificate: {}", certificate(why)),
@@ -37,23 +37,23 @@ pub(super) fn describe(error: &Error) -> String {
         Error::InvalidEncryptedClientHello(why) => broke(why),
         Error::PeerSentOversizedRecord => broke(&format_args!("a record too large")),
         Error::DecryptError => {
-            "TLS: what the server sent cannot be decrypted: it broke on the way".into()
+            "TLS: cannot decrypt the server's data: it was corrupted on the way".into()
         }
-        Error::NoCertificatesPresented => "TLS: the server has shown no certificate".into(),
+        Error::NoCertificatesPresented => "TLS: the server presented no certificate".into(),
         Error::NoApplicationProtocol => {
-            "TLS: the server speaks another protocol (ALPN) than was asked for".into()
+            "TLS: the server uses another protocol (ALPN) than requested".into()
         }
         Error::InconsistentKeys(_) => "the key does not belong to the certificate".into(),
-        Error::FailedToGetCurrentTime => "TLS: this machine's clock cannot be read".into(),
+        Error::FailedToGetCurrentTime => "TLS: cannot read this machine's clock".into(),
         Error::FailedToGetRandomBytes => "TLS: this machine has no random bytes".into(),
         Error::General(text) => format!("TLS: {}", printable(text)),
         other => format!("TLS: {}", in_words(other)),
     }
 }
 
-/// It did what TLS does not allow.
+/// The server violated TLS.
 fn broke(why: &dyn Debug) -> String {
-    format!("TLS: the server broke the protocol: {}", in_words(why))
+    format!("TLS: the server violated the protocol: {}", in_words(why))
 }
 
 fn certificate(why: &CertificateError) -> String {
@@ -62,16 +62,16 @@ fn certificate(why: &CertificateError) -> String {
         E::Expired => "it has expired".into(),
         E::ExpiredContext { time, not_after } => {
             let (then, now) = (at(*not_after), at(*time));
-            format!("it has expired on {then}; here it is {now}")
+            format!("it expired on {then}; now it is {now}")
         }
         E::NotValidYet => "it is not valid yet".into(),
         E::NotValidYetContext { time, not_before } => {
             let (then, now) = (at(*not_before), at(*time));
-            format!("it is not valid yet: it begins on {then}, and here it is {now}")
+            format!("it is not valid before {then}; now it is {now}")
         }
         E::UnknownIssuer => {
-            "no trusted authority has issued it: name its issuer, or itself if it is self-signed, as \
-             `ca`"
+            "its issuer is not trusted: set its issuer, or the certificate itself if it is \
+             self-signed, as `ca`"
                 .into()
         }
         E::NotValidForName => "it is for another name".into(),
@@ -82,73 +82,68 @@ fn certificate(why: &CertificateError) -> String {
             let expected = printable(&expected.to_str());
             match names(presented) {
                 None => format!(
-                    "it is not for {expected}: it has no subjectAltName, and a name in CN does not \
-                     count; set another `name`, or issue it anew"
+                    "it is not for {expected}: it has no subjectAltName, and the CN does not \
+                     count; set another `name`, or reissue it"
                 ),
                 Some(_) if presented.contains(&format!("DnsName(\"{expected}\")")) => format!(
-                    "it is for a DNS name {expected}, not for this address: issue it anew with \
+                    "it is for a DNS name {expected}, not for this address: reissue it with \
                      IP:{expected} as its subjectAltName"
                 ),
-                Some(names) => format!("it is not for {expected} but for {names}"),
+                Some(names) => format!("it is for {names}, not for {expected}"),
             }
         }
         E::BadSignature => {
-            "its signature does not fit: `ca` is another authority of the same name, or a key is too \
-             short (RSA needs 2048 bits)"
+            "its signature does not match: `ca` is another authority of the same name, or a key is \
+             too short (RSA needs 2048 bits)"
                 .into()
         }
         #[allow(deprecated, reason = "still made")]
         E::UnsupportedSignatureAlgorithm
         | E::UnsupportedSignatureAlgorithmContext { .. }
         | E::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-            "its key or its signature is of a kind that is not trusted any more (SHA-1, MD5, short or \
-             odd keys): issue it anew"
+            "its key or signature uses an algorithm that is no longer trusted (SHA-1, MD5, short \
+             or unusual keys): reissue it"
                 .into()
         }
         E::InvalidPurpose | E::InvalidPurposeContext { .. } => {
             "it is not for servers (extended key usage)".into()
         }
-        E::BadEncoding => "it cannot be read: its encoding is wrong".into(),
+        E::BadEncoding => "its encoding is invalid".into(),
         E::Revoked => "it has been revoked".into(),
-        E::UnhandledCriticalExtension => {
-            "it has a critical extension that is not known here".into()
-        }
-        E::UnknownRevocationStatus | E::ExpiredRevocationList | E::ExpiredRevocationListContext { .. } => {
-            "whether it has been revoked is not known".into()
-        }
+        E::UnhandledCriticalExtension => "it has an unknown critical extension".into(),
+        E::UnknownRevocationStatus
+        | E::ExpiredRevocationList
+        | E::ExpiredRevocationListContext { .. } => "its revocation status is unknown".into(),
         E::InvalidOcspResponse => "its OCSP answer is invalid".into(),
-        E::ApplicationVerificationFailure => "it is refused".into(),
+        E::ApplicationVerificationFailure => "it was rejected".into(),
         E::Other(other) => path(&format!("{:?}", other.0)),
         other => in_words(other),
     }
 }
 
-/// What only the library below can say, by its names.
+/// Errors that only the library below names.
 fn path(name: &str) -> String {
     let known = match name.split(['(', ' ', '{']).next().unwrap_or_default() {
         "CaUsedAsEndEntity" => {
-            "it is an authority's own (CA:TRUE), which cannot be a server's too: have it issue another \
-             one for the server (CA:FALSE), or set `verify = false`"
+            "it is the certificate of an authority (CA:TRUE), which a server cannot use: issue \
+             another one for the server (CA:FALSE), or set `verify = false`"
         }
         "EndEntityUsedAsCa" => {
-            "it was issued by a certificate that is no authority's (CA:FALSE): name a real authority as \
-             `ca`"
+            "its issuer is not an authority (CA:FALSE): set a real authority as `ca`"
         }
         "PathLenConstraintViolated" | "MaximumPathDepthExceeded" => {
-            "there are more authorities between it and `ca` than are allowed"
+            "there are too many authorities between it and `ca`"
         }
         "NameConstraintViolation" => "its authority may not issue certificates for this name",
-        "UnsupportedCertVersion" => "it is of an old version (X.509 version 1): issue it anew",
-        "UnsupportedCriticalExtension" => "it has a critical extension that is not known here",
-        "SignatureAlgorithmMismatch" => {
-            "it contradicts itself about the algorithm of its signature"
-        }
+        "UnsupportedCertVersion" => "its version is too old (X.509 version 1): reissue it",
+        "UnsupportedCriticalExtension" => "it has an unknown critical extension",
+        "SignatureAlgorithmMismatch" => "it contradicts itself about its signature algorithm",
         _ => return format!("it cannot be used: {}", in_words(&format_args!("{name}"))),
     };
     known.to_owned()
 }
 
-/// The names that it is for, as far as they are read; `None` if it has none.
+/// The names in the certificate, as far as they are parsed; `None` if there are none.
 fn names(presented: &[String]) -> Option<String> {
     const MOST: usize = 4;
     let inner = |name: &String| {
@@ -172,43 +167,43 @@ fn at(time: UnixTime) -> String {
     calendar(Duration::from_secs(time.as_secs()).as_secs())
 }
 
-/// The server ended it with an alert.
+/// The server sent an alert.
 fn alerted(alert: AlertDescription) -> String {
     use AlertDescription as A;
     let text = match alert {
         A::HandshakeFailure => {
             return format!(
-                "the server has no protocol version or cipher in common with it ({SPOKEN}), or wants a \
-                 certificate of its clients"
+                "the server shares no protocol version or cipher with director ({SPOKEN}), or \
+                 requires a client certificate"
             );
         }
         A::InsufficientSecurity => {
-            return format!("the server has no cipher in common with it: {SPOKEN}");
+            return format!("the server shares no cipher with director: {SPOKEN}");
         }
         A::ProtocolVersion | A::InappropriateFallback => {
-            return format!("the server speaks neither TLS 1.2 nor TLS 1.3: {SPOKEN}");
+            return format!("the server supports neither TLS 1.2 nor TLS 1.3: {SPOKEN}");
         }
         A::UnrecognisedName => "the server has no host of this name: set another `name` or `host`",
         A::CertificateRequired | A::NoCertificate => {
-            "the server wants a certificate of its clients: name one as `certificate` and `key`"
+            "the server requires a client certificate: set `certificate` and `key`"
         }
         A::BadCertificate | A::UnsupportedCertificate => {
-            "the server wants a certificate of its clients, and does not take this one or none: see \
+            "the server requires a client certificate, and rejects this one or its absence: see \
              `certificate` and `key`"
         }
         A::UnknownCA | A::CertificateUnknown => {
             "the server does not trust the issuer of this check's `certificate`"
         }
-        A::CertificateExpired => "to the server this check's `certificate` has expired",
-        A::CertificateRevoked => "to the server this check's `certificate` is revoked",
+        A::CertificateExpired => "the server considers this check's `certificate` expired",
+        A::CertificateRevoked => "the server considers this check's `certificate` revoked",
         A::AccessDenied => "the server denies access to this check's `certificate`",
         A::NoApplicationProtocol => {
-            "the server does not speak the protocol that was asked for (ALPN): `http` checks ask for \
+            "the server does not support the requested protocol (ALPN): `http` checks request \
              HTTP/1.1, `grpc` checks for HTTP/2"
         }
         A::InternalError => "the server had an internal error",
         A::CloseNotify => "the server closed the session during the handshake",
-        A::UserCanceled => "the server broke the handshake off",
+        A::UserCanceled => "the server aborted the handshake",
         A::Unknown(number) => return format!("the server sent alert {number}"),
         other => return format!("the server refused the handshake: {}", in_words(&other)),
     };
@@ -222,22 +217,25 @@ fn incompatible(why: &PeerIncompatible) -> String {
         | P::ServerTlsVersionIsDisabledByOurConfig
         | P::Tls12NotOffered
         | P::Tls12NotOfferedOrEnabled => {
-            format!("the server speaks neither TLS 1.2 nor TLS 1.3: {SPOKEN}")
+            format!("the server supports neither TLS 1.2 nor TLS 1.3: {SPOKEN}")
         }
         P::NoCipherSuitesInCommon | P::NoKxGroupsInCommon | P::NoSignatureSchemesInCommon => {
-            format!("the server has no cipher or key exchange in common with it: {SPOKEN}")
+            format!("the server shares no cipher or key exchange with director: {SPOKEN}")
         }
         P::NoCertificateRequestSignatureSchemesInCommon => {
-            "the server takes no signature that this check's `key` can make".into()
+            "the server accepts no signature that this check's `key` can make".into()
         }
-        other => format!("the server lacks what TLS needs today: {}", in_words(other)),
+        other => format!(
+            "the server lacks a feature that TLS requires: {}",
+            in_words(other)
+        ),
     }
 }
 
-/// A name of the library's as words: `SelectedUnofferedKxGroup` is "selected unoffered kx group".
+/// A name of the library as words: `SelectedUnofferedKxGroup` is "selected unoffered kx group".
 fn in_words(name: &dyn Debug) -> String {
     let name = format!("{name:?}");
-    // What stands behind it is for programmers.
+    // The rest is for programmers.
     let end = name.find(['(', '{']).unwrap_or(name.len());
     let (mut words, mut small) = (String::new(), false);
     for letter in name[..end].trim().chars() {
@@ -262,7 +260,7 @@ mod tests {
 
     use super::*;
 
-    /// Every variant that these macros are given.
+    /// Every variant given to these macros.
     macro_rules! all {
         ($type:ident: $($name:ident)*) => { [$($type::$name),*] };
     }
@@ -368,7 +366,7 @@ mod tests {
         all
     }
 
-    /// An error of the library below, which is shown by its name.
+    /// An error of the library below, shown by its name.
     struct Named(&'static str);
 
     impl Debug for Named {
@@ -389,7 +387,7 @@ mod tests {
     fn no_name_of_the_librarys_reaches_a_user() {
         for error in everything() {
             let text = describe(&error);
-            // The words of certificates and protocols are what they are.
+            // The terms of certificates and protocols stay as they are.
             let own = text.replace("subjectAltName", "").replace("gRPC", "");
             let camel = own
                 .as_bytes()

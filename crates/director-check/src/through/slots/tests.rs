@@ -13,7 +13,7 @@ fn at(seconds: u64) -> BootTime {
     BootTime(Duration::from_secs(seconds))
 }
 
-/// A check of server `server` at virtual address `address`, each second.
+/// A check of server `server` at virtual address `address`, once per second.
 fn wish(address: u8, server: u8) -> Wish {
     Wish {
         door: Door {
@@ -39,7 +39,7 @@ fn ports(slots: &Slots, door: &Door) -> BTreeSet<u16> {
     (0..passage.ports()).map(|_| passage.next_port()).collect()
 }
 
-/// A kernel, and what it shows.
+/// A kernel and its private services.
 struct Kernel(Client<FakeKernel>);
 
 impl Kernel {
@@ -92,7 +92,7 @@ fn each_door_has_its_private_service_and_no_other_is_left() {
 #[test]
 fn marks_and_ports_outlive_a_restart() {
     let (mut slots, mut kernel) = (small(), Kernel::new());
-    // In an order in which hashing alone would place them otherwise.
+    // In an order in which hashing alone would place them differently.
     slots.assign(&[wish(1, 3)], LIFETIME, at(0));
     slots.assign(&[wish(1, 3), wish(1, 1), wish(2, 3)], LIFETIME, at(0));
     kernel.carry_out(&slots);
@@ -132,7 +132,7 @@ fn ports_whose_service_was_away_are_not_used_again() {
     let (mut slots, mut kernel) = (small(), Kernel::new());
     let wishes = [wish(1, 1), wish(1, 2)];
     slots.assign(&wishes, LIFETIME, at(0));
-    // Not made yet: nothing has gone astray.
+    // Not created yet: nothing has gone astray.
     slots.spoil(&kernel.private(), LIFETIME, at(0));
     slots.assign(&wishes, LIFETIME, at(0));
     let before = wishes.each_ref().map(|wish| ports(&slots, &wish.door));
@@ -195,10 +195,10 @@ fn a_range_that_is_too_small_is_explained() {
         panic!("8 blocks, 9 servers: {refused:?}");
     };
     assert_eq!(*door, wish(1, 9).door);
-    let words = "64 source ports are needed for it and 0 are free at 192.0.2.1:80: widen \
-                 `check_ports`, or check less often";
+    let words = "it needs 64 source ports, but 0 are free at 192.0.2.1:80: widen `check_ports`, or \
+                 check less often";
     assert_eq!(why.to_string(), words);
-    // At another address there is room.
+    // Another address has room.
     let mut more = wishes[..8].to_vec();
     more.push(wish(2, 9));
     assert_eq!(slots.assign(&more, LIFETIME, at(0)), []);
@@ -250,8 +250,8 @@ fn a_mark_at_the_end_of_all_numbers_is_one() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
-    /// Through any sequence of loads and restarts: within a group no port is ever given to a
-    /// server while an entry of another one can still live there.
+    /// Through any sequence of loads and restarts: within a group, no port is given to a server
+    /// while an entry of another one can be alive there.
     #[test]
     fn no_port_leads_to_two_servers(
         steps in proptest::collection::vec(
@@ -265,11 +265,11 @@ proptest! {
     ) {
         let (mut slots, mut kernel) = (small(), Kernel::new());
         let mut now = 0;
-        // Who used a port of a group last, and until when its entries may live.
+        // The last user of each port of a group, and how long its entries may live.
         let mut lives: BTreeMap<(SocketAddr, u16), (IpAddr, u64)> = BTreeMap::new();
         for (wanted, pause, restart) in steps {
             if restart {
-                // What had been given back is forgotten; what stands in the kernel is not.
+                // Returned slots are forgotten; those in the kernel are not.
                 let doors = slots.passages(at(now)).into_keys();
                 let held: BTreeSet<_> = doors
                     .flat_map(|door| ports(&slots, &door).into_iter().map(move |port| (door, port)))

@@ -31,17 +31,17 @@ pub(super) fn at(fields: &Fields<'_>, kind: Option<&Kind>, findings: &mut Findin
             let message = format!("a check of type {name} cannot go through the forwarding path");
             findings.push(
                 Diagnostic::new(Code::CheckThrough, through.span, message)
-                    .label(format!("what is asked here {why}")),
+                    .label(format!("this check {why}")),
             );
         }
         for (name, why) in [
-            ("address", "it goes to the virtual address"),
-            ("mark", "it has a mark of its own, out of `check_marks`"),
+            ("address", "it uses the virtual address"),
+            ("mark", "it uses a mark from `check_marks`"),
         ] {
             let Some(other) = fields.get(name) else {
                 continue;
             };
-            let message = format!("a check through the forwarding path has no `{name}`");
+            let message = format!("a check through the forwarding path cannot have `{name}`");
             findings.push(
                 Diagnostic::new(Code::EitherOr, other.at, message)
                     .label(why)
@@ -62,7 +62,7 @@ fn one_address(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<IpA
     let text = place.text(findings)?;
     let address = address::address(text, place.span(), findings)?;
     if address.value.is_multicast() || address.value.is_unspecified() {
-        let message = format!("no check can use the address {}", address.value);
+        let message = format!("a check cannot use the address {}", address.value);
         findings.push(Diagnostic::new(Code::NotUnicast, address.span, message));
         return None;
     }
@@ -78,7 +78,7 @@ fn sources(place: &Place<'_>, findings: &mut Findings) -> Vec<IpAddr> {
         let family = Family::of(source.value);
         let same = |other: &&Spanned<IpAddr>| Family::of(other.value) == family;
         if let Some(first) = sources.iter().find(same) {
-            let message = format!("a check has one {family} source address");
+            let message = format!("a check can have only one {family} source address");
             findings.push(
                 Diagnostic::new(Code::CheckSource, source.span, message)
                     .label("the second one")

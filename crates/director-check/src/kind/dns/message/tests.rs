@@ -13,7 +13,7 @@ fn spec(name: &str, kind: DnsType, answer: Option<&str>) -> DnsCheck {
     }
 }
 
-/// The answer of `dnsmasq --address=/www.example.org/192.0.2.7`, as it came over the wire.
+/// The answer of `dnsmasq --address=/www.example.org/192.0.2.7`, as captured.
 const CAPTURED: &[u8] = b"\x12\x34\x85\x80\0\x01\0\x01\0\0\0\0\
     \x03www\x07example\x03org\0\0\x01\0\x01\
     \xc0\x0c\0\x01\0\x01\0\0\0\0\0\x04\xc0\0\x02\x07";
@@ -56,7 +56,7 @@ fn an_answer_to_another_question_is_none() {
     ] {
         assert_eq!(Question::new(&other, 0x1234).judge(CAPTURED), Err(NotOurs));
     }
-    // The question itself, come back.
+    // The query itself, sent back.
     let question = Question::new(&www, 0x1234);
     assert_eq!(question.judge(&question.encode().unwrap()), Err(NotOurs));
     assert_eq!(question.judge(b""), Err(NotOurs));
