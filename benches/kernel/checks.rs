@@ -1,4 +1,4 @@
-//! Health checks: what a TCP check costs beside keepalived's, and how late checks are.
+//! Health checks: the cost of a TCP check compared with keepalived's, and how late checks are.
 //!
 //! ```text
 //!   accept     a process that takes connections on all of 127/8, and closes them when they end
@@ -6,8 +6,9 @@
 //!   checks     our own, in a process that does nothing else
 //! ```
 //!
-//! Each runs alone beside `accept` for the same time, at the same rate, in its own namespace. A
-//! check's cost is the processor time of the process that makes it, the kernel's part included.
+//! Each program runs alone against `accept` for the same time, at the same rate, in its own
+//! namespace. A check's cost is the processor time of the process that makes it, including the
+//! kernel's part.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -33,16 +34,16 @@ use crate::measure::{Figure, Reach};
 /// Debian's program.
 pub(crate) const KEEPALIVED: &str = "/usr/sbin/keepalived";
 
-/// What is measured, and what goes before it, in seconds.
+/// The duration of a measurement and of the warm-up before it, in seconds.
 pub(crate) const MEASURED: u64 = 15;
 const WARM_UP: u64 = 12;
 
-/// So many targets.
+/// The number of targets.
 pub(crate) const TARGETS: u32 = 10_000;
 
 pub(crate) const PORT: u16 = 8080;
 
-/// Processor time and number of checks in the time measured.
+/// Processor time and number of checks in the measured time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cost {
     seconds: f64,
@@ -86,8 +87,8 @@ impl crate::Bench {
         }
     }
 
-    /// How late checks are with one processor for themselves. That takes a machine with two: the
-    /// lab's guest has one, and what answers the checks needs as much of it as they do.
+    /// How late checks are with one processor for themselves. This needs a machine with two: the
+    /// lab's guest has one, and the program that answers the checks needs as much of it as they do.
     pub(crate) fn lateness(&self, figures: &mut Vec<Figure>) {
         let alone = Self {
             apart: true,
@@ -99,7 +100,7 @@ impl crate::Bench {
         figures.push(Figure::below(name, cost.lateness, 1.0, Reach::Below(0.050)));
     }
 
-    /// This program, on the processor of that number where the two are to be kept apart.
+    /// This program, on the processor with this number if the two are to be separated.
     fn program(&self, processor: u8) -> Command {
         if !self.apart {
             return Command::new(&self.myself);
@@ -206,7 +207,7 @@ impl crate::Bench {
     }
 }
 
-/// A process that ends with this.
+/// A process that ends when this is dropped.
 pub(crate) struct Running(pub(crate) Child);
 
 impl Running {
@@ -248,9 +249,9 @@ fn configured(interval: u32) -> String {
     text
 }
 
-/// `accept`: takes connections and closes each when the other side has.
+/// `accept`: accepts connections and closes each once the other side has.
 pub(crate) fn accept() -> ExitCode {
-    // What std listens with is too short a queue for bursts.
+    // std's listen queue is too short for bursts.
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let here: SocketAddr = (Ipv4Addr::UNSPECIFIED, PORT).into();
     listener.set_reuse_address(true).unwrap();
@@ -260,14 +261,14 @@ pub(crate) fn accept() -> ExitCode {
     std::io::stdout().write_all(b".").unwrap();
     std::io::stdout().flush().unwrap();
     for stream in listener.incoming() {
-        // By the time it is taken the other side is through with it.
+        // The other side is done by the time it is accepted.
         drop::<TcpStream>(stream.unwrap());
     }
     ExitCode::SUCCESS
 }
 
-/// `check TARGETS INTERVAL`: prints processor seconds, checks, peak MB, lateness of the 99th
-/// percentile in seconds.
+/// `check TARGETS INTERVAL`: prints processor seconds, checks, peak MB, and the 99th percentile of
+/// lateness in seconds.
 pub(crate) fn check(targets: u32, interval: u64) -> ExitCode {
     let checks = Checks::start(|_| {}).unwrap();
     let pace = Pace {
@@ -330,7 +331,7 @@ pub(crate) fn processor_seconds(pid: i32) -> f64 {
     let (_, after) = stat.rsplit_once(')').unwrap();
     let fields: Vec<_> = after.split_whitespace().collect();
     let ticks = |field: &str| field.parse::<u32>().unwrap();
-    // proc(5): utime and stime, in hundredths of a second on all that we know.
+    // proc(5): utime and stime, in hundredths of a second on all known systems.
     f64::from(ticks(fields[11]) + ticks(fields[12])) / 100.0
 }
 
@@ -345,7 +346,7 @@ pub(crate) fn resident(pid: i32) -> f64 {
     kib / 1024.0
 }
 
-/// Waits until every target was checked twice, and not less than the time for it.
+/// Waits until every target was checked twice, and at least the time for that.
 pub(crate) fn warm_up(net: &Netns) {
     thread::sleep(Duration::from_secs(WARM_UP));
     let end = Instant::now() + Duration::from_secs(120);
@@ -355,7 +356,7 @@ pub(crate) fn warm_up(net: &Netns) {
     }
 }
 
-/// How many connections were opened in a namespace so far (`ActiveOpens` of `/proc/net/snmp`).
+/// The number of connections opened in a namespace so far (`ActiveOpens` of `/proc/net/snmp`).
 pub(crate) fn connections(net: &Netns) -> f64 {
     let text = net.enter(|| fs::read_to_string("/proc/thread-self/net/snmp").unwrap());
     let mut lines = text.lines().filter(|line| line.starts_with("Tcp:"));

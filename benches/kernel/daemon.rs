@@ -1,5 +1,5 @@
-//! `director run`: its checks beside keepalived's, reloads, reconciles and verdicts with a large
-//! table.
+//! `director run`: its checks compared with keepalived's; reloads, reconciles and verdicts with a
+//! large table.
 //!
 //! ```text
 //!   checked   10,000 servers on 127/8, `accept` of checks.rs answers for all of them
@@ -7,8 +7,7 @@
 //!   verdicts  the same, and one server that is checked: it answers 200 or 503 as it is told
 //! ```
 //!
-//! A daemon's cost is the processor time of its whole process; keepalived's is that of its
-//! checker.
+//! A daemon's cost is the processor time of its whole process; keepalived's is that of its checker.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -37,20 +36,20 @@ use crate::lab::Netns;
 use crate::measure::{Figure, Reach, seconds};
 use crate::{Bench, namespace, tables};
 
-/// Everything that is waited for comes within this, or the bench fails.
+/// The timeout of every wait.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How often the file changes while gaps between checks are measured, and how many times.
+/// The interval of file changes while gaps between checks are measured, and their number.
 const RELOAD_EVERY: Duration = Duration::from_secs(3);
 const RELOADS: u32 = 10;
 
 /// The interval of these checks, in seconds.
 const CALM: u32 = 20;
 
-/// Turns of a reload.
+/// The number of measured reloads.
 const TURNS: usize = 5;
 
-/// Verdicts of which the latency is taken.
+/// The number of measured verdicts.
 const VERDICTS: u32 = 30;
 
 impl Bench {
@@ -95,8 +94,8 @@ impl Bench {
         accept.stop();
     }
 
-    /// The longest time between two checks of a server, all of them checked every 20 s, while the
-    /// file changes every 3 s.
+    /// The longest time between two checks of a server, with all checked every 20 s while the file
+    /// changes every 3 s.
     fn gaps(&self, figures: &mut Vec<Figure>) {
         let net = namespace();
         let accept = self.accept(&net);
@@ -118,14 +117,14 @@ impl Bench {
     }
 }
 
-/// All about the large table.
+/// All measurements of the large table.
 pub(crate) fn tables(figures: &mut Vec<Figure>) {
     reconciles(figures);
     reloads(figures);
     verdicts(figures);
 }
 
-/// Nothing to do on the large table: what one comparison takes, beside the bare dump.
+/// Nothing to do on the large table: the time of a comparison, next to that of the bare dump.
 fn reconciles(figures: &mut Vec<Figure>) {
     let net = namespace();
     let daemon = Daemon::start(&net, &settled(&large_file(None), "1s"));
@@ -156,7 +155,7 @@ fn reconciles(figures: &mut Vec<Figure>) {
     daemon.stop();
 }
 
-/// One weight changed in the large table: from the order to the kernel.
+/// One changed weight in the large table: from the request to the kernel.
 fn reloads(figures: &mut Vec<Figure>) {
     let net = namespace();
     let daemon = Daemon::start(&net, &weighted(1));
@@ -166,7 +165,7 @@ fn reloads(figures: &mut Vec<Figure>) {
         let file = weighted(weight);
         daemon.write(&file);
         ours.push(until_weight(&net, weight, || daemon.put_in_place()));
-        // The file system's word of the change may come on top of the signal.
+        // The file system's notification may follow the signal.
         thread::sleep(Duration::from_secs(3));
     }
     daemon.stop();
@@ -187,7 +186,7 @@ fn reloads(figures: &mut Vec<Figure>) {
     figures.push(Figure::at_most(name, median(ours), median(theirs), 0.1));
 }
 
-/// From the answer that makes the verdict to the kernel's change, with the large table loaded, a
+/// From the result that makes the verdict to the kernel's change, with the large table loaded, a
 /// reload every second and a reconcile every 0.1 s.
 fn verdicts(figures: &mut Vec<Figure>) {
     let net = namespace();
@@ -297,7 +296,7 @@ impl Daemon {
         self.process.pid().as_raw()
     }
 
-    /// What `director status --format json` shows; `None` as long as nobody answers.
+    /// The output of `director status --format json`; `None` without an answer.
     fn status(&self) -> Option<Value> {
         let mut socket = UnixStream::connect(self.directory.join("control.sock")).ok()?;
         socket.write_all(b"GET /v1/status HTTP/1.0\r\n\r\n").ok()?;
@@ -321,17 +320,17 @@ impl Daemon {
         fs::read_to_string(self.directory.join("log")).unwrap()
     }
 
-    /// How many times it has compared the tables so far.
+    /// How often it has compared the tables so far.
     fn readings(&self) -> f64 {
         self.log().matches("tables read").count() as f64
     }
 
-    /// The next file, beside the one in force.
+    /// Writes the next file next to the one in force.
     fn write(&self, file: &str) {
         fs::write(self.directory.join("next.toml"), file).unwrap();
     }
 
-    /// Puts it in place and orders a reload.
+    /// Puts it in place and requests a reload.
     fn put_in_place(&self) {
         let next = self.directory.join("next.toml");
         fs::rename(next, self.directory.join("services.toml")).unwrap();
@@ -343,7 +342,7 @@ impl Daemon {
         self.put_in_place();
     }
 
-    /// Ends it, and shows how its checks kept their time.
+    /// Stops it, and prints how punctual its checks were.
     pub(crate) fn stop(self) {
         let Self { process, directory } = self;
         process.stop();
@@ -394,19 +393,19 @@ impl Keepalived {
                 thread::sleep(Duration::from_millis(100));
             }
         });
-        // It has told the kernel; it may have more to do.
+        // It has told the kernel, but may have more to do.
         thread::sleep(Duration::from_secs(2));
         keepalived
     }
 }
 
-/// An HTTP server that says 200 or 503.
+/// An HTTP server that answers 200 or 503.
 struct Answering {
     shared: Arc<Said>,
     thread: thread::JoinHandle<()>,
 }
 
-/// What it is to say; and when it first said so.
+/// The status to send, and when it was first sent.
 #[derive(Default)]
 struct Said {
     ill: AtomicBool,
@@ -443,13 +442,13 @@ impl Answering {
         Self { shared, thread }
     }
 
-    /// What it says from now on.
+    /// Sets the status to send from now on.
     fn answer(&self, well: bool) {
         self.shared.ill.store(!well, Ordering::SeqCst);
         self.shared.news.store(true, Ordering::SeqCst);
     }
 
-    /// When it first said what it was told last.
+    /// When it first sent the current status.
     fn said(&self) -> Instant {
         self.shared.at.lock().unwrap().take().unwrap()
     }
@@ -461,7 +460,7 @@ impl Answering {
     }
 }
 
-/// 100 services with 100 checked servers each; the first server has that weight.
+/// 100 services with 100 checked servers each; the first server has this weight.
 fn checked_file(interval: u32, weight: u32) -> String {
     let mut text = format!(
         "version = 1\n\n[defaults]\nscheduler = \"rr\"\nforward = \"nat\"\n\
@@ -488,14 +487,14 @@ fn checked_file(interval: u32, weight: u32) -> String {
 }
 
 /// The server of the large table whose weight is changed: its number, its service's, and its own
-/// in there. The first services have 17 servers.
+/// within that. The first services have 17 servers.
 const CHANGED: (u32, u32, u32) = (1000, 58, 14);
 
 fn weighted(weight: u32) -> String {
     large_file(Some((CHANGED.0, weight)))
 }
 
-/// The same file with another period.
+/// The same file with another reconcile period.
 fn settled(file: &str, period: &str) -> String {
     let head = format!("version = 1\n\n[daemon]\nreconcile = \"{period}\"\n");
     file.replacen("version = 1\n", &head, 1)
@@ -524,7 +523,7 @@ fn keepalived_large(weight: u32) -> String {
     text
 }
 
-/// How long it takes from an order until the changed server has its weight, in seconds.
+/// The time from a request until the changed server has its weight, in seconds.
 fn until_weight(net: &Netns, weight: u32, order: impl FnOnce() + Send) -> f64 {
     let service = tables::service_key(CHANGED.1);
     let server = ServerKey::new(tables::real_address(CHANGED.2), 8080);
@@ -546,7 +545,7 @@ fn until_weight(net: &Netns, weight: u32, order: impl FnOnce() + Send) -> f64 {
     })
 }
 
-/// Processor time of this thread.
+/// The processor time of this thread.
 fn own_seconds() -> f64 {
     let usage = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
     (usage.user_time() + usage.system_time()).num_microseconds() as f64 / 1e6

@@ -1,4 +1,5 @@
-//! The declared side: `director plan` and `apply` of a large table, beside the bare library.
+//! The declarative side: `director plan` and `apply` of a large table, compared with the bare
+//! library.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -11,8 +12,8 @@ use crate::{Bench, DEBIAN, filled_with, namespace, run_apply, tables};
 /// 2,284 services with 37,298 servers: 756 services have 17 of them, the others 16.
 pub(crate) const LARGE: (u32, u32) = (2284, 37_298);
 
-/// How long a program takes that fills the tables of a new namespace. They are emptied before the
-/// next is measured: else the kernel would do that when the namespace is gone, beside it.
+/// The time of a program that fills the tables of a new namespace. They are emptied before the next
+/// measurement: otherwise the kernel would do that later, during it.
 fn onto_empty(words: &[&str], input: &str) -> f64 {
     let net = namespace();
     let seconds = time(&net, words, input);
@@ -22,7 +23,7 @@ fn onto_empty(words: &[&str], input: &str) -> f64 {
 }
 
 impl Bench {
-    /// Everything about the large file.
+    /// All measurements of the large file.
     pub(crate) fn declared(&self, figures: &mut Vec<Figure>) {
         let directory = std::env::temp_dir().join("declared");
         std::fs::create_dir_all(&directory).unwrap();
@@ -41,8 +42,8 @@ impl Bench {
         let myself = self.myself.to_str().unwrap();
         let words = self.director(&state, &["apply", "--yes"], file);
         let ours = || onto_empty(&borrowed(&words), "");
-        // Debian's takes 14 seconds, so there is time for few of its turns. The other two are close
-        // to each other, and take many.
+        // Debian's takes 14 seconds, so there is time for few rounds of it. The other two are close
+        // to each other, and get many.
         let lines = tables::large_lines();
         let [debian, beside_debian] = medians(
             3,
@@ -82,7 +83,7 @@ impl Bench {
             102_400.0,
             Reach::Below(102_400.0),
         ));
-        // Two dumps and one operation: what is sent beyond a run with nothing to do.
+        // Two dumps and one operation: what is sent in addition to a run with nothing to do.
         let idle = system_calls_of("sendto", &net, &borrowed(&apply));
         let one = self.director(&state, &["apply", "--yes"], changed);
         let with_one = system_calls_of("sendto", &net, &borrowed(&one));
@@ -121,7 +122,7 @@ impl Bench {
     }
 }
 
-/// `kernel dump`: what any program that reads the whole table has to pay, its start and one dump.
+/// `kernel dump`: the minimum for any program that reads the whole table, its start and one dump.
 pub(crate) fn dump() -> std::process::ExitCode {
     let mut client = Client::connect().unwrap();
     for service in client.services().unwrap() {
@@ -135,7 +136,7 @@ pub(crate) fn apply_large() -> std::process::ExitCode {
     run_apply(&tables::large_operations())
 }
 
-/// The large table as a service file; the server of that number has that weight.
+/// The large table as a service file, in which the given server has the given weight.
 pub(crate) fn large_file(changed: Option<(u32, u32)>) -> String {
     let mut text =
         String::from("version = 1\n\n[defaults]\nscheduler = \"wlc\"\nforward = \"nat\"\n");
@@ -165,7 +166,7 @@ pub(crate) fn large_file(changed: Option<(u32, u32)>) -> String {
     text
 }
 
-/// One service with that many servers.
+/// One service with this many servers.
 fn wide_file(servers: u32) -> String {
     let mut text = String::from(
         "version = 1\n\n[service.wide]\nlisten = \"tcp://192.0.2.1:80\"\nservers = [\n",

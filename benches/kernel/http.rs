@@ -1,14 +1,14 @@
-//! HTTP checks of `director run`: their cost beside HAProxy's and keepalived's, and what one that
-//! hangs holds.
+//! HTTP checks of `director run`: their cost compared with HAProxy's and keepalived's, and the
+//! memory of a hanging check.
 //!
 //! ```text
 //!   answer   a process that answers HTTP requests on all of 127/8, one connection after the other
 //!   hang     a process that accepts there, and says nothing
 //! ```
 //!
-//! Each of the three programs runs alone beside `answer`, in its own namespace, at the same rate, in turns. A check's
-//! cost is the processor time of the program's process, with all its threads and the kernel's part of it, divided by
-//! the connections that were opened in the namespace.
+//! Each of the three programs runs alone against `answer`, in its own namespace, at the same rate,
+//! in turns. A check's cost is the processor time of the program's process, including all its
+//! threads and the kernel's part, divided by the connections opened in the namespace.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -31,18 +31,18 @@ use crate::{Bench, namespace};
 /// Debian's program.
 const HAPROXY: &str = "/usr/sbin/haproxy";
 
-/// Services, with a hundred servers each.
+/// The number of services, with a hundred servers each.
 const SERVICES: u32 = 10;
 const SERVERS: u32 = SERVICES * 100;
 
-/// How long each program is measured, in seconds, and how many times.
+/// The duration of a measurement in seconds, and the number of rounds.
 const MEASURED: u64 = 10;
 const TURNS: usize = 3;
 
-/// So many servers hang.
+/// The number of hanging servers.
 const HANGING: u32 = 3_000;
 
-/// Everything that is waited for comes within this, or the bench fails.
+/// The timeout of every wait.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Bench {
@@ -53,7 +53,7 @@ impl Bench {
         self.hanging(figures);
     }
 
-    /// What a check takes at `rate` a second.
+    /// The cost of a check at `rate` per second.
     fn cost(&self, figures: &mut Vec<Figure>, rate: u32) {
         let interval = Duration::from_secs(1) * SERVERS / rate;
         let (mut ours, mut theirs, mut keepalived) = (Vec::new(), Vec::new(), Vec::new());
@@ -83,7 +83,7 @@ impl Bench {
         let net = namespace();
         let answer = self.server(&net, "answer");
         let checker = start(&net);
-        // Each was checked, and again at its own time.
+        // Each was checked, and again on its own schedule.
         until(|| connections(&net) >= f64::from(3 * SERVERS));
         let before = (
             processor_seconds(checker.pid),
@@ -103,8 +103,8 @@ impl Bench {
         (after.0 - before.0) / made * 1e3
     }
 
-    /// What the director holds for each of many servers whose checks wait for their answer: all of it, what it knows
-    /// of the server included.
+    /// The director's memory for each of many servers whose checks wait for their answer, including
+    /// everything it knows of the server.
     fn hanging(&self, figures: &mut Vec<Figure>) {
         let held = |servers: u32| {
             let net = namespace();
@@ -147,7 +147,7 @@ impl Bench {
     }
 }
 
-/// A program that checks.
+/// A checking program.
 struct Checker {
     name: &'static str,
     /// The process that makes the checks.
@@ -324,7 +324,7 @@ pub(crate) fn answer() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// `hang`: accepts, and says nothing.
+/// `hang`: accepts, and sends nothing.
 pub(crate) fn hang() -> ExitCode {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();

@@ -1,9 +1,8 @@
 //! Figures on a real kernel: `scripts/bench` runs this in the lab and prints a table.
 //!
-//! Every figure is a ratio of two things measured beside each other in one boot, in turns, each
-//! time in a fresh network namespace (a namespace that held servers before searches them in its
-//! trash). The times themselves depend on the machine and on User-Mode Linux; the ratios much
-//! less.
+//! Every figure is a ratio of two measurements in one boot, in turns, each in a fresh network
+//! namespace (a namespace that has had servers first searches its trash for them). The times
+//! themselves depend on the machine and on User-Mode Linux; the ratios much less.
 //!
 //! ```text
 //! main.rs      which figures, and the table
@@ -82,7 +81,7 @@ fn main() -> ExitCode {
         bench.lateness(&mut figures);
         return concluded(&figures);
     }
-    // `daemon` is all of its groups.
+    // `daemon` selects all of its groups.
     let names = |word: &str, group: &str| {
         word == group
             || group
@@ -120,7 +119,7 @@ fn main() -> ExitCode {
     concluded(&figures)
 }
 
-/// Shows the figures, and says whether all are reached.
+/// Prints the figures, and whether all are reached.
 fn concluded(figures: &[Figure]) -> ExitCode {
     measure::print(figures);
     if figures.iter().all(Figure::is_reached) {
@@ -130,7 +129,7 @@ fn concluded(figures: &[Figure]) -> ExitCode {
     }
 }
 
-/// The bare library as a program: what a program that only sends these operations takes.
+/// The bare library as a program: the cost of sending only these operations.
 fn apply(services: u32, servers: u32) -> ExitCode {
     run_apply(&tables::operations(services, servers))
 }
@@ -146,7 +145,7 @@ pub(crate) fn run_apply(operations: &[Operation]) -> ExitCode {
 struct Bench {
     ours: String,
     myself: PathBuf,
-    /// What is measured, and what answers it, each on a processor of its own.
+    /// Whether the measured program and its peer have a processor each.
     apart: bool,
 }
 
@@ -245,7 +244,7 @@ impl Bench {
         figures.push(Figure::faster("one -a: Debian's / ours", debian, ours, 1.0));
     }
 
-    /// Nothing to do but to start: `-Ln` on empty tables.
+    /// The cost of starting: `-Ln` on empty tables.
     fn start(&self, figures: &mut Vec<Figure>) {
         let net = namespace();
         let [debian, ours] = medians(
@@ -272,8 +271,8 @@ impl Bench {
         }
     }
 
-    /// 50,000 creations through the library, 20 servers in a service: chunks against one message
-    /// a send, on one socket each.
+    /// 50,000 creations through the library, 20 servers per service: chunks compared with one
+    /// message per send, on one socket each.
     fn library(&self, figures: &mut Vec<Figure>) {
         let services: Vec<_> = tables::services(2500).map(Operation::AddService).collect();
         let servers = tables::server_operations(2500, 20);
@@ -299,14 +298,14 @@ impl Bench {
     }
 }
 
-/// A fresh namespace with its loopback up, without which IPVS takes no server.
+/// A fresh namespace with its loopback up, without which IPVS accepts no server.
 fn namespace() -> Netns {
     let net = Netns::new("bench");
     run_in(&net, &["ip", "link", "set", "lo", "up"]);
     net
 }
 
-/// One with that many services, each with that many servers.
+/// A namespace with this many services, each with this many servers.
 fn filled(services: u32, servers: u32) -> Netns {
     filled_with(&tables::operations(services, servers))
 }

@@ -1,4 +1,4 @@
-//! Runs of programs and closures, in turns, and the table of what came out.
+//! Runs programs and closures in turns, and prints a table of the results.
 
 use std::io::Seek;
 use std::process::{Command, Stdio};
@@ -6,18 +6,18 @@ use std::time::Instant;
 
 use crate::lab::Netns;
 
-/// What a figure has to reach.
+/// The goal for a figure.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Reach {
-    /// The ratio is at least that.
+    /// The ratio is at least this.
     AtLeast(f64),
-    /// The ratio is at most that.
+    /// The ratio is at most this.
     AtMost(f64),
-    /// The first value itself is below that.
+    /// The first value itself is below this.
     Below(f64),
 }
 
-/// A ratio and what it has to reach.
+/// A ratio and its goal.
 #[derive(Debug)]
 pub(crate) struct Figure {
     name: String,
@@ -47,7 +47,7 @@ impl Figure {
         }
     }
 
-    /// `first` beside `second`.
+    /// `first` compared with `second`.
     pub(crate) fn below(name: &str, first: f64, second: f64, reach: Reach) -> Self {
         Self {
             name: name.into(),
@@ -104,8 +104,8 @@ fn number(value: f64) -> String {
     }
 }
 
-/// Medians of several measurements, taken in turns so that a slow moment of the machine hits all
-/// of them. One turn before the first does not count: it warms caches.
+/// Medians of several measurements, taken in turns so that a slow moment of the machine affects all
+/// of them. An extra first round warms the caches and does not count.
 pub(crate) fn medians<const N: usize>(
     turns: usize,
     mut measurements: [&mut dyn FnMut() -> f64; N],
@@ -125,7 +125,7 @@ pub(crate) fn medians<const N: usize>(
     })
 }
 
-/// How long a closure takes, in seconds.
+/// The duration of a closure, in seconds.
 pub(crate) fn seconds(work: impl FnOnce()) -> f64 {
     let start = Instant::now();
     work();
@@ -146,13 +146,13 @@ pub(crate) fn run_in(net: &Netns, words: &[&str]) {
     assert!(status.success(), "{words:?}: {status}");
 }
 
-/// How long a program takes from its start to its end.
+/// The duration of a program, from its start to its end.
 pub(crate) fn time(net: &Netns, words: &[&str], input: &str) -> f64 {
     complete(net, command(words), input)
 }
 
-/// Runs a program that must succeed; how long it takes. Its input is a file, its output thrown away
-/// and what it has to say kept in another file, so that nobody else has to run meanwhile.
+/// Runs a program that must succeed; returns its duration. Its input is a file, its output is
+/// discarded and its stderr goes to another file, so that no other process has to run.
 fn complete(net: &Netns, mut command: Command, input: &str) -> f64 {
     let mut said = tempfile::tempfile().unwrap();
     command
@@ -174,7 +174,7 @@ fn complete(net: &Netns, mut command: Command, input: &str) -> f64 {
     seconds
 }
 
-/// How many system calls a program makes, its threads' included.
+/// The number of system calls of a program, including its threads.
 pub(crate) fn system_calls(net: &Netns, words: &[&str], input: &str) -> f64 {
     let summary = strace(net, words, input);
     let total = summary
@@ -184,7 +184,7 @@ pub(crate) fn system_calls(net: &Netns, words: &[&str], input: &str) -> f64 {
     calls(total.unwrap())
 }
 
-/// How many of one kind.
+/// The number of one kind.
 pub(crate) fn system_calls_of(call: &str, net: &Netns, words: &[&str]) -> f64 {
     let summary = strace(net, words, "");
     summary
@@ -208,8 +208,8 @@ fn strace(net: &Netns, words: &[&str], input: &str) -> String {
     std::fs::read_to_string(summary).unwrap()
 }
 
-/// A program's peak resident memory in KiB (GNU time, which is small itself: a process's peak
-/// includes that of whoever started it).
+/// A program's peak resident memory in KiB (by GNU time, which is small itself: a process's peak
+/// includes that of its parent).
 pub(crate) fn peak_memory(net: &Netns, words: &[&str]) -> f64 {
     let report = std::env::temp_dir().join("peak");
     let mut time = command(&["/usr/bin/time", "-f", "%M", "-o"]);

@@ -1,4 +1,4 @@
-//! The services and servers that are measured with, as operations and as lines for `-R`.
+//! The services and servers for measurements, as operations and as lines for `-R`.
 
 use std::fmt::Write;
 use std::net::Ipv4Addr;
@@ -9,7 +9,7 @@ fn address(number: u32) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(Ipv4Addr::new(172, 16, 0, 1)) + number)
 }
 
-/// The virtual service of that number as ipvsadm spells it.
+/// The virtual service with this number in ipvsadm's notation.
 pub(crate) fn virtual_address(number: u32) -> String {
     format!("{}:80", address(number))
 }
@@ -60,7 +60,7 @@ pub(crate) fn lines(count: u32, servers: u32) -> String {
     lines
 }
 
-/// The large table: each service's number, and how many servers it has.
+/// The large table: each service's number, and its number of servers.
 pub(crate) fn large_shape() -> impl Iterator<Item = (u32, u32)> {
     let (services, servers) = crate::declared::LARGE;
     let (each, more) = (servers / services, servers % services);

@@ -1,5 +1,5 @@
-//! A thread for writes that may block: a full pipe at stderr, systemd's socket. Whoever queues
-//! something never waits, and the end of the program waits for a bounded time.
+//! A thread for writes that may block: a full pipe at stderr, systemd's socket. Queueing never
+//! blocks, and the end of the program waits for a bounded time.
 
 use std::io;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 /// How long the last items may take when the program ends.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// Between two looks at a thread that is about to end.
+/// The interval between checks of a thread that is about to end.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Ends the thread when it is dropped, once everything queued is written or a second has passed.
+/// Ends the thread when dropped, once everything queued is written or a second has passed.
 #[derive(Debug)]
 pub(super) struct BackgroundWriter<T> {
     pub(super) queue: Queue<T>,
@@ -64,7 +64,7 @@ impl<T> Drop for BackgroundWriter<T> {
     }
 }
 
-/// Waits for a thread, at most until `end`; whether it has ended.
+/// Waits for a thread, at most until `end`; returns whether it has ended.
 pub(super) fn has_ended(thread: &JoinHandle<()>, end: Instant) -> bool {
     while !thread.is_finished() && Instant::now() < end {
         thread::sleep(PAUSE);

@@ -1,4 +1,5 @@
-//! Changes of verdicts that have a common cause, so that they say nothing about single servers.
+//! Finds changes of verdicts that have a common cause, so that they say nothing about single
+//! servers.
 //!
 //! ```text
 //!   cause      x  a switch, a link, the director's own interface
@@ -7,12 +8,12 @@
 //!   app3       ├───┤ change
 //! ```
 //!
-//! A change is noted with the moment before which its cause cannot lie. Once many servers of a
-//! service, or many addresses over all services, have changed in the same direction within the span
-//! of the newest change, all those changes are *excused*: they count for no server's damping. The
-//! first of them was counted already by then, so excuses reach back.
+//! A change is recorded with the earliest moment of its cause. Once many servers of a service, or
+//! many addresses over all services, have changed in the same direction within the span of the
+//! newest change, all those changes are *excused*: they count for no server's damping. Since the
+//! first of them have been counted by then, excuses apply retroactively.
 //!
-//! Pure: the time is handed in.
+//! Pure: time is an argument.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
@@ -27,51 +28,51 @@ use crate::control::Now;
 use crate::state::BootTime;
 use crate::state::health::Pace;
 
-/// The longest span. Changes that are farther apart are never taken together.
+/// The longest span. Changes farther apart are never grouped.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// More changes than this are not remembered, of one service or of all together.
+/// The most changes remembered, per service and in all.
 const REMEMBERED: usize = 65_536;
 
-/// The changes of the recent past.
+/// The recent changes.
 #[derive(Debug, Default)]
 pub(super) struct Causes {
     services: HashMap<ServiceKey, Group<ServerKey>>,
     all: Group<IpAddr>,
-    /// What was excused last of an address, in either direction: in whatever service and by
-    /// whatever check it changes at about that time, the cause is the same.
+    /// The last excused change of an address, in each direction: a change at about that time has
+    /// the same cause, in whatever service and by whatever check.
     known: [HashMap<IpAddr, BootTime>; 2],
-    /// How many addresses the servers of all services have.
+    /// The number of addresses of the servers of all services.
     addresses: usize,
 }
 
-/// A change of a target's verdict, as its services see it.
+/// A change of a target's verdict, from the view of its services.
 #[derive(Debug, Clone)]
 pub(super) struct Changed {
-    /// Where the target is.
+    /// The target's address.
     pub(super) address: IpAddr,
-    /// The servers that changed with it; of an address in several services there are several.
+    /// The servers that changed with it; an address may be in several services.
     pub(super) members: Arc<[Member]>,
-    /// To up, or to down.
+    /// Whether it changed to up.
     pub(super) up: bool,
     pub(super) now: Now,
     /// How long before it its cause may lie: see [`span`].
     pub(super) span: Duration,
 }
 
-/// What is excused.
+/// The excused changes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Excused {
     /// The servers, and when each of them changed.
     pub(super) changes: Vec<(Member, BootTime)>,
-    /// Services of which this makes many, and how many.
+    /// Services in which many servers changed, with their number.
     pub(super) services: Vec<(ServiceKey, usize)>,
     /// The same for addresses of all services.
     pub(super) addresses: Option<usize>,
 }
 
 impl Causes {
-    /// Notes a change. `servers` is how many servers a service has.
+    /// Records a change. `servers` is the number of servers of a service.
     pub(super) fn note(
         &mut self,
         changed: &Changed,
@@ -118,16 +119,16 @@ impl Causes {
         excused
     }
 
-    /// Another file is in force: which services it declares, and how many addresses the servers of
-    /// all of them have.
+    /// Another file is in force: the services it declares, and the number of addresses of their
+    /// servers.
     pub(super) fn in_force(&mut self, is_declared: impl Fn(&ServiceKey) -> bool, addresses: usize) {
         self.addresses = addresses;
         self.services.retain(|key, _| is_declared(key));
     }
 }
 
-/// How long before a change of verdict its cause may lie: until the next check, as long as `rise` or
-/// `fall` of them take, and one interval more for what recovers little by little.
+/// How long before a change of verdict its cause may lie: until the next check, for as long as
+/// `rise` or `fall` of them take, and one interval more for what recovers gradually.
 pub(super) fn span(pace: &Pace) -> Duration {
     let jitter = pace.interval * u32::from(pace.jitter.get()) / 100;
     let answers = pace.rise.max(pace.fall).max(1);
@@ -137,20 +138,20 @@ pub(super) fn span(pace: &Pace) -> Duration {
     span.saturating_add(checks).min(LONGEST)
 }
 
-/// From how many servers on, of so many, a change is one of many of a service.
+/// The number of servers from which a change is one of many in a service of `all`.
 pub(super) fn many_servers(all: usize) -> usize {
     many(all, 2)
 }
 
-/// From how many of `all` on a change is one of many: the square root, so two of two to four, three
-/// of nine, ten of a hundred; at least `least`.
+/// The number from which a change is one of many of `all`: the square root, so two of two to four,
+/// three of nine, ten of a hundred; at least `least`.
 fn many(all: usize, least: usize) -> usize {
     let root = all.isqrt();
     let root = if root * root < all { root + 1 } else { root };
     root.max(least)
 }
 
-/// Changes in both directions; `K` tells servers apart.
+/// Changes in both directions; `K` identifies servers.
 #[derive(Debug)]
 struct Group<K> {
     up: Side<K>,
@@ -172,13 +173,13 @@ impl<K> Group<K> {
     }
 }
 
-/// Changes in one direction, in the order of time.
+/// Changes in one direction, in order of time.
 #[derive(Debug)]
 struct Side<K> {
-    /// The longest span of a change so far. What is older has nothing in common with a new one.
+    /// The longest span of a change so far. Older changes have nothing in common with a new one.
     longest: Duration,
     recent: VecDeque<(BootTime, K)>,
-    /// Those that are not excused.
+    /// The changes that are not excused.
     open: VecDeque<Open>,
 }
 
@@ -202,7 +203,7 @@ impl<K> Default for Side<K> {
 }
 
 impl<K: Hash + Eq> Side<K> {
-    /// Notes a change; the changes that are excused now, if it is one of `many`.
+    /// Records a change; returns the changes that it excuses, if it is one of `many`.
     fn note(&mut self, key: K, changed: &Changed, many: usize) -> Vec<Open> {
         let now = changed.now.boot;
         self.longest = self.longest.max(changed.span);
@@ -240,7 +241,7 @@ impl<K: Hash + Eq> Side<K> {
         self.open.drain(first..).collect()
     }
 
-    /// Takes out what is excused for another reason.
+    /// Removes changes excused for another reason.
     fn take(&mut self, is_excused: impl Fn(&Open) -> bool) -> Vec<Open> {
         let (taken, left) = std::mem::take(&mut self.open)
             .into_iter()
@@ -277,7 +278,8 @@ mod tests {
         }
     }
 
-    /// Which servers are excused, and of what time, with services of `servers` servers each.
+    /// Which servers are excused, and changes at what time, with services of `servers` servers
+    /// each.
     fn note(causes: &mut Causes, change: &Changed, servers: usize) -> Vec<(u8, u64)> {
         causes.in_force(|_| true, 20);
         let excused = causes.note(change, |_| servers);
@@ -340,7 +342,7 @@ mod tests {
     #[test]
     fn a_server_of_each_of_many_services_counts_and_an_address_counts_once() {
         let mut causes = Causes::default();
-        // In three services, and still one address of twenty.
+        // In three services, but still one address of twenty.
         let three = change(&[(1, 11), (2, 11), (3, 11)], false, 10, 9);
         assert_eq!(note(&mut causes, &three, 2), []);
         for of in [4, 5, 6] {

@@ -1,5 +1,5 @@
-//! Keeps what operators have set on disk, on a thread of its own: the core does not wait for a
-//! disk. It also looks whether the state directory is still there, for the same reason.
+//! Keeps operators' settings on disk, on its own thread, so that the core does not wait for a disk.
+//! It also checks that the state directory is still there, for the same reason.
 
 use std::iter;
 use std::net::IpAddr;
@@ -18,15 +18,15 @@ use crate::control::operator::{ServerSettings, Setting, Settings};
 use crate::state::BootTime;
 use crate::words::chain;
 
-/// The name of the file.
+/// The file name.
 pub(super) const FILE: &str = "operator.json";
 
-/// [`Settings`] as they are kept. They belong to the file's services and servers, not to a life of
-/// the tables: a reboot leaves them.
+/// [`Settings`] in their form on disk. They belong to the file's services and servers, not to an
+/// incarnation: they survive a reboot.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Kept {
     version: u32,
-    /// The boot that `written_ms` and `ends_ms` count from.
+    /// The boot from which `written_ms` and `ends_ms` count.
     #[serde(default)]
     boot: String,
     #[serde(default)]
@@ -57,8 +57,8 @@ impl Versioned for Kept {
 }
 
 impl Kept {
-    /// When a setting ends in this boot. Within the boot it was kept in, that is known. After a
-    /// reboot only the calendar tells, which may be wrong: it can shorten what was left, and never
+    /// When a setting ends in this boot. Within the boot of the file, that is known. After a reboot
+    /// only the calendar tells, which may be wrong: it can shorten the remaining time, but not
     /// lengthen it.
     fn revive<T>(&self, mut set: Setting<T>, boot: &str, now: Now) -> Setting<T> {
         let Some(until) = set.until else {
@@ -74,7 +74,7 @@ impl Kept {
         let written = BootTime(Duration::from_millis(self.written_ms));
         let longest = match set.ends {
             Some(ends) => written.until(ends),
-            // A file of a director that counted by the calendar alone.
+            // A file of a director that counted by the calendar only.
             None => until.duration_since(set.at).unwrap_or_default(),
         };
         let left = until.duration_since(now.wall).unwrap_or_default();
@@ -85,10 +85,10 @@ impl Kept {
     }
 }
 
-/// What operators have set in earlier runs.
+/// Operators' settings from earlier runs.
 ///
 /// # Errors
-/// [`StoreError`] when there is a file and it cannot be read.
+/// [`StoreError`] if the file exists and cannot be read.
 pub(super) fn read(store: &Store, boot: &str, now: Now) -> Result<Settings, StoreError> {
     let mut kept: Kept = store.read(FILE)?.unwrap_or_default();
     let servers = std::mem::take(&mut kept.servers);
@@ -133,7 +133,7 @@ pub(super) fn write(store: &Store, boot: &str, keep: &Keep) -> Result<(), StoreE
     store.write(FILE, &kept)
 }
 
-/// Which files the state directory lacks.
+/// The files missing from the state directory.
 pub(super) fn look(store: &Store) -> Missing {
     let is_gone = |file| store.path(file).try_exists().is_ok_and(|there| !there);
     Missing {
@@ -142,8 +142,8 @@ pub(super) fn look(store: &Store) -> Missing {
     }
 }
 
-/// The thread. It ends when the sender is dropped, after it has tried to put the last settings on
-/// disk. `done` is told what came of each task.
+/// Starts the thread. It ends when the sender is dropped, after an attempt to write the last
+/// settings. `done` gets the result of each task.
 pub(super) fn start(
     store: Store,
     boot: String,
@@ -159,26 +159,29 @@ pub(super) fn start(
                 let (mut newest, mut look) = (None, false);
                 for task in iter::once(task).chain(tasks.try_iter()) {
                     match task {
-                        // Each is all of it: only the last one matters.
+                        // Each task contains all settings: only the last one matters.
                         Task::Keep(keep) => newest = Some(keep),
                         Task::Look => look = true,
                     }
                 }
                 if let Some(newest) = newest {
-                    pulse.begin("writing what operators set to the state directory");
+                    pulse.begin("writing operators' settings to the state directory");
                     last = write(&store, &boot, &newest).map_err(|error| chain(&error));
                     pulse.end();
                     done(Input::Kept(newest.number, last.clone()));
                 }
                 if look {
-                    pulse.begin("looking at the state directory");
+                    pulse.begin("checking the state directory");
                     let missing = self::look(&store);
                     pulse.end();
                     done(Input::Missing(missing));
                 }
             }
             if let Err(why) = last {
-                tracing::error!("what operators set last is lost, as it is not on disk: {why}");
+                tracing::error!(
+                    "the last operators' settings are lost, because they are not on \
+                                 disk: {why}"
+                );
             }
         })?;
     Ok((sender, thread))
@@ -240,7 +243,7 @@ mod tests {
 
     #[test]
     fn after_a_reboot_the_calendar_shortens_what_was_left_and_never_lengthens_it() {
-        // One hour and a half was left when it was written.
+        // An hour and a half was left when it was written.
         for (wall, expected) in [
             (2 * HOUR, HOUR),
             (100 * HOUR, Duration::ZERO),

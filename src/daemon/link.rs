@@ -1,4 +1,4 @@
-//! The director as its control socket sees it: requests go to the core, tables come from the
+//! The director from the view of its control socket: requests go to the core, tables come from the
 //! worker.
 
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use crate::control::snapshot::Published;
 use crate::control::{Director, Identity, Reply};
 use crate::state::health::MarkRange;
 
-/// So many may wait for the tables. They are read one after another, and a worker that hangs reads
-/// none.
+/// The most requests that wait for the tables. They are read one after another, and a worker that
+/// hangs reads none.
 const WAITING: usize = 16;
 
 /// One of those who wait for the tables, until it is dropped.
@@ -35,13 +35,13 @@ impl Drop for Waiter {
     }
 }
 
-/// The way from the control socket into the director.
+/// The control socket's way into the director.
 pub(super) struct Link {
     pub(super) identity: Identity,
     pub(super) published: Arc<Published>,
     pub(super) inputs: Sender<Input>,
     pub(super) jobs: Sender<Job>,
-    /// How many wait for the tables.
+    /// The number of requests waiting for the tables.
     pub(super) waiting: Arc<AtomicUsize>,
 }
 
@@ -60,7 +60,7 @@ impl Director for Link {
 
     fn request(&self, request: Request, reply: Reply<Answer>) {
         let answer = Box::new(move |answer| reply.send(answer));
-        // A core that is gone drops the reply, which says so.
+        // If the core is gone, this drops the reply, which reports it.
         let _ = self.inputs.send(Input::Request(request, answer));
     }
 

@@ -1,4 +1,4 @@
-//! The director that runs: keeps the kernel's tables what the file and the checks say.
+//! The running director: keeps the kernel's tables in line with the file and the checks.
 //!
 //! ```text
 //!   checks ── verdicts ──┐
@@ -8,10 +8,10 @@
 //!   timer ───────────────┘             └─► snapshot, events, commands to notify
 //! ```
 //!
-//! - **The core decides, and nothing else does.** It is a function of its state, an input and the
-//!   time; the kernel is handed in. The threads around it only carry.
+//! - **The core makes every decision.** It is a function of its state, an input and the time; the
+//!   kernel is an argument. The threads around it only transport.
 //! - **The core never waits** for anything but the kernel's answer to one small request.
-//! - **The snapshot** is all that `status`, metrics and pages read.
+//! - **The snapshot** is everything that `status`, metrics and web pages read.
 
 mod background;
 pub mod commands;

@@ -1,14 +1,15 @@
-//! The name of the network namespace. `ip netns del` takes it away and `ip netns add` gives it to
-//! another namespace, while this director works on in the old one, which nobody sees any more.
+//! The name of the network namespace. `ip netns del` removes it and `ip netns add` may give it to
+//! another namespace, while this director continues in the old one, which no one can reach any
+//! more.
 
 use super::messages::Input;
 use crate::net::namespace::{self, Id};
 
-/// The name, as it was when the director started.
+/// The name when the director started.
 pub(super) struct Name {
     own: Id,
     name: Option<String>,
-    /// The director was asked to work in the namespace of this name, whichever that is.
+    /// Whether the director was told to work in the namespace of this name, whichever that is.
     asked_for: bool,
     said: bool,
 }
@@ -24,10 +25,10 @@ impl Name {
         }
     }
 
-    /// Whether something became of it, that was not said yet.
+    /// A change of the name that was not reported yet.
     pub(super) fn look(&mut self) -> Option<Input> {
         let name = self.name.as_ref()?;
-        // What cannot be seen is as it was.
+        // What cannot be examined counts as unchanged.
         let found = namespace::named(name).ok()?;
         self.judge(found)
     }
@@ -37,13 +38,13 @@ impl Name {
         if found == Some(self.own) {
             return None;
         }
-        // A file of another device is none of a namespace, or of one that this mount namespace does
-        // not show.
+        // A file on another device is not a namespace, or one that this mount namespace does not
+        // show.
         let is_other = found.is_some_and(|found| found.0 == self.own.0);
         if is_other && self.asked_for {
             return Some(Input::Superseded(format!(
-                "network namespace `{name}` was deleted and made anew: this director worked in the \
-                 old one, and ends; start it again for the new one"
+                "network namespace `{name}` was deleted and created again: this director worked in \
+                 the old one, and stops; start it again for the new one"
             )));
         }
         if std::mem::replace(&mut self.said, true) {
@@ -51,8 +52,8 @@ impl Name {
         }
         let inode = self.own.1;
         Some(Input::Nameless(format!(
-            "network namespace `{name}` was deleted: this director works on in it (net:[{inode}]), \
-             where nobody gets in by name; end it if that is not meant"
+            "network namespace `{name}` was deleted: this director continues in it \
+             (net:[{inode}]), unreachable by name; stop it if that is not intended"
         )))
     }
 }
@@ -78,7 +79,7 @@ mod tests {
         assert!(matches!(said, Some(Input::Nameless(why)) if why.contains("`blue` was deleted")));
         assert!(blue.judge(None).is_none());
         let ends = blue.judge(Some((4, 8)));
-        assert!(matches!(ends, Some(Input::Superseded(why)) if why.contains("made anew")));
+        assert!(matches!(ends, Some(Input::Superseded(why)) if why.contains("created again")));
     }
 
     #[test]
@@ -86,7 +87,7 @@ mod tests {
         let mut blue = name(true);
         let said = blue.judge(Some((22, 8)));
         assert!(matches!(said, Some(Input::Nameless(_))));
-        // It was found by its namespace, not by that name.
+        // It was found by its namespace, not by this name.
         let said = name(false).judge(Some((4, 8)));
         assert!(matches!(said, Some(Input::Nameless(_))));
     }

@@ -1,4 +1,4 @@
-//! What comes from outside and goes there: signals, systemd, the commands to notify.
+//! The director's outside world: signals, systemd, commands to notify.
 
 use std::cell::RefCell;
 use std::io;
@@ -18,9 +18,9 @@ use super::systemd::Systemd;
 use crate::control::snapshot::Published;
 use crate::state::BootTime;
 
-/// How often it is looked whether the namespace still has its name.
+/// The interval between checks of the namespace's name.
 const NAME_PACE: Duration = Duration::from_secs(1);
-/// How often systemd is told how things are, at most.
+/// The shortest interval between status messages to systemd.
 const STATUS_PACE: Duration = Duration::from_secs(1);
 
 /// The threads that face outwards.
@@ -32,7 +32,7 @@ pub(super) struct Outside {
     service: RefCell<Service>,
 }
 
-/// What systemd knows.
+/// The state of the service towards systemd.
 #[derive(Default)]
 struct Service {
     systemd: Systemd,
@@ -69,13 +69,13 @@ impl Outside {
         })
     }
 
-    /// Has commands run.
+    /// Runs commands.
     pub(super) fn notify(&self, notification: &Notification) {
         self.commands
             .tell(&notification.commands, &notification.event);
     }
 
-    /// The core has gone round once more. systemd hears of it, as often as need be.
+    /// The core has completed another round. systemd is told as often as necessary.
     pub(super) fn alive(&self, ready: bool, reloading: bool, now: BootTime) {
         let mut service = self.service.borrow_mut();
         service.systemd.alive(now);
@@ -98,12 +98,12 @@ impl Outside {
         }
     }
 
-    /// The core has to go round at least as often; `None` if nobody asks.
+    /// The longest interval between rounds of the core; `None` without a limit.
     pub(super) fn pace(&self) -> Option<Duration> {
         self.service.borrow().systemd.pace()
     }
 
-    /// How things are, in one line.
+    /// The status in one line.
     fn status(&self) -> String {
         let snapshot = self.published.snapshot();
         let services = snapshot.services.values();
@@ -115,7 +115,7 @@ impl Outside {
             snapshot.services.len()
         );
         if snapshot.rejected.is_some() {
-            text.push_str("; the newer file has mistakes");
+            text.push_str("; the newer file was rejected");
         }
         if let Some(trouble) = &snapshot.trouble {
             text.push_str("; trouble: ");
@@ -134,7 +134,7 @@ impl Outside {
         drop(self.commands);
         let _ = self.stop.send(());
         if self.thread.join().is_err() {
-            tracing::error!("a thread ended badly");
+            tracing::error!("thread `outside` panicked");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The file with the overlay on it: what a service should be in the kernel at this moment.
+//! The overlay over the file: what a service should be in the kernel at this moment.
 //!
 //! ```text
 //!   declared service ┐
@@ -7,25 +7,25 @@
 //!   what is there       ┘
 //! ```
 //!
-//! Pure. From the same states it always makes the same service, so that a reconcile finds nothing
-//! to do where nothing happened.
+//! Pure. Equal states always give the same service, so that a reconcile finds nothing to do if
+//! nothing happened.
 //!
 //! # Who serves
 //!
-//! 1. Servers that are well, or not judged yet and found in; less those that the operator or
-//!    their agent took out. What these say is done, be it of all servers of a service.
-//! 2. Of those that are well and held for flapping as many as the others need ([`holds`]): a
-//!    service with a server that is well has one that serves.
-//! 3. If these are fewer than `min_healthy`: of those that failed as many as are missing, the
-//!    last one to fail first. So a failure that would go below is not acted upon.
-//! 4. If fewer than `backup_below` are well: the backup servers that are.
-//! 5. If nobody is left: the sorry servers.
+//! 1. Servers that are up, or found in and without a verdict; minus those taken out by an operator
+//!    or their agent, which applies even to all servers of a service.
+//! 2. Of those that are up and held for flapping, as many as the others need ([`holds`]): a service
+//!    with a server that is up has one that serves.
+//! 3. If these are fewer than `min_healthy`: as many of the failed ones as are missing, last failed
+//!    first. A failure that would go below that is therefore not acted upon.
+//! 4. If fewer than `backup_below` are up: the backup servers that are up.
+//! 5. If none is left: the sorry servers.
 //!
 //! # Where weight 0 does harm
 //!
-//! A server that failed keeps its connections at weight 0, unless `on_fail` says otherwise or
-//! weight 0 would send it new clients or refuse them (see [`plan`](crate::plan)): then it is
-//! deleted. `sh` and `mh` are lent their fallback flag instead.
+//! A failed server keeps its connections at weight 0, unless `on_fail` says otherwise or weight 0
+//! would send it new clients or refuse them (see [`plan`](crate::plan)): then it is deleted. `sh`
+//! and `mh` are lent their fallback flag instead.
 
 mod holds;
 mod ramps;
@@ -41,44 +41,44 @@ use crate::plan::{can_drain, fallback};
 use crate::state::health::{OnFail, Threshold};
 use crate::state::{BootTime, DesiredServer, DesiredService, ObservedService, Servers};
 
-/// What an overlay is made from.
+/// The input of an overlay.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Situation<'a> {
     pub(super) service: &'a ServiceState,
-    /// The service in the kernel, as far as is known.
+    /// The service in the kernel, as far as known.
     pub(super) there: Option<&'a ObservedService>,
     pub(super) settings: &'a Settings,
-    /// Persistent clients leave a server of weight 0 (`expire_quiescent_template`).
+    /// Whether persistent clients leave a server of weight 0 (`expire_quiescent_template`).
     pub(super) quiescent: bool,
     pub(super) now: BootTime,
 }
 
-/// A service as it should be now.
+/// The wanted state of a service now.
 #[derive(Debug, Clone)]
 pub(super) struct Overlaid {
     /// What the kernel should have.
     pub(super) wanted: DesiredService,
     /// All its servers: for clients, backup, sorry, held over; in this order.
     pub(super) seats: Vec<Seat>,
-    /// How many of the servers for clients are well and serve.
+    /// How many of the servers for clients are up and serve.
     pub(super) up: usize,
     /// How many servers must stay in.
     pub(super) min_healthy: usize,
-    /// Servers that failed are kept in, as too few are left.
+    /// Whether failed servers are kept in because too few are left.
     pub(super) panic: bool,
 }
 
-/// What becomes of one server.
+/// The decision about one server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seat {
     pub(super) key: ServerKey,
     pub(super) role: Role,
     pub(super) state: State,
-    /// As it should be in the kernel; `None` if it should not be there.
+    /// The configuration for the kernel; `None` if it should not be there.
     pub(super) server: Option<Server>,
 }
 
-/// Makes the overlay.
+/// Computes the overlay.
 pub(super) fn overlay(situation: &Situation<'_>) -> Overlaid {
     let ServiceState {
         declared, watch, ..
@@ -165,24 +165,24 @@ struct Candidate<'a> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// In, with that weight.
+    /// In, with this weight.
     In { weight: Weight, state: State },
-    /// In as it was found well, but its verdict changed too often: see [`holds`].
+    /// Would be in as up, but its verdict changed too often: see [`holds`].
     Held { weight: Weight, state: State },
-    /// Not judged yet, and out until it is.
+    /// Without a verdict, and out until there is one.
     Waiting,
-    /// Failed: at weight 0, or gone.
+    /// Failed: at weight 0, or removed.
     Failed(State),
-    /// Taken out by somebody: at weight 0, or gone where that does harm.
+    /// Taken out on request: at weight 0, or removed where that does harm.
     Drained(State),
     /// Not needed.
     Standby,
-    /// Was held over, and is no longer.
+    /// Was held over, and no longer is.
     Over,
 }
 
 impl Fate {
-    /// In, and not judged yet.
+    /// In, without a verdict.
     const fn is_open(&self) -> bool {
         matches!(
             self,
@@ -263,7 +263,7 @@ fn fate(
     }
 }
 
-/// The weight that the operator has set, or else the declared one.
+/// The operator's weight, or else the declared one.
 fn base_weight(situation: &Situation<'_>, key: ServerKey, declared: &DesiredServer) -> u32 {
     let set = settings(situation.settings, situation.service.key(), key);
     let by_operator = set.and_then(|set| set.weight.as_ref());
@@ -344,7 +344,7 @@ fn held_over<'a>(situation: &Situation<'a>, candidates: &[Candidate<'a>]) -> Vec
     found.collect()
 }
 
-/// Turns fates into what the kernel should have.
+/// Turns fates into the configuration for the kernel.
 fn seat(
     situation: &Situation<'_>,
     candidates: Vec<Candidate<'_>>,
@@ -379,7 +379,7 @@ fn seat(
             Fate::Waiting | Fate::Held { .. } => {
                 (State::Pending, (is_there && can_drain).then_some(at_zero))
             }
-            // Not declared any more and failed: there is nothing to keep.
+            // No longer declared and failed: there is nothing to keep.
             Fate::Failed(State::Leaving) => {
                 wanted.dead.push(candidate.key);
                 (State::Leaving, None)

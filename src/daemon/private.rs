@@ -1,14 +1,14 @@
-//! The private services of checks through the forwarding path, kept by the worker.
+//! The private services of checks through the forwarding path, managed by the worker.
 //!
 //! ```text
 //!   core ── targets start, stop ──► Private ── operations ──► kernel
 //!                                      └──── passages ─────► checks, once the kernel has done it
 //! ```
 //!
-//! - **A way is open only while its private service stands**: without it the packets would go to
-//!   any server of the ordinary service. Until then its checks are not asked.
-//! - **They are looked at with every reading of the tables**: what somebody deleted comes back,
-//!   and what a killed director left goes.
+//! - **A way is open only while its private service exists**: without it, packets would go to any
+//!   server of the ordinary service. Until then its checks are not carried out.
+//! - **They are verified with every reading of the tables**: deleted ones are restored, and those
+//!   of a killed director are removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,15 +24,14 @@ use crate::check::{Target, TargetId};
 use crate::state::health::{MarkRange, RunSettings};
 use crate::state::{ObservedService, is_private};
 
-/// The private services.
 pub(super) struct Private {
     through: Through,
     accept: AcceptLocal,
     targets: BTreeMap<TargetId, Arc<Target>>,
     run: RunSettings,
-    /// Those that were made here or taken over, in whatever range.
+    /// Those created here or taken over, in whatever range.
     own: BTreeSet<ServiceKey>,
-    /// What was said already.
+    /// What was already logged.
     said: BTreeSet<String>,
 }
 
@@ -49,7 +48,7 @@ impl Private {
         }
     }
 
-    /// Other marks or ports from now on.
+    /// Changes marks or ports.
     pub(super) fn configure(&mut self, run: &RunSettings) {
         if (self.run.marks, self.run.ports) != (run.marks, run.ports) {
             self.through.configure(run);
@@ -57,7 +56,7 @@ impl Private {
         self.run = run.clone();
     }
 
-    /// Targets came and went. Whether any of them goes through the forwarding path.
+    /// Handles changes of targets. Returns whether any of them goes through the forwarding path.
     pub(super) fn change(&mut self, changes: Changes) -> bool {
         let mut any = !changes.started.is_empty();
         for id in &changes.stopped {
@@ -67,15 +66,15 @@ impl Private {
         any
     }
 
-    /// Whether a service is none of anybody else's business.
+    /// Whether a service is private.
     pub(super) fn is_private(&self, key: &ServiceKey) -> bool {
         is_private(key, &self.run.marks)
             || is_private(key, &MarkRange::DEFAULT)
             || self.own.contains(key)
     }
 
-    /// Makes the kernel's private services those that the targets need. `there` are those that it
-    /// has, as far as they were listed just now.
+    /// Makes the kernel's private services match the targets. `there` are the existing ones, as far
+    /// as they were just listed.
     pub(super) fn settle<T: Transport>(
         &mut self,
         kernel: &mut Kernel<T>,
@@ -110,14 +109,14 @@ impl Private {
         Ok(())
     }
 
-    /// The director stops: nothing of it stays.
+    /// The director stops: removes all private services.
     pub(super) fn close<T: Transport>(&mut self, kernel: &mut Kernel<T>) {
         self.accept.restore();
         let own = std::mem::take(&mut self.own);
         let operations: Vec<_> = own.into_iter().map(Operation::DeleteService).collect();
         for failure in kernel.execute(&operations).failures() {
             if !failure.error.is_stale_view() {
-                tracing::warn!("a private service stays: {}", failure.error);
+                tracing::warn!("cannot remove a private service: {}", failure.error);
             }
         }
     }
@@ -142,7 +141,7 @@ impl Private {
         let mut wishes = Vec::new();
         let mut refused = Vec::new();
         for target in self.targets.values() {
-            // One whose service is gone will be stopped.
+            // A target whose service is gone will be stopped.
             let Some(server) = declared(target) else {
                 continue;
             };
@@ -167,7 +166,7 @@ impl Private {
         }
     }
 
-    /// Says something once.
+    /// Logs a text once.
     fn say(&mut self, text: &str) {
         if self.said.insert(text.to_owned()) {
             tracing::warn!("{text}");

@@ -1,10 +1,10 @@
-//! What a thread is at, for others to see: a file system that hangs holds the thread that uses it,
-//! and no time limit of its own helps there.
+//! What a thread is doing, for others to see: a file system that hangs blocks the thread that uses
+//! it, and no timeout of its own helps.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What a thread does now that may take for ever, if anything.
+/// The current action of a thread that may take for ever, if any.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pulse(Arc<Mutex<Option<Doing>>>);
 
@@ -15,7 +15,7 @@ struct Doing {
 }
 
 impl Pulse {
-    /// The thread begins something, in the place of what it did before.
+    /// The thread begins an action, replacing the earlier one.
     pub(super) fn begin(&self, what: impl Into<Arc<str>>) {
         let doing = Doing {
             what: what.into(),
@@ -24,12 +24,12 @@ impl Pulse {
         self.set(Some(doing));
     }
 
-    /// The thread has nothing to do.
+    /// The thread is idle.
     pub(super) fn end(&self) {
         self.set(None);
     }
 
-    /// What the thread has been at for longer than `limit`, and how long.
+    /// The thread's action if it takes longer than `limit`, and how long.
     pub(super) fn overdue(&self, limit: Duration) -> Option<(Arc<str>, Duration)> {
         let doing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let doing = doing.as_ref()?;
@@ -45,16 +45,16 @@ impl Pulse {
 /// The threads that may hang.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Thread {
-    /// Reads the service files and looks whether they changed.
+    /// Reads the service files and checks whether they changed.
     Reader,
     /// Reads and changes the tables, and writes the ledger.
     Worker,
-    /// Writes what operators have set.
+    /// Writes operators' settings.
     Keeper,
 }
 
 impl Thread {
-    /// From when on it counts as hung. A large table on a slow machine takes its time.
+    /// The time after which it counts as hanging. A large table on a slow machine takes time.
     pub(super) const fn limit(self) -> Duration {
         match self {
             Self::Reader | Self::Keeper => Duration::from_secs(10),
@@ -71,7 +71,7 @@ pub(super) struct Stall {
     pub(super) time: Duration,
 }
 
-/// Of each thread what it is at.
+/// The current action of each thread.
 #[derive(Debug, Default)]
 pub(super) struct Pulses {
     pub(super) reader: Pulse,

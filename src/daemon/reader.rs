@@ -1,9 +1,9 @@
-//! Reads the service files, and looks whether they changed, on a thread of its own.
+//! Reads the service files and checks whether they changed, on its own thread.
 //!
-//! A file system that hangs (NFS whose server is gone) holds whoever opens, reads or looks at a
-//! file, and neither a signal nor a time limit gets him out. So nothing else is done on this
-//! thread, and nothing waits for it: what it is at stands in its [`Pulse`], and the core goes on
-//! without it. It hangs alone, however often it is asked: an order waits in the channel.
+//! A file system that hangs (NFS whose server is gone) blocks every access, and neither a signal
+//! nor a timeout interrupts it. This thread therefore does nothing else, and nothing waits for it:
+//! its [`Pulse`] shows what it is doing, and the core continues without it. Only one thread hangs,
+//! however often it is asked: further orders wait in the channel.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,14 +17,14 @@ use super::watch_file::{Watched, Watcher};
 use crate::config::{self, Disk, Environment, Files, Reader, Reading, Services};
 use crate::words::path as shown;
 
-/// How often the files are looked at.
+/// The interval between checks of the files.
 const PACE: Duration = Duration::from_secs(1);
 
 /// The files of a director.
 pub(super) struct FileReader<F: Files = Disk> {
     file: PathBuf,
     reader: Reader<Noticed<F>>,
-    /// What was read last: what is the same is one in memory.
+    /// The last result: equal services are shared in memory.
     last: Services,
     watched: Watched,
     watcher: Watcher,
@@ -47,7 +47,7 @@ impl<F: Files> FileReader<F> {
         }
     }
 
-    /// Reads them.
+    /// Reads the files.
     pub(super) fn read(&mut self, order: ReadOrder) -> FilesRead {
         let ReadOrder { first, order } = order;
         let looks = self.watched.looks(&self.pulse);
@@ -89,7 +89,7 @@ impl<F: Files> FileReader<F> {
         }
     }
 
-    /// Whether they changed since they were read, and are not being written any more.
+    /// Whether they changed since they were read, and are no longer being written.
     fn changed(&mut self) -> bool {
         let changed = self.watcher.changed(&self.watched, &self.pulse);
         self.pulse.end();
@@ -97,8 +97,8 @@ impl<F: Files> FileReader<F> {
     }
 }
 
-/// Starts the thread: what is read goes to `done`, and `changed` is called when the files changed.
-/// It ends when no order can come any more or `done` says so, and is not waited for.
+/// Starts the thread: results go to `done`, and `changed` is called when the files changed. It ends
+/// when no more orders can come or `done` says so, and is not waited for.
 pub(super) fn start<F: Files + Send + 'static>(
     mut files: FileReader<F>,
     orders: Receiver<ReadOrder>,
@@ -126,7 +126,7 @@ pub(super) fn start<F: Files + Send + 'static>(
     Ok(())
 }
 
-/// Files of which is noted what is asked of them.
+/// Files that record what they are asked for.
 #[derive(Debug)]
 struct Noticed<F> {
     files: F,
@@ -161,7 +161,7 @@ impl<F: Files> Files for Noticed<F> {
     }
 
     fn is_directory(&self, path: &Path) -> bool {
-        self.note("looking at", path);
+        self.note("checking", path);
         self.files.is_directory(path)
     }
 

@@ -29,49 +29,48 @@ use crate::control::{Director, Identity, Now};
 use crate::plan::{Beside, Situation, diff};
 use crate::state::{Desired, Ownership};
 
-/// So many inputs are taken in before time is looked at again.
+/// The most inputs handled before the clock is read again.
 const INPUTS: usize = 64;
 
-/// How long threads that hang are waited for at the end.
+/// How long to wait for hanging threads at the end.
 const FAREWELL: Duration = Duration::from_secs(10);
 
-/// How often drains are looked at when the director stops by draining.
+/// The interval between checks of drains when the director stops by draining.
 const DRAIN_PAUSE: Duration = Duration::from_millis(500);
 
-/// How a director runs.
+/// The settings of a director.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The service file.
+    /// The path of the service file.
     pub file: PathBuf,
-    /// Start although a guard objects to what the file would take away.
+    /// Whether to start although a guard objects to what the file would remove.
     pub force: bool,
-    /// What becomes of the tables when it stops.
+    /// What to do with the tables on exit.
     pub on_stop: OnStop,
-    /// Ledger, journal, settings: the directory of this network namespace.
+    /// The directory of this network namespace, for ledger, journal and settings.
     pub store: Store,
-    /// Which life of which namespace.
+    /// The boot and the namespace.
     pub incarnation: Incarnation,
-    /// The name that the namespace was entered by.
+    /// The name by which the namespace was entered.
     pub netns: Option<String>,
 }
 
-/// What becomes of the tables when the director stops.
+/// What to do with the tables when the director stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnStop {
-    /// They stay as they are.
+    /// Leave them unchanged.
     Keep,
-    /// Its services drain, and go when their connections have ended or their time is over.
+    /// Drain its services, and delete them when their connections have ended or their time is over.
     Drain,
-    /// Its services are deleted at once.
+    /// Delete its services immediately.
     Flush,
 }
 
-/// Runs until a signal ends it. Whoever calls this holds the lock, is in the right network
-/// namespace, and has one thread. `serve` starts what makes the director visible; it is stopped by
-/// dropping what that returns.
+/// Runs until a signal ends it. The caller holds the lock, is in the right network namespace, and
+/// has one thread. `serve` makes the director visible; dropping its result stops that.
 ///
 /// # Errors
-/// When it cannot start: the first file has mistakes, the kernel cannot be reached, `serve` fails.
+/// If it cannot start: the first file has mistakes, the kernel cannot be reached, `serve` fails.
 pub fn run<S>(
     options: &Options,
     serve: impl FnOnce(Arc<dyn Director>) -> anyhow::Result<S>,
@@ -96,7 +95,7 @@ pub fn run<S>(
     leave(options)
 }
 
-/// What time it is.
+/// The current time.
 fn clock() -> Now {
     Now {
         boot: boot_time(),
@@ -104,7 +103,7 @@ fn clock() -> Now {
     }
 }
 
-/// The loop: what happened, what is due, one slice of what is left.
+/// The loop: handles inputs, does what is due, and one slice of the remaining work.
 fn turn<S>(
     core: &mut Core,
     tables: &mut Client,
@@ -215,7 +214,7 @@ impl<S> Threads<S> {
         })
     }
 
-    /// Hands out what the core wants done.
+    /// Distributes the core's output.
     fn deliver(&self, out: &mut Out) {
         if !out.checks.is_empty() {
             let changes = Changes::of(&out.checks);
@@ -241,7 +240,7 @@ impl<S> Threads<S> {
         }
     }
 
-    /// Ends them all; what is to be on disk is there afterwards.
+    /// Ends them all; afterwards everything is on disk.
     fn stop(self) {
         self.outside.stopping();
         drop(self.served);
@@ -253,7 +252,7 @@ impl<S> Threads<S> {
                 late_p99_us = micros(kept.lateness.p99),
                 late_max_us = micros(kept.lateness.max),
                 longest_gap_us = micros(kept.longest_gap),
-                "how the checks kept their time"
+                "punctuality of the checks"
             );
         }
         drop(self.checks);
@@ -267,12 +266,12 @@ impl<S> Threads<S> {
     }
 }
 
-/// Waits for the end of a thread, but not for one that hangs: the process ends without it.
+/// Waits for the end of a thread, but not for a hanging one: the process ends without it.
 fn join(thread: JoinHandle<()>, patience: Instant) {
     let has_ended = has_ended(&thread, patience);
     let name = thread.thread().name().unwrap_or_default().to_owned();
     if !has_ended {
-        tracing::error!("thread `{name}` hangs: what it was to write may not be on disk");
+        tracing::error!("thread `{name}` hangs: its last writes may not be on disk");
     } else if thread.join().is_err() {
         tracing::error!("thread `{name}` panicked");
     }
@@ -292,14 +291,14 @@ fn start_worker(
     let (file, store) = (options.file.clone(), options.store.clone());
     let incarnation = options.incarnation.clone();
     // The kernel must be connected on the thread that uses it: procfs shows the sysctls of the
-    // namespace of whoever looks.
+    // calling thread's namespace.
     let thread = thread::Builder::new()
         .name("worker".to_owned())
         .spawn(move || {
             let kernel = match Kernel::connect() {
                 Ok(kernel) => kernel,
                 Err(error) => {
-                    tracing::error!("the worker has no connection to IPVS: {error}");
+                    tracing::error!("the worker cannot connect to IPVS: {error}");
                     let _ = inputs.send(Input::Stop);
                     return;
                 }
@@ -346,7 +345,7 @@ fn leave(options: &Options) -> anyhow::Result<()> {
     }
     let mut kernel = Kernel::connect()?;
     let desired = Desired::default();
-    // Every drain has its deadline, so this ends.
+    // Every drain has a deadline, so this ends.
     loop {
         let mut before = Ledger::read(&options.store, &options.incarnation)?;
         if options.on_stop == OnStop::Flush {

@@ -1,4 +1,4 @@
-//! A service as the daemon sees it over time: what is declared, and how its servers are.
+//! A service over time: its declaration, and the state of its servers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,25 +11,25 @@ use crate::control::Now;
 use crate::state::health::{Initial, ServiceWatch};
 use crate::state::{BootTime, DesiredServer, DesiredService, ObservedService};
 
-/// A declared service, and how its servers are.
+/// A declared service, and the state of its servers.
 #[derive(Debug, Clone)]
 pub(super) struct ServiceState {
     pub(super) declared: Arc<DesiredService>,
     pub(super) watch: Arc<ServiceWatch>,
     /// Its servers and backup servers.
     pub(super) servers: BTreeMap<ServerKey, ServerState>,
-    /// Servers that are no longer declared, and wait for those that replace them.
+    /// Servers that are no longer declared, and wait for their replacements.
     pub(super) held_over: BTreeMap<ServerKey, HeldOver>,
-    /// Fewer servers are well than `min_healthy`, and that was said.
+    /// Whether fewer servers than `min_healthy` are up, which has been reported.
     pub(super) below: bool,
 }
 
-/// A server that is no longer declared, as it was.
+/// A server that is no longer declared, in its last state.
 #[derive(Debug, Clone)]
 pub(super) struct HeldOver {
     pub(super) server: DesiredServer,
     pub(super) state: ServerState,
-    /// The reload that took it away: servers that an earlier one added do not replace it.
+    /// The reload that removed it: servers added by an earlier one do not replace it.
     pub(super) since: Reload,
 }
 
@@ -55,9 +55,9 @@ impl ServiceState {
 
     /// Sets how a server begins that was not known before.
     ///
-    /// What is in the kernel with a weight is in and stays so until its checks fail; what is there
-    /// with none, or is missing from a service that is there, is out until they succeed; a new
-    /// one begins as declared.
+    /// A server in the kernel with a weight is in and stays so until its checks fail; one without
+    /// weight, or missing from an existing service, is out until they succeed; a new one starts as
+    /// declared.
     pub(super) fn begin(
         declared: &DesiredServer,
         key: &ServerKey,
@@ -85,7 +85,7 @@ impl ServiceState {
         }
     }
 
-    /// Lets time pass for all servers; when something changes by itself next.
+    /// Lets time pass for all servers; returns when something changes by itself next.
     pub(super) fn elapse(&mut self, now: BootTime) -> Option<BootTime> {
         let watch = &self.watch;
         let held_over = self.held_over.values_mut().map(|held| &mut held.state);

@@ -1,8 +1,8 @@
-//! What systemd is told: ready, reloading, stopping, alive (`sd_notify(3)`). Without systemd it is
-//! told to nobody.
+//! Messages to systemd: ready, reloading, stopping, alive (`sd_notify(3)`). Without systemd they
+//! are dropped.
 //!
-//! The watchdog is fed by whoever calls [`Systemd::alive`], the core's own loop: a core that is
-//! stuck is started anew, which a timer on another thread would hide.
+//! The caller of [`Systemd::alive`], the core's own loop, feeds the watchdog: a stuck core is
+//! restarted, which a timer on another thread would hide.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use sd_notify::NotifyState;
 use super::background::BackgroundWriter;
 use crate::state::BootTime;
 
-/// So many messages wait at most, where systemd is slow to take them.
+/// The most messages that wait if systemd is slow to accept them.
 const QUEUE: usize = 64;
 
 /// How messages are sent.
@@ -19,7 +19,7 @@ type Send = dyn Fn(&[NotifyState<'_>]);
 
 /// The service manager.
 pub struct Systemd {
-    /// How often it has to hear that the core lives; `None` if it does not ask.
+    /// How often it expects a sign of life; `None` if it does not.
     pace: Option<Duration>,
     fed: Option<BootTime>,
     status: String,
@@ -28,26 +28,26 @@ pub struct Systemd {
 
 fn deliver(text: &str) {
     if let Err(error) = sd_notify::notify(&[NotifyState::Custom(text)]) {
-        tracing::debug!(%error, "cannot tell systemd");
+        tracing::debug!(%error, "cannot notify systemd");
     }
 }
 
 impl Systemd {
-    /// The one that started this process, if one did.
+    /// The one that started this process, if any.
     #[must_use]
     pub fn new() -> Self {
         if std::env::var_os("NOTIFY_SOCKET").is_none() {
             return Self::with(None, |_| {});
         }
-        // systemd's socket blocks whoever writes to it when its queue is full.
+        // systemd's socket blocks writers when its queue is full.
         match BackgroundWriter::start("systemd", QUEUE, |text: String| deliver(&text)) {
             Ok(writer) => Self::with(sd_notify::watchdog_enabled(), move |states| {
                 let lines: Vec<_> = states.iter().map(ToString::to_string).collect();
-                // Full of signs of life that nobody takes: one more makes no difference.
+                // If it is full of signs of life, one more makes no difference.
                 writer.queue.offer(lines.join("\n"));
             }),
             Err(error) => {
-                tracing::error!(%error, "cannot tell systemd anything");
+                tracing::error!(%error, "cannot start the thread that notifies systemd");
                 Self::with(None, |_| {})
             }
         }
@@ -55,7 +55,7 @@ impl Systemd {
 
     fn with(watchdog: Option<Duration>, send: impl Fn(&[NotifyState<'_>]) + 'static) -> Self {
         Self {
-            // Twice as often as the least that `sd_watchdog_enabled(3)` recommends.
+            // Twice as often as `sd_watchdog_enabled(3)` recommends at least.
             pace: watchdog.map(|time| time / 4),
             fed: None,
             status: String::new(),
@@ -63,32 +63,32 @@ impl Systemd {
         }
     }
 
-    /// How often [`Systemd::alive`] has to be called at least; `None` if never.
+    /// The longest interval between calls of [`Systemd::alive`]; `None` without a limit.
     #[must_use]
     pub const fn pace(&self) -> Option<Duration> {
         self.pace
     }
 
-    /// It runs, for the first time or again after a reload.
+    /// The director runs, for the first time or again after a reload.
     pub fn ready(&self) {
         (self.send)(&[NotifyState::Ready]);
     }
 
-    /// It reads its file again; [`Systemd::ready`] has to follow.
+    /// The director reads its file again; [`Systemd::ready`] has to follow.
     pub fn reloading(&self) {
-        // `Type=notify-reload` asks for the time along with it.
+        // `Type=notify-reload` also needs the time.
         match NotifyState::monotonic_usec_now() {
             Ok(time) => (self.send)(&[NotifyState::Reloading, time]),
             Err(_) => (self.send)(&[NotifyState::Reloading]),
         }
     }
 
-    /// It is about to end.
+    /// The director is about to end.
     pub fn stopping(&self) {
         (self.send)(&[NotifyState::Stopping]);
     }
 
-    /// How things are, in one line; sent when it is another one.
+    /// The status in one line; sent if it changed.
     pub fn status(&mut self, status: &str) {
         if self.status != status {
             status.clone_into(&mut self.status);
@@ -96,7 +96,7 @@ impl Systemd {
         }
     }
 
-    /// The core lives. Cheap: sent only as often as need be.
+    /// The core lives. Cheap: sent only as often as necessary.
     pub fn alive(&mut self, now: BootTime) {
         let Some(pace) = self.pace else {
             return;

@@ -1,19 +1,19 @@
-//! The kernel one service at a time: read it, and carry out a few operations.
+//! The kernel one service at a time: reads it, and carries out a few operations.
 
 use ipvs::transport::Transport;
 use ipvs::{Client, OnFailure, Operation, Report, ServiceKey};
 
 use crate::state::{ObservedServer, ObservedService};
 
-/// What the core asks of the kernel. Each call is one or two small exchanges.
+/// The core's access to the kernel. Each call is one or two small exchanges.
 pub(super) trait Tables {
-    /// Reads one service; `None` if it is not there. What it returns is known to be true.
+    /// Reads one service consistently; `None` if it does not exist.
     ///
     /// # Errors
-    /// [`ipvs::Error`] when the kernel cannot be asked.
+    /// [`ipvs::Error`] if the kernel cannot be queried.
     fn service(&mut self, key: &ServiceKey) -> ipvs::Result<Option<ObservedService>>;
 
-    /// Carries operations out in their order. After a failure no further chunk is sent.
+    /// Carries out operations in order. After a failure, sends no further chunk.
     fn execute(&mut self, operations: &[Operation]) -> Report;
 }
 

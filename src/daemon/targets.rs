@@ -12,7 +12,7 @@ use crate::control::Now;
 use crate::state::health::{CheckSpec, ServiceWatch};
 use crate::state::{BootTime, DesiredServer, DesiredService};
 
-/// All targets that are checked.
+/// All checked targets.
 #[derive(Debug, Default)]
 pub(super) struct Targets {
     ids: HashMap<Arc<Target>, TargetId>,
@@ -37,16 +37,16 @@ pub(super) struct CheckState {
 }
 
 impl Targets {
-    /// Makes room for so many in all.
+    /// Reserves room for this many targets in all.
     pub(super) fn make_room(&mut self, all: usize) {
         let more = all.saturating_sub(self.entries.len());
         self.ids.reserve(more);
         self.entries.make_room(all);
     }
 
-    /// Takes a part in a target's verdicts; begins to check it if nobody did.
+    /// Subscribes to a target's verdicts; starts to check it if it is new.
     ///
-    /// `verdict` is the one to begin with.
+    /// `verdict` is the initial one.
     pub(super) fn subscribe(
         &mut self,
         target: Target,
@@ -67,7 +67,7 @@ impl Targets {
             });
             let entry = Tracked {
                 target,
-                // One, as a rule; else the first would take the room of four.
+                // Usually one; otherwise the first would take the room of four.
                 subscribers: Vec::with_capacity(1),
                 record,
                 state: CheckState {
@@ -84,7 +84,7 @@ impl Targets {
         id
     }
 
-    /// Takes no part any longer; the last one to go ends the checks.
+    /// Unsubscribes; the last subscriber ends the checks.
     pub(super) fn unsubscribe(
         &mut self,
         id: TargetId,
@@ -105,7 +105,7 @@ impl Targets {
         }
     }
 
-    /// Notes a verdict; whom it is about.
+    /// Records a verdict; returns the servers concerned.
     pub(super) fn judged(
         &mut self,
         id: TargetId,
@@ -139,31 +139,31 @@ impl Targets {
         entries.map(|entry| &entry.state)
     }
 
-    /// What is checked and what was found, for `status`.
+    /// The check and its results, for `status`.
     pub(super) fn record(&self, id: TargetId) -> Option<(Arc<CheckSpec>, Arc<Record>)> {
         let entry = self.entries.get(id)?;
         Some((entry.target.spec.clone(), entry.record.clone()))
     }
 
-    /// Whom a target is about.
+    /// The servers of a target.
     pub(super) fn subscribers(&self, id: TargetId) -> &[(ServiceKey, ServerKey)] {
         self.entries.get(id).map_or(&[], |entry| &entry.subscribers)
     }
 
-    /// When its last check that failed began.
+    /// When its last failed check started.
     pub(super) fn failed(&self, id: TargetId, now: Now) -> Option<BootTime> {
         let at = self.entries.get(id)?.record.seen().failed_at?;
         let ago = now.wall.duration_since(at).ok()?;
         Some(BootTime(now.boot.0.saturating_sub(ago)))
     }
 
-    /// How many there are.
+    /// The number of targets.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
 }
 
-/// What is checked of a server.
+/// The targets of a server.
 pub(super) fn targets(
     declared: &DesiredService,
     watch: &ServiceWatch,

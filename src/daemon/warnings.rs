@@ -1,18 +1,18 @@
-//! What the machine lacks for the file in force, into the log: each thing once, when it is new.
+//! Logs what the machine lacks for the file in force: each problem once, when it is new.
 //!
-//! The worker looks when a file has come into force, as `director plan` and `apply` do. Nothing in
-//! here changes anything, and no check or transaction depends on it.
+//! The worker checks the machine when a file has come into force, as `director plan` and `apply`
+//! do. Nothing here changes anything, and no check or transaction depends on it.
 
 use std::sync::Arc;
 
 use crate::net::{Machine, NetError, Warning, advise};
 use crate::state::DesiredService;
 
-/// What was said already.
+/// What was already reported.
 #[derive(Debug, Default)]
 pub(super) struct Warnings {
     said: Vec<Warning>,
-    /// The machine could not be asked, and that was said.
+    /// Whether a failure to read the machine's settings was reported.
     unknown: bool,
 }
 
@@ -28,14 +28,14 @@ impl Warnings {
         }
     }
 
-    /// What is to be said of an answer, a line each. What is gone and comes again is new.
+    /// The new lines for a result. A problem that goes away and comes back is new.
     fn news(&mut self, asked: Result<Vec<Warning>, NetError>) -> Vec<String> {
         let warnings = match asked {
             Ok(warnings) => warnings,
             Err(error) => {
                 let is_new = !std::mem::replace(&mut self.unknown, true);
                 let line = format!(
-                    "no warnings about addresses and routes, as it is not known: {:#}",
+                    "cannot check addresses and routes: {:#}",
                     anyhow::Error::from(error)
                 );
                 return is_new.then_some(line).into_iter().collect();
@@ -48,7 +48,7 @@ impl Warnings {
     }
 }
 
-/// What is wrong, what comes of it, and what to do.
+/// The problem, its consequence, and what to do.
 fn line(warning: &Warning) -> String {
     let (reason, help) = (warning.reason(), warning.help());
     format!("{warning}: {reason}; {help}")
@@ -77,10 +77,7 @@ mod tests {
         assert_eq!(said(&[]), 0);
         assert_eq!(said(&[no_route(2)]), 1, "it is so again");
         let line = line(&no_route(1));
-        assert!(
-            line.starts_with("there is no route to 10.0.0.9 (web): "),
-            "{line}"
-        );
+        assert!(line.starts_with("no route to 10.0.0.9 (web): "), "{line}");
         assert!(line.contains("`ip route get 10.0.0.9`"), "{line}");
     }
 }

@@ -1,8 +1,8 @@
-//! Notices that the service file changed, or one that it includes.
+//! Notices changes of the service file and its includes.
 //!
-//! It looks once a second instead of asking inotify: that works for files that are replaced, for
-//! symbolic links that are turned round and for network file systems alike, and it waits by itself
-//! until whoever writes is done.
+//! It polls once a second instead of using inotify: that works alike for files that are replaced,
+//! for symbolic links that change and for network file systems, and it automatically waits until a
+//! writer is done.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,25 +13,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::pulse::Pulse;
 use crate::words::path as shown;
 
-/// How a file or directory looks from outside.
+/// The metadata of a file or directory.
 type Look = Option<[i128; 7]>;
 
-/// How several do.
+/// The metadata of several.
 pub(super) type Looks = BTreeMap<PathBuf, Look>;
 
-/// What is looked at: files, and directories in which included files may appear; each with how it
-/// looked when it was read.
+/// The watched files, and directories in which included files may appear; each with its metadata
+/// when it was read.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Watched(Arc<Mutex<Looks>>);
 
 impl Watched {
-    /// How what is looked at looks now, before it is read.
+    /// The current metadata of everything watched, taken before it is read.
     pub(super) fn looks(&self, pulse: &Pulse) -> Looks {
         looks(self.read().into_keys(), pulse)
     }
 
-    /// Replaces what is looked at, after it was read. A file that looked so before counts as read
-    /// as it was then: it may have changed while it was read.
+    /// Replaces the watched set after a reading. A file that had the same metadata before counts as
+    /// read in that state: it may have changed during the reading.
     pub(super) fn set(&self, paths: Vec<PathBuf>, before: &Looks, pulse: &Pulse) {
         let mut now = looks(paths.into_iter(), pulse);
         for (path, look) in &mut now {
@@ -52,8 +52,8 @@ impl Watched {
 
 fn look(path: &Path) -> Look {
     let found = fs::metadata(path).ok()?;
-    // By the time of its status also what became readable, or has another text of the same length
-    // and time; by its device also what was mounted over.
+    // The status-change time also shows files that became readable, or have another text of the
+    // same length and time; the device also shows mounts over them.
     Some([
         found.dev().into(),
         found.ino().into(),
@@ -67,14 +67,14 @@ fn look(path: &Path) -> Look {
 
 fn looks(paths: impl Iterator<Item = PathBuf>, pulse: &Pulse) -> Looks {
     let looks = paths.map(|path| {
-        pulse.begin(format!("looking at {}", shown(&path)));
+        pulse.begin(format!("checking {}", shown(&path)));
         let look = look(&path);
         (path, look)
     });
     looks.collect()
 }
 
-/// Looks again and again.
+/// Polls repeatedly.
 #[derive(Debug, Default)]
 pub(super) struct Watcher {
     settled: Looks,
@@ -82,17 +82,18 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    /// Whether something changed and has stayed as it is since the last look.
+    /// Whether something changed and has been stable since the last look.
     pub(super) fn changed(&mut self, watched: &Watched, pulse: &Pulse) -> bool {
         let read = watched.read();
-        // What a reload began to read looks as it did then.
+        // What a reload began to read counts with its metadata then.
         self.settled.retain(|path, _| read.contains_key(path));
         for (path, look) in &read {
             self.settled.entry(path.clone()).or_insert(*look);
         }
         let now = looks(read.keys().cloned(), pulse);
         if now == read {
-            // As it was read last, whoever ordered that: an operator with SIGHUP may have been first.
+            // In its last read state, whoever ordered that: an operator with SIGHUP may have been
+            // first.
             self.settled.clone_from(&now);
         }
         let is_calm = now == self.last;

@@ -1,15 +1,16 @@
-//! The program that users get knows what the program knows that is tested.
+//! The released program has the features that were tested.
 //!
-//! Cargo builds tests, and the program beside them, with the features that dev-dependencies ask of
-//! crates that both have. `scripts/test` runs these tests once more with `DIRECTOR_PROGRAM`, a program
-//! built without.
+//! Cargo builds tests, and the program with them, with the features that dev-dependencies request
+//! of shared crates. `scripts/test` runs these tests once more with `DIRECTOR_PROGRAM`, a program
+//! built without them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use super::director_with;
 
-/// What only tests have, of crates that the program has too: none of it changes what the program does.
+/// Features that only tests have, of crates that the program uses too: none of them changes what
+/// the program does.
 const ONLY_IN_TESTS: &[&str] = &[
     // The in-memory kernel.
     "ipvs/fake",
@@ -65,7 +66,7 @@ fn tests_give_no_crate_of_the_program_a_feature_that_users_lack() {
         let name = package.split(' ').next().unwrap();
         for feature in tested[package].difference(features) {
             let both = format!("{name}/{feature}");
-            // `default` names others, which are listed beside it.
+            // `default` names others, which are listed separately.
             if feature != "default" && !ONLY_IN_TESTS.contains(&both.as_str()) {
                 more.push(both);
             }

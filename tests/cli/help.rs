@@ -1,4 +1,4 @@
-//! Help, versions, completions, man pages, the schema; and what is typed wrong.
+//! Help, versions, completions, man pages, the schema, and wrong arguments.
 
 use std::fs;
 use std::io::Read;
@@ -77,7 +77,7 @@ fn versions() {
 
 #[test]
 fn what_is_typed_wrong_is_an_error_and_no_change() {
-    // 2 is what `plan` says when there are changes.
+    // 2 means "changes" for `plan`.
     for (line, said) in [
         ("", "Usage"),
         ("plan", "<FILE>"),

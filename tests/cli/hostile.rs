@@ -1,4 +1,4 @@
-//! Names and files made to mislead who reads them on a terminal.
+//! Names and files made to mislead their reader on a terminal.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

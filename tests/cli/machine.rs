@@ -1,4 +1,4 @@
-//! Verbs that need a kernel, where none can be had: in a network namespace that is not there.
+//! Verbs that need a kernel, in a network namespace that does not exist.
 
 use std::fs;
 
@@ -52,12 +52,12 @@ fn a_file_with_mistakes_is_refused_before_the_kernel_is_asked() {
 
 #[test]
 fn without_ipvs_in_the_kernel_it_is_said_what_to_do() {
-    // Where the module is loaded, the tests in the lab have their own.
+    // If the module is loaded, the tests in the lab cover this.
     if fs::exists("/proc/net/ip_vs").unwrap_or(true) {
         return;
     }
     let directory = files();
-    // Only such as change nothing: asking may load the module.
+    // Only verbs that change nothing: the query may load the module.
     for verb in ["plan good.toml", "export"] {
         let run = director_in(directory.path(), &format!("--state-dir state {verb}"));
         if fs::exists("/proc/net/ip_vs").unwrap_or(true) {

@@ -1,4 +1,4 @@
-//! The program `director` without a kernel that has IPVS: what is typed, what is said, how it ends.
+//! The program `director` without a kernel that has IPVS: arguments, output, exit codes.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
@@ -14,8 +14,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// The program under test: `DIRECTOR_PROGRAM`, which `scripts/test` sets to one that is built without
-/// what tests need, else Cargo's, which has the features of dev-dependencies too.
+/// The program under test: `DIRECTOR_PROGRAM`, which `scripts/test` sets to one built without the
+/// tests' features, otherwise Cargo's, which includes those of dev-dependencies.
 fn program() -> OsString {
     let built = || env!("CARGO_BIN_EXE_director").into();
     std::env::var_os("DIRECTOR_PROGRAM").unwrap_or_else(built)
@@ -28,7 +28,7 @@ listen = "tcp://192.0.2.10:80"
 servers = ["10.0.0.1", "10.0.0.2"]
 "#;
 
-/// `sh` without its fallback flag: it works, and hurts.
+/// `sh` without its fallback flag: it works, but causes trouble.
 const WARNED: &str = r#"
 version = 1
 [service.web]
@@ -46,7 +46,7 @@ shceduler = "rr"
 servers = ["10.0.0.1", "10.0.0.300"]
 "#;
 
-/// How a run ended.
+/// The result of a run.
 struct Run {
     code: Option<i32>,
     stdout: String,
@@ -95,7 +95,7 @@ fn director_with(line: &str, input: &str) -> Run {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // Dropped when written, which ends the input.
+    // Dropped once written, which ends the input.
     let mut pipe = child.stdin.take().unwrap();
     pipe.write_all(input.as_bytes()).unwrap();
     drop(pipe);

@@ -1,4 +1,4 @@
-//! What `--version` says of a source tree: `build/version.rs`, which both `build.rs` use.
+//! The output of `--version` for a source tree: `build/version.rs`, which both `build.rs` use.
 
 #[path = "../../build/version.rs"]
 #[allow(dead_code, reason = "what speaks with cargo is not tested here")]
@@ -57,7 +57,7 @@ fn a_commit_has_its_own_date_and_changes_show() {
     git(top, "add src");
     git(top, "commit -q -m first");
 
-    // Late in the evening over there is the next day in UTC.
+    // Late in the evening there is the next day in UTC.
     let clean = version(top, "1.2.3", None);
     assert!(
         clean.starts_with("1.2.3 (") && clean.ends_with(" 2026-03-01)"),
@@ -68,7 +68,7 @@ fn a_commit_has_its_own_date_and_changes_show() {
     let given = version(top, "1.2.3", Some("0"));
     assert_eq!(given, format!("1.2.3 ({commit} 1970-01-01)"));
 
-    // What no program is made of is not in it.
+    // Files that no program is made of do not count.
     std::fs::write(top.join("notes"), "").unwrap();
     git(top, "add notes");
     assert_eq!(version(top, "1.2.3", None), clean);
@@ -76,7 +76,7 @@ fn a_commit_has_its_own_date_and_changes_show() {
     let dirty = format!("1.2.3 ({commit}-dirty 2026-03-01)");
     assert_eq!(version(top, "1.2.3", None), dirty);
 
-    // Sources below somebody else's repository have no commit of their own.
+    // Sources in a subdirectory of another repository have no commit of their own.
     let below = version(&top.join("src"), "1.2.3", None);
     assert_eq!(below, "1.2.3 (commit unknown)");
 }

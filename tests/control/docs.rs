@@ -18,7 +18,7 @@ fn every_field_and_every_path_is_explained() {
     }
 }
 
-/// Each key of the objects, but for those of the kernel's own structures in an overlay.
+/// Each key of the objects, except for those of the kernel's own structures in an overlay.
 fn named(value: &Value) {
     match value {
         Value::Object(object) => {

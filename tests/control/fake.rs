@@ -25,17 +25,17 @@ use tempfile::TempDir;
 /// 2026-11-21 12:00:00 UTC.
 pub(crate) const NOON: u64 = 1_795_262_400;
 
-/// What the fake answers to requests.
+/// How the fake answers requests.
 pub(crate) enum Mood {
-    /// Done.
+    /// Carries them out.
     Willing,
-    /// No.
+    /// Refuses them.
     Refuses(RefusalKind),
-    /// It says this.
+    /// Answers with this text.
     Says(&'static str),
-    /// It drops the question.
+    /// Drops the request.
     Stopping,
-    /// It keeps the question and says nothing.
+    /// Keeps the request without answering.
     Silent,
 }
 
@@ -115,7 +115,7 @@ pub(crate) fn run_with(snapshot: Snapshot) -> Running {
     )
 }
 
-/// In the network namespace of the test.
+/// Starts it in the network namespace of the test.
 pub(crate) fn run_here() -> Running {
     let here = Incarnation::current().unwrap();
     run_in(here.namespace, &here.boot, snapshot())
@@ -217,7 +217,7 @@ fn status(last: u8, state: ServerState, now: Option<u32>, reason: &str) -> Serve
     }
 }
 
-/// Two services of the file: one with a server in every state, one that leaves.
+/// Two services of the file: one with a server in every state, one that is leaving.
 pub(crate) fn snapshot() -> Snapshot {
     let mut warming = status(12, ServerState::Warming, Some(3), "connected");
     warming.until = Some(at(NOON + 21));
@@ -313,7 +313,7 @@ pub(crate) fn snapshot() -> Snapshot {
                 12,
                 ServerState::Panic,
                 Some(10),
-                "kept in, as too few are left; timed out",
+                "kept in because too few are left; timed out",
             ),
         ],
         up: 0,
@@ -346,7 +346,7 @@ pub(crate) fn snapshot() -> Snapshot {
     }
 }
 
-/// One of the file that says this.
+/// An event of the file with this text.
 pub(crate) fn event(text: &str) -> Event {
     Event {
         id: 0,

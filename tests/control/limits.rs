@@ -63,7 +63,7 @@ fn a_head_that_does_not_come_or_does_not_end_is_not_waited_for() {
     let line = format!("X-Filler: {}\r\n", "x".repeat(1000));
     write!(endless, "GET /v1/status HTTP/1.1\r\n").unwrap();
     for _ in 0..64 {
-        // It may be closed by now, that is the point.
+        // The connection may be closed by now, which is the point.
         let _ = endless.write_all(line.as_bytes());
     }
     let answer = read(endless);
@@ -94,7 +94,7 @@ fn what_is_no_http_is_refused() {
         (long.as_bytes(), &[414, 431]),
     ] {
         let mut stream = connect(&running.socket());
-        // It may be closed before all is written.
+        // The connection may be closed before everything is written.
         let _ = stream.write_all(bytes);
         let answer = read(stream);
         let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(40)]);
@@ -144,7 +144,7 @@ fn too_many_followers_are_turned_away_and_leave_room_for_others() {
     assert_eq!(follow().1, "HTTP/1.1 503");
     assert_eq!(get(&socket, "/v1/version").status, 200);
     followers.pop();
-    // The place is free as soon as the server sees that he has gone.
+    // The place is free as soon as the server notices that the client is gone.
     let free = (0..100).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(50));
         follow().1 == "HTTP/1.1 200"
@@ -156,7 +156,7 @@ fn too_many_followers_are_turned_away_and_leave_room_for_others() {
 fn too_many_connections_are_told_so() {
     let running = run();
     let socket = running.socket();
-    // 16 of them are kept for root and the director's own user, who this is.
+    // 16 of them are reserved for root and the director's own user, which this is.
     let idle: Vec<_> = (0..128 + 16).map(|_| connect(&socket)).collect();
     let answer = read(connect(&socket));
     assert_eq!(answer.status, 503);
@@ -169,7 +169,7 @@ fn too_many_connections_are_told_so() {
     assert!(free);
 }
 
-/// What the next test runs as another user: takes places again and again, as fast as they are free.
+/// Run by the next test as another user: takes places again and again as soon as they are free.
 #[test]
 #[ignore = "run by another test"]
 fn slow_clients_of_the_group() {
@@ -201,7 +201,7 @@ fn slow_clients_of_the_group() {
 #[test]
 fn slow_clients_of_the_group_do_not_keep_root_out() {
     if !nix::unistd::geteuid().is_root() {
-        // Nobody else can be two users; `places.rs` has it as a unit test.
+        // Only root can act as two users; `places.rs` covers this in a unit test.
         return;
     }
     let running = run();

@@ -1,4 +1,4 @@
-//! The control socket and the verbs that use it, with a fake director behind it.
+//! The control socket and its verbs, with a fake director behind it.
 
 #![allow(
     clippy::unwrap_used,

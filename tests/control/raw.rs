@@ -1,4 +1,4 @@
-//! HTTP by hand, so that nothing of the program's own client is trusted.
+//! HTTP by hand, independent of the program's own client.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// More than any answer takes.
+/// Longer than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Answer {
@@ -56,7 +56,7 @@ pub(crate) fn post(socket: &Path, path: &str, body: &str) -> Answer {
 pub(crate) fn ask(socket: &Path, method: &str, path: &str, body: &str) -> Answer {
     let mut stream = connect(socket);
     let length = body.len();
-    // Whoever refuses a body need not read it.
+    // A server that rejects a body need not read it.
     let _ = write!(
         stream,
         "{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{body}"

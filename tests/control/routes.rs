@@ -1,4 +1,4 @@
-//! Every route, and every way to be refused.
+//! Every route, and every kind of refusal.
 
 use std::io::{BufRead, BufReader, Write};
 
@@ -70,7 +70,7 @@ fn status_is_the_whole_picture() {
         Value::Null,
         "not in the kernel"
     );
-    // What is written is what the program reads.
+    // The program can read what it writes.
     let read: api::Status = serde_json::from_value(json.clone()).unwrap();
     assert_eq!(serde_json::to_value(&read).unwrap(), json);
 }

@@ -1,4 +1,4 @@
-//! The verbs: what is asked of the director, what is shown of its answer, how they end.
+//! The verbs: their requests to the director, their output, their exit codes.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::fake::{self, Mood, Running, run, run_with, snapshot};
 use super::raw;
 
-/// `director` on that socket; words are split at blanks.
+/// `director` on this socket; words are split at blanks.
 fn command(socket: &Path, line: &str) -> Command {
     // As in `tests/cli`.
     let program = std::env::var_os("DIRECTOR_PROGRAM");
@@ -50,7 +50,7 @@ fn director(running: &Running, line: &str) -> Run {
     command(&running.socket(), line).output().unwrap().into()
 }
 
-/// The director's clock runs, and so do the times in what it shows: they are put back to noon.
+/// The director's clock runs, and so do the times in its output: this sets them back to noon.
 fn at_noon(status: &mut Value) {
     let now = status["now"].as_u64().unwrap();
     assert!(now >= 1_700_000_000, "{now}");
@@ -128,10 +128,10 @@ fn a_rejected_file_and_trouble_come_first_and_cannot_move_the_cursor() {
     );
 }
 
-/// Letters that reorder, hide or draw over what stands beside them.
+/// Characters that reorder, hide or overwrite their neighbours.
 const HOSTILE: &str = "a\u{202e}b\u{2066}c\u{200b}d\u{feff}e\u{e0041}f\u{2028}g\u{9b}h\x1b[2Ji";
 
-/// What a terminal, or `less`, must not get.
+/// Characters that a terminal, or `less`, must not get.
 fn is_hidden(letter: char) -> bool {
     matches!(
         letter,
@@ -247,7 +247,7 @@ fn events_are_lines() {
     );
 }
 
-/// A verb that goes on until it is ended.
+/// A verb that runs until it is stopped.
 struct Going(Child);
 
 impl Going {
@@ -359,7 +359,7 @@ fn requests_reach_the_director() {
 #[test]
 fn who_became_root_is_remembered_beside_root() {
     if !nix::unistd::geteuid().is_root() {
-        return; // then nobody's word counts
+        return; // other users' names then do not count
     }
     let running = run();
     let output = command(&running.socket(), "drain web app1")
@@ -378,7 +378,7 @@ fn who_became_root_is_remembered_beside_root() {
 #[test]
 fn a_drain_waits_for_connections_as_long_as_it_is_told() {
     let running = run();
-    // 22 active and 5 inactive ones, that never go.
+    // 22 active and 5 inactive connections, which never end.
     let late = director(&running, "drain web app1 --wait --timeout 100ms");
     assert_eq!(late.code, Some(3), "{}", late.stderr);
     assert!(
@@ -387,7 +387,7 @@ fn a_drain_waits_for_connections_as_long_as_it_is_told() {
         "{}",
         late.stderr
     );
-    // Not in the kernel: it has none.
+    // It is not in the kernel, so it has no connections.
     let gone = director(&running, "drain web app6 --wait");
     assert_eq!((gone.code, gone.stderr.as_str()), (Some(0), "Drained.\n"));
 }
@@ -482,12 +482,12 @@ fn who_may_not_is_told_who_may() {
     let running = run();
     let socket = running.socket();
     if nix::unistd::geteuid().is_root() {
-        // Root may always: as somebody else.
+        // Root always may: test as another user.
         let open = |mode| std::fs::Permissions::from_mode(mode);
         std::fs::set_permissions(running.directory.path(), open(0o755)).unwrap();
         let program = running.directory.path().join("director");
-        // By another process: a file that this one has open for writing is passed on to what other
-        // tests start meanwhile, and is then too busy to be run.
+        // In another process: a file that this one has open for writing would be inherited by
+        // processes of other tests, and is then too busy to be run.
         let mut copy = Command::new("cp");
         let copied = copy
             .arg(env!("CARGO_BIN_EXE_director"))

@@ -1,8 +1,8 @@
-//! Plans and their application over the in-memory kernel: random tables A and B, every failure,
-//! every crash.
+//! Plans and their execution over the in-memory kernel: random tables A and B, every failure, every
+//! crash.
 //!
-//! The kernel tests do the same on a real one; here each of thousands of cases takes a
-//! millisecond, and a failure can be put at every single operation.
+//! The kernel tests do the same on a real one; here each of thousands of cases takes a millisecond,
+//! and a failure can occur at every single operation.
 
 #![allow(missing_docs, reason = "a test binary")]
 #![allow(
@@ -28,7 +28,7 @@ use proptest::prelude::*;
 use memory::Memory;
 use tables::{arbitrary_desired, wanted};
 
-/// A life of a namespace.
+/// The incarnation of a namespace.
 fn incarnation(life: u64) -> Incarnation {
     Incarnation {
         boot: format!("boot {life}"),
@@ -72,7 +72,7 @@ fn plan_again(memory: &mut Memory, store: &Store, desired: &Desired) -> director
     })
 }
 
-/// A kernel with A in it, owned by us, and a foreign service beside it.
+/// A kernel with A, which director owns, and a foreign service.
 fn with(a: &Desired, store: &Store) -> Memory {
     let mut memory = Memory::new();
     memory.add_foreign();
@@ -140,7 +140,7 @@ fn a_ledger_that_cannot_be_written_after_the_changes_is_said_and_the_journal_kno
     assert_eq!(memory.services(), wanted(&some), "and in force");
     std::fs::remove_dir_all(blocked.parent().unwrap()).unwrap();
 
-    // As after a crash: what was made is known to be owned, and goes with its declaration.
+    // As after a crash: what was created counts as owned, and goes with its declaration.
     apply(&mut memory, &store, &none).unwrap();
     assert_eq!(memory.services(), wanted(&none));
 }

@@ -1,4 +1,4 @@
-//! The in-memory kernel as a platform, with a watcher that looks after every operation.
+//! The in-memory kernel as a platform, with a watcher that checks after every operation.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,11 +17,11 @@ pub(crate) struct Memory {
     client: Client<FakeKernel>,
     sysctls: BTreeMap<Sysctl, String>,
     watched: Option<BTreeMap<ServiceKey, usize>>,
-    /// Operations until the program ends in the middle.
+    /// The number of operations until the program ends halfway.
     life: Option<usize>,
 }
 
-/// What stands in the kernel and is nobody's.
+/// A service in the kernel that no one owns.
 fn foreign_key() -> ServiceKey {
     ServiceKey::tcp([203, 0, 113, 99], 99)
 }
@@ -91,7 +91,7 @@ impl Memory {
         .collect()
     }
 
-    /// How many operations were asked for since the log was cleared.
+    /// The number of operations since the log was cleared.
     pub(crate) fn operations(&self) -> usize {
         let log = self.kernel.log();
         log.iter()
@@ -99,7 +99,7 @@ impl Memory {
             .count()
     }
 
-    /// From now on no service of both A and B may have fewer usable servers than the smaller of
+    /// From now on, no service of both A and B may have fewer usable servers than the smaller of
     /// the two, at any operation.
     pub(crate) fn watch(&mut self, a: &Desired, b: &Desired) {
         let usable = |desired: &Desired, key: &ServiceKey| {
@@ -141,7 +141,7 @@ impl Memory {
         }
     }
 
-    /// The program ends in the middle, so many operations from now.
+    /// The program ends halfway, this many operations from now.
     pub(crate) fn crash_after(&mut self, operations: usize) {
         self.life = Some(operations);
     }
@@ -176,7 +176,7 @@ impl Platform for Memory {
             }
             let report = self.client.execute_with(&[*operation], OnFailure::Stop);
             if !report.is_complete() {
-                // As if the chunk had ended here: the failure keeps its place.
+                // As if the chunk had ended here: the failure keeps its index.
                 return report.preceded_by(index);
             }
             self.check(operation);

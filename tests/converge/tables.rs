@@ -1,4 +1,4 @@
-//! Random declarations, from few keys so that they meet.
+//! Random declarations with few keys, so that they collide.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -100,7 +100,7 @@ pub(crate) fn arbitrary_desired() -> impl Strategy<Value = Desired> {
     })
 }
 
-/// The configuration that is declared.
+/// The declared configuration.
 pub(crate) fn wanted(desired: &Desired) -> Vec<(Service, Vec<Server>)> {
     let servers = |service: &DesiredService| {
         service

@@ -1,4 +1,4 @@
-//! What this project is about, in half a minute: `scripts/demo` runs this in the lab.
+//! A half-minute tour of the project: `scripts/demo` runs it in the lab.
 //!
 //! A client, a director and three real servers, each in its own network namespace. A service file
 //! says what the balancer should do; `director` checks it, plans it, applies it, and finally runs as
@@ -26,7 +26,7 @@ use std::thread;
 use lab::{Answers, Connection, Lan, Outcome, Tcp, V4};
 use show::Show;
 
-/// The first version of the service file, with a mistake in it.
+/// The first version of the service file, with a mistake.
 const MISTAKEN: &str = r#"version = 1
 
 [defaults]
@@ -38,7 +38,7 @@ shceduler = "wrr"
 servers = ["10.2.0.11", "10.2.0.12", "10.2.0.13"]
 "#;
 
-/// The second version: real1 is a bigger machine, real3 goes.
+/// The second version: real1 is a bigger machine, real3 is removed.
 const SECOND: &str = r#"version = 1
 
 [defaults]
@@ -123,7 +123,7 @@ impl Demo {
         self.net.director.command(command, b"")
     }
 
-    /// Asks through the virtual address.
+    /// Sends requests through the virtual address.
     fn ask(&self, times: usize) -> Answers {
         let service = self.net.service(V4, 80);
         let answers = self.net.client(1).ask(Tcp, service).times(times).run();
@@ -162,8 +162,8 @@ impl Demo {
         assert_eq!(answers.to_string(), "real1=20 real2=20 real3=20");
     }
 
-    /// The second version, applied while requests run and somebody is connected to the server
-    /// that goes.
+    /// The second version, applied while requests run and a client is connected to the removed
+    /// server.
     fn change_under_traffic(&self) {
         self.show
             .scene("A second version: real1 is a bigger machine, real3 is removed");
@@ -194,7 +194,7 @@ impl Demo {
             .note("real3 still answers on the open connection: no client was cut off");
     }
 
-    /// A connection to the server of that name: the scheduler says who is next.
+    /// A connection to this server: the scheduler determines the next one.
     fn connection_to(&self, name: &str) -> Connection {
         for _ in 0..20 {
             let service = self.net.service(V4, 80);

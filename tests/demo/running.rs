@@ -1,4 +1,4 @@
-//! The last act: the director that runs. A server dies and returns, another is drained, somebody
+//! The last act: the running director. A server dies and returns, another is drained, and a program
 //! breaks the tables.
 
 use std::env;
@@ -98,7 +98,7 @@ impl Demo {
         daemon
     }
 
-    /// The weights of the three servers in the kernel; `-` for one that is not there.
+    /// The weights of the three servers in the kernel; `-` for one that is missing.
     fn weights_now(&self) -> String {
         let key = ipvs::ServiceKey::tcp([10, 1, 0, 100], 80);
         let servers = self.net.director.enter(|| {
@@ -123,7 +123,7 @@ impl Demo {
         });
     }
 
-    /// What became of the requests while something happened.
+    /// The results of requests while something happens.
     fn asked_while(&self, happening: impl FnOnce()) -> Vec<Result<String, Failure>> {
         let over = AtomicBool::new(false);
         let client = self.net.client(1);

@@ -1,5 +1,5 @@
-//! How the demo looks: scenes, commands, bars. Colour when `DIRECTOR_DEMO_COLOUR` is set, which
-//! `scripts/demo` does on a terminal.
+//! The appearance of the demo: scenes, commands, bars. Colour if `DIRECTOR_DEMO_COLOUR` is set,
+//! which `scripts/demo` does on a terminal.
 
 use std::env;
 
@@ -31,7 +31,7 @@ impl Show {
         }
     }
 
-    /// A picture or paragraph, without its common indentation.
+    /// A drawing or paragraph, without its common indentation.
     pub(crate) fn text(&self, text: &str) {
         for line in text.lines().skip(1) {
             println!(
@@ -59,7 +59,7 @@ impl Show {
         }
     }
 
-    /// Who answered how often.
+    /// How often each server answered.
     pub(crate) fn bars(&self, title: &str, names: &[&str], answers: &Answers) {
         println!("   {title}");
         let most = names

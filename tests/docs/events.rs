@@ -1,6 +1,6 @@
-//! The table of events in `docs/api.md` is that of `src/control/event.rs`.
+//! The table of events in `docs/api.md` is generated from `src/control/event.rs`.
 //!
-//! `UPDATE_GOLDEN=1 cargo test --test docs events` writes it anew.
+//! `UPDATE_GOLDEN=1 cargo test --test docs events` rewrites it.
 
 use std::fmt::Write;
 use std::fs;

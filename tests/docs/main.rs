@@ -1,8 +1,8 @@
-//! The documents say what is so: files in them are right, links lead somewhere, the command lines
-//! are such as the programs take, and those that need neither root nor a kernel are run.
+//! The documents are correct: files in them are valid, links lead somewhere, the programs accept
+//! the command lines, and those that need neither root nor a kernel are run.
 //!
-//! `page.rs` says how they are written. What needs a kernel with IPVS is run by
-//! `tests/kernel/documents`, and here only parsed by the program.
+//! `page.rs` describes their format. `tests/kernel/documents` runs what needs a kernel with IPVS;
+//! here the program only parses it.
 
 #![allow(missing_docs, reason = "a test binary")]
 #![allow(
@@ -22,10 +22,10 @@ use director::config::{self, Disk, Environment, Format, Style};
 
 use page::{Block, REASONS, Step, blocks, pages};
 
-/// Verbs that need neither root nor a kernel, nor change anything but what they are told to.
+/// Verbs that need neither root nor a kernel, and change nothing but what they are told to.
 const RUN: [&str; 4] = ["check", "schema", "completions", "man"];
 
-/// All whole service files.
+/// All complete service files.
 fn files() -> Vec<Block> {
     let pages = pages();
     let found = pages.iter().flat_map(|path| blocks(path));
@@ -51,7 +51,7 @@ fn every_service_file_is_right() {
     }
 }
 
-/// The command lines of all pages that begin with `director`, with the place that has them.
+/// The command lines of all pages that start with `director`, with their places.
 fn commands() -> Vec<(String, Vec<String>)> {
     let mut commands = Vec::new();
     for step in pages()
@@ -59,13 +59,13 @@ fn commands() -> Vec<(String, Vec<String>)> {
         .flat_map(|path| blocks(path))
         .flat_map(|block| steps(&block))
     {
-        // A comment, what is written to a file, and the next command are the shell's.
+        // Comments, redirections and the next command are for the shell.
         let line = step.command.replace("\\\n", "");
         let line = line.split(" #").next().unwrap();
         let parts = line.split(['|', ';', '>', '&']).map(str::trim);
         for part in parts.map(|part| part.strip_prefix("sudo ").unwrap_or(part)) {
             if let Some(arguments) = part.strip_prefix("director ") {
-                // `2>file`: the 2 is the shell's too.
+                // `2>file`: the 2 is for the shell too.
                 let arguments = arguments.strip_suffix(" 2").unwrap_or(arguments);
                 commands.push((format!("{}: {part}", step.place), words(arguments)));
             }
@@ -83,7 +83,7 @@ fn steps(block: &Block) -> Vec<Step> {
     }
 }
 
-/// Words of a shell, as far as the documents need them: spaces and quotes.
+/// The words of a shell command, as far as the documents need them: spaces and quotes.
 fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
     for c in line.chars() {
@@ -116,7 +116,7 @@ fn director(directory: &Path, arguments: &[String]) -> Output {
 #[test]
 fn the_program_knows_every_command_line() {
     for (place, mut arguments) in commands() {
-        // What is wrong before `--help` is said before help is given: nothing is carried out.
+        // Mistakes before `--help` are reported before help is printed: nothing is carried out.
         arguments.push("--help".to_owned());
         let output = director(Path::new("."), &arguments);
         let said = String::from_utf8_lossy(&output.stderr);
@@ -124,7 +124,7 @@ fn the_program_knows_every_command_line() {
     }
 }
 
-/// `director verb ...` within the text.
+/// `director verb ...` in running text.
 #[test]
 fn the_program_knows_what_the_text_names() {
     let mut named = 0;
@@ -142,7 +142,7 @@ fn the_program_knows_what_the_text_names() {
                 continue;
             }
             let mut arguments = words(&arguments.replace('\n', " "));
-            // The only choice that stands there by its name; FILE and SERVICE may be anything.
+            // The only choice with a literal name; FILE and SERVICE may be anything.
             for shell in arguments.iter_mut().filter(|word| *word == "SHELL") {
                 *shell = "bash".to_owned();
             }
@@ -258,7 +258,7 @@ fn what_needs_no_kernel_is_run() {
     let mut ran = 0;
     for (place, arguments) in commands() {
         let verb = arguments.first().map(String::as_str).unwrap_or_default();
-        // What the machine has, and what commands before it have written, is run in the lab only.
+        // What depends on the machine, or on earlier commands, is run in the lab only.
         let is_there = |word: &&String| {
             word.ends_with(".toml")
                 && directory.path().join(word).exists()
@@ -294,11 +294,11 @@ fn what_is_not_run_has_a_reason() {
             unrun += 1;
         }
     }
-    // When it grows, look whether it has to.
+    // If the number grows, check whether it must.
     assert!(unrun <= 33, "{unrun} commands are not run");
 }
 
-/// Nothing to be typed hides behind another word, where no test would run it.
+/// No command hides in a block with another marker, where no test would run it.
 #[test]
 fn commands_stand_in_blocks_that_are_run() {
     let known = [
@@ -349,7 +349,7 @@ fn every_link_leads_somewhere() {
     }
 }
 
-/// The anchor that a heading has where Markdown is shown as a page.
+/// The anchor of a heading in Markdown rendered as a page.
 fn anchor_of(heading: &str) -> String {
     heading
         .trim_start_matches('#')

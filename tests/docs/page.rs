@@ -1,5 +1,5 @@
-//! README, CONTRIBUTING and `docs/`, as blocks and commands. Two tests read them: `tests/docs`, and
-//! `tests/kernel/documents`, which runs what they show.
+//! README, CONTRIBUTING and `docs/` as blocks and commands. Two tests read them: `tests/docs`, and
+//! `tests/kernel/documents`, which runs the commands.
 //!
 //! ````text
 //!   ```console                      run, and what is shown below a command compared
@@ -25,19 +25,19 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Why a block is not run, and the programs that it may call. All else has to be run.
+/// The reasons not to run a block, and the programs allowed with each. Everything else must be run.
 pub(crate) const REASONS: [(&str, &[&str]); 3] = [
-    // Builds, boots and measures: minutes each, and they are what runs these tests.
+    // Builds, boots and measures: these take minutes each, and run the tests themselves.
     (
         "build",
         &["cargo", "scripts/", "export CARGO_", "LAB_KERNEL="],
     ),
-    // Six machines, for the better part of an hour where they are emulated.
+    // Six machines: the better part of an hour if emulated.
     (
         "machines",
         &["cd vagrant", "vagrant ", "./test", "scripts/vagrant-test"],
     ),
-    // Changes what is installed. `scripts/package-test` does it, in systems of its own.
+    // Changes installed packages. `scripts/package-test` does it, in separate systems.
     ("package", &["apt ", "scripts/release", "dpkg -i"]),
 ];
 
@@ -45,9 +45,9 @@ pub(crate) const REASONS: [(&str, &[&str]); 3] = [
 pub(crate) struct Block {
     /// The page, relative to the project: `docs/lvs.md`.
     pub(crate) page: String,
-    /// Where it begins: `docs/lvs.md:12`.
+    /// The place of its start: `docs/lvs.md:12`.
     pub(crate) place: String,
-    /// The line of the page below the fence, from 0 on.
+    /// The line below the fence, from 0.
     pub(crate) first: usize,
     /// The first word behind the fence.
     pub(crate) language: String,
@@ -61,11 +61,11 @@ pub(crate) struct Block {
 /// A command of a block.
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
-    /// What is typed. Lines that go on with a backslash are joined by newlines.
+    /// The typed text. Lines continued with a backslash are joined by newlines.
     pub(crate) command: String,
-    /// What is shown below it.
+    /// The output shown below it.
     pub(crate) shown: Vec<String>,
-    /// The lines of the page that `shown` stands in, from 0 on.
+    /// The lines of the page that contain `shown`, from 0.
     pub(crate) lines: std::ops::Range<usize>,
     pub(crate) place: String,
 }
@@ -135,7 +135,7 @@ fn opened(page: &Path, number: usize, words: &str) -> Block {
 }
 
 impl Block {
-    /// Whether it has commands that are to be run.
+    /// Whether it has commands to run.
     pub(crate) fn is_run(&self) -> bool {
         matches!(&*self.language, "console" | "sh") && self.unrun.is_none()
     }
@@ -172,12 +172,12 @@ impl Block {
         steps
     }
 
-    /// Whether it is a whole service file.
+    /// Whether it is a complete service file.
     pub(crate) fn is_service_file(&self) -> bool {
         self.language == "toml" && self.text.lines().any(|line| line.trim() == "version = 1")
     }
 
-    /// The name that a file says of itself in its first line.
+    /// The name in a file's first line.
     pub(crate) fn file_name(&self) -> Option<&str> {
         let first = self.text.lines().next()?.strip_prefix("# ")?;
         let named = first.ends_with(".toml") && !first.contains([' ', '/']);

@@ -1,4 +1,4 @@
-//! Which command is run when, and with what: no thread, no clock.
+//! Decides which command runs when, and with which events: no thread, no clock.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,22 +7,22 @@ use std::time::{Duration, Instant};
 use crate::daemon::messages::NotifyEvent;
 use crate::state::health::Notify;
 
-/// So many events go to one run; more are counted only.
+/// The most events passed to one run; more are only counted.
 const MOST: usize = 1000;
-/// So many commands run at the same time.
+/// The most commands that run at the same time.
 const RUNS: usize = 8;
 
-/// A run that is to begin.
+/// A run to start.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) command: Arc<Notify>,
-    /// What happened, in its order; never empty.
+    /// The events in order; never empty.
     pub(super) events: Vec<NotifyEvent>,
-    /// So many more happened.
+    /// The number of further events.
     pub(super) dropped: u64,
 }
 
-/// Gathers what happens.
+/// Collects events.
 #[derive(Debug)]
 pub(super) struct Coalescer {
     window: Duration,
@@ -38,7 +38,7 @@ struct Waiting {
 }
 
 impl Coalescer {
-    /// Gathers for so long, from the first event on.
+    /// Collects for this long, from the first event on.
     pub(super) fn new(window: Duration) -> Self {
         Self {
             window,
@@ -47,7 +47,7 @@ impl Coalescer {
         }
     }
 
-    /// Something happened that a command is for; `lost` more are known of by number only.
+    /// Adds an event for a command; `lost` further ones are known only by number.
     pub(super) fn push(
         &mut self,
         now: Instant,
@@ -68,7 +68,7 @@ impl Coalescer {
         }
     }
 
-    /// The runs that are to begin now.
+    /// The runs to start now.
     pub(super) fn due(&mut self, now: Instant) -> Vec<Batch> {
         let mut ready: Vec<_> = self
             .waiting
@@ -102,7 +102,7 @@ impl Coalescer {
         free.map(|(_, waiting)| waiting.due).min()
     }
 
-    /// A run has ended.
+    /// Records that a run has ended.
     pub(super) fn ended(&mut self, command: &Arc<Notify>) {
         self.running.retain(|running| running != command);
     }
@@ -153,7 +153,7 @@ mod tests {
             self.1.push(now, command.clone(), event, 0);
         }
 
-        /// Name of the command and times of what happened, for each run.
+        /// Name of the command and times of the events, for each run.
         fn due(&mut self, milliseconds: u64) -> Vec<(String, Vec<u64>)> {
             let now = self.at(milliseconds);
             let runs = self.1.due(now).into_iter();

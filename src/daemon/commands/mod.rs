@@ -1,16 +1,16 @@
-//! Commands that a service file asks to be run when something happens.
+//! Commands that a service file runs on events.
 //!
 //! ```text
 //!   core ── tell ──► bounded queue ──► coalesce.rs: what is run when ──► run.rs: a process group
 //!           never waits                a pure function of events and time    with a time limit
 //! ```
 //!
-//! - **Never in the way**: a thread of its own; what does not fit into the queue is dropped and
-//!   counted, and the next run is told how many.
-//! - **A burst is one run**: what happens within a short time goes to one run of each command, and
-//!   no command runs twice at the same time.
-//! - **A command gets** what happened as JSON lines on its standard input, the last of it in its
-//!   environment too, for those who only need to know that something did.
+//! - **Never in the way**: they have a thread of their own; events that do not fit into the queue
+//!   are dropped and counted, and the next run is told how many.
+//! - **A burst is one run**: events within a short time go to one run of each command, and no
+//!   command runs twice at the same time.
+//! - **A command gets** the events as JSON lines on its standard input, and the last one in its
+//!   environment too, for those that only need to know that something happened.
 
 mod coalesce;
 mod run;
@@ -28,12 +28,12 @@ use super::messages::NotifyEvent;
 use crate::state::health::Notify;
 use coalesce::Coalescer;
 
-/// So many events wait for the thread at most.
+/// The most events that wait for the thread.
 const QUEUE: usize = 4096;
-/// How long what happens is gathered before a command is run.
+/// How long events are collected before a command runs.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// The thread that runs commands. Those under way are killed when this is dropped.
+/// The thread that runs commands. Dropping it kills the running ones.
 #[derive(Debug)]
 pub struct Commands {
     queue: Option<Sender<(Arc<Notify>, NotifyEvent)>>,
@@ -45,7 +45,7 @@ impl Commands {
     /// Starts the thread.
     ///
     /// # Errors
-    /// When there is no thread to be had.
+    /// If the thread cannot be started.
     pub fn start() -> io::Result<Self> {
         let (queue, events) = mpsc::channel(QUEUE);
         let dropped = Arc::new(AtomicU64::new(0));
@@ -63,7 +63,7 @@ impl Commands {
         })
     }
 
-    /// Runs those of the commands that are for such an occasion. Returns at once.
+    /// Runs those commands that are for this event. Does not block.
     pub(super) fn tell(&self, commands: &[Notify], event: &NotifyEvent) {
         let Some(queue) = &self.queue else { return };
         for command in commands {
@@ -89,7 +89,7 @@ impl Drop for Commands {
 
 async fn serve(mut events: Receiver<(Arc<Notify>, NotifyEvent)>, dropped: &AtomicU64) {
     let mut coalescer = Coalescer::new(WINDOW);
-    // Dropped at the end, and what runs is killed with it.
+    // Dropped at the end, which kills running commands.
     let mut runs = JoinSet::new();
     loop {
         let now = Instant::now();
@@ -108,12 +108,13 @@ async fn serve(mut events: Receiver<(Arc<Notify>, NotifyEvent)>, dropped: &Atomi
                 let Some((command, event)) = told else { return };
                 let lost = dropped.swap(0, Ordering::Relaxed);
                 if lost > 0 {
-                    tracing::warn!(lost, "too much happened at once to tell the commands of it all");
+                    tracing::warn!(lost, "too many events at once: commands are told only some of \
+                                          them");
                 }
                 coalescer.push(Instant::now(), command, event, lost);
             }
             Some(ended) = runs.join_next() => {
-                // A run does not panic; if it did, its command would not be run again.
+                // A run does not panic; if it did, its command would not run again.
                 if let Ok(command) = ended {
                     coalescer.ended(&command);
                 }

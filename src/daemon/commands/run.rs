@@ -1,4 +1,4 @@
-//! One run of a command: a process group, its standard input, a time limit.
+//! One run of a command: a process group, its standard input, a timeout.
 
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use super::coalesce::Batch;
 use crate::check::program;
 use crate::state::health::Notify;
 
-/// So much of what a command says on stderr reaches the log, in bytes.
+/// The part of a command's stderr that is logged, in bytes.
 const SAID: u64 = 4096;
 
-/// Runs a command to its end, and returns which it was.
+/// Runs a command to its end, and returns it.
 pub(super) async fn run(batch: Batch) -> Arc<Notify> {
     let command = batch.command.clone();
     let name = command.command.join(" ");
@@ -40,14 +40,14 @@ pub(super) async fn run(batch: Batch) -> Arc<Notify> {
         }
         Err(_) => tracing::warn!(
             command = name,
-            "a command to notify took longer than {}s and was killed",
+            "a command to notify was killed after {}s",
             command.timeout.as_secs()
         ),
     }
     command
 }
 
-/// A child and all that it started. Killed when this is dropped: at the time limit, and when the
+/// A child and everything that it started. Killed when this is dropped: on a timeout, and when the
 /// director stops.
 struct Group {
     child: Child,
@@ -57,13 +57,13 @@ struct Group {
 impl Drop for Group {
     fn drop(&mut self) {
         if let Some(leader) = self.leader {
-            // Nobody is left, or it works.
+            // Either no process is left, or this works.
             let _ = killpg(leader, Signal::SIGKILL);
         }
     }
 }
 
-/// The exit status, and what was said on stderr.
+/// The exit status, and the output on stderr.
 async fn attend(batch: &Batch) -> std::io::Result<(ExitStatus, String)> {
     let input = lines(batch)?;
     let mut command = command(batch);
@@ -79,7 +79,7 @@ async fn attend(batch: &Batch) -> std::io::Result<(ExitStatus, String)> {
     };
     let tell = async {
         if let Some(mut stdin) = stdin {
-            // Whoever only wants to know that something happened need not read it.
+            // Commands that only want to know that something happened need not read it.
             let _ = stdin.write_all(&input).await;
         }
     };
@@ -87,7 +87,7 @@ async fn attend(batch: &Batch) -> std::io::Result<(ExitStatus, String)> {
         let mut said = Vec::new();
         if let Some(mut stderr) = stderr {
             let _ = (&mut stderr).take(SAID).read_to_end(&mut said).await;
-            // The rest goes nowhere, so that nobody is stuck with it.
+            // The rest is discarded, so that the command does not block.
             let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
         }
         String::from_utf8_lossy(&said).trim().to_owned()
@@ -96,7 +96,7 @@ async fn attend(batch: &Batch) -> std::io::Result<(ExitStatus, String)> {
     Ok((status?, said))
 }
 
-/// What happened, a JSON object a line.
+/// The events, a JSON object per line.
 fn lines(batch: &Batch) -> std::io::Result<Vec<u8>> {
     let mut text = Vec::new();
     for event in &batch.events {
@@ -108,7 +108,7 @@ fn lines(batch: &Batch) -> std::io::Result<Vec<u8>> {
 
 fn command(batch: &Batch) -> Command {
     let mut words = batch.command.command.iter();
-    // An empty one is a mistake in the file, and was found there.
+    // An empty command is a mistake in the file, and was found there.
     let mut command = Command::new(words.next().map_or("", String::as_str));
     command
         .args(words)
@@ -119,7 +119,7 @@ fn command(batch: &Batch) -> Command {
         .kill_on_drop(true)
         .env("DIRECTOR_EVENTS", batch.events.len().to_string())
         .env("DIRECTOR_DROPPED", batch.dropped.to_string())
-        // systemd's are not for its children's children.
+        // systemd's variables are not for grandchildren.
         .env_remove("NOTIFY_SOCKET")
         .env_remove("WATCHDOG_USEC")
         .env_remove("WATCHDOG_PID");
@@ -219,7 +219,7 @@ mod tests {
         commands.tell(&[shell(&script, Duration::from_secs(1))], &down(11));
         eventually(|| read(&path).ends_with('\n'));
         let child = format!("/proc/{}/cmdline", read(&path).trim());
-        // Gone, or a zombie that nobody has waited for.
+        // Gone, or a zombie that has not been reaped.
         eventually(|| read(Path::new(&child)).is_empty());
     }
 

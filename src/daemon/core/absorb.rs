@@ -1,5 +1,4 @@
-//! A new declaration of a service takes the place of the old one; its servers keep what is known
-//! of them.
+//! Replaces the declaration of a service; its servers keep their state.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +14,7 @@ use crate::daemon::targets::targets;
 use crate::state::{DesiredServer, ObservedService};
 
 impl Core {
-    /// What a service is under a new declaration, before its checks are set up.
+    /// The state of a service under a new declaration, before its checks are set up.
     pub(super) fn state_of(&self, declaration: &Declaration, now: Now) -> ServiceState {
         let Declaration {
             key,
@@ -24,7 +23,7 @@ impl Core {
         } = declaration;
         let old = self.services.get(key);
         let there = self.believed.get(key);
-        // A tree made of all at once has full nodes; one that grows at its end has half-empty ones.
+        // A tree built at once has full nodes; one that grows at its end has half-empty ones.
         let mut servers = Vec::with_capacity(declared.servers.len() + watch.backup.len());
         for (server, wanted) in declared.servers.iter().chain(&watch.backup) {
             let known = old.and_then(|old| {
@@ -37,7 +36,7 @@ impl Core {
                 None => {
                     let mut state = ServerState::new(now);
                     ServiceState::begin(wanted, server, &mut state, watch, there, now);
-                    // It takes the place of another only where clients are served already.
+                    // It replaces another server only if clients are served already.
                     let is_new = there.is_some_and(|there| !there.servers.contains_key(server));
                     let replaces = is_new && !state.in_while_open;
                     state.successor = replaces.then_some(self.reloading.number());
@@ -79,7 +78,7 @@ impl Core {
                 state.combine(&self.targets, &watch, now);
             }
         }
-        // How these were checked is not known any more; as the others are, then.
+        // How these were checked is no longer known; treat them like the others.
         for (server, held) in &mut service.held_over {
             if held.state.checks.is_empty() {
                 let targets = targets(&declared, &watch, server, &held.server);
@@ -114,7 +113,7 @@ impl Core {
         targets.into_iter().map(subscribe).collect()
     }
 
-    /// A service is no longer declared: its checks end, what is left of it drains.
+    /// A service is no longer declared: its checks end, and the rest drains.
     pub(super) fn let_go(&mut self, key: &ServiceKey) {
         self.reloading.has_arrived(key);
         self.work.dirty.insert(*key);
@@ -129,7 +128,7 @@ impl Core {
         }
     }
 
-    /// Servers for clients that serve, and that the new declaration does not have.
+    /// Serving servers for clients that the new declaration does not have.
     fn held_over(
         &self,
         old: &ServiceState,
@@ -152,7 +151,7 @@ impl Core {
             .collect()
     }
 
-    /// The same at the start of a director, of what it finds in the kernel.
+    /// The same at the start of a director, for servers found in the kernel.
     fn found_over(
         &self,
         there: &ObservedService,
@@ -182,7 +181,7 @@ impl Core {
     }
 }
 
-/// Whether a declaration does not have a server.
+/// Whether a declaration lacks a server.
 fn is_gone(declaration: &Declaration, server: &ServerKey) -> bool {
     let Declaration {
         declared, watch, ..

@@ -1,4 +1,4 @@
-//! What is left to do, and when services have to be looked at again.
+//! The pending work, and when services have to be examined again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,19 +6,19 @@ use ipvs::ServiceKey;
 
 use crate::state::BootTime;
 
-/// Each set is worked off a slice at a time, the first one first.
+/// Each set is worked off in slices, in order.
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
-    /// Services of which something changed: to be compared with what is believed.
+    /// Services in which something changed: to be compared with the believed tables.
     pub(super) stale: BTreeSet<ServiceKey>,
-    /// Services to be read first.
+    /// Services to read first.
     pub(super) dirty: BTreeSet<ServiceKey>,
     /// Services whose part of the snapshot is out of date.
     pub(super) unseen: BTreeSet<ServiceKey>,
     pub(super) timers: Timers,
 }
 
-/// When a service has to be looked at again: one time each.
+/// When each service has to be examined again.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     by_time: BTreeSet<(BootTime, ServiceKey)>,
@@ -37,7 +37,7 @@ impl Timers {
         }
     }
 
-    /// Looks at a service no later than that.
+    /// Examines a service no later than `time`.
     pub(super) fn set_before(&mut self, key: ServiceKey, time: BootTime) {
         let earlier = self.by_service.get(&key).copied();
         let time = earlier.map_or(time, |earlier| earlier.min(time));

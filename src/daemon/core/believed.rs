@@ -1,8 +1,8 @@
-//! The kernel's tables as the core takes them to be, and how far that can be trusted.
+//! The kernel's tables as the core believes them to be, and how far that can be trusted.
 //!
-//! A service is believed to be as it was read last, with every operation that succeeded since.
-//! [`Core::look`] reads one again where an operation failed; the worker compares all of them once
-//! in a period, and only what was not written meanwhile counts.
+//! A service is believed to be as it was last read, plus every successful operation since.
+//! [`Core::look`] re-reads one after a failed operation; the worker compares all of them once per
+//! period, and only services not written in the meantime count.
 //!
 //! [`Core::look`]: super::Core
 
@@ -25,14 +25,14 @@ pub(super) struct Believed {
     services: BTreeMap<ServiceKey, Arc<ObservedService>>,
     /// Services in the kernel that are neither declared nor owned.
     pub(super) foreign: BTreeSet<ServiceKey>,
-    /// Persistent clients leave servers of weight 0 (`expire_quiescent_template`).
+    /// Whether persistent clients leave servers of weight 0 (`expire_quiescent_template`).
     pub(super) quiescent: bool,
-    /// Number of writes so far, and the last one to each service while a reading is under way.
+    /// The number of writes so far, and the last one to each service during a reading.
     writes: u64,
     written: BTreeMap<ServiceKey, u64>,
-    /// Services with an operation that failed: attempts, and the earliest time of the next one.
+    /// Services with a failed operation: attempts, and the earliest time of the next one.
     refused: BTreeMap<ServiceKey, (u32, BootTime)>,
-    /// The worker is comparing the tables.
+    /// Whether the worker is comparing the tables.
     reading: bool,
     next_reading: BootTime,
 }
@@ -57,22 +57,22 @@ impl Believed {
         self.services.contains_key(key)
     }
 
-    /// Takes in a service of ours as it was read.
+    /// Stores one of our services as it was read.
     pub(super) fn insert(&mut self, key: ServiceKey, there: ObservedService) {
         self.services.insert(key, Arc::new(there));
     }
 
-    /// Takes in a service that may be known better already.
+    /// Stores a service unless a newer state is known.
     pub(super) fn insert_unknown(&mut self, key: ServiceKey, there: ObservedService) {
         self.services.entry(key).or_insert_with(|| Arc::new(there));
     }
 
-    /// Forgets a service that is about to be read; what was believed of it.
+    /// Forgets a service that is about to be read; returns what was believed of it.
     pub(super) fn remove(&mut self, key: &ServiceKey) -> Option<Arc<ObservedService>> {
         self.services.remove(key)
     }
 
-    /// Notes that operations are about to be sent.
+    /// Records that operations are about to be sent.
     pub(super) fn write(&mut self, operations: &[Operation]) {
         self.writes += 1;
         for service in operations.iter().filter_map(Operation::service_key) {
@@ -80,7 +80,7 @@ impl Believed {
         }
     }
 
-    /// Does what an operation has done in the kernel.
+    /// Applies the effect of a successful operation.
     pub(super) fn follow(&mut self, operation: &Operation) {
         match operation {
             Operation::AddService(service) => {
@@ -115,8 +115,9 @@ impl Believed {
         }
     }
 
-    /// Notes that an operation on a service failed; how long to wait before it is read again.
-    /// `stale`: the table may differ from what is believed, so looking at once may help.
+    /// Records that an operation on a service failed; returns how long to wait before reading it
+    /// again. `stale`: the table may differ from the believed one, so an immediate reading may
+    /// help.
     pub(super) fn refuse(
         &mut self,
         key: ServiceKey,
@@ -134,7 +135,7 @@ impl Believed {
         pause
     }
 
-    /// The operations on a service succeeded.
+    /// Records that the operations on a service succeeded.
     pub(super) fn accept(&mut self, key: &ServiceKey) {
         self.refused.remove(key);
     }
@@ -147,23 +148,23 @@ impl Believed {
         self.refused.keys()
     }
 
-    /// When a refused service is tried again, if that is still to come.
+    /// When a refused service is tried again, if that time is still to come.
     pub(super) fn next_try(&self, key: &ServiceKey, now: BootTime) -> Option<BootTime> {
         let (_, again) = self.refused.get(key)?;
         (*again > now).then_some(*again)
     }
 
-    /// When the tables are compared next; `None` while they are.
+    /// When the tables are compared next; `None` during a comparison.
     pub(super) fn next_reading(&self) -> Option<BootTime> {
         (!self.reading).then_some(self.next_reading)
     }
 
-    /// Compares the tables no later than that.
+    /// Compares the tables no later than `time`.
     pub(super) fn read_before(&mut self, time: BootTime) {
         self.next_reading = self.next_reading.min(time);
     }
 
-    /// What the worker compares the tables with.
+    /// The tables for the worker to compare with.
     pub(super) fn begin_reading(&mut self, run: RunSettings) -> Read {
         self.reading = true;
         Read {
@@ -178,12 +179,13 @@ impl Believed {
         self.next_reading = next;
     }
 
-    /// Whether a service was written after a reading began: it may or may not show that.
+    /// Whether a service was written after a reading began, so that the reading may or may not show
+    /// that.
     pub(super) fn is_written_since(&self, key: &ServiceKey, began: u64) -> bool {
         self.written.get(key).is_some_and(|write| *write > began)
     }
 
-    /// Forgets writes that no reading to come can miss.
+    /// Forgets writes that no later reading can miss.
     pub(super) fn forget_writes(&mut self, began: u64) {
         self.written.retain(|_, write| *write > began);
     }

@@ -1,4 +1,4 @@
-//! What a change of verdict comes to for damping: common causes, and holds.
+//! What a change of verdict means for damping: common causes, and holds.
 
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ use crate::state::health::NotifyOn;
 use crate::words::count;
 
 impl Core {
-    /// Whether these changes have a common cause with others, and what ends with that; the servers
-    /// that are no longer held.
+    /// Whether these changes have a common cause with others, and which holds end with that;
+    /// returns the servers no longer held.
     pub(super) fn seek_cause(
         &mut self,
         target: TargetId,
@@ -43,7 +43,7 @@ impl Core {
         };
         let excused = self.causes.note(&changed, servers);
         let way = if changed.up { "came back" } else { "failed" };
-        let told = "at about the same time: a common cause, which counts for no damping";
+        let told = "at about the same time: a common cause, ignored for damping";
         for (key, number) in &excused.services {
             let service = self.services.get(key);
             if service.is_some_and(|service| service.watch.damping.is_some()) {
@@ -62,7 +62,7 @@ impl Core {
         free
     }
 
-    /// Has changes count for no damping; the servers that are no longer held.
+    /// Excludes changes from damping; returns the servers no longer held.
     fn excuse(&mut self, changes: Vec<(Member, BootTime)>, now: Now) -> Vec<Member> {
         let mut free = Vec::new();
         for ((key, server), at) in changes {
@@ -81,8 +81,8 @@ impl Core {
         free
     }
 
-    /// What else counts for no damping: others of the service failed with it, but not often enough
-    /// in a row to go down themselves. What was over before they did shows when it comes back.
+    /// Further changes excluded from damping: other servers of the service failed with it, but not
+    /// often enough in a row to go down. Outages that ended before show when the server comes back.
     fn excused_by_failures(&self, changed: &Changed) -> Vec<(Member, BootTime)> {
         let mut excuses = Vec::new();
         for (key, server) in changed.members.iter() {
@@ -90,7 +90,7 @@ impl Core {
                 continue;
             };
             let failed = match service.servers.get(server) {
-                // What is excused already is most of what a farm that comes back has to tell.
+                // Most servers of a farm that comes back are excused already.
                 Some(state) if state.damper.counts(state.failed) => state.failed,
                 _ => continue,
             };
@@ -121,7 +121,8 @@ impl Core {
             .any(|check| is_near(check) == Some(true))
     }
 
-    /// Tells of servers that are held out, or kept in though they should be, and when that is over.
+    /// Reports servers that are held out, or kept in although they should be held, and when that is
+    /// over.
     pub(super) fn watch_holds(&mut self, key: &ServiceKey, overlaid: &Overlaid, now: Now) {
         let Some(service) = self.services.get_mut(key) else {
             return;
@@ -149,17 +150,20 @@ impl Core {
                 (Held::KeptIn, Held::Out) => (
                     EventKind::ServerHeld,
                     Some(NotifyOn::ServerDown),
-                    format!("changed too often: held out for {left}s, as enough others are up now"),
+                    format!(
+                        "changed too often: held out for {left}s, because enough others are up \
+                             now"
+                    ),
                 ),
                 (_, Held::Out) => (
                     EventKind::ServerHeld,
                     None,
-                    format!("well again, but changed too often: held out for {left}s"),
+                    format!("up again, but changed too often: held out for {left}s"),
                 ),
                 (_, Held::KeptIn) => (
                     EventKind::ServerKept,
                     Some(NotifyOn::ServerUp),
-                    "up: changed too often, but kept in as too few others are up".to_owned(),
+                    "up: changed too often, but kept in because too few others are up".to_owned(),
                 ),
                 (Held::Out, Held::No) if matches!(state, State::Up | State::Warming) => (
                     EventKind::ServerUp,

@@ -1,5 +1,5 @@
-//! The date can be set at any time. Deadlines count from boot, and do not move; what is shown and
-//! kept of them as a date follows.
+//! The date can be set at any time. Deadlines count from boot and do not move; their dates in the
+//! snapshot and on disk follow.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,11 +7,11 @@ use super::Core;
 use crate::control::Now;
 use crate::control::operator::Setting;
 
-/// Smaller steps are those of a clock that is being adjusted.
+/// Smaller steps come from a clock that is being adjusted.
 const STEP: Duration = Duration::from_secs(1);
 
 impl Core {
-    /// Shows and keeps dates anew when the date was set.
+    /// Updates and stores dates after the date was set.
     pub(super) fn date_was_set(&mut self, now: Now) {
         let epoch = now.wall.checked_sub(now.boot.0);
         if !is_step(self.epoch, epoch) {
@@ -26,7 +26,7 @@ impl Core {
             show(Some(set), now);
         }
         if self.settings.has_deadlines() {
-            // After a reboot the date is all that is left of them.
+            // After a reboot, only the date is left of them.
             self.keep(now);
         }
         self.work.unseen.extend(self.show.parts.keys());

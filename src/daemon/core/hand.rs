@@ -1,4 +1,4 @@
-//! The operator's hand.
+//! Operators' requests.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, UNIX_EPOCH};
@@ -16,7 +16,7 @@ use crate::daemon::tables::Tables;
 use crate::words::{calendar, count, length};
 
 impl Core {
-    /// Carries out what an operator asks for. The answer is given when the kernel has it and the
+    /// Carries out an operator's request. The answer follows once the kernel has the change and the
     /// setting is on disk.
     pub(super) fn request(
         &mut self,
@@ -144,7 +144,7 @@ impl Core {
         })
     }
 
-    /// Does something to each server that is meant.
+    /// Applies a change to each selected server.
     fn on_members(
         &mut self,
         request: &ServerRequest,
@@ -205,7 +205,7 @@ impl Core {
         self.services.iter().flat_map(of).collect()
     }
 
-    /// A server that comes back begins with a small weight, where that is declared.
+    /// A returning server starts with a small weight, if declared.
     fn warm_up(&mut self, (key, server): Member, now: Now) {
         let Some(service) = self.services.get_mut(&key) else {
             return;
@@ -223,7 +223,7 @@ impl Core {
         }
     }
 
-    /// Ends what an operator has set for a time.
+    /// Ends operators' settings that have expired.
     pub(super) fn expire(&mut self, tables: &mut dyn Tables, now: Now) {
         fn is_over<T>(setting: Option<&Setting<T>>, now: Now) -> bool {
             setting.is_some_and(|setting| setting.is_over(now.boot))
@@ -260,7 +260,7 @@ impl Core {
                 self.warm_up(member, now);
             }
             self.drop_empty(member);
-            let text = "what the operator had set is over".to_owned();
+            let text = "the operator's setting has expired".to_owned();
             self.event(EventKind::Expired, Subject::Server(key, server), text, now);
         }
         for address in enabled {
@@ -269,7 +269,7 @@ impl Core {
                 services.insert(member.0);
                 self.warm_up(member, now);
             }
-            let text = format!("the maintenance of {address} is over");
+            let text = format!("the maintenance of {address} has expired");
             self.event(EventKind::Expired, Subject::None, text, now);
         }
         let services: Vec<ServiceKey> = services.into_iter().collect();
@@ -281,23 +281,23 @@ impl Core {
 /// What was done, and which services it concerns.
 type Handled = Result<(Answer, BTreeSet<ServiceKey>), Refusal>;
 
-/// What a request comes to for one server or machine.
+/// The effect of a request on one server or machine.
 enum Change {
-    /// Something else than before: what happened, and in words.
+    /// A change: the event, and its description.
     Made(EventKind, String),
-    /// It was so before, and stays as it was set.
+    /// Already so, and unchanged.
     Stands(String),
-    /// There is nothing that it could take back.
+    /// There is nothing to take back.
     Nothing,
 }
 
 fn setting<T>(value: T, note: &Note, now: Now) -> Result<Setting<T>, Refusal> {
     let time = note.for_seconds.map(Duration::from_secs);
     if time.is_some_and(|time| time.is_zero()) {
-        return Err(invalid("a time of 0 is over at once".to_owned()));
+        return Err(invalid("a time of 0 expires immediately".to_owned()));
     }
     if time.is_some_and(|time| now.wall.checked_add(time).is_none()) {
-        return Err(invalid("that time is beyond all calendars".to_owned()));
+        return Err(invalid("the time is too long".to_owned()));
     }
     let ends = time.map(|time| now.boot.after(time));
     Ok(Setting {
@@ -310,7 +310,7 @@ fn setting<T>(value: T, note: &Note, now: Now) -> Result<Setting<T>, Refusal> {
     })
 }
 
-/// Since when and by whom it is so, where a request says nothing new.
+/// Since when and by whom a setting exists, if a request adds nothing.
 fn stands<T: PartialEq>(
     set: Option<&Setting<T>>,
     value: &T,

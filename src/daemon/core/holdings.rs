@@ -1,4 +1,4 @@
-//! What director owns, and whether the ledger on disk says the same.
+//! What director owns, and whether the ledger on disk is up to date.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use ipvs::ServiceKey;
 use crate::daemon::messages::Member;
 use crate::state::{BootTime, Owned, Ownership};
 
-/// The shortest time between two writes of the ledger: many drains may begin and end one after
+/// The shortest interval between writes of the ledger: many drains may begin and end one after
 /// another.
 const PACE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 pub(super) struct Holdings {
     ownership: Ownership,
-    /// The ledger on disk is out of date.
+    /// Whether the ledger on disk is out of date.
     changed: bool,
-    /// It is written no earlier than this.
+    /// The earliest time of the next write.
     earliest: BootTime,
 }
 
@@ -29,35 +29,35 @@ impl Holdings {
         self.ownership.services.get(key)
     }
 
-    /// Whether any server of a service drains.
+    /// Whether a server of a service is draining.
     pub(super) fn drains(&self, key: &ServiceKey) -> bool {
         let ownership = &self.ownership;
         ownership.leaving.contains_key(key) || ownership.drains_of(key).next().is_some()
     }
 
-    /// How many servers and services drain.
+    /// The number of draining servers and services.
     pub(super) fn draining(&self) -> usize {
         self.ownership.drains.len() + self.ownership.leaving.len()
     }
 
-    /// The deadline that holds for a server that drains.
+    /// The deadline of a draining server.
     pub(super) fn drain_deadline(&self, member: &Member) -> Option<BootTime> {
         let leaving = self.ownership.leaving.get(&member.0);
         self.ownership.drains.get(member).or(leaving).copied()
     }
 
-    /// As the ledger had it when director started.
+    /// Takes over the ledger's contents at the start.
     pub(super) fn adopt(&mut self, ownership: Ownership) {
         self.ownership = ownership;
     }
 
-    /// Owns a service that nobody has declared.
+    /// Owns a service that no file has declared.
     pub(super) fn claim(&mut self, key: ServiceKey) {
         self.ownership.services.insert(key, Owned::undeclared(&key));
     }
 
-    /// A plan for these services is about to be carried out. One that it deletes stays owned until
-    /// it is gone: should that fail, it must not be found to be foreign.
+    /// A plan for these services is about to be carried out. A service that it deletes stays owned
+    /// until it is gone; if the deletion fails, it must not become foreign.
     pub(super) fn plan(&mut self, keys: &[ServiceKey], after: Ownership) {
         for key in keys {
             self.ownership.end_drains(key);
@@ -66,7 +66,7 @@ impl Holdings {
         self.changed = true;
     }
 
-    /// A transaction that wrote the ledger replaces what is owned of these services.
+    /// A transaction that wrote the ledger replaces the ownership of these services.
     pub(super) fn replace(&mut self, keys: &[ServiceKey], after: Ownership) {
         for key in keys {
             self.ownership.remove(key);
@@ -74,17 +74,17 @@ impl Holdings {
         self.ownership.merge(after);
     }
 
-    /// Forgets a service that is gone.
+    /// Forgets a deleted service.
     pub(super) fn forget(&mut self, key: &ServiceKey) {
         self.changed |= self.ownership.remove(key);
     }
 
-    /// The ledger on disk does not say what is owned.
+    /// Records that the ledger on disk is out of date.
     pub(super) const fn is_out_of_date(&mut self) {
         self.changed = true;
     }
 
-    /// The ledger could not be written, and is tried again at that time.
+    /// The ledger could not be written; tries again at `again`.
     pub(super) const fn not_written(&mut self, again: BootTime) {
         self.changed = true;
         self.earliest = again;
@@ -95,13 +95,13 @@ impl Holdings {
         self.changed.then_some(self.earliest)
     }
 
-    /// What has to be in the ledger, if it has to be written.
+    /// The contents to write, if the ledger has to be written.
     pub(super) fn take_changed(&mut self) -> Option<Box<Ownership>> {
         let changed = std::mem::take(&mut self.changed);
         changed.then(|| Box::new(self.ownership.clone()))
     }
 
-    /// The ledger is being written: the next time is some way off.
+    /// The ledger is being written: defers the next write.
     pub(super) fn pace(&mut self, now: BootTime) {
         self.earliest = now.after(PACE);
     }

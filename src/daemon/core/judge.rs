@@ -1,4 +1,4 @@
-//! What the checks found.
+//! Handles the checks' findings.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use crate::daemon::tables::Tables;
 use crate::state::health::NotifyOn;
 use crate::words::count;
 
-/// So many services are settled at once for one finding; the rest of those that share the server
+/// The number of services settled immediately for one finding; the others that share the server
 /// follow slice by slice.
 const AT_ONCE: usize = 16;
 
 impl Core {
-    /// Acts on a finding: the operation that it comes to is sent before this returns.
+    /// Handles a finding: sends the resulting operation before it returns.
     pub(super) fn finding(&mut self, finding: Finding, tables: &mut dyn Tables, now: Now) {
         let concerned = match finding {
             Finding::Judged {
@@ -71,7 +71,7 @@ impl Core {
         self.settle(&keys, tables, now);
     }
 
-    /// What a verdict of one check makes of a server, and whether that is its first.
+    /// The effect of one check's verdict on a server, and whether it is the first.
     fn judge(
         &mut self,
         key: &ServiceKey,
@@ -104,7 +104,7 @@ impl Core {
         now: Now,
     ) {
         let (kind, notify, text) = match change {
-            // Whether it is held out or kept in shows when its service is settled.
+            // Whether it is held out or kept in is decided when its service is settled.
             Change::None | Change::HeldUp => return,
             Change::Up => (
                 EventKind::ServerUp,
@@ -121,7 +121,7 @@ impl Core {
         self.notify(key, Some(server), notify, now);
     }
 
-    /// Tells of checks that cannot be asked: once, whatever number of services the server has.
+    /// Reports checks that cannot be carried out: once, however many services the server has.
     fn tell_not_asked(&mut self, target: TargetId, why: Option<&str>, now: Now) {
         let subscribers = self.targets.subscribers(target);
         let Some((key, server)) = subscribers.first().copied() else {
@@ -142,13 +142,11 @@ impl Core {
         let (kind, text) = match why {
             Some(why) => (
                 EventKind::NotChecked,
-                format!(
-                    "the {check} check cannot be asked, the state stays as it is{others}: {why}"
-                ),
+                format!("cannot run the {check} check, so the state stays{others}: {why}"),
             ),
             None => (
                 EventKind::Checked,
-                format!("the {check} check is asked again{others}"),
+                format!("the {check} check runs again{others}"),
             ),
         };
         self.event(kind, Subject::Server(key, server), text, now);
@@ -166,20 +164,20 @@ impl Core {
             return;
         }
         let text = match after {
-            Admin::Ready => "ready, says its agent",
+            Admin::Ready => "ready according to its agent",
             Admin::Drain => "drained by its agent",
-            Admin::Maint => "in maintenance, says its agent",
+            Admin::Maint => "in maintenance according to its agent",
         };
         let subject = Subject::Server(*key, *server);
         self.event(EventKind::Agent, subject, text.to_owned(), now);
     }
 
-    /// Shouts when fewer servers are well than should be, and when that is over.
+    /// Reports when fewer servers are up than required, and when that is over.
     pub(super) fn watch_strength(&mut self, key: &ServiceKey, overlaid: &Overlaid, now: Now) {
         let Some(service) = self.services.get_mut(key) else {
             return;
         };
-        // At the start nothing is judged yet: that is no weakness.
+        // At the start there are no verdicts yet, which is not a weakness.
         let open = |state: &crate::daemon::server::ServerState| state.verdict == Verdict::Open;
         let below = overlaid.up < overlaid.min_healthy && !service.servers.values().any(open);
         let (up, least) = (overlaid.up, overlaid.min_healthy);
@@ -188,13 +186,13 @@ impl Core {
         }
         let (kind, notify, text) = if below {
             let text = format!(
-                "only {} well, fewer than {least} (min_healthy): none is taken out any more",
+                "only {} up, fewer than {least} (min_healthy): no more are taken out",
                 count(up, "server is", "servers are")
             );
             (EventKind::ServiceBelow, NotifyOn::ServiceBelow, text)
         } else {
             let text = format!(
-                "{} well again, and min_healthy is {least}",
+                "{} up again, and min_healthy is {least}",
                 count(up, "server is", "servers are")
             );
             (EventKind::ServiceAbove, NotifyOn::ServiceAbove, text)

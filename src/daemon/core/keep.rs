@@ -1,5 +1,5 @@
-//! What is in force has to be on disk as well, or a crash loses it. Where it cannot be written,
-//! whoever asked is told, `status` shows it, and it is tried again until it is there.
+//! Everything in force must also be on disk, or a crash loses it. If it cannot be written, the
+//! requester is told, `status` shows it, and director retries until it succeeds.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -12,29 +12,29 @@ use crate::control::operator::{Answer, Refusal, RefusalKind};
 use crate::daemon::messages::{Keep, Missing, Order, Reply};
 use crate::state::BootTime;
 
-/// How often what is not on disk is tried again.
+/// The interval of retries.
 pub(in crate::daemon) const RETRY: Duration = Duration::from_secs(5);
 
-/// A disk that has not answered for so long is treated as one that refuses: whoever asked is not
-/// kept waiting, and `status` shows it.
+/// A disk that has not answered for this long counts as failing: the requester does not wait
+/// longer, and `status` shows it.
 pub(in crate::daemon) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What is to be on disk.
+/// What has to be on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Matter {
-    /// What operators have set.
+    /// Operators' settings.
     Settings,
-    /// Who owns what.
+    /// The ownership.
     Ledger,
-    /// A new file: what undoes it has to be on disk before it is put in force.
+    /// A new file: its rollback must be on disk before it is put in force.
     File,
 }
 
 impl Matter {
-    /// What is the matter with it.
+    /// The description of the trouble.
     const fn words(self) -> &'static str {
         match self {
-            Self::Settings => "what operators set is not on disk",
+            Self::Settings => "operators' settings are not on disk",
             Self::Ledger => "the ledger is not on disk",
             Self::File => "the newer file is not in force",
         }
@@ -42,28 +42,28 @@ impl Matter {
 
     const fn well(self) -> &'static str {
         match self {
-            Self::Settings => "what operators set is on disk again",
+            Self::Settings => "operators' settings are on disk again",
             Self::Ledger => "the ledger is on disk again",
             Self::File => "a new file can be put in force again",
         }
     }
 }
 
-/// What is on its way to the disk, and what could not get there.
+/// What is being written to disk, and what could not be written.
 #[derive(Default)]
 pub(super) struct Keeping {
-    /// Of the settings that were sent to the disk last.
+    /// The number of the settings sent last.
     number: u64,
-    /// Who waits for settings of at least that number to be there.
+    /// Requesters waiting for settings of at least this number to be on disk.
     waiting: VecDeque<(u64, Reply, Answer)>,
     unkept: BTreeMap<Matter, Arc<str>>,
-    /// Since when nothing was heard of settings that were sent to the disk.
+    /// Since when the keeper has not answered.
     silent: Option<BootTime>,
-    /// Somebody looks whether it is all there, and has not answered yet: one is enough.
+    /// Whether a check of the state directory is in progress: one is enough.
     looking: bool,
-    /// When settings are tried again.
+    /// When settings are retried.
     settings_due: Option<BootTime>,
-    /// When the file is tried again.
+    /// When the file is retried.
     file_due: Option<BootTime>,
 }
 
@@ -78,8 +78,8 @@ impl Keeping {
         (!all.is_empty()).then(|| all.join("; "))
     }
 
-    /// When there is something to do; `busy` while a file or a transaction is under way, which a
-    /// file waits for.
+    /// When there is something to do; `busy` while a file or a transaction is in progress, for
+    /// which a file waits.
     pub(super) fn due(&self, busy: bool) -> Option<BootTime> {
         let silent = self.silent.map(|since| since.after(PATIENCE));
         let file = self.file_due.filter(|_| !busy);
@@ -87,7 +87,7 @@ impl Keeping {
         all.into_iter().flatten().min()
     }
 
-    /// Whether settings are on their way to the disk, or will be tried again.
+    /// Whether settings are being written, or will be retried.
     pub(super) fn is_at_work(&self) -> bool {
         self.silent.is_some() || self.settings_due.is_some()
     }
@@ -104,7 +104,7 @@ impl Keeping {
 }
 
 impl Core {
-    /// Has the settings put on disk.
+    /// Sends the settings to the keeper.
     pub(super) fn keep(&mut self, now: Now) {
         self.keeping.number += 1;
         self.keeping.settings_due = None;
@@ -116,21 +116,21 @@ impl Core {
         });
     }
 
-    /// The same; then whoever asked for them is answered.
+    /// The same; then answers the requester.
     pub(super) fn keep_and_answer(&mut self, reply: Reply, answer: Answer, now: Now) {
         self.keep(now);
         let number = self.keeping.number;
         self.keeping.waiting.push_back((number, reply, answer));
     }
 
-    /// Has somebody look whether the state directory is still there.
+    /// Requests a check that the state directory is still there.
     pub(super) fn look_at_state(&mut self) {
         if !std::mem::replace(&mut self.keeping.looking, true) {
             self.out.look = true;
         }
     }
 
-    /// What is not there is written again: somebody took the state directory away.
+    /// Writes again what is missing: another program removed the state directory.
     pub(super) fn is_missing(&mut self, missing: Missing, now: Now) {
         self.keeping.looking = false;
         if missing.ledger {
@@ -141,7 +141,7 @@ impl Core {
         }
     }
 
-    /// Settings are on disk, or are not.
+    /// The settings are on disk, or writing them failed.
     pub(super) fn kept(&mut self, number: u64, result: &Result<(), String>, now: Now) {
         self.keeping.silent = (number < self.keeping.number).then_some(now.boot);
         self.answer_waiting(number, result);
@@ -149,7 +149,7 @@ impl Core {
             Ok(()) => self.is_kept(Matter::Settings, now),
             Err(why) => {
                 self.is_not_kept(Matter::Settings, why, now);
-                // Newer ones are on their way otherwise.
+                // Otherwise newer ones are being written.
                 if number == self.keeping.number {
                     self.keeping.settings_due = Some(now.boot.after(RETRY));
                 }
@@ -157,7 +157,7 @@ impl Core {
         }
     }
 
-    /// Answers those who wait for settings up to a number.
+    /// Answers requesters waiting for settings up to a number.
     fn answer_waiting(&mut self, number: u64, result: &Result<(), String>) {
         while let Some((wanted, ..)) = self.keeping.waiting.front()
             && *wanted <= number
@@ -168,7 +168,7 @@ impl Core {
         }
     }
 
-    /// The ledger is on disk, or is not.
+    /// The ledger is on disk, or writing it failed.
     pub(super) fn ledger_kept(&mut self, result: &Result<(), String>, now: Now) {
         match result {
             Ok(()) => self.is_kept(Matter::Ledger, now),
@@ -179,8 +179,8 @@ impl Core {
         }
     }
 
-    /// A file without mistakes cannot be put in force, as what undoes it cannot be written. It is
-    /// read again then, and may be another by that time: nobody overrides guards for that one.
+    /// A file without mistakes cannot be put in force, because its rollback cannot be written. It
+    /// is read again later and may have changed by then, so no override of guards applies to it.
     pub(super) fn put_off(&mut self, why: &str, order: Order, now: Now) {
         self.look_at_awaited();
         self.show.rejected = None;
@@ -190,20 +190,18 @@ impl Core {
         let without = if order.force { ", without --force" } else { "" };
         let refusal = Refusal::new(
             RefusalKind::Unavailable,
-            format!(
-                "{why}; the file is not in force yet, and is tried again every {seconds}s{without}"
-            ),
+            format!("{why}; the file is not in force yet; retrying every {seconds}s{without}"),
         );
         self.reloading.answer(&Err(refusal));
     }
 
-    /// Tries again what is due.
+    /// Retries what is due.
     pub(super) fn keep_again(&mut self, now: Now) {
         if self.keeping.is_silent(now) {
             let why = format!("the disk has not answered for {}s", PATIENCE.as_secs());
             self.answer_waiting(self.keeping.number, &Err(why.clone()));
             self.is_not_kept(Matter::Settings, &why, now);
-            // Said; when it answers after all, that is heard.
+            // Already reported; a late answer is still handled.
             self.keeping.silent = None;
         }
         if self.keeping.settings_due.is_some_and(|due| due <= now.boot) {
@@ -214,7 +212,7 @@ impl Core {
         }
     }
 
-    /// Nothing comes any more: settings that are not on disk are tried a last time.
+    /// No more inputs: tries a last time to write settings that are not on disk.
     pub(super) fn keep_at_last(&mut self, now: Now) {
         if self.keeping.settings_due.is_some() {
             self.keep(now);

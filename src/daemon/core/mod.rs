@@ -1,4 +1,4 @@
-//! The core: everything that is decided, as a function of what is known, an input, and the time.
+//! The core: makes every decision, as a function of its state, an input, and the time.
 //!
 //! ```text
 //!   handle(input) ─► state changes ─► settle(service): overlay ─► diff ─► operations, at once
@@ -6,13 +6,13 @@
 //!   out           ─► what the threads around are to do: checks, jobs, commands, settings to keep
 //! ```
 //!
-//! - **One way to the kernel.** Whatever the cause, a service is changed by [`settle`]: what it
-//!   should be now is compared with what it is believed to be. A verdict comes to one operation,
-//!   since everything else is as it should be.
-//! - **Slices.** Nothing in here takes longer than one slice, some milliseconds, so that a verdict
-//!   never waits long; what is left stands in the [`Agenda`].
-//! - **Belief is checked.** What an operation finds otherwise than believed is read again, and
-//!   every period all of it is (by the worker, which only names what differs).
+//! - **One way to the kernel.** Whatever the cause, [`settle`] changes a service: it compares the
+//!   wanted state with the believed one. A verdict leads to one operation, since everything else is
+//!   already as wanted.
+//! - **Slices.** Nothing here takes longer than one slice of some milliseconds, so that a verdict
+//!   never waits long; the rest is in the [`Agenda`].
+//! - **Beliefs are verified.** When an operation reveals a difference, the service is read again,
+//!   and every period all of them are compared (by the worker, which only names differences).
 //!
 //! [`settle`]: Core::settle
 
@@ -59,10 +59,10 @@ use reloading::Reloading;
 
 /// The core.
 pub(super) struct Core {
-    /// What the file in force declares beside services.
+    /// The declarations of the file in force besides services.
     rest: Desired,
     run: RunSettings,
-    /// The services that it declares, and how their servers are.
+    /// The declared services, and the state of their servers.
     services: BTreeMap<ServiceKey, ServiceState>,
     believed: Believed,
     holdings: Holdings,
@@ -72,7 +72,7 @@ pub(super) struct Core {
     work: Agenda,
     reloading: Reloading,
     keeping: keep::Keeping,
-    /// What the calendar said at boot time zero: another value says that the date was set.
+    /// The calendar time at boot; if it changes, the date was set.
     epoch: Option<SystemTime>,
     stalls: stalls::Stalls,
     show: show::Show,
@@ -80,7 +80,7 @@ pub(super) struct Core {
 }
 
 impl Core {
-    /// A core that knows nothing yet, and asks for the file and the tables first.
+    /// A core without any knowledge, which first requests the file and the tables.
     pub(super) fn new(
         file: PathBuf,
         settings: Settings,
@@ -105,7 +105,7 @@ impl Core {
             stalls: stalls::Stalls::default(),
             out: Out::default(),
         };
-        // A reboot may have been in between: from now on deadlines count from this boot.
+        // A reboot may have happened in between: from now on deadlines count from this boot.
         if core.settings.has_deadlines() {
             core.keep(now);
         }
@@ -113,7 +113,7 @@ impl Core {
         core
     }
 
-    /// Takes in what happened.
+    /// Handles an input.
     pub(super) fn handle(&mut self, input: Input, tables: &mut dyn Tables, now: Now) {
         match input {
             Input::Finding(finding) => self.finding(finding, tables, now),
@@ -136,7 +136,7 @@ impl Core {
             || !self.work.unseen.is_empty()
     }
 
-    /// Does one slice of it, the most urgent first.
+    /// Does one slice of work, the most urgent first.
     pub(super) fn work(&mut self, tables: &mut dyn Tables, now: Now) {
         if !self.work.stale.is_empty() {
             self.settle_stale(tables, now);
@@ -160,7 +160,8 @@ impl Core {
         self.publish(now);
     }
 
-    /// Has the ledger written, if it changed. A transaction writes it itself, with what it changes.
+    /// Requests a write of the ledger if it changed. A transaction writes it itself, together with
+    /// its changes.
     fn keep_ledger(&mut self, now: BootTime) {
         if self.ledger_due().is_some_and(|due| due <= now) {
             self.holdings.pace(now);
@@ -168,13 +169,13 @@ impl Core {
         }
     }
 
-    /// When the ledger is to be written, if it changed; not while a transaction is under way.
+    /// When the ledger is to be written, if it changed; not during a transaction.
     fn ledger_due(&self) -> Option<BootTime> {
         let due = self.holdings.due();
         due.filter(|_| !self.reloading.is_transacting())
     }
 
-    /// Nothing comes any more: has what is not on disk yet written, whenever it would be due.
+    /// No more inputs: writes what is not on disk yet, whenever it would be due.
     pub(super) fn close(&mut self, now: Now) {
         self.write_ledger();
         self.keep_at_last(now);
@@ -210,12 +211,12 @@ impl Core {
         self.show.is_ready()
     }
 
-    /// What went wrong with the first file, if it did.
+    /// Why the first file was not put in force, if so.
     pub(super) fn failed_to_start(&self) -> Option<Arc<str>> {
         self.show.rejected_at_start()
     }
 
-    /// Which period the tables are looked at in.
+    /// The reconcile period.
     fn period(&self) -> Duration {
         self.run.reconcile
     }

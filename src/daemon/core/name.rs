@@ -1,4 +1,4 @@
-//! Which services and servers an operator means.
+//! Looks up the services and servers that an operator names.
 
 use std::net::IpAddr;
 
@@ -8,11 +8,11 @@ use super::Core;
 use crate::control::operator::{Refusal, RefusalKind, ServerRequest};
 use crate::daemon::messages::Member;
 
-/// So many names are offered when none fits.
+/// The most names suggested if none matches.
 const OFFERED: usize = 8;
 
 impl Core {
-    /// The servers that a request is about: one name can stand for several listen addresses.
+    /// The servers of a request: one name can stand for several listen addresses.
     pub(super) fn members(&self, request: &ServerRequest) -> Result<Vec<Member>, Refusal> {
         let services = self.services_named(&request.service)?;
         let mut members = Vec::new();
@@ -69,7 +69,7 @@ impl Core {
         all.filter(is_meant).copied().collect()
     }
 
-    /// The addresses of the machine that is meant, over all services.
+    /// The addresses of the named machine, over all services.
     pub(super) fn machine(&self, name: &str) -> Result<Vec<IpAddr>, Refusal> {
         if let Ok(address) = name.trim_matches(['[', ']']).parse() {
             return Ok(vec![address]);
@@ -89,8 +89,8 @@ impl Core {
         Ok(addresses)
     }
 
-    /// Refuses a machine that no service has, and that nothing is set for: a mistyped address would
-    /// be confirmed, and the machine that is meant stay in.
+    /// Refuses a machine that no service has and that has no setting: otherwise a mistyped address
+    /// would be confirmed, and the intended machine would stay in.
     pub(super) fn knows_machine(&self, name: &str) -> Result<(), Refusal> {
         let is_known = |address: &IpAddr| {
             self.has_machine(*address) || self.settings.disabled.contains_key(address)
@@ -102,7 +102,7 @@ impl Core {
         Err(not_found("server", name, "the file", known))
     }
 
-    /// Whether a service has a server at that address, be it one for when no other is left.
+    /// Whether a service has a server at this address, including sorry servers.
     pub(super) fn has_machine(&self, address: IpAddr) -> bool {
         self.services.values().any(|service| {
             let servers = service.servers.keys().chain(service.held_over.keys());
@@ -130,7 +130,7 @@ fn not_found(what: &str, name: &str, place: &str, known: impl Iterator<Item = St
     if known.is_empty() {
         return Refusal {
             kind: RefusalKind::NotFound,
-            message: format!("{place} has no {what} `{name}`, nor any other"),
+            message: format!("{place} has no {what} `{name}`, or any other"),
         };
     }
     let more = if known.len() > OFFERED { ", ..." } else { "" };

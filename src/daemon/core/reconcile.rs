@@ -10,11 +10,11 @@ use crate::daemon::tables::Tables;
 use crate::plan::{Beside, Situation, diff};
 use crate::state::{Foreign, Observed, ObservedService, Ownership};
 
-/// So many differences are named in one line of the log.
+/// The most differences named in one log line.
 const NAMED: usize = 4;
 
 impl Core {
-    /// Has the tables read, when it is time.
+    /// Requests a reading of the tables when it is due.
     pub(super) fn begin_reading(&mut self, now: Now) {
         let due = self.believed.next_reading();
         let is_due = due.is_some_and(|due| due <= now.boot);
@@ -26,7 +26,7 @@ impl Core {
         self.out.jobs.push(Job::Read(read));
     }
 
-    /// Takes in what the worker did.
+    /// Handles the worker's result.
     pub(super) fn done(&mut self, done: Done, tables: &mut dyn Tables, now: Now) {
         match done {
             Done::Loaded(loaded) => self.loaded(loaded, now),
@@ -44,13 +44,13 @@ impl Core {
         self.believed.end_reading(now.boot.after(self.period()));
         let mut clean = true;
         for key in reading.suspects {
-            // What was written meanwhile may or may not be in the reading.
+            // The reading may or may not show writes made in the meantime.
             if !self.believed.is_written_since(&key, reading.began) {
                 self.work.dirty.insert(key);
                 clean = false;
             }
         }
-        // What is declared and not believed to be there cannot look different.
+        // A declared service that is not believed to exist cannot look different.
         let missing = self
             .services
             .keys()
@@ -84,7 +84,7 @@ impl Core {
                 continue;
             }
             if !before.contains(&key) {
-                let text = "in the kernel, and not declared: left alone".to_owned();
+                let text = "in the kernel but not declared: left alone".to_owned();
                 self.event(EventKind::Foreign, Subject::Service(key), text, now);
             }
             self.believed.foreign.insert(key);
@@ -94,7 +94,7 @@ impl Core {
         }
     }
 
-    /// Whether sysctls, time limits and sync daemons are as declared; if not they are set right.
+    /// Whether sysctls, timeouts and sync daemons are as declared; repairs them if not.
     fn settings_are_declared(&mut self, observed: &Observed, now: Now) -> bool {
         let plan = diff(&Situation {
             desired: &self.rest,
@@ -117,7 +117,7 @@ impl Core {
             "left, as policy.drift says"
         };
         let text = format!(
-            "somebody changed the settings; {verb}: {}",
+            "another program changed the settings; {verb}: {}",
             steps.join(", ")
         );
         self.event(EventKind::Drift, Subject::None, text, now);
@@ -127,7 +127,7 @@ impl Core {
         false
     }
 
-    /// Says what somebody else changed of a service; whether anything was.
+    /// Reports changes to a service by other programs; returns whether there were any.
     pub(super) fn drift(
         &mut self,
         key: &ServiceKey,
@@ -135,7 +135,7 @@ impl Core {
         there: Option<&ObservedService>,
         now: Now,
     ) -> bool {
-        // What was tried in vain is no drift, and what was not known cannot have changed.
+        // A failed attempt is not drift, and an unknown state cannot have changed.
         let (Some(before), false) = (before, self.believed.is_refused(key)) else {
             return false;
         };
@@ -155,13 +155,16 @@ impl Core {
         } else {
             "left, as policy.drift says"
         };
-        let text = format!("somebody changed it; {verb}: {}{more}", changes.join(", "));
+        let text = format!(
+            "another program changed it; {verb}: {}{more}",
+            changes.join(", ")
+        );
         self.event(EventKind::Drift, Subject::Service(*key), text, now);
         true
     }
 }
 
-/// What is different, in words.
+/// The differences, for people.
 fn differences(before: &ObservedService, there: Option<&ObservedService>) -> Vec<String> {
     let Some(there) = there else {
         return vec!["the service is gone".to_owned()];

@@ -6,9 +6,9 @@
 //!               └─ mistakes ─┴── guard, refusal ─┴─► the old one stays, and says why
 //! ```
 //!
-//! Only what differs from the file in force goes through it. Until the transaction is done the old
-//! declaration holds, so that a verdict in between finds everything as it was; what it changes
-//! meanwhile the transaction leaves alone.
+//! Only differences from the file in force are processed. The old declaration applies until the
+//! transaction is done, so that a verdict in between finds everything unchanged; the transaction
+//! leaves servers alone that the verdict changes.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -29,16 +29,16 @@ use crate::daemon::overlay::{Situation, overlay};
 use crate::state::{DesiredService, Sysctl};
 use crate::words::{count, path as shown};
 
-/// So many services go through a stage in one slice.
+/// The number of services per slice of a stage.
 const SLICE: usize = 16;
 
 impl Core {
-    /// Whether the file is being read, or the kernel being made what it says.
+    /// Whether the file is being read or applied.
     pub(in crate::daemon) fn is_reloading(&self) -> bool {
         self.reloading.is_reload()
     }
 
-    /// The file is to be read again.
+    /// Starts a reload.
     pub(super) fn reload(&mut self, order: Order, mut reply: Option<Reply>, now: Now) {
         if self.is_reading_late(&mut reply, now) {
             return;
@@ -60,7 +60,7 @@ impl Core {
         self.out.read = Some(ReadOrder { first, order });
     }
 
-    /// The worker has read it.
+    /// The worker has compared the file.
     pub(super) fn loaded(&mut self, loaded: Result<Box<Loaded>, String>, now: Now) {
         if self.came_late(now) {
             return;
@@ -75,7 +75,7 @@ impl Core {
                     Some(first) => self.adopt(*first, &loaded, now),
                     None => self.reloading.count(),
                 }
-                // Adopted as at the start: as it is, until its checks say otherwise.
+                // Adopted as at the start: unchanged until its checks decide.
                 for (key, there) in std::mem::take(&mut loaded.found) {
                     self.believed.insert_unknown(key, there);
                 }
@@ -89,7 +89,7 @@ impl Core {
         }
     }
 
-    /// What stands in the kernel when the director starts.
+    /// The kernel's state when the director starts.
     fn adopt(&mut self, first: First, loaded: &Loaded, now: Now) {
         for text in first.warnings {
             self.event(EventKind::StateDamaged, Subject::None, text, now);
@@ -200,7 +200,7 @@ impl Core {
         }
     }
 
-    /// What a new declaration makes of a service, were it in force.
+    /// The wanted state of a service if a new declaration were in force.
     fn wanted_then(&self, declaration: &Declaration, quiescent: bool, now: Now) -> DesiredService {
         let service = self.state_of(declaration, now);
         let there = self.believed.get(&declaration.key);
@@ -214,8 +214,7 @@ impl Core {
         overlaid.wanted
     }
 
-    /// Services that the new file does not have; at the start also those that an earlier run
-    /// owned.
+    /// Services missing from the new file; at the start also those that an earlier run owned.
     fn no_longer_declared(&self, loaded: &Loaded) -> Vec<ServiceKey> {
         let declared: std::collections::BTreeSet<&ServiceKey> = loaded
             .changed
@@ -235,7 +234,7 @@ impl Core {
         removed
     }
 
-    /// Sets the settings right, as somebody changed them.
+    /// Repairs the settings after a change by another program.
     pub(super) fn transact_settings(&mut self) {
         self.reloading.enter(Stage::Transacting {
             loaded: None,
@@ -255,7 +254,7 @@ impl Core {
         })));
     }
 
-    /// The worker has made the kernel so, or has not.
+    /// The worker has carried out the transaction, or it failed.
     pub(super) fn transacted(&mut self, result: Result<Transacted, NotDone>, now: Now) {
         self.reloading.clear_hot();
         let stage = self.reloading.leave();
@@ -268,7 +267,7 @@ impl Core {
                 self.put_off(&why, order, now);
             }
             (Err(NotDone::Unkept(why) | NotDone::Refused(why)), Some(_)) => self.reject(&why, now),
-            // The next reading of the tables finds them as they are, and tries again.
+            // The next reading of the tables finds the actual state, and tries again.
             (Err(NotDone::Unkept(why)), None) => self.is_not_kept(Matter::Ledger, &why, now),
             (Err(NotDone::Refused(why)), None) => {
                 self.event(EventKind::KernelRefused, Subject::None, why, now);
@@ -293,7 +292,7 @@ impl Core {
         self.again(now);
     }
 
-    /// The new file is not taken: the old one stays in force.
+    /// Rejects the new file: the old one stays in force.
     pub(super) fn reject(&mut self, why: &str, now: Now) {
         self.reloading.leave();
         self.is_kept(Matter::File, now);
@@ -301,7 +300,7 @@ impl Core {
             self.look_at_awaited();
             "; keeping the previous configuration"
         } else {
-            // The director ends. What the last run left is not its to settle.
+            // The director ends. It does not settle what the last run left.
             self.reloading.release();
             ""
         };
@@ -345,7 +344,7 @@ impl Core {
         self.again(now);
     }
 
-    /// No transaction is about them any more.
+    /// No transaction concerns them any more.
     pub(super) fn look_at_awaited(&mut self) {
         self.work.dirty.append(&mut self.reloading.release());
     }

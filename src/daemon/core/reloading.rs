@@ -1,4 +1,4 @@
-//! The reload under way: how far it is, which services it is about, and who waits for it.
+//! The reload in progress: its stage, its services, and who waits for it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,20 +12,20 @@ use crate::daemon::server::Reload;
 use crate::state::DesiredService;
 
 pub(super) struct Reloading {
-    /// The service file.
+    /// The path of the service file.
     file: PathBuf,
     stage: Stage,
-    /// Services that a transaction is about, until their new declaration is in force. What the
-    /// kernel has of them is not to be judged by the old one.
+    /// Services of a transaction, until their new declaration is in force. Their state in the
+    /// kernel must not be judged by the old one.
     awaited: BTreeSet<ServiceKey>,
-    /// Services that a transaction changed, and that were not read since: what is different there
-    /// was nobody else.
+    /// Services changed by a transaction and not read since: differences there do not come from
+    /// other programs.
     transacted: BTreeSet<ServiceKey>,
-    /// Files put in force, or about to be.
+    /// The number of files put in force, or about to be.
     number: Reload,
     hot: Hot,
     replies: Vec<Reply>,
-    /// The order to read the file again came while one was being read.
+    /// An order to read the file again that came while one was being read.
     again: Option<Again>,
 }
 
@@ -35,27 +35,27 @@ struct Again {
     replies: Vec<Reply>,
 }
 
-/// How far a reload is.
+/// The stage of a reload.
 #[derive(Default)]
 pub(super) enum Stage {
-    /// None is under way.
+    /// No reload is in progress.
     #[default]
     Idle,
     /// The worker reads the file.
     Loading { order: Order },
-    /// What is declared now is worked out, service by service.
+    /// Computes the overlay of the new declarations, service by service.
     Overlaying {
         loaded: Box<Loaded>,
         order: Order,
         next: usize,
         wanted: Vec<DesiredService>,
     },
-    /// The worker makes the kernel so. `None` for settings alone, which are no reload.
+    /// The worker carries out the transaction. `None` for settings alone, which are no reload.
     Transacting {
         loaded: Option<Box<Loaded>>,
         order: Order,
     },
-    /// The new declarations take the place of the old ones.
+    /// Replaces the old declarations by the new ones.
     Absorbing {
         loaded: Box<Loaded>,
         next: usize,
@@ -63,11 +63,11 @@ pub(super) enum Stage {
     },
 }
 
-/// What a transaction came to.
+/// The result of a transaction.
 #[derive(Debug)]
 pub(super) struct Carried {
     pub(super) steps: usize,
-    /// Why its ledger is not on disk, if it is not.
+    /// Why its ledger is not on disk, if so.
     pub(super) unkept: Option<String>,
 }
 
@@ -97,17 +97,17 @@ impl Reloading {
         self.stage = stage;
     }
 
-    /// Takes the stage out; none is under way until the next is entered.
+    /// Takes the stage; the reload is idle until it enters the next.
     pub(super) fn leave(&mut self) -> Stage {
         std::mem::take(&mut self.stage)
     }
 
-    /// Whether a reload or a transaction is under way.
+    /// Whether a reload or a transaction is in progress.
     pub(super) const fn is_busy(&self) -> bool {
         !matches!(self.stage, Stage::Idle)
     }
 
-    /// Whether the file is being read, or the kernel being made what it says.
+    /// Whether the file is being read or applied.
     pub(super) const fn is_reload(&self) -> bool {
         !matches!(
             self.stage,
@@ -123,12 +123,12 @@ impl Reloading {
         )
     }
 
-    /// Whether the worker changes tables.
+    /// Whether the worker is changing tables.
     pub(super) const fn is_transacting(&self) -> bool {
         matches!(self.stage, Stage::Transacting { .. })
     }
 
-    /// Which reload this is: files put in force, or about to be.
+    /// The number of this reload: files put in force, or about to be.
     pub(super) const fn number(&self) -> Reload {
         self.number
     }
@@ -137,41 +137,41 @@ impl Reloading {
         self.number += 1;
     }
 
-    /// Whoever asked for this reload waits for its end.
+    /// Adds a requester waiting for the end of this reload.
     pub(super) fn wait(&mut self, reply: Option<Reply>) {
         self.replies.extend(reply);
     }
 
-    /// Has the file read again when this reload has ended.
+    /// Reads the file again when this reload has ended.
     pub(super) fn wait_for_next(&mut self, order: Order, reply: Option<Reply>) {
         let again = self.again.get_or_insert_default();
         again.order.join(order);
         again.replies.extend(reply);
     }
 
-    /// The order to read the file again, if there is one and nothing is under way. Those who wait
-    /// for it wait for this reload then.
+    /// The order to read the file again, if there is one and no reload is in progress. Its
+    /// requesters then wait for this reload.
     pub(super) fn take_next(&mut self) -> Option<Order> {
         let again = self.again.take_if(|_| matches!(self.stage, Stage::Idle))?;
         self.replies.extend(again.replies);
         Some(again.order)
     }
 
-    /// Answers whoever waits for this reload.
+    /// Answers those who wait for this reload.
     pub(super) fn answer(&mut self, answer: &Result<Answer, Refusal>) {
         for reply in self.replies.drain(..) {
             reply(answer.clone());
         }
     }
 
-    /// Refuses this reload and the one to come: the file is not read again for it.
+    /// Refuses this reload and the next one: the file is not read again for it.
     pub(super) fn refuse_all(&mut self, refusal: Refusal) {
         let again = self.again.take().map(|again| again.replies);
         self.replies.extend(again.into_iter().flatten());
         self.answer(&Err(refusal));
     }
 
-    /// A transaction is about these services.
+    /// A transaction concerns these services.
     pub(super) fn await_services(&mut self, services: impl IntoIterator<Item = ServiceKey>) {
         self.awaited.extend(services);
     }
@@ -185,12 +185,12 @@ impl Reloading {
         self.awaited.remove(service);
     }
 
-    /// No transaction is about these services any more.
+    /// No transaction concerns these services any more.
     pub(super) fn release(&mut self) -> BTreeSet<ServiceKey> {
         std::mem::take(&mut self.awaited)
     }
 
-    /// The transaction has ended, and may have changed the services it was about.
+    /// The transaction has ended, and may have changed its services.
     pub(super) fn end_transaction(&mut self) {
         self.transacted.extend(&self.awaited);
     }
@@ -205,7 +205,7 @@ impl Reloading {
         self.hot.clone()
     }
 
-    /// Has a transaction leave alone the servers that the core changes meanwhile.
+    /// Makes a transaction leave alone the servers that the core changes in the meantime.
     pub(super) fn mark_hot(&self, operations: &[Operation]) {
         if self.is_transacting() {
             let changed = operations.iter().filter_map(|operation| {

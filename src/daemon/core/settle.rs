@@ -1,5 +1,4 @@
-//! The one way to the kernel: what a service should be now, compared with what it is believed to
-//! be.
+//! The one way to the kernel: compares the wanted state of a service with the believed one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,18 +13,18 @@ use crate::daemon::tables::Tables;
 use crate::plan::{Beside, Change, Phase, Plan, Portion, Situation, Steps, diff};
 use crate::state::{Desired, Observed, ObservedService, Ownership};
 
-/// So many services are settled in one slice; of sixteen servers each that is about as many
-/// operations as go into one datagram.
+/// The number of services settled per slice; with sixteen servers each, about as many operations as
+/// fit into one datagram.
 const SLICE: usize = 16;
 
-/// A server that drains is looked at so often.
+/// The interval between checks of a draining server.
 const DRAIN_PACE: Duration = Duration::from_secs(1);
 
-/// Above so many services that drain, they are looked at once in a period.
+/// With more draining services than this, they are checked once per period.
 const MANY_DRAINS: usize = 64;
 
 impl Core {
-    /// What a declared service should be now.
+    /// The wanted state of a declared service now.
     pub(super) fn overlaid(&self, key: &ServiceKey, now: Now) -> Option<Overlaid> {
         let service = self.services.get(key)?;
         Some(overlay(&overlay::Situation {
@@ -37,9 +36,10 @@ impl Core {
         }))
     }
 
-    /// Brings services to what they should be now.
+    /// Brings services to their wanted state.
     ///
-    /// What is not as believed, or refused, is left for later: nothing in here loops.
+    /// Services that differ from the believed state, or are refused, are deferred: nothing here
+    /// loops.
     pub(super) fn settle(&mut self, keys: &[ServiceKey], tables: &mut dyn Tables, now: Now) {
         let mut desired = Desired {
             policy: self.rest.policy,
@@ -59,7 +59,7 @@ impl Core {
                 .services
                 .get_mut(key)
                 .and_then(|service| service.elapse(now.boot));
-            // What was refused is tried again when its time comes, whatever happens before.
+            // A refused operation is retried when its time comes, whatever happens before.
             let again = self.believed.next_try(key, now.boot);
             self.work
                 .timers
@@ -89,7 +89,7 @@ impl Core {
         self.forget_gone(keys);
     }
 
-    /// Replaces what is owned of these services, and comes back for what drains.
+    /// Replaces the ownership of these services, and schedules checks of draining ones.
     fn take_over(&mut self, keys: &[ServiceKey], before: &Ownership, plan: &Plan, now: Now) {
         if plan.ownership != *before {
             self.holdings.plan(keys, plan.ownership.clone());
@@ -106,7 +106,7 @@ impl Core {
         }
     }
 
-    /// Forgets services that are neither declared nor there.
+    /// Forgets services that are neither declared nor in the kernel.
     fn forget_gone(&mut self, keys: &[ServiceKey]) {
         for key in keys {
             if self.services.contains_key(key) || self.believed.contains(key) {
@@ -128,7 +128,8 @@ impl Core {
                 if self.send(operations, tables, now) {
                     continue;
                 }
-                // One service's failure is not another's: those are settled without it.
+                // One service's failure is independent of the others': those are settled without
+                // it.
                 let rest = portions.rest().filter_map(|step| match step.change {
                     Change::Operation(operation) => operation.service_key(),
                     Change::Sysctl { .. } => None,
@@ -140,7 +141,7 @@ impl Core {
         }
     }
 
-    /// Sends operations; whether all went well.
+    /// Sends operations; returns whether all succeeded.
     fn send(&mut self, operations: &[Operation], tables: &mut dyn Tables, now: Now) -> bool {
         if operations.is_empty() {
             return true;
@@ -159,7 +160,7 @@ impl Core {
                 _ => {
                     let error = failure.map(|failure| &failure.error);
                     let service = operation.service_key();
-                    // The first failure of a service is the cause of those behind it.
+                    // A service's first failure is the cause of its later ones.
                     not_done.entry(service).or_insert(error);
                 }
             }
@@ -178,7 +179,7 @@ impl Core {
         failures.is_empty()
     }
 
-    /// An operation was not carried out: the service is read again, at once or after a while.
+    /// An operation failed: the service is read again, immediately or after a pause.
     fn not_done(&mut self, service: Option<ServiceKey>, error: Option<&ipvs::Error>, now: Now) {
         let Some(key) = service else { return };
         let stale = error.is_none_or(|error| error.is_stale_view() || error.is_outcome_unknown());
@@ -193,19 +194,19 @@ impl Core {
         }
     }
 
-    /// A slice of the services that have to be compared.
+    /// Settles a slice of the services to be compared.
     pub(super) fn settle_stale(&mut self, tables: &mut dyn Tables, now: Now) {
         let keys: Vec<ServiceKey> = self.work.stale.iter().take(SLICE).copied().collect();
         self.settle(&keys, tables, now);
     }
 
-    /// A slice of the services that have to be read first.
+    /// Settles a slice of the services to be read first.
     pub(super) fn settle_dirty(&mut self, tables: &mut dyn Tables, now: Now) {
         let mut keys = Vec::new();
         while keys.len() < SLICE
             && let Some(key) = self.work.dirty.pop_first()
         {
-            // What is awaited is looked at when its new declaration is in force.
+            // An awaited service is examined when its new declaration is in force.
             if !self.reloading.is_awaited(&key) && self.look(&key, tables, now) {
                 keys.push(key);
             }
@@ -213,7 +214,7 @@ impl Core {
         self.settle(&keys, tables, now);
     }
 
-    /// Reads a service; whether it is to be settled then.
+    /// Reads a service; returns whether to settle it afterwards.
     fn look(&mut self, key: &ServiceKey, tables: &mut dyn Tables, now: Now) -> bool {
         let there = match tables.service(key) {
             Ok(there) => there,
@@ -239,7 +240,7 @@ impl Core {
         !meddled || self.repairs()
     }
 
-    /// Services whose time has come.
+    /// Handles services whose time has come.
     pub(super) fn due(&mut self, tables: &mut dyn Tables, now: Now) {
         let mut keys = Vec::new();
         while keys.len() < SLICE
@@ -256,8 +257,8 @@ impl Core {
         }
     }
 
-    /// Notes which servers serve, for when too few are left, and lets go of those that were held
-    /// over and no longer are.
+    /// Records which servers serve, for when too few are left, and drops servers that are no longer
+    /// held over.
     fn mark_in(&mut self, key: &ServiceKey, overlaid: &Overlaid) {
         let Some(service) = self.services.get_mut(key) else {
             return;

@@ -29,8 +29,8 @@ pub(super) const PACE: Duration = Duration::from_millis(100);
 /// So many parts of the snapshot are made in one slice.
 const SLICE: usize = 32;
 
-/// When so many servers were described anew, the snapshot is published earlier: until then all of them are in memory
-/// twice, as they are now and as the last snapshot has them.
+/// After this many updated servers, the snapshot is published earlier: until then all of them are
+/// in memory twice, in their current form and in that of the last snapshot.
 const MANY: usize = 2_000;
 
 /// What is shown of the core as a whole.
@@ -45,7 +45,7 @@ pub(super) struct Show {
     pub(super) rejected: Option<Arc<str>>,
     pub(super) reconciled: Option<BootTime>,
     trouble: Option<Arc<str>>,
-    /// The network namespace has lost its name.
+    /// Why the network namespace has lost its name, if so.
     nameless: Option<Arc<str>>,
     revision: u64,
     changed: bool,
@@ -91,7 +91,7 @@ impl Show {
 }
 
 impl Core {
-    /// Tells of something that happened: in the log, and to those who follow.
+    /// Reports an event: in the log, and to followers.
     pub(super) fn event(&mut self, kind: EventKind, subject: Subject, text: String, now: Now) {
         debug_assert!(kind.about().allows(subject), "{kind}: {subject:?}");
         let name = subject.service().and_then(|key| self.name_of(&key));
@@ -118,7 +118,7 @@ impl Core {
         declared.or(owned).cloned()
     }
 
-    /// Runs the commands of a service that are for such an event.
+    /// Runs the commands of a service that are for this event.
     pub(super) fn notify(
         &mut self,
         key: &ServiceKey,
@@ -147,7 +147,7 @@ impl Core {
         });
     }
 
-    /// The kernel refused something that it should not have.
+    /// The kernel refused something unexpectedly.
     pub(super) fn trouble(&mut self, key: &ServiceKey, error: &ipvs::Error, now: Now) {
         let text: Arc<str> = Arc::from(error.to_string());
         if self.show.trouble.as_ref() != Some(&text) {
@@ -158,14 +158,14 @@ impl Core {
         self.show.touch();
     }
 
-    /// The kernel takes what it is given.
+    /// The kernel accepts operations again.
     pub(super) fn no_trouble(&mut self) {
         if self.believed.refused().next().is_none() && self.show.trouble.take().is_some() {
             self.show.touch();
         }
     }
 
-    /// All that is wrong, in one line.
+    /// All trouble in one line.
     fn whole_trouble(&self) -> Option<Arc<str>> {
         let kernel = self.show.trouble.clone();
         let disk = self.keeping.trouble().map(Arc::from);
@@ -176,7 +176,7 @@ impl Core {
         all.reduce(|all, one| format!("{all}; {one}").into())
     }
 
-    /// Nobody can get into the network namespace by name any more.
+    /// The network namespace has lost its name.
     pub(super) fn nameless(&mut self, why: String, now: Now) {
         self.event(EventKind::NamespaceGone, Subject::None, why.clone(), now);
         self.show.nameless = Some(why.into());
@@ -213,7 +213,7 @@ impl Core {
         }
     }
 
-    /// Publishes it, whatever the time: an operator who asked for something sees it afterwards.
+    /// Publishes the snapshot immediately, so that an operator sees the effect of a request.
     pub(super) fn publish_now(&mut self, now: Now) {
         self.show.changed = false;
         self.show.redone = 0;
@@ -251,7 +251,7 @@ impl Core {
                 .or_else(|| service.held_over.get(&seat.key).map(|held| &held.state));
             self.server_status(key, seat, declared?, state, now)
         };
-        // As many as there are seats, and no room for more: it stays as long as the service does.
+        // Exactly as many as there are seats: it lives as long as the service.
         let mut servers = Vec::with_capacity(overlaid.seats.len());
         servers.extend(overlaid.seats.iter().filter_map(seat));
         servers.extend(self.drained_status(key, there, &overlaid.seats, now));
@@ -359,7 +359,7 @@ impl Core {
             })
     }
 
-    /// A service that is no longer declared and drains.
+    /// The status of a service that is no longer declared and drains.
     fn leaving_status(
         &self,
         key: &ServiceKey,
@@ -396,7 +396,7 @@ fn reason(
     match seat.state {
         State::Disabled => match disabled {
             Some(set) => format!("in maintenance, by {}{}", set.by, because(&set.reason)).into(),
-            None => Arc::from("in maintenance, says its agent"),
+            None => Arc::from("in maintenance according to its agent"),
         },
         State::Drained => match set.and_then(|set| set.drain.as_ref()) {
             Some(set) => format!("drained by {}{}", set.by, because(&set.reason)).into(),
@@ -405,18 +405,20 @@ fn reason(
             }
             None => Arc::from("a dynamic weight of 0"),
         },
-        State::Panic => format!("kept in, as too few are left; {checked}").into(),
+        State::Panic => format!("kept in because too few are left; {checked}").into(),
         State::Held => format!("changed too often; {checked}").into(),
         State::Standby => Arc::from("not needed"),
         State::Leaving if seat.server.is_some() => {
-            Arc::from("no longer declared; waits for those that replace it")
+            Arc::from("no longer declared; waiting for its replacements")
         }
         State::Leaving => Arc::from("no longer declared"),
         State::Up if seat.role == Role::Sorry => Arc::from("no other server is left"),
         State::Up if state.is_some_and(|state| state.checks.is_empty()) => Arc::from("not checked"),
-        State::Up | State::Warming if held => {
-            format!("changed too often, but kept in as too few others are up; {checked}").into()
-        }
+        State::Up | State::Warming if held => format!(
+            "changed too often, but kept in because too few others are up; \
+                     {checked}"
+        )
+        .into(),
         State::Up | State::Warming | State::Down | State::Pending => checked,
     }
 }

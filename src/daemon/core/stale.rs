@@ -1,6 +1,6 @@
-//! Settings of servers that the file no longer has. They stay, as the file may get them back: a
-//! machine in maintenance must not come in because its line was away for a moment. Their number has
-//! a limit.
+//! Settings of servers that the file no longer has. They are kept, since the file may get the
+//! servers back: a machine in maintenance must not come in because its line was missing for a
+//! moment. Their number is limited.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -13,10 +13,10 @@ use crate::control::operator::ServerSettings;
 use crate::daemon::messages::Member;
 use crate::words::count;
 
-/// At most so many are remembered.
+/// The most such settings.
 pub(in crate::daemon) const LIMIT: usize = 1024;
 
-/// Which setting, ordered by when it was set.
+/// A setting, ordered by the time at which it was set.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Of {
     Server(Member),

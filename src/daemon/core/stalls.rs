@@ -1,7 +1,7 @@
 //! Threads that hang: a file system or a disk that does not answer.
 //!
-//! The core goes on without them. Whoever waits for a reload is told within a bounded time,
-//! `status` shows what hangs, and what could not be read is read when it answers.
+//! The core continues without them. Those who wait for a reload are answered within a bounded time,
+//! `status` shows what hangs, and what could not be read is read once it answers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,29 +19,29 @@ use crate::words::path;
 /// How long a reload waits for the files.
 const LOADING: Duration = Thread::Reader.limit();
 
-/// How long whoever asked for a reload waits until the tables are changed.
+/// How long the requester of a reload waits until the tables are changed.
 const TRANSACTING: Duration = Duration::from_secs(60);
 
 /// What hangs.
 #[derive(Debug, Default)]
 pub(super) struct Stalls {
     stalls: Vec<Stall>,
-    /// The files are being read, too late for the reload that wanted them.
+    /// Whether the files are being read too late for their reload.
     late: bool,
-    /// How many stages that wait for a thread have begun.
+    /// The number of stages begun that wait for a thread.
     begun: u64,
-    /// Which of them was seen last, and since when.
+    /// The stage seen last, and since when.
     seen: u64,
     since: BootTime,
 }
 
 impl Stalls {
-    /// A stage that waits for a thread begins.
+    /// Begins a stage that waits for a thread.
     pub(super) fn begin(&mut self) {
         self.begun += 1;
     }
 
-    /// For `status`.
+    /// The trouble for `status`.
     pub(super) fn trouble(&self) -> Option<String> {
         let texts: Vec<String> = self.stalls.iter().map(text).collect();
         (!texts.is_empty()).then(|| texts.join("; "))
@@ -59,7 +59,7 @@ fn text(stall: &Stall) -> String {
 }
 
 impl Core {
-    /// What hangs now.
+    /// Updates what hangs.
     pub(in crate::daemon) fn stalled(&mut self, stalls: Vec<Stall>, now: Now) {
         let before = std::mem::replace(&mut self.stalls.stalls, stalls);
         let has = |stalls: &[Stall], one: &Stall| {
@@ -110,7 +110,7 @@ impl Core {
                 let what = what.map_or("changing the tables", |stall| &*stall.what);
                 let seconds = time.as_secs();
                 let why = format!(
-                    "{what} has not ended for {seconds}s; `director status` shows when it has"
+                    "{what} has not finished for {seconds}s; `director status` shows when it has"
                 );
                 self.refuse_waiting(&why);
             }
@@ -126,7 +126,7 @@ impl Core {
             None => (format!("reading {}", path(self.reloading.file())), time),
         };
         let then = if self.is_ready() {
-            "; the files are read as soon as it does, with the guards"
+            "; the files are read once it does, subject to the guards"
         } else {
             ""
         };
@@ -137,8 +137,8 @@ impl Core {
         self.reloading.refuse_all(unavailable(why.to_owned()));
     }
 
-    /// Whether files are being read that nobody waits for any more. An order to read them is
-    /// answered then; they are read anyway when what hangs has answered.
+    /// Whether files are being read for a reload that has been given up. An order to read them is
+    /// then answered; they are read anyway once what hangs has answered.
     pub(super) fn is_reading_late(&mut self, reply: &mut Option<Reply>, now: Now) -> bool {
         if self.stalls.late
             && let Some(reply) = reply.take()
@@ -149,9 +149,8 @@ impl Core {
         self.stalls.late
     }
 
-    /// Files have been read: whether they come too late for the reload that wanted them. They are
-    /// read anew then, as they may have changed; not forced, whoever did that has been told that
-    /// it failed.
+    /// Files have been read; returns whether that is too late for their reload. They are then read
+    /// again, as they may have changed, and not forced: whoever forced it was told that it failed.
     pub(super) fn came_late(&mut self, now: Now) -> bool {
         let late = std::mem::take(&mut self.stalls.late);
         if late {

@@ -31,7 +31,7 @@ where
     }
 }
 
-/// The level as syslog(3) counts.
+/// The level as a number of syslog(3).
 fn priority(level: Level) -> u8 {
     match level {
         Level::ERROR => 3,

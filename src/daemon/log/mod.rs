@@ -1,6 +1,6 @@
-//! The log: events of [`tracing`], as lines on stderr.
+//! The log: events of [`tracing`] as lines on stderr.
 //!
-//! The levels say what the operator must do:
+//! The levels tell what the operator must do:
 //!
 //! | level | means | `<N>` |
 //! |---|---|---|
@@ -9,7 +9,7 @@
 //! | info | nothing: this is normal life | 6 |
 //! | debug, trace | nothing: for who looks for a mistake in director itself | 7 |
 //!
-//! A thread of its own writes them. Where nobody takes them (a pipe that is full), they are
+//! A separate thread writes them. If the output does not accept them (a full pipe), they are
 //! dropped and counted: no verdict waits for a log.
 
 mod line;
@@ -32,17 +32,17 @@ pub use queue::LogGuard;
 use line::Line;
 use queue::Queue;
 
-/// What the log looks like.
+/// The settings of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogOptions {
     /// `error`, `warn`, `info`, `debug`, `trace`, or directives such as
     /// `info,director::check=debug`.
     pub filter: String,
-    /// How a line is written.
+    /// The format of a line.
     pub form: LogForm,
 }
 
-/// How a line is written.
+/// The format of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogForm {
     /// For people.
@@ -51,21 +51,21 @@ pub enum LogForm {
     Json,
 }
 
-/// Who reads stderr.
+/// The kind of reader behind stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reader {
-    /// The journal, which has time stamps of its own and takes a level as `<N>` (sd-daemon(3)).
+    /// The journal, which adds its own time and takes the level as `<N>` (sd-daemon(3)).
     Journal,
-    /// A terminal, which shows colours.
+    /// A terminal that shows colours.
     Terminal,
     /// A file or a pipe.
     Other,
 }
 
-/// Starts the log of the program. What is still to be written is, when the guard is dropped.
+/// Starts the program's log. Dropping the guard writes the remaining lines.
 ///
 /// # Errors
-/// When the filter cannot be read, or the log was started before.
+/// If the filter is invalid, or the log was started before.
 pub fn start(options: &LogOptions, colour: bool) -> anyhow::Result<LogGuard> {
     let filter = filter(&options.filter)?;
     let (queue, guard) = Queue::start(options.form, io::stderr())?;
@@ -82,7 +82,7 @@ pub fn start(options: &LogOptions, colour: bool) -> anyhow::Result<LogGuard> {
 }
 
 fn filter(text: &str) -> anyhow::Result<EnvFilter> {
-    // A word that is no level would be taken for the name of a target, and nothing logged.
+    // A word that is no level would be taken as the name of a target, and nothing would be logged.
     let levels = ["off", "error", "warn", "info", "debug", "trace"];
     let bare = text.split(',').find(|part| {
         let part = part.trim();

@@ -1,4 +1,4 @@
-//! Lines on their way to stderr: whoever logs never waits.
+//! Lines on their way to stderr: logging never blocks.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use super::LogForm;
 use crate::daemon::background::{self, BackgroundWriter};
 use crate::words::{count, json_bytes, safe_coloured};
 
-/// So many lines wait at most.
+/// The most lines that wait.
 const LINES: usize = 8192;
 
-/// Takes lines for the thread that writes them.
+/// Accepts lines for the thread that writes them.
 #[derive(Clone)]
 pub(super) struct Queue {
     form: LogForm,
@@ -21,7 +21,7 @@ pub(super) struct Queue {
     dropped: Arc<AtomicU64>,
 }
 
-/// Writes what is left when it is dropped, for as long as a second.
+/// Writes the remaining lines when dropped, for up to a second.
 #[derive(Debug)]
 pub struct LogGuard {
     _writer: BackgroundWriter<Vec<u8>>,
@@ -48,14 +48,14 @@ impl Queue {
 }
 
 fn write(out: &mut impl Write, line: &[u8], dropped: &AtomicU64) {
-    // That nobody reads it any more must not end the director.
+    // A reader that is gone must not end the director.
     let _ = out.write_all(line);
     let lost = dropped.swap(0, Ordering::Relaxed);
     if lost > 0 {
         let _ = writeln!(
             out,
-            "director: {} lost, it was too slow",
-            count(lost, "line of the log was", "lines of the log were")
+            "director: {} dropped: the output is too slow",
+            count(lost, "log line", "log lines")
         );
     }
 }
@@ -90,7 +90,7 @@ impl Write for LineWriter<'_> {
 impl Drop for LineWriter<'_> {
     fn drop(&mut self) {
         let line = std::mem::take(&mut self.line);
-        // What others wrote is in it: servers, operators, whoever names files.
+        // It contains text from others: servers, operators, authors of file names.
         let line = match self.queue.form {
             LogForm::Json => json_bytes(line),
             LogForm::Text => safe_coloured(&String::from_utf8_lossy(&line))
@@ -110,7 +110,7 @@ mod tests {
 
     use super::*;
 
-    /// Takes nothing until it is told to.
+    /// Accepts nothing until released.
     struct Stuck {
         open: mpsc::Receiver<()>,
         written: Arc<Mutex<Vec<u8>>>,
@@ -143,9 +143,9 @@ mod tests {
         drop(guard);
         let text = String::from_utf8(written.lock().unwrap().clone()).unwrap();
         let kept = text.lines().filter(|line| *line == "line").count();
-        // One more than fits may be in the writer's hand.
+        // The writer may hold one more than fits.
         assert!((LINES..=LINES + 1).contains(&kept), "{kept}");
-        let lost = format!("{} lines of the log were lost", LINES + 100 - kept);
+        let lost = format!("{} log lines dropped", LINES + 100 - kept);
         assert!(text.contains(&lost), "{kept}");
     }
 }

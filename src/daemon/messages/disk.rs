@@ -1,4 +1,4 @@
-//! The core and the keeper: what operators have set, on its way to the state directory.
+//! The core and the keeper: operators' settings on their way to the state directory.
 
 use crate::control::Now;
 use crate::control::operator::Settings;
@@ -6,7 +6,7 @@ use crate::control::operator::Settings;
 /// Settings to put on disk.
 #[derive(Debug, Clone)]
 pub(in crate::daemon) struct Keep {
-    /// Later ones have higher numbers.
+    /// Later settings have higher numbers.
     pub(in crate::daemon) number: u64,
     pub(in crate::daemon) settings: Settings,
     /// When they were set.
@@ -17,14 +17,14 @@ pub(in crate::daemon) struct Keep {
 #[derive(Debug)]
 pub(in crate::daemon) enum Task {
     Keep(Keep),
-    /// Look what is missing in the state directory.
+    /// Check what is missing from the state directory.
     Look,
 }
 
-/// Which files the state directory lacks.
+/// The files missing from the state directory.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::daemon) struct Missing {
     pub(in crate::daemon) ledger: bool,
-    /// What operators have set.
+    /// Operators' settings.
     pub(in crate::daemon) settings: bool,
 }

@@ -8,15 +8,15 @@ use crate::state::health::Watch;
 /// How to read the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::daemon) struct Order {
-    /// A person overrides the guards.
+    /// Whether a person overrides the guards.
     pub(in crate::daemon) force: bool,
-    /// A person or a program asked for it. Otherwise the files changed, and it may be that they
-    /// still do.
+    /// Whether a person or a program asked for it. Otherwise the files changed, and may still be
+    /// changing.
     pub(in crate::daemon) asked: bool,
 }
 
 impl Order {
-    /// The files changed.
+    /// The order after a change of the files.
     pub(in crate::daemon) const UNASKED: Self = Self {
         force: false,
         asked: false,
@@ -26,7 +26,7 @@ impl Order {
         Self { force, asked: true }
     }
 
-    /// One order for both.
+    /// Merges two orders into one.
     pub(in crate::daemon) fn join(&mut self, other: Self) {
         self.force |= other.force;
         self.asked |= other.asked;
@@ -36,7 +36,7 @@ impl Order {
 /// An order to read the files.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::daemon) struct ReadOrder {
-    /// Nothing is in force yet.
+    /// Whether nothing is in force yet.
     pub(in crate::daemon) first: bool,
     pub(in crate::daemon) order: Order,
 }
@@ -46,18 +46,18 @@ pub(in crate::daemon) struct ReadOrder {
 pub(in crate::daemon) struct FilesRead {
     pub(in crate::daemon) first: bool,
     pub(in crate::daemon) order: Order,
-    /// What they declare, or the mistakes in them.
+    /// The declarations, or the mistakes.
     pub(in crate::daemon) outcome: Result<Declared, String>,
 }
 
-/// What files without mistakes declare.
+/// The declarations of files without mistakes.
 #[derive(Debug)]
 pub(in crate::daemon) struct Declared {
-    /// All but the services.
+    /// Everything but the services.
     pub(in crate::daemon) rest: Desired,
     pub(in crate::daemon) watch: Watch,
     pub(in crate::daemon) services: Services,
     pub(in crate::daemon) shape: Shape,
-    /// The warnings about them, as text.
+    /// Their warnings, as text.
     pub(in crate::daemon) warnings: String,
 }

@@ -1,11 +1,11 @@
-//! What the core and the threads around it say to each other: plain values.
+//! The messages between the core and the threads around it: plain values.
 //!
 //! ```text
 //!   core ── Out ───► reader, worker, keeper, checks, commands
 //!   core ◄── Input ── reader, worker, keeper, checks, control socket, signals
 //! ```
 //!
-//! Core, reader, worker and keeper import these types and not each other.
+//! Core, reader, worker and keeper import these types, but not each other.
 
 mod disk;
 mod files;
@@ -30,30 +30,30 @@ pub(super) use tables::{
 /// A server of a service.
 pub(super) type Member = (ServiceKey, ServerKey);
 
-/// Servers that were changed while a transaction is under way: it leaves them alone.
+/// Servers changed during a transaction, which leaves them alone.
 pub(super) type Hot = Arc<Mutex<HashSet<Member>>>;
 
-/// Whom an answer goes to.
+/// The receiver of an answer.
 pub(super) type Reply = Box<dyn FnOnce(Result<Answer, Refusal>) + Send>;
 
-/// What the core is told.
+/// An input of the core.
 pub(super) enum Input {
     /// A check's verdict or advice changed.
     Finding(Finding),
-    /// An operator asks for something.
+    /// A request by an operator.
     Request(Request, Reply),
     /// The files changed.
     Changed,
-    /// SIGHUP came.
+    /// SIGHUP arrived.
     Reload,
     /// The worker has finished a job.
     Done(Done),
-    /// The operators' settings up to this number are on disk, or why they are not. Requests that
-    /// wait for them are answered.
+    /// The operators' settings up to this number are on disk, or why they are not. Requests waiting
+    /// for them are then answered.
     Kept(u64, Result<(), String>),
-    /// What the state directory lacks.
+    /// What is missing from the state directory.
     Missing(Missing),
-    /// The network namespace has lost its name, and what follows from that.
+    /// The network namespace has lost its name, with the consequences.
     Nameless(String),
     /// Another namespace has the name now: the director ends, for this reason.
     Superseded(String),
@@ -61,7 +61,7 @@ pub(super) enum Input {
     Stop,
 }
 
-/// What the threads around the core should do.
+/// The work for the threads around the core.
 #[derive(Default)]
 pub(super) struct Out {
     pub(super) checks: Vec<Command>,
@@ -75,25 +75,25 @@ pub(super) struct Out {
     pub(super) look: bool,
 }
 
-/// An event that may have commands run.
+/// An event that may run commands.
 #[derive(Debug, Clone)]
 pub(super) struct Notification {
-    /// All of its service; each says which events it is for.
+    /// All commands of its service; each says which events it is for.
     pub(super) commands: Arc<[Notify]>,
     pub(super) event: NotifyEvent,
 }
 
-/// An event as commands are told it.
+/// An event in the form for commands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct NotifyEvent {
     pub(super) event: NotifyOn,
     /// The service's name in the file.
     pub(super) service: Arc<str>,
     pub(super) listen: ServiceKey,
-    /// The server, if the event is about one.
+    /// The server, if the event concerns one.
     pub(super) server: Option<ServerKey>,
-    /// Why.
+    /// The reason.
     pub(super) text: Arc<str>,
-    /// Milliseconds since 1970.
+    /// The time, in milliseconds since 1970.
     pub(super) at_ms: u64,
 }

@@ -1,4 +1,4 @@
-//! The core and the worker: what to do with the kernel's tables, and what came of it.
+//! The core and the worker: jobs on the kernel's tables, and their results.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,29 +10,28 @@ use crate::check::{Command, Target, TargetId};
 use crate::state::health::{RunSettings, ServiceWatch};
 use crate::state::{Desired, DesiredService, Observed, ObservedService, Ownership, Policy, Sysctl};
 
-/// What the worker is to do.
+/// A job for the worker.
 pub(in crate::daemon) enum Job {
-    /// Name what differs between the files that were read and those in force; of the first ones
-    /// also what stands in the kernel.
+    /// Compare the files read with those in force; for the first ones also with the kernel.
     Take(Box<FilesRead>),
-    /// Make the kernel what is wanted, all or nothing.
+    /// Make the kernel match the wanted state, all or nothing.
     Transact(Box<Transaction>),
     /// Compare the tables with the believed ones.
     Read(Read),
-    /// Say what the machine lacks for the file in force.
+    /// Log what the machine lacks for the file in force.
     Advise,
-    /// Put on disk who owns what.
+    /// Write the ownership to disk.
     Keep(Box<Ownership>),
-    /// Targets that may go through the forwarding path came and went.
+    /// Targets that may go through the forwarding path were added or removed.
     Through(Changes),
-    /// Read all tables for somebody.
+    /// Read all tables for a requester.
     Table(Box<dyn FnOnce(ipvs::Result<ipvs::Table>) + Send>),
-    /// Nothing more comes. Said, as a reader that hangs holds its end of the channel.
+    /// No more jobs. Sent explicitly, as a hanging reader holds its end of the channel.
     End,
 }
 
 impl Job {
-    /// What it is at, for when it hangs.
+    /// The name of the job, for when it hangs.
     pub(in crate::daemon) const fn what(&self) -> &'static str {
         match self {
             Self::Take(_) => "comparing the files with the tables",
@@ -46,7 +45,7 @@ impl Job {
     }
 }
 
-/// What the worker did.
+/// A result of the worker.
 pub(in crate::daemon) enum Done {
     Loaded(Result<Box<Loaded>, String>),
     Transacted(Result<Transacted, NotDone>),
@@ -55,7 +54,7 @@ pub(in crate::daemon) enum Done {
     Read(Result<Reading, String>),
 }
 
-/// A service as a file declares it.
+/// A service as declared in a file.
 #[derive(Debug, Clone)]
 pub(in crate::daemon) struct Declaration {
     pub(in crate::daemon) key: ServiceKey,
@@ -66,22 +65,22 @@ pub(in crate::daemon) struct Declaration {
 /// A file without mistakes, compared with the one in force.
 #[derive(Debug)]
 pub(in crate::daemon) struct Loaded {
-    /// Services that are new or different.
+    /// New and changed services.
     pub(in crate::daemon) changed: Vec<Declaration>,
-    /// Services that are gone.
+    /// Removed services.
     pub(in crate::daemon) removed: Vec<ServiceKey>,
-    /// All but the services.
+    /// Everything but the services.
     pub(in crate::daemon) rest: Desired,
     pub(in crate::daemon) run: RunSettings,
-    /// At the start: what stands in the kernel.
+    /// At the start: the kernel's state.
     pub(in crate::daemon) first: Option<Box<First>>,
-    /// At a reload: what stands in the kernel of services that the file in force does not have.
-    /// Somebody else may have made them, and they carry his traffic.
+    /// On a reload: the kernel's state of services that the file in force does not have. Other
+    /// programs may have created them, with traffic of their own.
     pub(in crate::daemon) found: BTreeMap<ServiceKey, ObservedService>,
 }
 
 impl Loaded {
-    /// Whether persistent clients leave a server of weight 0 when this is in force.
+    /// Whether persistent clients leave a server of weight 0 once this is in force.
     pub(in crate::daemon) fn quiescent(&self, now: bool) -> bool {
         let declared = self
             .rest
@@ -92,24 +91,24 @@ impl Loaded {
     }
 }
 
-/// What stands in the kernel when the director starts, and what of it is its own.
+/// The kernel's state when the director starts, and its ownership.
 #[derive(Debug)]
 pub(in crate::daemon) struct First {
     pub(in crate::daemon) observed: Observed,
     pub(in crate::daemon) ownership: Ownership,
-    /// What is wrong with the state directory, and was overcome.
+    /// Problems with the state directory that were overcome.
     pub(in crate::daemon) warnings: Vec<String>,
 }
 
-/// What a reading is compared with.
+/// The tables to compare with.
 pub(in crate::daemon) struct Read {
-    /// How many writes the core had made.
+    /// The core's number of writes at the start.
     pub(in crate::daemon) began: u64,
     pub(in crate::daemon) believed: BTreeMap<ServiceKey, Arc<ObservedService>>,
     pub(in crate::daemon) run: RunSettings,
 }
 
-/// What a reading came to.
+/// The result of a comparison.
 pub(in crate::daemon) struct Reading {
     pub(in crate::daemon) began: u64,
     /// Services that differ from what is believed. Long lists can lie: each has to be read again.
@@ -120,46 +119,46 @@ pub(in crate::daemon) struct Reading {
     pub(in crate::daemon) settings: Observed,
 }
 
-/// What is to be made of some services.
+/// The wanted state of some services.
 pub(in crate::daemon) struct Transaction {
     pub(in crate::daemon) wanted: Vec<DesiredService>,
-    /// The same services as the file has them.
+    /// The same services as declared in the file.
     pub(in crate::daemon) declared: Vec<Arc<DesiredService>>,
     pub(in crate::daemon) removed: Vec<ServiceKey>,
     pub(in crate::daemon) rest: Desired,
     pub(in crate::daemon) ownership: Ownership,
     pub(in crate::daemon) hot: Hot,
-    /// Of a reload; `None` for settings alone, which leave the file in force as it is.
+    /// The order of a reload; `None` for settings alone, which leave the file in force.
     pub(in crate::daemon) order: Option<Order>,
-    /// The director starts: it goes on where the state directory cannot be written. Servers that
-    /// are dead would stay in otherwise, for as long as the disk is full.
+    /// The director is starting: it continues even if the state directory cannot be written.
+    /// Otherwise dead servers would stay in for as long as the disk is full.
     pub(in crate::daemon) first: bool,
-    /// What the file in force says; `None` when there is none.
+    /// The policy of the file in force; `None` if there is none.
     pub(in crate::daemon) policy: Option<Policy>,
 }
 
-/// A transaction that was carried out.
+/// A completed transaction.
 #[derive(Debug)]
 pub(in crate::daemon) struct Transacted {
-    /// The services that it was about.
+    /// Its services.
     pub(in crate::daemon) keys: Vec<ServiceKey>,
-    /// What is owned of them now.
+    /// Their ownership now.
     pub(in crate::daemon) ownership: Ownership,
     pub(in crate::daemon) steps: usize,
-    /// Why the ledger is not on disk, if it is not.
+    /// Why the ledger is not on disk, if so.
     pub(in crate::daemon) unkept: Option<String>,
 }
 
 /// Why a transaction was not carried out.
 #[derive(Debug)]
 pub(in crate::daemon) enum NotDone {
-    /// A guard or the kernel refuses what is wanted.
+    /// A guard or the kernel refused it.
     Refused(String),
     /// The state directory cannot be written.
     Unkept(String),
 }
 
-/// What becomes of targets that may go through the forwarding path.
+/// Changes of targets that may go through the forwarding path.
 #[derive(Debug, Default)]
 pub(in crate::daemon) struct Changes {
     pub(in crate::daemon) started: Vec<(TargetId, Arc<Target>)>,
@@ -167,7 +166,7 @@ pub(in crate::daemon) struct Changes {
 }
 
 impl Changes {
-    /// Those of these commands.
+    /// The changes made by these commands.
     pub(in crate::daemon) fn of(commands: &[Command]) -> Self {
         let mut changes = Self::default();
         for command in commands {
@@ -182,7 +181,7 @@ impl Changes {
         changes
     }
 
-    /// Whether there are none.
+    /// Whether there are no changes.
     pub(in crate::daemon) fn is_empty(&self) -> bool {
         self.started.is_empty() && self.stopped.is_empty()
     }

@@ -1,9 +1,9 @@
-//! Servers that are well but held out for flapping, and how many of them may be.
+//! Servers that are up but held out for flapping, and how many may be.
 //!
-//! Damping spares clients a server that comes and goes, as long as others are there for them. A
-//! hold that takes out what they need does more harm than any flapping. So of the servers that pass
-//! their checks at most half are held out, and no more than `min_healthy` leaves. The others stay
-//! in, those that flapped least first.
+//! Damping spares clients a server that comes and goes, as long as there are others. A hold that
+//! takes out servers they need does more harm than flapping. Therefore at most half of the servers
+//! that pass their checks are held out, and no more than `min_healthy` allows. The others stay in,
+//! least flapping first.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
-//! Slow start: the weights of servers that are on their way back.
+//! Slow start: the weights of returning servers.
 //!
-//! A ramp spares a server that has just started the share of one that is warm. Where none is warm,
-//! as after an outage of all, it would only make all weights small. So ramps are measured against
-//! the server that is farthest: it has its full weight, and the others catch up with it.
+//! A ramp spares a server that has just started the share of a warm one. If none is warm, as after
+//! an outage of all, it would only make all weights small. Ramps are therefore measured against the
+//! server that is farthest: it has its full weight, and the others catch up with it.
 
 use ipvs::Weight;
 

@@ -1,8 +1,8 @@
-//! A server whose verdict changes too often is held out for a while, each time for longer.
+//! Holds out a server whose verdict changes too often, each time for longer.
 //!
-//! What counts may turn out not to count later, when others changed with it (see
-//! [`common`](crate::daemon::common)). So a hold remembers the changes that led to it, and is void
-//! when too few of them are left.
+//! A change that counts may turn out later not to, if others changed with it (see
+//! [`common`](crate::daemon::common)). A hold therefore remembers the changes that led to it, and
+//! is void if too few of them are left.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,16 +10,16 @@ use std::time::Duration;
 use crate::state::BootTime;
 use crate::state::health::Damping;
 
-/// Counts changes of a verdict, and holds a server out when there are too many.
+/// Counts changes of a verdict, and holds a server out if there are too many.
 #[derive(Debug, Clone, Default)]
 pub(in crate::daemon) struct Damper {
-    /// Those that led to no hold yet; while there is one, those since it began.
+    /// Changes that led to no hold yet; during a hold, those since it began.
     changes: VecDeque<Noted>,
     /// Boxed: few of tens of thousands of servers were ever held.
     hold: Option<Box<Hold>>,
 }
 
-/// A change, to up or to down.
+/// A change to up or down.
 #[derive(Debug, Clone, Copy)]
 struct Noted {
     at: BootTime,
@@ -30,19 +30,19 @@ struct Noted {
 struct Hold {
     until: BootTime,
     length: Duration,
-    /// It is not over, or that has not been noticed.
+    /// Whether it is not over, or its end was not noticed.
     running: bool,
     /// The changes that led to it.
     evidence: VecDeque<Noted>,
-    /// The end and the length of the one before, which count again if this one is void.
+    /// The end and the length of the previous hold, which count again if this one is void.
     before: Option<(BootTime, Duration)>,
 }
 
 impl Damper {
-    /// Notes a change; it may be the one that is too many.
+    /// Records a change, which may be one too many.
     pub(in crate::daemon) fn change(&mut self, up: bool, damping: &Damping, now: BootTime) {
         let is_holding = self.is_holding(now);
-        // A hold that is over has settled the changes that were made during it.
+        // The end of a hold settles the changes during it.
         if let Some(hold) = self.hold.as_ref().filter(|_| !is_holding) {
             let until = hold.until;
             self.changes.retain(|change| change.at >= until);
@@ -68,8 +68,8 @@ impl Damper {
         }));
     }
 
-    /// A change that was noted does not count, as it had a common cause with others, nor does the
-    /// way back from it; whether a hold that was running is void without it.
+    /// A recorded change does not count because of a common cause, nor does the way back from it;
+    /// returns whether a running hold is void without it.
     pub(in crate::daemon) fn excuse(
         &mut self,
         change: BootTime,
@@ -81,7 +81,7 @@ impl Damper {
             return false;
         };
         let led_to_it = hold.evidence.len();
-        // The way back may have been noted after the hold began.
+        // The way back may have been recorded after the hold began.
         hold.evidence.append(&mut self.changes);
         let place = take(&mut hold.evidence, change);
         if place.is_none_or(|place| place >= led_to_it) {
@@ -109,14 +109,14 @@ impl Damper {
         now < hold.until
     }
 
-    /// Whether a change counts: it was noted, is not too long ago, and was not excused.
+    /// Whether a change counts: recorded, recent, and not excused.
     pub(in crate::daemon) fn counts(&self, change: BootTime) -> bool {
         let evidence = self.hold.iter().flat_map(|hold| &hold.evidence);
         let mut noted = self.changes.iter().chain(evidence);
         noted.any(|noted| noted.at == change)
     }
 
-    /// Forgets everything, as damping is off; whether a hold was running.
+    /// Forgets everything because damping is off; returns whether a hold was running.
     pub(super) fn cancel(&mut self, now: BootTime) -> bool {
         let held = self.is_holding(now);
         *self = Self::default();
@@ -128,7 +128,7 @@ impl Damper {
         self.until(now).is_some()
     }
 
-    /// Until when it is held out.
+    /// The end of the hold.
     pub(in crate::daemon) fn until(&self, now: BootTime) -> Option<BootTime> {
         self.hold
             .as_ref()
@@ -136,14 +136,14 @@ impl Damper {
             .filter(|until| now < *until)
     }
 
-    /// How bad it is: the length of its hold grows with each one, and the end is later the later it
-    /// began.
+    /// How bad it is: the length of its hold grows with each one, and the later it began, the later
+    /// it ends.
     pub(in crate::daemon) fn severity(&self) -> (Duration, BootTime) {
         let hold = self.hold.as_ref();
         hold.map_or_else(Default::default, |hold| (hold.length, hold.until))
     }
 
-    /// Whether a hold has ended since this was asked last.
+    /// Whether a hold has ended since the last call.
     pub(super) fn release(&mut self, now: BootTime) -> bool {
         let Some(hold) = self.hold.as_mut().filter(|hold| hold.running) else {
             return false;
@@ -153,7 +153,7 @@ impl Damper {
     }
 }
 
-/// Takes a change out, and the way back from it; where it stood.
+/// Removes a change and the way back from it; returns its index.
 fn take(changes: &mut VecDeque<Noted>, change: BootTime) -> Option<usize> {
     let place = changes.iter().position(|noted| noted.at == change)?;
     let taken = changes.remove(place)?;
@@ -163,13 +163,12 @@ fn take(changes: &mut VecDeque<Noted>, change: BootTime) -> Option<usize> {
     Some(place)
 }
 
-/// So many changes do not lead to a hold yet.
+/// The most changes without a hold.
 fn most(damping: &Damping) -> usize {
     usize::try_from(damping.changes).unwrap_or(usize::MAX)
 }
 
-/// Forgets changes that are too long ago to count, and of the others those that are more than it
-/// takes for a hold.
+/// Forgets changes that are too old to count, and those beyond what a hold needs.
 fn forget_old(changes: &mut VecDeque<Noted>, damping: &Damping, now: BootTime) {
     let enough = most(damping).saturating_add(1);
     let is_old = |change: &Noted| change.at.after(damping.within) < now;
@@ -302,8 +301,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a server does, the tables see it join and leave at most a bounded number of
-        /// times: `changes + 1` for every hold.
+        /// Whatever a server does, the tables see it join and leave a bounded number of times:
+        /// `changes + 1` for every hold.
         #[test]
         fn the_kernel_sees_few_changes(gaps in prop::collection::vec(0u64..20, 1..300)) {
             let (mut damper, mut now, mut up, mut shown) = (Damper::default(), 0, true, true);

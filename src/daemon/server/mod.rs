@@ -1,5 +1,4 @@
-//! One server of a service, as the daemon sees it over time. Pure: every function is given the
-//! time.
+//! One server of a service over time. Pure: time is an argument of every function.
 //!
 //! ```text
 //!   verdicts of its checks ─► combined ─► Damper ─► well?
@@ -23,36 +22,36 @@ use crate::control::Now;
 use crate::state::BootTime;
 use crate::state::health::{Combine, ServiceWatch};
 
-/// Counts the files that were put in force; the one that the director started with is 0.
+/// The number of files put in force; the first one is 0.
 pub(super) type Reload = u64;
 
-/// What is known of a server of a service.
+/// The state of a server of a service.
 #[derive(Debug, Clone)]
 pub(super) struct ServerState {
     /// Its checks.
     pub(super) checks: Box<[TargetId]>,
     /// The verdict of all its checks together.
     pub(super) verdict: Verdict,
-    /// While the verdict is open: whether it is in.
+    /// Whether it is in while the verdict is open.
     pub(super) in_while_open: bool,
-    /// Which reload added it to a service that was there, as long as it has not been up: what that
-    /// reload took away waits for it.
+    /// The reload that added it to an existing service, until it has been up: servers removed by
+    /// that reload wait for it.
     pub(super) successor: Option<Reload>,
-    /// It has served clients: where too few servers are left, it may do so again.
+    /// Whether it has served clients: if too few servers are left, it may do so again.
     pub(super) was_in: bool,
-    /// Since when the verdict stands.
+    /// When the verdict began.
     pub(super) since: BootTime,
-    /// What the check said that changed the verdict.
+    /// The check's text that changed the verdict.
     pub(super) reason: Arc<str>,
     /// Its weight grows until this is over.
     pub(super) ramp: Option<Box<Ramp>>,
     /// Counts its changes.
     pub(super) damper: Damper,
-    /// What a hold came to when its service was last settled.
+    /// The result of a hold when its service was last settled.
     pub(super) hold: Held,
-    /// When it went down last.
+    /// When it last went down.
     pub(super) failed: BootTime,
-    /// Its failure had a cause elsewhere: its way back says nothing about it either.
+    /// Its failure had another cause: its way back says nothing about it either.
     pub(super) excused: bool,
     /// What its agents say of its use: the strictest.
     pub(super) admin: Admin,
@@ -70,32 +69,32 @@ pub(super) enum Held {
     No,
     /// It is held out.
     Out,
-    /// It serves all the same, as too few others are up.
+    /// It serves anyway, as too few others are up.
     KeptIn,
 }
 
-/// The reason of all servers that were not checked yet: one text for all of them.
+/// The reason of all servers without a check so far: one text for all of them.
 pub(super) fn not_checked_yet() -> Arc<str> {
     static TEXT: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("not checked yet"));
     Arc::clone(&TEXT)
 }
 
-/// The same of those that are in meanwhile.
+/// The same for those that are in until then.
 pub(super) fn in_and_not_checked_yet() -> Arc<str> {
     static TEXT: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("in, and not checked yet"));
     Arc::clone(&TEXT)
 }
 
-/// What a new verdict of one check means for its server.
+/// The effect of a check's new verdict on its server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
-    /// Nothing: the others decide.
+    /// None: the other checks decide.
     None,
-    /// It is well now.
+    /// It is up now.
     Up,
-    /// It is well, but changed too often and is held.
+    /// It is up, but changed too often and is held.
     HeldUp,
-    /// It is not well now.
+    /// It is down now.
     Down,
 }
 
@@ -121,7 +120,7 @@ impl ServerState {
         }
     }
 
-    /// Whether it should serve, as far as its checks go.
+    /// Whether it should serve, according to its checks.
     pub(super) fn is_well(&self, now: BootTime) -> bool {
         match self.verdict {
             Verdict::Up => !self.damper.is_holding(now),
@@ -149,7 +148,7 @@ impl ServerState {
         if !up {
             (self.failed, self.excused) = (now.boot, excused);
         }
-        // The first verdict of all confirms what was found, or is news; it is no flapping.
+        // The very first verdict confirms the initial state, or is news; it is not flapping.
         if before != Verdict::Open
             && !excused
             && let Some(damping) = &watch.damping
@@ -203,8 +202,8 @@ impl ServerState {
             }
             _ => {
                 self.ramp = None;
-                // What a director misses when it starts may be new, or may have been dead for
-                // long: one that is found dead replaces nothing.
+                // A server missing from the kernel at the start may be new, or may have been dead
+                // for long: one found dead replaces nothing.
                 if self.successor == Some(0) {
                     self.successor = None;
                 }
@@ -228,7 +227,8 @@ impl ServerState {
         };
     }
 
-    /// A change does not count, as it had a common cause with others; whether it is held no longer.
+    /// A change does not count because of a common cause; returns whether the server is no longer
+    /// held.
     pub(super) fn excuse(&mut self, change: BootTime, watch: &ServiceWatch, now: BootTime) -> bool {
         let Some(damping) = &watch.damping else {
             return false;
@@ -241,7 +241,7 @@ impl ServerState {
         ended
     }
 
-    /// Lets time pass: a hold that ends starts the way back; whether one ended.
+    /// Lets time pass: the end of a hold starts the ramp; returns whether one ended.
     pub(super) fn elapse(&mut self, watch: &ServiceWatch, now: BootTime) -> bool {
         let ended = match watch.damping {
             Some(_) => self.damper.release(now),
@@ -253,7 +253,7 @@ impl ServerState {
         ended
     }
 
-    /// A hold has ended. A server that served all the while is where it should be.
+    /// A hold has ended. A server that kept serving is where it should be.
     fn come_back(&mut self, watch: &ServiceWatch, now: BootTime) {
         if self.verdict == Verdict::Up && self.hold == Held::Out {
             self.ramp = Ramp::begin(watch.slow_start, now).map(Box::new);

@@ -1,10 +1,10 @@
-//! A server that comes back gets its weight little by little (slow start).
+//! A returning server gets its weight gradually (slow start).
 
 use std::time::Duration;
 
 use crate::state::BootTime;
 
-/// In so many steps at the most, and not more often than once a second where the time allows.
+/// The most steps of a ramp; at most one per second if there is enough time.
 const STEPS: u32 = 20;
 
 /// The way back to the full weight.
@@ -15,12 +15,12 @@ pub(in crate::daemon) struct Ramp {
 }
 
 impl Ramp {
-    /// Begins one, where it takes any time at all.
+    /// Begins one, unless it takes no time.
     pub(in crate::daemon) fn begin(length: Duration, now: BootTime) -> Option<Self> {
         (!length.is_zero()).then_some(Self { begin: now, length })
     }
 
-    /// One that has come as far as this weight.
+    /// One that has already reached this weight.
     pub(in crate::daemon) fn resume(
         length: Duration,
         weight: u32,
@@ -44,7 +44,7 @@ impl Ramp {
         self.length / self.steps()
     }
 
-    /// How many steps are done.
+    /// The number of steps done.
     fn done(&self, now: BootTime) -> u32 {
         let passed = now.0.saturating_sub(self.begin.0);
         let done = passed.as_nanos() / self.step().as_nanos().max(1);
@@ -56,7 +56,7 @@ impl Ramp {
         self.done(now) == self.steps()
     }
 
-    /// How far it is.
+    /// Its progress.
     pub(in crate::daemon) fn progress(&self, now: BootTime) -> Progress {
         Progress {
             done: self.done(now),
@@ -64,7 +64,7 @@ impl Ramp {
         }
     }
 
-    /// The weight of now, at least 1 where the full one is.
+    /// The current weight, at least 1 if the full weight is.
     #[cfg(test)]
     fn weight(&self, full: u32, now: BootTime) -> u32 {
         self.progress(now).weight(full, Progress::OVER)
@@ -76,13 +76,13 @@ impl Ramp {
         (done < self.steps()).then(|| self.begin.after(self.step() * (done + 1)))
     }
 
-    /// How long it still takes.
+    /// The remaining time.
     pub(in crate::daemon) fn remaining(&self, now: BootTime) -> Duration {
         now.until(self.begin.after(self.step() * self.steps()))
     }
 }
 
-/// How many steps of how many are done.
+/// The number of steps done of all.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::daemon) struct Progress {
     done: u32,
@@ -93,7 +93,7 @@ impl Progress {
     /// All of them.
     pub(in crate::daemon) const OVER: Self = Self { done: 1, steps: 1 };
 
-    /// Whether it is as far as another.
+    /// Whether it is at least as far as another.
     pub(in crate::daemon) fn is_as_far_as(self, other: Self) -> bool {
         let (own, others) = (
             u64::from(self.done) * u64::from(other.steps),
@@ -102,12 +102,12 @@ impl Progress {
         own >= others
     }
 
-    /// The weight beside a server that is as far as `top`: at least 1 where the full one is.
+    /// The weight next to a server that is as far as `top`: at least 1 if the full weight is.
     pub(in crate::daemon) fn weight(self, full: u32, top: Self) -> u32 {
         if self.is_as_far_as(top) {
             return full;
         }
-        // The top is farther, so that it has done something.
+        // The top is farther, so it has done at least one step.
         let part = u128::from(full) * u128::from(self.done) * u128::from(top.steps)
             / (u128::from(self.steps) * u128::from(top.done));
         u32::try_from(part).unwrap_or(full).max(full.min(1))

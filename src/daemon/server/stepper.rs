@@ -1,16 +1,16 @@
-//! A dynamic weight moves in bounded steps, so that a mad agent cannot swing the farm.
+//! A dynamic weight changes in bounded steps, so that a faulty agent cannot disturb the farm.
 //!
-//! Except for 0, which is no weight but a wish: no new clients. It holds from the moment it is
-//! said; the way back from there goes in steps.
+//! Except for 0, which means no new clients. It takes effect immediately; the way back from 0 takes
+//! steps.
 
 use crate::state::BootTime;
 use crate::state::health::WeightSteps;
 
-/// A weight in percent of the declared one, on its way to what is asked for.
+/// A weight in percent of the declared one, on its way to the requested one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::daemon) struct Stepper {
     percent: u16,
-    /// When it moved last.
+    /// When it changed last.
     moved: Option<BootTime>,
 }
 
@@ -27,14 +27,14 @@ impl Stepper {
     /// The declared weight.
     pub(in crate::daemon) const FULL: u16 = 100;
 
-    /// The percentage that holds now.
+    /// The current percentage.
     #[cfg(test)]
     pub(in crate::daemon) const fn percent(self) -> u16 {
         self.percent
     }
 
-    /// Moves towards what is asked for, as far as time allows; when to come again if that is
-    /// not reached.
+    /// Moves towards the requested weight, as far as time allows; returns when to continue if that
+    /// is not reached.
     pub(in crate::daemon) fn step(
         &mut self,
         asked: u16,
@@ -64,7 +64,7 @@ impl Stepper {
         (self.percent != asked).then(|| now.after(steps.every))
     }
 
-    /// The weight that this makes of another: at least 1, but for 0 percent of it.
+    /// Applies the percentage to a weight: at least 1, except for 0 percent.
     pub(in crate::daemon) fn weight(self, full: u32) -> u32 {
         let weight = u64::from(full) * u64::from(self.percent) / u64::from(Self::FULL);
         let least = u32::from(self.percent > 0 && full > 0);
@@ -104,7 +104,8 @@ mod tests {
     }
 
     proptest! {
-        /// However wild the agent is, the weight moves by at most a step in each time, but to 0.
+        /// However wild the agent is, the weight changes by at most one step at a time, except to
+        /// 0.
         #[test]
         fn a_mad_agent_moves_it_by_one_step_a_time(
             asked in prop::collection::vec((1u16..400, 0u64..8000), 1..200), step in 0u8..100,

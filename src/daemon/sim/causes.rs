@@ -8,8 +8,8 @@ use super::*;
 const ALL: [&str; 3] = ["10.0.0.11", "10.0.0.12", "10.0.0.13"];
 
 impl Sim {
-    /// Whether each service with a server whose checks pass has one that serves. Of targets that
-    /// were never judged, and of sorry servers, nothing is asked.
+    /// Whether each service with a server whose checks pass has one that serves. Targets without a
+    /// verdict and sorry servers do not count.
     fn none_is_left_alone(&self) -> Result<(), String> {
         let up: BTreeSet<IpAddr> = self
             .checks
@@ -30,7 +30,7 @@ impl Sim {
         Ok(())
     }
 
-    /// Lets seconds pass, and looks at every moment.
+    /// Lets seconds pass, and checks at every moment.
     #[track_caller]
     fn watched(&mut self, seconds: u64) {
         for _ in 0..seconds * 20 {
@@ -169,7 +169,7 @@ fn after_an_outage_of_all_servers_come_back_in_their_own_time_and_are_not_held()
             sim.kill(server);
         }
         sim.watched(4);
-        // Each boots for another time.
+        // Each boots for a different time.
         for server in ALL {
             sim.revive(server);
             sim.watched(13);
@@ -197,11 +197,11 @@ fn a_held_server_serves_when_the_others_fail_and_is_held_again_when_they_are_bac
     assert!(kept.until.is_some());
     assert_eq!(
         &*kept.reason,
-        "changed too often, but kept in as too few others are up; it answers"
+        "changed too often, but kept in because too few others are up; it answers"
     );
     assert_eq!(
         sim.events("server-kept"),
-        ["up: changed too often, but kept in as too few others are up"]
+        ["up: changed too often, but kept in because too few others are up"]
     );
     sim.revive("10.0.0.12");
     sim.revive("10.0.0.13");
@@ -292,7 +292,7 @@ fn a_slow_start_of_all_servers_is_none() {
     sim.cut(&ALL, 5, 3);
     assert_eq!(sim.weights(WEB), "11=100 12=50 13=1");
     assert_eq!(sim.state(WEB, "10.0.0.11"), ServerState::Up);
-    // The first one back takes all there is; who follows catches up.
+    // The first one back takes all clients; the others catch up.
     sim.seconds(30);
     for server in ALL {
         sim.kill(server);
@@ -336,10 +336,10 @@ fn a_check_that_cannot_be_asked_is_told_of_once_and_changes_no_server() {
     find(&mut sim, Some("too many open files"));
     assert_eq!(
         sim.events("not-checked"),
-        ["the tcp check cannot be asked, the state stays as it is: too many open files"]
+        ["cannot run the tcp check, so the state stays: too many open files"]
     );
     find(&mut sim, None);
-    assert_eq!(sim.events("checked"), ["the tcp check is asked again"]);
+    assert_eq!(sim.events("checked"), ["the tcp check runs again"]);
     assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
     assert_eq!(sim.sent(), HashMap::new());
 }
@@ -388,12 +388,11 @@ fn a_weight_of_0_holds_at_once_and_the_way_back_goes_in_steps() {
     assert_eq!(sim.weights(WEB), "11=100 12=1 13=1");
 }
 
-/// What happens in an hour to one network.
+/// An hour of outages in one network.
 #[derive(Debug, Clone)]
 struct Hour {
     seed: u64,
-    /// Outages: the group that they hit, how long they last, and how long it is quiet then, in
-    /// seconds.
+    /// Outages: the group affected, the duration, and the time until the next, in seconds.
     outages: Vec<(usize, u64, u64)>,
 }
 
@@ -446,8 +445,7 @@ struct Out {
     passed: u32,
 }
 
-/// Lets the hour pass with one server flapping all the while, every `half` seconds; looks at every
-/// moment.
+/// Lets the hour pass with one server flapping every `half` seconds; checks at every moment.
 fn live(sim: &mut Sim, hour: &Hour, flapper: Option<(u8, u64)>) -> Result<Out, TestCaseError> {
     let mut out = Out::default();
     let mut dead: BTreeSet<u8> = BTreeSet::new();

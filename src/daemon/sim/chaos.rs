@@ -1,5 +1,5 @@
-//! Random hours: servers die and return, files change, somebody meddles, the director is killed;
-//! afterwards the tables are what the file and the living servers say.
+//! Random hours: servers die and return, files change, other programs change tables, the director
+//! is killed; afterwards the tables match the file and the live servers.
 
 use ipvs::fake::Fault;
 use ipvs::{Errno, ForwardMethod, Operation, Server, ServerKey, Service, ServiceKey};
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Something that happens.
+/// An event of the simulation.
 #[derive(Debug, Clone)]
 enum Happening {
     Die(u8),
@@ -55,7 +55,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 const SERVICES: [&str; 2] = ["tcp://192.0.2.10:80", "tcp://192.0.2.11:80"];
 const SCHEDULERS: [&str; 4] = ["rr", "wlc", "sh", "mh"];
 
-/// What a file declares.
+/// The contents of a file.
 #[derive(Debug, Clone)]
 struct File {
     servers: Vec<u8>,
@@ -95,7 +95,7 @@ impl File {
     }
 }
 
-/// What the tables must be when everything has come to rest.
+/// The expected tables once everything has settled.
 fn expected(file: &File, dead: &BTreeSet<IpAddr>, drained: &BTreeSet<u8>) -> BTreeMap<u8, u32> {
     let mut weights = BTreeMap::new();
     for last in &file.servers {
@@ -112,7 +112,7 @@ fn is_dead(sim: &Sim, last: u8) -> bool {
     sim.dead.contains(&IpAddr::from([10, 0, 0, last]))
 }
 
-/// The servers of a service that take clients.
+/// The servers of a service that accept clients.
 fn serving(sim: &Sim, service: &str) -> BTreeMap<u8, u32> {
     let key: ServiceKey = service.parse().unwrap();
     let servers = sim.kernel.servers(&key);
@@ -202,7 +202,7 @@ proptest! {
             }
         }
         sim.kernel.clear_faults();
-        // A file may have been refused, by the kernel or by a guard: it is read once more.
+        // The kernel or a guard may have refused a file: read it once more.
         let request = Request::Reload { force: true };
         sim.handle(Input::Request(request, Box::new(|_| {})));
         sim.seconds(90);
@@ -213,7 +213,8 @@ proptest! {
             for (server, weight) in expected {
                 prop_assert_eq!(serving.remove(&server), Some(weight), "{} of {}", server, service);
             }
-            // What is left was replaced by servers that have not been up yet, and stays for them.
+            // The remaining servers were replaced by ones that have not been up yet, and stay for
+            // them.
             let waiting = file.servers.iter().filter(|last| is_dead(&sim, **last)).count();
             prop_assert!(serving.len() <= waiting, "{service}: {serving:?}");
             let wrong = serving.keys().any(|last| is_dead(&sim, *last) || file.servers.contains(last));

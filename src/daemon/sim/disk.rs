@@ -11,7 +11,7 @@ impl Sim {
         self.directory.path().join("state")
     }
 
-    /// Puts a file where the state directory was, as root can write to any other.
+    /// Replaces the state directory by a file, since root can write to any directory.
     fn break_disk(&self) {
         fs::rename(self.state_directory(), self.directory.path().join("aside")).unwrap();
         fs::write(self.state_directory(), "no directory").unwrap();
@@ -22,7 +22,7 @@ impl Sim {
         fs::rename(self.directory.path().join("aside"), self.state_directory()).unwrap();
     }
 
-    /// What is there can be read, and nothing be written.
+    /// Existing files can be read, but nothing can be written.
     fn fill_disk(&self) {
         for file in ["ledger", "journal", "operator"] {
             let beside = self.state_directory().join(format!("{file}.json.new"));
@@ -49,7 +49,7 @@ impl Sim {
         answer
     }
 
-    /// The date is set; the time since boot goes on.
+    /// The date is set; the time since boot continues.
     fn set_date(&mut self, wall: SystemTime) {
         self.now.wall = wall;
     }
@@ -97,7 +97,7 @@ fn what_cannot_be_written_is_in_force_and_said_and_written_when_there_is_room() 
         sim.seconds(60);
         let trouble = sim.trouble().expect("status shows it");
         assert!(
-            trouble.contains("what operators set is not on disk"),
+            trouble.contains("operators' settings are not on disk"),
             "{trouble}"
         );
         assert_eq!(sim.events("not-kept").len(), 1, "it is told once");
@@ -170,7 +170,7 @@ fn a_disk_that_does_not_answer_keeps_nobody_waiting_and_is_said() {
     let request = Request::Drain(Sim::request("web", "10.0.0.11"));
     let input = Input::Request(request, reply);
     sim.core.handle(input, &mut sim.client, sim.now);
-    // It hangs: the thread that writes has it, and says nothing.
+    // It hangs: the writing thread has it, and does not answer.
     let keep = sim.core.out.keep.take().unwrap();
     sim.seconds(9);
     assert!(answer.try_recv().is_err(), "it may still answer");
@@ -197,7 +197,7 @@ fn a_file_that_waits_for_the_disk_has_no_mistakes_and_comes_into_force_by_itself
     sim.seconds(2);
     let refusal = answer.try_recv().unwrap().unwrap_err();
     assert_eq!(refusal.kind, RefusalKind::Unavailable);
-    for part in ["it is not a directory", "tried again every 5s"] {
+    for part in ["it is not a directory", "retrying every 5s"] {
         assert!(refusal.message.contains(part), "{refusal}");
     }
     assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
@@ -336,7 +336,7 @@ fn a_date_that_is_set_neither_lengthens_nor_ends_what_was_set_for_a_time() {
         };
         assert_eq!(left(&sim), 40);
         sim.set_date(date);
-        // Whoever asks before the core has seen the new date is told the same.
+        // Before the core has seen the new date, the answer is the same.
         assert_eq!(left(&sim), 40);
         sim.seconds(20);
         assert_eq!(sim.weights(WEB), "11=0 12=0 13=1");
@@ -349,7 +349,7 @@ fn a_date_that_is_set_neither_lengthens_nor_ends_what_was_set_for_a_time() {
         assert_eq!(shown.duration_since(sim.now.wall).unwrap().as_secs(), 20);
         let since = sim.now.wall.duration_since(status.servers[2].since);
         assert!(since.is_ok(), "no server is up since a time to come");
-        // Nor does a director that starts anew within the boot see it.
+        // Nor does a director notice that is restarted within the boot.
         sim = sim.restart();
         sim.seconds(19);
         assert_eq!(sim.weights(WEB), "11=0 12=0 13=1");

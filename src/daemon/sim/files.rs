@@ -1,4 +1,4 @@
-//! Files that say less than they should for a moment, one story a test.
+//! Files that contain less than they should for a moment, one story per test.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -57,12 +57,12 @@ impl Sim {
         fs::write(self.included(number), text).unwrap();
     }
 
-    /// How many services the kernel has.
+    /// The number of services in the kernel.
     fn there(&self) -> usize {
         self.kernel.services().len()
     }
 
-    /// The watcher saw that the files changed.
+    /// The watcher noticed a change of the files.
     fn changed(&mut self) {
         self.handle(Input::Changed);
         self.seconds(3);
@@ -76,8 +76,8 @@ impl Sim {
         answer.try_recv().expect("answered")
     }
 
-    /// The files are refused, whoever has them read, and all services stay; with them as they were
-    /// the watcher takes them again by itself.
+    /// The files are refused, however they are read, and all services stay; once restored, the
+    /// watcher reads them again by itself.
     #[track_caller]
     fn keeps(&mut self, why: &str, restore: impl FnOnce(&mut Self)) {
         let services = self.there();
@@ -115,7 +115,7 @@ fn a_root_file_that_lost_its_version_removes_no_service() {
     sim.keeps("no longer says its version", |sim| {
         fs::write(sim.file(), ROOT).unwrap();
     });
-    // One that never had it is read all the same.
+    // One that never had it is read anyway.
     fs::write(sim.file(), &without).unwrap();
     assert!(sim.reload(true).is_ok());
     sim.put(3, &service(4));
@@ -130,7 +130,7 @@ fn an_included_file_that_is_empty_for_a_moment_removes_no_service() {
         sim.put(2, text);
         sim.keeps("2.toml is empty", |sim| sim.put(2, &service(2)));
     }
-    // Forced, it is taken, and empty as it was it does not stand in the way of the next change.
+    // With --force it is accepted, and its emptiness does not block the next change.
     sim.put(2, "# moved\n");
     assert!(sim.reload(true).is_ok());
     assert_eq!(sim.there(), 3);
@@ -156,7 +156,7 @@ fn an_include_directory_that_is_away_removes_no_service() {
         fs::remove_dir(&directory).unwrap();
         fs::rename(&aside, &directory).unwrap();
     });
-    // Emptied on purpose, by a person who says so.
+    // Emptied on purpose, which a person confirms.
     for number in 1..=3 {
         fs::remove_file(sim.included(number)).unwrap();
     }
@@ -164,7 +164,7 @@ fn an_include_directory_that_is_away_removes_no_service() {
     assert!(refusal.message.contains("--force"), "{}", refusal.message);
     assert!(sim.reload(true).is_ok());
     assert_eq!(sim.there(), 1);
-    // From here on that is how it is.
+    // From here on this is the normal state.
     fs::write(sim.file(), format!("{ROOT}scheduler = \"rr\"\n")).unwrap();
     sim.changed();
     assert_eq!(sim.published.snapshot().rejected, None);
@@ -231,7 +231,7 @@ fn a_file_that_is_cut_off_in_the_middle_removes_no_service() {
     sim.keeps("4 of 6 services would go", |sim| {
         fs::write(sim.file(), &whole).unwrap();
     });
-    // What the file has is in the kernel only if the rest may go.
+    // The kernel contains what the file has only if the rest may be removed.
     let moved = whole[..cut].replace("192.0.2.1:", "192.0.2.101:");
     fs::write(sim.file(), &moved).unwrap();
     sim.keeps("4 of 6 services would go", |sim| {
@@ -288,7 +288,7 @@ fn services_that_are_renamed_moved_split_or_regrouped_do_not_go() {
         sim.changed();
         assert_eq!(sim.published.snapshot().rejected, None, "{file}");
     }
-    // Three that one mark takes together.
+    // Three services that one mark replaces together.
     let three = two.clone()
         + &service(1)
             .replace(".s1", ".s3")
@@ -356,7 +356,7 @@ fn one_service_of_three_may_be_removed_and_two_may_not() {
 const HANGS: &str = "reading services.d/2.toml has not answered for";
 
 impl Sim {
-    /// As if the file system hung that holds the second included file.
+    /// As if the file system of the second included file hung.
     fn hang(&mut self) {
         self.hangs = true;
         self.stalls = vec![Stall {
@@ -423,7 +423,7 @@ fn a_read_that_hangs_stops_nothing_else_and_the_reload_that_waits_is_answered() 
     sim.seconds(4);
     assert_eq!(sim.weights(web), "11=1 12=1", "drift is repaired");
 
-    // When it answers, what the files say now is taken, with the guards.
+    // Once it answers, the current files are used, with the guards.
     fs::write(sim.file(), "version = 1\n").unwrap();
     sim.answer();
     sim.handle(Input::Changed);
@@ -441,7 +441,7 @@ fn a_read_that_hangs_stops_nothing_else_and_the_reload_that_waits_is_answered() 
 fn a_start_whose_files_hang_ends_within_a_bounded_time_and_says_where() {
     let mut sim = included().restart();
     sim.hang();
-    // What was asked for at the start was read before the file system hung.
+    // A request from the start was read before the file system hung.
     sim.coming.clear();
     sim.seconds(11);
     let why = sim.core.failed_to_start().unwrap();
@@ -490,7 +490,7 @@ fn a_file_that_was_cut_off_before_its_limits_keeps_to_those_in_force() {
         fs::write(sim.file(), &whole).unwrap();
     });
     assert!(sim.reload(false).is_ok());
-    // A limit that was raised holds from the next change on.
+    // A raised limit applies from the next change on.
     fs::write(sim.file(), &start).unwrap();
     assert!(sim.reload(false).is_ok());
     fs::write(sim.file(), &cut).unwrap();
@@ -512,7 +512,7 @@ fn a_file_that_ends_early_takes_nothing_away_until_a_person_asks() {
         assert_eq!(sim.there(), 7, "{}", &whole[..length]);
         let rejected = sim.published.snapshot().rejected.clone();
         refused += usize::from(rejected.is_some_and(|why| why.contains("ends after")));
-        // A second look is no other.
+        // A second look changes nothing.
         sim.changed();
         assert_eq!(sim.there(), 7);
         fs::write(sim.file(), &whole).unwrap();
@@ -539,7 +539,7 @@ fn a_start_with_included_files_that_are_empty_or_away_takes_nothing_away() {
     }
     let why = sim.core.failed_to_start().unwrap();
     assert!(
-        why.contains("is empty, and 1 service of the last run would go"),
+        why.contains("is empty, and 1 service of the last run would be removed"),
         "{why}"
     );
     assert_eq!(sim.there(), 4);
@@ -556,7 +556,7 @@ fn a_start_with_included_files_that_are_empty_or_away_takes_nothing_away() {
     assert_eq!(sim.there(), 4);
     fs::rename(&aside, sim.directory.path().join("services.d")).unwrap();
     fs::write(sim.file(), ROOT).unwrap();
-    // One that says nothing on purpose hinders no start.
+    // A file that is empty on purpose does not block a start.
     sim.put(2, &service(2));
     sim.put(4, "# nothing yet\n");
     let mut sim = sim.restart();

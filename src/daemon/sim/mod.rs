@@ -1,7 +1,7 @@
-//! The whole daemon but its threads, over the in-memory kernel and simulated time.
+//! The whole daemon except its threads, over the in-memory kernel and simulated time.
 //!
-//! The core and the worker are the real ones. Checks are answered by a list of addresses that are
-//! alive; hours pass in milliseconds.
+//! The core and the worker are the real ones. A list of live addresses answers the checks; hours
+//! pass in milliseconds.
 
 #![allow(
     clippy::unwrap_used,
@@ -51,33 +51,33 @@ struct Sim {
     directory: tempfile::TempDir,
     core: Core,
     files: FileReader,
-    /// The file system hangs; and the order that waits for it.
+    /// Whether the file system hangs, and the order that waits for it.
     hangs: bool,
-    /// The state directory does not answer whoever looks at it.
+    /// Whether the state directory does not answer.
     state_hangs: bool,
     waiting: Option<ReadOrder>,
-    /// What the core is told of threads that hang.
+    /// The hanging threads reported to the core.
     stalls: Vec<Stall>,
     worker: Worker<FakeKernel>,
     published: Arc<Published>,
     now: Now,
-    /// What the worker has finished, and when that arrives.
+    /// Results of the worker, and when they arrive.
     coming: Vec<(BootTime, Done)>,
     /// How long the worker takes.
     pace: Duration,
     checks: BTreeMap<TargetId, Checked>,
-    /// Who does not answer.
+    /// Addresses that do not answer.
     dead: BTreeSet<IpAddr>,
-    /// Who does not answer is behind an interface of the director that is down.
+    /// Whether these are behind an interface of the director that is down.
     cut_off: bool,
-    /// Checks of different targets do not begin together: a seed of chance.
+    /// Checks of different targets do not start together: a random seed.
     stagger: Option<u64>,
-    /// What the checks started and stopped so far.
+    /// The number of checks started and stopped so far.
     started: usize,
     kept: Settings,
 }
 
-/// A target under check.
+/// A target being checked.
 struct Checked {
     target: Arc<Target>,
     record: Arc<Record>,
@@ -87,7 +87,7 @@ struct Checked {
 }
 
 impl Sim {
-    /// A director that starts with this file.
+    /// Starts a director with this file.
     fn start(file: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("services.toml"), file).unwrap();
@@ -143,7 +143,7 @@ impl Sim {
         }
     }
 
-    /// The director is killed and started again; the tables stay.
+    /// Kills and restarts the director; the tables stay.
     fn restart(self) -> Self {
         let Self {
             kernel,
@@ -162,7 +162,7 @@ impl Sim {
         self.directory.path().join("services.toml")
     }
 
-    /// Replaces the file, and has it read.
+    /// Replaces the file, and reloads it.
     fn edit(&mut self, file: &str) {
         std::fs::write(self.file(), file).unwrap();
         self.handle(Input::Reload);
@@ -173,7 +173,7 @@ impl Sim {
         self.deliver();
     }
 
-    /// Does what the threads around the core do.
+    /// Does the work of the threads around the core.
     fn deliver(&mut self) {
         loop {
             let out = std::mem::take(&mut self.core.out);
@@ -217,7 +217,7 @@ impl Sim {
                 self.work(Job::Take(Box::new(read)));
             }
             for job in out.jobs {
-                // The machine is the one that the tests run on.
+                // The machine is the one that runs the tests.
                 if matches!(job, Job::Advise) {
                     continue;
                 }
@@ -264,7 +264,7 @@ impl Sim {
         }
     }
 
-    /// Lets ten milliseconds pass, without a slice of what is left to do.
+    /// Lets ten milliseconds pass, without a slice of the remaining work.
     fn step(&mut self) {
         self.now.boot = self.now.boot.after(Duration::from_millis(10));
         self.now.wall += Duration::from_millis(10);
@@ -307,7 +307,8 @@ impl Sim {
                 checked.streak + 1
             };
             let needed = if passed { pace.rise } else { pace.fall };
-            // The streak of an open verdict may be of either kind; the simulation has no mixed ones.
+            // The streak of an open verdict may be of either kind; the simulation has no mixed
+            // ones.
             if checked.verdict != after && checked.streak >= needed {
                 checked.verdict = after;
                 checked.streak = 0;
@@ -326,7 +327,7 @@ impl Sim {
         }
     }
 
-    /// A request, and what came of it at once.
+    /// Sends a request; returns its immediate result.
     fn ask(&mut self, request: Request) -> Result<Answer, Refusal> {
         let (sender, answer) = mpsc::channel();
         let reply = Box::new(move |answer| sender.send(answer).unwrap());
@@ -345,13 +346,13 @@ impl Sim {
         }
     }
 
-    /// Somebody else changes the tables.
+    /// Changes the tables as another program would.
     fn meddle(&self, operation: Operation) {
         self.kernel.meddle(&operation).unwrap();
     }
 
-    /// A service's servers and weights in the kernel, by the last number of their addresses:
-    /// `11=1 12=0`.
+    /// A service's servers and weights in the kernel, by the last number of their addresses: `11=1
+    /// 12=0`.
     fn weights(&self, service: &str) -> String {
         let key: ServiceKey = service.parse().unwrap();
         let mut servers: Vec<(ServerKey, u32)> = self
@@ -372,7 +373,7 @@ impl Sim {
         self.published.snapshot().services[&service.parse().unwrap()].clone()
     }
 
-    /// A server's state as `status` shows it.
+    /// A server's state in `status`.
     fn state(&self, service: &str, server: &str) -> ServerState {
         let status = self.status(service);
         let server: IpAddr = server.parse().unwrap();
@@ -383,7 +384,7 @@ impl Sim {
         found.unwrap().state
     }
 
-    /// What was told since the start, `kind: text`.
+    /// The events since the start, `kind: text`.
     fn events(&self, kind: &str) -> Vec<String> {
         let (events, _) = self.published.events(0);
         let of_kind = |event: &&Arc<Event>| event.kind.word() == kind;
@@ -394,7 +395,7 @@ impl Sim {
             .collect()
     }
 
-    /// Connections that a server carries.
+    /// Sets the connections of a server.
     fn carry(&self, service: &str, server: &str, active: u32) {
         let server: IpAddr = server.parse().unwrap();
         self.kernel.count(&service.parse().unwrap(), |_, servers| {
@@ -415,7 +416,7 @@ impl Sim {
         self.dead.remove(&server.parse().unwrap());
     }
 
-    /// How often each operation was sent since this was asked last.
+    /// How often each operation was sent since the last call.
     fn sent(&self) -> HashMap<&'static str, usize> {
         let mut counts = HashMap::new();
         for request in self.kernel.log() {

@@ -1,4 +1,4 @@
-//! What operators ask for.
+//! Operators' requests.
 
 use super::scenarios::{THREE, WEB, running};
 use super::*;
@@ -90,7 +90,7 @@ fn a_request_that_says_nothing_new_keeps_what_was_set() {
         assert_eq!(sim.kept, kept, "{answer}");
         assert_eq!(sim.published.events(0).0.len(), told, "nothing happened");
 
-        // A reason or a time is something new, and takes the place of all that was said.
+        // A reason or a time is new, and replaces the earlier setting.
         for note in [
             note("bob", Some("kernel"), None),
             note("eve", None, Some(60)),
@@ -123,7 +123,7 @@ fn note(by: &str, reason: Option<&str>, for_seconds: Option<u64>) -> Note {
     }
 }
 
-/// The one thing that is set: who, why, and whether it ends by itself.
+/// The only setting: who, why, and whether it ends by itself.
 fn set(kept: &Settings) -> (String, Option<String>, bool) {
     fn shown<T>(set: &Setting<T>) -> (String, Option<String>, bool) {
         (set.by.clone(), set.reason.clone(), set.until.is_some())
@@ -206,7 +206,7 @@ fn settings_of_servers_that_the_file_does_not_have_are_bounded_and_the_newest_st
     sim.ask(Request::Disable(host)).unwrap();
     sim.ask(Request::Drain(Sim::request("web", "10.0.0.12")))
         .unwrap();
-    // As directors before this one took them, one a second.
+    // As earlier directors stored them, one per second.
     let mut settings = sim.kept.clone();
     for number in 0..3000_u32 {
         let mut set = sim.kept.disabled[&IpAddr::from([10, 0, 0, 11])].clone();

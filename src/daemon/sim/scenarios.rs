@@ -1,4 +1,4 @@
-//! What happens when, one story a test.
+//! Event sequences, one story per test.
 
 use ipvs::{ForwardMethod, Operation, Server, ServerKey, Service, ServiceKey, Weight};
 
@@ -6,7 +6,7 @@ use super::*;
 
 pub(super) const WEB: &str = "tcp://192.0.2.10:80";
 
-/// Three servers, checked every second, two answers make a verdict.
+/// Three servers, checked every second; two results make a verdict.
 pub(super) const THREE: &str = r#"
 version = 1
 [defaults.check]
@@ -211,7 +211,7 @@ fn a_kill_changes_nothing_and_a_start_takes_nobody_out() {
     let mut sim = running(THREE);
     sim.kill("10.0.0.12");
     sim.seconds(3);
-    // While nobody watches, 12 comes back and 13 dies.
+    // While no director runs, 12 comes back and 13 dies.
     let mut sim = sim.restart();
     sim.revive("10.0.0.12");
     sim.kill("10.0.0.13");
@@ -254,7 +254,7 @@ fn a_service_built_by_hand_is_adopted_by_a_reload_as_it_is() {
     sim.kernel.clear_log();
     let declared = "[service.other]\nlisten = \"tcp://192.0.2.11:80\"\nforward = \"nat\"\nscheduler = \"rr\"\n\
          servers = [\"10.0.0.21\", \"10.0.0.22\"]";
-    // A file that is refused leaves it to whoever made it.
+    // A rejected file leaves it to its creator.
     let too_few = with(declared).replace(", \"10.0.0.12\", \"10.0.0.13\"", "");
     sim.edit(&too_few);
     sim.seconds(10);
@@ -414,7 +414,7 @@ fn after_a_refused_file_the_next_is_compared_with_what_is_in_force() {
     let heavy = "{ address = \"10.0.0.22\", weight = 5 }";
     sim.edit(&refused);
     sim.seconds(3);
-    // What is new in it is harmless, but not what it has of the one before.
+    // Its new parts are harmless, but not those from the previous one.
     sim.edit(&refused.replace("\"10.0.0.22\"", heavy));
     sim.seconds(3);
     assert!(sim.published.snapshot().rejected.is_some());
@@ -430,7 +430,7 @@ fn after_a_refused_file_the_next_is_compared_with_what_is_in_force() {
 fn a_file_that_the_kernel_refuses_changes_nothing() {
     let mut sim = running(THREE);
     let second = "[service.two]\nlisten = \"tcp://192.0.2.11:80\"\nservers = [\"10.0.0.21\"]\n";
-    // The first operation of the transaction goes well, the second does not.
+    // The first operation of the transaction succeeds, the second does not.
     sim.kernel
         .inject(1, ipvs::fake::Fault::Refuse(ipvs::Errno::EPERM));
     sim.edit(&format!("{}{second}", THREE.replace("\"rr\"", "\"wlc\"")));

@@ -1,5 +1,5 @@
-//! A verdict goes first: while thousands of operations are left to do, its one is sent at once, and
-//! what is done between two looks at the inbox is one slice of bounded size.
+//! A verdict goes first: while thousands of operations are left, its operation is sent immediately,
+//! and only one slice of bounded size is done between two looks at the inbox.
 
 use ipvs::{Operation, ServiceKey};
 
@@ -7,14 +7,15 @@ use super::scenarios::{THREE, WEB, running};
 use super::*;
 
 const SERVICES: u16 = 500;
-/// Servers of each; so all of them come to 4,500 operations.
+/// The number of servers of each, for 4,500 operations in all.
 const SERVERS: u16 = 8;
 
-/// What one slice asks of the kernel at most, reading and writing: of sixteen services each its
-/// entry, its list of servers, itself and its servers.
+/// The most kernel requests of one slice, reading and writing: for sixteen services each its entry,
+/// its list of servers, itself and its servers.
 const SLICE: usize = 16 * (3 + SERVERS as usize);
 
-/// [`THREE`], which is checked and may change as often as it likes, and many services that are not.
+/// [`THREE`], which is checked and may change as often as it likes, and many services without
+/// checks.
 fn crowded(weight: u32) -> String {
     let mut file = format!("{THREE}damping = false\n");
     let servers: Vec<String> = (1..=SERVERS)
@@ -28,7 +29,7 @@ fn crowded(weight: u32) -> String {
     file
 }
 
-/// Server 12 of [`WEB`], of which one verdict comes after the other.
+/// Server 12 of [`WEB`], with one verdict after the other.
 struct Urgent {
     target: TargetId,
     up: bool,
@@ -47,7 +48,7 @@ impl Urgent {
         }
     }
 
-    /// The next verdict: the very next thing that is asked of the kernel is its operation.
+    /// The next verdict: the very next request to the kernel is its operation.
     #[track_caller]
     fn judge(&mut self, sim: &mut Sim) {
         self.up = !self.up;
@@ -69,8 +70,8 @@ impl Urgent {
         assert_eq!(server.weight.get(), u32::from(self.up));
     }
 
-    /// Does what is left to do, slice by slice, with a verdict between any two; in how many slices
-    /// the kernel was asked for something, and how many operations they had.
+    /// Does the remaining work, slice by slice, with a verdict between any two; returns the number
+    /// of slices with kernel requests, and of their operations.
     #[track_caller]
     fn between_slices(&mut self, sim: &mut Sim) -> (usize, usize) {
         let (mut slices, mut operations) = (0, 0);
@@ -83,7 +84,7 @@ impl Urgent {
             let asked = sim.kernel.log().len();
             assert!(asked <= SLICE, "{asked} requests in one slice");
             operations += sim.sent().values().sum::<usize>();
-            // The worker has a socket of its own.
+            // The worker has its own socket.
             sim.deliver();
             // Beside that there is only the snapshot, which each verdict changes.
             if asked > 0 || sim.core.is_reloading() {
@@ -124,7 +125,7 @@ fn a_verdict_does_not_wait_for_a_reload() {
     let mut sim = running(&crowded(1));
     sim.seconds(5);
     let mut urgent = Urgent::of(&sim);
-    // The worker takes its time for the file, and then for the transaction.
+    // The worker takes a while for the file, and then for the transaction.
     sim.pace = Duration::from_secs(1);
     sim.edit(&crowded(2));
     let loaded = sim.events("loaded").len();
@@ -137,7 +138,7 @@ fn a_verdict_does_not_wait_for_a_reload() {
         assert!(waited < 10_000, "it does not end");
     }
     assert!(waited >= 200, "two jobs of a second each: {waited} steps");
-    // All that changed is looked at once more, in sixteens.
+    // All changed services are examined once more, in sixteens.
     assert!(slices >= usize::from(SERVICES) / 16, "{slices}");
     assert_eq!(sim.weights("tcp://192.0.2.99:500").matches("=2").count(), 8);
     assert!(urgent.given > waited);

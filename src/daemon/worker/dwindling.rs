@@ -1,24 +1,24 @@
-//! Services that go one after the other without being asked for.
+//! Services that disappear one after the other without a request.
 //!
 //! `rsync --delete` or a checkout takes seconds, and each look at the files in between sees a few
-//! less. The guard counts what went within [`WINDOW`] as one change.
+//! less. The guard counts what disappeared within [`WINDOW`] as one change.
 
 use std::time::Duration;
 
 use crate::daemon::messages::Order;
 use crate::state::BootTime;
 
-/// Files that a program deletes are gone within it.
+/// A program deletes its files within this time.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// How many services there were before each of the last reloads that were not asked for.
+/// The number of services before each of the last reloads without a request.
 #[derive(Debug, Default)]
 pub(super) struct Dwindling {
     before: Vec<(BootTime, usize)>,
 }
 
 impl Dwindling {
-    /// How many services went before this reload and count with it.
+    /// The number of services that disappeared before this reload and count with it.
     pub(super) fn earlier(&self, order: Order, services: usize, now: BootTime) -> usize {
         if order.asked {
             return 0;
@@ -28,11 +28,11 @@ impl Dwindling {
         most.map_or(0, |most| most.saturating_sub(services))
     }
 
-    /// A reload is in force; before it there were so many services.
+    /// A reload is in force; there were this many services before it.
     pub(super) fn note(&mut self, order: Order, services: usize, now: BootTime) {
         self.before.retain(|(at, _)| is_recent(*at, now));
         if order.asked {
-            // A person has seen what there is.
+            // A person has seen the current state.
             self.before.clear();
         } else {
             self.before.push((now, services));

@@ -1,8 +1,7 @@
-//! The worker: what takes long, on a thread and socket of its own.
+//! The worker: does what takes long, on its own thread and socket.
 //!
-//! It compares files that were read with what is in force, reads all tables and names the services
-//! that are not as the core believes, and carries transactions out. It decides nothing: what it
-//! finds goes to the core.
+//! It compares files with those in force, reads all tables and names the services that differ from
+//! the core's belief, and carries out transactions. It decides nothing: its results go to the core.
 
 mod dwindling;
 mod transaction;
@@ -34,16 +33,16 @@ pub(in crate::daemon) struct Worker<T: Transport = NetlinkSocket> {
     pub(in crate::daemon) incarnation: Incarnation,
     /// What is in force, or is being put in force.
     in_force: Services,
-    /// Which files it came from.
+    /// The shape of its files.
     shape: Shape,
-    /// What would be, if the transaction succeeds.
+    /// What will be in force if the transaction succeeds.
     candidate: Option<(Services, Shape)>,
     dwindling: Dwindling,
     private: Private,
     warnings: Warnings,
     /// Sysctls that this kernel does not have, of which that was said.
     lacking: BTreeSet<Sysctl>,
-    /// What an `apply` that was undone has left is not settled yet.
+    /// Whether what a rolled-back `apply` left is not settled yet.
     remains: bool,
 }
 
@@ -71,12 +70,12 @@ impl<T: Transport> Worker<T> {
         }
     }
 
-    /// Nothing is to be done any more.
+    /// There are no more jobs.
     pub(in crate::daemon) fn close(mut self) {
         self.private.close(&mut self.kernel);
     }
 
-    /// Does a job; `None` for those that nobody waits for.
+    /// Does a job; `None` for those without a result.
     pub(in crate::daemon) fn work(&mut self, job: Job) -> Option<Done> {
         match job {
             Job::Take(read) => Some(Done::Loaded(self.take(*read))),
@@ -121,7 +120,7 @@ impl<T: Transport> Worker<T> {
         if !first && !order.force {
             let lacks = shape.lacks(&self.shape);
             if !lacks.is_empty() {
-                let force = "if that is meant, `director reload --force`";
+                let force = "if this is intended, run `director reload --force`";
                 return Err(format!("{}; {force}", lacks.join("; ")));
             }
         }
@@ -138,7 +137,7 @@ impl<T: Transport> Worker<T> {
         if differs && !first && !order.asked {
             let cut_off = shape.cut_off(&self.shape);
             if !cut_off.is_empty() {
-                let ask = "if that is meant, `director reload`";
+                let ask = "if this is intended, run `director reload`";
                 return Err(format!("{}; {ask}", cut_off.join("; ")));
             }
         }
@@ -164,8 +163,8 @@ impl<T: Transport> Worker<T> {
         }))
     }
 
-    /// At the start nothing tells what a file said before that is empty or away. It is refused where
-    /// services of the last run would go.
+    /// At the start, nothing shows what an empty or missing file contained before. It is refused if
+    /// services of the last run would be removed.
     fn is_whole(&self, first: &First) -> Result<(), String> {
         let Some((candidate, shape)) = &self.candidate else {
             return Ok(());
@@ -182,7 +181,7 @@ impl<T: Transport> Worker<T> {
         match ownership.services.keys().filter(goes).count() {
             0 => Ok(()),
             going => Err(format!(
-                "{doubt}, and {} of the last run would go; use --force to override",
+                "{doubt}, and {} of the last run would be removed; use --force to override",
                 count(going, "service", "services")
             )),
         }
@@ -195,15 +194,15 @@ impl<T: Transport> Worker<T> {
         if let Some(journal) = Journal::interrupted(&self.store, &self.incarnation)? {
             let pid = journal.pid;
             let changes = count(journal.changes, "change", "changes");
-            tracing::warn!("an earlier run (process {pid}) ended in the middle of {changes}");
+            tracing::warn!("an earlier run (process {pid}) ended halfway through {changes}");
             ownership = journal.recover(ownership, &observed);
         }
         if let Some(remains) = Remains::read(&self.store, &self.incarnation)? {
             self.remains = true;
             let ago = length(remains.at().until(self.kernel.now()).as_secs());
             tracing::warn!(
-                "an unconfirmed apply was undone {ago} ago, but not all of it: {}; what the file \
-                 declares takes its place now",
+                "an unconfirmed apply was rolled back {ago} ago, except for: {}; the file in force \
+                 replaces it now",
                 remains.failures.join("; ")
             );
         }
@@ -214,7 +213,7 @@ impl<T: Transport> Worker<T> {
         })
     }
 
-    /// Lists the private services and sets them right.
+    /// Lists the private services and repairs them.
     fn settle_private(&mut self) {
         let listed = self.kernel.client().services();
         let there = listed.map(|listed| {
@@ -228,7 +227,7 @@ impl<T: Transport> Worker<T> {
         };
         if let Err(error) = settled {
             tracing::warn!(
-                "the private services of checks cannot be read: {}",
+                "cannot read the private services of checks: {}",
                 chain(&error)
             );
         }
@@ -293,18 +292,19 @@ impl<T: Transport> Worker<T> {
     }
 }
 
-/// What differs between two sets of services.
+/// The differences between two sets of services.
 #[derive(Default)]
 struct Compared {
-    /// Services that are new or different.
+    /// New and changed services.
     changed: Vec<Declaration>,
-    /// Those of them that are new.
+    /// The new ones among them.
     fresh: BTreeSet<ServiceKey>,
     removed: Vec<ServiceKey>,
 }
 
 impl Compared {
-    /// What is equal is one in memory, as a rule: then the two `Arc` are equal without a look.
+    /// Equal services are usually shared in memory: then the two `Arc`s are equal without a
+    /// comparison.
     fn new(now: &Services, before: &Services) -> Self {
         let mut compared = Self::default();
         let mut before = before.iter().peekable();

@@ -1,5 +1,5 @@
-//! A transaction: some services made what is wanted, all or nothing, beside whatever the core does
-//! to others meanwhile.
+//! A transaction: brings some services to their wanted state, all or nothing, while the core may
+//! change others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -19,7 +19,7 @@ use crate::state::{
 };
 use crate::words::chain;
 
-/// Of more services than this, all tables are read at once and not each by itself.
+/// With more services than this, all tables are read at once rather than one by one.
 const FEW: usize = 64;
 
 impl<T: Transport> Worker<T> {
@@ -80,7 +80,7 @@ impl<T: Transport> Worker<T> {
         let objections = if order.force {
             Vec::new()
         } else {
-            // The guards are about what the file takes away, not about who happens to be down.
+            // The guards concern what the file removes, not which servers happen to be down.
             let services = declared.iter().map(|one| (one.service.key, one.clone()));
             let mut file = of(services.collect());
             if let Some(policy) = policy {
@@ -133,13 +133,13 @@ impl<T: Transport> Worker<T> {
         })
     }
 
-    /// What an `apply` that was undone has left is settled by the first file in force.
+    /// The first file in force settles what a rolled-back `apply` left.
     fn settle_remains(&mut self) {
         if std::mem::take(&mut self.remains)
             && let Err(error) = Remains::forget(&self.store)
         {
             tracing::error!(
-                "what an undone apply left is still on disk: {}",
+                "cannot remove the record of a rolled-back apply: {}",
                 chain(&error)
             );
         }
@@ -166,7 +166,7 @@ fn emptied<'d>(
     })
 }
 
-/// Those of these services that are in the kernel.
+/// Those of these services that exist in the kernel.
 pub(super) fn standing<T: Transport>(
     kernel: &mut Kernel<T>,
     keys: &BTreeSet<ServiceKey>,
@@ -186,8 +186,8 @@ pub(super) fn standing<T: Transport>(
     Ok(services)
 }
 
-/// The kernel, of which only some services and sysctls are seen, and servers that the core has
-/// just changed are left as they are.
+/// A view of the kernel with only some services and sysctls, which leaves alone the servers that
+/// the core has just changed.
 struct Scoped<'a, T: Transport> {
     kernel: &'a mut Kernel<T>,
     keys: &'a BTreeSet<ServiceKey>,
@@ -239,7 +239,7 @@ impl<T: Transport> Platform for Scoped<'_, T> {
     }
 }
 
-/// All that failed, line by line.
+/// All failures, line by line.
 fn explain(error: &ApplyError) -> String {
     let mut text = chain(error);
     if let ApplyError::Failed { failed, unrestored } = error {

@@ -1,4 +1,4 @@
-//! Connections that live through what `apply` does, and those that end as the design says.
+//! Connections that survive an `apply`, and those that end by design.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -15,7 +15,7 @@ use crate::lab::{Connection, Lan, Protocol, Tcp, Udp, V4, eventually};
 
 const DRAIN: Duration = Duration::from_secs(60);
 
-/// The farm as declared: servers by their numbers and weights.
+/// The declared farm: servers by number and weight.
 fn declare(net: &Lan, service: Service, servers: &[(usize, u32)], drain: Duration) -> Desired {
     let mut declared = DesiredService {
         name: "web".into(),
@@ -62,7 +62,7 @@ fn apply(net: &Lan, state: &State, desired: &Desired) {
         .unwrap();
 }
 
-/// An open connection to the server of that name.
+/// An open connection to this server.
 fn connection_to(net: &Lan, protocol: Protocol, name: &str) -> Connection {
     for _ in 0..40 {
         let mut connection = net
@@ -135,7 +135,8 @@ fn a_long_connection_lives_through_changes_around_it() {
     }
 }
 
-/// What leaves drains: no new clients, the old connection lives, and when it ends the server goes.
+/// A leaving server drains: no new clients, the old connection lives, and when it ends the server
+/// is deleted.
 fn drains(service: impl FnOnce(ServiceKey) -> Service, prepare: impl FnOnce(&Lan)) {
     let (net, state) = farm();
     prepare(&net);
@@ -146,7 +147,7 @@ fn drains(service: impl FnOnce(ServiceKey) -> Service, prepare: impl FnOnce(&Lan
         &state,
         &declare(&net, service, &[(1, 1), (2, 1), (3, 1)], DRAIN),
     );
-    // A real server that has a connection, whichever the scheduler gave it to.
+    // A real server that has a connection, chosen by the scheduler.
     let mut connection = net.client(1).connect(Tcp, net.service(V4, 80)).unwrap();
     let name = connection.ask().unwrap();
     let leaving: usize = name.strip_prefix("real").unwrap().parse().unwrap();
@@ -165,8 +166,8 @@ fn drains(service: impl FnOnce(ServiceKey) -> Service, prepare: impl FnOnce(&Lan
     let answers = net.client(1).ask(Tcp, net.service(V4, 80)).times(40).run();
     assert_eq!(answers.by(&name), 0, "no new clients: {answers}");
     assert!(answers.failures().is_empty(), "none refused: {answers}");
-    // One that is closed is remembered for two minutes (TIME_WAIT), one that is reset for ten
-    // seconds (CLOSE): the count goes by itself, and the next run deletes.
+    // The kernel keeps a closed connection for two minutes (TIME_WAIT), a reset one for ten seconds
+    // (CLOSE): the count drops by itself, and the next run deletes.
     connection.reset().unwrap();
     eventually("the drained server goes", || {
         apply(&net, &state, &without);
@@ -183,7 +184,7 @@ fn drains(service: impl FnOnce(ServiceKey) -> Service, prepare: impl FnOnce(&Lan
     );
 }
 
-/// Closed connections are forgotten after a second instead of two minutes.
+/// Makes the kernel forget closed connections after a second instead of two minutes.
 fn forget_soon(net: &Lan) {
     net.director.run("ipvsadm --set 900 1 300");
 }

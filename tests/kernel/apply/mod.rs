@@ -1,4 +1,4 @@
-//! Plans carried out on a real kernel: random tables, and connections that live through changes.
+//! Plans carried out on a real kernel: random tables, and connections that survive changes.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,7 +15,7 @@ use director::apply::{
 };
 use director::state::Desired;
 
-/// A state directory of its own.
+/// A temporary state directory.
 struct State {
     _directory: tempfile::TempDir,
     store: Store,

@@ -17,7 +17,7 @@ use super::State;
 use super::watched::{Watched, tables};
 use crate::lab::Netns;
 
-/// Pairs of tables in one run.
+/// The number of pairs of tables per run.
 const CASES: usize = 40;
 
 /// Random tables from a seed that is printed, or from `$LAB_SEED`.
@@ -47,7 +47,7 @@ fn director() -> Netns {
     net
 }
 
-/// A service that is nobody's, and what it looks like.
+/// Adds a service that no one owns; returns its contents.
 fn add_foreign() -> (Service, Vec<Server>) {
     let mut client = Client::connect().unwrap();
     let service = Service::new(ServiceKey::tcp([203, 0, 113, 99], 99), Service::RR);
@@ -91,8 +91,8 @@ fn from_any_table_to_any_other() {
     }
 }
 
-/// 200 services, an unknown scheduler in the last: nothing of it stays, and the report says what
-/// was at fault.
+/// 200 services, with an unknown scheduler in the last one: nothing remains, and the report names
+/// the cause.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn a_refusal_in_the_middle_gives_everything_back() {

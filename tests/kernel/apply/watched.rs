@@ -1,4 +1,4 @@
-//! A kernel that is looked at after every single operation.
+//! A kernel that is examined after every single operation.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,7 +14,7 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    /// Watches that no service of both A and B has fewer usable servers than in the poorer one.
+    /// Watches that no service of both A and B has fewer usable servers than in the smaller one.
     pub(super) fn new(a: &Desired, b: &Desired) -> Self {
         let least = |key: &ServiceKey| Some(usable(a, key)?.min(usable(b, key)?));
         let least = a
@@ -61,7 +61,7 @@ fn usable(desired: &Desired, key: &ServiceKey) -> Option<usize> {
     )
 }
 
-/// All that stands in the tables of the calling thread's namespace, in canonical order.
+/// The tables of the calling thread's namespace, in canonical order.
 pub(super) fn tables() -> Vec<(Service, Vec<Server>)> {
     let table = Client::connect().unwrap().table().unwrap();
     let service = |service: ipvs::TableService| {

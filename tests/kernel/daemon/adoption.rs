@@ -1,4 +1,4 @@
-//! A start takes over what is there, and a stop leaves it as it was asked to.
+//! A start takes over existing services, and a stop leaves them as requested.
 
 use std::thread;
 
@@ -26,7 +26,7 @@ fn tables_that_ipvsadm_made_are_adopted_as_they_are() {
     let mut held = client.connect(Tcp, net.service(V4, 80)).unwrap();
     let to = held.ask().unwrap();
     let ask = client.ask(Tcp, net.service(V4, 80));
-    // The kernel adds up what it counted every two seconds only (`estimation_timer`).
+    // The kernel adds up its counters only every two seconds (`estimation_timer`).
     let counted = || -> Vec<u64> {
         let shown = net.director.run("ipvsadm -Ln --stats --exact");
         let servers = shown.lines().filter(|line| line.contains("10.2.0."));
@@ -44,7 +44,7 @@ fn tables_that_ipvsadm_made_are_adopted_as_they_are() {
     let failed = failed(&asked);
     assert!(failed.is_empty(), "{failed:?}\n{log}");
     assert_eq!(held.ask(), Ok(to), "the connection goes on\n{log}");
-    // Counters begin at 0 with a server that is deleted and made again.
+    // Counters restart at 0 if a server is deleted and created again.
     let expected = 1 + u64::try_from(asked.len()).unwrap();
     eventually(
         "all connections are counted, on from where the count was",

@@ -1,4 +1,4 @@
-//! A real server that can be ill in the ways that real ones are.
+//! A real server that can fail in realistic ways.
 //!
 //! It answers a line with its name, as the lab's servers do, and `GET` with 200, on one port.
 
@@ -11,19 +11,19 @@ use std::time::Duration;
 
 use crate::lab::{Host, V4, paced_ms};
 
-/// How a server that runs is.
+/// The state of a running server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Health {
     Well,
-    /// HTTP gets a 500, others no answer but the end of the connection.
+    /// HTTP gets a 500, others only the end of the connection.
     Broken,
-    /// It accepts, and never says a word.
+    /// It accepts, and never sends anything.
     Hung,
-    /// Its answers come one byte a second ([`paced_ms`]): later than anybody waits.
+    /// Its answers come one byte per second ([`paced_ms`]): later than any timeout.
     Dripping,
 }
 
-/// A running server. Dropping it is the death of its process: connections and port are closed.
+/// A running server. Dropping it acts as the death of its process: connections and port are closed.
 #[derive(Debug)]
 pub(super) struct Ailing {
     shared: Arc<Shared>,
@@ -39,10 +39,10 @@ struct Shared {
 }
 
 impl Ailing {
-    /// Starts one, well, on the first IPv4 address of a host.
+    /// Starts a healthy one on the first IPv4 address of a host.
     pub(super) fn start(host: &Host, port: u16) -> Self {
         let at = (host.address(V4), port);
-        // The port is free when the last process that had a copy of the socket has dropped it.
+        // The port is free once the last process with a copy of the socket has dropped it.
         let listener = crate::lab::eventually("the port is free", || {
             host.enter(|| TcpListener::bind(at)).ok()
         });
@@ -61,7 +61,7 @@ impl Ailing {
         }
     }
 
-    /// Makes it ill, or well again.
+    /// Makes it fail, or recover.
     pub(super) fn be(&self, health: Health) {
         *self.shared.health.lock().unwrap() = health;
     }
@@ -98,7 +98,7 @@ impl Shared {
         }
     }
 
-    /// Answers until the other side has had enough.
+    /// Answers until the client disconnects.
     fn converse(&self, mut stream: &TcpStream) -> io::Result<()> {
         let (mut request, mut buffer) = (Vec::new(), [0; 1024]);
         loop {

@@ -1,6 +1,5 @@
-//! What hits many servers has a common cause, and damping, which is on by default, holds none of
-//! them out for it: the requests that fail after the network is well again are those of the time
-//! that it takes to see it.
+//! Outages of many servers have a common cause, and damping, which is on by default, holds none of
+//! them out for it: once the network is back, requests fail only until the checks notice.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,7 +8,7 @@ use super::keepalived::Keeper;
 use super::{Asked, Daemon, SERVICE, asked_during, failed, weights};
 use crate::lab::{Lan, Tcp, V4, paced_ms};
 
-/// What goes down, and comes back.
+/// What goes down and comes back.
 #[derive(Debug, Clone, Copy)]
 enum Cause {
     /// The link of each server.
@@ -53,8 +52,8 @@ impl Cause {
     }
 }
 
-/// Lets it go and come four times; what is asked in two seconds after the network is well, and
-/// has had a moment to be seen to be.
+/// Interrupts it four times; returns the requests of two seconds after the network is back and the
+/// checks have noticed.
 fn after_four(net: &Lan, cause: Cause) -> Vec<Asked> {
     for _ in 0..4 {
         cause.turn(net, false);
@@ -100,8 +99,8 @@ fn a_network_that_went_and_came_four_times_is_served_by_all_again() {
     eprintln!("keepalived, Links: {lost} of {} failed", asked.len());
 }
 
-/// With the times that checks have by default a failure takes up to eight seconds to be seen. So of
-/// servers whose links are off for eight seconds some go down, and others only nearly.
+/// With the default pace, a failure takes up to eight seconds to be detected. If links are off for
+/// eight seconds, some of their servers therefore go down, and others almost do.
 #[test]
 #[ignore = "needs the lab"]
 fn links_that_are_off_for_as_long_as_it_takes_to_see_hold_none_out() {
@@ -147,10 +146,14 @@ fn a_server_that_goes_and_comes_by_itself_is_held_out_and_serves_when_it_is_the_
     let ask = net.client(1).ask(Tcp, net.service(V4, 80));
     let asked = asked_during(&ask, 1, || thread::sleep(Duration::from_secs(1)));
     assert_eq!(failed(&asked).len(), 0, "{}", daemon.log());
-    assert!(daemon.log().contains("kept in as too few others are up"));
+    assert!(
+        daemon
+            .log()
+            .contains("kept in because too few others are up")
+    );
 }
 
-/// The state of the first server, as `status` has it.
+/// The state of the first server in `status`.
 fn state(daemon: &Daemon<'_>) -> String {
     let status = daemon.get("/v1/status").unwrap();
     let state = &status["services"][0]["servers"][0]["state"];
@@ -176,7 +179,7 @@ fn a_server_behind_an_interface_of_the_director_without_a_carrier_is_not_held() 
         daemon.weights(SERVICE, "1=1 2=1");
     }
     assert!(!daemon.log().contains("held out"), "{}", daemon.log());
-    // The same seen from a server whose own link it is.
+    // The same from the view of a server whose own link it is.
     for _ in 0..3 {
         net.real(2).ip("link set eth0 down\n");
         daemon.weights(SERVICE, "1=1 2=0");

@@ -1,9 +1,8 @@
 //! An hour of trouble in a minute: everything that can happen to a director happens at least ten
 //! times, in an order that `DIRECTOR_SEED` replays.
 //!
-//! Afterwards the tables are what the file and the living servers say, requests succeed, and a
-//! connection to the one server that was left alone is alive: it talked all the time, and only
-//! ever waited.
+//! Afterwards the tables match the file and the live servers, requests succeed, and a connection to
+//! the one server that was left alone is alive: it was used all the time, and only ever waited.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -15,23 +14,23 @@ use crate::lab::{Connection, Failure, Lan, Server, Tcp, V4, eventually, has_modu
 /// Servers 1 to 5; the first never dies, and every file has it.
 const SERVERS: usize = 5;
 
-/// Each kind of event happens so often.
+/// How often each kind of event happens.
 const TIMES: usize = 10;
 
 const SCHEDULERS: [&str; 5] = ["rr", "wrr", "wlc", "sh", "mh"];
 
-/// What happens.
+/// A kind of event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
-    /// A server dies, or one that is dead comes back.
+    /// A server dies, or a dead one comes back.
     Server,
-    /// The director is killed and started again.
+    /// The director is killed and restarted.
     Crash,
     /// Another file.
     Edit,
     /// A file with mistakes.
     Broken,
-    /// Somebody's ipvsadm.
+    /// Another program calls ipvsadm.
     Meddling,
     /// The cable to the servers loses packets for a while.
     Loss,
@@ -67,7 +66,7 @@ impl Dice {
         usize::try_from(self.next() % sides).unwrap()
     }
 
-    /// A number of a server that may die.
+    /// The number of a server that may die.
     fn mortal(&mut self) -> usize {
         2 + self.below(SERVERS - 1)
     }
@@ -89,7 +88,7 @@ fn seed() -> u64 {
     }
 }
 
-/// What the file declares.
+/// The contents of the file.
 #[derive(Debug, Clone)]
 struct Declared {
     servers: BTreeMap<usize, u32>,
@@ -110,7 +109,7 @@ impl Declared {
         }
     }
 
-    /// Of five servers three may go at once, or more, where a version of the file was never read.
+    /// Three of five servers may leave at a time, or more if a version of the file was never read.
     fn file(&self) -> String {
         let servers = listed(self.servers.clone());
         format!(
@@ -137,15 +136,15 @@ struct Chaos<'n> {
     net: &'n Lan,
     dice: Dice,
     daemon: Daemon<'n>,
-    /// By number less one; `None` is dead.
+    /// By number minus one; `None` is dead.
     servers: Vec<Option<Server>>,
     declared: Declared,
     /// A connection to the first server, and how often it had to wait.
     held: Connection,
     waited: usize,
-    /// Answers that it has not got yet.
+    /// The number of its outstanding answers.
     owed: usize,
-    /// What has happened so far.
+    /// The events so far.
     history: Vec<String>,
 }
 
@@ -157,7 +156,7 @@ impl<'n> Chaos<'n> {
             servers: (1..=SERVERS).map(|number| (number, 1)).collect(),
             scheduler: "rr",
         };
-        // The first bytes of a small seed are as good as any later ones.
+        // The first numbers of a small seed are as good as any later ones.
         dice.next();
         let daemon = Daemon::start(&net.director, &declared.file());
         daemon.weights(SERVICE, "1=1 2=1 3=1 4=1 5=1");
@@ -239,7 +238,7 @@ impl<'n> Chaos<'n> {
         if line == "-C" || line.starts_with("-D") {
             self.hush();
         }
-        // What is not there cannot be deleted: that is the meddler's own business.
+        // The meddler may try to delete what does not exist.
         self.net.director.attempt(&format!("ipvsadm {line}"));
         self.history.push(line);
     }
@@ -258,11 +257,11 @@ impl<'n> Chaos<'n> {
         thread::sleep(paced_ms(long));
     }
 
-    /// The connection says something. It may have to wait while packets are lost; it may not be
-    /// cut.
+    /// Uses the connection. It may have to wait while packets are lost, but must not be cut.
     ///
-    /// It keeps silent while its service is gone: with the last service of a family its hooks go
-    /// (`ip_vs_unregister_hooks`), and the director itself answers with a reset.
+    /// It is not used while its service is gone: with the last service of a family, IPVS
+    /// unregisters its hooks (`ip_vs_unregister_hooks`), and the director itself answers with a
+    /// reset.
     fn talk(&mut self) {
         if weights(&self.net.director, SERVICE).is_empty() {
             return;
@@ -280,7 +279,7 @@ impl<'n> Chaos<'n> {
         }
     }
 
-    /// Waits until neither end of the connection has anything to say or to repeat.
+    /// Waits until neither end of the connection has anything to send or retransmit.
     fn hush(&mut self) {
         if weights(&self.net.director, SERVICE).is_empty() {
             return;
@@ -293,7 +292,7 @@ impl<'n> Chaos<'n> {
         thread::sleep(paced_ms(300));
     }
 
-    /// Waits until the tables are right.
+    /// Waits until the tables are correct.
     fn settle(&self, seed: u64) {
         let settled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             eventually("the tables are right", || self.is_right().then_some(()));
@@ -310,8 +309,8 @@ impl<'n> Chaos<'n> {
         );
     }
 
-    /// Whether the tables are what the file and the living servers say. For each declared server
-    /// that is dead one that it was to replace may still be there.
+    /// Whether the tables match the file and the live servers. For each dead declared server, the
+    /// one that it was to replace may still be there.
     fn is_right(&self) -> bool {
         let shown = weights(&self.net.director, SERVICE);
         let mut there: BTreeMap<usize, u32> = shown

@@ -1,4 +1,4 @@
-//! The director is killed under traffic and started again: nobody notices.
+//! The director is killed under traffic and restarted without any effect on clients.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -62,7 +62,7 @@ fn killed_under_traffic_it_goes_on_where_it_was() {
                 daemon.kill();
                 thread::sleep(paced_ms(200));
                 daemon.launch();
-                // Long enough for checks to have their say.
+                // Long enough for checks to take effect.
                 thread::sleep(paced_ms(1_000));
             }
         });

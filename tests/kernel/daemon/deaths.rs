@@ -1,5 +1,5 @@
-//! Real servers die in all the ways that servers die: each death is found in its time, requests
-//! fail only until then, and who comes back is let in again.
+//! Real servers die in all ways that servers die: each death is detected in time, requests fail
+//! only until then, and a server that recovers is let in again.
 
 use std::net::IpAddr;
 use std::sync::Mutex;
@@ -17,7 +17,7 @@ fn detection() -> Duration {
     paced_ms(3 * 210 + 200)
 }
 
-/// The machine that runs this may be busy with other things.
+/// The machine that runs this may be busy with other work.
 const BUSY: u32 = 5;
 
 /// Three servers; a verdict takes three tries of 200 ms.
@@ -52,11 +52,11 @@ enum Death {
     Process,
     /// Its cable is pulled: silence.
     Link,
-    /// It runs, and is ill.
+    /// It runs, but fails.
     Illness(Health),
 }
 
-/// Real servers of which the second dies.
+/// Real servers, of which the second dies.
 struct Farm {
     net: Lan,
     second: Mutex<Option<Ailing>>,
@@ -99,13 +99,14 @@ impl Farm {
 /// What clients saw of a death, and when the tables changed.
 struct Course {
     asked: Vec<Asked>,
-    /// Just before the blow, and when it was over: pulling a cable takes its time.
+    /// Just before the failure, and when it was complete: pulling a cable takes time.
     before: Instant,
     struck: Instant,
     found: Instant,
 }
 
-/// Strikes, waits until the tables are `without`, heals, and waits until they are [`ALL`] again.
+/// Makes the server fail, waits until the tables are `without`, heals it, and waits until they are
+/// [`ALL`] again.
 fn course(
     daemon: &Daemon<'_>,
     ask: &Ask<'_>,
@@ -161,7 +162,7 @@ impl Course {
         );
         assert!(!failed.is_empty(), "{what}: nobody noticed\n{log}");
         let early = failed.first().map(|first| first.at);
-        // A request may have begun before the blow and have met it.
+        // A request may have started before the failure and met it.
         let slack = paced_ms(600);
         assert!(
             early.is_some_and(|at| at + slack > *before),
@@ -175,7 +176,7 @@ impl Course {
     }
 }
 
-/// The addresses of the client, each with a turn.
+/// The addresses of the client, in turns.
 fn ask<'f>(net: &'f Lan, protocol: Protocol) -> Ask<'f> {
     let client = net.client(1);
     let addresses: Vec<IpAddr> = client.addresses(V4);
@@ -185,11 +186,12 @@ fn ask<'f>(net: &'f Lan, protocol: Protocol) -> Ask<'f> {
         .patience(paced_ms(500))
 }
 
-/// Has the second server die of that, and checks what clients saw.
+/// Makes the second server fail in this way, and checks what clients saw.
 fn dies(farm: &Farm, death: Death, check: &str, service: &str, without: &str) {
     let daemon = Daemon::start(&farm.net.director, &file(SERVICE, check, service));
     daemon.weights(SERVICE, ALL);
-    // Who sticks to a server, by hash or by persistence, must be among those who ask.
+    // Clients that stick to a server, by hash or by persistence, must be among those that send
+    // requests.
     let ask = ask(&farm.net, Tcp);
     let answers = ask.clone().times(16).run().0;
     let (victims, others): (Vec<_>, Vec<_>) = answers
@@ -254,7 +256,7 @@ fn datagrams_from_a_fixed_port_leave_a_dead_server() {
     let file = file(service, check, "scheduler = \"rr\"");
     let daemon = Daemon::start(&net.director, &file);
     daemon.weights(service, ALL);
-    // Weight 0 would keep their flows at the dead server: it has to go.
+    // Weight 0 would keep their flows at the dead server: it has to be removed.
     let ask = ask(&net, Udp).port(5000);
     let course = course(&daemon, &ask, 1, service, "1=1 3=1", |blow| {
         let mut second = second.lock().unwrap();
@@ -305,8 +307,8 @@ fn a_server_that_comes_back_ramps_up() {
         let seen = weights(&farm.net.director, SERVICE);
         (seen == "1=1 2=10 3=1").then_some(())
     });
-    // A ramp is measured against the servers beside it, which begin with one of their own. It shows in
-    // no weight while all are equally far.
+    // A ramp is measured against the servers next to it, which start with one of their own. While
+    // all are equally far, no weight shows it.
     thread::sleep(paced_ms(4_000));
     farm.strike(Death::Process);
     daemon.weights(SERVICE, "1=1 2=0 3=1");

@@ -1,4 +1,4 @@
-//! A state directory on a file system that is full, read-only, or not there any more.
+//! A state directory on a file system that is full, read-only, or no longer there.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use super::operator::{WEB, done, verb};
 use super::{Daemon, SERVICE};
 use crate::lab::{Host, Lan, Tcp, eventually};
 
-/// A small file system for the state directory; gone when dropped.
+/// A small file system for the state directory, unmounted when dropped.
 struct Disk<'h> {
     host: &'h Host,
     path: PathBuf,
@@ -81,19 +81,19 @@ fn a_full_disk_is_said_to_the_operator_and_nothing_is_lost_when_there_is_room_ag
     let answer = daemon.post("/v1/drain", &body);
     assert!(answer["not_kept"].is_string(), "{answer}");
     let status = done(&daemon, "status");
-    let said = "TROUBLE: what operators set is not on disk";
+    let said = "TROUBLE: operators' settings are not on disk";
     assert!(status.contains(said), "{status}");
 
-    // A file that changes nothing in the kernel is in force, and the answer says what is missing.
+    // A file that changes nothing in the kernel takes effect, and the answer says what is missing.
     daemon.write(&WEB.replace("weight = 3", "weight = 4"));
     let outcome = verb(&daemon, "reload");
     assert_eq!(outcome.code, 5, "{outcome}");
-    // One that cannot be put in force has no mistakes.
+    // A file that cannot take effect has no mistakes.
     let other = WEB.replace("weight = 3", "weight = 4");
     daemon.write(&other.replace("\"sh\"", "\"rr\""));
     let outcome = verb(&daemon, "reload");
     assert_eq!(outcome.code, 1, "{outcome}");
-    for part in ["No space left on device", "tried again every 5s"] {
+    for part in ["No space left on device", "retrying every 5s"] {
         assert!(outcome.stderr.contains(part), "{outcome}");
     }
     let status = done(&daemon, "status");
@@ -103,7 +103,7 @@ fn a_full_disk_is_said_to_the_operator_and_nothing_is_lost_when_there_is_room_ag
         "{status}"
     );
 
-    // It starts and works as well, with what it had on disk before.
+    // It starts and works too, with what it had on disk before.
     daemon.kill();
     daemon.launch();
     assert!(trouble(&daemon).is_some());
@@ -136,7 +136,7 @@ fn a_file_system_that_became_read_only_is_said_and_the_director_starts_on_it() {
     daemon.launch();
     daemon.weights(SERVICE, "1=1 2=1 3=3");
     let shown = disk.path.display();
-    // A second mount on top: the first has files that are open for writing.
+    // A second mount on top: the first has files open for writing.
     net.director.run(&format!("mount --bind {shown} {shown}"));
     net.director
         .run(&format!("mount -o remount,bind,ro {shown}"));

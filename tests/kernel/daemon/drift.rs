@@ -1,9 +1,9 @@
-//! What somebody else changes, and what becomes of it.
+//! Changes by other programs, and director's reaction.
 
 use super::{Daemon, SERVICE};
 use crate::lab::{Lan, Tcp, V4, eventually, paced_ms};
 
-/// Two servers without checks, looked after twice a second.
+/// Two servers without checks, reconciled twice a second.
 const WEB: &str = "
 version = 1
 daemon = { reconcile = \"500ms\" }
@@ -71,7 +71,11 @@ fn a_sysctl_and_the_time_limits_are_kept() {
         let sysctl = net.director.read_sysctl("net.ipv4.vs.expire_nodest_conn");
         (sysctl.trim() == "1" && limits().contains("600")).then_some(())
     });
-    assert!(daemon.log().contains("somebody changed the settings"));
+    assert!(
+        daemon
+            .log()
+            .contains("another program changed the settings")
+    );
 }
 
 #[test]

@@ -1,5 +1,4 @@
-//! Files that are not what they should be: empty, away, no files, or on a file system that does
-//! not answer.
+//! Broken files: empty, missing, not regular, or on a file system that does not answer.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::fd::AsRawFd;
@@ -61,7 +60,7 @@ fn trouble(daemon: &Daemon<'_>) -> Option<String> {
     status["trouble"].as_str().map(str::to_owned)
 }
 
-/// Something that is done to the files.
+/// A change to the files.
 type Step<'s> = &'s dyn Fn();
 
 #[test]
@@ -135,7 +134,7 @@ fn a_fifo_as_service_file_is_refused_by_every_verb_and_a_pipe_of_the_shell_is_re
         format!("version = 1\n{MORE}forward = \"nat\"\n"),
     )
     .unwrap();
-    // What udev makes on a real machine.
+    // As udev does on a real machine.
     for (link, to) in [
         ("/dev/fd", "/proc/self/fd"),
         ("/dev/stdin", "/proc/self/fd/0"),
@@ -179,7 +178,7 @@ fn a_fifo_as_service_file_is_refused_by_every_verb_and_a_pipe_of_the_shell_is_re
     }
 }
 
-/// A file system whose server never answers: whoever looks at it waits for ever.
+/// A file system whose server never answers: every access waits for ever.
 struct Silent {
     directory: PathBuf,
     device: Option<File>,
@@ -202,7 +201,7 @@ impl Silent {
         }
     }
 
-    /// It is gone: whoever waits gets an error, and what is below shows again.
+    /// Removes it: waiting processes get an error, and what is below is visible again.
     fn end(&mut self) {
         if let Some(device) = self.device.take() {
             umount2(&self.directory, MntFlags::MNT_DETACH).unwrap();
@@ -243,7 +242,7 @@ fn a_file_system_that_does_not_answer_stops_nothing_else() {
     let answer = daemon.post("/v1/reload", &json!({})).to_string();
     assert!(answer.contains("has not answered for"), "{answer}");
 
-    // Drift is repaired, operators are heard.
+    // Drift is repaired, and operators' requests are carried out.
     net.director
         .run("ipvsadm -d -t 10.1.0.100:80 -r 10.2.0.11:80");
     daemon.weights(SERVICE, "1=1 2=1");
@@ -253,7 +252,7 @@ fn a_file_system_that_does_not_answer_stops_nothing_else() {
     daemon.post("/v1/undrain", &drain);
     daemon.weights(SERVICE, "1=1 2=1");
 
-    // It answers, and all is as before, by itself.
+    // Once it answers, everything recovers by itself.
     silent.end();
     eventually("nothing is the matter", || {
         let status = daemon.get("/v1/status")?;
@@ -262,7 +261,7 @@ fn a_file_system_that_does_not_answer_stops_nothing_else() {
     });
     assert_eq!(services(&net.director), 2);
 
-    // A director in that state ends when it is told to, and does not start without a word.
+    // A director in this state stops when told to, and does not start silently.
     let mut silent = Silent::over(&daemon.path("services.d"));
     daemon.signal(nix::sys::signal::Signal::SIGHUP);
     thread::sleep(Duration::from_secs(2));

@@ -1,4 +1,4 @@
-//! Beside Debian's keepalived: the same network, the same intervals, the same boot.
+//! Compared with Debian's keepalived: the same network, the same intervals, the same boot.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -12,14 +12,14 @@ use nix::sys::signal::Signal;
 use super::{Daemon, Declared, SERVICE, asked_during, failed, listed, weights};
 use crate::lab::{Failure, Host, Lan, Process, Server, Tcp, V4, paced_ms};
 
-/// So many deaths, for a median.
+/// The number of deaths, for a median.
 const DEATHS: usize = 20;
 
 const RELOADS: usize = 10;
 
 const ALL: Declared = &[(1, 1), (2, 1), (3, 1)];
 
-/// What keeps the tables of a network.
+/// The program that manages the tables of a network.
 pub(super) enum Keeper<'h> {
     Director(Daemon<'h>),
     Keepalived {
@@ -147,7 +147,7 @@ virtual_server 10.1.0.100 80 {{
     text
 }
 
-/// From a server's death to the last request that failed, many times.
+/// The time from a server's death to the last failed request, many times.
 fn deaths(net: &Lan, keeper: &Keeper<'_>, servers: &mut Vec<Server>) -> Vec<Duration> {
     keeper.weights("1=1 2=1 3=1");
     let ask = net.client(1).ask(Tcp, net.service(V4, 80));
@@ -173,8 +173,8 @@ fn deaths(net: &Lan, keeper: &Keeper<'_>, servers: &mut Vec<Server>) -> Vec<Dura
     all
 }
 
-/// Why requests of a tenth of a second fail while servers come, weigh something else and go, with
-/// the number of the reload; and how many were made.
+/// The failures of requests of a tenth of a second while servers join, change weight and leave,
+/// with the number of the reload; and the number of requests.
 fn reloads(net: &Lan, keeper: &Keeper<'_>) -> (Vec<(usize, Failure)>, usize) {
     const TURNS: [(Declared, &str); 2] = [
         (&[(1, 1), (2, 3), (3, 1), (4, 1)], "1=1 2=3 3=1 4=1"),
@@ -249,6 +249,6 @@ fn beside_keepalived_deaths_are_found_as_soon_and_reloads_lose_nothing() {
         figures.push(median);
     }
     let (keepalived, director) = (figures[0], figures[1]);
-    // The figure itself is printed; that of a busy machine is no figure.
+    // The figure itself is printed; on a busy machine it means nothing.
     assert!(director < 2 * keepalived, "{director:?}, {keepalived:?}");
 }

@@ -1,5 +1,5 @@
-//! Ten thousand servers for minutes (on a slow kernel hundreds): memory and descriptors stay what they
-//! were.
+//! Ten thousand servers for minutes (on a slow kernel hundreds): memory and descriptors stay
+//! constant.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -15,15 +15,15 @@ use nix::sys::signal::Signal;
 use super::Daemon;
 use crate::lab::{Lan, eventually, pace, paced_ms};
 
-/// With [`SERVERS`] each: ten thousand. An emulated kernel, with other tests beside, makes no more
-/// than some thirty checks a second: four hundred servers that fail, each asked every ten seconds.
+/// With [`SERVERS`] each: ten thousand. An emulated kernel that also runs other tests makes at most
+/// some thirty checks per second: four hundred failing servers, each checked every ten seconds.
 fn services() -> u8 {
     u8::try_from(125 / pace().pow(2)).unwrap().max(1)
 }
 
 const SERVERS: u8 = 80;
 
-/// A service file: each server has an address of its own within 127.0.0.0/8.
+/// A service file: each server has its own address within 127.0.0.0/8.
 fn file(services: u8, weight: u32) -> String {
     let mut text = "version = 1\n[policy]\nmax_removed = \"100%\"\n\
          [defaults]\nscheduler = \"wrr\"\nforward = \"nat\"\ndamping = false\n\
@@ -47,7 +47,7 @@ fn file(services: u8, weight: u32) -> String {
     text
 }
 
-/// Answers for all the servers.
+/// Answers for all servers.
 struct Farm {
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -75,7 +75,7 @@ impl Farm {
         }
     }
 
-    /// The death of all of them.
+    /// Kills all of them.
     fn die(mut self, daemon: &Daemon<'_>) {
         self.over.store(true, Ordering::SeqCst);
         let here = (Ipv4Addr::LOCALHOST, 80);
@@ -84,12 +84,12 @@ impl Farm {
     }
 }
 
-/// Waits until so many servers have this weight in the kernel.
+/// Waits until this many servers have this weight in the kernel.
 fn until_serve(daemon: &Daemon<'_>, weight: u32, number: usize) {
     let end = format!(" -w {weight}");
     let mut serve = 0;
     for _ in 0..80 {
-        // A long list: to ask for it all the time would leave no time for the checks.
+        // A long list: polling it constantly would leave no time for the checks.
         thread::sleep(paced_ms(3_000));
         let saved = daemon.host.run("ipvsadm -Sn");
         serve = saved.lines().filter(|line| line.ends_with(&end)).count();
@@ -105,7 +105,7 @@ fn usage(pid: u32) -> (u64, usize) {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let resident = resident.unwrap().trim().trim_end_matches(" kB");
-    // A check under way has one: the least of many looks is what is open all the time.
+    // A check in progress has one: the minimum of many looks is what is always open.
     let looks = (0..40).map(|_| {
         thread::sleep(Duration::from_millis(50));
         fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
@@ -139,14 +139,14 @@ fn many_servers_for_minutes_leak_nothing() {
         reload(round);
         until_serve(&daemon, round, all);
         assert!(daemon.get("/v1/status").is_some());
-        // All connections of checks are closed when their time is over.
+        // All connections of checks are closed after their timeout.
         thread::sleep(paced_ms(3_000));
         used.push(usage(pid));
         eprintln!("leaks: round {round}: {:?}", used.last());
     }
     eprintln!("leaks: KiB and descriptors after each round: {used:?}");
-    // What is kept for good, events and statistics among it, is there after the first round. The
-    // second reload is the first that meets a heap with holes: from then on it stays as large as it is.
+    // Everything kept for good, including events and statistics, exists after the first round. The
+    // second reload is the first that meets a fragmented heap: from then on its size is constant.
     let ((memory, open), (memory_then, open_then)) = (used[1], used[used.len() - 1]);
     assert!(memory_then < memory + memory / 20 + 1024, "{used:?}");
     assert!(open_then < open + 16, "{used:?}");

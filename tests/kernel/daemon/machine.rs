@@ -1,4 +1,4 @@
-//! What the machine lacks, and what an undone `apply` left: the log says it.
+//! What the machine lacks, and what a rolled-back `apply` left, appears in the log.
 
 use super::Daemon;
 use super::operator::{done, verb};
@@ -16,7 +16,7 @@ servers = [{{ address = \"10.2.0.11\", weight = {weight} }}]
     )
 }
 
-/// Waits until the log has said something so often.
+/// Waits until the log contains a text this many times.
 #[track_caller]
 fn said(daemon: &Daemon<'_>, what: &str, times: usize) {
     daemon.becomes(what, &times, || {
@@ -38,17 +38,17 @@ fn what_the_machine_lacks_is_said_when_it_is_new() {
     let help = "`ip address add 10.77.0.9/32 dev lo`";
     assert!(daemon.log().contains(help), "{}", daemon.log());
 
-    // The next file has the same fault, and there is a new one.
+    // The next file has the same problem, and there is a new one.
     net.director.sysctl("net.ipv4.ip_forward", "0");
     done(&daemon, "reload");
     said(&daemon, FORWARD, 1);
     said(&daemon, MISSING, 1);
 
-    // Both are gone; one comes again.
+    // Both are gone; one comes back.
     net.director.sysctl("net.ipv4.ip_forward", "1");
     net.director.ip("addr add 10.77.0.9/32 dev lo\n");
     daemon.write(&file(2));
-    // A reload is answered before the log says what the machine lacks; the next waits for that.
+    // A reload is answered before the log says what the machine lacks; the next one waits for that.
     for _ in 0..2 {
         done(&daemon, "reload");
     }
@@ -76,9 +76,9 @@ fn what_an_undone_apply_left_is_said_and_settled() {
         &daemon,
         &format!("apply --yes --confirm-within {within}s services.toml"),
     );
-    // What was made is gone before it can be taken back.
+    // What was created is gone before it can be rolled back.
     net.director.ipvsadm("-D -t 10.1.0.100:443\n");
-    let left = "but not all of it";
+    let left = "was rolled back";
     eventually("it is undone, but not all of it", || {
         let plan = verb(&daemon, "plan services.toml");
         plan.stderr.contains(left).then_some(())
@@ -88,7 +88,7 @@ fn what_an_undone_apply_left_is_said_and_settled() {
     let log = daemon.log();
     let line = log.lines().find(|line| line.contains(left)).unwrap();
     assert!(
-        line.contains(NEW) && line.contains("could not undo"),
+        line.contains(NEW) && line.contains("cannot roll back"),
         "{line}"
     );
     daemon.stop();

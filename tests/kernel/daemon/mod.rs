@@ -1,4 +1,4 @@
-//! `director run` on a real kernel, with real servers and clients that never stop asking.
+//! `director run` on a real kernel, with real servers and clients that send requests all the time.
 
 #![allow(
     clippy::unwrap_used,
@@ -45,13 +45,13 @@ use serde_json::Value;
 
 use crate::lab::{Ask, Failure, Host, Process, eventually, paced_file, paced_ms};
 
-/// What most of these tests balance.
+/// The service of most of these tests.
 const SERVICE: &str = "tcp://10.1.0.100:80";
 
 /// Numbers of real servers, and their weights.
 type Declared = &'static [(u8, u32)];
 
-/// These servers as a service file lists them.
+/// These servers in the notation of a service file.
 fn listed<N: Display>(servers: impl IntoIterator<Item = (N, u32)>) -> String {
     let servers = servers
         .into_iter()
@@ -61,11 +61,11 @@ fn listed<N: Display>(servers: impl IntoIterator<Item = (N, u32)>) -> String {
 
 const DIRECTOR: &str = env!("CARGO_BIN_EXE_director");
 
-/// A director that runs on a host. Its log is read where a test fails, and goes with it otherwise.
+/// A director that runs on a host. Its log is printed if a test fails.
 pub(crate) struct Daemon<'h> {
     host: &'h Host,
     directory: tempfile::TempDir,
-    /// Options beside those that every test needs.
+    /// Options besides those that every test needs.
     options: Vec<String>,
     environment: Vec<(&'static str, PathBuf)>,
     process: Option<Process>,
@@ -87,7 +87,7 @@ impl<'h> Daemon<'h> {
         daemon
     }
 
-    /// One that does not run yet.
+    /// A director that does not run yet.
     fn idle(host: &'h Host, file: &str) -> Self {
         let daemon = Self {
             host,
@@ -100,12 +100,12 @@ impl<'h> Daemon<'h> {
         daemon
     }
 
-    /// Its process.
+    /// Its process ID.
     fn pid(&self) -> u32 {
         self.process.as_ref().expect("it runs").id()
     }
 
-    /// Starts it (again) with the file as it is.
+    /// Starts it (again) with the current file.
     #[track_caller]
     pub(crate) fn launch(&mut self) {
         let log = fs::OpenOptions::new()
@@ -135,13 +135,13 @@ impl<'h> Daemon<'h> {
         self.directory.path().join(name)
     }
 
-    /// Replaces the service file, as an editor does: the director notices by itself. Its checks and
+    /// Replaces the service file as an editor does: the director notices by itself. Its checks and
     /// drains are [paced](paced_file).
     fn write(&self, file: &str) {
         self.write_as("services.toml", file);
     }
 
-    /// Writes another service file beside it, for the verbs.
+    /// Writes another service file next to it, for the verbs.
     fn write_as(&self, name: &str, file: &str) {
         fs::write(self.path("beside"), paced_file(file)).unwrap();
         fs::rename(self.path("beside"), self.path(name)).unwrap();
@@ -154,7 +154,7 @@ impl<'h> Daemon<'h> {
         }
     }
 
-    /// Asks it to stop, and waits until it has; its exit code.
+    /// Asks it to stop, and waits until it has; returns its exit code.
     #[track_caller]
     pub(crate) fn stop(&mut self) -> i32 {
         self.signal(Signal::SIGTERM);
@@ -162,7 +162,7 @@ impl<'h> Daemon<'h> {
         eventually("the director has stopped", || process.ended())
     }
 
-    /// Kills it as a crash would.
+    /// Kills it as in a crash.
     pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.signal(Signal::SIGKILL);
@@ -170,18 +170,18 @@ impl<'h> Daemon<'h> {
         }
     }
 
-    /// What it logged.
+    /// Its log.
     fn log(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap()
     }
 
-    /// What its control socket answers; `None` while there is none.
+    /// The answer of its control socket; `None` while there is none.
     fn get(&self, path: &str) -> Option<Value> {
         let answer = self.http(&format!("GET {path} HTTP/1.0\r\n\r\n"))?;
         Some(serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}")))
     }
 
-    /// Asks it for something.
+    /// Sends it a request.
     #[track_caller]
     fn post(&self, path: &str, body: &Value) -> Value {
         let body = body.to_string();
@@ -211,7 +211,7 @@ impl<'h> Daemon<'h> {
         self.becomes(&what, &expected.to_owned(), || weights(self.host, service));
     }
 
-    /// Waits until something is as expected.
+    /// Waits until a value is as expected.
     #[track_caller]
     pub(crate) fn becomes<T: PartialEq + Debug>(
         &self,
@@ -257,14 +257,14 @@ fn weights(host: &Host, service: &str) -> String {
 /// One request.
 #[derive(Debug, Clone)]
 struct Asked {
-    /// When it began.
+    /// When it started.
     at: Instant,
-    /// Who answered.
+    /// The server that answered.
     by: Result<String, Failure>,
 }
 
-/// Has clients ask again and again, each time on a new connection and from the next address, while
-/// something happens; everything that was asked, in its order.
+/// Lets clients send requests continuously, each on a new connection and from the next address,
+/// while something happens; returns all requests in order.
 fn asked_during(ask: &Ask<'_>, threads: usize, happening: impl FnOnce()) -> Vec<Asked> {
     let over = AtomicBool::new(false);
     let mut asked = thread::scope(|scope| {
@@ -283,7 +283,7 @@ fn asked_during(ask: &Ask<'_>, threads: usize, happening: impl FnOnce()) -> Vec<
                 })
             })
             .collect();
-        // Also when it panics the clients have to end.
+        // The clients have to stop even if it panics.
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(happening));
         over.store(true, Ordering::SeqCst);
         let asked: Vec<Asked> = clients
@@ -299,7 +299,7 @@ fn asked_during(ask: &Ask<'_>, threads: usize, happening: impl FnOnce()) -> Vec<
     asked
 }
 
-/// Those that were not answered.
+/// The failed requests.
 fn failed(asked: &[Asked]) -> Vec<&Asked> {
     asked.iter().filter(|asked| asked.by.is_err()).collect()
 }

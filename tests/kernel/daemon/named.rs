@@ -1,4 +1,4 @@
-//! A namespace that is deleted and made anew under the same name, while a director works in it.
+//! A namespace that is deleted and created again under the same name while a director works in it.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -37,7 +37,7 @@ impl Desk<'_> {
         self.host.command(self.command(DIRECTOR, line), b"")
     }
 
-    /// The same about the namespace of the name.
+    /// The same for the namespace of this name.
     fn named(&self, line: &str) -> Outcome {
         self.verb(&format!("--netns {} {line}", self.name))
     }
@@ -60,7 +60,7 @@ impl Desk<'_> {
 
     fn made(&self) {
         self.host.run(&format!("ip netns add {}", self.name));
-        // Without it IPVS takes no address for one that is unicast.
+        // Without it, IPVS considers no address unicast.
         self.host
             .run(&format!("ip -netns {} link set lo up", self.name));
     }
@@ -86,7 +86,7 @@ fn the_director_of_a_namespace_that_is_gone_does_not_answer_for_the_new_one() {
     desk.made();
     let socket = format!("/run/director/netns-{name}.sock");
 
-    // One that was not started for the name, and so lives on.
+    // A director that was not started for the name, and therefore lives on.
     let words = format!("netns exec {name} {DIRECTOR} run web.toml --socket {socket}");
     let mut old = desk.start("ip", &words, "old.log");
     eventually("the old one answers", || {
@@ -102,7 +102,7 @@ fn the_director_of_a_namespace_that_is_gone_does_not_answer_for_the_new_one() {
             assert!(outcome.stderr.contains(part), "{line}: {outcome}");
         }
     }
-    // By its socket it can be asked, and says what became of it.
+    // It can be queried by its socket, and reports what happened to its namespace.
     let status = eventually("it has noticed", || {
         let status = desk.verb(&format!("--socket {socket} status"));
         assert!(status.success(), "{status}");
@@ -123,10 +123,10 @@ fn the_director_of_a_namespace_that_is_gone_does_not_answer_for_the_new_one() {
     assert_eq!(eventually("the old one ends", || old.ended()), 0);
     assert!(desk.named("drain web app1").success());
 
-    // The new one was started for the name, and ends when that stands for another namespace.
+    // The new one was started for the name, and stops when that refers to another namespace.
     desk.made_anew();
     assert_eq!(eventually("the new one ends", || new.ended()), 1);
     let log = desk.log("new.log");
-    assert!(log.contains("was deleted and made anew"), "{log}");
+    assert!(log.contains("was deleted and created again"), "{log}");
     assert_eq!(desk.named("status").code, 4);
 }

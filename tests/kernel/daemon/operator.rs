@@ -1,4 +1,4 @@
-//! The operator's verbs with a director that runs, and what systemd and commands are told.
+//! The operator's verbs with a running director, and what systemd and commands are told.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -22,7 +22,7 @@ scheduler = \"sh\"
 servers = [\"10.2.0.11\", \"10.2.0.12\", { name = \"app3\", address = \"10.2.0.13\", weight = 3 }]
 ";
 
-/// Runs a verb beside the daemon; words are split at blanks.
+/// Runs a verb next to the daemon; words are split at blanks.
 pub(super) fn verb(daemon: &Daemon<'_>, line: &str) -> Outcome {
     let mut command = Command::new(DIRECTOR);
     command
@@ -83,7 +83,7 @@ fn what_an_operator_sets_outlives_a_crash_and_the_verbs_beside_heed_it() {
         ] {
             assert!(status.contains(part), "{part}: {status}");
         }
-        // The file that is in force needs nothing done, whatever the kernel has beside it.
+        // The file in force needs no changes, whatever overlay the kernel has.
         let plan = done(&daemon, "plan services.toml");
         assert!(plan.contains("Nothing to do"), "{plan}");
         let exported = done(&daemon, "export");
@@ -151,7 +151,7 @@ fn a_socket_that_the_group_cannot_have_is_said_with_what_to_do() {
             .env("DIRECTOR_STATE_DIR", directory.path().join("state"));
         command
     };
-    // As under the packaged unit: root, and no CAP_CHOWN.
+    // As under the packaged unit: root without CAP_CHOWN.
     let outcome = host.command(run(&[]), b"");
     assert_eq!(outcome.code, 1, "{outcome}");
     for part in [
@@ -162,7 +162,7 @@ fn a_socket_that_the_group_cannot_have_is_said_with_what_to_do() {
         assert!(outcome.stderr.contains(part), "{part}: {outcome}");
     }
     assert!(!directory.path().join("control.sock").exists());
-    // What is said is what helps.
+    // The advice in the message works.
     let mut allowed = run(&["--groups", "daemon"]);
     allowed.stderr(Stdio::null());
     let mut daemon = host.spawn_command(allowed);

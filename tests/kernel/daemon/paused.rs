@@ -1,4 +1,4 @@
-//! The director itself is held up, as in a virtual machine that is paused.
+//! The director itself is delayed, as in a paused virtual machine.
 
 use std::thread;
 
@@ -8,7 +8,7 @@ use super::ailing::Ailing;
 use super::{Daemon, SERVICE};
 use crate::lab::{Lan, has_module, paced_ms};
 
-/// One answer makes a verdict, and most of the time a check is under way.
+/// One result makes a verdict, and usually a check is in progress.
 const WEB: &str = r#"
 version = 1
 [service.web]
@@ -44,7 +44,7 @@ fn time_in_which_it_did_not_run_is_not_held_against_servers() {
         daemon.signal(Signal::SIGSTOP);
         thread::sleep(paced_ms(5_000));
         daemon.signal(Signal::SIGCONT);
-        // Time enough for what is asked again to be answered: twice in a row is not forgiven.
+        // Enough time for the repeated checks to be answered: two delays in a row are not excused.
         thread::sleep(paced_ms(2_000 + pause * 170));
     }
     let log = daemon.log();

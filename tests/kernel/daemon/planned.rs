@@ -1,4 +1,4 @@
-//! `director plan` beside the daemon says what a reload does, and what it waits for.
+//! `director plan` next to the daemon shows what a reload does, and what it waits for.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use super::operator::{done, verb};
 use super::{Daemon, SERVICE};
 use crate::lab::{Lan, eventually};
 
-/// Real servers by their numbers, checked; `more` stands in the service.
+/// Real servers by number, checked; `more` is in the service.
 fn file(servers: &[u8], more: &str) -> String {
     let servers = servers.iter().map(|number| format!("\"10.2.0.1{number}\""));
     format!(
@@ -27,7 +27,7 @@ check = {{ type = \"tcp\", interval = \"100ms\", rise = 3, fall = 2 }}
     )
 }
 
-/// What `plan` says of the next file, for programs: who is waited for.
+/// The output of `plan` for programs about the next file: the awaited servers.
 #[track_caller]
 fn joining(daemon: &Daemon<'_>, next: &str) -> serde_json::Value {
     daemon.write_as("next.toml", next);
@@ -47,7 +47,7 @@ fn it_says_who_is_waited_for_and_who_stays_until_then() {
     let daemon = Daemon::start(&net.director, &file(&[1, 2, 3], ""));
     daemon.weights(SERVICE, "1=1 2=1 3=1");
 
-    // Where nothing is to be waited for there is no word of it.
+    // If there is nothing to wait for, it is not mentioned.
     assert_eq!(joining(&daemon, &file(&[1, 2], "")), json!([]));
     let unchecked = file(&[1, 2, 4], "").replace("check = ", "# check = ");
     assert_eq!(joining(&daemon, &unchecked), json!([]));
@@ -56,7 +56,7 @@ fn it_says_who_is_waited_for_and_who_stays_until_then() {
         json!([])
     );
 
-    // Real server 4 does not answer yet, and takes the place of 3.
+    // Real server 4 does not answer yet, and replaces 3.
     let next = file(&[1, 2, 4], "");
     assert_eq!(
         joining(&daemon, &next),
@@ -74,7 +74,7 @@ fn it_says_who_is_waited_for_and_who_stays_until_then() {
     );
     assert!(outcome.stdout.contains(&said), "{outcome}");
 
-    // And so it is.
+    // The reload does the same.
     daemon.write(&next);
     done(&daemon, "reload");
     eventually("the new server's checks have failed", || {
@@ -86,7 +86,7 @@ fn it_says_who_is_waited_for_and_who_stays_until_then() {
         (new["checks"][0]["failures"].as_u64()? > 3).then_some(())
     });
     daemon.weights(SERVICE, "1=1 2=1 3=1");
-    // The file in force, planned again, needs nothing.
+    // The file in force, planned again, needs no changes.
     let plan = done(&daemon, "plan services.toml");
     assert!(
         plan.contains("Nothing to do") && !plan.contains("waiting"),

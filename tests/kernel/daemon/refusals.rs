@@ -1,4 +1,4 @@
-//! UDP servers that refuse no more often than a kernel lets them, and say nothing else.
+//! UDP servers that refuse at most as often as a kernel lets them, and send nothing else.
 
 use std::net::{IpAddr, UdpSocket};
 use std::thread;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Daemon;
 use crate::lab::{Family, Host, Lan, V4, V6, paced_ms};
 
-/// Where they are: eleven ports, more than a kernel refuses in a second.
+/// Their ports: eleven, more than a kernel refuses in a second.
 const PORTS: std::ops::RangeInclusive<u16> = 9001..=9011;
 
 /// A service of these servers, whose checks expect nothing.
@@ -50,7 +50,7 @@ fn states(daemon: &Daemon<'_>, service: usize) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-/// Waits until all are so.
+/// Waits until all are in this state.
 #[track_caller]
 fn become_all(daemon: &Daemon<'_>, expected: &str) {
     let end = Instant::now() + paced_ms(120_000);
@@ -96,7 +96,7 @@ fn eleven_dead_udp_services_of_one_host_are_all_found_and_none_flaps() {
     }
     let silent = [open(real, V4), open(real, V6)];
     become_all(&daemon, "up 11");
-    // One dies alone, beside ten that are well.
+    // One dies alone, next to ten that are up.
     let [mut v4, mut v6] = silent;
     drop((v4.pop(), v6.pop()));
     become_all(&daemon, "down 1, up 10");

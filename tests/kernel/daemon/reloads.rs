@@ -1,4 +1,4 @@
-//! The file changes under traffic, and nobody notices but the tables.
+//! The file changes under traffic, and only the tables show it.
 
 use std::thread;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Daemon, Declared, SERVICE, asked_during, failed, listed, weights};
 use crate::lab::{Lan, Tcp, V4, eventually, paced_ms};
 
-/// What is declared in turn: servers come, weigh something else, go, and come back.
+/// The declarations in turn: servers join, change weight, leave, and come back.
 const TURNS: [Declared; 5] = [
     &[(1, 1), (2, 1), (3, 1)],
     &[(1, 1), (2, 1), (3, 1), (4, 1)],
@@ -96,7 +96,7 @@ fn twenty_reloads_in_a_row_fail_no_request() {
     );
 }
 
-/// A file with mistakes changes nothing, and the director says so.
+/// A file with mistakes changes nothing, and the director reports it.
 fn broken(daemon: &Daemon<'_>, word: Word) {
     let before = weights(daemon.host, SERVICE);
     daemon.write("version = 1\n[service.web]\nlisten = \"tcp://nowhere:80\"\n");
@@ -120,7 +120,7 @@ fn what_replaces_a_server_is_up_before_that_leaves() {
     daemon.weights(SERVICE, &expected(TURNS[0]));
     let ask = net.client(1).ask(Tcp, net.service(V4, 80));
     let asked = asked_during(&ask, 1, || {
-        // Server 4 takes the place of server 2, and does not run yet.
+        // Server 4 replaces server 2, and does not run yet.
         daemon.write(&file(&[(1, 1), (3, 1), (4, 1)]));
         daemon.signal(Signal::SIGHUP);
         eventually("the new file is in force", || {

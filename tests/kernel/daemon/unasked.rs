@@ -1,4 +1,4 @@
-//! A check that cannot be asked is seen: by `status`, in the log, by events. The server stays.
+//! A check that cannot be carried out is visible in `status`, the log and events. The server stays.
 
 use std::os::unix::fs::symlink;
 
@@ -40,7 +40,7 @@ servers = [
             let log = daemon.log();
             let said = |line: &str| line.contains(" WARN ") && line.contains(what);
             log.lines()
-                .any(|line| said(line) && line.contains("cannot be asked"))
+                .any(|line| said(line) && line.contains("cannot run the"))
                 .then_some(())
         });
     }
@@ -64,7 +64,7 @@ servers = [
     eventually("it is asked again", || {
         daemon
             .log()
-            .contains("the exec check is asked again")
+            .contains("the exec check runs again")
             .then_some(())
     });
     let shown = verb(&daemon, "status").stdout;

@@ -11,8 +11,8 @@ use super::operator::{WEB, done};
 use super::{DIRECTOR, Daemon};
 use crate::lab::{Lan, Process, eventually};
 
-/// What somebody types before, and sees after it. The shell outlives the Ctrl-C, as one that a
-/// person sits before does.
+/// What a person types before it, and sees after it. The shell survives the Ctrl-C, as an
+/// interactive one does.
 const TYPED: &str = r#"trap : INT; stty rows 30 cols 120; echo "as it was: $(stty -g)"
 "$DIRECTOR" status --watch=100ms; echo "code $?"; echo "as it is: $(stty -g)""#;
 
@@ -22,14 +22,14 @@ struct Terminal {
     lines: Vec<String>,
     /// Line and column.
     cursor: (usize, usize),
-    /// The screen behind the one that is shown.
+    /// The other screen, which is hidden.
     behind: Option<(Vec<String>, (usize, usize))>,
     cursor_shown: bool,
     wraps: bool,
 }
 
 impl Terminal {
-    /// One on which all that was printed.
+    /// A terminal after this output.
     fn after(printed: &str) -> Self {
         let mut terminal = Self {
             lines: vec![String::new()],
@@ -45,7 +45,7 @@ impl Terminal {
                 '\x1b' => {
                     let rest_of = rest.strip_prefix('[').unwrap_or_default();
                     let Some(end) = rest_of.find(|last: char| last.is_ascii_alphabetic()) else {
-                        // The rest of it is not printed yet.
+                        // The rest of it has not been printed yet.
                         break;
                     };
                     terminal.control(&rest_of[..=end]);
@@ -59,7 +59,7 @@ impl Terminal {
         terminal
     }
 
-    /// The same, as it was when the last picture was whole: one may come in several pieces.
+    /// The same at the last complete refresh: one may come in several pieces.
     fn after_pictures(printed: &str) -> Self {
         const END: &str = "\x1b[J";
         let end = printed.rfind(END).map_or(0, |at| at + END.len());
@@ -113,18 +113,18 @@ impl Terminal {
         self.cursor.1 += 1;
     }
 
-    /// The lines that have this in them.
+    /// The lines that contain this text.
     fn with(&self, text: &str) -> Vec<&str> {
         let lines = self.lines.iter().map(String::as_str);
         lines.filter(|line| line.contains(text)).collect()
     }
 }
 
-/// `script` at the terminal's other side: what is typed comes by a pipe.
+/// `script` on the terminal's other side: keystrokes come through a pipe.
 fn open(daemon: &Daemon<'_>) -> (Process, File) {
     let keys = daemon.path("keys");
     mkfifo(&keys, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
-    // For both ways, so that it opens at once and has no end before it is dropped.
+    // For both directions, so that it opens immediately and has no end before it is dropped.
     let typed = OpenOptions::new()
         .read(true)
         .write(true)

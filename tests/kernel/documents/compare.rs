@@ -1,7 +1,8 @@
 //! Whether a command prints what is shown.
 //!
-//! What is another in each run counts as the same: times and how long something took, process ids,
-//! where the reader's directory is, the width of columns. Everything else has to be as shown; a line `...` stands for any lines.
+//! What differs from run to run counts as equal: times and durations, process ids, the reader's
+//! directory, the width of columns. Everything else must be as shown; a line `...` stands for any
+//! lines.
 
 use std::sync::LazyLock;
 
@@ -20,12 +21,12 @@ static DIFFERS: LazyLock<[(Regex, &str); 5]> = LazyLock::new(|| {
         (regex(r"\b\d+(ms|s|m|h|d)( \d+(ms|s|m|h|d))*\b"), "SPAN"),
         (regex(r"\(process \d+\)"), "(process PID)"),
         (regex(r"\b\d+ checks? passed"), "N checks passed"),
-        // Wherever the file lies.
+        // Wherever the file is.
         (regex(r"^/\S+/(\w+\.toml, running )"), "$1"),
     ]
 });
 
-/// Compares, and says what differs.
+/// Compares, and describes the difference.
 pub(super) fn compare(shown: &[String], printed: &[String]) -> Result<(), String> {
     if shown.is_empty() || matches(&normal(shown), &normal(printed)) {
         return Ok(());

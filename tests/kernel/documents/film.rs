@@ -1,4 +1,4 @@
-//! The picture at the head of README, `docs/demo.svg`: real commands, and what they print.
+//! The picture at the top of the README, `docs/demo.svg`: real commands and their output.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -8,8 +8,8 @@ use super::shell::Shell;
 use super::svg::{Film, Scene, Take};
 use super::{PATIENCE, compare};
 
-/// What is seen: a title, and what is typed. It is typed until it says what stands behind it, all
-/// parts of it where there are several.
+/// The scenes: a title, and the commands. Each is repeated until its output contains the text
+/// behind it, all parts of it if there are several.
 const SCENES: [(&str, &[(&str, &str)]); 6] = [
     (
         "A service file says what the balancer should do",
@@ -73,7 +73,7 @@ fn the_picture_shows_what_happens() {
              web.toml >next.toml",
         "sh examples/network.sh up",
         "exec ip netns exec director bash",
-        // Colours, and the client's words typed on the director.
+        // Colours, and the client's commands typed on the director.
         "director() { command director --color always \"$@\"; }",
         "curl() { ip netns exec client curl \"$@\"; }",
     ] {
@@ -107,7 +107,7 @@ fn the_picture_shows_what_happens() {
     }
 }
 
-/// Runs a command until it says what is waited for, and every server has been judged.
+/// Runs a command until its output contains the awaited text, and every server has a verdict.
 fn take(shell: &mut Shell, typed: &'static str, until: &str) -> Take {
     let start = Instant::now();
     loop {
@@ -115,7 +115,7 @@ fn take(shell: &mut Shell, typed: &'static str, until: &str) -> Take {
         let text = outcome.lines.join("\n");
         let said = until.split('|').all(|part| text.contains(part));
         if said && !text.contains("pending") {
-            // 1 is what diff says of files that differ, 2 a plan with changes.
+            // 1 is diff's code for files that differ, 2 a plan with changes.
             assert!((0..=2).contains(&outcome.code), "{typed}: {outcome}");
             let printed = outcome.lines;
             return Take { typed, printed };

@@ -1,6 +1,5 @@
-//! What README and `docs/` show is what happens: their commands are run, in the order of the page,
-//! in the network of `examples/network.sh`, and what is shown below a command is compared with what
-//! it prints.
+//! README and `docs/` show what happens: their commands are run, in page order, in the network of
+//! `examples/network.sh`, and the output shown below a command is compared with the real one.
 //!
 //! ```text
 //!   docs/operating.md ─► blocks and steps (tests/docs/page.rs) ─► shell.rs: one bash for the page
@@ -8,11 +7,11 @@
 //!         compare.rs, answers.rs: what is another each time ◄──────────┘
 //! ```
 //!
-//! `systemctl` and `sudo` are stand-ins (`stand-ins/`): the lab has no systemd. What systemd itself
-//! makes of the unit is looked at by `scripts/package-test`.
+//! `systemctl` and `sudo` are stand-ins (`stand-ins/`), since the lab has no systemd.
+//! `scripts/package-test` tests the unit with systemd itself.
 //!
-//! With `DIRECTOR_UPDATE_DOCS=1` the pages are written anew, with what was printed:
-//! `scripts/update-docs` does that.
+//! With `DIRECTOR_UPDATE_DOCS=1` the pages are rewritten with the real output, as
+//! `scripts/update-docs` does.
 
 #![allow(
     clippy::unwrap_used,
@@ -42,7 +41,7 @@ const LOOKS: [&str; 3] = ["director status", "director events", "client curl "];
 /// How long one of them may take to print what is shown. Only a failing test waits that long.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-/// Before the commands of most pages: the network is there, and they are typed on the director.
+/// Before the commands of most pages: the network exists, and they are typed on the director.
 const ON_THE_DIRECTOR: &str = "sh examples/network.sh up
 exec ip netns exec director bash";
 
@@ -71,7 +70,7 @@ ipvsadm -A -t 192.0.2.10:8080 -s wlc
 ipvsadm -a -t 192.0.2.10:8080 -r 10.0.0.11 -m
 ipvsadm -a -t 192.0.2.10:8080 -r 10.0.0.12 -m";
 
-/// Every page with commands that are run has a test here.
+/// Every page with commands to run has a test here.
 macro_rules! pages {
     ($($test:ident $page:literal $before:ident;)*) => {
         const PAGES: &[&str] = &[$($page),*];
@@ -108,7 +107,8 @@ fn every_page_with_commands_is_run() {
     assert_eq!(with_commands, run);
 }
 
-/// What `examples/tunnel-gue.toml` says of the servers, done on one: a request comes through.
+/// Applies the server settings from `examples/tunnel-gue.toml` on one server: a request comes
+/// through.
 ///
 /// The marks of `fwmark-http-https.toml` are not run: the lab's kernel has no nftables for IPv4.
 #[test]
@@ -129,7 +129,7 @@ fn the_tunnel_that_an_example_asks_for() {
         let command = command.replace("SERVER", "10.0.0.11");
         shell.prepare(&format!("ip netns exec web1 {command}"));
     }
-    // Answers go straight to the client; the director has the virtual address, too.
+    // Replies go straight to the client; the director has the virtual address, too.
     shell.prepare("ip -n web1 route add 192.0.2.0/24 dev eth0");
     shell.prepare("ip address add 192.0.2.20/32 dev eth0");
     let file = r#"version = 1
@@ -209,8 +209,8 @@ fn web_file(page: &str) -> String {
     file.expect("the page has a file `web.toml`").text
 }
 
-/// Runs a command, and says in what it differs from what is shown. One that only looks is repeated
-/// for a while: a reader looks again, too, until the checks have found something.
+/// Runs a command, and describes how its output differs from what is shown. A command that only
+/// looks is repeated for a while, as a reader would, until the checks have results.
 fn carry_out(shell: &mut Shell, step: &Step) -> (Outcome, Option<String>) {
     let looks = LOOKS.iter().any(|look| step.command.contains(look));
     let start = Instant::now();
@@ -225,7 +225,7 @@ fn carry_out(shell: &mut Shell, step: &Step) -> (Outcome, Option<String>) {
     }
 }
 
-/// Whether it ended as it should. What is shown below a command may be why it fails.
+/// Whether it ended as expected. The output shown below a command may explain its failure.
 fn is_well(step: &Step, outcome: &Outcome) -> bool {
     let shown = !step.shown.is_empty();
     outcome.is_well(&step.command) || (shown && outcome.code == 1)
@@ -236,8 +236,8 @@ fn is_update() -> bool {
     env::var_os("DIRECTOR_UPDATE_DOCS").is_some()
 }
 
-/// Writes a page with what was printed into `$LAB_OUT`. What is shown with gaps is left to people,
-/// and so is what stands there for nothing.
+/// Writes a page with the real output into `$LAB_OUT`. Output shown with gaps, and empty output, is
+/// left to people.
 fn update(path: &Path, printed: &[(Step, Vec<String>)]) {
     let text = page::text(path);
     let mut lines: Vec<&str> = text.lines().collect();

@@ -1,8 +1,8 @@
-//! The shell that a page's commands are typed into.
+//! The shell in which a page's commands are typed.
 //!
 //! A bash with mounts and processes of its own: `/run`, `/var/lib` and `/etc/director` are empty,
-//! so that the default paths can be used beside other tests, and what it leaves running ends with
-//! it. The current directory has `examples/` and what the page writes.
+//! so that the default paths can be used next to other tests, and its leftover processes end with
+//! it. The current directory has `examples/` and the files that the page writes.
 
 use std::fmt;
 use std::fs;
@@ -17,19 +17,19 @@ use std::time::Duration;
 use crate::ipvsadm::programs::built;
 use crate::lab::Netns;
 
-/// The longest that a command may take: the lab is slow where others keep the processors busy, and
-/// only a failing test waits that long.
+/// The timeout of a command: the lab is slow when others keep the processors busy, and only a
+/// failing test waits that long.
 const LIMIT: Duration = Duration::from_secs(400);
 
-/// Commands that never end by themselves. They get so many seconds, and more where a machine is so
-/// slow that they have not printed anything yet.
+/// Commands that never end by themselves. They get this many seconds, and more on a machine so slow
+/// that they have not printed anything yet.
 const ENDLESS: [&str; 3] = ["--watch", "--follow", "follow=true"];
 const ENDLESS_FOR: [u32; 2] = [2, 60];
 
-/// Ends the output of a command, with its exit code behind it.
+/// Ends the output of a command, followed by its exit code.
 const END: &str = "\u{1}end ";
 
-/// What the lab has not.
+/// What the lab lacks.
 const STAND_INS: [(&str, &str); 2] = [
     ("sudo", include_str!("stand-ins/sudo")),
     ("systemctl", include_str!("stand-ins/systemctl")),
@@ -42,7 +42,7 @@ pub(super) struct Shell {
     directory: tempfile::TempDir,
 }
 
-/// What a command printed on both streams, and its exit code.
+/// A command's output on both streams, and its exit code.
 pub(super) struct Outcome {
     pub(super) lines: Vec<String>,
     pub(super) code: i32,
@@ -140,13 +140,13 @@ impl Shell {
             };
         }
         if command.ends_with(" bash") {
-            // Another shell, which reads what is typed from now on.
+            // Another shell, which reads the input from now on.
             return self.type_in(&format!("{command}\n"));
         }
         self.type_in(&format!("{{ {command}\n}} </dev/null\n"))
     }
 
-    /// Types lines, and reads until the shell is through with them.
+    /// Types lines, and reads until the shell has processed them.
     #[track_caller]
     fn type_in(&mut self, typed: &str) -> Outcome {
         let end = format!("printf '\\n{END}%s\\n' \"$?\"\n");
@@ -158,7 +158,7 @@ impl Shell {
                 panic!("{typed}: does not end; so far:\n{}", lines.join("\n"));
             };
             if let Some(code) = line.strip_prefix(END) {
-                // The line before the end is what `printf` ended.
+                // The last line is the one that `printf` ended.
                 if lines.last().is_some_and(String::is_empty) {
                     lines.pop();
                 }
@@ -174,7 +174,7 @@ fn is_endless(command: &str) -> bool {
     ENDLESS.iter().any(|option| command.contains(option))
 }
 
-/// A directory of programs for the path: those that were built, and the stand-ins.
+/// A directory of programs for the path: the built ones and the stand-ins.
 fn programs(directory: &Path) -> String {
     let bin = directory.join(".bin");
     fs::create_dir(&bin).unwrap();
@@ -192,8 +192,8 @@ fn programs(directory: &Path) -> String {
 }
 
 impl Outcome {
-    /// Whether it ended as it should. A plan with changes has exit code 2, and what never ends was
-    /// ended.
+    /// Whether it ended as expected. A plan with changes has exit code 2, and endless commands were
+    /// stopped.
     pub(super) fn is_well(&self, command: &str) -> bool {
         if is_endless(command) {
             return !self.lines.is_empty() && [0, 124].contains(&self.code);
@@ -210,7 +210,7 @@ impl fmt::Display for Outcome {
 
 impl Drop for Shell {
     fn drop(&mut self) {
-        // All processes in there end with the first, which `unshare` takes with it.
+        // All processes inside end with the first, which `unshare` takes with it.
         let _ = self.bash.kill();
         let _ = self.bash.wait();
     }

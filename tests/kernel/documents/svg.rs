@@ -1,5 +1,5 @@
-//! A terminal as an animated picture: scenes, one after the other, in which commands and what they
-//! print appear.
+//! A terminal as an animated picture: scenes one after the other, in which commands and their
+//! output appear.
 //!
 //! ```text
 //!   0 s             6 s                                    SVG with CSS: every page that shows
@@ -8,25 +8,25 @@
 //!   │   output      │   output
 //! ```
 //!
-//! The same text gives the same picture: times come from the number of lines.
+//! The same text gives the same picture: times depend on the number of lines.
 
 use std::fmt::Write;
 
-/// Pixels. The common monospaced fonts are at most 0.61 of their height wide.
+/// Pixels. Common monospaced fonts are at most 0.61 of their height wide.
 const FONT: usize = 13;
 const LINE: usize = 18;
 const MARGIN: usize = 18;
 const BAR: usize = 34;
 
-/// Seconds that a command and each line below it get, and a scene besides.
+/// The seconds for a command, for each line below it, and for a scene.
 const FOR_COMMAND: f64 = 0.9;
 const FOR_LINE: f64 = 0.22;
 const FOR_SCENE: f64 = 2.4;
 
-/// The scene that is seen where nothing moves.
+/// The scene shown without animation.
 const STILL: usize = 2;
 
-/// A command, and what it printed, with colours as a terminal gets them.
+/// A command and its output, with terminal colours.
 #[derive(Clone)]
 pub(super) struct Take {
     pub(super) typed: &'static str,
@@ -43,7 +43,7 @@ pub(super) struct Film {
     pub(super) scenes: Vec<Scene>,
 }
 
-/// A piece of the picture, and when it is seen, in seconds.
+/// A piece of the picture, and when it is visible, in seconds.
 struct Piece {
     from: f64,
     to: f64,
@@ -107,7 +107,7 @@ impl Scene {
         self.takes.iter().map(|take| 1 + take.printed.len()).sum()
     }
 
-    /// How wide it is, in characters.
+    /// Its width, in characters.
     fn columns(&self) -> usize {
         let typed = self.takes.iter().map(|take| 2 + take.typed.chars().count());
         let printed = self.takes.iter().flat_map(|take| &take.printed);
@@ -115,7 +115,7 @@ impl Scene {
         typed.chain(printed).max().unwrap_or(0)
     }
 
-    /// Its pieces, from that second on; the second when it is over.
+    /// Its pieces, from this second on; returns the second when it is over.
     fn pieces(&self, start: f64, still: bool, pieces: &mut Vec<Piece>) -> f64 {
         let mut now = start;
         let first = pieces.len();
@@ -157,7 +157,7 @@ impl Scene {
                 now += FOR_LINE;
             }
             if !printed.is_empty() {
-                // It is there at once; the time is for reading it.
+                // It appears immediately; the time is for reading it.
                 piece(now - FOR_LINE * count(take.printed.len()), printed);
             }
         }
@@ -169,7 +169,7 @@ impl Scene {
     }
 }
 
-/// A number of lines, as one to reckon with.
+/// A number of lines as a float.
 fn count(lines: usize) -> f64 {
     f64::from(u16::try_from(lines).unwrap_or(u16::MAX))
 }
@@ -261,7 +261,7 @@ fn a_scene_follows_the_other() {
     };
     let drawn = film.draw();
     assert_eq!(drawn, film.draw());
-    // A title, two commands and two outputs each; the first scene begins and the last one ends it.
+    // A title, two commands and two outputs each; the first scene starts and the last one ends it.
     assert_eq!(drawn.matches("<g id=").count(), 10);
     assert!(
         drawn.contains("k0 { 0% { opacity: 0 } 0.00% { opacity: 1 } 50.00%"),

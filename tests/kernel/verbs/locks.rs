@@ -50,7 +50,7 @@ fn the_second_refuses_or_waits_and_names_the_first() {
 
     // Who only looks does not wait, and does not take it for a run that broke off.
     let planned = desk.ends("plan two.toml", 2);
-    let said = format!("process {pid} is in the middle of");
+    let said = format!("process {pid} is halfway through");
     assert!(planned.stderr.contains(&said), "{planned}");
     desk.done("export");
 

@@ -1,4 +1,4 @@
-//! One check, asked of one place.
+//! One check of one target.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use director_config::state::health::{CheckAt, CheckKind, CheckSpec, Pace};
 /// Longer than anything here takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What came out of one check, whose target is checked on.
+/// The result of one check, whose target stays checked.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) verdict: Verdict,
@@ -21,19 +21,19 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// What it said beside that, which is told just before the verdict.
+    /// The advice, reported just before the verdict.
     pub(crate) fn advice(&self) -> Option<Advice> {
         self.advice
     }
 
-    /// It went well; what it told.
+    /// Asserts success; returns the information.
     #[track_caller]
     pub(crate) fn passed(&self) -> &str {
         assert_eq!(self.verdict, Verdict::Up, "{self:?}");
         self.seen.text.as_deref().unwrap_or_default()
     }
 
-    /// It did not; why.
+    /// Asserts failure; returns the reason.
     #[track_caller]
     pub(crate) fn failed(&self) -> &str {
         assert_eq!(self.verdict, Verdict::Down, "{self:?}");
@@ -41,7 +41,7 @@ impl Answer {
     }
 }
 
-/// A pace at which one answer is a verdict, and the time to answer is `timeout`.
+/// A pace at which one result is a verdict, with this timeout.
 pub(crate) fn pace(timeout: Duration) -> Pace {
     Pace {
         interval: Duration::from_millis(100),
@@ -73,12 +73,12 @@ pub(crate) fn target(spec: CheckSpec, at: SocketAddr) -> Target {
     }
 }
 
-/// Asks once, with all the time that is needed.
+/// Checks once, with plenty of time.
 pub(crate) fn ask(kind: CheckKind, at: SocketAddr) -> Answer {
     ask_target(target(spec(kind), at))
 }
 
-/// Asks once, with no more than a second and a half to answer.
+/// Checks once, with a timeout of a second and a half.
 pub(crate) fn ask_in_haste(kind: CheckKind, at: SocketAddr) -> Answer {
     let mut spec = spec(kind);
     spec.pace = pace(Duration::from_millis(1500));
@@ -106,7 +106,7 @@ pub(crate) fn ask_target(target: Target) -> Answer {
     }
 }
 
-/// Checks that run, and what they find.
+/// Running checks and their findings.
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) checks: Checks,
@@ -141,7 +141,7 @@ impl Running {
     }
 }
 
-/// Asks again and again until there is something.
+/// Polls until there is a value.
 pub(crate) fn eventually<T>(mut probe: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! An authority, certificates of it, and servers that have them.
+//! An authority, its certificates, and servers that use them.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -34,7 +34,7 @@ pub(crate) struct Certificate {
 impl Authority {
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
-        // Of two with one name the one would be taken for the other, with a wrong signature.
+        // Two with one name would be confused, with a wrong signature.
         let number = SERIAL.fetch_add(1, Ordering::Relaxed);
         let name = format!("authority {number}");
         params.distinguished_name.push(DnType::CommonName, name);
@@ -51,7 +51,7 @@ impl Authority {
         self.directory.path().join("ca.pem")
     }
 
-    /// Writes a file beside it.
+    /// Writes a file next to it.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.directory.path().join(name);
         std::fs::write(&path, text).unwrap();
@@ -69,7 +69,7 @@ impl Authority {
         self.sign(&params)
     }
 
-    /// One of the future.
+    /// One that is not valid yet.
     pub(crate) fn early(&self, name: &str) -> Certificate {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.not_before = date_time_ymd(2999, 1, 1);
@@ -87,7 +87,7 @@ impl Authority {
         }
     }
 
-    /// A server's configuration that wants a certificate of this authority from clients.
+    /// The configuration of a server that requires a client certificate of this authority.
     pub(crate) fn demanding(&self, certificate: &Certificate) -> ServerConfig {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).unwrap();
@@ -107,7 +107,7 @@ impl Certificate {
         PrivateKeyDer::try_from(self.key.serialize_der()).unwrap()
     }
 
-    /// A server's configuration.
+    /// The configuration of a server.
     pub(crate) fn config(&self) -> ServerConfig {
         ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
@@ -118,7 +118,7 @@ impl Certificate {
     }
 }
 
-/// A server that answers any request over TLS with 200 and the name the client asked for.
+/// A server that answers any request over TLS with 200 and the name that the client requested.
 pub(crate) fn https(config: ServerConfig) -> SocketAddr {
     let config = Arc::new(config);
     serve(move |stream| {
@@ -126,7 +126,7 @@ pub(crate) fn https(config: ServerConfig) -> SocketAddr {
         let mut stream = StreamOwned::new(session, stream);
         let mut request = [0; 4096];
         if !matches!(stream.read(&mut request), Ok(1..)) {
-            // What was wrong was told with the handshake.
+            // The handshake reported what was wrong.
             let _ = stream.conn.write_tls(&mut stream.sock);
             return;
         }

@@ -12,10 +12,10 @@ use crate::ask::ask;
 use crate::certificates::Authority;
 use crate::serve::serve;
 
-/// How many times each is asked.
+/// The number of checks of each.
 const TIMES: usize = 200;
 
-/// The answers of such scripts, and what is looked for in them.
+/// The answers of such scripts, and the expected text.
 const ANSWERS: [(&str, Option<&str>); 4] = [
     ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", Some("ok")),
     ("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok", Some("ok")),
@@ -26,7 +26,7 @@ const ANSWERS: [(&str, Option<&str>); 4] = [
     ("HTTP/1.0 200 OK\r\n", None),
 ];
 
-/// A server that answers at once and closes: with bytes unread, that is a reset.
+/// A server that answers immediately and closes: with unread bytes, that is a reset.
 fn answers_at_once(text: &'static str) -> SocketAddr {
     serve(move |mut stream| {
         let _ = stream.write_all(text.as_bytes());
@@ -42,7 +42,7 @@ fn a_server_that_answers_before_it_has_read_the_request_is_up_every_time() {
         for body in [contains, matches] {
             for turn in 0..TIMES {
                 let spec = HttpCheck {
-                    // Long enough that it may not be taken with one segment.
+                    // Long enough that one segment may not be enough.
                     headers: vec![(
                         "x-long".into(),
                         "x".repeat(if turn % 2 == 0 { 10 } else { 60_000 }),
@@ -61,7 +61,7 @@ fn a_server_that_answers_before_it_has_read_the_request_is_up_every_time() {
     }
 }
 
-/// A TLS server that answers, and ends the connection without `close_notify`.
+/// A TLS server that answers and ends the connection without `close_notify`.
 fn cuts_tls(config: ServerConfig, text: &'static str) -> SocketAddr {
     let config = Arc::new(config);
     serve(move |stream| {

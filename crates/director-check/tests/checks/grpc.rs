@@ -1,4 +1,4 @@
-//! gRPC health, over HTTP/2 in clear and with TLS.
+//! gRPC health, over HTTP/2 in clear text and with TLS.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,7 +23,7 @@ use crate::ask::{ask, ask_in_haste};
 use crate::certificates::Authority;
 use crate::serve::{hangs, nobody, says, serve};
 
-/// What a server answers.
+/// A server's answer.
 #[derive(Clone)]
 struct Script {
     /// In the head.
@@ -53,8 +53,8 @@ fn fields(from: &[(&'static str, &'static str)]) -> HeaderMap {
         .collect()
 }
 
-/// A gRPC server that takes the question for service "web" on path and in form as they should be,
-/// and answers as the script says.
+/// A gRPC server that checks path and form of the request for service "web", and answers as
+/// scripted.
 fn grpc(script: Script, tls: Option<ServerConfig>) -> SocketAddr {
     let (send, port) = channel();
     thread::spawn(move || {
@@ -136,7 +136,7 @@ fn every_status_of_health() {
 #[test]
 fn every_status_of_grpc() {
     let ask_of = |script| ask(check(None), grpc(script, None));
-    // An error comes in the head alone.
+    // An error comes in the head only.
     let mut unknown = health(b"");
     unknown.trailers.clear();
     unknown.fields = vec![("grpc-status", "5"), ("grpc-message", "unknown service")];

@@ -1,4 +1,4 @@
-//! Servers that would have the checks work for them, beside checks that are well.
+//! Servers that make the checks work for them, next to successful checks.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use director_config::state::health::{CheckKind, FileCheck, LoginCheck};
 use crate::ask::{Running, eventually, pace, spec, target};
 use crate::serve::{serve, wait_for_end};
 
-/// A PostgreSQL server that wants so many rounds of SCRAM.
+/// A PostgreSQL server that demands this many rounds of SCRAM.
 fn wants(rounds: u32) -> SocketAddr {
     serve(move |mut stream| {
         let _ = challenge(&mut stream, rounds);
@@ -44,7 +44,7 @@ fn servers_that_ask_for_much_scram_take_no_time_from_a_check_of_a_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("server");
     fs::write(&path, "ready 50%").unwrap();
-    // More than is done, and all that is done.
+    // More than the maximum, and the maximum.
     for rounds in [1_000_000, 40_960] {
         let mut running = Running::start();
         for number in 0..20 {
@@ -79,7 +79,7 @@ fn servers_that_ask_for_much_scram_take_no_time_from_a_check_of_a_file() {
     }
 }
 
-/// The names of this test and of the variable that says that it runs in a process of its own.
+/// The name of this test, and of the variable by which it knows that it runs in its own process.
 const HUNG: (&str, &str) = (
     "hostile::certificates_that_hang_leave_other_checks_and_the_end_alone",
     "DIRECTOR_TEST_HUNG_CERTIFICATES",
@@ -90,8 +90,8 @@ fn certificates_that_hang_leave_other_checks_and_the_end_alone() {
     if std::env::var_os(HUNG.1).is_some() {
         return with_certificates_that_hang();
     }
-    // Whoever opens a FIFO waits for a writer, as with a file system that is gone: the library that
-    // looks for the system's authorities does.
+    // Opening a FIFO waits for a writer, like a file system that is gone: the library that looks
+    // for the system's authorities opens it.
     let directory = tempfile::tempdir().unwrap();
     let fifo = directory.path().join("authorities.pem");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
@@ -131,7 +131,7 @@ fn with_certificates_that_hang() {
     spec.pace.interval = Duration::from_millis(10);
     let nowhere = SocketAddr::from(([192, 0, 2, 1], 80));
     running.add(TargetId(99), target(spec, nowhere), Verdict::Up);
-    // Long enough for the reads to be known as hung.
+    // Long enough for the reads to count as hanging.
     for record in &running.records[..40] {
         eventually(|| {
             let text = record.seen().text.map(String::from).unwrap_or_default();
@@ -147,6 +147,6 @@ fn with_certificates_that_hang() {
     assert_eq!(seen.failures, 0, "{seen:?}");
     let judged = |finding: &Finding| matches!(finding, Finding::Judged { .. });
     assert_eq!(running.found.try_iter().find(judged), None);
-    // It ends though a thread hangs for ever.
+    // It ends although a thread hangs for ever.
     drop(running);
 }

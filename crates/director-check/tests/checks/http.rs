@@ -19,7 +19,7 @@ fn plain(spec: HttpCheck) -> CheckKind {
     CheckKind::Http(spec)
 }
 
-/// A server that reads a request and says this.
+/// A server that reads a request and answers with this text.
 fn answers(text: impl Into<Vec<u8>>) -> SocketAddr {
     let text = text.into();
     serve(move |stream| {
@@ -193,7 +193,7 @@ fn slow_ones_fail_at_the_timeout_wherever_they_are_slow() {
     assert_eq!(ask_in_haste(plain(get()), body).failed(), reading);
 }
 
-/// Says the first at once, and the second a byte every quarter of a second.
+/// Sends the first part immediately, and the second at one byte per quarter of a second.
 fn drips(first: &'static [u8], second: &'static [u8]) -> SocketAddr {
     serve(move |mut stream| {
         read_request(&stream);
@@ -259,7 +259,7 @@ fn certificates_are_verified() {
         "certificate: its issuer is not trusted: set its issuer, or the certificate itself if it \
          is self-signed, as `ca`"
     );
-    // Nor has any of the system's authorities, if it has one.
+    // The system's authorities, if there are any, have not issued it either.
     let by_system = ask_target(target(spec(plain(secure(TlsSpec::default()))), good));
     assert_eq!(
         by_system.failed(),

@@ -1,4 +1,4 @@
-//! Health checks of small servers on loopback, through the room's public side.
+//! Health checks of small servers on loopback, through the crate's public interface.
 //!
 //! ```text
 //! ask.rs            one check, asked of one place: what came out
@@ -7,7 +7,7 @@
 //! databases/        MariaDB, PostgreSQL and Redis under many checks
 //! ```
 //!
-//! No port is fixed and no time is asserted; where a test waits, the wait has a generous end.
+//! No port is fixed and no time is asserted; where a test waits, the timeout is generous.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Heads of answers that are not as the RFCs have them: what curl accepts is up, and what is refused names its line.
+//! Heads that violate the RFCs: what curl accepts is up, and an error names the rejected line.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use director_config::state::health::{CheckKind, Expect, HttpCheck};
 use crate::ask::ask;
 use crate::serve::serve;
 
-/// An answer, and what curl 7.88 makes of it: its status and body.
+/// An answer, and how curl 7.88 interprets it: its status and body.
 struct Odd {
     answer: Vec<u8>,
     status: u16,
@@ -134,14 +134,14 @@ fn accepted() -> Vec<Odd> {
         odd(204, "", "HTTP/1.1 204 x\r\ncontent-length: 20\r\n\r\n"),
         odd(304, "", "HTTP/1.1 304 x\r\ncontent-length: 20\r\n\r\n"),
         odd(205, "", "HTTP/1.1 205 x\r\n\r\n"),
-        // Scripts that forget the blank line.
+        // Scripts that omit the blank line.
         odd(200, "", "HTTP/1.1 200 OK\r\n"),
         odd(200, "", "HTTP/1.1 200 OK\r\nx: y\r\n"),
         odd(200, "", "HTTP/1.1 200 OK\r\nx: y\r\nok, without a colon"),
     ]
 }
 
-/// A server that reads a request and says this.
+/// A server that reads a request and sends this answer.
 fn says(answer: Vec<u8>) -> SocketAddr {
     serve(move |mut stream| {
         let mut reader = BufReader::new(stream.try_clone().unwrap());
@@ -155,7 +155,7 @@ fn says(answer: Vec<u8>) -> SocketAddr {
     })
 }
 
-/// What curl shows of it: status and body; `None` where it refuses it.
+/// curl's output: status and body; `None` if it fails.
 fn curl(at: SocketAddr) -> Option<(u16, String)> {
     let output = Command::new("curl")
         .args(["--silent", "--max-time", "20", "--noproxy", "*"])

@@ -74,7 +74,7 @@ fn exit_codes_and_the_first_line() {
     let weight = Some(150);
     let admin = Admin::Ready;
     assert_eq!(weighs.advice(), Some(Advice { weight, admin }));
-    // No shell, unless one is asked for.
+    // No shell unless requested.
     let words = CheckKind::Exec(ExecCheck {
         command: vec!["echo".into(), "$HOME".into(), "a  b".into()],
         shell: false,
@@ -101,12 +101,12 @@ fn much_output_and_a_child_in_the_background_hold_nobody() {
         "echo first; i=0; while [ $i -lt 3000 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done",
     ));
     assert_eq!(floods.passed(), "first");
-    // It keeps the pipe open for longer than anybody waits here.
+    // It keeps the pipe open for longer than the test.
     let left = "done (it left processes behind, which were killed)";
     assert_eq!(run(shell("echo done; sleep 300 & exit 0")).passed(), left);
 }
 
-/// Where a program that leaves others behind writes their numbers.
+/// Where a program that leaves processes behind writes their numbers.
 fn leaves_behind(line: &str) -> (tempfile::TempDir, Vec<u32>) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("pids");
@@ -133,10 +133,10 @@ fn leaves_behind(line: &str) -> (tempfile::TempDir, Vec<u32>) {
 #[test]
 fn what_a_program_that_ended_well_leaves_behind_is_killed_and_does_not_pile_up() {
     for line in [
-        // It holds the pipe open.
+        // It keeps the pipe open.
         "sleep 1000 & echo $! >> FILE; exit 0",
         "sleep 1000 >/dev/null 2>&1 & echo $! >> FILE; exit 0",
-        // It does not listen to anything but the last signal.
+        // It ignores all signals but SIGKILL.
         "(trap '' HUP TERM INT; sleep 1000) >/dev/null 2>&1 & echo $! >> FILE; exit 0",
         "sleep 1000 >/dev/null 2>&1 & echo $! >> FILE; exit 3",
     ] {
@@ -180,7 +180,7 @@ fn what_runs_too_long_is_killed_with_its_children_and_leaves_no_zombie() {
         grandchild.display()
     );
     let mut kind = spec(shell(&line));
-    // Time enough to write both files.
+    // Enough time to write both files.
     kind.pace = pace(Duration::from_secs(3));
     kind.pace.interval = Duration::from_secs(1000);
     kind.pace.fast_interval = Duration::from_secs(1000);
@@ -193,7 +193,7 @@ fn what_runs_too_long_is_killed_with_its_children_and_leaves_no_zombie() {
     assert_eq!(&*reason, "timed out after 3s while the program ran");
     for file in [child, grandchild] {
         let pid: u32 = fs::read_to_string(file).unwrap().trim().parse().unwrap();
-        // Gone, not even a zombie. The grandchild is init's to bury.
+        // Gone, not even a zombie. init reaps the grandchild.
         eventually(|| is_gone(pid).then_some(()));
     }
 }
@@ -226,7 +226,7 @@ fn is_gone(pid: u32) -> bool {
     let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
         return true;
     };
-    // A zombie whose parent is another process's business does not count as alive here.
+    // A zombie that another process has to reap does not count as alive.
     let mine = format!(" {} ", std::process::id());
     let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
     after.starts_with(" Z") && !after.contains(&mine)
@@ -337,7 +337,7 @@ fn a_file_that_cannot_be_read_changes_nothing() {
         &*told(&words),
         "not checked: the file contains no known word: \"later\""
     );
-    // A pipe without a writer does not hold the check, nor does a device without an end.
+    // Neither a pipe without a writer nor an endless device blocks the check.
     for (path, what) in [
         (directory.path(), "a directory"),
         (&pipe, "a FIFO"),
@@ -370,7 +370,7 @@ fn a_script_that_was_saved_with_carriage_returns_says_so() {
     let mut running = Running::start();
     running.add(TargetId(1), of_web(kind), Verdict::Up);
     let record = Arc::clone(&running.records[0]);
-    // Another test's fork may hold the file open for a moment.
+    // Another test's fork may keep the file open for a moment.
     eventually(|| record.seen().text.filter(|text| text.contains("(CRLF)")));
     let text = record.seen().text.unwrap();
     assert!(
@@ -394,7 +394,7 @@ fn an_agent_that_ends_its_line_with_a_carriage_return_and_stays_is_heard() {
     ] {
         let at = serve(move |mut stream| {
             let _ = stream.write_all(line.as_bytes());
-            // It waits for the other side to close.
+            // Waits for the other side to close.
             let _ = stream.read(&mut [0; 64]);
         });
         let answer = ask(agent(), at);

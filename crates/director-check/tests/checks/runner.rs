@@ -1,4 +1,4 @@
-//! The checks as a whole: verdicts in their time, stops, many at once.
+//! The checks as a whole: timely verdicts, stops, many at a time.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::mpsc::RecvTimeoutError;
@@ -19,7 +19,7 @@ fn verdicts_need_rise_and_fall_and_only_changes_are_told() {
     let mut running = Running::start();
     let mut three = spec(plain());
     (three.pace.rise, three.pace.fall) = (3, 2);
-    // Ephemeral ports are not given to others while somebody holds them.
+    // An ephemeral port is not given to others while it is in use.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let at: SocketAddr = listener.local_addr().unwrap();
     running.add(TargetId(7), target(three, at), Verdict::Open);

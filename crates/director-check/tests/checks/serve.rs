@@ -1,4 +1,4 @@
-//! Servers on loopback, each on a port that the kernel chooses.
+//! Servers on loopback, each on a port chosen by the kernel.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-/// A server that does `answer` with each connection, each on a thread of its own. It lives as long
-/// as the test's process.
+/// A server that calls `answer` with each connection, each on its own thread. It lives as long as
+/// the test's process.
 pub(crate) fn serve(answer: impl Fn(TcpStream) + Send + Sync + Clone + 'static) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let at = listener.local_addr().unwrap();
@@ -21,7 +21,7 @@ pub(crate) fn serve(answer: impl Fn(TcpStream) + Send + Sync + Clone + 'static) 
     at
 }
 
-/// Says this, and then nothing until the other side goes.
+/// Sends this, then nothing until the client disconnects.
 pub(crate) fn says(text: &'static [u8]) -> SocketAddr {
     serve(move |mut stream| {
         let _ = stream.write_all(text);
@@ -29,7 +29,7 @@ pub(crate) fn says(text: &'static [u8]) -> SocketAddr {
     })
 }
 
-/// Says one byte of it a quarter of a second, so that no single read is slow.
+/// Sends one byte per quarter of a second, so that no single read is slow.
 pub(crate) fn says_slowly(text: &'static [u8]) -> SocketAddr {
     serve(move |mut stream| {
         for byte in text {
@@ -41,12 +41,12 @@ pub(crate) fn says_slowly(text: &'static [u8]) -> SocketAddr {
     })
 }
 
-/// Accepts, and says nothing.
+/// Accepts, and sends nothing.
 pub(crate) fn hangs() -> SocketAddr {
     serve(wait_for_end)
 }
 
-/// Accepts, and cuts the connection with a reset.
+/// Accepts, and resets the connection.
 pub(crate) fn resets() -> SocketAddr {
     serve(|stream| {
         SockRef::from(&stream)
@@ -55,13 +55,13 @@ pub(crate) fn resets() -> SocketAddr {
     })
 }
 
-/// A port on which nobody listens.
+/// A closed port.
 pub(crate) fn nobody() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.local_addr().unwrap()
 }
 
-/// A listener whose queue is full, so that packets to it get no answer. It is so while this lives.
+/// A listener with a full queue, so that packets to it get no answer, as long as this lives.
 pub(crate) struct Full {
     pub(crate) at: SocketAddr,
     _listener: Socket,

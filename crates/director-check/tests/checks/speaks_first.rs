@@ -1,6 +1,6 @@
 //! Servers that answer before they have read the request, and close: scripts behind xinetd or
-//! socat, and servers that refuse a client. Sending to them fails now and then; what they said is
-//! the answer all the same.
+//! socat, and servers that refuse a client. Sending to them sometimes fails; what they sent still
+//! counts as the answer.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use crate::ask::{Running, eventually, pace, spec, target};
 use crate::serve::serve;
 
-/// Checks it so often. Returns the text of the last one.
+/// Checks the server this many times. Returns the text of the last check.
 #[track_caller]
 fn often(kind: CheckKind, at: SocketAddr, checks: u64, well: bool) -> String {
     let mut spec = spec(kind);
@@ -84,7 +84,7 @@ fn servers(answer: &'static [u8]) -> Vec<(&'static str, SocketAddr)> {
 
 #[test]
 fn a_server_that_answers_before_it_has_read_the_request_is_well_each_time() {
-    // Longer than what the kernel takes from a program before the other side reads.
+    // Longer than what the kernel accepts from a program before the other side reads.
     let long = vec![b'x'; 8 << 20];
     for (how, at) in servers(b"HTTP/1.1 200 OK\r\n\r\nGalera cluster node is synced\r\n") {
         println!("{how}");
@@ -144,8 +144,9 @@ fn a_server_that_closes_without_a_word_is_down_whatever_becomes_of_the_request()
     often(CheckKind::Redis(LoginCheck::default()), closes, 50, false);
 }
 
-/// socat, which runs a program for each connection. The program lives for a moment: what one says
-/// that ends at once socat itself loses now and then ("child 0 has already died"), request or not.
+/// socat, which runs a program for each connection. The program lives for a moment: socat itself
+/// sometimes loses the output of one that ends immediately ("child 0 has already died"), with or
+/// without a request.
 struct Socat(
     Child,
     SocketAddr,

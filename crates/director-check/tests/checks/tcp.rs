@@ -1,4 +1,4 @@
-//! TCP: with and without something to say.
+//! TCP, with and without data.
 
 use director_config::state::health::{CheckKind, Expect, TcpCheck};
 

@@ -1,4 +1,4 @@
-//! What `openssl s_server` serves, with certificates and protocols of all sorts: what is said of them.
+//! `openssl s_server` with certificates and protocols of all sorts, and the resulting messages.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::ask::{Answer, ask, eventually};
 
-/// Keys and certificates in a directory.
+/// A directory of keys and certificates.
 struct Shop(TempDir);
 
 impl Shop {
@@ -18,7 +18,7 @@ impl Shop {
         Self::named("authority")
     }
 
-    /// One whose authority has this name.
+    /// A directory whose authority has this name.
     fn named(authority: &str) -> Self {
         let shop = Self(TempDir::new().unwrap());
         shop.openssl(&format!(
@@ -41,7 +41,7 @@ impl Shop {
         assert!(output.status.success(), "openssl {line}: {said}");
     }
 
-    /// A certificate that the authority has signed, with these options and extensions.
+    /// A certificate signed by the authority, with these options and extensions.
     fn signed(&self, name: &str, key: &str, options: &str, extensions: &str) -> String {
         std::fs::write(self.path("extensions"), extensions).unwrap();
         self.openssl(&format!(
@@ -53,7 +53,7 @@ impl Shop {
         format!("-cert {name}.pem -key {name}.key")
     }
 
-    /// One as it should be.
+    /// A valid one.
     fn good(&self) -> String {
         self.signed(
             "good",
@@ -89,7 +89,7 @@ impl Shop {
         }
     }
 
-    /// What is said of such a server by a check that trusts the authority.
+    /// The message of a check that trusts the authority about such a server.
     fn why(&self, options: &str) -> String {
         check(self.trusting(), self.serve(options).at)
             .failed()
@@ -117,7 +117,7 @@ fn check(tls: TlsSpec, at: SocketAddr) -> Answer {
     ask(CheckKind::Http(http), at)
 }
 
-/// Whatever it is, the certificate is not looked at.
+/// Without verification the certificate is ignored, whatever it is.
 fn unverified(at: SocketAddr) -> Answer {
     let tls = TlsSpec {
         verify: false,
@@ -147,7 +147,8 @@ fn certificates_that_cannot_be_accepted_say_why_and_what_to_do() {
     );
     drop(served);
 
-    // What `openssl req -x509` makes is an authority's, and often served and trusted as it is.
+    // `openssl req -x509` makes the certificate of an authority, which is often served and trusted
+    // directly.
     let served = shop.serve("-cert ca.pem -key ca.key");
     let why = check(itself(&shop.path("ca.pem")), served.at);
     assert!(
@@ -158,7 +159,7 @@ fn certificates_that_cannot_be_accepted_say_why_and_what_to_do() {
     unverified(served.at).passed();
     drop(served);
 
-    // As `docs/operating.md` has it.
+    // As in `docs/operating.md`.
     shop.openssl(
         "req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=own -keyout own.key -out own.pem \
          -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=IP:127.0.0.1",
@@ -214,7 +215,7 @@ fn certificates_that_cannot_be_accepted_say_why_and_what_to_do() {
             "a critical extension",
         ),
     ] {
-        // Old digests and short keys are refused by openssl itself, unless it is told.
+        // openssl itself rejects old digests and short keys unless configured otherwise.
         let why = shop.why(&format!("{options} -cipher DEFAULT@SECLEVEL=0"));
         assert!(
             why.starts_with("certificate: ") && why.contains(said),

@@ -1,11 +1,11 @@
-//! Files with more mistakes than anybody reads: what is shown is bounded, and the rest is counted.
+//! Files with more mistakes than a person reads: the output is bounded, and the rest is counted.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use director_config::{self as config, Code, Environment, Memory, Outcome, Severity, Style};
 
-/// What is shown of each, and the line that says how many more there are.
+/// The most shown of each kind, besides the line that counts the others.
 const SHOWN: usize = 100;
 
 fn load(name: &str, text: String) -> Outcome {
@@ -13,7 +13,7 @@ fn load(name: &str, text: String) -> Outcome {
     config::load_from(Path::new(name), &files, &Environment::default())
 }
 
-/// `lines` made so many times, each with its number.
+/// `line`, repeated, each with its number.
 fn many(number: usize, line: impl Fn(usize) -> String) -> String {
     let mut text = String::new();
     for index in 0..number {

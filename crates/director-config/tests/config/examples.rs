@@ -1,4 +1,4 @@
-//! The examples are right: no mistake, no warning, and the services that their comments promise.
+//! The examples have no mistakes or warnings, and declare the services that their comments promise.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use director_config::state::Desired;
 use director_config::{self as config, Environment, Style};
 use ipvs::{Family, ForwardMethod, ServiceFlags, TunnelKind};
 
-/// All examples and what they declare.
+/// All examples and their declarations.
 pub(crate) fn all() -> Vec<(PathBuf, Desired)> {
     let mut paths: Vec<_> = std::fs::read_dir("../../examples")
         .unwrap()

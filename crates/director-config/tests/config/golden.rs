@@ -1,8 +1,8 @@
-//! Every mistake and every warning, as it is printed.
+//! Every mistake and every warning, as printed.
 //!
-//! Each file of `mistakes/` and `warnings/` (or a directory's `main.toml`) is loaded, and what is
-//! said about it compared with the `.txt` beside it; where there is a `.report.json`, the JSON
-//! form too. `UPDATE_GOLDEN=1 cargo test --test config` writes them anew: read the difference.
+//! Each file of `mistakes/` and `warnings/` (or a directory's `main.toml`) is loaded, and the
+//! diagnostics are compared with the `.txt` next to it; if there is a `.report.json`, the JSON form
+//! too. `UPDATE_GOLDEN=1 cargo test --test config` rewrites them: review the difference.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,7 @@ fn environment() -> Environment {
     Environment::from_iter([("VIP", "192.0.2.10"), ("EMPTY", ""), ("WORD", "many")])
 }
 
-/// The golden files of a directory, in the order of their names.
+/// The golden files of a directory, ordered by name.
 fn cases(directory: &str) -> Vec<PathBuf> {
     let mut cases = Vec::new();
     for entry in fs::read_dir(Path::new("tests/config").join(directory)).unwrap() {
@@ -132,9 +132,9 @@ fn every_code_is_shown() {
         let diagnostics = load(&path).diagnostics;
         shown.extend(diagnostics.iter().map(|found| (found.code, found.severity)));
     }
-    // These two have tests of their own above and in `mistakes/include`.
+    // These two have tests of their own, above and in `mistakes/include`.
     shown.insert((Code::TooLarge, Severity::Error));
-    // And `crowds.rs`.
+    // And in `crowds.rs`.
     shown.insert((Code::NotShown, Severity::Error));
     let missing: Vec<_> = Code::ALL
         .iter()

@@ -1,4 +1,4 @@
-//! What a service file says of health, as the daemon gets it.
+//! The health settings of a service file, as the daemon gets them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -115,7 +115,7 @@ fn a_check_inherits_key_by_key() {
         Some("a.example")
     );
 
-    // Of another type only the pace is inherited.
+    // From another type only the pace is inherited.
     let other = checks("tcp://192.0.2.1:83");
     assert!(matches!(other[0].kind, CheckKind::Tcp(_)));
     assert_eq!(other[0].at.port, None);
@@ -123,7 +123,7 @@ fn a_check_inherits_key_by_key() {
     assert_eq!(other[0].pace.interval, Duration::from_secs(4));
     assert!(checks("tcp://192.0.2.1:84").is_empty());
 
-    // A server's own check inherits the service's.
+    // A server's own check inherits from the service's.
     let own = &service(&watch, "tcp://192.0.2.1:81").servers;
     assert_eq!(own.len(), 2);
     let second = own[&server("10.0.0.2:81")].checks.as_ref().unwrap();

@@ -1,5 +1,5 @@
-//! The service file: every message as it is printed, the examples, the schema, and what is
-//! exported and loaded again.
+//! The service file: every message as printed, the examples, the schema, and the round trip of
+//! export and load.
 
 #![allow(missing_docs, reason = "a test binary")]
 #![allow(

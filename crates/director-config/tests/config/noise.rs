@@ -1,4 +1,4 @@
-//! Nothing panics, whatever the bytes are, and what is reported can be rendered.
+//! No bytes cause a panic, and every diagnostic can be rendered.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ fn survives(name: &str, bytes: Vec<u8>) {
     );
 }
 
-/// A file that is right, with bytes changed, left out and put in.
+/// A valid file with bytes changed, removed and inserted.
 fn damaged(file: &'static str) -> impl Strategy<Value = Vec<u8>> {
     let bytes = std::fs::read(Path::new("tests/config").join(file)).unwrap();
     let interesting = prop::sample::select(b"\"'{}[]=,.:\n\\$#-0aZ\xff\xc3\xa9 ".to_vec());

@@ -1,6 +1,6 @@
-//! `docs/service-file.md` is the schema, written for people: it cannot say anything else.
+//! `docs/service-file.md` is generated from the schema.
 //!
-//! `UPDATE_GOLDEN=1 cargo test --test config reference` writes it anew.
+//! `UPDATE_GOLDEN=1 cargo test --test config reference` rewrites it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write;
@@ -25,7 +25,7 @@ struct Reference<'s> {
     definitions: &'s Map<String, Value>,
     /// The headings of sections, in the order in which they are reached from the root.
     order: Vec<(String, String)>,
-    /// What all kinds of checks have.
+    /// The keys of all kinds of checks.
     common: Properties,
 }
 
@@ -42,7 +42,7 @@ impl<'s> Reference<'s> {
         reference
     }
 
-    /// Breadth first, so that what is near the root comes first.
+    /// Breadth first, so that sections near the root come first.
     fn walk(&mut self) {
         let mut seen = BTreeSet::new();
         let mut queue = VecDeque::from([(String::new(), self.root)]);
@@ -138,7 +138,7 @@ impl<'s> Reference<'s> {
             for (word, meaning) in constants(property) {
                 writeln!(list, "- `{word}`: {meaning}").unwrap();
             }
-            // One word alone stands in the table.
+            // A single word is in the table only.
             if list.lines().count() < 2 {
                 continue;
             }
@@ -161,7 +161,7 @@ impl<'s> Reference<'s> {
 
     fn table(&self, page: &mut String, properties: &Properties, required: &[&str]) {
         if properties.is_empty() {
-            // Nothing but what all have.
+            // It has only the common keys.
             page.truncate(page.trim_end().len());
             page.push('\n');
             return;
@@ -184,7 +184,7 @@ impl<'s> Reference<'s> {
         }
     }
 
-    /// What can stand behind a key.
+    /// The values of a key.
     fn value(&self, schema: &Value) -> String {
         if let Some(name) = schema.get("$ref") {
             return self.link(last(text(name).as_str()));
@@ -212,7 +212,7 @@ impl<'s> Reference<'s> {
         let mut words = 0;
         for choice in choices {
             if choice["pattern"] == r"\$\{" {
-                // The head says once that a variable may stand there.
+                // The head says once that a variable is allowed.
                 continue;
             }
             if choice["const"].is_string() {
@@ -279,7 +279,7 @@ fn common(definitions: &Map<String, Value>) -> Properties {
     common
 }
 
-/// The sections that stand in a value, and whether names lead to them.
+/// The sections in a value, and whether names lead to them.
 fn references(schema: &Value, named: bool, found: &mut Vec<(String, bool)>) {
     if let Some(name) = schema.get("$ref") {
         found.push((last(text(name).as_str()).to_owned(), named));
@@ -295,7 +295,7 @@ fn references(schema: &Value, named: bool, found: &mut Vec<(String, bool)>) {
     }
 }
 
-/// The words that can stand in a value, and what they mean.
+/// The words of a value, and their meanings.
 fn constants(schema: &Value) -> Vec<(String, String)> {
     let mut words = Vec::new();
     if let (Some(word), Some(meaning)) = (schema["const"].as_str(), schema.get("description")) {

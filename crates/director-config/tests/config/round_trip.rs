@@ -1,4 +1,4 @@
-//! What is exported and loaded again is the same table, whatever a kernel can hold.
+//! Exporting and loading gives the same table, whatever a kernel contains.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -65,7 +65,7 @@ fn service_key() -> impl Strategy<Value = ServiceKey> {
         address,
         port,
     });
-    // Some are of those that checks are given.
+    // Some are from the range reserved for checks.
     let marks = prop_oneof![4 => 1..=u32::MAX, 1 => 0x6d00_0000..=0x6d00_ffff_u32];
     let mark = (marks, family());
     let mark =
@@ -173,7 +173,7 @@ fn daemon(role: DaemonRole) -> impl Strategy<Value = SyncDaemon> {
         Just(IpAddr::V4(Ipv4Addr::new(239, 1, 2, 3))),
         Just("ff02::81".parse().unwrap()),
     ];
-    // The kernel rounds a backup's length up.
+    // The kernel raises a backup's length.
     let least = match role {
         DaemonRole::Master => 1,
         DaemonRole::Backup => 1024,
@@ -228,7 +228,7 @@ fn observed() -> impl Strategy<Value = Observed> {
                     .keys()
                     .any(|server| Family::of(server.address) != key.family())
             };
-            // The kernel has no daemon beside mixed families.
+            // The kernel has no daemon together with mixed families.
             let mixed = services.iter().any(other);
             Observed {
                 services,

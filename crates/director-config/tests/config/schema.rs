@@ -1,12 +1,12 @@
-//! The schema is of the form that editors expect, and right files are right by it.
+//! The schema has the form that editors expect, and valid files conform to it.
 
 use std::path::Path;
 
 use director_config as config;
 use serde_json::{Value, json};
 
-/// The keywords of JSON Schema that the service file's uses. Patterns are checked only as far as
-/// they ask for a variable.
+/// The JSON Schema keywords that the service file's schema uses. Patterns are checked only as far
+/// as they look for a variable.
 fn fits(value: &Value, schema: &Value, root: &Value) -> Result<(), String> {
     let Value::Object(keywords) = schema else {
         return Err(format!("{schema} is no schema"));
@@ -57,7 +57,7 @@ fn fits(value: &Value, schema: &Value, root: &Value) -> Result<(), String> {
                 let has = |key: &Value| value.get(key.as_str().unwrap()).is_some();
                 operand.as_array().unwrap().iter().all(has)
             }
-            // The first two are looked at below, the others say nothing about a value.
+            // The first two are handled below, the others do not restrict a value.
             "properties"
             | "additionalProperties"
             | "pattern"

@@ -1,5 +1,5 @@
-//! MariaDB counts broken handshakes of an address, and blocks it after 100 of them. Not for
-//! 127.0.0.1, which it never looks up: these checks come from another address of loopback.
+//! MariaDB counts aborted handshakes of an address, and blocks it after 100 of them. Not for
+//! 127.0.0.1, which it never looks up: these checks come from another loopback address.
 
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ impl MariaDb {
             .args(["--no-defaults", "--auth-root-authentication-method=normal"])
             .args(["--skip-test-db", &user()])
             .arg(format!("--datadir={}", data.display()))
-            // Each clears the directory of temporary files when it starts.
+            // Each clears the directory of temporary files at its start.
             .arg(format!("--tmpdir={}", directory.path().display()))
             .output()
             .expect("mariadb-install-db; `scripts/deps test` installs it");
@@ -45,7 +45,7 @@ impl MariaDb {
             .stderr(stderr);
         let server = Server::start(&mut command, port);
         let maria = Self { server, directory };
-        // Without a user who may come from there nobody is greeted.
+        // MariaDB greets only addresses from which a user may log in.
         maria.sql("CREATE USER app@'127.0.0.%' IDENTIFIED BY 'secret'");
         maria.sql("CREATE USER odd@'127.0.0.%' IDENTIFIED VIA ed25519 USING PASSWORD('secret')");
         maria
@@ -63,7 +63,7 @@ impl MariaDb {
         said(output)
     }
 
-    /// What is counted against the address: connection errors, and how often it was blocked.
+    /// The errors counted against the address: connection errors, and how often it was blocked.
     fn errors(&self) -> String {
         self.sql(&format!(
             "SELECT CONCAT(SUM_CONNECT_ERRORS, ' ', COUNT_HANDSHAKE_ERRORS, ' ', \
@@ -75,7 +75,7 @@ impl MariaDb {
         check_often(kind, self.server.at, FROM)
     }
 
-    /// Connects and goes, as a client that breaks off its handshake.
+    /// Connects and disconnects, like a client that aborts its handshake.
     fn break_off(&self) {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         let from: std::net::SocketAddr = format!("{FROM}:0").parse().unwrap();
@@ -126,7 +126,7 @@ fn mariadb_counts_no_connection_error_whatever_plugin_or_option_it_has() {
     let outcome = maria.check(CheckKind::Mysql(login(None, None)));
     outcome.all_passed();
     assert_eq!(maria.errors(), "0 0 0");
-    // A user whose plugin the check does not know.
+    // A user whose plugin the check does not support.
     maria.sql("SET GLOBAL require_secure_transport = OFF");
     let outcome = maria.check(CheckKind::Mysql(login(Some("odd"), Some("secret"))));
     assert!(
@@ -139,7 +139,7 @@ fn mariadb_counts_no_connection_error_whatever_plugin_or_option_it_has() {
         "{outcome:?}"
     );
     assert_eq!(maria.errors(), "0 0 0");
-    // A made-up user gets the plugin of any other: now there is only one left.
+    // An unknown user gets the plugin of any other: now only one is left.
     maria.sql("DROP USER app@'127.0.0.%'");
     for user in ["localhost", "127.0.0.1", "::1"] {
         maria.sql(&format!(
@@ -186,7 +186,7 @@ fn a_server_that_refuses_the_address_or_is_full_is_judged_by_what_it_says() {
         outcome.all_passed().starts_with("error 1130"),
         "{outcome:?}"
     );
-    // Clients that sleep take all places; there are more of them, as the checks take some, too.
+    // Sleeping clients take all places; there are more of them, as the checks take some too.
     let mut clients = Vec::new();
     for _ in 0..15 {
         clients.push(
@@ -228,13 +228,13 @@ fn a_plain_tcp_check_on_a_port_of_mysql_is_no_connection_to_it() {
     maria
         .check(CheckKind::Tcp(TcpCheck::default()))
         .all_passed();
-    // A process that is not scheduled for a fifth of a second comes too late with its reset.
+    // A process that is not scheduled for a fifth of a second sends its reset too late.
     let seen = connections() - before;
     assert!(seen < 5, "{seen} connections");
     maria
         .check(CheckKind::Mysql(login(Some("app"), Some("secret"))))
         .all_passed();
-    // What it is spared: one that reads the greeting.
+    // The contrast: a check that reads the greeting.
     let greeting = TcpCheck {
         send: Vec::new(),
         expect: Some(Expect::Contains(b"MariaDB".to_vec())),

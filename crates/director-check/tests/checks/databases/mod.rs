@@ -1,8 +1,8 @@
-//! Real servers under more than a hundred checks each: what they count and log of it.
+//! Real servers under more than a hundred checks each: what they count and log.
 //!
-//! Each is an instance of its own, on a port of loopback, with its data in a directory that goes
-//! with it. The tests are ignored, as they need the Debian packages of `scripts/deps test`;
-//! `scripts/test` runs them.
+//! Each is an instance of its own on a loopback port, with a temporary data directory. The tests
+//! are ignored because they need the Debian packages of `scripts/deps test`; `scripts/test` runs
+//! them.
 
 mod mariadb;
 mod postgres;
@@ -63,13 +63,13 @@ fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// A file for what a program says.
+/// A file for a program's output.
 fn log(directory: &Path) -> (File, std::path::PathBuf) {
     let path = directory.join("log");
     (File::create(&path).unwrap(), path)
 }
 
-/// The lines of a log that hold one of these words.
+/// The lines of a log that contain one of these words.
 fn lines(log: &Path, words: &[&str]) -> Vec<String> {
     let text = fs::read_to_string(log).unwrap();
     let with = |line: &&str| words.iter().any(|word| line.contains(word));
@@ -84,7 +84,7 @@ fn login(user: Option<&str>, password: Option<&str>) -> LoginCheck {
     }
 }
 
-/// Checks it from this address of the loopback network until [`CHECKS`] checks are through.
+/// Checks it from this loopback address until [`CHECKS`] checks are done.
 fn check_often(kind: CheckKind, at: SocketAddr, from: &str) -> Outcome {
     let mut spec: CheckSpec = spec(kind);
     spec.pace = pace(Duration::from_secs(30));
@@ -99,7 +99,7 @@ fn check_often(kind: CheckKind, at: SocketAddr, from: &str) -> Outcome {
         let seen = record.seen();
         (seen.successes + seen.failures >= CHECKS).then_some(seen)
     });
-    // What is under way is brought to its end; only the end of the process breaks it off.
+    // Checks in progress finish; only the end of the process would abort them.
     running
         .checks
         .send(vec![director_check::Command::Stop(TargetId(1))]);
@@ -112,7 +112,7 @@ fn check_often(kind: CheckKind, at: SocketAddr, from: &str) -> Outcome {
     }
 }
 
-/// What many checks came to.
+/// The results of many checks.
 #[derive(Debug)]
 struct Outcome {
     successes: u64,

@@ -1,4 +1,4 @@
-//! PostgreSQL logs what a client does wrong.
+//! PostgreSQL logs clients' mistakes.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::{Outcome, Server, check_often, free_port, lines, log, login};
 
-/// Who is asked for a password, who is trusted, and nobody else.
+/// Users who need a password, trusted users, and no others.
 const HBA: &str = "\
 local all all trust
 host all all 127.0.0.1/32 scram-sha-256
@@ -20,7 +20,7 @@ host all all 127.0.0.3/32 md5
 host all all 127.0.0.4/32 password
 ";
 
-/// What is worth an operator's attention.
+/// Words in a log that deserve an operator's attention.
 const BAD: [&str; 5] = ["FATAL", "ERROR", "PANIC", "WARNING", "could not"];
 
 struct Postgres {
@@ -60,7 +60,7 @@ impl Postgres {
         );
         let postgres = Self { server, directory };
         postgres.sql("CREATE USER lb PASSWORD 'secret'");
-        // What was logged until it was ready is not the checks'.
+        // The checks did not cause what was logged until it was ready.
         fs::write(postgres.log(), "").unwrap();
         postgres
     }
@@ -89,7 +89,7 @@ impl Postgres {
     }
 }
 
-/// PostgreSQL does not run as root: the user of the package runs it then.
+/// PostgreSQL refuses to run as root: run it as the package's user.
 fn other_user() -> Option<User> {
     let user = || User::from_name("postgres").unwrap();
     geteuid()
@@ -97,7 +97,7 @@ fn other_user() -> Option<User> {
         .then(|| user().expect("the user postgres"))
 }
 
-/// A program of the newest version that is installed.
+/// A program of the newest installed version.
 fn program(name: &str) -> Command {
     let versions = fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL; `scripts/deps test`");
     let newest = versions
@@ -155,7 +155,7 @@ fn postgres_logs_no_error_of_checks_that_log_in() {
         CheckKind::Postgres(login(Some("lb"), Some("secret"))),
         "127.0.0.1",
     );
-    // There is no database of that name: the session never begins.
+    // The database does not exist: the session never begins.
     assert!(outcome.all_failed().contains("3D000"), "{outcome:?}");
     postgres.sql("CREATE DATABASE lb");
     fs::write(postgres.log(), "").unwrap();
@@ -168,7 +168,7 @@ fn postgres_logs_no_error_of_checks_that_log_in() {
                 .contains("PostgreSQL")
         );
     }
-    // One that has no password for a server that wants one.
+    // No password for a server that requires one.
     let outcome = postgres.check(CheckKind::Postgres(login(Some("lb"), None)), "127.0.0.1");
     assert!(outcome.all_failed().contains("asks for a password"));
     let bad = lines(&postgres.log(), &BAD);

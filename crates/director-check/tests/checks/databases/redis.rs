@@ -63,7 +63,7 @@ fn redis_counts_and_logs_no_error_over_a_hundred_checks() {
             info.contains("cmdstat_quit:calls="),
             "they take their leave\n{info}"
         );
-        // The kernel's settings are not the checks'.
+        // The checks did not cause the warnings about kernel settings.
         let bad = lines(&redis.log(), &["# "]);
         let of_checks = |line: &&String| {
             ["Client", "Error", "rror "]
@@ -83,7 +83,7 @@ fn redis_counts_and_logs_no_error_over_a_hundred_checks() {
 #[ignore = "needs redis-server"]
 fn redis_that_is_full_says_so_each_time() {
     let redis = Redis::start(&["--maxclients", "1"]);
-    // Until it is the one that is let in: others may not be gone yet.
+    // Until it is the only client: others may not be gone yet.
     let _only = crate::ask::eventually(|| {
         let mut only = std::net::TcpStream::connect(redis.server.at).unwrap();
         only.write_all(b"PING\r\n").unwrap();

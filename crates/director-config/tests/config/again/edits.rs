@@ -1,9 +1,9 @@
-//! Random edits of service files, good ones and bad ones.
+//! Random edits of service files, valid and invalid.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-/// A line of a service file, not always a good one, nor in a good place.
+/// A line of a service file, not always valid or in a valid place.
 fn line() -> impl Strategy<Value = String> {
     let name = prop_oneof![8 => "[abc]", 1 => "\"[ab]\"", 1 => "[a-c]\\.check"];
     let rare = prop_oneof![
@@ -38,7 +38,7 @@ fn line() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A whole service, mostly a good one.
+/// A whole service, usually valid.
 fn good() -> impl Strategy<Value = String> {
     let more = prop_oneof![
         8 => Just(""),
@@ -61,23 +61,23 @@ fn good() -> impl Strategy<Value = String> {
 
 #[derive(Debug, Clone)]
 pub(super) enum Edit {
-    /// Puts a line in.
+    /// Inserts a line.
     Insert(Index, String),
-    /// Puts a service in, before some section.
+    /// Inserts a service before some section.
     Add(Index, String),
-    /// Takes a line out.
+    /// Removes a line.
     Cut(Index),
-    /// Takes a section out.
+    /// Removes a section.
     Remove(Index),
-    /// Puts a section somewhere else.
+    /// Moves a section.
     Move(Index, Index),
-    /// Puts another digit in the place of one.
+    /// Replaces a digit.
     Digit(Index, u8),
-    /// Puts a character in the place of some.
+    /// Replaces some text by a character.
     Character(Index, usize, char),
-    /// Back to what was there when all was well.
+    /// Restores the last valid text.
     Mend,
-    /// The file goes.
+    /// Deletes the file.
     Unlink,
 }
 
@@ -100,7 +100,7 @@ pub(super) fn edit() -> impl Strategy<Value = Edit> {
     ]
 }
 
-/// Puts an edit into a text.
+/// Applies an edit to a text.
 pub(super) fn edited(text: &str, edit: &Edit) -> String {
     let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
     let starts = text.match_indices("[service.").map(|(at, _)| at);

@@ -1,5 +1,5 @@
-//! A file read again: what comes of it is what reading everything gives, and it is read in part
-//! where it can be.
+//! Re-reading a file gives the same result as reading everything, and reads only parts where
+//! possible.
 
 mod edits;
 
@@ -51,7 +51,7 @@ impl Files for Shelf {
 
 const ROOT: &str = "a.toml";
 
-/// A reader and what a director would have in force.
+/// A reader, and the services that a director would have in force.
 struct Reread {
     reader: Reader<Shelf>,
     there: Services,
@@ -66,7 +66,7 @@ impl Reread {
         }
     }
 
-    /// Reads it once more, checks that it is what reading everything gives, and says how much
+    /// Reads again, checks that the result equals that of reading everything, and returns how much
     /// was read.
     fn read(&mut self) -> Extent {
         let environment = Environment::from_iter([("NAME", "value")]);
@@ -120,7 +120,7 @@ fn with_services(mut outcome: Outcome, services: &Services) -> Outcome {
     outcome
 }
 
-/// A service of the number, with so many servers.
+/// A service with this number and this many servers.
 fn service(number: usize, servers: usize) -> String {
     let servers = (1..=servers).map(|host| format!("  \"10.0.{number}.{host}:80\",\n"));
     format!(
