@@ -1,5 +1,5 @@
-//! Debian's `ldirectord`, unchanged, on the drop-in `ipvsadm`: it reads the table from `-L -n`
-//! and changes it by `-A`, `-a`, `-d`.
+//! Debian's `ldirectord`, unchanged, on the drop-in `ipvsadm`: it reads the table from `-L -n` and
+//! changes it with `-A`, `-a`, `-d`.
 //!
 //! ```text
 //!   ldirectord ──► /usr/sbin/ipvsadm (the drop-in is mounted there) ──► the director's IPVS
@@ -52,7 +52,7 @@ fn ldirectord_works_on_it_unchanged() {
     let mut ldirectord = with_own_mounts(|| {
         replace("/usr/sbin/ipvsadm", &ours());
         let mut command = Command::new("/usr/sbin/ldirectord");
-        // What it says in the foreground is much; its log has the same.
+        // Its foreground output is long; its log has the same.
         let quiet = || Stdio::null();
         command
             .arg("-d")

@@ -1,5 +1,4 @@
-//! Many operations at once on a real kernel: all of them answered for, whatever is refused and
-//! whatever is lost.
+//! Many operations at a time on a real kernel: each gets a result, whatever is refused or lost.
 
 use ipvs::{
     Client, Errno, Error, ForwardMethod, OnFailure, Operation, Server, ServerKey, Service,
@@ -23,7 +22,7 @@ fn adding(numbers: impl Iterator<Item = u32>) -> Vec<Operation> {
         .collect()
 }
 
-/// A client on that socket whose namespace has the service `web` without servers.
+/// A client on this socket whose namespace has the service `web` without servers.
 fn on<T: Transport>(socket: T) -> Client<T> {
     let mut client = Client::over(socket).expect("there is IPVS");
     client
@@ -32,7 +31,7 @@ fn on<T: Transport>(socket: T) -> Client<T> {
     client
 }
 
-/// How many servers `web` has, as a client of its own sees it.
+/// The number of servers of `web`, as a separate client sees it.
 fn live() -> usize {
     connect().servers(&web()).expect("they can be read").len()
 }
@@ -85,10 +84,10 @@ fn a_thousand_refusals_are_all_heard_with_the_kernels_default_buffer() {
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn answers_that_a_small_buffer_drops_are_said_to_be_unknown() {
     inside(|| {
-        // As small as the kernel makes one: about three acknowledgements fit.
+        // The smallest buffer that the kernel allows: about three acknowledgements fit.
         let mut client = on(PlainSocket::open(Some(1)).expect("a socket can be opened"));
         let mut operations = adding(1..=100);
-        // Refused, every one of them.
+        // Every one of them is refused.
         operations.extend(adding(1..=100));
         let report = client.execute(&operations);
         let (mut refused, mut unknown) = (0, 0);
@@ -112,7 +111,7 @@ fn answers_that_a_small_buffer_drops_are_said_to_be_unknown() {
         );
         assert_eq!(refused + unknown, 200, "none is said to be carried out");
         assert_eq!(report.applied(), 0);
-        // It was all carried out, and the same client sees it.
+        // Everything was carried out, and the same client sees it.
         assert_eq!(client.servers(&web()).expect("they can be read").len(), 100);
         assert!(client.execute(&adding(101..=101)).is_complete());
         assert_eq!(live(), 101);

@@ -1,5 +1,5 @@
 //! The connection table of a real kernel: entries of each protocol and family, templates of
-//! persistent clients, calls of a persistence engine, and whence an entry came.
+//! persistent clients, calls of a persistence engine, and the origin of entries.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -38,7 +38,7 @@ fn balance(net: &Lan, service: Service, server: SocketAddr) {
     assert!(report.is_complete(), "{:?}", report.failures());
 }
 
-/// What is in the table, and as many entries as it has lines.
+/// The entries of the table, as many as it has lines.
 fn entries(director: &Host) -> Vec<Entry> {
     let entries = director
         .enter(|| Connections::open()?.collect::<ipvs::Result<Vec<_>>>())

@@ -1,4 +1,4 @@
-//! Long lists of a real kernel, and the race between their pieces made to happen.
+//! Long lists of a real kernel, with forced races between their pieces.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use ipvs::{
 use crate::library_rig::{connect, inside, web};
 use crate::library_socket::{PlainSocket, Watched};
 
-/// The server of that number; the one with the highest was added last and stands first.
+/// The server with this number; the one with the highest was added last and comes first.
 fn server(number: u32) -> Server {
     let [_, a, b, c] = number.to_be_bytes();
     Server::new(
@@ -24,7 +24,7 @@ fn add(key: ServiceKey, numbers: impl Iterator<Item = u32>) -> Vec<Operation> {
         .collect()
 }
 
-/// Adds the service `web` with so many servers.
+/// Adds the service `web` with this many servers.
 fn fill(servers: u32) {
     let mut operations = vec![Operation::AddService(Service::new(web(), Service::WLC))];
     operations.extend(add(web(), 1..=servers));
@@ -32,13 +32,13 @@ fn fill(servers: u32) {
     assert!(report.is_complete(), "{:?}", report.failures());
 }
 
-/// The servers of `web` as a client of its own sees them.
+/// The servers of `web` as a separate client sees them.
 fn live() -> Vec<Server> {
     let entries = connect().servers(&web()).expect("they can be read");
     entries.into_iter().map(|entry| entry.server).collect()
 }
 
-/// A client past which `meddle` writes, with a client of its own.
+/// A client during whose dumps `meddle` writes, through a client of its own.
 fn past(mut meddle: impl FnMut(&mut Client, usize, usize) + Send + 'static) -> Client<Watched> {
     let mut other = connect();
     let watched = Watched::open(move |dumps, pieces| meddle(&mut other, dumps, pieces));
@@ -47,7 +47,7 @@ fn past(mut meddle: impl FnMut(&mut Client, usize, usize) + Send + 'static) -> C
 
 const SERVERS: u32 = 400;
 
-/// Deletes the first server while the first dump is under way.
+/// Deletes the first server during the first dump.
 fn delete_first(client: &mut Client, dumps: usize, pieces: usize) {
     if (dumps, pieces) == (1, 1) {
         client
@@ -129,7 +129,8 @@ fn a_service_deleted_meanwhile_leaves_a_plain_list_cut_short_and_no_other() {
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn a_list_in_one_full_piece_can_lie_too() {
-    // So many go that nothing is left for a second piece, and the first shows what never was.
+    // So many are deleted that nothing is left for a second piece, and the first shows a state that
+    // never existed.
     let delete_many = |client: &mut Client, dumps, pieces| {
         if (dumps, pieces) == (1, 1) {
             let deletions: Vec<_> = (71..=100)
@@ -180,7 +181,7 @@ fn a_dump_broken_off_does_not_spoil_the_next_call() {
     inside(|| {
         fill(SERVERS);
         let mut client = connect();
-        // A server that cannot be understood does not exist in a kernel; a time-out does.
+        // A kernel cannot have a server that cannot be parsed; a timeout can occur.
         let mut broken = Client::over(BreaksOff {
             socket: PlainSocket::open(None).expect("a socket can be opened"),
             left: 3,
@@ -195,7 +196,7 @@ fn a_dump_broken_off_does_not_spoil_the_next_call() {
     });
 }
 
-/// Says once that nothing came.
+/// Reports once that nothing was received.
 struct BreaksOff {
     socket: PlainSocket,
     left: usize,
@@ -238,7 +239,7 @@ fn a_thread_that_went_elsewhere_is_told_so() {
         fill(SERVERS);
         connect()
     });
-    // One socket is enough for what is not known to be true; the second would be in this thread's
+    // One socket is enough for an inconsistent list; the second would be in this thread's
     // namespace, and show other tables.
     assert_eq!(client.servers(&web()).expect("they can be read").len(), 400);
     let error = client

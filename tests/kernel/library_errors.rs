@@ -1,5 +1,5 @@
-//! Every refusal of the kernel, provoked for real: the errno, the object, and the sentence that
-//! tells what to do.
+//! Every refusal of the kernel, really provoked: the errno, the object, and the sentence that tells
+//! what to do.
 
 use caps::{CapSet, Capability};
 use ipvs::{
@@ -40,8 +40,8 @@ fn with_services() -> Client {
     client
 }
 
-/// The operation is refused with that errno, the sentence names the object and has these words,
-/// and nothing was changed by it.
+/// Asserts that the operation is refused with this errno, that the sentence names the object and
+/// contains these words, and that nothing was changed.
 #[track_caller]
 fn assert_refused(
     client: &mut Client,
@@ -257,7 +257,7 @@ fn invalid_servers() {
         }
         let change = Operation::UpdateServer(web(), nat("10.0.0.11").thresholds(3, 4));
         assert_refused(&mut client, change, Errno::ERANGE, &["threshold"]);
-        // A tunnel type of a later kernel is kept by an older one as it comes.
+        // An older kernel stores a tunnel type of a later one unchanged.
         let strange = Server::new(at("10.0.0.13"), ForwardMethod::Tunnel).tunnel(other);
         match client.add_server(&web(), &strange) {
             Ok(()) => {
@@ -382,7 +382,7 @@ fn time_limits_out_of_range() {
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn without_the_capability() {
     inside(|| {
-        // Of this thread alone.
+        // Only for this thread.
         caps::drop(None, CapSet::Effective, Capability::CAP_NET_ADMIN)
             .expect("a right can be given up");
         let mut client = Client::connect().expect("to look for IPVS takes no right");

@@ -1,4 +1,4 @@
-//! The examples of the library at work.
+//! The library's examples at work.
 
 use std::time::Duration;
 
@@ -129,7 +129,7 @@ fn drain_waits_for_the_last_connection() {
             "the old one goes on"
         );
         assert!(!draining.is_finished());
-        // A reset leaves nothing behind that would have to time out.
+        // A reset leaves nothing that would have to time out.
         connection.reset().expect("it can be reset");
         draining
             .join()

@@ -1,5 +1,5 @@
-//! The in-memory kernel against the real one: the same random operations, the same answers, and
-//! the same tables in the end. Whoever tests above the library relies on it.
+//! The in-memory kernel compared with the real one: the same random operations, the same answers,
+//! and the same tables in the end. Tests above the library rely on it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,7 +11,7 @@ use ipvs::{
 
 use crate::library_rig::{configured, connect, inside};
 
-/// Numbers that look random and are the same for the same seed (Knuth's MMIX generator).
+/// Reproducible pseudorandom numbers (Knuth's MMIX generator).
 struct Dice(u64);
 
 impl Dice {
@@ -32,7 +32,7 @@ fn name(name: &str) -> Name {
     name.parse().expect("a name")
 }
 
-/// Few keys, so that operations meet.
+/// Few keys, so that operations collide.
 fn service_key(dice: &mut Dice) -> ServiceKey {
     let v6 = [0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10];
     let mark = Fwmark::new(7).expect("it is not 0");
@@ -138,7 +138,7 @@ fn operation(dice: &mut Dice) -> Operation {
     }
 }
 
-/// Another one each time, unless `IPVS_SEED` says which.
+/// A new one each time, unless `IPVS_SEED` is set.
 fn seed() -> u64 {
     if let Ok(seed) = std::env::var("IPVS_SEED") {
         return seed.parse().expect("IPVS_SEED is a number");

@@ -1,4 +1,4 @@
-//! What the tests of the library stand on: a namespace with one interface, and a second opinion.
+//! The basis of the library's tests: a namespace with one interface, and a second opinion.
 #![allow(
     clippy::panic,
     reason = "a test that cannot be set up fails there and then"
@@ -60,13 +60,13 @@ pub(crate) fn web() -> ServiceKey {
     ServiceKey::tcp([192, 0, 2, 10], 80)
 }
 
-/// The key of a server with that address and port 80.
+/// The key of a server with this address and port 80.
 pub(crate) fn at(address: &str) -> ServerKey {
     let address: IpAddr = address.parse().expect("an IP address");
     ServerKey::new(address, 80)
 }
 
-/// The configuration in a table, without what the kernel counts.
+/// The configuration of a table, without counters.
 pub(crate) fn configured(table: &Table) -> Vec<(Service, Vec<Server>)> {
     table
         .services

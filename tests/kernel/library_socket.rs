@@ -1,5 +1,5 @@
-//! Sockets of the tests' own: one with the buffers that it is given, and one past which somebody
-//! else writes between the pieces of a dump.
+//! Sockets for the tests: one with a given buffer size, and one during whose dumps another program
+//! writes.
 #![allow(
     clippy::unwrap_used,
     reason = "a lock is poisoned only in a test that has failed already"
@@ -24,16 +24,16 @@ use nix::sys::{
     time::{TimeVal, TimeValLike},
 };
 
-/// A generic netlink socket with the receive buffer of the kernel's default, which reckons its room
-/// for acknowledgements as the library's own does; or with a smaller one, that says of itself that it
-/// holds any number of them.
+/// A generic netlink socket with the kernel's default receive buffer, which computes its room for
+/// acknowledgements as the library's own does; or with a smaller one, which claims to hold any
+/// number of them.
 pub(crate) struct PlainSocket {
     descriptor: OwnedFd,
     receive_buffer: Option<usize>,
 }
 
 impl PlainSocket {
-    /// `receive_buffer`: how many bytes, half of what the kernel makes of it; `None` for its
+    /// `receive_buffer`: the size in bytes, half of what the kernel allocates; `None` for its
     /// default.
     pub(crate) fn open(receive_buffer: Option<usize>) -> io::Result<Self> {
         let descriptor = socket(
@@ -87,16 +87,16 @@ impl Transport for PlainSocket {
     }
 }
 
-/// What is done between two pieces: it is told how many dumps were begun and how many pieces of
-/// this one the kernel has written.
+/// Called between two pieces with the number of dumps begun and the number of pieces of this one
+/// that the kernel has written.
 type Meddle = Arc<Mutex<dyn FnMut(usize, usize) + Send>>;
 
-/// A socket past which somebody else writes.
+/// A socket during whose dumps another program writes.
 pub(crate) struct Watched {
     socket: NetlinkSocket,
     meddle: Meddle,
     dumps: Arc<Mutex<usize>>,
-    /// How many pieces of the dump under way were written; `None` when none is.
+    /// The number of pieces written of the dump in progress; `None` without one.
     pieces: Option<usize>,
 }
 
@@ -124,7 +124,8 @@ impl Transport for Watched {
     }
 
     fn receive(&mut self, buffer: &mut Vec<u8>, wait: Wait) -> io::Result<usize> {
-        // Reading a piece makes the kernel write the next (`netlink_recvmsg`): this is between.
+        // Reading a piece makes the kernel write the next (`netlink_recvmsg`), so this comes in
+        // between.
         if let Some(pieces) = &mut self.pieces {
             let dumps = *self.dumps.lock().unwrap();
             (self.meddle.lock().unwrap())(dumps, *pieces);

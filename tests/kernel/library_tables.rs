@@ -22,10 +22,10 @@ fn name(name: &str) -> Name {
     name.parse().expect("a name")
 }
 
-/// A service as a line of `ipvsadm -Sn`, what the line means, and its servers likewise.
+/// A service as a line of `ipvsadm -Sn`, its meaning, and the same for its servers.
 type Entry = (&'static str, Service, Vec<(&'static str, Server)>);
 
-/// The lines that `ipvsadm -Sn` prints, and what they mean.
+/// The lines of `ipvsadm -Sn`, and their meanings.
 fn dictionary() -> Vec<Entry> {
     let server = |address, method| Server::new(at(address), method);
     let tunnel = |address, tunnel| server(address, ForwardMethod::Tunnel).tunnel(tunnel);
@@ -175,7 +175,7 @@ fn the_library_shows_what_ipvsadm_made() {
     let mut expected: Vec<(Service, Vec<Server>)> = dictionary()
         .into_iter()
         .map(|(_, service, servers)| {
-            // The kernel puts the newest first.
+            // The kernel lists the newest first.
             (
                 service,
                 servers
@@ -190,7 +190,7 @@ fn the_library_shows_what_ipvsadm_made() {
     assert_eq!(configured(&table), expected);
 }
 
-/// Services of every kind with every combination of what can be set.
+/// Services of every kind with every combination of settings.
 fn all_services() -> Vec<Service> {
     let mut services = Vec::new();
     let mut port = 0u16;
@@ -198,7 +198,7 @@ fn all_services() -> Vec<Service> {
         "rr", "wrr", "lc", "wlc", "fo", "ovf", "lblc", "lblcr", "dh", "sh", "sed", "nq", "mh",
         "none", "twos",
     ];
-    // Debian's kernels have it from 6.12 on.
+    // Debian's kernels have it since 6.12.
     let schedulers = schedulers
         .iter()
         .filter(|name| **name != "twos" || has_module("ip_vs_twos"));
@@ -297,7 +297,7 @@ fn every_change_of_a_service_takes_the_place_of_all_that_was() {
     });
 }
 
-/// Servers with every combination of what can be set, all of one service.
+/// Servers with every combination of settings, all of one service.
 fn all_servers() -> Vec<Server> {
     let mut servers = Vec::new();
     let mut number = 0u16;
@@ -308,7 +308,7 @@ fn all_servers() -> Vec<Server> {
         Tunnel::gue(6080, TunnelFlags::REMCSUM),
         Tunnel::gre(TunnelFlags::NONE),
         Tunnel::gre(TunnelFlags::CSUM),
-        // The kernel keeps what it does nothing with.
+        // The kernel stores it without using it.
         Tunnel {
             kind: TunnelKind::Ipip,
             port: 7,
@@ -374,7 +374,7 @@ fn every_kind_of_server_comes_back_as_it_was_set() {
     assert_eq!(found, servers);
 }
 
-/// Kernels differ: older ones keep it (`atomic_t` compared as unsigned), newer ones refuse it.
+/// Kernels differ: older ones store it (`atomic_t` compared as unsigned), newer ones refuse it.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn a_threshold_beyond_31_bits_is_kept_or_refused_with_the_reason() {
@@ -513,7 +513,7 @@ fn daemons_with_everything_and_with_nothing() {
             group: Some(SyncDaemon::DEFAULT_GROUP.into()),
             port: SyncDaemon::DEFAULT_PORT,
             ttl: SyncDaemon::DEFAULT_TTL,
-            // The interface's MTU less the headers of IPv4 and UDP.
+            // The interface's MTU minus the headers of IPv4 and UDP.
             max_length: 1500 - 28,
             ..plain
         };

@@ -1,7 +1,7 @@
 //! Tests against a real kernel, in networks of namespaces: `scripts/test` runs them in the lab.
 //!
-//! One binary, so that one boot runs them all. Each test is ignored where no lab is, and fails in
-//! a lab whose kernel has no `ip_vs`.
+//! One binary, so that one boot runs them all. Each test is ignored outside the lab, and fails in a
+//! lab whose kernel has no `ip_vs`.
 
 #[path = "../lab/mod.rs"]
 mod lab;

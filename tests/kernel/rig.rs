@@ -7,7 +7,7 @@
 //!   rig.weigh(&web, 2, 0);                                     // real2 is quiesced
 //! ```
 //!
-//! Servers are added in the order of their numbers, so the kernel's list starts with the last one
+//! Servers are added by ascending number, so the kernel's list starts with the last one
 //! (`__ip_vs_update_dest` adds at the head): where an algorithm takes "the first", it is that one.
 
 #![allow(
@@ -52,10 +52,10 @@ impl Rig {
         Self::new(Lan::tun().build(), ForwardMethod::Tunnel)
     }
 
-    /// Any network, with the method that its real servers are laid out for.
+    /// Any network, with the forwarding method for which its real servers are laid out.
     pub(crate) fn new(net: Lan, forward: ForwardMethod) -> Self {
         let ipvs = net.director.enter(Client::connect).unwrap();
-        // A refused client is told so each time, and not six times and then once a second.
+        // A refused client is told each time, rather than six times and then once a second.
         net.director.sysctls(&[
             ("net.ipv4.icmp_ratelimit", "0"),
             ("net.ipv6.icmp.ratelimit", "0"),
@@ -92,7 +92,7 @@ impl Rig {
         self.add_in_order(service, &order, weights);
     }
 
-    /// Adds a service with servers of these numbers in this order; `weights` go by number.
+    /// Adds a service with servers of these numbers in this order; `weights` are indexed by number.
     #[track_caller]
     pub(crate) fn add_in_order(&mut self, service: &Service, order: &[usize], weights: &[u32]) {
         self.ipvs.add_service(service).unwrap();
@@ -115,7 +115,7 @@ impl Rig {
         ServerKey::new(address, PORT)
     }
 
-    /// Gives a server another weight, and leaves everything else as the kernel has it.
+    /// Changes a server's weight, and nothing else.
     #[track_caller]
     pub(crate) fn weigh(&mut self, service: &Service, number: usize, to: u32) {
         let server = self.look(service, number).server.weight(weight(to));
@@ -129,7 +129,7 @@ impl Rig {
         self.ipvs.delete_server(&service.key, &key).unwrap();
     }
 
-    /// A server as the kernel has it now.
+    /// The current state of a server in the kernel.
     #[track_caller]
     pub(crate) fn look(&mut self, service: &Service, number: usize) -> ServerEntry {
         let key = self.key(service, number);
@@ -145,7 +145,7 @@ impl Rig {
         (entry.active, entry.inactive)
     }
 
-    /// The director's connection table, templates included.
+    /// The director's connection table, including templates.
     pub(crate) fn connections(&self) -> Vec<ipvs::Connection> {
         self.net
             .director
@@ -165,7 +165,8 @@ impl Rig {
         self.ask(service).connect().unwrap()
     }
 
-    /// Opens so many connections one after the other and says whom each reached; they stay open.
+    /// Opens this many connections one after the other and returns the server of each; they stay
+    /// open.
     #[track_caller]
     pub(crate) fn hold(&self, service: &Service, times: usize) -> (Vec<Connection>, Vec<String>) {
         let mut open = self.ask(service).times(times).connect_all().unwrap();
@@ -173,7 +174,7 @@ impl Rig {
         (open, names)
     }
 
-    /// How many requests a real server has answered on a protocol.
+    /// The number of requests that a real server has answered on a protocol.
     pub(crate) fn answered(&self, protocol: Protocol, number: usize) -> usize {
         let offset = match protocol {
             Protocol::Udp => self.net.reals().len(),
@@ -194,7 +195,7 @@ impl Rig {
     }
 }
 
-/// A service without servers, its key made from the lab's words.
+/// A service without servers, its key made from the lab's types.
 pub(crate) fn service(protocol: Protocol, at: SocketAddr, scheduler: &str) -> Service {
     let key = match protocol {
         Protocol::Tcp => ServiceKey::tcp(at.ip(), at.port()),
@@ -222,7 +223,7 @@ pub(crate) fn weight(value: u32) -> Weight {
     Weight::new(value).unwrap()
 }
 
-/// The lab's word for the family of a service.
+/// The lab's type for the family of a service.
 pub(crate) fn family(service: &Service) -> Family {
     match service.key.family() {
         ipvs::Family::V4 => Family::V4,
@@ -243,7 +244,7 @@ pub(crate) fn real(number: usize) -> String {
     format!("real{number}")
 }
 
-/// The word that [`lab::Answers::sequence`] has for a client that no server was chosen for.
+/// The word in [`lab::Answers::sequence`] for a client without a server.
 pub(crate) fn refused() -> String {
     Failure::Refused.to_string()
 }

@@ -1,6 +1,6 @@
-//! The lab itself: every topology carries traffic, and the scheduler's spread arrives at the
-//! client as the kernel's documentation says. Debian's `ipvsadm` configures the director, so a
-//! failure here is the lab's and not the library's.
+//! The lab itself: every topology carries traffic, and the scheduler's spread arrives at the client
+//! as documented by the kernel. Debian's `ipvsadm` configures the director, so a failure here is
+//! the lab's and not the library's.
 
 use std::net::SocketAddr;
 
@@ -15,7 +15,7 @@ use crate::lab::{
 /// Twenty requests each from three servers.
 const EVENLY: &str = "real1=20 real2=20 real3=20";
 
-/// Asks 60 times through a round-robin service whose servers get `forward`.
+/// Sends 60 requests through a round-robin service whose servers get `forward`.
 fn spread(net: &Lan, protocol: Protocol, family: Family, forward: &str) -> String {
     let servers = net.serve(protocol, 80);
     net.balance(protocol, family, 80, "-s rr", forward);
@@ -32,7 +32,7 @@ fn spread(net: &Lan, protocol: Protocol, family: Family, forward: &str) -> Strin
     answers.to_string()
 }
 
-/// The same, through a tunnel: the packets must have come out of `device` on the real server.
+/// The same through a tunnel: the packets must have come out of `device` on the real server.
 fn through(net: &Lan, device: &str, family: Family, forward: &str) {
     assert_eq!(spread(net, Tcp, family, forward), EVENLY, "{forward}");
     let packets = net.real(1).packets_into(device);
@@ -209,7 +209,7 @@ fn clients_ask_from_all_their_addresses() {
 fn backup_takes_over_with_the_connections_of_the_master() {
     let net = Lan::dr().backup().build();
     let _web = net.serve(Tcp, 80);
-    // Both have the services: without one, a director does not look at packets at all.
+    // Both have the services: a director without services ignores packets.
     for director in [&net.director, net.backup()] {
         director.ipvsadm(&net.balanced(Tcp, V4, 80, "-s rr", "-g"));
     }
@@ -261,8 +261,8 @@ fn failures_have_names() {
         .expect("a connection");
     assert_eq!(held.ask(), Ok("real1".to_owned()));
     drop(web);
-    // Which of the two depends on whether the answer to the question comes before it is read that
-    // the connection was closed.
+    // Which of the two depends on whether the answer arrives before the end of the connection is
+    // noticed.
     let gone = held.ask().expect_err("the server went away");
     assert!(matches!(gone, Failure::Closed | Failure::Reset), "{gone:?}");
 }

@@ -1,4 +1,4 @@
-//! Clients: requests that are counted by who answered, and connections that are held open.
+//! Clients: requests counted by the server that answered, and connections held open.
 
 use std::{
     collections::BTreeMap,
@@ -17,14 +17,14 @@ use super::{
     traffic::{Failure, Protocol},
 };
 
-/// How long a client waits for a connection and for each answer, unless told otherwise.
+/// The default timeout of a client for a connection and for each answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a series of requests may take, [`paced`], before the rest is given up: a service that swallows
-/// everything would otherwise hold a test for minutes.
+/// The timeout of a series of requests, [`paced`], after which the rest is given up: a service that
+/// swallows everything would otherwise hold a test for minutes.
 const SERIES: Duration = Duration::from_secs(30);
 
-/// A question to a service: who are you?
+/// A request to a service for the server's name.
 #[derive(Debug, Clone)]
 pub(crate) struct Ask<'a> {
     netns: &'a Netns,
@@ -57,38 +57,39 @@ impl<'a> Ask<'a> {
         }
     }
 
-    /// So many times, each from a new socket.
+    /// Repeats the request, each time from a new socket.
     pub(crate) fn times(mut self, times: usize) -> Self {
         self.times = times;
         self
     }
 
-    /// From these addresses in turn instead of the host's first: `.from(client.addresses(V4))`.
+    /// Uses these addresses in turn instead of the host's first: `.from(client.addresses(V4))`.
     pub(crate) fn from(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
         self.from = addresses.into_iter().collect();
         self
     }
 
-    /// From this port. More than one TCP request from it meets its own `TIME_WAIT`, unless the
-    /// addresses differ.
+    /// Uses this source port. More than one TCP request from it meets its own `TIME_WAIT`, unless
+    /// the addresses differ.
     pub(crate) fn port(mut self, port: u16) -> Self {
         self.port = port;
         self
     }
 
-    /// With this mark on its packets, where they leave.
+    /// Marks its packets where they leave.
     pub(crate) fn mark(mut self, mark: u32) -> Self {
         self.mark = mark;
         self
     }
 
-    /// Waits this long, instead of 5 seconds, for the connection and for each answer.
+    /// Sets the timeout, instead of 5 seconds, for the connection and for each answer.
     pub(crate) fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }
 
-    /// Asks, one after the other. After half a minute the rest is [`Failure::GivenUp`].
+    /// Sends the requests one after the other. After half a minute the rest is
+    /// [`Failure::GivenUp`].
     pub(crate) fn run(&self) -> Answers {
         let start = Instant::now();
         self.netns.enter(|| {
@@ -97,7 +98,7 @@ impl<'a> Ask<'a> {
         })
     }
 
-    /// Asks once, from the address whose turn it is in this round.
+    /// Sends one request, from the address of this round.
     pub(crate) fn round(&self, round: usize) -> Answer {
         self.netns.enter(|| self.once(round, Duration::ZERO))
     }
@@ -107,7 +108,7 @@ impl<'a> Ask<'a> {
         self.netns.enter(|| self.open(self.source(0)))
     }
 
-    /// As many connections as [`Ask::times`] says, all open at once.
+    /// As many connections as [`Ask::times`] says, all open at the same time.
     pub(crate) fn connect_all(&self) -> Result<Vec<Connection>, Failure> {
         self.netns.enter(|| {
             (0..self.times)
@@ -130,9 +131,9 @@ impl<'a> Ask<'a> {
         }
     }
 
-    /// Where the request of this round comes from. The kernel's choice of a port is random, and
-    /// a UDP port that comes up twice within minutes meets the entry of its first flow: so ports
-    /// are counted up instead, through all tests.
+    /// The source of this round's request. The kernel chooses ports randomly, and a UDP port that
+    /// is reused within minutes meets the entry of its first flow: ports are therefore counted up,
+    /// through all tests.
     fn source(&self, round: usize) -> SocketAddr {
         assert!(
             !self.from.is_empty(),
@@ -161,7 +162,7 @@ impl<'a> Ask<'a> {
     }
 }
 
-/// The next source port, from 10000 on, round and round.
+/// The next source port, from 10000 on, in rotation.
 fn next_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     10_000 + NEXT.fetch_add(1, Ordering::Relaxed) % 50_000
@@ -174,7 +175,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Who is at the other end? Also the proof that the connection lives.
+    /// Requests the server's name, which also proves that the connection lives.
     pub(crate) fn ask(&mut self) -> Result<String, Failure> {
         self.say(b"?\n")
     }
@@ -184,7 +185,7 @@ impl Connection {
         self.socket.write_all(message)?;
         let mut answer = Vec::new();
         let mut buffer = [0; 256];
-        // Names are short: more than this is not an answer.
+        // Names are short: a longer text is not an answer.
         while !answer.ends_with(b"\n") && answer.len() < 1024 {
             match self.socket.read(&mut buffer)? {
                 0 => return Err(Failure::Closed),
@@ -194,7 +195,7 @@ impl Connection {
         Ok(String::from_utf8_lossy(&answer).trim_end().to_owned())
     }
 
-    /// The address and port that this end has.
+    /// This end's address and port.
     pub(crate) fn source(&self) -> SocketAddr {
         let own = self
             .socket
@@ -204,7 +205,7 @@ impl Connection {
         own.expect("a connected socket has an address")
     }
 
-    /// Says that nothing more will be sent (FIN, SHUTDOWN) but goes on listening.
+    /// Ends sending (FIN, SHUTDOWN) but keeps receiving.
     pub(crate) fn half_close(&self) -> Result<(), Failure> {
         Ok(self.socket.shutdown(Shutdown::Write)?)
     }
@@ -214,29 +215,29 @@ impl Connection {
         Ok(self.socket.set_linger(Some(Duration::ZERO))?)
     }
 
-    /// The socket, for what has no name here.
+    /// The socket, for other operations.
     pub(crate) fn socket(&self) -> &Socket {
         &self.socket
     }
 }
 
-/// What came of one request.
+/// The result of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Answer {
-    /// The address that asked.
+    /// The source address.
     pub(crate) from: IpAddr,
     /// The name of the server that answered.
     pub(crate) by: Result<String, Failure>,
 }
 
-/// What came of all requests, in the order in which they were made.
+/// The results of all requests, in order.
 ///
 /// Printed as a sum, `real1=20 real2=39 timeout=1`: servers first, then failures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Answers(pub(crate) Vec<Answer>);
 
 impl Answers {
-    /// How many came from the server of this name.
+    /// The number of answers from this server.
     pub(crate) fn by(&self, name: &str) -> usize {
         self.0
             .iter()
@@ -244,7 +245,7 @@ impl Answers {
             .count()
     }
 
-    /// How many of each server, by name. Who never answered is not in it.
+    /// The number of answers per server, by name, without servers that never answered.
     pub(crate) fn counts(&self) -> BTreeMap<&str, usize> {
         count(self.0.iter().filter_map(|answer| answer.by.as_deref().ok()))
     }
@@ -254,7 +255,7 @@ impl Answers {
         count(self.0.iter().filter_map(|answer| answer.by.as_ref().err()))
     }
 
-    /// Who answered, request by request. Failures are in their own words.
+    /// The server of each request in order; failures in their own words.
     pub(crate) fn sequence(&self) -> Vec<String> {
         let word = |answer: &Answer| {
             answer

@@ -40,7 +40,7 @@ pub fn doubt(program: &OsStr) -> Option<&'static str> {
         .split(|byte| *byte == b'\n')
         .next()?;
     line.ends_with(b"\r").then_some(
-        "the first line of the script ends with a carriage return (CRLF): save the file with LF",
+        "the first line of the script ends with a carriage return (CRLF): save it with LF",
     )
 }
 

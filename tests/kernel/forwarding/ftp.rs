@@ -1,5 +1,5 @@
 //! FTP through NAT: a client and a server that open a second connection for each file, and the
-//! helper `ip_vs_ftp` that reads on the first one where the second will be.
+//! helper `ip_vs_ftp`, which reads the second connection's address from the first.
 //!
 //! ```text
 //!              client                director                   real server
@@ -10,7 +10,7 @@
 //!     data     q ◄────────────────── VIP:20 ◄────────────────── 10.2.0.11:20
 //! ```
 //!
-//! Commands and answers are those of RFC 959, and of RFC 2428 for IPv6.
+//! Commands and answers follow RFC 959, and RFC 2428 for IPv6.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -28,19 +28,19 @@ use crate::lab::{
     Protocol::Tcp,
 };
 
-/// No step of either side takes longer.
+/// The timeout of each step on either side.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The port of control connections that the helper reads, and that of active data connections.
 const CONTROL: u16 = 21;
 const DATA: u16 = 20;
 
-/// What is in every file.
+/// The contents of every file.
 const FILE: &str = "the file of real1";
 
 fn patient(socket: &impl std::os::fd::AsFd) {
     let socket = SockRef::from(socket);
-    // accept(2) heeds it too.
+    // accept(2) respects it too.
     socket.set_read_timeout(Some(PATIENCE)).expect("a limit");
     socket.set_write_timeout(Some(PATIENCE)).expect("a limit");
 }
@@ -62,7 +62,7 @@ fn connect(from: SocketAddr, to: SocketAddr) -> TcpStream {
     socket.into()
 }
 
-/// One line without its end; empty when the other side is gone.
+/// One line without its line ending; empty once the other side is gone.
 fn line(control: &mut impl BufRead) -> String {
     let mut line = String::new();
     control.read_line(&mut line).expect("a line in time");
@@ -78,7 +78,7 @@ fn serve(listener: &TcpListener) {
     let mut passive = None;
     let mut active = None;
     write!(control, "220 ready\r\n").expect("sent");
-    // A session of a test has a handful of commands.
+    // A test session has a handful of commands.
     for _ in 0..20 {
         let command = line(&mut commands);
         let (verb, rest) = command.split_once(' ').unwrap_or((&command, ""));
@@ -122,7 +122,7 @@ fn passive_answer(at: SocketAddr) -> String {
     }
 }
 
-/// `10,1,1,1,200,15` as PORT and the answer to PASV have it.
+/// `10,1,1,1,200,15` in the form of PORT and of the answer to PASV.
 fn from_commas(text: &str) -> SocketAddr {
     let bytes: Vec<u8> = text
         .split(',')
@@ -132,14 +132,14 @@ fn from_commas(text: &str) -> SocketAddr {
     (Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([high, low])).into()
 }
 
-/// `|2|fd00:1::1:1|51215|` as EPRT has it.
+/// `|2|fd00:1::1:1|51215|` in the form of EPRT.
 fn from_bars(text: &str) -> SocketAddr {
     let parts: Vec<&str> = text.split('|').collect();
     let address: IpAddr = parts[2].parse().expect("an address");
     (address, parts[3].parse::<u16>().expect("a port")).into()
 }
 
-/// What stands between the brackets of an answer.
+/// The text between the brackets of an answer.
 fn bracketed(answer: &str) -> &str {
     let (_, rest) = answer.split_once('(').expect("an opening bracket");
     let (inside, _) = rest.split_once(')').expect("a closing bracket");
@@ -174,13 +174,13 @@ impl Session {
     }
 
     fn send(&mut self, command: &str) {
-        // One write: the helper reads one packet, it does not put a stream together.
+        // One write: the helper reads single packets and does not reassemble a stream.
         self.control
             .write_all(format!("{command}\r\n").as_bytes())
             .expect("sent");
     }
 
-    /// Where the server says that it listens.
+    /// The server's reported listen address.
     fn passive(&mut self) -> SocketAddr {
         if self.own.is_ipv4() {
             let answer = self.command("PASV");
@@ -192,14 +192,14 @@ impl Session {
         }
     }
 
-    /// A file over a connection that the client opens.
+    /// Fetches a file over a connection that the client opens.
     fn fetch_passive(&mut self, from: SocketAddr) -> String {
         self.send("RETR file");
         let mut data = connect((self.own, 0).into(), from);
         self.finish(&mut data)
     }
 
-    /// A file over a connection that the server opens, and whence that came.
+    /// Fetches a file over a connection that the server opens; returns the connection's source too.
     fn fetch_active(&mut self) -> (String, SocketAddr) {
         let listener = listen((self.own, 0).into());
         let at = listener.local_addr().expect("an address");
@@ -225,8 +225,8 @@ impl Session {
     }
 }
 
-/// One real server with a session on `port`, and what the client does meanwhile. The helper's
-/// module is loaded (the lab does that for all tests).
+/// One real server with a session on `port`, and the client's actions. The helper's module is
+/// loaded (the lab does that for all tests).
 fn session(net: &Lan, family: Family, port: u16, client: impl FnOnce(Session) + Send) {
     let ftp = service(Tcp, net.service(family, port), "rr");
     balance(&net.director, &ftp, all(net, family, port, nat));
@@ -253,7 +253,7 @@ fn passive_data_connections_go_to_the_virtual_address() {
                 .find(|entry| entry.virtual_service == data)
                 .expect("the data connection has its own entry");
             assert_eq!(entry.server.ip(), net.real(1).address(family));
-            // Once more: the other length of the address has shifted the sequence numbers.
+            // Once more: the address's different length has shifted the sequence numbers.
             let data = ftp.passive();
             assert_eq!(ftp.fetch_passive(data), FILE);
         });
@@ -273,9 +273,9 @@ fn active_data_connections_come_from_the_virtual_address() {
     }
 }
 
-/// The helper brings its own connection tracking along: a server on port 21 with NAT switches it
-/// on for the namespace (`ip_vs_register_conntrack`), and a connection of the helper uses it
-/// whatever `net.ipv4.vs.conntrack` says.
+/// The helper brings its own connection tracking: a NAT server on port 21 enables it for the
+/// namespace (`ip_vs_register_conntrack`), and a connection of the helper uses it whatever
+/// `net.ipv4.vs.conntrack` says.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn the_sysctl_conntrack_may_stay_off() {
@@ -287,8 +287,8 @@ fn the_sysctl_conntrack_may_stay_off() {
     });
 }
 
-/// The contrast: on a port that the helper does not read, a client is told of an address that it
-/// cannot know.
+/// The contrast: on a port that the helper does not read, a client gets an address that it cannot
+/// reach.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn on_another_port_the_answer_stays_as_it_is() {
@@ -298,8 +298,8 @@ fn on_another_port_the_answer_stays_as_it_is() {
     });
 }
 
-/// In IPv6 the answer has no address: without the helper it is the entry that is missing, and the
-/// director itself refuses.
+/// In IPv6 the answer has no address: without the helper the entry is missing, and the director
+/// itself refuses.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn on_another_port_the_data_connection_is_nobodys() {

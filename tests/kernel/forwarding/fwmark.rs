@@ -1,4 +1,4 @@
-//! Firewall-mark services: whatever a packet filter has marked is one service.
+//! Firewall-mark services: all packets with a mark belong to one service.
 //!
 //! ```text
 //!   VIP1:80 ─┐
@@ -15,7 +15,7 @@ use crate::lab::{
 
 const MARK: u32 = 7;
 
-/// Marks what goes to these ports of the first two virtual addresses.
+/// Marks packets to these ports of the first two virtual addresses.
 fn mark_web(net: &Lan, family: Family, ports: &str) {
     for n in [0, 1] {
         let address = net.nth_service(family, n, 0).ip();
@@ -33,7 +33,7 @@ fn two_ports_and_two_addresses_are_one_service() {
         mark_web(&net, family, "80,443");
         let web = marked(family, MARK, "rr");
         balance(&net.director, &web, all(&net, family, 0, dr));
-        // One round robin goes through them all.
+        // One round robin covers them all.
         let answered: Vec<String> = [(0, 80), (0, 443), (1, 80), (1, 443), (0, 80), (1, 443)]
             .into_iter()
             .flat_map(|(n, port)| {
@@ -72,7 +72,7 @@ fn nat_keeps_the_port_of_the_packet_if_the_server_names_none() {
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn nat_goes_to_the_port_that_the_server_names() {
     let net = Lan::nat().real_servers(2).virtual_addresses(2).build();
-    // Nobody listens on 80 or 443.
+    // Nothing listens on 80 or 443.
     let _app = net.serve(Tcp, 8080);
     for family in Family::BOTH {
         mark_web(&net, family, "80,443");

@@ -18,8 +18,8 @@ use crate::lab::{
     Protocol::{self, Tcp},
 };
 
-/// Balances each protocol and family over two real servers that listen on `port`; the services
-/// are on port 80. Returns how many packets of the answers the director saw, by service.
+/// Balances each protocol and family over two real servers that listen on `port`; the services are
+/// on port 80. Returns the number of answer packets that the director saw, by service.
 fn spread(net: &Lan, port: u16, method: fn(SocketAddr) -> Server) -> Vec<usize> {
     let mut wire = net.director.tap();
     let mut back = Vec::new();
@@ -39,7 +39,7 @@ fn spread(net: &Lan, port: u16, method: fn(SocketAddr) -> Server) -> Vec<usize> 
                 "{protocol}, {family:?}"
             );
             let mut packets = wire.packets_to(net.client(1).address(family));
-            // Not what the hosts ask each other about their addresses.
+            // Ignores the hosts' address resolution.
             let number = web.key.protocol().map(ipvs::Protocol::number);
             packets.retain(|packet| number == Some(packet.protocol.into()));
             back.push(packets.len());
@@ -98,7 +98,7 @@ fn counters_count_what_the_director_sees() {
     assert_eq!((tun.packets_out, tun.bytes_out), (0, 0));
 }
 
-/// The port in a server's entry is a part of its name and nothing else.
+/// The port in a server's entry is only a part of its name.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn direct_routing_and_tunnels_keep_the_port_of_the_service() {
@@ -120,8 +120,8 @@ fn direct_routing_and_tunnels_keep_the_port_of_the_service() {
     }
 }
 
-/// A server that has one of the director's own addresses is the director itself, whatever
-/// forwarding method was asked for, and is still shown: packets go up its own stack.
+/// A server with one of the director's own addresses is the director itself, whatever forwarding
+/// method was requested, which the table still shows: packets go up its own stack.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn the_directors_own_address_is_served_locally() {

@@ -1,5 +1,5 @@
-//! How packets are forwarded, with real ones: methods and tunnels, protocols and families, marks,
-//! persistence, limits, helpers, synchronisation.
+//! How packets are really forwarded: methods and tunnels, protocols and families, marks,
+//! persistence, thresholds, helpers, synchronisation.
 //!
 //! ```text
 //!   client ── packets ──► director ── which way? ──► real server
@@ -7,9 +7,8 @@
 //!                            └── configured by the library under test, not by Debian's ipvsadm
 //! ```
 //!
-//! The rest of the product relies on what the kernel does here: a test that fails on a new kernel
-//! is news, not noise. Where the kernel does something other than one would expect, the test has
-//! that in its name.
+//! The rest of the product relies on this behaviour of the kernel: a failure on a new kernel is
+//! information, not noise. If the kernel does something unexpected, the test's name says so.
 
 mod ftp;
 mod fwmark;
@@ -51,19 +50,19 @@ fn dr(at: SocketAddr) -> Server {
     )
 }
 
-/// A real server at the far end of a tunnel: IPIP, unless [`Server::tunnel`] says otherwise.
+/// A real server at the end of a tunnel: IPIP, unless [`Server::tunnel`] says otherwise.
 fn tun(at: SocketAddr) -> Server {
     Server::new(ServerKey::new(at.ip(), at.port()), ForwardMethod::Tunnel)
 }
 
-/// Every real server of the network, by this forwarding method, with this port in its entry.
+/// Every real server of the network, with this forwarding method and this port in its entry.
 fn all(net: &Lan, family: Family, port: u16, method: fn(SocketAddr) -> Server) -> Vec<Server> {
     (1..=net.reals().len())
         .map(|number| method(net.server(family, number, port)))
         .collect()
 }
 
-/// A connection to the tables of a host.
+/// A client for the tables of a host.
 fn tables(host: &Host) -> ipvs::Client {
     host.enter(ipvs::Client::connect)
         .expect("the lab's kernel has ip_vs")
@@ -81,7 +80,7 @@ fn balance(host: &Host, service: &Service, servers: impl IntoIterator<Item = Ser
         .expect("the service and its servers can be added");
 }
 
-/// Takes a service away again.
+/// Deletes a service.
 #[track_caller]
 fn unbalance(host: &Host, service: &Service) {
     tables(host)
@@ -89,7 +88,7 @@ fn unbalance(host: &Host, service: &Service) {
         .expect("a service that is there can be deleted");
 }
 
-/// The servers of a service with their counters, in the order of their keys.
+/// The servers of a service with their counters, ordered by key.
 #[track_caller]
 fn servers(host: &Host, service: &Service) -> Vec<ServerEntry> {
     let mut servers = tables(host)
@@ -99,8 +98,8 @@ fn servers(host: &Host, service: &Service) -> Vec<ServerEntry> {
     servers
 }
 
-/// The counters of a service when they show this many connections. They are what the kernel's
-/// estimator summed up last (`ip_vs_est.c`), up to two seconds ago.
+/// The counters of a service once they show this many connections. They are the last sums of the
+/// kernel's estimator (`ip_vs_est.c`), up to two seconds old.
 #[track_caller]
 fn counted(host: &Host, service: &Service, connections: u64) -> Totals {
     let mut tables = tables(host);
@@ -110,14 +109,14 @@ fn counted(host: &Host, service: &Service, connections: u64) -> Totals {
     })
 }
 
-/// The connection table, with whence each entry came.
+/// The connection table with the origin of each entry.
 #[track_caller]
 fn connections(host: &Host) -> Vec<Connection> {
     host.enter(|| Connections::open_with_origin()?.collect::<ipvs::Result<_>>())
         .expect("the connection table can be read")
 }
 
-/// The entries of the connection table that say where a persistent client belongs.
+/// The persistence templates in the connection table.
 #[track_caller]
 fn templates(host: &Host) -> Vec<Connection> {
     let mut templates = connections(host);

@@ -1,4 +1,4 @@
-//! One-packet scheduling: each datagram of a flow for itself.
+//! One-packet scheduling: each datagram of a flow separately.
 //!
 //! ```text
 //!   client:port ── d1 d2 d3 d4 d5 d6 ──► service           real1 d1 d2 d3 d4 d5 d6
@@ -17,7 +17,7 @@ use crate::lab::{
     Protocol::{Tcp, Udp},
 };
 
-/// Who answers six datagrams of one flow, sorted.
+/// The servers that answer six datagrams of one flow, sorted.
 fn six(mut flow: Connection) -> Vec<String> {
     let mut answered: Vec<String> = (0..6)
         .map(|_| flow.ask().expect("every datagram is answered"))
@@ -66,7 +66,7 @@ fn each_datagram_is_scheduled_alone() {
     }
 }
 
-/// The kernel takes the flag for TCP and does nothing with it.
+/// The kernel accepts the flag for TCP and ignores it.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn tcp_does_not_heed_it() {
@@ -83,8 +83,8 @@ fn tcp_does_not_heed_it() {
     assert_eq!(connections(&net.director).len(), 1);
 }
 
-/// With NAT nothing is left by which the director could know the answer: it forwards it as it
-/// is, with the real server's own address, and a client that is connected never sees it.
+/// With NAT, the director has no entry by which to recognize the answer: it forwards it unchanged,
+/// with the real server's own address, and a connected client never sees it.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn nat_leaves_the_answer_as_it_is() {

@@ -5,7 +5,7 @@
 //!   client ── any later one ─────► template  ──► real2      while it lives
 //! ```
 //!
-//! The entries of the connection table that have port 0 on the client's side are the templates.
+//! Entries of the connection table with port 0 on the client's side are the templates.
 
 use std::{net::IpAddr, thread, time::Duration};
 
@@ -25,7 +25,7 @@ fn persistent(net: &Lan, protocol: Protocol, family: Family, port: u16) -> Servi
     service(protocol, net.service(family, port), "rr").persistent(60)
 }
 
-/// The server that all these answers came from.
+/// The only server in these answers.
 #[track_caller]
 fn one(answers: &Answers) -> String {
     let counts = answers.counts();
@@ -36,7 +36,7 @@ fn one(answers: &Answers) -> String {
     counts.into_keys().next().unwrap_or_default().to_owned()
 }
 
-/// Who serves each of these addresses of a client, asked three times each.
+/// The servers of these addresses of a client, each asked three times.
 fn homes(net: &Lan, client: usize, service: std::net::SocketAddr, from: &[IpAddr]) -> Vec<String> {
     let ask = net.client(client).ask(Tcp, service).times(3);
     from.iter()
@@ -69,7 +69,7 @@ fn a_client_stays_with_its_server() {
     }
 }
 
-/// A service on port 0 takes every port, and has one template for them all.
+/// A service on port 0 accepts every port, and has one template for all of them.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn port_zero_is_every_port_and_one_server() {
@@ -92,7 +92,7 @@ fn port_zero_is_every_port_and_one_server() {
     }
 }
 
-/// The contrast: services on two ports know nothing of each other.
+/// The contrast: services on two ports are independent.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn each_port_has_its_own_persistence() {
@@ -106,7 +106,7 @@ fn each_port_has_its_own_persistence() {
         let at = net.service(V4, port);
         one(&net.client(client).ask(Tcp, at).times(2).run())
     };
-    // The order in which the clients come is another on each port.
+    // The clients come in a different order on each port.
     let http = [ask(1, 80), ask(2, 80)];
     let https = [ask(2, 443), ask(1, 443)];
     assert_eq!(http, https, "the first comer gets the first server");
@@ -143,7 +143,7 @@ fn ipv6_clients_under_one_prefix_share_a_server() {
     let _web = net.serve(Tcp, 80);
     let masked = persistent(&net, Tcp, V6, 80).netmask(Netmask::V6(64));
     balance(&net.director, &masked, all(&net, V6, 80, nat));
-    // Beside fd00:1::/64, which they have in common, each client has a network of its own.
+    // Besides fd00:1::/64, which they share, each client has a network of its own.
     let mut networks = vec![(1, vec![net.client(1).address(V6)])];
     networks[0].1.push(net.client(1).address(V6));
     for client in [1, 2] {
@@ -201,7 +201,7 @@ fn a_mask_may_have_holes() {
     assert_eq!(known, ["10.1.0.1", "10.1.0.2", "10.1.0.3"]);
 }
 
-/// One mark over two ports: what a shop with http and https wants.
+/// One mark over two ports: for a shop with http and https.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn a_mark_keeps_a_client_over_ports_and_addresses() {
@@ -229,7 +229,7 @@ fn a_mark_keeps_a_client_over_ports_and_addresses() {
         });
         assert_ne!(homes[0], homes[1], "{family:?}: two clients, round robin");
     }
-    // The mark stands where an address would.
+    // The mark is in the place of an address.
     let v4 = templates(&net.director)
         .into_iter()
         .find(|template| template.client.is_ipv4())
@@ -238,7 +238,7 @@ fn a_mark_keeps_a_client_over_ports_and_addresses() {
     assert_eq!(v4.virtual_service.ip(), IpAddr::from([0, 0, 0, 7]));
 }
 
-/// A network whose UDP flows are forgotten after `udp` seconds, and whose clients stay one second.
+/// A network that forgets UDP flows after `udp` seconds, and whose clients stay for one second.
 fn short(udp: u32) -> (Lan, Vec<RealServer>) {
     let net = Lan::nat().build();
     let limits = Timeouts {
@@ -268,8 +268,8 @@ fn a_client_without_connections_is_forgotten_after_the_timeout() {
     assert_ne!(first, second, "round robin goes on");
 }
 
-/// A template that expires while a connection of its client lives stays, and for a minute at
-/// least: `ip_vs_conn_expire` gives it 60 seconds more, whatever the timeout of the service is.
+/// A template that expires while its client has a connection stays for at least a minute:
+/// `ip_vs_conn_expire` gives it 60 more seconds, whatever the timeout of the service is.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn a_client_with_a_connection_is_remembered_longer() {

@@ -1,4 +1,4 @@
-//! What a client sees where nothing is balanced.
+//! What a client sees if nothing is balanced.
 //!
 //! ```text
 //!   no such service on a virtual address     the director's own stack: nobody listens, refused
@@ -18,12 +18,13 @@ use crate::lab::{
     Protocol::{self, Sctp, Tcp, Udp},
 };
 
-/// How long to wait for an answer: not for long if none is expected.
+/// How long to wait for an answer: not long if none is expected.
 fn patience(in_vain: bool) -> Duration {
     Duration::from_millis(if in_vain { 300 } else { 5000 })
 }
 
-/// A director and one real server, where every refusal is told and not six, then one a second.
+/// A director and one real server that report every refusal, rather than six and then one per
+/// second.
 fn talkative() -> Lan {
     let net = Lan::nat().real_servers(1).build();
     net.director.sysctls(&[
@@ -33,7 +34,7 @@ fn talkative() -> Lan {
     net
 }
 
-/// What a request without an answer comes to.
+/// The failure of a request without an answer.
 fn failure(net: &Lan, protocol: Protocol, family: Family, port: u16, in_vain: bool) -> Failure {
     let mut answers = net
         .client(1)
@@ -44,7 +45,7 @@ fn failure(net: &Lan, protocol: Protocol, family: Family, port: u16, in_vain: bo
     by.expect_err("nobody is there to answer")
 }
 
-/// Beside a service on port 80 of the same address.
+/// With a service on port 80 of the same address.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn a_port_without_service_is_the_directors_own() {
@@ -59,7 +60,7 @@ fn a_port_without_service_is_the_directors_own() {
                 Failure::Refused,
                 "{protocol}, {family:?}"
             );
-            // It is the director's stack that refuses: whoever listens there is reached.
+            // The director's stack refuses: a local listener is reached.
             let _own = net.director.serve(protocol, 81);
             let answers = net.client(1).ask(protocol, net.service(family, 81)).run();
             assert_eq!(answers.to_string(), "director=1", "{protocol}, {family:?}");
@@ -67,8 +68,8 @@ fn a_port_without_service_is_the_directors_own() {
     }
 }
 
-/// Each client by its own stack: SCTP keeps an ICMP port unreachable to itself and tries again
-/// (RFC 4960 section 11.4), so that such a client waits in vain.
+/// Each client by its own stack: SCTP ignores an ICMP port unreachable and tries again (RFC 4960
+/// section 11.4), so such a client waits in vain.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn a_service_without_a_server_refuses() {
@@ -111,11 +112,11 @@ fn a_service_whose_servers_all_have_weight_zero_refuses() {
     }
 }
 
-/// IPVS itself does not look whether a server listens: what the server's stack says is passed on.
+/// IPVS does not check whether a server listens: the answer of the server's stack is passed on.
 ///
-/// Kernels differ in an error in IPv6: `handle_response_icmp` checks its sum without the
-/// pseudo-header that is a part of it (RFC 4443 section 2.3), and drops what nobody has vouched for.
-/// So does User-Mode Linux; on Debian's kernels the client hears of it.
+/// Kernels differ about an error in IPv6: `handle_response_icmp` verifies its checksum without the
+/// pseudo-header that is part of it (RFC 4443 section 2.3), and drops packets that no one has
+/// vouched for. User-Mode Linux does so too; on Debian's kernels the client gets the error.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn a_server_that_does_not_listen_refuses_in_its_own_name() {

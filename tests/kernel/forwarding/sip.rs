@@ -1,5 +1,5 @@
 //! SIP: the persistence engine `sip` reads the Call-ID of a message (RFC 3261 section 20.8), and
-//! with one-packet scheduling each message goes where its call goes.
+//! with one-packet scheduling each message follows its call.
 //!
 //! ```text
 //!   client1:p ── Call-ID: a ──►┐                 ┌─► real1   a
@@ -8,8 +8,8 @@
 //!                                                                under the service's mask
 //! ```
 //!
-//! A call is one only together with the client's address under the mask (`ip_vs_sip_ct_match`):
-//! for a call that comes from several addresses the mask must take them all in.
+//! A call is identified together with the client's address under the mask (`ip_vs_sip_ct_match`):
+//! for a call from several addresses, the mask must cover them all.
 
 use std::{collections::BTreeMap, net::UdpSocket, time::Duration};
 
@@ -27,7 +27,7 @@ use crate::lab::{
 /// The port of SIP.
 const SIP: u16 = 5060;
 
-/// Round robin, so that only the Call-ID can keep a call anywhere. All clients of the network are
+/// Round robin, so that only the Call-ID can keep a call together. All clients of the network are
 /// one under the mask.
 fn by_call(net: &Lan, family: Family) -> Service {
     let everybody = match family {
@@ -53,7 +53,7 @@ fn register(call: &str) -> String {
     )
 }
 
-/// Who answers a message of this call.
+/// The server that answers a message of this call.
 fn call(phone: &mut Connection, call: &str) -> String {
     phone
         .say(register(call).as_bytes())
@@ -104,8 +104,8 @@ fn a_call_stays_with_its_server_whoever_speaks() {
     assert_eq!(known, ["a@example.org", "b@example.org", "c@example.org"]);
 }
 
-/// Without one-packet scheduling the connection is found first: all that comes from one socket
-/// goes where its first message went.
+/// Without one-packet scheduling, the connection takes precedence: everything from one socket goes
+/// where its first message went.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn without_one_packet_scheduling_a_socket_stays_with_its_first_call() {
@@ -116,14 +116,14 @@ fn without_one_packet_scheduling_a_socket_stays_with_its_first_call() {
     let mut alice = phone(&net, 1, V4);
     let first = call(&mut alice, "a@example.org");
     assert_eq!(call(&mut alice, "b@example.org"), first, "by its socket");
-    // A new socket has its Call-ID looked at.
+    // The Call-ID of a new socket is examined.
     let mut bob = phone(&net, 2, V4);
     assert_eq!(call(&mut bob, "a@example.org"), first, "by its Call-ID");
     let mut carol = phone(&net, 2, V4);
     assert_ne!(call(&mut carol, "b@example.org"), first, "scheduled");
 }
 
-/// The contrast: with the mask that a service has by default, an address is a part of its calls.
+/// The contrast: with the default mask, an address is part of its calls.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn without_a_mask_each_address_has_calls_of_its_own() {
@@ -141,8 +141,8 @@ fn without_a_mask_each_address_has_calls_of_its_own() {
     assert_eq!(call(&mut bob, "a@example.org"), other);
 }
 
-/// A datagram in which the engine finds no Call-ID is dropped without a word
-/// (`ip_vs_sched_persist`), not treated by its address as without an engine.
+/// A datagram in which the engine finds no Call-ID is dropped silently (`ip_vs_sched_persist`), not
+/// balanced by its address as without an engine.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn what_is_no_sip_is_dropped() {
@@ -156,15 +156,15 @@ fn what_is_no_sip_is_dropped() {
         .times(2)
         .run();
     assert_eq!(answers.to_string(), "timeout=2");
-    // The same way is open to a telephone.
+    // The same path is open to a telephone.
     call(&mut phone(&net, 1, V4), "a@example.org");
     let reached: usize = serving.iter().map(Server::answers).sum();
     assert_eq!(reached, 1, "datagrams that reached a server");
 }
 
-/// The engine finds the way back too, by the Call-ID in what a server says
-/// (`ip_vs_sip_conn_out`): with NAT, answers come from the virtual address although one-packet
-/// scheduling has left no connection, and so does what a server begins itself.
+/// The engine also finds the way back, by the Call-ID in a server's message (`ip_vs_sip_conn_out`):
+/// with NAT, answers come from the virtual address although one-packet scheduling has left no
+/// connection, and so do messages that a server starts.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn nat_gives_what_servers_say_the_virtual_address() {

@@ -1,4 +1,4 @@
-//! Synchronisation: a master multicasts its connections, a backup takes them in.
+//! Synchronisation: a master multicasts its connections, and a backup receives them.
 //!
 //! ```text
 //!   client ── packets ──► director, master ── connections ──► real servers
@@ -7,7 +7,7 @@
 //!                         backup                          ── connections
 //! ```
 //!
-//! Both have the same services, as in life: a director without services does not look at packets.
+//! Both have the same services, as in production: a director without services ignores packets.
 
 use ipvs::{Connection as Entry, DaemonRole, Errno, Name, Origin, Service, SyncDaemon, SyncId};
 
@@ -20,7 +20,7 @@ use crate::lab::{
     eventually,
 };
 
-/// The group's address, unless another one is given.
+/// The default group address.
 const GROUP: [u8; 4] = [224, 0, 0, 81];
 
 /// Two directors with the same TCP service for both families.
@@ -43,7 +43,7 @@ fn daemon(role: DaemonRole, id: u8) -> SyncDaemon {
     SyncDaemon::new(role, Name::from_static("eth0"), SyncId(id))
 }
 
-/// The director is the master and the backup the backup of one group. A connection is told of at
+/// The director is the master and the backup the backup of one group. A connection is announced at
 /// its `packets`-th packet, and not again within these tests.
 fn synchronise(net: &Lan, packets: u32, id: u8) {
     let threshold = format!("{packets} 1000");
@@ -60,7 +60,7 @@ fn start(host: &Host, daemon: SyncDaemon) {
         .expect("a sync daemon can be started");
 }
 
-/// A connection that has asked once.
+/// A connection that has been used once.
 #[track_caller]
 fn open(net: &Lan, family: Family) -> (Connection, String) {
     let mut held = net
@@ -71,7 +71,7 @@ fn open(net: &Lan, family: Family) -> (Connection, String) {
     (held, by)
 }
 
-/// The entry of this connection in the table of a director.
+/// The entry of this connection in a director's table.
 fn entry(director: &Host, held: &Connection) -> Option<Entry> {
     connections(director)
         .into_iter()
@@ -118,7 +118,7 @@ fn connections_of_the_master_show_up_on_the_backup() {
     }
 }
 
-/// Three packets by default: a connection that has had fewer is not worth telling of.
+/// Three packets by default: a connection with fewer is not worth announcing.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn a_connection_is_told_of_at_its_threshold() {
@@ -138,7 +138,7 @@ fn a_connection_is_told_of_at_its_threshold() {
     );
 }
 
-/// A backup of id 0 hears everybody.
+/// A backup with id 0 hears every master.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn a_backup_with_another_id_hears_nothing() {
@@ -194,14 +194,14 @@ fn connections_live_on_when_the_backup_takes_over() {
         let source = held.source();
         assert_eq!(held.ask().as_ref(), Ok(&*by), "{source}");
     }
-    // The master is out of it.
+    // The master is out of the picture.
     tables(&net.director).flush().expect("it can be flushed");
     for (held, by) in &mut open {
         assert_eq!(held.ask().as_ref(), Ok(&*by), "without the master");
     }
 }
 
-/// Persistence survives too: the backup's own round robin would begin with another server.
+/// Persistence survives too: the backup's own round robin would start with another server.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn a_client_stays_with_its_server_when_the_backup_takes_over() {
@@ -232,7 +232,7 @@ fn a_client_stays_with_its_server_when_the_backup_takes_over() {
     }
 }
 
-/// A host can be both at once, which is how two directors back each other up.
+/// A host can be both, which is how two directors back each other up.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn two_directors_back_each_other_up() {
@@ -252,8 +252,8 @@ fn two_directors_back_each_other_up() {
     assert_eq!(back.origin, Some(Origin::Sync));
 }
 
-/// The messages have one family for an entry (`ip_vs_sync_conn`): servers of the other family and
-/// a daemon exclude each other, whichever comes first.
+/// The messages have one family per entry (`ip_vs_sync_conn`): servers of the other family and a
+/// daemon exclude each other, whichever comes first.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn no_daemon_beside_servers_of_another_family() {

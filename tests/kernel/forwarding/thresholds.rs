@@ -1,5 +1,5 @@
-//! Thresholds: a server with as many connections as its upper one gets no new ones until it has
-//! fewer than its lower one.
+//! Thresholds: a server at its upper threshold gets no new connections until it has fewer than its
+//! lower one.
 //!
 //! ```text
 //!   connections
@@ -19,7 +19,7 @@ use crate::lab::{
     Answers, Connection, Family::V4, Lan, Protocol::Tcp, Server as Serving, eventually,
 };
 
-/// Two servers: the first has thresholds, the second takes everything.
+/// Two servers: the first has thresholds, the second accepts everything.
 struct Pair {
     net: Lan,
     web: Service,
@@ -30,7 +30,7 @@ impl Pair {
     fn new(upper: u32, lower: u32) -> Self {
         let net = Lan::dr().real_servers(2).build();
         let _serving = net.serve(Tcp, 80);
-        // Closed connections are forgotten after a second instead of two minutes.
+        // Makes the kernel forget closed connections after a second instead of two minutes.
         tables(&net.director)
             .set_timeouts(&Timeouts {
                 tcp_fin: 1,
@@ -44,7 +44,7 @@ impl Pair {
         Self { net, web, _serving }
     }
 
-    /// Opens connections one by one and sorts them by who took them: those of the first server.
+    /// Opens connections one by one and sorts them by server: first those of the first one.
     fn open(&self, times: usize) -> (Vec<Connection>, Vec<Connection>) {
         let opened = self
             .net
@@ -143,7 +143,7 @@ fn clients_are_refused_when_every_server_is_full() {
     let refused: Answers = ask.clone().times(2).run();
     assert_eq!(refused.to_string(), "refused=2");
 
-    // Room is made at once by a higher limit.
+    // A higher limit makes room immediately.
     let mut tables = tables(&net.director);
     tables
         .update_server(&web.key, &full[0].thresholds(2, 0))

@@ -1,5 +1,5 @@
-//! Every encapsulation, each family in each: what it looks like on the wire, and that it was
-//! unpacked by the device made for it.
+//! Every encapsulation, each family in each: its form on the wire, and that the right device
+//! unpacked it.
 //!
 //! ```text
 //!   client ── TCP ──► director ══ outer IP [UDP+GUE | GRE | -] inner IP, TCP ══► real server
@@ -15,16 +15,16 @@ use crate::lab::{
     Protocol::{self, Tcp},
 };
 
-/// Every device that could unpack something.
+/// Every device that can unpack something.
 const DEVICES: [&str; 5] = ["ipip", "sit", "ip6tnl", "gre", "ip6gre"];
 
-/// IP protocol numbers of what stands between the two IP headers.
+/// IP protocol numbers between the two IP headers.
 const IPIP: u8 = 4;
 const UDP: u8 = 17;
 const IPV6: u8 = 41;
 const GRE: u8 = 47;
 
-/// The device that unpacks `inner` in `outer`, if nothing or GUE stands between them.
+/// The device that unpacks `inner` in `outer`, without a header or with GUE between them.
 fn plain(inner: Family, outer: Family) -> &'static str {
     match (inner, outer) {
         (V4, V4) => "ipip",
@@ -41,8 +41,8 @@ fn gre(_inner: Family, outer: Family) -> &'static str {
     }
 }
 
-/// Six requests of each protocol through `tunnel` for each combination of families, which must
-/// come out of `device` and nowhere else. Returns what was on the wire.
+/// Six requests of each protocol through `tunnel` for each combination of families, which must come
+/// out of `device` and nowhere else. Returns the packets on the wire.
 fn carry(net: &Lan, tunnel: Tunnel, device: fn(Family, Family) -> &'static str) -> Vec<Seen> {
     let combinations = [(V4, V4), (V6, V6), (V4, V6), (V6, V4)];
     let mut wire = net.real(1).tap();
@@ -84,7 +84,7 @@ fn carry(net: &Lan, tunnel: Tunnel, device: fn(Family, Family) -> &'static str) 
     seen
 }
 
-/// How many packets each device has unpacked.
+/// The number of packets that each device has unpacked.
 fn unpacked(net: &Lan) -> [u64; DEVICES.len()] {
     DEVICES.map(|device| net.real(1).packets_into(device))
 }
@@ -97,7 +97,7 @@ struct Seen {
 }
 
 /// Of a GUE packet: the UDP checksum, and the flags of the header behind it
-/// (draft-ietf-intarea-gue, as `struct guehdr` has it).
+/// (draft-ietf-intarea-gue, as in `struct guehdr`).
 fn gue_header(packet: &Packet) -> (u16, u16) {
     let word = |at: usize| u16::from_be_bytes([packet.payload[at], packet.payload[at + 1]]);
     assert_eq!((packet.protocol, word(2)), (UDP, GUE_PORT));
@@ -140,8 +140,8 @@ fn gue_with_a_checksum() {
     }
 }
 
-/// Remote checksum offload is for packets whose own checksum is still to be filled in
-/// (`ipvs_gue_encap` wants `CHECKSUM_PARTIAL`): here, those that a virtual cable brought.
+/// Remote checksum offload is for packets whose own checksum is not filled in yet (`ipvs_gue_encap`
+/// requires `CHECKSUM_PARTIAL`): here, those from a virtual cable.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn gue_with_a_remote_checksum() {
@@ -149,8 +149,8 @@ fn gue_with_a_remote_checksum() {
     const PRIVATE: u16 = 0x0001;
     let net = Lan::tun().real_servers(1).build();
     for seen in carry(&net, Tunnel::gue(GUE_PORT, TunnelFlags::REMCSUM), plain) {
-        // Not of every packet: a stack that answers without a socket, such as from TIME_WAIT,
-        // fills in the sum itself.
+        // Not every packet: a stack that answers without a socket, such as from TIME_WAIT, fills in
+        // the checksum itself.
         let flagged = |packet: &&Packet| gue_header(packet).1 == PRIVATE;
         let flagged = seen.packets.iter().filter(flagged).count();
         assert!(flagged >= 6, "{}: {flagged} packets", seen.protocol);
@@ -181,14 +181,14 @@ fn gre_with_a_checksum() {
     }
 }
 
-/// What does not fit through a tunnel is refused with the size that does (RFC 1191, RFC 8201):
-/// the client's TCP learns it and sends smaller segments.
+/// A packet that does not fit through a tunnel is refused with the size that does (RFC 1191, RFC
+/// 8201): the client's TCP learns it and sends smaller segments.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn long_requests_are_cut_to_what_the_tunnel_takes() {
     let net = Lan::tun().real_servers(1).build();
     let _web = net.serve(Tcp, 80);
-    // A segment a packet: virtual cables take bundles of them that no real one would.
+    // One segment per packet: virtual cables accept bundles of them that no real one would.
     net.client(1).ip("link set eth0 gso_max_segs 1\n");
     let mut wire = net.real(1).tap();
     let long = [vec![b'?'; 20_000], vec![b'\n']].concat();
@@ -211,7 +211,7 @@ fn long_requests_are_cut_to_what_the_tunnel_takes() {
             unbalance(&net.director, &web);
             let packets = wire.packets_to(net.real(1).address(outer));
             let longest = packets.iter().map(|packet| packet.payload.len()).max();
-            // An Ethernet's 1500 bytes, without the outer IP header.
+            // Ethernet's 1500 bytes, minus the outer IP header.
             let room = if outer == V4 { 1480 } else { 1460 };
             assert!(
                 longest.is_some_and(|length| (1400..=room).contains(&length)),

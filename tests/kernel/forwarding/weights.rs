@@ -1,4 +1,4 @@
-//! Weights: how much of the load a server takes, and none at all.
+//! Weights: a server's share of the load, and none at all.
 
 use ipvs::Weight;
 
@@ -22,7 +22,7 @@ fn weighted_round_robin_spreads_one_two_three() {
             .map(|(server, number)| server.weight(weight(number)));
         balance(&net.director, &web, weighted);
         let ask = net.client(1).ask(protocol, net.service(family, 80));
-        // Any six in a row: the spread is exact in each round, not in the long run only.
+        // Any six in a row: the spread is exact in each round, not only in the long run.
         for round in 1..=3 {
             assert_eq!(
                 ask.clone().times(6).run().to_string(),

@@ -1,5 +1,4 @@
-//! Input that no script should give, and outputs that take nothing: a clear error, and nothing
-//! that was in the tables is lost.
+//! Invalid input, and outputs that reject writes: a clear error, and nothing in the tables is lost.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +9,7 @@ use crate::lab::{Drawing, Host, Outcome, Sketch};
 
 use super::programs::{built, ours};
 
-/// A host whose table has so many services.
+/// A host whose table has this many services.
 fn host(services: u8) -> Host {
     let (mut hosts, _) = Drawing::new().host(Sketch::new("plain")).build();
     let host = hosts.remove(0);
@@ -23,7 +22,7 @@ fn host(services: u8) -> Host {
     host
 }
 
-/// How many services there are.
+/// The number of services.
 fn services(host: &Host) -> usize {
     let mut client = host.enter(Client::connect).expect("the lab has ip_vs");
     let listed = client.consistent_services();
@@ -126,8 +125,8 @@ fn a_closed_pipe_ends_quietly() {
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn save_and_restore() {
-    // As many as the kernel lists in one piece: a longer list misses some while the tests beside
-    // this one change theirs.
+    // As many as the kernel lists in one piece: a longer list misses some while other tests change
+    // theirs.
     let host = host(60);
     let (save, restore) = (built("ipvsadm-save"), built("ipvsadm-restore"));
     let saved = host.command(Command::new(&save), b"");
@@ -136,7 +135,7 @@ fn save_and_restore() {
     let restored = host.command(Command::new(&restore), input.as_bytes());
     assert_eq!((restored.code, restored.stderr.as_str()), (0, ""));
     assert_eq!(services(&host), 61);
-    // The main program does the same by that name.
+    // The main program does the same under that name.
     let mut command = super::programs::command(&ours());
     std::os::unix::process::CommandExt::arg0(&mut command, "/sbin/ipvsadm-save");
     assert_eq!(host.command(command, b"").stdout.lines().count(), 61);

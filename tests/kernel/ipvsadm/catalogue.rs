@@ -1,9 +1,9 @@
-//! Cases that are the same at each run: every message at least once, every command with every
-//! option, and all forms of input to `-R` that are known to be special.
+//! Fixed cases: every message at least once, every command with every option, and all known special
+//! forms of input to `-R`.
 
 use super::programs::Case;
 
-/// A line, and what stderr must have of it on both sides (nothing if empty).
+/// A line, and the expected text on stderr on both sides (empty for none).
 pub(super) type Expected = (&'static str, &'static str);
 
 const TRY: &str = "Try `ipvsadm -h' or 'ipvsadm --help' for more information.\n";
@@ -19,7 +19,7 @@ pub(super) const MESSAGES: &[Expected] = &[
     ("-- -L", TRY),
     ("--start-daemon", TRY),
     ("--add-serv -f 1", TRY),
-    // Words that popt does not understand.
+    // Words that popt rejects.
     ("-L -D", "invalid option `-D'\n"),
     ("-LA", "invalid option `-LA'\n"),
     ("-L --start-daemon master", "invalid option `master'\n"),
@@ -100,7 +100,7 @@ pub(super) const MESSAGES: &[Expected] = &[
         "--start-daemon master --mcast-group fd00::1",
         "invalid IPv6 mcast-group `fd00::1'\n",
     ),
-    // All options together.
+    // The combination of options.
     ("-A -f 1 -b x", "invalid scheduler flag `x'\n"),
     (
         "-A -f 1 -b sh-port",
@@ -190,7 +190,7 @@ pub(super) const MESSAGES: &[Expected] = &[
     ("--stop-daemon master --syncid 7", ""),
     ("-a -f 1 -r fd00::1 -i", ""),
     ("--start-daemon backup --mcast-interface lo", EINVAL),
-    // What an edit leaves of all that.
+    // What remains after an edit.
     ("-E -f 1", ""),
     ("-e -f 1 -r 192.168.0.1:80", ""),
     ("-L -n", ""),
@@ -198,7 +198,7 @@ pub(super) const MESSAGES: &[Expected] = &[
     ("-Z -f 1", ""),
     ("-C", ""),
     ("-L", ""),
-    // Odd ways to write things, one after the other in an empty table.
+    // Unusual notations, one after the other in an empty table.
     ("-A -t [::ffff:1.2.3.5]:80", ""),
     ("-L -n", ""),
     ("-C", ""),
@@ -224,7 +224,7 @@ pub(super) const MESSAGES: &[Expected] = &[
     ("-C", ""),
 ];
 
-/// Every option in a form that is right in itself.
+/// Every option in a form that is valid in itself.
 const OPTIONS: [&str; 37] = [
     "-t 172.20.0.1:80",
     "-u 172.20.0.1:53",
@@ -272,7 +272,7 @@ const DAEMON_OPTIONS: [&str; 5] = [
     "--mcast-ttl 9",
 ];
 
-/// Every command with what it needs.
+/// Every command with its mandatory arguments.
 const COMMANDS: [&str; 16] = [
     "-A -t 172.20.0.1:80",
     "-A -f 7",
@@ -306,7 +306,7 @@ pub(super) fn every_pair() -> Vec<Case> {
     cases
 }
 
-/// Inputs of `-R` that are special.
+/// Special inputs of `-R`.
 pub(super) const INPUTS: &[&str] = &[
     "",
     "\n\n \t\r\n",
@@ -342,7 +342,7 @@ pub(super) const INPUTS: &[&str] = &[
     "-C\n",
 ];
 
-/// Inputs that are not text, and long ones.
+/// Binary and long inputs.
 pub(super) fn odd_inputs() -> Vec<Vec<u8>> {
     let mut many = Vec::new();
     for mark in 1..=600 {

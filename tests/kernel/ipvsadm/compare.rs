@@ -1,24 +1,25 @@
-//! What has to be alike, and what may differ.
+//! What must be equal, and what may differ.
 //!
-//! Only what the README of ipvsadm-compat lists is taken out, each here and nowhere else:
+//! Only the differences listed in the README of ipvsadm-compat are removed, each here and nowhere
+//! else:
 //!
-//! * the drop-in's line that names the line of `-R`: taken out of its stderr
-//! * the help, but for its first line
+//! * the drop-in's line that names the line of `-R`: removed from its stderr
+//! * the help, except for its first line
 //! * the second line of `-v`, which names the build
-//! * thresholds, which Debian's `-S` leaves out: taken out of lines that add a server
+//! * thresholds, which Debian's `-S` omits: removed from lines that add a server
 //!
-//! And one thing that is neither program's: the order of services in a `--nosort` list is that of
-//! hash buckets, which differs from one network namespace to the next.
+//! One more is caused by neither program: services in a `--nosort` list are in hash-bucket order,
+//! which differs from one network namespace to the next.
 //!
 //! The other differences (order of addresses 2^31 apart, large marks, a list of commas, a zero
-//! address) are in `differences`; cases here keep away from them.
+//! address) are in `differences`; the cases here avoid them.
 
 use super::programs::{Case, Observation};
 
-/// So much of a difference is shown, in bytes.
+/// The length at which a difference is cut, in bytes.
 const LONGEST: usize = 8_000;
 
-/// Compares what a case left on both sides; `Err` tells the difference.
+/// Compares the results of a case on both sides; `Err` describes the difference.
 pub(super) fn compare(case: &Case, debian: &Observation, ours: &Observation) -> Result<(), String> {
     let (theirs, own) = (&debian.outcome, &ours.outcome);
     let mut different = Vec::new();
@@ -46,7 +47,7 @@ pub(super) fn compare(case: &Case, debian: &Observation, ours: &Observation) -> 
         let (theirs, own) = (&debian.state, &ours.state);
         text += &format!("--- tables, Debian's: {theirs:?}\n--- ours: {own:?}");
     }
-    // Inputs may be long; what tells the difference stands at the ends.
+    // Inputs may be long; the difference is at the ends.
     if text.len() > LONGEST {
         let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (head, tail) = text.as_bytes().split_at(LONGEST / 2);
@@ -56,7 +57,7 @@ pub(super) fn compare(case: &Case, debian: &Observation, ours: &Observation) -> 
     Err(text)
 }
 
-/// A case as a person can read and repeat it.
+/// A case in a form that a person can read and repeat.
 pub(super) fn show(case: &Case) -> String {
     let words: Vec<String> = case
         .words
@@ -83,7 +84,7 @@ fn stdout(case: &Case, text: &str) -> Vec<String> {
     let mut blocks: Vec<String> = Vec::new();
     let mut in_help = false;
     for line in text.split_inclusive('\n') {
-        // Both helps begin with the version, which may stand behind what lines of `-R` printed.
+        // Both helps start with the version, which may follow the output of lines of `-R`.
         let version = blocks
             .last()
             .is_some_and(|last| last.starts_with("ipvsadm v"));
@@ -119,7 +120,7 @@ fn without_thresholds(line: &str) -> String {
     let mut kept = String::new();
     while let Some(word) = words.next() {
         if matches!(word, "-x " | "-y ") {
-            // The last value has the end of the line behind it.
+            // The last value has the line ending behind it.
             if let Some(value) = words.next()
                 && value.ends_with('\n')
             {

@@ -1,4 +1,4 @@
-//! Where the drop-in does otherwise on purpose: Debian's really does the one, ours the other.
+//! The drop-in's intended differences: Debian's really does one thing, ours the other.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +7,7 @@ use crate::lab::{Drawing, Outcome, Sketch};
 
 use super::programs::{self, Case, DEBIANS, Side, use_names, with_own_mounts};
 
-/// Runs cases on both sides; of the last one both outcomes are returned, Debian's first.
+/// Runs cases on both sides; returns both results of the last one, Debian's first.
 fn both(cases: &[Case]) -> (Outcome, Outcome) {
     with_own_mounts(|| {
         use_names();

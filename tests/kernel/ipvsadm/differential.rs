@@ -9,16 +9,16 @@ use super::compare::{compare, show};
 use super::generate::Generator;
 use super::programs::{Case, Observation, Side, use_names, with_own_mounts};
 
-/// So many differences are shown; the first ones tell the most.
+/// The most differences shown; the first ones are the most useful.
 const SHOWN: usize = 8;
 
-/// So often Debian's program is asked again for a list that differs.
+/// How often Debian's program is repeated for a list that differs.
 const AGAIN: usize = 3;
 
-/// At least so many command lines are made up.
+/// The minimum of generated command lines.
 const LINES: usize = 1_500;
 
-/// Runs the same cases on both sides and fails with what differed. Returns what Debian's did.
+/// Runs the same cases on both sides and fails with the differences. Returns Debian's results.
 #[track_caller]
 fn alike(cases: &[Case]) -> Vec<Observation> {
     with_own_mounts(|| {
@@ -29,9 +29,9 @@ fn alike(cases: &[Case]) -> Vec<Observation> {
         for (number, case) in cases.iter().enumerate() {
             let (mut theirs, own) = (debian.observe(case), ours.observe(case));
             let mut compared = compare(case, &theirs, &own);
-            // The kernel lists by counting the services of all namespaces. Where a test beside this
-            // one makes a service meanwhile, Debian's program, which reads a list once, may show one
-            // of ours twice or not at all. What is really different is so each time.
+            // The kernel lists by counting the services of all namespaces. If another test creates
+            // a service at the same time, Debian's program, which reads a list once, may show one
+            // of ours twice or not at all. A real difference occurs every time.
             let mut again = if case.only_lists() { AGAIN } else { 0 };
             while compared.is_err() && again > 0 {
                 again -= 1;
@@ -94,7 +94,7 @@ fn made_up_command_lines() {
         let case = generator.case();
         lines += case.lines();
         cases.push(case);
-        // What both have by then, in the two forms that programs read.
+        // The tables of both so far, in the two formats that programs read.
         if cases.len() % 40 == 0 {
             cases.extend([Case::new("-L -n"), Case::new("-S"), Case::new("-C")]);
         }
@@ -104,7 +104,7 @@ fn made_up_command_lines() {
         cases.len()
     ));
     let observed = alike(&cases);
-    // The generator must not have lost its teeth: most commands do something, many are refused.
+    // The generator must stay effective: most commands do something, many are refused.
     let good = observed.iter().filter(|run| run.outcome.code == 0).count();
     let percent = good * 100 / observed.len();
     let last = cases.last().map(show).unwrap_or_default();
@@ -114,7 +114,7 @@ fn made_up_command_lines() {
     );
 }
 
-/// A fresh seed, or the one to be played again.
+/// A fresh seed, or the one to replay.
 fn seed() -> u64 {
     match env::var("DIRECTOR_SEED") {
         Ok(seed) => seed.parse().expect("DIRECTOR_SEED is a whole number"),
@@ -126,7 +126,7 @@ fn seed() -> u64 {
     }
 }
 
-/// Says something also when the test goes well: the harness keeps back what `eprintln` writes.
+/// Prints even if the test succeeds: the harness captures `eprintln`.
 fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "ipvsadm: {text}");
 }

@@ -1,13 +1,13 @@
-//! Command lines made up from a seed: most of them sensible, so that tables fill and are changed,
-//! many a little wrong, some nonsense.
+//! Command lines generated from a seed: most of them valid, so that tables fill and change, many
+//! slightly wrong, some nonsense.
 //!
 //! IPv4 addresses lie between 127.0.0.0 and 192.169.0.0, the first words of IPv6 ones above these
-//! and less than 2^31 away: there Debian's wrapping comparison and one by value give the same
+//! and less than 2^31 away: there, Debian's wrapping comparison and one by value give the same
 //! order.
 
 use super::programs::Case;
 
-/// A small generator of random numbers (xorshift64*), so that a seed always gives the same cases.
+/// A small random number generator (xorshift64*), so that a seed always gives the same cases.
 pub(super) struct Random(u64);
 
 impl Random {
@@ -33,7 +33,7 @@ impl Random {
         from[self.below(from.len())]
     }
 
-    /// True in so many of a hundred.
+    /// True with this probability in percent.
     fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
@@ -232,7 +232,7 @@ impl Generator {
         }
     }
 
-    /// A single command line; for now and then `-R` with several.
+    /// A single command line; sometimes `-R` with several.
     pub(super) fn case(&mut self) -> Case {
         if self.random.chance(12) {
             return self.restore();
@@ -246,9 +246,9 @@ impl Generator {
 
     /// Lines for `-R`, most of which do not end the run.
     ///
-    /// At most one of them starts or stops a daemon: when a daemon is stopped before its thread
-    /// has run for the first time, `kthread_stop` answers `EINTR`, `netlink_rcv_skb` sends no
-    /// acknowledgement then, and Debian's program waits for it for ever.
+    /// At most one of them starts or stops a daemon: if a daemon is stopped before its thread has
+    /// run for the first time, `kthread_stop` returns `EINTR`, `netlink_rcv_skb` then sends no
+    /// acknowledgement, and Debian's program waits for it for ever.
     fn restore(&mut self) -> Case {
         let mut input = String::new();
         for _ in 0..1 + self.random.below(24) {
@@ -261,7 +261,7 @@ impl Generator {
             if about_daemon && input.contains("-daemon") {
                 continue;
             }
-            // No quoting: a word is what stands between blanks.
+            // No quoting: words are separated by blanks.
             let words: Vec<String> = words
                 .into_iter()
                 .filter(|word| !word.is_empty() && !word.contains(' '))
@@ -274,7 +274,7 @@ impl Generator {
             input.push_str(end);
         }
         if self.random.chance(20) {
-            // The last line without its end.
+            // The last line has no line ending.
             input.truncate(input.trim_end().len());
         }
         Case::restore(input)
@@ -288,7 +288,7 @@ impl Generator {
         }
     }
 
-    /// A command with the options that belong to it, whose values may still be wrong.
+    /// A command with options that belong to it, whose values may still be wrong.
     fn sensible(&mut self) -> Vec<String> {
         let mut words: Vec<String> = Vec::new();
         match self.random.below(20) {
@@ -337,7 +337,7 @@ impl Generator {
         words
     }
 
-    /// A sensible line with one thing wrong: a word too many, too few, twice or elsewhere.
+    /// A valid line with one thing wrong: a word too many, too few, twice or elsewhere.
     fn distorted(&mut self) -> Vec<String> {
         let mut words = self.sensible();
         let place = self.random.below(words.len());
@@ -381,8 +381,7 @@ impl Generator {
         self.random.pick(from).to_owned()
     }
 
-    /// An option with a value, good or now and then bad, in one of the ways that it can be
-    /// written.
+    /// An option with a value, valid or sometimes not, in one of its notations.
     fn option(
         &mut self,
         words: &mut Vec<String>,
@@ -454,7 +453,7 @@ impl Generator {
         }
     }
 
-    /// A server of the service that `words` end in: mostly of its family.
+    /// A server of the service at the end of `words`: usually of its family.
     fn server(&mut self, words: &mut Vec<String>) {
         let six = words
             .iter()

@@ -1,4 +1,4 @@
-//! The drop-in `ipvsadm` beside Debian's, on a real kernel.
+//! The drop-in `ipvsadm` compared with Debian's, on a real kernel.
 //!
 //! ```text
 //!   namespace "debian"                      namespace "ours"
@@ -9,10 +9,10 @@
 //! ```
 //!
 //! * `differential`: cases from a fixed catalogue, every command with every option, and cases
-//!   made up anew at each run. The seed is printed; `DIRECTOR_SEED` replays one.
-//! * `differences`: where the drop-in differs on purpose, and that Debian's really does otherwise.
+//!   generated for each run. The seed is printed; `DIRECTOR_SEED` replays one.
+//! * `differences`: the drop-in's intended differences, and that Debian's really behaves otherwise.
 //! * `traffic`: lists of a table that carries connections.
-//! * `bad_input`: what no script should feed it, and outputs that take nothing.
+//! * `bad_input`: invalid input, and outputs that reject writes.
 
 #![allow(
     clippy::panic,

@@ -1,4 +1,4 @@
-//! The two programs, and running them.
+//! The two programs, and how to run them.
 
 use std::env;
 use std::ffi::OsStr;
@@ -15,10 +15,10 @@ use tempfile::NamedTempFile;
 
 use crate::lab::{Drawing, Host, Outcome, Sketch};
 
-/// Debian's.
+/// Debian's program.
 pub(crate) const DEBIANS: &str = "/usr/sbin/ipvsadm";
 
-/// The drop-in: `DIRECTOR_IPVSADM`, else the one that cargo built beside this test.
+/// The drop-in: `DIRECTOR_IPVSADM`, or else the one that cargo built with this test.
 pub(crate) fn ours() -> PathBuf {
     built("ipvsadm")
 }
@@ -43,7 +43,7 @@ pub(crate) fn built(name: &str) -> PathBuf {
     path
 }
 
-/// A command line for `ipvsadm`, with what is on its stdin.
+/// A command line for `ipvsadm`, with its stdin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Case {
     pub(crate) words: Vec<Vec<u8>>,
@@ -60,7 +60,7 @@ impl Case {
         }
     }
 
-    /// `-R` with that input.
+    /// `-R` with this input.
     pub(crate) fn restore(input: impl Into<Vec<u8>>) -> Self {
         Self {
             words: vec![b"-R".to_vec()],
@@ -68,7 +68,7 @@ impl Case {
         }
     }
 
-    /// How many command lines it has.
+    /// The number of its command lines.
     pub(crate) fn lines(&self) -> usize {
         let lines = self.stdin.split(|byte| *byte == b'\n');
         lines
@@ -77,7 +77,7 @@ impl Case {
             .max(1)
     }
 
-    /// Whether it only lists: it can be run again.
+    /// Whether it only lists, so that it can be repeated.
     pub(crate) fn only_lists(&self) -> bool {
         let first = self.words.first().map(Vec::as_slice).unwrap_or_default();
         let lists = [b"-L", b"-l", b"-S"]
@@ -94,14 +94,14 @@ impl Case {
     }
 }
 
-/// What a case left: on its streams, and in the kernel.
+/// The result of a case: its streams, and the kernel's tables.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Observation {
     pub(crate) outcome: Outcome,
     pub(crate) state: State,
 }
 
-/// All that can be configured in a namespace.
+/// Everything that can be configured in a namespace.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct State {
     services: Vec<(Service, Vec<Server>)>,
@@ -109,7 +109,7 @@ pub(crate) struct State {
     timeouts: Timeouts,
 }
 
-/// A host, and the program that is run on it.
+/// A host and its program.
 pub(crate) struct Side {
     pub(crate) host: Host,
     program: PathBuf,
@@ -117,7 +117,7 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    /// Debian's program and the drop-in, on two hosts that are alike.
+    /// Debian's program and the drop-in, on two equal hosts.
     pub(crate) fn both() -> (Self, Self) {
         let (hosts, _) = Drawing::new()
             .host(Sketch::new("debian"))
@@ -146,7 +146,7 @@ impl Side {
         self.host.command(command, &case.stdin)
     }
 
-    /// Runs the program, and looks at the kernel's tables afterwards.
+    /// Runs the program, then reads the kernel's tables.
     pub(crate) fn observe(&mut self, case: &Case) -> Observation {
         let outcome = self.run(case);
         Observation {
@@ -157,7 +157,7 @@ impl Side {
 
     pub(crate) fn state(&mut self) -> State {
         let Self { host, client, .. } = self;
-        // Inside, as a long list is read over a second socket.
+        // Inside the namespace, as a long list is read over a second socket.
         let table = host.enter(|| client.table());
         let table = table.expect("nobody else writes to the table");
         let services = table.services.into_iter().map(|service| {
@@ -172,15 +172,15 @@ impl Side {
     }
 }
 
-/// A program that takes itself for `ipvsadm`, so that messages with its name are alike.
+/// A program that runs under the name `ipvsadm`, so that messages with its name are equal.
 pub(crate) fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.arg0("ipvsadm");
     command
 }
 
-/// Runs `work` on a thread whose mounts are its own, and whose children's too: files can be
-/// replaced for them by [`replace`], and nobody else sees it.
+/// Runs `work` on a thread with its own mounts, inherited by its children: [`replace`] replaces
+/// files for them without any effect elsewhere.
 pub(crate) fn with_own_mounts<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| {
         let thread = scope.spawn(|| {
@@ -197,14 +197,14 @@ pub(crate) fn with_own_mounts<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-/// Puts a file in the place of another, within [`with_own_mounts`].
+/// Replaces a file, within [`with_own_mounts`].
 pub(crate) fn replace(path: &str, by: &Path) {
     let bind = MsFlags::MS_BIND;
     mount(Some(by), path, None::<&str>, bind, None::<&str>)
         .unwrap_or_else(|errno| panic!("cannot mount {} on {path}: {errno}", by.display()));
 }
 
-/// The names that cases use, and a name server that answers at once that it is not there.
+/// The names used in cases, and a name server that refuses immediately.
 pub(crate) fn use_names() {
     let hosts = "127.0.0.1 localhost\n\
                  172.20.0.9 vip-one web\n\
@@ -217,7 +217,7 @@ pub(crate) fn use_names() {
         ("/etc/hosts", hosts),
         ("/etc/resolv.conf", "nameserver 127.0.0.1\n"),
     ] {
-        // A file of this thread's own: tests run side by side.
+        // A file of this thread's own: tests run in parallel.
         let file = NamedTempFile::new().expect("the temporary directory can be written to");
         fs::write(file.path(), text).expect("a file of one's own can be written to");
         replace(path, file.path());

@@ -1,7 +1,7 @@
-//! Lists of a table that carries connections: counters, rates, the connection table.
+//! Lists of a table with connections: counters, rates, the connection table.
 //!
-//! Both programs list the same namespace, one after the other. What they show moves on meanwhile,
-//! so Debian's is asked before and after, until both times it says the same.
+//! Both programs list the same namespace, one after the other. Because the values change in
+//! between, Debian's runs before and after, until both outputs are equal.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use crate::lab::{
 
 use super::programs::{DEBIANS, command, ours, use_names, with_own_mounts};
 
-/// All lists that show more than what was configured, and some that do not.
+/// All lists that show more than the configuration, and some that do not.
 const LISTS: [&str; 16] = [
     "-L -n",
     "-L",
@@ -100,8 +100,8 @@ fn lists_of_a_table_in_use() {
     });
 }
 
-/// A list without what a clock changes, and without Debian's missing thresholds: the seconds
-/// until a connection expires.
+/// A list without clock-dependent parts (the seconds until a connection expires) and without
+/// thresholds, which Debian's omits.
 fn steady(line: &str, list: &str) -> Vec<String> {
     let mut rows: Vec<String> = list.lines().map(str::to_owned).collect();
     for row in &mut rows {
@@ -115,7 +115,7 @@ fn steady(line: &str, list: &str) -> Vec<String> {
         *row = row.replace(" -x 100 -y 3", "");
     }
     if line.contains("-c") {
-        // Each connection that is touched goes to another place in the kernel's list.
+        // Each used connection moves to another place in the kernel's list.
         rows.sort();
     }
     rows

@@ -1,4 +1,4 @@
-//! Two directors on one kernel, each in its namespace, know nothing of each other.
+//! Two directors on one kernel, each in its namespace, are independent.
 
 use ipvs::{Client, DaemonRole, ForwardMethod, Operation, SyncDaemon, SyncId, Timeouts};
 
@@ -14,7 +14,7 @@ fn each_namespace_has_its_own_tables_sysctls_and_daemons() {
     let mut rig = Rig::new(net, ForwardMethod::DirectRoute);
     let mut other = rig.net.backup().enter(Client::connect).unwrap();
 
-    // The same service in both, with something else in it.
+    // The same service in both, with different contents.
     let web = rig.balance(Tcp, V4, "rr", &[1, 1, 1]);
     let mut theirs = web;
     theirs.scheduler = name("mh");
@@ -66,7 +66,7 @@ fn each_namespace_has_its_own_tables_sysctls_and_daemons() {
     assert_eq!(other.daemons().unwrap().len(), 1);
     other.stop_daemon(DaemonRole::Master).unwrap();
 
-    // And what one flushes, the other keeps.
+    // Flushing one does not affect the other.
     other.flush().unwrap();
     assert_eq!(seen(&mut other), None);
     assert_eq!(seen(&mut rig.ipvs), Some(("rr".to_owned(), 3)));
@@ -77,7 +77,7 @@ fn each_namespace_has_its_own_tables_sysctls_and_daemons() {
 }
 
 /// A daemon's thread that is stopped before it ever ran ends with `EINTR` (`kthread_stop`), and
-/// netlink answers nothing to such a request (`netlink_rcv_skb`).
+/// netlink does not answer such a request (`netlink_rcv_skb`).
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn a_daemon_that_is_stopped_at_once_is_gone() {

@@ -1,4 +1,4 @@
-//! A server or a service goes.
+//! A server or a service is deleted.
 
 use std::{thread, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
 
 use super::{assert_dropped, revived};
 
-/// How long a host may take to acknowledge what it has got, twice over (`TCP_DELACK_MAX`).
+/// How long a host may delay an acknowledgement, doubled (`TCP_DELACK_MAX`).
 const ACKNOWLEDGED: Duration = Duration::from_millis(400);
 
 #[test]
@@ -27,11 +27,11 @@ fn packets_for_a_deleted_server_are_dropped_until_it_is_back() {
             let answered = rig.answered(protocol, number);
             assert_dropped(&mut open);
             assert_eq!(rig.answered(protocol, number), answered, "nothing arrived");
-            // Everybody else is served by the others.
+            // The others serve all other clients.
             assert_eq!(rig.ask(&web).times(4).run().counts().len(), 2);
             rig.ipvs.add_server(&web.key, &server).unwrap();
             if protocol == Udp {
-                // Nothing repeats a datagram: this is the next one.
+                // A datagram is not repeated: this is the next one.
                 assert_eq!(open.ask(), Ok(by));
             } else {
                 assert_eq!(revived(&mut open), by);
@@ -76,7 +76,7 @@ fn a_server_deleted_with_expire_nodest_conn_lets_go_of_its_clients() {
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn a_deleted_service_drops_and_revives_like_its_servers() {
     let mut rig = Rig::nat();
-    // Another service of the family, so that IPVS goes on looking at its packets.
+    // Another service of the family, so that IPVS keeps examining its packets.
     let other = service(Tcp, rig.net.service(V4, PORT + 1), "rr");
     rig.ipvs.add_service(&other).unwrap();
     let web = rig.balance(Tcp, V4, "rr", &[1, 1, 1]);
@@ -102,17 +102,17 @@ fn the_last_service_of_a_family_takes_the_hooks_with_it() {
     }
     for (index, web) in services.iter().enumerate() {
         let by = quiet[index].ask().unwrap();
-        // The client has nothing to say in the gap, but its kernel may still owe the acknowledgement
-        // of the answer, and that would be answered with a reset like any other packet.
+        // The client sends nothing in the gap, but its kernel may still owe the acknowledgement of
+        // the answer, which would be answered with a reset like any other packet.
         thread::sleep(paced(ACKNOWLEDGED));
         rig.ipvs.delete_service(&web.key).unwrap();
-        // Nobody holds the packet back from the director's own stack, which knows nothing of it.
+        // The packet reaches the director's own stack, which does not know the connection.
         assert_eq!(touched[index].ask(), Err(Failure::Reset));
         if index == 0 {
             let other = touched[1].ask();
             assert!(other.is_ok(), "the other family has its hooks: {other:?}");
         }
-        // Who had nothing to say in the gap goes on as if nothing had been.
+        // Connections without packets in the gap continue unharmed.
         rig.add(web, &[1, 1, 1]);
         assert_eq!(quiet[index].ask(), Ok(by));
     }

@@ -10,8 +10,8 @@
 //!   probe.rs      a check that goes the way of the clients' packets
 //! ```
 //!
-//! That a connection *lives* is shown by an answer on it, from the server that it had. That its
-//! packets are *dropped* is shown by no answer and by a server that has got no request.
+//! An answer from the connection's server shows that a connection *lives*. No answer, and a server
+//! without a request, show that its packets are *dropped*.
 
 #![allow(
     clippy::unwrap_used,
@@ -36,7 +36,7 @@ use crate::lab::{Connection, Failure, eventually};
 /// How long to wait for an answer that must not come.
 const SILENCE: Duration = Duration::from_millis(400);
 
-/// Asks on a connection whose packets are dropped.
+/// Sends a request on a connection whose packets are dropped.
 #[track_caller]
 fn assert_dropped(connection: &mut Connection) {
     let socket = connection.socket();
@@ -46,8 +46,8 @@ fn assert_dropped(connection: &mut Connection) {
     connection.socket().set_read_timeout(patience).unwrap();
 }
 
-/// The answer to the question of [`assert_dropped`], which TCP repeats until it gets through.
-/// Nothing new is asked, so that no second answer is left over.
+/// The answer to the request of [`assert_dropped`], which TCP repeats until it gets through. No new
+/// request is sent, so that no second answer is left over.
 #[track_caller]
 fn revived(connection: &mut Connection) -> String {
     let mut answer = Vec::new();

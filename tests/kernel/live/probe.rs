@@ -1,4 +1,4 @@
-//! A health check that goes the way of the clients' packets.
+//! A health check on the path of the clients' packets.
 //!
 //! ```text
 //!   director 10.1.0.1 ── socket with mark 1001, to the virtual address ──► IPVS, service fwmark
@@ -21,7 +21,7 @@ fn mark(number: usize) -> u32 {
     1000 + u32::try_from(number).unwrap()
 }
 
-/// A check of one server by way of its private service.
+/// A check of one server through its private service.
 fn check(rig: &Rig, protocol: Protocol, number: usize) -> Ask<'_> {
     let service = rig.net.service(V4, PORT);
     rig.net.director.ask(protocol, service).mark(mark(number))
@@ -44,7 +44,7 @@ fn checked() -> (Rig, Service) {
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn a_marked_check_finds_a_server_that_lost_the_virtual_address() {
     let (rig, web) = checked();
-    // The answer comes from an address that the director has itself.
+    // The answer comes from an address that the director itself has.
     let strict = check(&rig, Tcp, 1).patience(SILENCE).run();
     assert_eq!(strict.0[0].by, Err(Failure::Timeout));
     let director = &rig.net.director;
@@ -58,7 +58,7 @@ fn a_marked_check_finds_a_server_that_lost_the_virtual_address() {
     let lost = check(&rig, Tcp, 2).patience(SILENCE).run();
     assert_eq!(lost.by("real2"), 0, "{lost}");
     assert_eq!(lost.failures().len(), 1, "{lost}");
-    // A check of its own address sees nothing of it, while a third of the clients suffers.
+    // A check of its own address does not notice, while a third of the clients suffers.
     let own = director.ask(Tcp, rig.net.server(V4, 2, PORT)).run();
     assert_eq!(own.by("real2"), 1);
     let patience = Duration::from_secs(2);

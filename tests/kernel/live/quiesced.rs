@@ -1,4 +1,4 @@
-//! Weight 0: who still gets there, and how a server runs empty.
+//! Weight 0: who still gets there, and how a server empties.
 
 use std::{
     io::{Read, Write},
@@ -42,7 +42,7 @@ fn persistent_clients_come_back_to_weight_0_unless_templates_of_the_quiesced_exp
         rig.weigh(&web, number(&by), 0);
         assert_eq!(rig.ask(&web).times(4).run().by(&by), 4, "{family:?}");
         assert_eq!(rig.look(&web, number(&by)).persistent, 1);
-        // Somebody without a template does not get there.
+        // A client without a template does not get there.
         let stranger = rig.net.client(1).addresses(family)[1];
         let others = rig.ask(&web).from([stranger]).times(4).run();
         assert_eq!(others.by(&by), 0, "{others}");
@@ -63,7 +63,7 @@ fn a_udp_port_comes_back_to_weight_0_whatever_the_sysctls_say() {
     rig.weigh(&dns, number(&by), 0);
     for nodest in ["0", "1"] {
         rig.net.director.sysctl(NODEST, nodest);
-        // New sockets, which happen to have the old port.
+        // New sockets with the old port.
         let same = rig.ask(&dns).port(port).times(3).run();
         assert_eq!(same.by(&by), 3, "{NODEST}={nodest}: {same}");
         let others = rig.ask(&dns).times(4).run();
@@ -71,8 +71,8 @@ fn a_udp_port_comes_back_to_weight_0_whatever_the_sysctls_say() {
     }
 }
 
-/// Under direct routing the director does not see the server's FIN: the entry stands in
-/// `FIN_WAIT`, and a new connection from the same port is taken for more of the old one.
+/// Under direct routing the director does not see the server's FIN: the entry stays in `FIN_WAIT`,
+/// and a new connection from the same port counts as part of the old one.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn a_reused_tcp_port_comes_back_to_weight_0_unless_told_otherwise() {
@@ -104,7 +104,7 @@ fn a_reused_tcp_port_comes_back_to_weight_0_unless_told_otherwise() {
             (entry.state == "FIN_WAIT").then_some(())
         });
         rig.weigh(&web, number(&by), 0);
-        // Its own side of the first connection may take a moment to go.
+        // Its own side of the first connection may take a moment to disappear.
         let again = eventually("the client's port is free", || {
             let again = rig.ask(&web).port(port).run();
             (!again.to_string().contains("os error 99")).then_some(again)
@@ -152,8 +152,8 @@ fn inactive_connections_are_udp_flows_and_closed_ones_for_two_minutes() {
     assert!((100..=120).contains(&entry.expires.as_secs()), "{entry:?}");
 }
 
-/// Half closed, a connection may carry an answer for hours: no Active is no sign that nobody
-/// needs the server.
+/// A half-closed connection may carry an answer for hours: no active connections does not mean that
+/// the server is unused.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn a_half_closed_connection_is_inactive_and_carries_data() {
@@ -211,7 +211,7 @@ fn a_drained_server_serves_its_connections_to_the_end_and_runs_empty() {
     drop(long);
     settles(&mut rig, &web, 2, (0, 0));
     settles(&mut rig, &dns, flowing, (0, 0));
-    // Now its deletion hurts nobody.
+    // Now its deletion does no harm.
     rig.remove(&web, 2);
     let mut left = open.iter_mut().map(|connection| connection.ask().unwrap());
     assert!(left.all(|name| name != "real2"));

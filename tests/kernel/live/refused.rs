@@ -1,4 +1,4 @@
-//! What the kernel refuses of servers, and what it takes without a word.
+//! What the kernel refuses about servers, and what it silently accepts.
 
 use std::net::IpAddr;
 
@@ -17,7 +17,7 @@ fn master() -> SyncDaemon {
     SyncDaemon::new(DaemonRole::Master, name("eth0"), SyncId(7))
 }
 
-/// A server of the other family than the service's.
+/// A server of another family than the service's.
 fn foreigner(rig: &Rig, family: Family, forward: ForwardMethod) -> Server {
     let other = if family == V4 { V6 } else { V4 };
     let address = rig.net.real(1).address(other);
@@ -57,11 +57,11 @@ fn mixed_families_and_sync_daemons_exclude_each_other() {
         let daemon = SyncDaemon { role, ..master() };
         assert_eq!(errno(rig.ipvs.start_daemon(&daemon)), Errno::EINVAL);
     }
-    // It may go, and then the daemon may come.
+    // Once it is deleted, the daemon can start.
     rig.ipvs.delete_server(&web.key, &mixed.key).unwrap();
     rig.ipvs.start_daemon(&master()).unwrap();
     assert_eq!(errno(rig.ipvs.add_server(&web.key, &mixed)), Errno::EINVAL);
-    // Servers of the service's own family are as free as ever.
+    // Servers of the service's own family are not restricted.
     rig.weigh(&web, 1, 5);
     rig.remove(&web, 1);
 
@@ -72,9 +72,9 @@ fn mixed_families_and_sync_daemons_exclude_each_other() {
     assert_eq!(rig.ipvs.servers(&web.key).unwrap()[0].server, lighter);
 }
 
-/// The daemon comes first here, hence nothing mixed can stand beside it: what `SET_DEST` answers
-/// for such a server can be seen only where `NEW_DEST` has refused it. The check is before the
-/// look-up (`ip_vs_genl_set_cmd`), so the errno tells the two apart.
+/// The daemon comes first here, so nothing mixed can exist: the answer of `SET_DEST` for such a
+/// server can only be seen after `NEW_DEST` has refused it. The check precedes the look-up
+/// (`ip_vs_genl_set_cmd`), so the errno tells the two apart.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn even_the_weight_of_a_mixed_server_is_refused_beside_a_daemon() {
@@ -97,7 +97,7 @@ fn even_the_weight_of_a_mixed_server_is_refused_beside_a_daemon() {
     );
 }
 
-/// A namespace as it is made: `lo` is down, and no address is of any kind to IPv4.
+/// A new namespace: `lo` is down, and no address is of any kind for IPv4.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn a_server_needs_lo_to_be_up_and_no_route() {
@@ -124,7 +124,7 @@ fn a_server_needs_lo_to_be_up_and_no_route() {
         let server = at("198.51.100.1", forward);
         assert_eq!(errno(ipvs.add_server(&web.key, &server)), Errno::EINVAL);
     }
-    // IPv6 asks only what kind of address it is.
+    // IPv6 only checks the kind of address.
     let forward = methods.next().unwrap();
     let six = at("2001:db8::7", forward);
     ipvs.add_server(&web6.key, &six).unwrap();
@@ -135,7 +135,7 @@ fn a_server_needs_lo_to_be_up_and_no_route() {
             .status();
         assert!(up.unwrap().success());
     });
-    // There is no route to it: nobody says so.
+    // There is no route to it, which is not reported.
     ipvs.add_server(&web.key, &at("198.51.100.1", forward))
         .unwrap();
     for nowhere in ["0.0.0.0", "224.0.0.1", "255.255.255.255"] {
@@ -148,7 +148,7 @@ fn a_server_needs_lo_to_be_up_and_no_route() {
         let refused = errno(ipvs.add_server(&web6.key, &server));
         assert_eq!(refused, Errno::EINVAL, "{nowhere}");
     }
-    // A director's own address is taken.
+    // A director's own address is accepted.
     ipvs.add_server(&web.key, &at("127.0.0.1", forward))
         .unwrap();
     ipvs.add_server(&web6.key, &at("::1", forward)).unwrap();

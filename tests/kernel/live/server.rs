@@ -8,7 +8,7 @@ use crate::{
     rig::{PORT, Rig, marked, real, refused, service},
 };
 
-/// The port that the lab's real servers unpack GUE at.
+/// The port on which the lab's real servers unpack GUE.
 const GUE_PORT: u16 = 6080;
 
 #[test]
@@ -36,7 +36,7 @@ fn a_connection_keeps_its_forwarding_method() {
     assert_eq!(new.ask(), Ok(real(1)));
     assert!(unpacked(&rig) > 0, "a new one is tunnelled");
 
-    // And back: the tunnelled one goes on in the tunnel.
+    // And back: the tunnelled connection stays in the tunnel.
     server.forward = ForwardMethod::DirectRoute;
     rig.ipvs.update_server(&web.key, &server).unwrap();
     let before = unpacked(&rig);
@@ -68,12 +68,12 @@ fn a_tunnel_changes_under_a_live_connection_at_once() {
     assert_eq!(open.ask(), Ok(real(1)));
     assert!(into(&rig, "gre") > 0);
     assert_eq!(into(&rig, "ipip"), ipip);
-    // The flags: the real server's device takes no checksums.
+    // The flags: the real server's device rejects checksums.
     dig(&mut rig, Tunnel::gre(TunnelFlags::CSUM));
     assert_dropped(&mut open);
     dig(&mut rig, Tunnel::gre(TunnelFlags::NONE));
     assert_eq!(revived(&mut open), real(1));
-    // The port: nobody unpacks at the other one.
+    // The port: the other one does not unpack.
     dig(&mut rig, Tunnel::gue(GUE_PORT, TunnelFlags::NONE));
     let gre = into(&rig, "gre");
     assert_eq!(open.ask(), Ok(real(1)));
@@ -136,7 +136,7 @@ fn address_port_and_family_are_keys() {
         assert_eq!(errno(rig.ipvs.update_service(&other)), Errno::ESRCH);
         rig.ipvs.add_service(&other).unwrap();
     }
-    // A firewall mark stands for each family on its own.
+    // A firewall mark is separate for each family.
     let marks = [marked(V4, 9, "rr"), marked(V6, 9, "wlc")];
     let both = marks.map(Operation::AddService);
     assert!(rig.ipvs.execute(&both).is_complete());
@@ -147,7 +147,7 @@ fn address_port_and_family_are_keys() {
     assert_eq!(rig.ipvs.services().unwrap().len(), 7);
 }
 
-/// What a packet says counts, not what the entry names: only NAT rewrites ports.
+/// The packet's port counts, not the entry's: only NAT rewrites ports.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn routed_and_tunnelled_packets_keep_the_port_of_the_service() {

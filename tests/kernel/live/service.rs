@@ -31,7 +31,7 @@ fn connections_live_through_every_change_of_scheduler() {
             assert_eq!(read(&mut rig, &web), web);
             let now: Vec<String> = open.iter_mut().map(|c| c.ask().unwrap()).collect();
             assert_eq!(now, reached, "under {scheduler}");
-            // Without a scheduler nobody new gets in.
+            // Without a scheduler, no new client gets in.
             let new = rig.ask(&web).run();
             assert_eq!(
                 new.sequence() == [refused()],
@@ -56,7 +56,7 @@ fn an_unknown_scheduler_is_refused_before_the_old_one_goes() {
     assert_eq!(read(&mut rig, &web), web, "nothing of it was done");
     assert_eq!(kept.ask(), Ok(by));
     assert_eq!(rig.ask(&web).times(3).run().counts().len(), 3);
-    // So is an unknown engine, even with a new scheduler beside it.
+    // So is an unknown engine, even with a new scheduler.
     let mut wrong = web;
     wrong.scheduler = name("wlc");
     wrong.engine = Some(name("nosuch"));
@@ -64,12 +64,12 @@ fn an_unknown_scheduler_is_refused_before_the_old_one_goes() {
     assert_eq!(read(&mut rig, &web), web);
 }
 
-/// Maglev's table has 4093 places and takes no more servers: `ip_vs_mh_init_svc` fails when the
-/// old scheduler is gone already.
+/// Maglev's table has 4093 places and cannot hold more servers: `ip_vs_mh_init_svc` fails when the
+/// old scheduler is already gone.
 ///
-/// Kernels differ in what is left. The first 6.1 kernels, and those between, left no scheduler;
-/// later ones, Debian's of today among them, bind the old one again (`ip_vs_edit_service`). After
-/// a refusal one has to look.
+/// Kernels differ in what remains. The first 6.1 kernels, and those between, left no scheduler;
+/// later ones, including Debian's current ones, bind the old one again (`ip_vs_edit_service`).
+/// After a refusal, the table must be read.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn a_scheduler_that_cannot_be_bound_leaves_the_old_one_or_none() {
@@ -98,7 +98,7 @@ fn a_scheduler_that_cannot_be_bound_leaves_the_old_one_or_none() {
     let new = if left == none { refused() } else { real(1) };
     assert_eq!(rig.ask(&web).run().sequence(), [new]);
 
-    // The way out: a scheduler that can be bound, or one server less.
+    // The way out: a scheduler that can be bound, or one server fewer.
     rig.ipvs.update_service(&web).unwrap();
     assert_eq!(rig.ask(&web).run().sequence(), [real(1)]);
     let Operation::AddServer(_, last) = crowd[4092] else {
@@ -107,7 +107,7 @@ fn a_scheduler_that_cannot_be_bound_leaves_the_old_one_or_none() {
     rig.ipvs.delete_server(&web.key, &last.key).unwrap();
     rig.ipvs.update_service(&maglev).unwrap();
     assert_eq!(rig.ask(&web).run().sequence(), [real(1)]);
-    // One too many under mh is taken without a word, and the table stays as it was.
+    // One too many under mh is silently accepted, and the table stays as it was.
     rig.ipvs.add_server(&web.key, &last).unwrap();
     assert_eq!(rig.ipvs.servers(&web.key).unwrap().len(), 4094);
     assert_eq!(rig.ask(&web).run().sequence(), [real(1)]);
@@ -129,7 +129,7 @@ fn connections_live_when_persistence_and_flags_change() {
         assert_eq!(read(&mut rig, &plain), changed);
         let now: Vec<String> = open.iter_mut().map(|c| c.ask().unwrap()).collect();
         assert_eq!(now, reached);
-        // The new service is in force for those who come now.
+        // The new service applies to new clients.
         let new = rig.ask(&plain).times(3).run();
         let persistent = changed.flags.contains(ServiceFlags::PERSISTENT);
         assert_eq!(new.counts().len(), if persistent { 1 } else { 3 }, "{new}");

@@ -25,13 +25,13 @@ use crate::library_rig::{connect, inside, web};
 /// Enough for five pieces of a dump.
 const SERVERS: u16 = 400;
 
-/// How many lists are to be known to be true.
+/// The number of consistent lists required.
 const LISTS: usize = 30;
 
-/// Servers by number, as the kernel lists them: the one added last first.
+/// Servers by number in the kernel's order: last added first.
 type Order = Vec<u16>;
 
-/// Every table that there was or may soon be: a new one is noted before it is asked for.
+/// Every past and possible next table: a new one is recorded before it is requested.
 #[derive(Default)]
 struct History(Mutex<Vec<Order>>);
 
@@ -44,8 +44,8 @@ impl History {
         self.0.lock().unwrap().len()
     }
 
-    /// Whether the table was like that at one instant since there were so many notes. The last of
-    /// them may not have been carried out yet: the one before it still counts.
+    /// Whether the table had this order at an instant since the history had `since` entries. The
+    /// last of these may not have been carried out yet: the one before it still counts.
     fn holds(&self, since: usize, order: &Order) -> bool {
         let history = self.0.lock().unwrap();
         history
@@ -73,7 +73,7 @@ fn a_consistent_list_is_true_while_another_processor_changes_the_table() {
         let pace = Pace::default();
         thread::scope(|scope| {
             let meddler = scope.spawn(|| meddle(&mut other, &history, order, &pace));
-            // Under load the table may never rest for long enough, and the library says so.
+            // Under load the table may never rest for long enough, and the library reports that.
             for _ in 0..10 * LISTS {
                 plain.count(&history, || reader.servers(&web()));
                 consistent.count(&history, || reader.consistent_servers(&web()));
@@ -92,7 +92,7 @@ fn a_consistent_list_is_true_while_another_processor_changes_the_table() {
     });
 }
 
-/// What the reader tells the meddler, so that neither depends on how fast the machine is.
+/// The reader's messages to the meddler, so that neither depends on the machine's speed.
 #[derive(Default)]
 struct Pace {
     lists: AtomicUsize,
@@ -100,10 +100,10 @@ struct Pace {
 }
 
 impl Pace {
-    /// A short rest, in which a dump goes on; or a long one, until a list has been read.
+    /// A short rest, in which a dump continues; or a long one, until a list has been read.
     fn rest(&self, long: bool) {
         let lists = self.lists.load(Ordering::Relaxed);
-        // Both ends are bounded: a list is read 24 times at the most, and this ends after 20 s.
+        // Both are bounded: a list is read at most 24 times, and this ends after 20 s.
         for _ in 0..if long { 10_000 } else { 1 } {
             thread::sleep(Duration::from_millis(2));
             let read_on = self.lists.load(Ordering::Relaxed) != lists;
@@ -114,7 +114,7 @@ impl Pace {
     }
 }
 
-/// What came of the lists of one kind.
+/// The results of the lists of one kind.
 #[derive(Debug, Default)]
 struct Tally {
     truths: usize,
@@ -146,7 +146,7 @@ fn fill(client: &mut Client, order: &Order) {
     assert!(report.is_complete(), "{:?}", report.failures());
 }
 
-/// Deletes servers and adds them again, in bursts, until it is told to end.
+/// Deletes servers and adds them again, in bursts, until told to stop.
 fn meddle(client: &mut Client, history: &History, mut order: Order, pace: &Pace) {
     let mut random = Random(7);
     let mut missing = Vec::new();
@@ -186,7 +186,7 @@ fn numbers(entries: &[ServerEntry]) -> Order {
     entries.iter().map(number).collect()
 }
 
-/// Knuth's linear congruential generator: the same course in every run.
+/// Knuth's linear congruential generator: the same sequence in every run.
 struct Random(u64);
 
 impl Random {

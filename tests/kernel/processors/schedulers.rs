@@ -1,4 +1,4 @@
-//! A scheduler that is exchanged under load.
+//! A scheduler that is replaced under load.
 //!
 //! ```text
 //!   ip_vs_edit_service    unbind the old one │ wait for a grace period │ bind the new one
@@ -21,10 +21,10 @@ use crate::{
     rig::{Rig, name},
 };
 
-/// How often the scheduler is exchanged: a multiple of how many there are, so that it ends as it began.
+/// The number of replacements: a multiple of the number of schedulers, so that it ends as it began.
 const CHANGES: usize = 32;
 
-/// How many ask at the same time.
+/// The number of concurrent clients.
 const ASKERS: usize = 3;
 
 #[test]
@@ -105,7 +105,7 @@ struct Request {
     failure: Option<Failure>,
 }
 
-/// Asks, again and again, until it is told to end.
+/// Sends requests repeatedly until told to stop.
 fn requests(ask: &Ask<'_>, done: &AtomicBool) -> Vec<Request> {
     let mut requests = Vec::new();
     while !done.load(Ordering::Relaxed) {
@@ -116,7 +116,7 @@ fn requests(ask: &Ask<'_>, done: &AtomicBool) -> Vec<Request> {
     requests
 }
 
-/// Exchanges the scheduler, with a rest after each time; the last one is the first.
+/// Replaces the scheduler, with a rest after each time; the last one is the first.
 fn exchange(control: &mut Client, mut web: Service) -> Vec<Span> {
     let schedulers = ["wlc", "sed", "lc", "rr"];
     (0..CHANGES)

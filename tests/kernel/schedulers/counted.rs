@@ -1,6 +1,6 @@
-//! Models of the schedulers that look at weights and connections.
+//! Models of the schedulers that use weights and connections.
 //!
-//! A [`Pool`] is the kernel's list of servers: the one added last comes first.
+//! A [`Pool`] is the kernel's list of servers, last added first.
 
 use crate::rig::real;
 
@@ -36,7 +36,7 @@ impl Pool {
         Self(weights.iter().enumerate().map(seen).rev().collect())
     }
 
-    /// Whom so many connections reach that are all held open, by name.
+    /// The servers, by name, of this many connections that are all held open.
     pub(super) fn hold(
         &mut self,
         times: usize,
@@ -56,11 +56,12 @@ impl Pool {
         found.expect("the pool has a server of that number")
     }
 
-    /// The first of those with the least `load` for their weight, among the weighted ones.
+    /// The first of those with the least `load` in proportion to the weight, among those with a
+    /// weight.
     fn least(&self, load: impl Fn(&Seen) -> u64) -> Option<usize> {
         let mut best: Option<&Seen> = None;
         for seen in self.0.iter().filter(|seen| seen.weight > 0) {
-            // a/b < c/d without fractions, as the kernel has none either.
+            // a/b < c/d without fractions, like the kernel.
             if best.is_none_or(|best| load(best) * seen.weight > load(seen) * best.weight) {
                 best = Some(seen);
             }
@@ -68,7 +69,7 @@ impl Pool {
         best.map(|seen| seen.number)
     }
 
-    /// Least-connection: weights do not count, unless they are 0.
+    /// Least-connection: weights count only if 0.
     pub(super) fn lc(&self) -> Option<usize> {
         let weighted = self.0.iter().filter(|seen| seen.weight > 0);
         // The first of several equal ones.
@@ -80,12 +81,12 @@ impl Pool {
         self.least(Seen::overhead)
     }
 
-    /// Shortest expected delay: the connection to come counts too, the inactive ones do not.
+    /// Shortest expected delay: the new connection counts too, inactive ones do not.
     pub(super) fn sed(&self) -> Option<usize> {
         self.least(|seen| seen.active + 1)
     }
 
-    /// Never queue: an idle server if there is one, else as `sed`.
+    /// Never queue: an idle server if there is one, otherwise as `sed`.
     pub(super) fn nq(&self) -> Option<usize> {
         let idle = |seen: &&Seen| seen.weight > 0 && seen.active == 0;
         let first = self.0.iter().find(idle).map(|seen| seen.number);
@@ -104,7 +105,7 @@ impl Pool {
 
     fn heaviest(&self, usable: impl Fn(&Seen) -> bool) -> Option<usize> {
         let usable = self.0.iter().filter(|s| s.weight > 0 && usable(s));
-        // `max_by_key` takes the last of equal ones, the kernel the first.
+        // `max_by_key` returns the last of equal ones, the kernel the first.
         usable.rev().max_by_key(|s| s.weight).map(|s| s.number)
     }
 
@@ -115,11 +116,11 @@ impl Pool {
         turns.take(times).collect()
     }
 
-    /// Weighted round robin: passes over the list with a bar that sinks from the highest weight
-    /// by the greatest common divisor; whoever reaches it has a turn.
+    /// Weighted round robin: passes over the list with a bar that sinks from the highest weight by
+    /// the greatest common divisor; servers that reach it get a turn.
     ///
-    /// The bar stands at 1 when the last server has been added, as `ip_vs_wrr_dest_changed` sets
-    /// it for the first and leaves it for the others: a service starts with its last pass.
+    /// The bar is at 1 when the last server has been added, as `ip_vs_wrr_dest_changed` sets it for
+    /// the first and leaves it for the others: a service starts with its last pass.
     pub(super) fn wrr(&self, times: usize) -> Vec<String> {
         let weights = || self.0.iter().map(|seen| seen.weight).filter(|w| *w > 0);
         let step = weights().fold(0, gcd);

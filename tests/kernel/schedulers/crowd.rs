@@ -10,17 +10,16 @@ use crate::{
     rig::{PORT, Rig, family, real, refused},
 };
 
-/// How many addresses of each family the client has.
+/// The number of the client's addresses per family.
 const ADDRESSES: u8 = 24;
 
-/// Direct routing, three real servers, one client that is many.
+/// Direct routing, three real servers, and one client with many addresses.
 pub(super) fn rig() -> Rig {
     let net = Lan::dr().addresses(ADDRESSES).build();
     Rig::new(net, ForwardMethod::DirectRoute)
 }
 
-/// The servers of a service as the kernel lists them when `real1` was added first: the one added
-/// last comes first.
+/// The servers of a service in the kernel's order if `real1` was added first: last added first.
 pub(super) fn listed(rig: &Rig, service: &Service, weights: &[u32]) -> Vec<Hashed> {
     let hashed = |(index, weight): (usize, &u32)| Hashed {
         number: index + 1,
@@ -38,7 +37,7 @@ pub(super) fn everybody(rig: &Rig, service: &Service) -> Answers {
     asks.from(addresses).run()
 }
 
-/// What `choose` says of each address that asked; `None` is a refusal.
+/// The choice of `choose` for each source address; `None` is a refusal.
 pub(super) fn expected(answers: &Answers, choose: impl Fn(IpAddr) -> Option<usize>) -> Vec<String> {
     let word = |number: Option<usize>| number.map_or_else(refused, real);
     answers.0.iter().map(|a| word(choose(a.from))).collect()

@@ -1,4 +1,4 @@
-//! Models of the schedulers that look at addresses: `dh`, `sh` and `mh`.
+//! Models of the schedulers that use addresses: `dh`, `sh` and `mh`.
 
 use std::net::IpAddr;
 
@@ -8,24 +8,24 @@ pub(super) struct Hashed {
     pub(super) number: usize,
     pub(super) address: IpAddr,
     pub(super) port: u16,
-    /// The weight that its share goes by: for `mh` the last one that was not 0.
+    /// The weight for its share: for `mh` the last one that was not 0.
     pub(super) weight: u32,
 }
 
-/// Which server stands at each place of a table, by number.
+/// The server at each place of a table, by number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Places {
     pub(super) of: Vec<usize>,
 }
 
 impl Places {
-    /// `dh`: the servers in the kernel's order, a place each, over and over (`ip_vs_dh_reassign`).
+    /// `dh`: the servers in the kernel's order, one place each, repeated (`ip_vs_dh_reassign`).
     pub(super) fn dh(servers: &[Hashed]) -> Self {
         let turns = servers.iter().map(|server| server.number);
         Self::of_256(turns.cycle())
     }
 
-    /// `sh`: as many places in a row as the server weighs, one at weight 0
+    /// `sh`: as many consecutive places as the server's weight, one at weight 0
     /// (`ip_vs_sh_reassign`).
     pub(super) fn sh(servers: &[Hashed]) -> Self {
         let turns = servers.iter().flat_map(|server| {
@@ -42,9 +42,9 @@ impl Places {
         }
     }
 
-    /// `mh`: Maglev's table of 4093 places. Each server prefers the places in an order of its
-    /// own, and they take the best free one in turns (`ip_vs_mh_populate`). Weights here are
-    /// below 64 (times their greatest common divisor), so that the kernel does not shift them.
+    /// `mh`: Maglev's table of 4093 places. Each server prefers the places in its own order, and
+    /// they take the best free one in turns (`ip_vs_mh_populate`). Weights here are below 64 (times
+    /// their greatest common divisor), so that the kernel does not shift them.
     pub(super) fn mh(servers: &[Hashed]) -> Self {
         let step = servers.iter().fold(0, |step, s| gcd(s.weight, step));
         let mut queues: Vec<_> = servers
@@ -73,16 +73,16 @@ impl Places {
         Self { of }
     }
 
-    /// The server at the place of an address and port (0 where ports do not count).
+    /// The server for an address and port (0 where ports do not count).
     pub(super) fn at(&self, address: IpAddr, port: u16) -> usize {
         self.of[self.place(address, port, 0)]
     }
 
-    /// As [`Places::at`], but on through the table to a server that is `usable`.
+    /// Like [`Places::at`], but continues through the table to a server that is `usable`.
     ///
     /// `sh` goes place by place, starting at twice the client's own: `ip_vs_sh_hashkey` adds an
-    /// offset that has the client's place in it to that place. `mh` hashes the client anew for
-    /// each offset (`ip_vs_mh_get_fallback`).
+    /// offset that already contains the client's place. `mh` hashes the client again for each
+    /// offset (`ip_vs_mh_get_fallback`).
     pub(super) fn fall_back(
         &self,
         address: IpAddr,
@@ -98,13 +98,13 @@ impl Places {
             .find(|number| usable(*number))
     }
 
-    /// How many places differ from those of another table.
+    /// The number of places that differ from another table's.
     pub(super) fn differing(&self, other: &Self) -> usize {
         let pairs = self.of.iter().zip(&other.of);
         pairs.filter(|(mine, theirs)| mine != theirs).count()
     }
 
-    /// How many places a server has.
+    /// The number of a server's places.
     pub(super) fn share(&self, number: usize) -> usize {
         self.of.iter().filter(|at| **at == number).count()
     }
@@ -120,7 +120,7 @@ impl Places {
     }
 }
 
-/// An address as one word; the four words of an IPv6 address over each other.
+/// An address as one word; the four words of an IPv6 address combined by XOR.
 fn fold(address: IpAddr) -> u32 {
     match address {
         IpAddr::V4(address) => address.to_bits(),
@@ -145,8 +145,8 @@ fn hash_mh(key: u32) -> u32 {
     siphash_13(key, MH_KEY_1) % MH_PLACES
 }
 
-/// SipHash-1-3 of one word, under a key of twice the same 64 bits, cut to 32 bits: what
-/// `hsiphash` is on 64-bit machines.
+/// SipHash-1-3 of one word, with a key of twice the same 64 bits, truncated to 32 bits: `hsiphash`
+/// on 64-bit machines.
 fn siphash_13(word: u32, key: u64) -> u32 {
     let mut v = [
         key ^ 0x736f_6d65_7073_6575,

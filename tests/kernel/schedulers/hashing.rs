@@ -11,7 +11,7 @@ use crate::{
     rig::{PORT, Rig, marked, real, refused},
 };
 
-/// How many virtual addresses there are.
+/// The number of virtual addresses.
 const DESTINATIONS: u8 = 24;
 
 /// The firewall mark of all packets of a family.
@@ -35,7 +35,7 @@ fn sh_places_clients_by_their_address_and_by_the_order_of_servers() {
             "a client stays where it is"
         );
 
-        // The same servers, added the other way round: other places.
+        // The same servers, added in reverse order: other places.
         rig.ipvs.delete_service(&web.key).unwrap();
         rig.add_in_order(&web, &[3, 2, 1], &[1, 1, 1]);
         let reversed: Vec<Hashed> = servers.iter().rev().copied().collect();
@@ -77,7 +77,7 @@ fn sh_refuses_the_share_of_weight_0_unless_it_may_fall_back() {
     let with = crowd::everybody(&rig, &web);
     let other = |from| places.fall_back(from, 0, |number| number != 2);
     assert_eq!(with.sequence(), crowd::expected(&with, other));
-    // Who was served before is served by the same one.
+    // Clients keep their servers.
     for (before, after) in answers.0.iter().zip(&with.0) {
         assert!(before.by.is_err() || before == after);
     }
@@ -116,7 +116,7 @@ fn dh_places_destinations_by_their_address() {
     let mut rig = Rig::new(net, ForwardMethod::DirectRoute);
     for (family, mark) in MARKS {
         let farm = marked(family, mark, "dh");
-        // Weights are not looked at, unless they are 0.
+        // Weights count only if 0.
         rig.add(&farm, &[1, 9, 3]);
         let places = Places::dh(&crowd::listed(&rig, &farm, &[1, 9, 3]));
         for quiesced in [None, Some(2)] {

@@ -1,4 +1,4 @@
-//! `lc`, `wlc`, `sed`, `nq`: by connections that are held open.
+//! `lc`, `wlc`, `sed`, `nq`: by the connections held open.
 
 use super::counted::Pool;
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     rig::Rig,
 };
 
-/// Holds so many connections to a fresh service and compares them one by one with the model.
+/// Holds this many connections to a new service and compares them one by one with the model.
 fn follows(
     rig: &mut Rig,
     family: Family,

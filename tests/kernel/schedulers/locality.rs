@@ -1,4 +1,4 @@
-//! `lblc` and `lblcr`: as before a farm of caches, one server (or set of servers) for each
+//! `lblc` and `lblcr`: as in front of a farm of caches, one server (or set of servers) for each
 //! destination address, until it is overloaded.
 //!
 //! A firewall-mark service takes several virtual addresses, which are the destinations.
@@ -14,7 +14,7 @@ use ipvs::{ForwardMethod, Service};
 
 const DESTINATIONS: u8 = 6;
 
-/// The servers that each destination went to, the one chosen last first.
+/// The servers of each destination, last chosen first.
 #[derive(Default)]
 struct Known(BTreeMap<u8, Vec<usize>>);
 
@@ -28,8 +28,8 @@ impl Known {
         number
     }
 
-    /// The same with replication: the destination has a set of servers, which grows when the
-    /// least loaded of it is overloaded.
+    /// With replication: the destination has a set of servers, which grows when the least loaded of
+    /// it is overloaded.
     fn lblcr(&mut self, pool: &mut Pool, destination: u8) -> usize {
         let set = self.0.entry(destination).or_default();
         let known = Pool(set.iter().map(|n| *pool.of(*n)).collect()).wlc();
@@ -42,7 +42,7 @@ impl Known {
     }
 }
 
-/// More active connections than its weight, while somebody has less than half of theirs.
+/// More active connections than its weight, while another server has fewer than half of its own.
 fn overloaded(pool: &mut Pool, number: usize) -> bool {
     let seen = *pool.of(number);
     seen.active > seen.weight && pool.0.iter().any(|other| other.active * 2 < other.weight)
@@ -58,7 +58,7 @@ fn farm(scheduler: &str, weights: &[u32]) -> (Rig, Service) {
     (rig, caches)
 }
 
-/// Opens a connection to a destination and says who took it.
+/// Opens a connection to a destination and returns its server.
 fn visit(rig: &Rig, destination: u8) -> Result<(Connection, String), Failure> {
     let at = rig.net.nth_service(V4, destination, 80);
     let mut open = rig.net.client(1).connect(Tcp, at)?;
@@ -105,7 +105,7 @@ fn lblc_moves_a_destination_from_an_overloaded_server() {
     let visits = [0; 12];
     let _held = follows(&rig, &mut pool, &visits, |p, d| known.lblc(p, d));
     let actives: Vec<u64> = pool.0.iter().map(|seen| seen.active).collect();
-    // Three each until nobody is idle enough, and then the last one gets everything.
+    // Three each until none is idle enough, then the last one gets everything.
     assert_eq!(actives, [3, 3, 6]);
 }
 
@@ -134,7 +134,7 @@ fn neither_chooses_weight_0_and_both_move_its_destinations() {
         };
         let held = follows(&rig, &mut pool, &[0, 1, 2, 3, 0, 1], &mut choose);
         assert_eq!(pool.of(2).active, 0, "{scheduler}");
-        // The server of destination 0 is quiesced: the destination has another one from now on.
+        // The server of destination 0 gets weight 0: the destination moves to another one.
         let before = visit(&rig, 0).unwrap().1;
         assert_eq!(before, real(3), "{scheduler}");
         drop(held);

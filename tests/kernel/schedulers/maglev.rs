@@ -28,7 +28,7 @@ fn mh_places_clients_by_their_address_and_by_weight() {
             answers,
             "a client stays where it is"
         );
-        // The table follows the weights to the place.
+        // The table follows the weights exactly.
         let sum: u32 = weights.iter().sum();
         for (number, weight) in (1..).zip(weights) {
             let fair = 4093 * usize::try_from(weight).unwrap() / usize::try_from(sum).unwrap();
@@ -56,7 +56,7 @@ fn mh_moves_only_the_clients_of_the_server_that_leaves() {
         );
         let moved = before.0.iter().zip(&after.0).filter(|(b, a)| b != a);
         assert_eq!(moved.count(), before.by("real2"), "{before} -> {after}");
-        // Of the whole table a few places of the others go with them, one in a hundred at most.
+        // A few other places move with them, at most one in a hundred of the whole table.
         let all = Places::mh(&servers);
         let taken_along = all.differing(&places) - all.share(2);
         assert!(taken_along <= 40, "{taken_along} of 4093");
@@ -69,7 +69,7 @@ fn mh_refuses_the_share_of_weight_0_unless_it_may_fall_back() {
     let mut rig = crowd::rig();
     let mut web = rig.balance(Tcp, V4, "mh", &[1, 1, 1]);
     let places = Places::mh(&crowd::listed(&rig, &web, &[1, 1, 1]));
-    // The share stays: the table goes by the last weight that was not 0.
+    // The share stays: the table uses the last weight that was not 0.
     rig.weigh(&web, 2, 0);
     let refusing = crowd::everybody(&rig, &web);
     let home = |from| Some(places.at(from, 0)).filter(|number| *number != 2);
@@ -123,9 +123,9 @@ fn mh_port_places_every_connection_by_its_port_too() {
     }
 }
 
-/// The order decides who is asked first, and so who gets a place that two servers prefer alike:
-/// one in a thousand. Two directors with the same servers in another order place nearly all
-/// clients alike, not all.
+/// The order decides who is asked first, and so who gets a place that two servers prefer equally:
+/// one in a thousand. Two directors with the same servers in another order place nearly all clients
+/// alike, not all.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn mh_depends_on_the_order_of_servers_in_a_few_places_only() {

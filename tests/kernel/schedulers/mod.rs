@@ -1,7 +1,8 @@
-//! The schedulers, 13 in Debian's Linux 6.1 and 14 from 6.12 on: each spreads real traffic as its algorithm says.
+//! The schedulers, 13 in Debian's Linux 6.1 and 14 from 6.12 on: each spreads real traffic
+//! according to its algorithm.
 //!
-//! An expectation is worked out in the test by a model of the algorithm, never copied from a run
-//! (`twos` draws lots; its test says how unlikely a failure is):
+//! The tests compute expectations with a model of the algorithm, never copied from a run (`twos` is
+//! random; its test states how unlikely a failure is):
 //!
 //! ```text
 //!   counted.rs   rr, wrr, lc, wlc, sed, nq, fo, ovf: from weights and connections
@@ -16,8 +17,8 @@
 //!   twos.rs      twos           two at random, the less loaded of them
 //! ```
 //!
-//! Every scheduler is tested with a server at weight 0 as well. The counting ones never choose it;
-//! the hashing ones choose it and then refuse the client.
+//! Every scheduler is also tested with a server at weight 0. The counting ones never choose it; the
+//! hashing ones choose it and then refuse the client.
 
 #![allow(
     clippy::unwrap_used,

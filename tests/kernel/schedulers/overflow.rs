@@ -13,7 +13,7 @@ fn fo_uses_the_heaviest_alone() {
     let web = rig.balance(Tcp, V4, "fo", &[1, 3, 2]);
     assert_eq!(Pool::new(&[1, 3, 2]).fo(&[]), Some(2));
     assert_eq!(rig.ask(&web).times(20).run().to_string(), "real2=20");
-    // At weight 0 it is out, and the next heaviest is alone.
+    // At weight 0 it is out, and only the next heaviest is left.
     rig.weigh(&web, 2, 0);
     assert_eq!(Pool::new(&[1, 0, 2]).fo(&[]), Some(3));
     assert_eq!(rig.ask(&web).times(10).run().to_string(), "real3=10");
@@ -53,14 +53,14 @@ fn ovf_overflows_when_a_server_has_more_active_connections_than_its_weight() {
     let mut rig = Rig::dr();
     let web = rig.balance(Tcp, V4, "ovf", &[1, 3, 2]);
     let mut pool = Pool::new(&[1, 3, 2]);
-    // One more than the weight each: 4 + 3 + 2.
+    // One more than each weight: 4 + 3 + 2.
     let expected = pool.hold(9, Pool::ovf);
     let (open, reached) = rig.hold(&web, 9);
     assert_eq!(reached, expected);
     assert_eq!(pool.ovf(), None, "all are full");
     let refused = rig.ask(&web).connect().map(|_| ());
     assert_eq!(refused, Err(Failure::Refused));
-    // One goes: its server is the heaviest with room again. Closed connections are inactive.
+    // One ends: its server is the heaviest with room again. Closed connections are inactive.
     let place = reached.iter().position(|name| name == "real3").unwrap();
     let mut open = open;
     open.remove(place).half_close().unwrap();

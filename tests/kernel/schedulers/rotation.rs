@@ -1,4 +1,4 @@
-//! `rr` and `wrr`: by turns.
+//! `rr` and `wrr`: in turns.
 
 use super::counted::Pool;
 use crate::{
@@ -37,7 +37,7 @@ fn rr_passes_over_weight_0_and_refuses_when_nothing_else_is_left() {
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn wrr_gives_turns_exactly_by_weight() {
     let mut rig = Rig::dr();
-    // With the greatest common divisors 1 and 2: a round is 7 turns, and 6.
+    // With the greatest common divisors 1 and 2, a round is 7 turns, and 6.
     for (family, weights, spread) in [
         (V4, [4, 2, 1], "real1=16 real2=8 real3=4"),
         (V6, [6, 4, 2], "real1=12 real2=8 real3=4"),
@@ -58,7 +58,7 @@ fn wrr_never_chooses_weight_0() {
     let answers = rig.ask(&web).times(16).run();
     assert_eq!(answers.to_string(), "real2=12 real3=4");
     assert_eq!(answers.sequence(), Pool::new(&[0, 3, 1]).wrr(16));
-    // From one weight to another while it runs: from the next round on all goes by the new ones.
+    // The weights change while it runs: the new ones apply from the next round on.
     rig.weigh(&web, 2, 0);
     assert_eq!(rig.ask(&web).times(5).run().to_string(), "real3=5");
     rig.weigh(&web, 3, 0);

@@ -1,7 +1,7 @@
 //! `twos`: the less loaded of two servers drawn at random, by weight (`ip_vs_twos_schedule`).
 //!
-//! Not every kernel is built with it: Debian's are from 6.12 on. Where it is missing, that it is
-//! refused is what there is to show.
+//! Not every kernel includes it: Debian's do since 6.12. Without it, the tests show that it is
+//! refused.
 
 use ipvs::Errno;
 
@@ -10,7 +10,7 @@ use crate::{
     rig::{Rig, refused, service},
 };
 
-/// A network, where the kernel has the scheduler. Else shows that it is refused.
+/// A network, if the kernel has the scheduler. Otherwise shows that it is refused.
 fn rig() -> Option<Rig> {
     let mut rig = Rig::dr();
     if lab::has_module("ip_vs_twos") {
@@ -40,10 +40,10 @@ fn twos_never_chooses_weight_0_and_refuses_when_nothing_else_is_left() {
     }
 }
 
-/// The loaded server gets a client only when both draws fall on it. The first one in the list, the
-/// one added last, is drawn with one ticket more than its weight: two of three here. So the other
-/// one, loaded, is drawn twice once in nine times; that this happens to half of 40 clients has a
-/// probability below 10⁻⁹.
+/// The loaded server gets a client only if both draws hit it. The first one in the list, the one
+/// added last, is drawn with one ticket more than its weight: two of three here. The other one,
+/// loaded, is therefore drawn twice in one of nine cases; the probability that this happens to half
+/// of 40 clients is below 10⁻⁹.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn twos_prefers_the_less_loaded_of_two() {

@@ -1,4 +1,4 @@
-//! A director with checks through the forwarding path, driven by hand instead of by the daemon.
+//! A director with checks through the forwarding path, operated by hand instead of by the daemon.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ use crate::lab::{Family, Lan, Protocol, Tcp, Udp, eventually, paced_ms};
 /// The port of all services.
 pub(super) const PORT: u16 = 80;
 
-/// How servers are reached.
+/// The forwarding method of the servers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Method {
     pub(super) forward: ForwardMethod,
@@ -30,13 +30,13 @@ pub(super) const DR: Method = Method {
     tunnel: Tunnel::IPIP,
 };
 
-/// A network, its director, and what a daemon would hold there.
+/// A network, its director, and the state that a daemon would have.
 pub(super) struct Bench {
     pub(super) net: Lan,
     method: Method,
     pub(super) through: Through,
     accept: AcceptLocal,
-    /// The targets so far, with the server each belongs to.
+    /// The targets so far, with their servers.
     targets: Vec<(Target, Server)>,
 }
 
@@ -51,13 +51,13 @@ impl Bench {
         }
     }
 
-    /// A daemon's worth of new memory, as after a crash.
+    /// Drops all state in memory, as after a crash.
     pub(super) fn restart(&mut self) {
         self.through = Through::new(&RunSettings::default(), Arc::default());
         self.targets.clear();
     }
 
-    /// Reads the private services, and makes them what the targets need. Returns what was done.
+    /// Reads the private services, and makes them match the targets. Returns the operations.
     pub(super) fn reconcile(&mut self) -> Vec<Operation> {
         let (through, targets) = (&mut self.through, &self.targets);
         self.net.director.enter(|| {
@@ -77,19 +77,19 @@ impl Bench {
         })
     }
 
-    /// Lets the answers in.
+    /// Enables the replies to come in.
     pub(super) fn prepare(&mut self) -> Vec<Notice> {
         let (accept, doors) = (&mut self.accept, self.through.passages().doors());
         self.net.director.enter(|| accept.prepare(doors))
     }
 
-    /// Sets back what [`prepare`](Self::prepare) has set.
+    /// Undoes [`prepare`](Self::prepare).
     pub(super) fn restore(&mut self) {
         let accept = &mut self.accept;
         self.net.director.enter(|| accept.restore());
     }
 
-    /// A check of server `number`, that expects to hear its name.
+    /// A check of server `number` that expects its name.
     pub(super) fn target(
         &self,
         protocol: Protocol,
@@ -135,12 +135,12 @@ impl Bench {
         }
     }
 
-    /// How a server of that address is declared.
+    /// The declaration of a server with this address.
     pub(super) fn declared(&self, address: IpAddr) -> Server {
         Server::new(ServerKey::new(address, PORT), self.method.forward).tunnel(self.method.tunnel)
     }
 
-    /// Opens the way for a target, and no longer for those of before that are not named again.
+    /// Opens the ways for these targets only.
     pub(super) fn open(&mut self, targets: &[Target]) {
         self.targets = targets
             .iter()
@@ -149,8 +149,8 @@ impl Bench {
             .collect();
     }
 
-    /// Checks all these targets, each `times` times in a row with one result, and says what was
-    /// found last of each.
+    /// Checks all these targets until each has `times` equal consecutive results, and returns the
+    /// last state of each.
     pub(super) fn check(&self, targets: &[Target], times: u32) -> Vec<Seen> {
         let records: Vec<Arc<Record>> = targets.iter().map(|_| Arc::default()).collect();
         let passages = self.through.passages();
@@ -173,7 +173,7 @@ impl Bench {
         })
     }
 
-    /// Checks each of three servers through the forwarding path, and tells which are well.
+    /// Checks each of three servers through the forwarding path, and returns which are up.
     #[track_caller]
     pub(super) fn well(&mut self, protocol: Protocol, family: Family) -> [bool; 3] {
         let targets = [1, 2, 3].map(|number| self.target(protocol, family, number, Way::Through));
@@ -203,11 +203,11 @@ impl Bench {
     }
 }
 
-/// How a check goes.
+/// The way of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     /// To the virtual address.
     Through,
-    /// To the server's own.
+    /// To the server's own address.
     Direct,
 }

@@ -1,4 +1,4 @@
-//! The same, by the director that runs.
+//! The same with the running director.
 
 use super::bench::PORT;
 use crate::daemon::Daemon;
@@ -18,8 +18,8 @@ servers = ["10.1.0.11", "10.1.0.12", "10.1.0.13"]
 check = { type = "tcp", through = true, interval = "200ms", timeout = "500ms", rise = 1, fall = 2 }
 "#;
 
-/// The servers of weight 1, by the last number of their addresses, and how many private services
-/// there are.
+/// The servers with weight 1, by the last number of their addresses, and the number of private
+/// services.
 fn tables(net: &Lan) -> (Vec<u8>, usize) {
     let list = net.director.run("ipvsadm -Sn");
     let up = (11..=13).filter(|last| {
@@ -57,7 +57,7 @@ fn a_director_takes_out_who_forgot_the_address() {
     net.real(2).ip("addr add 10.1.0.100/32 dev lo\n");
     becomes(&daemon, "real2 is back", &[11, 12, 13], 3);
 
-    // Somebody deletes all there is.
+    // Another program deletes everything.
     net.director.run("ipvsadm -C");
     becomes(&daemon, "all is mended", &[11, 12, 13], 3);
 

@@ -1,4 +1,4 @@
-//! Who is found, and who is not taken for another.
+//! Which servers are found to fail, and that no server answers for another.
 
 use director::check::through::Notice;
 use ipvs::{ForwardMethod, Tunnel, TunnelFlags};
@@ -19,8 +19,8 @@ fn virtual_line(bench: &Bench, verb: &str, family: Family) -> String {
     format!("addr {verb} {address}/{length} dev lo\n")
 }
 
-/// Each server in turn, and two at once, forget the virtual address: those and no others are
-/// found, by a check that hears the wrong name if another answers for them.
+/// Each server in turn, and two at a time, lose the virtual address: these and no others are found,
+/// by a check that receives the wrong name if another one answers for them.
 fn finds_who_forgot(bench: &mut Bench, protocol: Protocol, family: Family) {
     let _serving = bench.net.serve(protocol, PORT);
     assert_eq!(bench.well(protocol, family), [true; 3]);
@@ -31,7 +31,7 @@ fn finds_who_forgot(bench: &mut Bench, protocol: Protocol, family: Family) {
         }
         let wanted = [1, 2, 3].map(|number| !forgot.contains(&number));
         assert_eq!(bench.well(protocol, family), wanted, "without {forgot:?}");
-        // A check of their own addresses sees nothing of it.
+        // A check of their own addresses does not notice.
         let direct = [1, 2, 3].map(|number| bench.target(protocol, family, number, Way::Direct));
         for seen in bench.check(&direct, 1) {
             assert!(seen.passed, "{seen:?}");
@@ -92,7 +92,7 @@ fn answers_are_let_in_and_no_longer_than_needed() {
     assert!(seen[0].passed, "{seen:?}");
     bench.restore();
     assert_eq!(bench.net.director.read_sysctl(SYSCTL), "0");
-    // What an operator has set is not set back.
+    // What an operator has set is not reset.
     bench.net.director.sysctl(SYSCTL, "1");
     assert_eq!(bench.prepare(), []);
     bench.restore();
@@ -155,7 +155,7 @@ fn clients_are_not_disturbed() {
         assert_eq!(answers.by(&format!("real{number}")), 10, "{answers}");
     }
     assert_eq!(open.ask().unwrap(), before);
-    // The service has seen its clients, and none of the checks. The kernel adds up what it counts
+    // The service has seen its clients, and none of the checks. The kernel adds up its counters
     // every two seconds (`estimation_timer`).
     eventually("31 connections are counted", || {
         let stats = bench.net.director.run("ipvsadm -Ln --stats");

@@ -1,5 +1,5 @@
-//! Checks through the forwarding path: a server that forgot the virtual address is found, with
-//! every method and family that has one.
+//! Checks through the forwarding path: a server that lost the virtual address is found, with every
+//! method and family that has one.
 //!
 //! ```text
 //!   bench.rs    a director with such checks, driven by hand instead of by the daemon

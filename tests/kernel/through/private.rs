@@ -1,4 +1,4 @@
-//! Nobody sees the private services, and none is left behind.
+//! The private services are invisible, and none remains.
 
 use std::process::Command;
 
@@ -71,7 +71,7 @@ fn apply_and_flush_clear_away_what_a_killed_daemon_left() {
         &["flush", "--yes"],
     ] {
         let (bench, state) = with_leftovers();
-        // Somebody's own service of such a mark is not private, and stays.
+        // Another program's service with such a mark is not private, and stays.
         bench
             .net
             .director
@@ -111,8 +111,8 @@ fn a_director_that_comes_back_goes_on_with_the_same_marks() {
     assert!(bench.private().is_empty());
 }
 
-/// With another mark, and so with other ports: while it was away, the packets of its checks went to
-/// any server of the ordinary service.
+/// With another mark, and therefore other ports: while it was missing, the packets of its checks
+/// went to any server of the ordinary service.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn what_somebody_deleted_comes_back_under_another_mark() {

@@ -9,7 +9,7 @@ const SCHEDULERS: [&str; 14] = [
     "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh", "twos",
 ];
 
-/// Lines for `ipvsadm -R`: whatever it can build.
+/// Lines for `ipvsadm -R`: everything that it can build.
 fn everything() -> String {
     let mut lines = String::new();
     let there = |scheduler: &&&str| has_module(&format!("ip_vs_{scheduler}"));
@@ -86,7 +86,7 @@ fn everything() -> String {
     lines
 }
 
-/// Applies a file; how many requests it sent that change something. Only those ask for an
+/// Applies a file; returns the number of requests that change something. Only those ask for an
 /// acknowledgement, the last one of each chunk.
 fn writes(desk: &Desk<'_>, file: &str) -> usize {
     let words = [
@@ -106,7 +106,7 @@ fn writes(desk: &Desk<'_>, file: &str) -> usize {
     trace.matches("NLM_F_ACK").count()
 }
 
-/// Debian's. What only the kernel remembers, thresholds, is apart in it.
+/// Debian's output, with thresholds, which only the kernel has, separately.
 fn saved(host: &Host) -> Vec<String> {
     let mut lines: Vec<_> = host.run("ipvsadm -Sn").lines().map(str::to_owned).collect();
     lines.sort();
@@ -130,13 +130,13 @@ fn an_export_applied_changes_nothing() {
         desk.nothing_to_do(file);
         assert_eq!(writes(&desk, file), 0);
         assert_eq!(Tables::of(&host), before);
-        // Now they are its own: a file with nothing in it would remove them all.
+        // Now director owns them: an empty file would remove them all.
         desk.write("none.toml", "version = 1\n");
         let planned = desk.ends("plan none.toml --format json", 2).stdout;
         let planned: serde_json::Value = serde_json::from_str(&planned).unwrap();
         assert_eq!(planned["foreign"], serde_json::json!([]));
     }
-    // What is counted is there where something changes.
+    // Counters exist where something changes.
     let desk = Desk::on(&host);
     desk.write("one.toml", &web("tcp://10.0.8.1:80", r#""10.0.5.1""#, ""));
     assert_eq!(writes(&desk, "one.toml"), 1);

@@ -1,4 +1,5 @@
-//! `--confirm-within`: undone unless confirmed, whatever becomes of whoever applied.
+//! `--confirm-within`: rolled back unless confirmed, whatever happens to the terminal that applied
+//! it.
 
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -12,8 +13,8 @@ use crate::lab::{Host, eventually};
 
 const OWN: &str = "tcp://10.0.0.1:80";
 
-/// A service that stays, changed in every way, one that goes and one that comes; sysctls and time
-/// limits too.
+/// A service that stays, changed in every way, one that is removed and one that is added; sysctls
+/// and timeouts too.
 fn two_versions(desk: &Desk<'_>) {
     let before = r#"
 version = 1
@@ -74,7 +75,7 @@ fn it_is_undone_by_itself() {
     assert_eq!(desk.tables(), before);
     desk.nothing_to_do("before.toml");
     desk.fails("confirm", &["nothing to confirm"]);
-    // What it made is not its own any more, and what it was to forget it owns.
+    // What it created is no longer owned, and what it was to forget is owned.
     desk.write("none.toml", "version = 1\n");
     desk.forced("none.toml");
     assert!(desk.tables().services.is_empty());
@@ -88,7 +89,7 @@ fn it_is_kept_when_confirmed() {
     two_versions(&desk);
     desk.done("apply --yes --confirm-within 30m after.toml");
     let after = desk.tables();
-    // Meanwhile nothing comes on top of it.
+    // Meanwhile no other change is accepted.
     for line in [
         "apply --yes before.toml",
         "apply --yes after.toml",
@@ -135,7 +136,7 @@ fn a_failure_is_nothing_to_confirm() {
     assert_eq!(desk.tables(), before);
 }
 
-/// A shell that applies and lives on, in a process group of its own, as a login does.
+/// A shell that applies and lives on, in a process group of its own, like a log-in shell.
 fn login(desk: &Desk<'_>, host: &Host, line: &str) -> crate::lab::Process {
     let script = format!("{DIRECTOR} {line} && touch applied && exec sleep 100");
     let mut shell = desk.command("sh", &["-c", &script]);
@@ -171,8 +172,8 @@ fn it_is_undone_when_the_run_was_killed_in_the_middle() {
     let desk = Desk::on(&host);
     two_versions(&desk);
     let before = desk.tables();
-    // All is sent and the ledger is not written; the journal is not gone; what is to be undone
-    // is known exactly and not written.
+    // Everything is sent but the ledger is not written; the journal remains; the rollback is known
+    // exactly but not written.
     for kill in [
         "inject=rename:signal=SIGKILL:when=3",
         "inject=unlink:signal=SIGKILL:when=1",
@@ -209,7 +210,7 @@ fn it_is_undone_by_the_next_run_when_no_guard_is_left() {
     desk.done("apply --yes --confirm-within 2s after.toml");
     kill(guard_of(&desk), Signal::SIGKILL).unwrap();
     desk.write("none.toml", "version = 1\n");
-    // Refused while the time runs, done when it is over; and only then what is asked for.
+    // Refused before the deadline, rolled back after it; only then the new request is carried out.
     eventually("it is over", || {
         desk.director("adopt --all").success().then_some(())
     });
@@ -218,7 +219,7 @@ fn it_is_undone_by_the_next_run_when_no_guard_is_left() {
     desk.nothing_to_do("before.toml");
 }
 
-/// The process that is to undo what was applied at this desk.
+/// The guard process of this desk.
 fn guard_of(desk: &Desk<'_>) -> Pid {
     let place = desk.directory.path().to_str().unwrap();
     let is_guard = |pid: &i32| {
@@ -271,7 +272,7 @@ fn what_could_not_be_undone_is_said_until_it_is_set_right() {
     let desk = Desk::on(&host);
     two_versions(&desk);
     desk.done("apply --yes --confirm-within 2s after.toml");
-    // What was made is gone before it can be taken back.
+    // What was created is gone before it can be rolled back.
     host.ipvsadm("-D -t 10.0.0.1:443\n");
     wait_until_undone(&desk);
     eventually("it is put down", || desk.state("remains.json"));
@@ -285,7 +286,7 @@ fn what_could_not_be_undone_is_said_until_it_is_set_right() {
     desk.ends("apply --yes before.toml", 0);
     let planned = desk.ends("plan before.toml", 0);
     assert!(!planned.stderr.contains("roll"), "{planned}");
-    // Everything else was undone all the same.
+    // Everything else was rolled back anyway.
     assert!(desk.tables().has(OWN));
     assert!(!desk.tables().has(NEW));
 }

@@ -1,6 +1,5 @@
-//! SIGKILL at every step of an `apply`: before each request that is sent, before each file that
-//! is renamed into place or removed. (That a file is synced first matters to a power cut, not to
-//! a run that comes after a kill.)
+//! SIGKILL at every step of an `apply`: before each request, and before each file is renamed into
+//! place or removed. (Syncing matters for a power cut, not for a run after a kill.)
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -48,7 +47,7 @@ servers = ["10.0.1.1"]
 
 const FOREIGN: &str = "-A -t 10.0.0.3:80 -s lc\n-a -t 10.0.0.3:80 -r 10.0.1.9 -m -w 9\n";
 
-/// The system calls by which a run leaves traces.
+/// The system calls with effects outside the process.
 const CALLS: [&str; 3] = ["sendto", "rename", "unlink"];
 
 fn at_work(host: &crate::lab::Host) -> Desk<'_> {
@@ -60,7 +59,7 @@ fn at_work(host: &crate::lab::Host) -> Desk<'_> {
     desk
 }
 
-/// Applies B under strace, which is told that `more` besides; with those calls that it made.
+/// Applies B under strace with the options `more`; returns its calls too.
 fn traced(desk: &Desk<'_>, more: &[&str]) -> (Outcome, String) {
     let calls = format!("trace={}", CALLS.join(","));
     let mut words = vec!["-o", "trace", "-e", &calls];
@@ -71,18 +70,18 @@ fn traced(desk: &Desk<'_>, more: &[&str]) -> (Outcome, String) {
     (outcome, trace)
 }
 
-/// Where to kill: before this call.
+/// A place to kill: before this call.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     call: &'static str,
-    /// Which of its kind; of requests, which since the journal is there.
+    /// The index among calls of its kind; for requests, counted from the journal on.
     nth: usize,
-    /// The requests before the journal, in the run that was counted; 0 for other calls.
+    /// The number of requests before the journal in the counted run; 0 for other calls.
     reads: usize,
 }
 
-/// The calls of a run, in their order. The requests that only read, before the journal is there,
-/// are all alike, so that the journal's `rename` stands for them.
+/// The calls of a run, in order. The read requests before the journal are all alike, so the
+/// journal's `rename` stands for them.
 fn calls(trace: &str) -> Vec<Place> {
     let mut counts = BTreeMap::new();
     let mut places = Vec::new();
@@ -124,9 +123,9 @@ fn places(desk: &Desk<'_>) -> Vec<Place> {
 
 /// From A, applies B and kills it there.
 ///
-/// The kernel says of a list of routes or addresses when it changed while it was read
-/// (`NLM_F_DUMP_INTR`), and then it is read again: a run may have more requests before its journal
-/// than the one that was counted. Then it is done once more, with the count of this run.
+/// A list of routes or addresses that changed while it was read is marked (`NLM_F_DUMP_INTR`) and
+/// read again, so a run may have more requests before its journal than the counted one. Then it is
+/// repeated with the count of this run.
 fn kill_at(desk: &Desk<'_>, place: Place) {
     let Place { call, nth, .. } = place;
     let mut reads = place.reads;
@@ -150,7 +149,7 @@ fn kill_at(desk: &Desk<'_>, place: Place) {
     assert!(reached, "{place:?}: {traces:#?}");
 }
 
-/// Every object is what it was in A or what it is to be in B.
+/// Every object is as in A or as it should be in B.
 fn is_between(tables: &Tables, a: &Tables, b: &Tables) {
     let keys = [tables, a, b].map(|tables| tables.services.keys());
     for key in keys.into_iter().flatten() {
@@ -210,7 +209,7 @@ fn the_tables_kept_the_next_run_ends_in_b() {
         assert!(!planned.stderr.contains("ended in"), "{planned}");
     }
     assert!(reported >= 5 && half_done >= 2, "{reported} {half_done}");
-    // Nothing that the killed runs made was forgotten, and nothing foreign is taken for it.
+    // Nothing created by the killed runs was forgotten, and no foreign object counts as such.
     desk.done("flush --yes");
     let left: Vec<_> = desk
         .tables()
@@ -274,7 +273,7 @@ fn after_a_reboot_what_was_written_down_is_void() {
     for place in places {
         kill_at(&desk, place);
         reboot(&desk);
-        // One that came up with the machine, made by somebody else, where A had one of its own.
+        // A service created at boot by another program, where A had one of its own.
         host.ipvsadm(FOREIGN);
         host.ipvsadm("-A -u 10.0.0.1:53 -s rr\n");
         let planned = desk.ends("plan b.toml", 2);
@@ -294,7 +293,7 @@ fn after_a_reboot_what_was_written_down_is_void() {
 fn what_is_disowned_after_a_kill_stays_disowned() {
     let host = lone();
     let desk = at_work(&host);
-    // All is sent; the ledger does not know of it.
+    // Everything is sent; the ledger does not know of it.
     kill_at(
         &desk,
         Place {
@@ -314,7 +313,7 @@ fn what_is_disowned_after_a_kill_stays_disowned() {
     );
     assert!(!planned.stderr.contains("ended in"), "{planned}");
     desk.fails("disown fwmark://9", &["not owned"]);
-    // What else the interrupted run owned is known as before.
+    // The rest of the interrupted run's ownership is known as before.
     desk.done("flush --yes");
     let left: Vec<_> = desk.tables().services.into_keys().collect();
     assert_eq!(left, ["tcp://10.0.0.3:80", "fwmark://9"].map(super::key));

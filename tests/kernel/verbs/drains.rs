@@ -47,7 +47,7 @@ fn it_keeps_its_connection_and_goes_when_that_ends() {
     assert_eq!(desk.tables().weight(SERVICE, FIRST), Some(0));
     assert_eq!(open.ask().as_deref(), Ok("real1"));
 
-    // Nothing is left to do, and it says for what it waits.
+    // Nothing is left to do, and it says what it waits for.
     let planned = desk.done("plan second.toml");
     assert!(planned.contains("draining: 10.2.0.11:80"), "{planned}");
     assert!(planned.contains("1 open"), "{planned}");
@@ -66,8 +66,8 @@ fn it_keeps_its_connection_and_goes_when_that_ends() {
     let mut waiting = net.director.spawn_command(waiting);
     assert_eq!(open.ask().as_deref(), Ok("real1"));
     assert_eq!(waiting.ended(), None, "it waits");
-    // From its next packet on it is forgotten after a second; one that is closed or reset would
-    // be remembered for longer.
+    // From its next packet on, it is forgotten after a second; a closed or reset one would be
+    // remembered for longer.
     net.director.run("ipvsadm --set 1 0 0");
     assert_eq!(open.ask().as_deref(), Ok("real1"));
     assert_eq!(eventually("the drain ends", || waiting.ended()), 0);

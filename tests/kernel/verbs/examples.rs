@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Desk, lone};
 
-/// The root files: what they include lies in directories below.
+/// The root files: their includes are in directories below.
 fn examples() -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let paths = fs::read_dir(directory).unwrap();

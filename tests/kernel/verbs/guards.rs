@@ -1,4 +1,4 @@
-//! What is not done without `--force`.
+//! What needs `--force`.
 
 use super::{Desk, lone, web};
 use crate::lab::{Lan, Tcp, V4};

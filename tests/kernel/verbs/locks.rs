@@ -1,4 +1,4 @@
-//! Two at once: one that is held in the middle of its work, and others beside it.
+//! Two runs at a time: one is held halfway, while others run.
 
 use std::fs;
 use std::process::Stdio;
@@ -12,7 +12,7 @@ use crate::lab::{Process, eventually};
 const SERVICE: &str = "tcp://10.0.0.1:80";
 
 /// A run that has made its changes and stops before the ledger is renamed into place. (The first
-/// file that is renamed is the journal.)
+/// renamed file is the journal.)
 fn held<'h>(desk: &Desk<'h>, file: &str) -> (Process, Pid) {
     let stop = "inject=rename:signal=SIGSTOP:when=2";
     let words = ["-o", "trace", "-e", stop, DIRECTOR, "apply", "--yes", file];
@@ -48,7 +48,7 @@ fn the_second_refuses_or_waits_and_names_the_first() {
     }
     assert_eq!(desk.tables(), made, "nothing was done");
 
-    // Who only looks does not wait, and does not take it for a run that broke off.
+    // A reader does not wait, and does not take it for an interrupted run.
     let planned = desk.ends("plan two.toml", 2);
     let said = format!("process {pid} is halfway through");
     assert!(planned.stderr.contains(&said), "{planned}");
@@ -60,7 +60,7 @@ fn the_second_refuses_or_waits_and_names_the_first() {
     );
     second.stdout(Stdio::null()).stderr(Stdio::null());
     let mut second = host.spawn_command(second);
-    // While the first is held, the second cannot get anywhere.
+    // While the first is held, the second cannot proceed.
     desk.ends("plan two.toml", 2);
     assert_eq!(second.ended(), None);
     assert_eq!(desk.tables(), made);

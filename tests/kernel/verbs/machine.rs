@@ -1,4 +1,4 @@
-//! Warnings about the machine: each is there when clients really are not served, and gone when
+//! Warnings about the machine: each appears when clients really are not served, and disappears when
 //! they are.
 
 use std::net::{IpAddr, SocketAddr};
@@ -9,8 +9,8 @@ use crate::lab::{Drawing, Family, Host, Lan, Sketch, Tcp, V4, V6};
 
 const PORT: u16 = 80;
 
-/// What `plan` says of a file about the machine, one kind of warning after the other; whatever
-/// it says, the exit code is that of the plan.
+/// The warnings of `plan` for a file, one kind after the other; whatever they are, the exit code is
+/// that of the plan.
 fn warnings(desk: &Desk<'_>, file: &str) -> Vec<String> {
     let outcome = desk.director(&format!("plan --format json {file}"));
     assert!(matches!(outcome.code, 0 | 2), "{outcome}");
@@ -22,7 +22,7 @@ fn warnings(desk: &Desk<'_>, file: &str) -> Vec<String> {
     );
     let warnings = plan["warnings"].as_array().unwrap();
     for warning in warnings {
-        // People read the same.
+        // The text form says the same.
         assert!(
             outcome.stderr.contains(warning["text"].as_str().unwrap()),
             "{outcome}"
@@ -32,7 +32,7 @@ fn warnings(desk: &Desk<'_>, file: &str) -> Vec<String> {
     warnings.iter().map(kind).collect()
 }
 
-/// The client is served, and there is no warning; or he is not, and there is this one.
+/// Either the client is served and there is no warning, or it is not and there is this one.
 #[track_caller]
 fn agree(desk: &Desk<'_>, client: &Host, service: SocketAddr, expected: Option<&str>) {
     let said = warnings(desk, "one.toml");
@@ -62,7 +62,7 @@ fn apply(desk: &Desk<'_>, listen: &str, forward: &str, servers: &[IpAddr]) {
         servers.join(", ")
     );
     desk.write("one.toml", &text);
-    // The service before this one goes at once, whoever it serves.
+    // The previous service is removed immediately, whatever connections it has.
     desk.done("apply --yes --force one.toml");
 }
 
@@ -118,7 +118,7 @@ fn an_address_on_an_interface_that_is_down() {
     let _web = net.serve(Tcp, PORT);
     let (desk, client, director) = (Desk::on(&net.director), net.client(1), &net.director);
     client.ip("route add 10.77.0.0/24 via 10.1.0.1\nroute add fd00:77::/64 via fd00:1::1\n");
-    // With duplicate address detection, which an interface that is down does not begin.
+    // With duplicate address detection, which an interface that is down does not start.
     director.sysctl("net.ipv6.conf.all.accept_dad", "1");
     director.ip(
         "link add spare type veth peer name spare2\naddr add 10.77.0.9/32 dev spare\n\
@@ -187,7 +187,7 @@ fn a_server_without_a_route() {
         agree(&desk, client, service, None);
         net.director.ip(&format!("route del {route}\n"));
         agree(&desk, client, service, Some("no_route"));
-        // A route that refuses is none.
+        // A route that rejects packets is not a route.
         let (network, _) = route.split_once(' ').unwrap();
         net.director
             .ip(&format!("route add unreachable {network}\n"));
@@ -197,7 +197,7 @@ fn a_server_without_a_route() {
         ));
         agree(&desk, client, service, None);
     }
-    // Rules may say which table holds the way.
+    // Rules may select the table with the route.
     net.director.ip("route del 10.2.0.0/24 via 10.1.0.254\n");
     net.director
         .ip("route add 10.2.0.0/24 via 10.1.0.254 table 77\nrule add lookup 77\n");
@@ -217,7 +217,7 @@ fn forwarding_off_stops_nat() {
     agree(&desk, client, service, None);
     director.sysctl("net.ipv4.ip_forward", "0");
     agree(&desk, client, service, Some("not_forwarded"));
-    // It is the interface where the answers come in that counts.
+    // What counts is the interface where the replies come in.
     director.sysctl("net.ipv4.conf.eth0.forwarding", "1");
     agree(&desk, client, service, Some("not_forwarded"));
     director.sysctl("net.ipv4.conf.eth1.forwarding", "1");
@@ -290,7 +290,7 @@ fn a_strict_source_check_stops_no_method() {
     }
 }
 
-/// Two lines to the router, the service on the one that has no default route:
+/// Two lines to the router, with the service on the one without a default route:
 ///
 /// ```text
 ///   client 198.51.100.7 ─ far ─ router ┬ line1 10.9.0.0/24    ─ eth0 director   default

@@ -1,4 +1,4 @@
-//! The program `director` on a real kernel, verb by verb, each run a process of its own.
+//! The program `director` on a real kernel, verb by verb, each run a separate process.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
@@ -32,7 +32,7 @@ use crate::lab::{Drawing, Host, Outcome, Sketch};
 
 const DIRECTOR: &str = env!("CARGO_BIN_EXE_director");
 
-/// A host with an interface, and nobody else on the wire.
+/// A host with an interface, alone on its network.
 fn lone() -> Host {
     let sketch = Sketch::new("director")
         .line("link add eth0 up type veth peer name eth1")
@@ -43,8 +43,8 @@ fn lone() -> Host {
     hosts.into_iter().next().expect("one host was drawn")
 }
 
-/// Where an operator sits: on a host, in a directory of service files that is also where `director`
-/// keeps its state.
+/// An operator's place: on a host, in a directory of service files where `director` also keeps its
+/// state.
 struct Desk<'h> {
     host: &'h Host,
     directory: tempfile::TempDir,
@@ -58,14 +58,14 @@ impl<'h> Desk<'h> {
         }
     }
 
-    /// Writes a file beside the others.
+    /// Writes a file to the directory.
     fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.directory.path().join(name);
         fs::write(&path, text).unwrap();
         path
     }
 
-    /// A file of the state directory, once it is there.
+    /// A file of the state directory, once it exists.
     fn state(&self, name: &str) -> Option<PathBuf> {
         let of_namespaces = fs::read_dir(self.directory.path().join("state")).ok()?;
         let mut paths = of_namespaces.map(|entry| entry.unwrap().path().join(name));
@@ -93,7 +93,7 @@ impl<'h> Desk<'h> {
         self.host.command(self.command(DIRECTOR, &words), input)
     }
 
-    /// Runs `director` and expects it to end well; what it printed on stdout.
+    /// Runs `director` and expects success; returns its stdout.
     #[track_caller]
     fn done(&self, line: &str) -> String {
         self.ends(line, 0).stdout
@@ -107,7 +107,7 @@ impl<'h> Desk<'h> {
         outcome
     }
 
-    /// Runs `director`, which refuses or fails, and says all of that on stderr.
+    /// Runs `director`, which refuses or fails, with all of these texts on stderr.
     #[track_caller]
     fn fails(&self, line: &str, said: &[&str]) {
         let outcome = self.ends(line, 1);
@@ -119,14 +119,14 @@ impl<'h> Desk<'h> {
         }
     }
 
-    /// What a saved file declares stands in the kernel, and nothing of it is left to do.
+    /// Asserts that the kernel contains what a saved file declares, and that nothing is left to do.
     #[track_caller]
     fn applied(&self, file: &str) {
         self.done(&format!("apply --yes {file}"));
         self.nothing_to_do(file);
     }
 
-    /// The same, where a guard objects.
+    /// The same, with a guard's objection.
     #[track_caller]
     fn forced(&self, file: &str) {
         self.done(&format!("apply --yes --force {file}"));
@@ -144,7 +144,7 @@ impl<'h> Desk<'h> {
     }
 }
 
-/// All that can be declared of a namespace.
+/// Everything that can be declared about a namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Tables {
     services: BTreeMap<ServiceKey, (Service, BTreeMap<ServerKey, Server>)>,
@@ -173,7 +173,7 @@ impl Tables {
         self.services.contains_key(&key(service))
     }
 
-    /// The weight of a server; `None` if it is not there.
+    /// The weight of a server; `None` if it does not exist.
     fn weight(&self, service: &str, server: &str) -> Option<u32> {
         let (_, servers) = self.services.get(&key(service))?;
         let mut servers = servers.values();

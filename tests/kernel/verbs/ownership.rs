@@ -1,4 +1,4 @@
-//! Whose services they are.
+//! Who owns services.
 
 use super::{Desk, lone, web};
 

@@ -1,4 +1,4 @@
-//! Where files come from and which namespace is meant.
+//! Where files come from, and which namespace is used.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -37,7 +37,7 @@ fn another_namespace_is_worked_on_and_not_the_own() {
         desk.done(&format!("export --netns={name}"))
             .contains("tcp://10.0.0.1:80")
     );
-    // By `ip netns exec` it is the same namespace, and the same ledger.
+    // `ip netns exec` gives the same namespace, and the same ledger.
     let desk_there = Desk {
         host: &other,
         directory: desk.directory,
@@ -76,14 +76,14 @@ fn a_service_file_comes_by_stdin() {
         assert!(desk.tables().has(service));
         assert_eq!(desk.tables().services.len(), 1);
     }
-    // There is nobody to ask where stdin is the file.
+    // Without a terminal on stdin it cannot ask.
     let outcome = desk.director_with("apply -", toml.as_bytes());
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("--yes"), "{outcome}");
     assert!(!desk.tables().has("tcp://10.0.0.1:80"));
 }
 
-/// A namespace of `ip netns`, gone when dropped.
+/// A namespace of `ip netns`, deleted when dropped.
 struct Named<'h> {
     host: &'h crate::lab::Host,
     name: String,
@@ -123,8 +123,8 @@ fn a_namespace_made_anew_begins_anew() {
     let host = lone();
     let desk = Desk::on(&host);
     desk.write("none.toml", "version = 1\n");
-    // The kernel gives the inode of a namespace to a later one, when it has cleaned up behind the
-    // first, and unless somebody else gets it: as often as it takes to see that.
+    // The kernel reuses the inode of a namespace once it has cleaned up, unless another one gets
+    // it: repeat as often as necessary.
     for _ in 0..10 {
         let before = Named::new(&host);
         let (inode, name) = (before.inode(), before.name.clone());
@@ -149,7 +149,7 @@ fn a_namespace_made_anew_begins_anew() {
         let Some(after) = found else { continue };
         let name = &after.name;
         after.ipvsadm("-A -t 10.0.0.1:80");
-        // Somebody else's, whatever the ledger of the one before says.
+        // It belongs to others, whatever the ledger of the previous one says.
         let planned = desk.ends(&format!("--netns {name} plan none.toml"), 0);
         assert!(
             planned

@@ -5,8 +5,7 @@ use crate::lab::Outcome;
 
 const ONE: &str = r#""10.0.1.1""#;
 
-/// A hundred services that change and a hundred that are new; the last one has a scheduler that
-/// no kernel has.
+/// A hundred changed and a hundred new services; the last one has a scheduler that no kernel has.
 fn two_hundred() -> (String, String) {
     let service = |number: usize, scheduler: &str, weight: usize| {
         format!(
@@ -25,7 +24,7 @@ fn two_hundred() -> (String, String) {
     let after = (1..=200).map(|number| match number {
         200 => service(number, "nonesuch", 1),
         1..=50 => service(number, "rr", number),
-        // 51 to 60 go.
+        // 51 to 60 are removed.
         51..=60 => String::new(),
         _ => service(number, "wlc", 2),
     });
@@ -44,7 +43,7 @@ fn the_kernel_refuses_in_the_middle_and_everything_is_as_before() {
     desk.applied("before.toml");
     let tables = desk.tables();
 
-    // The operation, the object, the cause, what to do about it, what came of it.
+    // The operation, the object, the cause, what to do, and the result.
     desk.fails(
         "apply --yes after.toml",
         &[
@@ -57,7 +56,7 @@ fn the_kernel_refuses_in_the_middle_and_everything_is_as_before() {
     );
     assert_eq!(desk.tables(), tables);
     desk.nothing_to_do("before.toml");
-    // Neither does anything think that it was interrupted, nor does it own what is not there.
+    // No run counts as interrupted, and nothing that does not exist is owned.
     assert_eq!(desk.state("journal.json"), None);
     desk.done("flush --yes");
     assert_eq!(desk.tables().services.len(), 1);
@@ -93,8 +92,8 @@ fn without_the_capability_every_verb_names_it() {
     assert_eq!(without_the_right(&desk, "check one.toml").code, 0);
 }
 
-/// A fact about the kernel that docs/security.md states: another user namespace than the first has
-/// no right to IPVS, not even in a network namespace of its own.
+/// A fact about the kernel stated in docs/security.md: a user namespace other than the first has no
+/// access to IPVS, not even in a network namespace of its own.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn root_of_a_user_namespace_is_told_which_one_it_takes() {
@@ -129,10 +128,10 @@ fn nothing_is_done_where_nothing_can_be_remembered() {
         );
         assert!(desk.tables().services.is_empty());
     }
-    // Looking needs no such place.
+    // Reading does not need a state directory.
     desk.ends("--state-dir /proc/nowhere plan one.toml", 2);
     desk.ends("--state-dir /proc/nowhere export", 0);
-    // What is there and cannot be read may be a ledger.
+    // An unreadable file may be a ledger.
     desk.fails(
         "--state-dir occupied plan one.toml",
         &["cannot read", "occupied"],

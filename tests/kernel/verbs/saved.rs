@@ -14,7 +14,7 @@ fn a_saved_plan_is_carried_out_once() {
     let desk = Desk::on(&host);
     desk.write("web.toml", &web("tcp://10.0.0.1:80", ONE, ""));
     desk.ends("plan web.toml --out tonight.plan", 2);
-    // What is applied is what was saved, whatever became of the file.
+    // The saved plan is applied, whatever happened to the file.
     desk.write("web.toml", &web("tcp://10.0.0.2:80", ONE, ""));
     desk.done("apply --yes tonight.plan");
     assert!(desk.tables().has("tcp://10.0.0.1:80"));
@@ -34,7 +34,7 @@ fn a_saved_plan_is_refused_when_the_tables_have_moved() {
     desk.write("two.toml", &web("tcp://10.0.0.1:80", TWO, ""));
     desk.applied("one.toml");
     for (meddling, back) in [
-        // The server that the plan is to add; one that it is to keep; the service itself.
+        // The server that the plan adds; one that it keeps; the service itself.
         (
             "-a -t 10.0.0.1:80 -r 10.0.1.2 -m",
             "-d -t 10.0.0.1:80 -r 10.0.1.2",
@@ -52,7 +52,7 @@ fn a_saved_plan_is_refused_when_the_tables_have_moved() {
         assert_eq!(desk.tables(), moved, "{meddling}");
         host.ipvsadm(&format!("{back}\n"));
     }
-    // As it was: the plan is good again.
+    // As it was: the plan is valid again.
     desk.done("apply --yes two.plan");
     desk.nothing_to_do("two.toml");
 }

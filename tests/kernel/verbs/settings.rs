@@ -1,4 +1,4 @@
-//! Sync daemons, time limits and sysctls.
+//! Sync daemons, timeouts and sysctls.
 
 use ipvs::DaemonRole;
 
@@ -137,7 +137,7 @@ fn time_limits_and_sysctls_are_planned_and_set() {
     assert_eq!(limits, (600, before.timeouts.tcp_fin, 42));
     assert_eq!(host.read_sysctl("net.ipv4.vs.expire_nodest_conn"), "1");
     assert_eq!(host.read_sysctl("net.ipv4.vs.sync_threshold"), "5\t60");
-    // What is left out is left alone.
+    // Missing keys leave settings alone.
     desk.write("empty.toml", "version = 1\n");
     desk.forced("empty.toml");
     assert_eq!(desk.tables(), after);

@@ -1,4 +1,4 @@
-//! State directories and state files that are not as they should be.
+//! Broken state directories and state files.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -41,7 +41,7 @@ fn a_full_state_directory_refuses_an_apply_and_changes_nothing() {
         desk.fails(line, &["No space left on device"]);
         assert_eq!(desk.tables(), before, "{line}");
     }
-    // Nor is anything left that would be confirmed or undone later.
+    // Nothing remains that could be confirmed or rolled back later.
     desk.fails("confirm", &["nothing to confirm"]);
     fs::remove_file(state.join("filler")).unwrap();
     desk.applied("two.toml");
@@ -99,7 +99,7 @@ fn a_damaged_ledger_is_set_aside_and_a_newer_one_is_not_touched() {
     ] {
         let path = ledger.with_file_name(file);
         fs::write(&path, "").unwrap();
-        // Who only looks says it, and leaves it.
+        // A reader reports it, and leaves it.
         let planned = desk.ends("plan one.toml", 0);
         if file != "unconfirmed.json" {
             assert!(
@@ -152,7 +152,7 @@ fn two_directors_of_a_namespace_are_kept_apart_whatever_their_state_directories(
         &said,
     );
     desk.fails(&format!("{other} run two.toml"), &said);
-    // Containers that share the network and no files.
+    // Containers that share the network but no files.
     let apart = desk.command(
         "unshare",
         &[
@@ -172,7 +172,7 @@ fn two_directors_of_a_namespace_are_kept_apart_whatever_their_state_directories(
     }
     assert_eq!(desk.tables(), tables);
 
-    // Another namespace is none of its business.
+    // Another namespace is not affected.
     let elsewhere = lone();
     let name = elsewhere.netns().name();
     desk.done(&format!("{other} --netns {name} apply --yes two.toml"));

@@ -1,4 +1,4 @@
-//! On a terminal: asked, in colour.
+//! On a terminal: with a question, in colour.
 
 use super::{DIRECTOR, Desk, lone, web};
 use crate::lab::Outcome;
@@ -23,7 +23,7 @@ fn it_asks_and_heeds_the_answer() {
         ("apply one.toml", "n\n", 1, false),
         ("apply one.toml", "\n", 1, false),
         ("apply one.toml", "y\n", 0, true),
-        // Nothing to do, nothing to ask.
+        // Nothing to do, no question.
         ("apply one.toml", "n\n", 0, true),
         ("flush", "no\n", 1, true),
         ("flush", "yes\n", 0, false),
@@ -63,7 +63,7 @@ fn colours_only_where_they_are_wanted() {
     assert!(coloured(&desk.director("--color always plan one.toml")));
 }
 
-/// One service with so many servers.
+/// One service with this many servers.
 fn wide(desk: &Desk<'_>, servers: u32) {
     let address = |server: u32| format!("\"10.0.{}.{}\"", 4 + server / 250, 1 + server % 250);
     let servers: Vec<_> = (0..servers).map(address).collect();
@@ -78,7 +78,7 @@ fn a_bar_shows_how_far_a_long_run_is() {
     let desk = Desk::on(&host);
     let run = |line: &str, no_color: &str| {
         desk.done("flush --yes");
-        // The plan is not what is looked at.
+        // The plan is not displayed.
         let line = format!("{line} >/dev/null");
         let outcome = on_a_terminal(&desk, &line, b"", no_color);
         assert!(outcome.success(), "{outcome}");
@@ -90,7 +90,7 @@ fn a_bar_shows_how_far_a_long_run_is() {
     assert!(shown.contains("make"), "{shown}");
     assert!(shown.contains("/6001"), "{shown}");
     assert!(shown.contains("\x1b[32m█"), "in colour: {shown}");
-    // It is gone when there is something else to read.
+    // It is gone when other text appears.
     let (_, after) = shown.rsplit_once(BAR).unwrap();
     assert!(after.contains("\x1b[2K"), "{after:?}");
     assert!(after.contains("Applied:"), "{after:?}");
