@@ -266,7 +266,7 @@ impl Answers {
         self.0.iter().map(word).collect()
     }
 
-    /// The servers that answered each source address: with persistence, one for each.
+    /// The servers that answered each source address; with persistence, one for each.
     pub(crate) fn by_source(&self) -> BTreeMap<IpAddr, BTreeMap<&str, usize>> {
         let mut sources = BTreeMap::<_, BTreeMap<_, _>>::new();
         for answer in &self.0 {

@@ -1,4 +1,4 @@
-//! From a picture to namespaces: hosts, and the bridges that they are plugged into.
+//! From a drawing to namespaces: hosts, and the bridges that they are plugged into.
 //!
 //! ```text
 //!   Drawing::new()
@@ -10,15 +10,15 @@
 //!          eth0 ────────────── a-eth0 [lan] b-eth0 ────────────── eth0
 //! ```
 //!
-//! One `ip -batch` lays all cables, one per host sets its addresses and routes: a process is the
-//! dearest thing that a network is made of.
+//! One `ip -batch` lays all cables, and one per host sets its addresses and routes: processes are
+//! the most expensive part of a network.
 
 use std::{fmt::Write as _, net::IpAddr};
 
 use super::{host::Host, netns::Netns};
 
-/// What every host has in common: no traffic of its own accord, no wait for duplicate addresses,
-/// no filter for packets whose way back is another one.
+/// The sysctls of every host: no unsolicited traffic, no wait for duplicate addresses, no filter
+/// for packets with another way back.
 const QUIET: [(&str, &str); 6] = [
     ("net.ipv4.conf.all.rp_filter", "0"),
     ("net.ipv4.conf.default.rp_filter", "0"),
@@ -28,17 +28,17 @@ const QUIET: [(&str, &str); 6] = [
     ("net.ipv6.conf.default.router_solicitations", "0"),
 ];
 
-/// Hosts to be built together, on common bridges.
+/// Hosts to build together, on common bridges.
 #[derive(Debug, Default)]
 pub(crate) struct Drawing {
     hosts: Vec<Sketch>,
 }
 
-/// A host that is still on paper.
+/// A host that is not built yet.
 #[derive(Debug)]
 pub(crate) struct Sketch {
     name: String,
-    /// The bridge of `eth0`, of `eth1` and so on.
+    /// The bridges of `eth0`, `eth1` and so on.
     bridges: Vec<String>,
     addresses: Vec<IpAddr>,
     lines: String,
@@ -46,7 +46,7 @@ pub(crate) struct Sketch {
 }
 
 impl Sketch {
-    /// A host without any cable.
+    /// A host without cables.
     pub(crate) fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -69,7 +69,7 @@ impl Sketch {
         self
     }
 
-    /// One more address (`10.0.0.1/24`) on a device.
+    /// Adds an address (`10.0.0.1/24`) to a device.
     pub(crate) fn address(mut self, address: &str, device: &str) -> Self {
         let (plain, _) = address
             .split_once('/')
@@ -81,20 +81,20 @@ impl Sketch {
         self.line(&format!("addr add {address} dev {device} {nodad}"))
     }
 
-    /// A virtual address on a device: see [`add_virtual`].
+    /// Adds a virtual address to a device: see [`add_virtual`].
     pub(crate) fn virtual_address(mut self, address: IpAddr, device: &str) -> Self {
         self.addresses.push(address);
         self.line(&add_virtual(address, device))
     }
 
-    /// A line for `ip -batch`, carried out in the order given: `route add default via 10.0.0.1`.
+    /// Adds a line for `ip -batch`, carried out in order: `route add default via 10.0.0.1`.
     pub(crate) fn line(mut self, line: &str) -> Self {
         self.lines.push_str(line);
         self.lines.push('\n');
         self
     }
 
-    /// A sysctl, set before the host has any interface, so that `default` reaches them all.
+    /// Sets a sysctl before the host has any interface, so that `default` applies to all of them.
     pub(crate) fn sysctl(mut self, name: &str, value: &str) -> Self {
         self.sysctls.push((name.to_owned(), value.to_owned()));
         self
@@ -106,16 +106,16 @@ impl Drawing {
         Self::default()
     }
 
-    /// Adds a host. Names are at most 9 bytes and differ from each other.
+    /// Adds a host. Names are unique and have at most 9 bytes.
     pub(crate) fn host(mut self, sketch: Sketch) -> Self {
         self.hosts.push(sketch);
         self
     }
 
-    /// Builds everything: the hosts in the order drawn, and the switch that they need to live.
+    /// Builds everything: the hosts in order, and the switch that they depend on.
     pub(crate) fn build(self) -> (Vec<Host>, Switch) {
         let switch = Host::new("switch", Netns::new("switch"), Vec::new());
-        // A bridge needs no address, and no port of it needs to look for a router.
+        // A bridge needs no address, and its ports need not look for a router.
         switch.sysctl("net.ipv6.conf.default.disable_ipv6", "1");
         let hosts: Vec<Host> = self
             .hosts
@@ -143,8 +143,8 @@ impl Drawing {
 }
 
 /// The line that gives a device a virtual address: a host route, and for IPv6 deprecated from the
-/// start, so that the host does not talk from it unasked. A director whose tunnels came from the
-/// virtual address would be ignored by real servers, who have that address themselves
+/// start, so that the host does not use it as a source unasked. Real servers, which have the
+/// address themselves, would ignore a director whose tunnels came from the virtual address
 /// (`ip6_tnl_rcv_ctl` in the kernel).
 pub(super) fn add_virtual(address: IpAddr, device: &str) -> String {
     if address.is_ipv4() {
@@ -154,7 +154,7 @@ pub(super) fn add_virtual(address: IpAddr, device: &str) -> String {
     }
 }
 
-/// The bridges, and the switch's end of every cable. The network lives as long as it.
+/// The bridges, and the switch's end of every cable. The network lives as long as this.
 #[derive(Debug)]
 pub(crate) struct Switch {
     host: Host,
@@ -168,7 +168,7 @@ impl Switch {
     }
 }
 
-/// The batch that makes the bridges and the cables between them and the hosts.
+/// The batch that creates the bridges, and the cables to the hosts.
 fn cables(sketches: &[Sketch], hosts: &[Host]) -> String {
     let mut bridges: Vec<&str> = sketches
         .iter()

@@ -1,4 +1,4 @@
-//! One host of the network: a namespace, its addresses, and what can be done there.
+//! One host of the network: a namespace, its addresses, and operations in it.
 
 use std::{
     fs, io,
@@ -15,7 +15,7 @@ use super::{
     wire::Wire,
 };
 
-/// A host. See the module's documentation for what a test does with it.
+/// A host. The module's documentation describes its use.
 #[derive(Debug)]
 pub(crate) struct Host {
     name: String,
@@ -55,18 +55,18 @@ impl Host {
         self.addresses.iter().copied().filter(wanted).collect()
     }
 
-    /// Runs `work` inside, on a thread of its own. A socket made there stays in the namespace and
-    /// may be handed out: so `director.enter(ipvs::Client::new)`.
+    /// Runs `work` inside, on a separate thread. A socket created there stays in the namespace and
+    /// may be returned: for example `director.enter(ipvs::Client::new)`.
     pub(crate) fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         self.netns.enter(work)
     }
 
-    /// Runs a command line and returns its stdout. Words are split at blanks, without quoting;
-    /// see [`Host::command`] for what that cannot say.
+    /// Runs a command line and returns its stdout. Words are split at blanks, without quoting; use
+    /// [`Host::command`] for other cases.
     ///
     /// # Panics
     ///
-    /// If it fails or takes longer than two minutes; the message has all that it printed.
+    /// If it fails or takes longer than two minutes; the message includes its output.
     #[track_caller]
     pub(crate) fn run(&self, line: &str) -> String {
         let outcome = self.attempt(line);
@@ -74,12 +74,12 @@ impl Host {
         outcome.stdout
     }
 
-    /// Runs a command line, whatever comes of it.
+    /// Runs a command line and returns its result, even a failure.
     pub(crate) fn attempt(&self, line: &str) -> Outcome {
         self.command(words(line), b"")
     }
 
-    /// Runs a command to its end with `input` on its stdin, whatever comes of it.
+    /// Runs a command to its end with `input` on its stdin; returns its result, even a failure.
     pub(crate) fn command(&self, command: Command, input: &[u8]) -> Outcome {
         self.enter(|| program::complete(command, input))
     }
@@ -107,12 +107,12 @@ impl Host {
         );
     }
 
-    /// Lines for `ipvsadm -R`: `-A -t 10.1.0.100:80 -s rr`. Debian's program (the one in the
-    /// path): the network is configured by something that is not under test.
+    /// Runs lines for `ipvsadm -R`: `-A -t 10.1.0.100:80 -s rr`. Debian's program (the one in the
+    /// path), so that the code under test does not configure the network.
     #[track_caller]
     pub(crate) fn ipvsadm(&self, lines: &str) {
         let outcome = self.command(words("ipvsadm -R"), lines.as_bytes());
-        // Debian's goes on after a line that failed, and only says so.
+        // Debian's program continues after a failed line, and only reports it.
         let clean = outcome.success() && outcome.stderr.is_empty();
         assert!(clean, "on {}: ipvsadm -R: {outcome}{lines}", self.name);
     }
@@ -121,16 +121,16 @@ impl Host {
     ///
     /// # Panics
     ///
-    /// If there is no such sysctl or it does not take the value.
+    /// If the sysctl does not exist or rejects the value.
     #[track_caller]
     pub(crate) fn sysctl(&self, name: &str, value: &str) {
         self.sysctls(&[(name, value)]);
     }
 
-    /// Sets several at once, which is cheaper than one by one.
+    /// Sets several in one go, which is cheaper.
     #[track_caller]
     pub(crate) fn sysctls(&self, settings: &[(&str, &str)]) {
-        // procfs resolves /proc/sys/net for the task that looks, hence inside.
+        // procfs resolves /proc/sys/net for the calling task, hence inside.
         self.enter(|| {
             for (name, value) in settings {
                 let path = sysctl_path(name);
@@ -153,12 +153,12 @@ impl Host {
 
     /// A file of the namespace's `/proc/net`: `ip_vs_conn`.
     pub(crate) fn proc_net(&self, name: &str) -> io::Result<String> {
-        // /proc/net itself is the main thread's.
+        // /proc/net itself belongs to the main thread.
         let path = format!("/proc/thread-self/net/{name}");
         self.enter(|| fs::read_to_string(path))
     }
 
-    /// How many packets a device has received, 0 if there is no such device.
+    /// The number of packets that a device has received; 0 if it does not exist.
     pub(crate) fn packets_into(&self, device: &str) -> u64 {
         let table = self
             .proc_net("dev")
@@ -171,22 +171,22 @@ impl Host {
             .unwrap_or(0)
     }
 
-    /// Listens to the packets that come and go here, from now on.
+    /// Captures incoming and outgoing packets from now on.
     ///
     /// # Panics
     ///
-    /// Without the right to do so.
+    /// Without the privilege for it.
     #[track_caller]
     pub(crate) fn tap(&self) -> Wire {
         self.enter(Wire::tap)
             .unwrap_or_else(|error| panic!("on {}: cannot listen: {error}", self.name))
     }
 
-    /// Marks the packets that come in and match (`-d 10.1.0.100 -p tcp -m multiport --dports
-    /// 80,443`), for a firewall-mark service.
+    /// Marks incoming packets that match (`-d 10.1.0.100 -p tcp -m multiport --dports 80,443`), for
+    /// a firewall-mark service.
     #[track_caller]
     pub(crate) fn mark(&self, family: Family, matches: &str, mark: u32) {
-        // nftables has no IPv4 and no IPv6 in Debian's User-Mode Linux.
+        // nftables supports neither IPv4 nor IPv6 in Debian's User-Mode Linux.
         let program = match family {
             Family::V4 => "iptables-legacy",
             Family::V6 => "ip6tables-legacy",
@@ -196,8 +196,8 @@ impl Host {
         ));
     }
 
-    /// Serves a port on every address that it has, virtual ones too, until the server is
-    /// dropped. The answer to every line is this host's name.
+    /// Serves a port on all its addresses, including virtual ones, until the server is dropped. It
+    /// answers every line with this host's name.
     #[track_caller]
     pub(crate) fn serve(&self, protocol: Protocol, port: u16) -> Server {
         let all: Vec<SocketAddr> = self.addresses.iter().map(|ip| (*ip, port).into()).collect();
@@ -216,8 +216,8 @@ impl Host {
             })
     }
 
-    /// A request to be made from here, once, from the first address: [`Ask`] has more, and
-    /// [`Ask::run`] does it.
+    /// A single request from this host's first address: [`Ask`] has options, and [`Ask::run`] sends
+    /// it.
     pub(crate) fn ask(&self, protocol: Protocol, service: SocketAddr) -> Ask<'_> {
         Ask::new(
             &self.netns,
@@ -227,7 +227,7 @@ impl Host {
         )
     }
 
-    /// A connection (for UDP, a flow) from here that stays open until dropped.
+    /// Opens a connection (for UDP, a flow) from here that stays open until dropped.
     pub(crate) fn connect(
         &self,
         protocol: Protocol,

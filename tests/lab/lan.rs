@@ -24,7 +24,7 @@
 //!  real server i with DR               10.1.0.(10 + i)   fd00:1::(10 + i)
 //! ```
 //!
-//! IPv6 addresses are written with the same decimal digits, so that both are read alike.
+//! IPv6 addresses use the same decimal digits, so that both read alike.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -36,7 +36,7 @@ use super::{
     tunnel,
 };
 
-/// A network with a director in it.
+/// A network with a director.
 #[derive(Debug)]
 pub(crate) struct Lan {
     /// The director that holds the virtual addresses.
@@ -55,8 +55,8 @@ enum Shape {
     Tun,
 }
 
-/// What a [`Lan`] will have: by default one client with one address, three real servers, one
-/// virtual address of each family, no backup.
+/// The parts of a [`Lan`]: by default one client with one address, three real servers, one virtual
+/// address of each family, no backup.
 #[derive(Debug, Clone)]
 pub(crate) struct LanBuilder {
     shape: Shape,
@@ -131,8 +131,8 @@ impl Lan {
         virtual_address(family, 0)
     }
 
-    /// A port on the first virtual address. It is printed as `ipvsadm` wants it:
-    /// `10.1.0.100:80`, `[fd00:1::100]:80`.
+    /// A port on the first virtual address, printed as `ipvsadm` expects it: `10.1.0.100:80`,
+    /// `[fd00:1::100]:80`.
     pub(crate) fn service(&self, family: Family, port: u16) -> SocketAddr {
         self.nth_service(family, 0, port)
     }
@@ -142,13 +142,13 @@ impl Lan {
         (virtual_address(family, n), port).into()
     }
 
-    /// A port of real server `number`, printed as `ipvsadm` wants it.
+    /// A port of real server `number`, printed as `ipvsadm` expects it.
     #[track_caller]
     pub(crate) fn server(&self, family: Family, number: usize, port: u16) -> SocketAddr {
         (self.real(number).address(family), port).into()
     }
 
-    /// Every real server serves a port, until the servers are dropped.
+    /// Serves a port on every real server, until the servers are dropped.
     #[track_caller]
     pub(crate) fn serve(&self, protocol: Protocol, port: u16) -> Vec<Server> {
         self.reals
@@ -157,9 +157,9 @@ impl Lan {
             .collect()
     }
 
-    /// Creates a virtual service on the director with every real server, weight 1 each, by way
-    /// of Debian's program: `net.balance(Tcp, V4, 80, "-s rr", "-m")`. The first text goes to the
-    /// service, the second to each server.
+    /// Creates a virtual service on the director with every real server, weight 1 each, using
+    /// Debian's program: `net.balance(Tcp, V4, 80, "-s rr", "-m")`. The first text is for the
+    /// service, the second for each server.
     #[track_caller]
     pub(crate) fn balance(
         &self,
@@ -191,7 +191,7 @@ impl Lan {
         lines
     }
 
-    /// The backup takes the virtual addresses, as a fail-over does; neighbours are told.
+    /// Moves the virtual addresses to the backup, as in a fail-over, and tells the neighbours.
     pub(crate) fn move_virtual_addresses(&self) {
         let plain = self
             .director
@@ -227,37 +227,37 @@ impl LanBuilder {
         }
     }
 
-    /// How many clients, 1 to 250.
+    /// Sets the number of clients, 1 to 250.
     pub(crate) fn clients(mut self, number: u8) -> Self {
         self.clients = number;
         self
     }
 
-    /// How many addresses each client has, 1 to 250.
+    /// Sets the number of addresses per client, 1 to 250.
     pub(crate) fn addresses(mut self, number: u8) -> Self {
         self.addresses = number;
         self
     }
 
-    /// How many real servers, up to 80.
+    /// Sets the number of real servers, up to 80.
     pub(crate) fn real_servers(mut self, number: u8) -> Self {
         self.reals = number;
         self
     }
 
-    /// How many virtual addresses of each family, up to 100.
+    /// Sets the number of virtual addresses per family, up to 100.
     pub(crate) fn virtual_addresses(mut self, number: u8) -> Self {
         self.virtuals = number;
         self
     }
 
-    /// A second director, with the first one's cables.
+    /// Adds a second director, with the first one's cables.
     pub(crate) fn backup(mut self) -> Self {
         self.backup = true;
         self
     }
 
-    /// The real servers' GRE devices take packets with a checksum instead of those without.
+    /// Makes the real servers' GRE devices accept packets with a checksum instead of those without.
     pub(crate) fn gre_checksum(mut self) -> Self {
         self.gre_checksum = true;
         self
@@ -336,8 +336,9 @@ impl LanBuilder {
         }
     }
 
-    /// The virtual addresses on a real server that must not answer for them (`arp_ignore`) nor
-    /// ask with them (`arp_announce`). IPv6 never answers on one device for another's address.
+    /// Adds the virtual addresses to a real server that must neither answer for them (`arp_ignore`)
+    /// nor use them in requests (`arp_announce`). IPv6 never answers on one device for another's
+    /// address.
     fn silent(&self, sketch: Sketch) -> Sketch {
         let mut sketch = sketch
             .sysctl("net.ipv4.conf.all.arp_ignore", "1")
@@ -375,7 +376,7 @@ fn forwarding(sketch: Sketch) -> Sketch {
     sketch
         .sysctl("net.ipv4.ip_forward", "1")
         .sysctl("net.ipv6.conf.all.forwarding", "1")
-        // Client and real server share a cable in some topologies: no word about shorter ways.
+        // Client and real server share a cable in some topologies: no redirects to shorter ways.
         .sysctl("net.ipv4.conf.all.send_redirects", "0")
         .sysctl("net.ipv4.conf.default.send_redirects", "0")
 }

@@ -1,4 +1,4 @@
-//! Networks to test a director in: hosts, cables, real traffic, on one kernel.
+//! Networks for testing a director: hosts, cables, real traffic, on one kernel.
 //!
 //! ```text
 //!   let net = Lan::nat().real_servers(2).build();
@@ -15,18 +15,19 @@
 //! ```
 //!
 //! Each host is a network namespace of its own; cables are veth pairs into a bridge in one more
-//! namespace. Everything has an IPv4 and an IPv6 address, and goes away when dropped, also when
-//! the test panics. Names are unique, so tests may run beside each other.
+//! namespace. Everything has an IPv4 and an IPv6 address, and disappears when dropped, even if the
+//! test panics. Names are unique, so tests may run in parallel.
 //!
-//! * [`Lan`] draws the topologies that IPVS knows: NAT, direct routing, tunnels.
-//! * [`Drawing`] is the level below, for any other picture.
-//! * [`Host`] runs programs and closures inside, reads and sets its sysctls, serves and asks.
-//! * [`Server`], [`Ask`], [`Connection`]: TCP, UDP and SCTP. A server answers every line that it
-//!   gets with its name, so that a test sees who was chosen.
-//! * [`paced`] times: an emulated kernel is slow, not wrong.
+//! * [`Lan`] draws the IPVS topologies: NAT, direct routing, tunnels.
+//! * [`Drawing`] is the level below, for any other network.
+//! * [`Host`] runs programs and closures inside, reads and sets its sysctls, runs servers and sends
+//!   requests.
+//! * [`Server`], [`Ask`], [`Connection`]: TCP, UDP and SCTP. A server answers every line with its
+//!   name, so that a test sees which one was chosen.
+//! * [`paced`] times: an emulated kernel is slow, but not wrong.
 //!
-//! What cannot be set up panics with the reason: a test has nothing better to do about it. Every
-//! wait is bounded. Needs root and a kernel with `ip_vs`: `scripts/lab` gives both.
+//! A failed setup panics with the reason, since a test cannot continue. Every wait is bounded.
+//! Needs root and a kernel with `ip_vs`: `scripts/lab` provides both.
 
 #![allow(
     dead_code,

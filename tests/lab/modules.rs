@@ -1,4 +1,4 @@
-//! Kernel modules, loaded all at once before the first namespace.
+//! Kernel modules, all loaded before the first namespace.
 //!
 //! Most of them have something to set up in every namespace, and wait for namespaces that are on
 //! their way out (`register_pernet_operations` takes `pernet_ops_rwsem` for itself). Loaded on
@@ -10,7 +10,7 @@ use std::{process::Command, sync::Once};
 
 use super::program;
 
-/// What has per-namespace parts, and `fou`, which nothing asks for by a name that it answers to.
+/// Modules with per-namespace parts, and `fou`, which nothing requests under its own name.
 const MODULES: [&str; 17] = [
     "veth",
     "bridge",
@@ -31,15 +31,15 @@ const MODULES: [&str; 17] = [
     "nf_tables",
 ];
 
-/// Whether the kernel has a module of that name, loaded or not. What is built in counts too.
+/// Whether the kernel has a module of this name, loaded, unloaded or built in.
 pub(crate) fn has_module(name: &str) -> bool {
     let mut modprobe = Command::new("modprobe");
     modprobe.args(["--quiet", "--dry-run", name]);
     program::complete(modprobe, b"").success()
 }
 
-/// Loads them, the first time that it is called. What is built in or missing is passed over: who
-/// needs a missing one says so better.
+/// Loads them on the first call. Built-in and missing ones are skipped: the code that needs a
+/// missing one reports it better.
 pub(super) fn load() {
     static LOADED: Once = Once::new();
     LOADED.call_once(|| {

@@ -1,8 +1,8 @@
-//! A network namespace with a name, and threads that work inside.
+//! A named network namespace, and threads that work inside.
 //!
-//! The namespace belongs to a thread, not to a process (setns(2)): [`Netns::enter`] lends one to
-//! a closure and leaves all other threads where they are. Sockets made inside stay inside,
-//! wherever they are used afterwards.
+//! The namespace belongs to a thread, not to a process (setns(2)): [`Netns::enter`] runs a closure
+//! inside and leaves all other threads where they are. Sockets created inside stay inside, wherever
+//! they are used afterwards.
 
 use std::{
     fs::{self, File},
@@ -21,14 +21,14 @@ use nix::{
 
 use super::modules;
 
-/// Where iproute2 keeps its names, so that `ip -n NAME` and `ip netns exec NAME` work too.
+/// The directory of iproute2's names, so that `ip -n NAME` and `ip netns exec NAME` work too.
 const NAMES: &str = "/run/netns";
 
-/// Tells the namespaces of one process apart.
+/// Numbers the namespaces of one process.
 static SERIAL: AtomicU32 = AtomicU32::new(0);
 
-/// A network namespace. Dropping it takes the name away; the kernel ends the namespace with its
-/// last socket and thread.
+/// A network namespace. Dropping it removes the name; the kernel ends the namespace with its last
+/// socket and thread.
 #[derive(Debug)]
 pub(crate) struct Netns {
     name: String,
@@ -37,11 +37,11 @@ pub(crate) struct Netns {
 }
 
 impl Netns {
-    /// A new namespace, its loopback still down, with a unique name that ends in `role`.
+    /// Creates a namespace, its loopback still down, with a unique name that ends in `role`.
     ///
     /// # Panics
     ///
-    /// Without the right to make one.
+    /// Without the privilege to create one.
     pub(crate) fn new(role: &str) -> Self {
         modules::load();
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
@@ -66,8 +66,8 @@ impl Netns {
         &self.handle
     }
 
-    /// Runs `work` on a thread of its own inside the namespace, and waits for it. A panic in it
-    /// goes on in the caller.
+    /// Runs `work` on a separate thread inside the namespace, and waits for it. Passes a panic on
+    /// to the caller.
     pub(crate) fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         in_thread(&self.name, || {
             self.join();
@@ -75,7 +75,7 @@ impl Netns {
         })
     }
 
-    /// Moves the calling thread into the namespace for good. For threads made for that.
+    /// Moves the calling thread into the namespace for good. For threads created for this purpose.
     pub(super) fn join(&self) {
         setns(&self.handle, CloneFlags::CLONE_NEWNET).unwrap_or_else(|errno| {
             panic!("cannot enter network namespace {}: {errno}", self.name)
@@ -85,16 +85,16 @@ impl Netns {
 
 impl Drop for Netns {
     fn drop(&mut self) {
-        // Lazily: somebody may be looking at it with `ip netns exec`.
+        // Lazily: `ip netns exec` may be using it.
         let _ = umount2(&self.path, MntFlags::MNT_DETACH);
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// Puts the calling thread into a new namespace and binds that to `path`.
+/// Moves the calling thread into a new namespace and binds that to `path`.
 fn pin_new(path: &Path) -> io::Result<File> {
     unshare(CloneFlags::CLONE_NEWNET)?;
-    // Not /proc/self: that is the main thread, which stays where it is.
+    // Not /proc/self: that is the main thread, which stays in its namespace.
     let own = "/proc/thread-self/ns/net";
     mount(
         Some(own),

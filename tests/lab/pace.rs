@@ -1,4 +1,4 @@
-//! How slow the kernel under a test is, and times that heed it.
+//! How slow the kernel under a test is, and times scaled accordingly.
 //!
 //! Where QEMU emulates the processors, with three other tests beside, a healthy server may not
 //! answer within 200 ms. A test whose subject is such times (how soon a death is found, what happens
@@ -9,7 +9,7 @@ use std::{env, time::Duration};
 
 use regex::{Captures, Regex};
 
-/// How many times slower than User-Mode Linux or KVM: `LAB_PACE`, which `scripts/lab` sets.
+/// The factor relative to User-Mode Linux or KVM: `LAB_PACE`, which `scripts/lab` sets.
 pub(crate) fn pace() -> u32 {
     match env::var("LAB_PACE") {
         Ok(pace) => pace.parse().expect("LAB_PACE is a whole number"),
@@ -17,22 +17,22 @@ pub(crate) fn pace() -> u32 {
     }
 }
 
-/// This time on this kernel.
+/// A time scaled for this kernel.
 pub(crate) fn paced(time: Duration) -> Duration {
     time * pace()
 }
 
-/// The same of so many milliseconds.
+/// A time in milliseconds, scaled for this kernel.
 pub(crate) fn paced_ms(milliseconds: u64) -> Duration {
     paced(Duration::from_millis(milliseconds))
 }
 
-/// A service file whose checks and drains take the time that they need on this kernel.
+/// A service file whose checks and drains are scaled for this kernel.
 pub(crate) fn paced_file(file: &str) -> String {
     stretched(file, pace())
 }
 
-/// Multiplies the times of checks, drains and slow starts; other keys keep theirs.
+/// Multiplies the times of checks, drains and slow starts; other keys stay.
 fn stretched(file: &str, factor: u32) -> String {
     const TIMES: &str = r#"\b((?:fast_)?interval|timeout|drain|slow_start)( = ")([0-9]+)(ms|s|m)""#;
     let times = Regex::new(TIMES).expect("it is well formed");

@@ -1,8 +1,8 @@
 //! Programs that run in a namespace.
 //!
-//! They are started by a thread that is inside already: the standard library then uses
-//! `posix_spawn`. A hook before exec would make it fork, which copies the page tables of the
-//! whole test and takes long where system calls are dear.
+//! A thread that is already inside starts them: the standard library then uses `posix_spawn`. A
+//! hook before exec would make it fork, which copies the page tables of the whole test and takes
+//! long where system calls are expensive.
 
 use std::{
     fmt,
@@ -18,10 +18,10 @@ use nix::{
     unistd::Pid,
 };
 
-/// The longest that a program may take.
+/// The timeout of a program.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// What a program left: its exit code and all that it printed.
+/// The result of a program: its exit code and output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Outcome {
     /// The exit code; 128 + n if signal n ended it.
@@ -58,7 +58,7 @@ impl fmt::Display for Outcome {
 ///
 /// # Panics
 ///
-/// If it does not start, or does not end within two minutes (it is killed then).
+/// If it does not start, or does not end within two minutes (it is then killed).
 pub(super) fn complete(mut command: Command, input: &[u8]) -> Outcome {
     let name = format!("{command:?}");
     let stdin = if input.is_empty() {
@@ -75,7 +75,7 @@ pub(super) fn complete(mut command: Command, input: &[u8]) -> Outcome {
     let pid = pid(&child);
     let pipe = child.stdin.take();
     thread::scope(|scope| {
-        // A program that does not read its input to the end is its own business.
+        // A program need not read its input to the end.
         scope.spawn(move || pipe.map(|mut pipe| pipe.write_all(input)));
         let (done, ended) = mpsc::channel();
         scope.spawn(move || done.send(child.wait_with_output()));
@@ -87,7 +87,7 @@ pub(super) fn complete(mut command: Command, input: &[u8]) -> Outcome {
     })
 }
 
-/// A program in the background. Ended when dropped: SIGTERM, and SIGKILL if that is not enough.
+/// A background program. Dropping it ends it: SIGTERM, then SIGKILL if necessary.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
@@ -103,7 +103,7 @@ impl Process {
         Self { child }
     }
 
-    /// Its process id.
+    /// Its process ID.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
@@ -113,7 +113,7 @@ impl Process {
         let _ = kill(pid(&self.child), signal);
     }
 
-    /// Has it ended? Then its exit code, as in [`Outcome::code`].
+    /// Its exit code, as in [`Outcome::code`], if it has ended.
     pub(crate) fn ended(&mut self) -> Option<i32> {
         use std::os::unix::process::ExitStatusExt;
         let status = self.child.try_wait().expect("a child can be waited for")?;

@@ -1,8 +1,8 @@
-//! Servers that say who they are.
+//! Servers that answer with their names.
 //!
-//! To every line (TCP, SCTP) or packet (UDP) a server answers its name and a newline; connections
+//! A server answers every line (TCP, SCTP) or packet (UDP) with its name and a newline; connections
 //! stay open until the client closes them. One thread serves them all, so that a server costs one
-//! thread however many clients hold on to it.
+//! thread however many clients it has.
 
 use std::{
     io::{self, Read, Write},
@@ -22,11 +22,11 @@ use socket2::Socket;
 
 use super::traffic::Protocol;
 
-/// A running server. It stops, and closes its connections, when dropped.
+/// A running server. Dropping it stops it and closes its connections.
 #[derive(Debug)]
 pub(crate) struct Server {
     counters: Arc<Counters>,
-    /// Closing it wakes the thread for the last time.
+    /// Closing this wakes the thread for the last time.
     stop: Option<UnixStream>,
     thread: Option<JoinHandle<()>>,
 }
@@ -68,17 +68,17 @@ impl Server {
         })
     }
 
-    /// How many connections it has accepted so far. UDP has none.
+    /// The number of connections accepted so far; always 0 for UDP.
     pub(crate) fn accepted(&self) -> usize {
         self.counters.accepted.load(Ordering::SeqCst)
     }
 
-    /// How many of them are open.
+    /// The number of open connections.
     pub(crate) fn open(&self) -> usize {
         self.counters.open.load(Ordering::SeqCst)
     }
 
-    /// How many requests it has answered.
+    /// The number of answered requests.
     pub(crate) fn answers(&self) -> usize {
         self.counters.answers.load(Ordering::SeqCst)
     }
@@ -88,7 +88,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // It panics only if the test is lost anyway; no second panic while dropping.
+            // It panics only if the test has failed anyway; avoid a second panic while dropping.
             let _ = thread.join();
         }
     }
@@ -105,8 +105,8 @@ fn listener(protocol: Protocol, address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Takes the port, also from a server that was just dropped: a program that another thread starts
-/// has copies of all sockets between its fork and its exec, and keeps the port taken meanwhile.
+/// Binds the port, even one of a server that was just dropped: a process started by another thread
+/// has copies of all sockets between its fork and its exec, and keeps the port taken.
 fn bind(socket: &Socket, address: SocketAddr) -> io::Result<()> {
     for _ in 0..100 {
         match socket.bind(&address.into()) {
@@ -119,7 +119,7 @@ fn bind(socket: &Socket, address: SocketAddr) -> io::Result<()> {
     socket.bind(&address.into())
 }
 
-/// What the thread owns.
+/// The thread's own state.
 struct Work {
     protocol: Protocol,
     answer: Vec<u8>,
@@ -150,7 +150,7 @@ impl Work {
         }
     }
 
-    /// Which sockets have something for us: first the listeners, then the connections.
+    /// Which sockets are readable: first the listeners, then the connections.
     fn wait(&self, stopped: &UnixStream) -> (bool, Vec<bool>) {
         let sockets = self
             .listeners
@@ -189,14 +189,14 @@ impl Work {
     fn answer_datagrams(&self, socket: &Socket) {
         let mut buffer = [MaybeUninit::uninit(); 2048];
         while let Ok((_, from)) = socket.recv_from(&mut buffer) {
-            // Counted first: a client that has its answer finds it counted.
+            // Count first: a client that has its answer finds it counted.
             self.counters.answers.fetch_add(1, Ordering::SeqCst);
             let _ = socket.send_to(&self.answer, &from);
         }
     }
 }
 
-/// Answers what a connection has sent. False when it is over.
+/// Answers what a connection has sent; `false` when it is over.
 fn answer_lines(connection: &mut Socket, answer: &[u8], counters: &Counters) -> bool {
     let mut buffer = [0; 4096];
     let read = match connection.read(&mut buffer) {

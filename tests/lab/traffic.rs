@@ -1,4 +1,4 @@
-//! The words that servers and clients share: families, protocols, failures.
+//! The types shared by servers and clients: families, protocols, failures.
 
 use std::{fmt, io, net::SocketAddr};
 
@@ -66,17 +66,17 @@ impl fmt::Display for Protocol {
 pub(crate) enum Failure {
     /// RST, ABORT or ICMP port unreachable to the first packet.
     Refused,
-    /// The connection stood and was then reset.
+    /// The connection was established and then reset.
     Reset,
-    /// The connection stood and the other side closed it instead of answering.
+    /// The connection was established, and the other side closed it instead of answering.
     Closed,
-    /// Nothing came back in time.
+    /// No answer in time.
     Timeout,
     /// ICMP said: no such host, no such network, prohibited.
     Unreachable,
-    /// Never made: the requests before it had taken too long.
+    /// Never sent: earlier requests had taken too long.
     GivenUp,
-    /// Anything else, in the words of the operating system.
+    /// Any other error, in the words of the operating system.
     Other(String),
 }
 

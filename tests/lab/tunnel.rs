@@ -1,4 +1,4 @@
-//! The far end of a tunnel: what a real server needs to unpack what a director sends.
+//! The end of a tunnel: what a real server needs to unpack a director's packets.
 //!
 //! ```text
 //!   outer \ inner      IPv4              IPv6
@@ -8,18 +8,18 @@
 //!   IPv6               ip6gre            ip6gre       ip6 | gre
 //! ```
 //!
-//! All of them are there at once, so that a test can switch the type under a live connection.
-//! They only receive: what a real server answers goes to the client by the ordinary route. GUE is
-//! unpacked by the `fou` module, which hands the rest to the device of that row and column.
+//! All devices exist at the same time, so that a test can switch the type under a live connection.
+//! They only receive: a real server's answers go to the client by the ordinary route. The `fou`
+//! module unpacks GUE and passes the rest to the device of that row and column.
 
 use super::drawing::Sketch;
 
-/// The UDP port on which real servers listen for GUE, the one IANA gave it.
+/// The UDP port on which real servers listen for GUE, as assigned by IANA.
 pub(crate) const GUE_PORT: u16 = 6080;
 
 /// Adds the devices to a real server whose addresses are `v4` and `v6`.
 ///
-/// `gre_checksum`: a GRE device takes either packets with a checksum or packets without one
+/// `gre_checksum`: a GRE device accepts either packets with a checksum or packets without one
 /// (`ip_tunnel_rcv` in the kernel), never both.
 pub(super) fn unpack(sketch: Sketch, v4: &str, v6: &str, gre_checksum: bool) -> Sketch {
     let checksum = if gre_checksum { "icsum" } else { "" };

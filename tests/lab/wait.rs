@@ -1,4 +1,4 @@
-//! Waiting for something that the kernel or a program does in its own time.
+//! Waits for something that the kernel or a program does eventually.
 
 use std::{
     thread,
@@ -7,18 +7,18 @@ use std::{
 
 use super::pace::paced;
 
-/// How long [`eventually`] waits, [`paced`]. Generous: a loaded machine is slow, and only a failing
+/// The timeout of [`eventually`], [`paced`]. Generous: a loaded machine is slow, and only a failing
 /// test ever waits that long.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Between two looks, [`paced`]: to look must not keep a slow kernel from what is waited for.
+/// The interval of polling, [`paced`], so that polling does not slow down a slow kernel.
 const BREATH: Duration = Duration::from_millis(20);
 
-/// Calls `look` until it has an answer.
+/// Calls `look` until it returns a value.
 ///
 /// # Panics
 ///
-/// After 90 seconds ([`paced`]) without one, with `what` in the message.
+/// After 90 seconds ([`paced`]) without a value, with `what` in the message.
 #[track_caller]
 pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let (start, patience) = (Instant::now(), paced(PATIENCE));

@@ -1,5 +1,4 @@
-//! What comes in over a wire: the packets themselves, where an answer alone does not tell how
-//! they were wrapped.
+//! Captures the packets of a wire, where an answer alone does not show how they were encapsulated.
 
 use std::{
     io::{self, Read},
@@ -11,13 +10,13 @@ use socket2::{Domain, Socket, Type};
 /// `ETH_P_ALL`: packets of every protocol.
 const EVERYTHING: u16 = 0x0003;
 
-/// Listens to every device of a host, from when it was made on.
+/// Captures on every device of a host from its creation on.
 #[derive(Debug)]
 pub(crate) struct Wire {
     socket: Socket,
 }
 
-/// A packet as it was on the wire, its IP header taken off.
+/// A packet as it was on the wire, without its IP header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Packet {
     pub(crate) source: IpAddr,
@@ -28,22 +27,22 @@ pub(crate) struct Packet {
 }
 
 impl Wire {
-    /// Listens in the namespace of the calling thread.
+    /// Captures in the namespace of the calling thread.
     pub(super) fn tap() -> io::Result<Self> {
-        // The cooked kind: packets begin with their IP header, whatever the device. The protocol
-        // is in network byte order (packet(7)).
+        // The cooked kind: packets start with their IP header, whatever the device. The protocol is
+        // in network byte order (packet(7)).
         let protocol = i32::from(EVERYTHING.to_be());
         let socket = Socket::new(Domain::PACKET, Type::DGRAM, Some(protocol.into()))?;
         socket.set_nonblocking(true)?;
         Ok(Self { socket })
     }
 
-    /// The packets to this address that have come since the last look. What was answered has
-    /// come: there is nothing to wait for.
+    /// The packets to this address since the last call. Answered requests have arrived: there is
+    /// nothing to wait for.
     pub(crate) fn packets_to(&mut self, address: IpAddr) -> Vec<Packet> {
         let mut found = Vec::new();
         let mut buffer = [0; 4096];
-        // As long as somebody sends this would not end: no test looks at more.
+        // Bounded, as this would not end while packets keep coming; no test examines more.
         for _ in 0..10_000 {
             let Ok(length) = self.socket.read(&mut buffer) else {
                 break;

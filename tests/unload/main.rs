@@ -1,7 +1,7 @@
-//! The module vanishes between two calls, and comes back: on a kernel of its own.
+//! The module disappears between two calls, and comes back, on a kernel of its own.
 //!
-//! A binary apart from the other kernel tests, as it takes the module away from everything that
-//! runs beside it. On the machine's own kernel (`scripts/lab --kernel host`) it does nothing.
+//! A separate binary, as it removes the module from all tests that run at the same time. On the
+//! machine's own kernel (`scripts/lab --kernel host`) it does nothing.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -17,12 +17,12 @@ fn web() -> ServiceKey {
     ServiceKey::tcp([192, 0, 2, 10], 80)
 }
 
-/// Whether this is a guest, whose modules nobody else needs.
+/// Whether this is a guest, whose modules no other program needs.
 fn is_guest() -> bool {
     std::env::var("LAB_KERNEL").is_ok_and(|kernel| kernel != "host")
 }
 
-/// Unloads IPVS with the schedulers that a service made it load.
+/// Unloads IPVS and the schedulers loaded for services.
 fn unload() {
     for module in ["ip_vs_wlc", "ip_vs"] {
         let output = Command::new("rmmod").arg(module).output().unwrap();
@@ -42,13 +42,13 @@ fn the_module_vanishes_between_two_calls() {
     client.apply(add).unwrap();
     client.flush().unwrap();
 
-    // Gone: the next look loads it again, under another number, and its tables are empty.
+    // The next request loads it again, with another number and empty tables.
     unload();
     assert_eq!(client.services().unwrap(), []);
     client.apply(add).unwrap();
     client.flush().unwrap();
 
-    // Gone under an operation: it was meant for tables that are no more, so it is not repeated.
+    // Unloaded during an operation, which was meant for lost tables and is not repeated.
     unload();
     let report = client.execute(&[add; 300]);
     assert_eq!(
@@ -60,7 +60,7 @@ fn the_module_vanishes_between_two_calls() {
     let first = &report.failures()[0].error;
     assert!(matches!(first, Error::NoIpvs { .. }), "{first}");
     assert!(first.to_string().contains("unloaded"), "{first}");
-    // The first chunk found it gone, and looking for it loaded it: the second went through.
+    // The first chunk failed, and the look-up loaded the module: the second succeeded.
     assert_eq!(client.services().unwrap().len(), 1);
     client.flush().unwrap();
 
@@ -84,7 +84,7 @@ fn the_module_vanishes_between_two_calls() {
 
     fs::remove_file(rule).unwrap();
     client.apply(add).unwrap_or_else(|error| {
-        // Finding it again took a look; the operation itself was not repeated.
+        // A look-up found it again; the operation itself was not repeated.
         assert!(matches!(error, Error::NoIpvs { .. }), "{error}");
         client.apply(add).unwrap();
     });
