@@ -10,7 +10,7 @@ use std::sync::Arc;
 use ipvs::{ServerKey, ServiceKey};
 use serde::{Serialize, Serializer};
 
-/// Something that happened.
+/// An event, as people and programs see it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Event {
     /// The event's number; grows by one.
@@ -23,7 +23,7 @@ pub struct Event {
     pub service: Option<Arc<str>>,
     /// The service's listen address.
     pub listen: Option<ServiceKey>,
-    /// The server, if the event is about one.
+    /// The server, if the event concerns one.
     pub server: Option<ServerKey>,
     /// What happened, for people.
     pub text: Arc<str>,

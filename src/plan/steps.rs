@@ -63,7 +63,7 @@ impl Steps {
         }
     }
 
-    /// How many steps make services that are not there, with their servers.
+    /// The number of steps that create new services with their servers.
     pub(super) fn created(&self) -> usize {
         let created = |item: &&Group| matches!(item, Group::Create(_));
         self.items.iter().filter(created).map(Group::len).sum()

@@ -7,18 +7,18 @@ use super::{Record, Target, TargetId, Verdict};
 /// An order to start or stop checking a target.
 #[derive(Debug)]
 pub enum Command {
-    /// Check this target from now on. The first check comes at once; of many that are started
-    /// together one after the other, 5,000 a second, and at the latest after an interval.
+    /// Starts to check this target. The first check comes immediately; many targets started
+    /// together are spread over time, 5,000 per second, at the latest after an interval.
     Start {
         /// Its number from now on.
         id: TargetId,
-        /// What.
+        /// The target itself.
         target: Arc<Target>,
-        /// The verdict to begin with.
+        /// The initial verdict.
         verdict: Verdict,
-        /// Where what is found is written.
+        /// Where results are written.
         record: Arc<Record>,
     },
-    /// Check it no longer. Nothing is said of it after that, but for what was under way.
+    /// Stops checking it. Nothing is reported afterwards, except for a check in progress.
     Stop(TargetId),
 }

@@ -4,90 +4,91 @@ use std::sync::Arc;
 
 use super::TargetId;
 
-/// Whether a target is well.
+/// Whether a target is up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// Not known yet: `rise` successes make it up, `fall` failures down.
+    /// Unknown: `rise` successes make it up, `fall` failures down.
     Open,
-    /// Up, until `fall` failures in a row.
+    /// Up, until `fall` consecutive failures.
     Up,
-    /// Down, until `rise` successes in a row.
+    /// Down, until `rise` consecutive successes.
     Down,
 }
 
-/// What the checks have to say.
+/// A report of the checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
     /// The verdict changed.
     Judged {
-        /// Of what.
+        /// The target concerned.
         target: TargetId,
-        /// To `Up` or `Down`.
+        /// `Up` or `Down`.
         verdict: Verdict,
-        /// To `Down`, and this machine had no way to it: its own interface is down or has no
-        /// carrier, or there is no route. That says as much about this machine as about the server.
+        /// Whether, for `Down`, this machine had no way to the target: its own interface is down or
+        /// has no carrier, or there is no route. That says as much about this machine as about the
+        /// server.
         cut_off: bool,
-        /// What the last check said.
+        /// The result of the last check, for people.
         reason: Arc<str>,
     },
-    /// The agent, or the answer, says something else about its weight or its use than before.
+    /// The agent, or the answer, advises another weight or use than before.
     Advised {
-        /// Of what.
+        /// The target concerned.
         target: TargetId,
-        /// What it says now.
+        /// The current advice.
         advice: Advice,
     },
-    /// Checks of it could not be asked for some time, for want of something on this machine; or
-    /// they can again. The verdict stays.
+    /// For some time the target's checks could not be carried out because this machine lacked
+    /// something; or they can be again. The verdict stays.
     NotAsked {
-        /// Of what.
+        /// The target concerned.
         target: TargetId,
-        /// What is missing; `None` when it is there again.
+        /// What is missing; `None` once it is available again.
         why: Option<Arc<str>>,
     },
 }
 
-/// What a check can say beside whether its server is well.
+/// What a check can report besides success or failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Advice {
     /// The weight, in percent of the declared one, 0 to 10,000.
     pub weight: Option<u16>,
-    /// Whether it should get new clients.
+    /// Whether the server should get new clients.
     pub admin: Admin,
 }
 
-/// Whether a server should get new clients, as its agent has it.
+/// Whether a server should get new clients, according to its agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Admin {
     /// It should.
     #[default]
     Ready,
-    /// It should not, but keeps the connections it has.
+    /// It should not, but keeps its connections.
     Drain,
     /// It is in maintenance: out.
     Maint,
 }
 
-/// What one check found.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// Whether the server is well.
+    /// Whether the server is up.
     pub outcome: Outcome,
-    /// What else it said; `None` if that kind of check, or this answer, says nothing.
+    /// Its advice; `None` if this kind of check, or this answer, has none.
     pub advice: Option<Advice>,
-    /// It failed as this machine has no way to the server.
+    /// Whether it failed because this machine has no way to the server.
     pub cut_off: bool,
 }
 
-/// How one check went.
+/// The outcome of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Well, with what is worth telling.
+    /// Success, with information for people.
     Passed(Option<Box<str>>),
-    /// Not well: what was wrong.
+    /// Failure, with the reason.
     Failed(Box<str>),
-    /// The question could not be asked, for want of something on this machine: no descriptors, no
-    /// memory, a source address it does not have; or the answer not heard, as the director itself
-    /// did not run. It says nothing about the server; the verdict stays.
+    /// The check could not be carried out because this machine lacked something: descriptors,
+    /// memory, a source address; or its answer was missed, because the director itself did not run.
+    /// It says nothing about the server; the verdict stays.
     NotAsked(Box<str>),
 }

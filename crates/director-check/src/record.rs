@@ -5,39 +5,39 @@ use std::time::{Duration, SystemTime};
 
 use super::NotChecked;
 
-/// What is known of a target: written by the checks, read by whoever shows it.
+/// The state of a target, written by the checks.
 #[derive(Debug, Default)]
 pub struct Record(Mutex<Seen>);
 
 /// The contents of a [`Record`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// When the last check began.
+    /// When the last check started.
     pub at: Option<SystemTime>,
-    /// How long it took.
+    /// Its duration.
     pub took: Duration,
-    /// What was wrong with it, if anything was; else what it told, if it told anything.
+    /// The failure, if it failed; otherwise its information, if any.
     pub text: Option<Box<str>>,
     /// Whether it succeeded.
     pub passed: bool,
-    /// So many in a row had this result.
+    /// Consecutive checks with this result.
     pub streak: u32,
-    /// When the last one that failed began.
+    /// When the last failed check started.
     pub failed_at: Option<SystemTime>,
-    /// So many checks succeeded so far.
+    /// Successful checks so far.
     pub successes: u64,
     /// So many failed.
     pub failures: u64,
-    /// So many could not be asked.
+    /// Checks that could not be carried out.
     pub not_asked: u64,
-    /// Why it is not checked now.
+    /// Why the target is not checked now.
     pub not_checked: Option<Box<NotChecked>>,
     /// The longest time between the starts of two checks.
     pub longest_gap: Duration,
 }
 
 impl Record {
-    /// What is known now.
+    /// A copy of the current state.
     #[must_use]
     pub fn seen(&self) -> Seen {
         self.0
@@ -46,7 +46,7 @@ impl Record {
             .clone()
     }
 
-    /// Changes what is known.
+    /// Changes the state.
     pub fn update(&self, change: impl FnOnce(&mut Seen)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }

@@ -398,8 +398,8 @@ fn parse_apart<'t>(
     parsed.unwrap_or_else(|| parse(format, file, text, findings))
 }
 
-/// A file that is empty but for blanks and comments. No person writes such a root file: a full disk
-/// leaves one, or a program in the middle of its work.
+/// A file with only blanks and comments. No person writes such a root file: a full disk leaves one,
+/// or a program that is still writing.
 fn says_nothing(path: &Path, at: Span, is_root: bool) -> Diagnostic {
     let message = format!("`{}` is empty", shown(path));
     let found = Diagnostic::new(Code::EmptyFile, at, message);

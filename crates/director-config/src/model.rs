@@ -210,12 +210,12 @@ pub(super) struct Checked<'a> {
     pub(super) v4: bool,
     pub(super) v6: bool,
     pub(super) portless: Option<&'a ServerDecl>,
-    /// A server on a port where MySQL usually listens.
+    /// A server on a usual MySQL port.
     pub(super) mysql: Option<&'a ServerDecl>,
     pub(super) direct: Option<(&'a ServerDecl, ForwardMethod)>,
 }
 
-/// Where a service's servers are.
+/// The source of a service's servers.
 #[derive(Debug)]
 pub(super) enum ServersDecl {
     Pool(Spanned<String>),

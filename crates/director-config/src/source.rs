@@ -190,7 +190,7 @@ impl Sources {
         FileId(id)
     }
 
-    /// Takes the texts out, for whoever has nothing to show of them any more.
+    /// Takes the texts out once they are no longer needed for display.
     pub(super) fn take_texts(&mut self) -> Vec<(PathBuf, Arc<Vec<u8>>)> {
         let files = self.files.iter_mut();
         let taken = files.map(|file| {
@@ -207,7 +207,7 @@ impl Sources {
         self.files.iter().map(copied)
     }
 
-    /// The files in the order in which they were read.
+    /// The files in reading order.
     pub fn iter(&self) -> impl Iterator<Item = &Source> {
         self.files.iter()
     }

@@ -206,7 +206,7 @@ fn laid_out(value: &Value, width: usize, taken: usize) -> Vec<String> {
         let is_short = item.len() == 1;
         match lines.last_mut() {
             Some(last) if is_open && is_short && last.len() + item[0].len() < width => {
-                // Writing to a String does not fail.
+                // Writing to a String cannot fail.
                 let _ = write!(last, " {}", item[0]);
             }
             _ => lines.extend(item.into_iter().map(|line| format!("  {line}"))),

@@ -17,7 +17,7 @@ use crate::Admin;
 pub(super) struct Words<'a> {
     /// Whether the server is up.
     pub(super) up: Option<bool>,
-    /// Whether it should get new clients.
+    /// Whether the server should get new clients.
     pub(super) admin: Option<Admin>,
     /// Its weight in percent.
     pub(super) weight: Option<u16>,

@@ -25,7 +25,7 @@ pub(super) struct Changed {
 }
 
 impl File {
-    /// `None` for a text whose sections cannot be told.
+    /// `None` for a text that cannot be divided into sections.
     pub(super) fn new(path: PathBuf, text: Arc<Vec<u8>>) -> Option<Self> {
         let sections = divide(std::str::from_utf8(&text).ok()?)?;
         Some(Self {
@@ -40,7 +40,7 @@ impl File {
         Arc::clone(&self.text)
     }
 
-    /// The names of its services; one that has several sections comes several times.
+    /// The names of its services; one with several sections appears several times.
     pub(super) fn services(&self) -> impl Iterator<Item = &str> {
         self.sections
             .iter()

@@ -139,7 +139,7 @@ impl Known {
 /// A file to build upon.
 fn file(path: PathBuf, text: Arc<Vec<u8>>) -> Option<File> {
     let is_toml = Format::of(&path) == Format::Toml;
-    // Reduced texts are empty as well: only here it can be told that one was so from the start.
+    // Reduced texts are empty as well: only here can an empty file be recognized.
     let is_fit = is_toml && !is_blank(&text);
     is_fit.then(|| File::new(path, text)).flatten()
 }

@@ -30,7 +30,7 @@ pub struct DesiredService {
     /// Its name in the file. Several listen addresses share one name, and so do the ledger's
     /// records about them.
     pub name: Arc<str>,
-    /// Its configuration.
+    /// The service's configuration.
     pub service: Service,
     /// Its real servers.
     pub servers: Servers<DesiredServer>,
@@ -53,7 +53,7 @@ pub struct DesiredServer {
     /// Its name in the file, if any. (A thin pointer: there are tens of thousands of servers, most
     /// without a name.)
     pub name: Option<Arc<String>>,
-    /// Its configuration.
+    /// The server's configuration.
     pub server: Server,
 }
 

@@ -27,7 +27,7 @@ pub struct Observed {
 /// A virtual service in the kernel, without counters, like its servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObservedService {
-    /// Its configuration.
+    /// The service's configuration.
     pub service: Service,
     /// Its real servers.
     pub servers: Servers<ObservedServer>,
@@ -41,11 +41,11 @@ pub struct ObservedService {
 /// uses and which would be larger than everything else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObservedServer {
-    /// Its configuration.
+    /// The server's configuration.
     pub server: Server,
     /// Connections in a state that counts as active, such as an established TCP connection.
     pub active: u32,
-    /// Other connections: closing TCP ones, UDP flows.
+    /// Other connections: closing TCP connections, UDP flows.
     pub inactive: u32,
     /// Persistence templates for this server.
     pub persistent: u32,
