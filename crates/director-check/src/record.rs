@@ -26,7 +26,7 @@ pub struct Seen {
     pub failed_at: Option<SystemTime>,
     /// Successful checks so far.
     pub successes: u64,
-    /// So many failed.
+    /// Failed checks so far.
     pub failures: u64,
     /// Checks that could not be carried out.
     pub not_asked: u64,
