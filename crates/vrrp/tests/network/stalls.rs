@@ -33,7 +33,7 @@ proptest! {
         world.forget();
         world.run(interval * 40 + Duration::from_secs(3));
         prop_assert_eq!(world.longest_gap, Duration::ZERO);
-        let allowed = interval + world.weather.delay * 2 + Duration::from_millis(1);
+        let allowed = interval + world.slack() * 2 + Duration::from_millis(1);
         prop_assert!(world.longest_overlap <= allowed, "{:?}", world.longest_overlap);
         let after = world.active();
         prop_assert_eq!(after.len(), 1);

@@ -55,6 +55,7 @@ pub(crate) struct Story {
     pub(crate) preempt: Preempt,
     /// In percent of the shortest interval.
     pub(crate) delay: u32,
+    pub(crate) lateness: u32,
     pub(crate) duplicates: u8,
     /// What happens, and after how many thousandths of an interval.
     pub(crate) troubles: Vec<(u32, Trouble)>,
@@ -78,6 +79,7 @@ impl Story {
         let shortest = (0..self.priorities.len()).map(interval).min().unwrap();
         let weather = Weather {
             delay: shortest.duration() * self.delay / 100,
+            lateness: shortest.duration() * self.lateness / 100,
             loss: 0,
             duplicates: self.duplicates,
         };
@@ -108,7 +110,7 @@ impl Story {
         };
         match priorities[..] {
             // Twice: one advert of the former one came early to the one and late to the other.
-            [first, second, ..] => unit * u32::from(first - second) / 256 > world.weather.delay * 2,
+            [first, second, ..] => unit * u32::from(first - second) / 256 > world.slack() * 2,
             _ => true,
         }
     }
@@ -230,12 +232,12 @@ pub(crate) fn story() -> impl Strategy<Value = Story> {
     ];
     (
         (kind, any::<u64>(), 1..=2_u8, priorities, intervals),
-        (preempt, 0..=30_u32, 0..=30_u8),
+        (preempt, 0..=30_u32, 0..=30_u32, 0..=30_u8),
         vec((0..4000_u32, trouble()), 0..24),
     )
         .prop_map(|(first, second, troubles)| {
             let (kind, seed, members, priorities, intervals) = first;
-            let (preempt, delay, duplicates) = second;
+            let (preempt, delay, lateness, duplicates) = second;
             Story {
                 kind,
                 seed,
@@ -244,6 +246,7 @@ pub(crate) fn story() -> impl Strategy<Value = Story> {
                 intervals,
                 preempt,
                 delay,
+                lateness,
                 duplicates,
                 troubles,
             }

@@ -47,6 +47,8 @@ pub(crate) fn member(kind: Kind, node: u8, member: u8, interval: Interval) -> Me
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Weather {
     pub(crate) delay: Duration,
+    /// How late a router may be with a timer.
+    pub(crate) lateness: Duration,
     pub(crate) loss: u8,
     pub(crate) duplicates: u8,
 }
@@ -139,6 +141,11 @@ impl World {
             .unwrap()
     }
 
+    /// The longest from the time when an advert is due until it is heard.
+    pub(crate) fn slack(&self) -> Duration {
+        self.weather.delay + self.weather.lateness
+    }
+
     pub(crate) fn start(&mut self, node: usize) {
         if self.nodes[node].machine.is_none() {
             let config = self.nodes[node].config.clone();
@@ -210,7 +217,8 @@ impl World {
 
     pub(crate) fn until_timer(&self, node: usize) -> Duration {
         let machine = self.nodes[node].machine.as_ref();
-        machine.and_then(Machine::timer).unwrap() - self.now
+        let timer = machine.and_then(Machine::timer).unwrap();
+        timer.saturating_sub(self.now)
     }
 
     pub(crate) fn active(&self) -> Vec<usize> {
@@ -280,6 +288,7 @@ impl World {
                 Action::TakeAddresses => self.nodes[node].holds = true,
                 Action::ReleaseAddresses => self.nodes[node].holds = false,
                 Action::SetTimer(Some(at)) => {
+                    let at = at + self.chance.up_to(self.weather.lateness);
                     self.events.push(Reverse((at, Event::Timer { node })));
                 }
                 Action::Changed(_) => self.nodes[node].changes += 1,
