@@ -1,11 +1,10 @@
 //! What is checked, and for whom: a target is checked once, however many services have it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use ipvs::{ServerKey, ServiceKey};
 
-use super::server::not_checked_yet;
 use crate::check::table::Table;
 use crate::check::{Advice, Command, Record, Target, TargetId, Verdict};
 use crate::control::Now;
@@ -34,6 +33,12 @@ pub(super) struct CheckState {
     pub(super) verdict: Verdict,
     pub(super) reason: Arc<str>,
     pub(super) advice: Advice,
+}
+
+/// The reason of all servers without a check so far: one text for all of them.
+pub(super) fn not_checked_yet() -> Arc<str> {
+    static TEXT: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("not checked yet"));
+    Arc::clone(&TEXT)
 }
 
 impl Targets {

@@ -34,6 +34,7 @@ use super::failure::{Failure, Passed};
 use super::holds::{self, Holds, Lost};
 use super::kind::{self, Patterns, http, idle};
 use super::net::{self, Way};
+use super::target::Job;
 use super::{Target, TargetId};
 use director_config::state::health::MYSQL_PORTS;
 
@@ -45,9 +46,6 @@ const MOST_FRESH: usize = 128;
 
 /// The event of a wake-up. Jobs are numbered from 1.
 const WAKE: u64 = 0;
-
-/// A check's number, never reused.
-pub(crate) type Job = u64;
 
 /// Connections in progress.
 #[derive(Debug)]

@@ -16,9 +16,9 @@ use nix::errno::Errno;
 use nix::sys::epoll::EpollFlags;
 use socket2::Socket;
 
-use super::connects::Job;
 use super::failure::{Failure, is_ours};
 use super::kind::idle;
+use super::target::Job;
 use super::{Target, TargetId};
 
 /// What a held connection waits for. Errors come without being asked for.

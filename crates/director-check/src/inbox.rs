@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::connects::Job;
 use super::kind::Memory;
+use super::target::Job;
 use super::{Command, Report};
 
 #[derive(Debug)]

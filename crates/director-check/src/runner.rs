@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::connects::{Connects, Job, Landed};
+use super::connects::{Connects, Landed};
 use super::failure::Passed;
 use super::held_up::HeldUp;
 use super::holds::{End, Lost};
@@ -31,6 +31,7 @@ use super::own_link::OwnLinks;
 use super::schedule::{Chance, Due, Schedule};
 use super::statistics::Counters;
 use super::table::Table;
+use super::target::Job;
 use super::through::Passages;
 use super::unasked::{News, Unasked};
 use super::verdict::Judge;

@@ -29,3 +29,6 @@ pub struct Target {
 /// A target's number, chosen by the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TargetId(pub u32);
+
+/// A check's number, never reused.
+pub(crate) type Job = u64;

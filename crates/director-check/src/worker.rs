@@ -16,10 +16,10 @@ use tokio::runtime::Builder;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
 
-use super::connects::Job;
 use super::files;
 use super::inbox::{Answer, Inbox, Message};
 use super::kind::{self, Means, Memory};
+use super::target::Job;
 use super::through::Passages;
 use super::{Outcome, Report, Target};
 

@@ -16,7 +16,7 @@ pub(super) use damper::Damper;
 pub(super) use ramp::{Progress, Ramp};
 pub(super) use stepper::Stepper;
 
-use super::targets::{CheckState, Targets};
+use super::targets::{CheckState, Targets, not_checked_yet};
 use crate::check::{Admin, TargetId, Verdict};
 use crate::control::Now;
 use crate::state::BootTime;
@@ -73,13 +73,7 @@ pub(super) enum Held {
     KeptIn,
 }
 
-/// The reason of all servers without a check so far: one text for all of them.
-pub(super) fn not_checked_yet() -> Arc<str> {
-    static TEXT: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("not checked yet"));
-    Arc::clone(&TEXT)
-}
-
-/// The same for those that are in until then.
+/// The reason of servers without a check so far that are in until then.
 pub(super) fn in_and_not_checked_yet() -> Arc<str> {
     static TEXT: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("in, and not checked yet"));
     Arc::clone(&TEXT)
