@@ -1,8 +1,10 @@
 //! Events: something that happened, as told to people and programs. They go to the log, to
 //! `director events` and to `GET /v1/events`.
 //!
-//! The table of kinds is below, one entry each. `docs/api.md` has it too, written by
-//! `UPDATE_GOLDEN=1 cargo test --test docs events`.
+//! # To add a kind
+//!
+//! Give it an entry in the table below; `UPDATE_GOLDEN=1 cargo test --test docs events` copies that
+//! into `docs/api.md`. Where it happens, the core calls `self.event(EventKind::..., ...)`.
 
 use std::fmt;
 use std::sync::Arc;

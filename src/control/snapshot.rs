@@ -32,7 +32,7 @@ pub struct Snapshot {
     pub marks: MarkRange,
     /// When the director started.
     pub started: Option<SystemTime>,
-    /// When the file in force was read.
+    /// When the file in force came into force.
     pub loaded: Option<SystemTime>,
     /// What is wrong with a newer file that was rejected, as `check` reports it.
     pub rejected: Option<Arc<str>>,
@@ -42,7 +42,7 @@ pub struct Snapshot {
     pub foreign: Arc<[ServiceKey]>,
     /// Machines in maintenance.
     pub disabled: BTreeMap<std::net::IpAddr, Setting<()>>,
-    /// When the kernel was last seen, or brought, in sync.
+    /// When a comparison of the kernel with the believed tables last found no difference.
     pub reconciled: Option<SystemTime>,
     /// The reason why the kernel is not in sync.
     pub trouble: Option<Arc<str>>,
@@ -98,7 +98,7 @@ pub struct ServerStatus {
     pub state: ServerState,
     /// The reason for the state, for people.
     pub reason: Arc<str>,
-    /// When the state began.
+    /// Since when its checks have had their verdict.
     pub since: SystemTime,
     /// When the state ends by itself at the latest: a ramp, a hold, a drain with a deadline.
     pub until: Option<SystemTime>,

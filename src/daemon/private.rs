@@ -19,7 +19,9 @@ use ipvs::{Operation, Server, ServiceKey};
 use super::messages::Changes;
 use super::tables::Tables;
 use crate::apply::{Kernel, Platform, PlatformError};
-use crate::check::through::{AcceptLocal, Door, Notice, Passages, Through, Wish, lifetime};
+use crate::check::through::{
+    AcceptLocal, Door, InterfaceReport, Passages, Through, Wish, lifetime,
+};
 use crate::check::{Target, TargetId};
 use crate::state::health::{MarkRange, RunSettings};
 use crate::state::{ObservedService, is_private};
@@ -158,10 +160,10 @@ impl Private {
 
     fn let_answers_in(&mut self) {
         let doors: Vec<Door> = self.through.passages().doors();
-        for notice in self.accept.prepare(doors) {
-            match notice {
-                Notice::Set { .. } => tracing::info!("{notice}"),
-                _ => self.say(&notice.to_string()),
+        for report in self.accept.prepare(doors) {
+            match report {
+                InterfaceReport::Set { .. } => tracing::info!("{report}"),
+                _ => self.say(&report.to_string()),
             }
         }
     }

@@ -28,9 +28,9 @@ pub struct Head {
     pub file: String,
     /// The start time of the director.
     pub started: Option<u64>,
-    /// When the file in force was read.
+    /// When the file in force came into force.
     pub loaded: Option<u64>,
-    /// When the kernel was last seen, or brought, in sync.
+    /// When a comparison of the kernel with the believed tables last found no difference.
     pub reconciled: Option<u64>,
     /// What is wrong with a newer file that was rejected, as `director check` reports it.
     pub rejected: Option<String>,
@@ -101,7 +101,7 @@ pub struct Server {
     pub declared_weight: u32,
     /// The reason for the state, for people.
     pub reason: String,
-    /// When the state began.
+    /// Since when its checks have had their verdict.
     pub since: u64,
     /// When the state ends by itself at the latest.
     pub until: Option<u64>,

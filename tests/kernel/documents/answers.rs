@@ -148,7 +148,7 @@ fn compact(value: &Value) -> String {
     match value {
         Value::Object(object) if object.is_empty() => "{}".to_owned(),
         Value::Object(object) => {
-            let entries = object.iter().map(|entry| member(entry, compact(entry.1)));
+            let entries = object.iter().map(|entry| member(entry, &compact(entry.1)));
             format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
         }
         Value::Array(list) => {
@@ -159,7 +159,7 @@ fn compact(value: &Value) -> String {
     }
 }
 
-fn member((key, _): (&String, &Value), value: String) -> String {
+fn member((key, _): (&String, &Value), value: &str) -> String {
     format!("{}: {value}", Value::from(key.as_str()))
 }
 
@@ -182,7 +182,7 @@ fn laid_out(value: &Value, width: usize, taken: usize) -> Vec<String> {
                 // Quotes, a colon, a blank, and a comma behind it.
                 let taken = entry.0.len() + 5;
                 let mut lines = laid_out(entry.1, width.saturating_sub(2), taken);
-                lines[0] = member(entry, lines[0].clone());
+                lines[0] = member(entry, &lines[0]);
                 lines
             });
             ("{", items.collect(), "}")
@@ -236,7 +236,7 @@ fn only_what_is_another_in_each_run_may_differ() {
 fn a_long_answer_is_laid_out_in_lines() {
     let short = r#"{ "a": [1, { "b": null }], "c": {} }"#;
     assert_eq!(laid_out(&values(short)[0], WIDTH, 0), [short]);
-    let words = vec!["a word of some length"; 3].join(" ");
+    let words = ["a word of some length"; 3].join(" ");
     let long = serde_json::json!({ "services": [{ "name": words, "x": 1, "y": words }], "z": 2 });
     let lines = laid_out(&long, WIDTH, 0);
     assert_eq!(lines.len(), 7, "{lines:#?}");

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use director::apply::{Kernel, Platform};
-use director::check::through::{AcceptLocal, Notice, Through, Wish, lifetime};
+use director::check::through::{AcceptLocal, InterfaceReport, Through, Wish, lifetime};
 use director::check::{Checks, Command, Record, Seen, Target, TargetId, Verdict};
 use director::state::Share;
 use director::state::health::{
@@ -78,7 +78,7 @@ impl Bench {
     }
 
     /// Enables the replies to come in.
-    pub(super) fn prepare(&mut self) -> Vec<Notice> {
+    pub(super) fn prepare(&mut self) -> Vec<InterfaceReport> {
         let (accept, doors) = (&mut self.accept, self.through.passages().doors());
         self.net.director.enter(|| accept.prepare(doors))
     }

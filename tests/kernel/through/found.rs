@@ -1,6 +1,6 @@
 //! Which servers are found to fail, and that no server answers for another.
 
-use director::check::through::Notice;
+use director::check::through::InterfaceReport;
 use ipvs::{ForwardMethod, Tunnel, TunnelFlags};
 
 use super::bench::{Bench, DR, Method, PORT, Way};
@@ -82,7 +82,7 @@ fn answers_are_let_in_and_no_longer_than_needed() {
         panic!("one target");
     };
     assert!(!seen.passed, "the answer is a martian: {seen:?}");
-    let set = Notice::Set {
+    let set = InterfaceReport::Set {
         interface: "eth0".to_owned(),
     };
     assert_eq!(bench.prepare(), [set]);
@@ -118,7 +118,7 @@ fn a_strict_source_check_is_told_of_where_it_hurts() {
         .net
         .director
         .ip("addr del 10.1.0.100/32 dev eth0\naddr add 10.1.0.100/32 dev lo\n");
-    let strict = Notice::Strict {
+    let strict = InterfaceReport::Strict {
         interface: "eth0".to_owned(),
         address: [10, 1, 0, 100].into(),
     };

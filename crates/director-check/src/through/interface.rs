@@ -33,7 +33,7 @@ pub struct AcceptLocal {
 
 /// A fact about an interface that an operator should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Notice {
+pub enum InterfaceReport {
     /// `accept_local` was set on it.
     Set {
         /// The interface's name.
@@ -62,7 +62,7 @@ pub enum Notice {
     },
 }
 
-impl fmt::Display for Notice {
+impl fmt::Display for InterfaceReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Set { interface } => write!(
@@ -93,7 +93,7 @@ impl fmt::Display for Notice {
 impl AcceptLocal {
     /// Makes the replies of checks through these doors come in, as far as possible, and reports
     /// changes and failures. Interfaces that are in order are not reported.
-    pub fn prepare(&mut self, doors: impl IntoIterator<Item = Door>) -> Vec<Notice> {
+    pub fn prepare(&mut self, doors: impl IntoIterator<Item = Door>) -> Vec<InterfaceReport> {
         let addresses = match interfaces() {
             Ok(addresses) => addresses,
             Err(error) => {
@@ -102,7 +102,7 @@ impl AcceptLocal {
             }
         };
         let mut seen = BTreeSet::new();
-        let mut notices = Vec::new();
+        let mut reports = Vec::new();
         for door in doors {
             let (IpAddr::V4(to), IpAddr::V4(server)) = (door.to.ip(), door.server) else {
                 continue;
@@ -115,23 +115,23 @@ impl AcceptLocal {
             let interface = match interface {
                 Ok(interface) => interface,
                 Err(why) => {
-                    notices.push(Notice::Unknown { server, why });
+                    reports.push(InterfaceReport::Unknown { server, why });
                     continue;
                 }
             };
             if seen.insert((interface.clone(), None)) {
-                notices.extend(self.accept(&interface));
+                reports.extend(self.accept(&interface));
             }
             let names = addresses.get(&IpAddr::V4(to));
             let elsewhere = names.is_some_and(|names| !names.contains(&interface));
             if elsewhere && is_strict(&interface) && seen.insert((interface.clone(), Some(to))) {
-                notices.push(Notice::Strict {
+                reports.push(InterfaceReport::Strict {
                     interface,
                     address: to,
                 });
             }
         }
-        notices
+        reports
     }
 
     /// Resets what was set.
@@ -144,7 +144,7 @@ impl AcceptLocal {
         }
     }
 
-    fn accept(&mut self, interface: &str) -> Option<Notice> {
+    fn accept(&mut self, interface: &str) -> Option<InterfaceReport> {
         // The kernel accepts either (`IN_DEV_ACCEPT_LOCAL`).
         let is_on = |name: &str| read(name, "accept_local").is_ok_and(|value| value != 0);
         if is_on("all") || is_on(interface) {
@@ -154,9 +154,9 @@ impl AcceptLocal {
         match fs::write(file(&interface, "accept_local"), "1") {
             Ok(()) => {
                 self.set.insert(interface.clone());
-                Some(Notice::Set { interface })
+                Some(InterfaceReport::Set { interface })
             }
-            Err(error) => Some(Notice::NotSet {
+            Err(error) => Some(InterfaceReport::NotSet {
                 interface,
                 why: error.to_string(),
             }),

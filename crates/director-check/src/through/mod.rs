@@ -42,7 +42,7 @@ use std::time::Duration;
 use ipvs::{Operation, ServiceKey, Timeouts};
 
 pub use door::{Door, Refused, Wish};
-pub use interface::{AcceptLocal, Notice};
+pub use interface::{AcceptLocal, InterfaceReport};
 pub(crate) use passage::own_address;
 pub use passage::{Passage, Passages};
 use slots::Slots;
