@@ -66,7 +66,7 @@ impl Director for Link {
 
     fn table(&self, reply: Reply<Table>) {
         let Some(waiter) = Waiter::take(&self.waiting) else {
-            let why = format!("{WAITING} others wait for the tables");
+            let why = format!("{WAITING} others are waiting for the tables");
             reply.send(Err(Refusal::new(RefusalKind::Unavailable, why)));
             return;
         };

@@ -73,7 +73,7 @@ impl Keeping {
         let all = self
             .unkept
             .iter()
-            .map(|(matter, why)| format!("{}: {why}; tried again", matter.words()));
+            .map(|(matter, why)| format!("{}: {why}; retrying", matter.words()));
         let all: Vec<_> = all.collect();
         (!all.is_empty()).then(|| all.join("; "))
     }

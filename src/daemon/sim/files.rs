@@ -146,13 +146,13 @@ fn an_include_directory_that_is_away_removes_no_service() {
     let directory = sim.directory.path().join("services.d");
     let aside = sim.directory.path().join("aside");
     fs::rename(&directory, &aside).unwrap();
-    sim.keeps("matched 3 files and now matches none", |_| {
+    sim.keeps("matched 3 files, but now matches none", |_| {
         fs::rename(&aside, &directory).unwrap();
     });
     // As under a late mount: the directory is there, and empty.
     fs::rename(&directory, &aside).unwrap();
     fs::create_dir(&directory).unwrap();
-    sim.keeps("matched 3 files and now matches none", |_| {
+    sim.keeps("matched 3 files, but now matches none", |_| {
         fs::remove_dir(&directory).unwrap();
         fs::rename(&aside, &directory).unwrap();
     });
@@ -228,13 +228,13 @@ fn a_file_that_is_cut_off_in_the_middle_removes_no_service() {
     fs::write(sim.file(), &whole[..cut]).unwrap();
     sim.keeps("ends after", |sim| fs::write(sim.file(), &whole).unwrap());
     fs::write(sim.file(), format!("{}# edited\n", &whole[..cut])).unwrap();
-    sim.keeps("4 of 6 services would go", |sim| {
+    sim.keeps("4 of 6 services would be removed", |sim| {
         fs::write(sim.file(), &whole).unwrap();
     });
     // The kernel contains what the file has only if the rest may be removed.
     let moved = whole[..cut].replace("192.0.2.1:", "192.0.2.101:");
     fs::write(sim.file(), &moved).unwrap();
-    sim.keeps("4 of 6 services would go", |sim| {
+    sim.keeps("4 of 6 services would be removed", |sim| {
         fs::write(sim.file(), &whole).unwrap();
     });
 }
@@ -345,7 +345,7 @@ fn one_service_of_three_may_be_removed_and_two_may_not() {
     let mut sim = running(&format!("{start}{three}"));
     fs::write(sim.file(), format!("{start}{}", service(1))).unwrap();
     let refusal = sim.reload(false).unwrap_err();
-    let said = "2 of 3 services would go: s2 (tcp://192.0.2.2:80), s3 (tcp://192.0.2.3:80); \
+    let said = "2 of 3 services would be removed: s2 (tcp://192.0.2.2:80), s3 (tcp://192.0.2.3:80); \
                 `policy.max_removed_services` allows 50%";
     assert!(refusal.message.contains(said), "{}", refusal.message);
     fs::write(sim.file(), format!("{start}{}{}", service(1), service(2))).unwrap();
@@ -552,7 +552,7 @@ fn a_start_with_included_files_that_are_empty_or_away_takes_nothing_away() {
         assert!(!sim.core.is_ready(), "it starts");
     }
     let why = sim.core.failed_to_start().unwrap();
-    assert!(why.contains("there is no directory"), "{why}");
+    assert!(why.contains("no directory"), "{why}");
     assert_eq!(sim.there(), 4);
     fs::rename(&aside, sim.directory.path().join("services.d")).unwrap();
     fs::write(sim.file(), ROOT).unwrap();

@@ -69,7 +69,7 @@ fn a_state_directory_that_is_not_the_directors_own_is_refused_by_name() {
 
     fs::create_dir(&state).unwrap();
     fs::set_permissions(&state, fs::Permissions::from_mode(0o777)).unwrap();
-    fails(&["others can write to it (mode 0777)", "chmod go-w"]);
+    fails(&["other users can write to it (mode 0777)", "run `chmod go-w"]);
     fs::set_permissions(&state, fs::Permissions::from_mode(0o755)).unwrap();
     std::os::unix::fs::chown(&state, Some(12345), None).unwrap();
     fails(&["it belongs to user 12345"]);

@@ -101,7 +101,7 @@ fn mark(
         let message = format!("`{}` is not a firewall mark", shown(digits));
         findings.push(
             Diagnostic::new(Code::BadListen, place, message)
-                .help("a mark is a whole number from 1 to 4294967295, such as fwmark://7"),
+                .help("a mark is an integer from 1 to 4294967295, such as fwmark://7"),
         );
         return None;
     };

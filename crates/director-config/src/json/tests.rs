@@ -234,7 +234,7 @@ proptest! {
         let length = text[place..].chars().next().unwrap().len_utf8();
         text.replace_range(place..place + length, with);
         let (said, _) = read(&text);
-        let said: Vec<_> = said.iter().filter(|said| !said.ends_with("stands here twice")).collect();
+        let said: Vec<_> = said.iter().filter(|said| !said.contains("duplicate key")).collect();
         let refused = serde_json::from_str::<Json>(&text).is_err();
         // A number too large for any machine is a number here.
         let too_large = text.contains(['e', 'E']) && said.is_empty();

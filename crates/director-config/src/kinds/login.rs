@@ -57,7 +57,7 @@ pub(super) fn texts(fields: &Fields<'_>, findings: &mut Findings) -> LoginCheck 
         let place: Place<'_> = fields.get(name)?;
         let text = place.text(findings)?;
         if text.value.contains('\0') {
-            let message = format!("`{name}` has a NUL byte");
+            let message = format!("`{name}` contains a NUL byte");
             findings.push(Diagnostic::new(Code::BadName, place.span(), message));
         }
         Some(text.value.to_owned())

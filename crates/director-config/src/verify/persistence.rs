@@ -20,7 +20,7 @@ pub(super) fn check(service: &ServiceDecl, findings: &mut Findings) {
             let message = format!("the bits of the mask {} are not contiguous", mask.value);
             findings.push(
                 Diagnostic::new(Code::OddMask, mask.span, message)
-                    .label("the kernel takes it")
+                    .label("the kernel accepts it")
                     .reason("distant clients count as one, but neighbours do not"),
             );
         }
