@@ -208,7 +208,10 @@ fn a_held_server_serves_when_the_others_fail_and_is_held_again_when_they_are_bac
     sim.watched(4);
     assert_eq!(sim.weights(WEB), "11=0 12=1 13=1");
     let again = sim.events("server-held").pop().unwrap();
-    assert!(again.ends_with("because enough others are up now"), "{again}");
+    assert!(
+        again.ends_with("because enough others are up now"),
+        "{again}"
+    );
     sim.seconds(300);
     assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
     let back = sim.events("server-up").pop().unwrap();

@@ -112,7 +112,7 @@ fn a_root_file_that_lost_its_version_removes_no_service() {
     let mut sim = included();
     let without = ROOT.replace("version = 1\n", "");
     fs::write(sim.file(), &without).unwrap();
-    sim.keeps("no longer says its version", |sim| {
+    sim.keeps("no longer has a version", |sim| {
         fs::write(sim.file(), ROOT).unwrap();
     });
     // One that never had it is read anyway.
