@@ -125,7 +125,7 @@ impl Targets {
         entry.subscribers.clone()
     }
 
-    /// Notes what a check says beside its verdict; whom it is about, and whether it is news.
+    /// Records a check's advice; returns the servers concerned, and whether it is new.
     pub(super) fn advised(
         &mut self,
         id: TargetId,

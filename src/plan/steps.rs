@@ -139,8 +139,8 @@ impl Steps {
     }
 }
 
-/// Steps on their way to the kernel. No portion has steps of two phases, so whoever waits for the
-/// answer to one before taking the next keeps the barrier between the phases.
+/// Steps on their way to the kernel. No portion has steps of two phases, so a caller that waits for
+/// the answer to one before taking the next keeps the barrier between the phases.
 pub(crate) struct Portions<'s, I: Iterator<Item = Cow<'s, Step>>> {
     rest: Peekable<I>,
     operations: Vec<Operation>,

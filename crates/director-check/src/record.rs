@@ -1,4 +1,4 @@
-//! What is known of each target, for whoever shows it.
+//! The state of each target, for display.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};

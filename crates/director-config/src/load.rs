@@ -102,7 +102,7 @@ pub(super) struct Extras {
     pub(super) is_part: bool,
     /// Whether an empty root file declares nothing and is no mistake.
     pub(super) forced: bool,
-    /// Whoever reads runs for long, and wants its memory back.
+    /// Whether the caller runs for long, and needs the memory back.
     pub(super) is_daemon: bool,
 }
 

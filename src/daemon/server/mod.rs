@@ -206,7 +206,7 @@ impl ServerState {
         }
     }
 
-    /// Takes in what its checks say beside their verdicts.
+    /// Updates its weight and use from its checks' advice.
     pub(super) fn take_advice(&mut self, targets: &Targets) {
         let advice = targets.states(&self.checks).map(|check| check.advice);
         let asked = advice.clone().filter_map(|advice| advice.weight).min();

@@ -179,8 +179,7 @@ impl Whole {
                 let family = Family::of(address.value);
                 let message = format!("no service of this pool listens on an {family} address");
                 findings.push(
-                    Diagnostic::new(Code::UnusedServer, server.span(), message)
-                        .label("serves nobody"),
+                    Diagnostic::new(Code::UnusedServer, server.span(), message).label("is unused"),
                 );
             }
         }
