@@ -51,7 +51,7 @@ fn the_kernel_refuses_in_the_middle_and_everything_is_as_before() {
             "tcp://10.0.2.200:80",
             "nonesuch",
             "modprobe",
-            "as it was before",
+            "everything was rolled back",
         ],
     );
     assert_eq!(desk.tables(), tables);

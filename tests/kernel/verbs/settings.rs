@@ -68,7 +68,10 @@ fn a_daemon_that_cannot_be_started_leaves_the_old_one_running() {
     );
     desk.applied("eth0.toml");
     let before = desk.tables();
-    desk.fails("apply --yes eth9.toml", &["eth9", "as it was before"]);
+    desk.fails(
+        "apply --yes eth9.toml",
+        &["eth9", "everything was rolled back"],
+    );
     assert_eq!(desk.tables(), before);
 }
 
@@ -85,7 +88,7 @@ fn a_sysctl_that_this_kernel_lacks_is_said_and_never_taken_for_declared() {
     // The first verb loads the module.
     desk.nothing_to_do("none.toml");
     let has = host.enter(|| std::path::Path::new("/proc/sys/net/ipv4/vs/est_nice").exists());
-    let lacks = "net.ipv4.vs.est_nice is declared, and this kernel does not have it";
+    let lacks = "net.ipv4.vs.est_nice is declared, but this kernel does not have it";
     let planned = desk.ends("plan nice.toml", 2).stdout;
     assert_eq!(planned.contains(lacks), !has, "{planned}");
     assert_eq!(planned.contains("est_nice     "), has, "{planned}");

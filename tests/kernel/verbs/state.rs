@@ -61,7 +61,7 @@ fn a_state_directory_that_is_not_the_directors_own_is_refused_by_name() {
         assert!(!desk.tables().has(SERVICE));
     };
     symlink("nowhere", &state).unwrap();
-    fails(&["it is a symbolic link to nowhere, where no directory is"]);
+    fails(&["it is a symbolic link to nowhere, which is not a directory"]);
     fs::remove_file(&state).unwrap();
     fs::write(&state, "").unwrap();
     fails(&["it is not a directory"]);
