@@ -16,7 +16,7 @@ pub(super) use damper::Damper;
 pub(super) use ramp::{Progress, Ramp};
 pub(super) use stepper::Stepper;
 
-use super::targets::{CheckState, Targets, not_checked_yet};
+use super::targets::{Targets, not_checked_yet};
 use crate::check::{Admin, TargetId, Verdict};
 use crate::control::Now;
 use crate::state::BootTime;
@@ -173,7 +173,7 @@ impl ServerState {
     /// Makes one verdict of those of its checks.
     pub(super) fn combine(&mut self, targets: &Targets, watch: &ServiceWatch, now: Now) -> Change {
         let before = self.verdict;
-        let verdict = combined(targets.states(&self.checks), watch.combine);
+        let verdict = combined(targets, &self.checks, watch.combine);
         if verdict == before || verdict == Verdict::Open {
             self.tell_how_far(targets);
             return Change::None;
@@ -255,13 +255,16 @@ impl ServerState {
     }
 }
 
-fn combined<'c>(checks: impl Iterator<Item = &'c CheckState> + Clone, combine: Combine) -> Verdict {
-    let any = |verdict| checks.clone().any(|check| check.verdict == verdict);
+fn combined(targets: &Targets, checks: &[TargetId], combine: Combine) -> Verdict {
+    let any = |verdict| {
+        let mut checks = targets.states(checks);
+        checks.any(|check| check.verdict == verdict)
+    };
     let (decisive, other) = match combine {
         Combine::All => (Verdict::Down, Verdict::Up),
         Combine::Any => (Verdict::Up, Verdict::Down),
     };
-    if checks.clone().next().is_none() {
+    if checks.is_empty() {
         Verdict::Up
     } else if any(decisive) {
         decisive
