@@ -93,15 +93,21 @@ pub fn prepare(
     if let Some(journal) = Journal::interrupted(store, incarnation)? {
         before = journal.recover(before, &observed);
     }
-    let now = platform.now();
-    let plan = make(desired, &observed, &before, now);
-    Ok(Prepared {
-        plan,
-        before,
-        beside: Ownership::default(),
-        now,
-        lenient: false,
-    })
+    Ok(Prepared::new(desired, &observed, before, platform.now()))
+}
+
+impl Prepared {
+    /// Plans for all services, those that are owned and no longer declared included.
+    #[must_use]
+    pub fn new(desired: &Desired, observed: &Observed, before: Ownership, now: BootTime) -> Self {
+        Self {
+            plan: make(desired, observed, &before, now),
+            before,
+            beside: Ownership::default(),
+            now,
+            lenient: false,
+        }
+    }
 }
 
 fn make(desired: &Desired, observed: &Observed, ownership: &Ownership, now: BootTime) -> Plan {

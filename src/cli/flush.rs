@@ -10,8 +10,7 @@ use super::exit::Exit;
 use super::output::{consent, print, say, style};
 use super::session::Session;
 use crate::apply::{Platform, Prepared};
-use crate::plan::{Beside, Situation, diff};
-use crate::state::{Desired, Ownership};
+use crate::state::Desired;
 
 /// How long to wait for another director's lock.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,15 +29,9 @@ pub(crate) fn run(args: &Args, verb: &Flush) -> anyhow::Result<Exit> {
     ownership.waive_drains();
     let desired = Desired::default();
     let now = session.kernel.now();
-    let plan = diff(&Situation {
-        desired: &desired,
-        observed: &observed,
-        ownership: &ownership,
-        now,
-        beside: Beside::default(),
-    });
-    print(&plan.render(now, style(args)))?;
-    if plan.is_empty() {
+    let prepared = Prepared::new(&desired, &observed, ownership, now);
+    print(&prepared.plan.render(now, style(args)))?;
+    if prepared.plan.is_empty() {
         session.remove_leftovers();
         return Ok(Exit::Done);
     }
@@ -46,13 +39,6 @@ pub(crate) fn run(args: &Args, verb: &Flush) -> anyhow::Result<Exit> {
         say!("Nothing was done.");
         return Ok(Exit::Failed);
     }
-    let prepared = Prepared {
-        plan,
-        before: ownership,
-        beside: Ownership::default(),
-        now,
-        lenient: false,
-    };
     let flushed = session
         .converge(&desired, prepared, &mut |_| {})
         .map_err(explain)?;

@@ -13,7 +13,7 @@ use crate::apply::{
     Remains, Store, converge,
 };
 use crate::net;
-use crate::plan::{Beside, Situation, diff, sysctls_for};
+use crate::plan::sysctls_for;
 use crate::state::health::MarkRange;
 use crate::state::{Desired, Observed, Ownership, Sysctl};
 use crate::words::{chain, count};
@@ -197,20 +197,7 @@ impl Session {
         let observed = self.observe_with(&sysctls_for(&desired.kernel))?;
         let before = self.ownership(&observed)?;
         let now = self.kernel.now();
-        let plan = diff(&Situation {
-            desired,
-            observed: &observed,
-            ownership: &before,
-            now,
-            beside: Beside::default(),
-        });
-        Ok(Prepared {
-            plan,
-            before,
-            beside: Ownership::default(),
-            now,
-            lenient: false,
-        })
+        Ok(Prepared::new(desired, &observed, before, now))
     }
 
     /// Applies a plan, including the work around it.

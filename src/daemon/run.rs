@@ -26,8 +26,7 @@ use crate::check::through::Passages;
 use crate::config::Disk;
 use crate::control::snapshot::Published;
 use crate::control::{Director, Identity, Now};
-use crate::plan::{Beside, Situation, diff};
-use crate::state::{Desired, Ownership};
+use crate::state::Desired;
 
 /// The most inputs handled before the clock is read again.
 const INPUTS: usize = 64;
@@ -353,20 +352,7 @@ fn leave(options: &Options) -> anyhow::Result<()> {
         }
         let observed = kernel.observe()?;
         let now = kernel.now();
-        let plan = diff(&Situation {
-            desired: &desired,
-            observed: &observed,
-            ownership: &before,
-            now,
-            beside: Beside::default(),
-        });
-        let prepared = Prepared {
-            plan,
-            before,
-            beside: Ownership::default(),
-            now,
-            lenient: false,
-        };
+        let prepared = Prepared::new(&desired, &observed, before, now);
         let (store, incarnation) = (&options.store, &options.incarnation);
         let applied = converge(
             &mut kernel,
