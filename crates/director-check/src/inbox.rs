@@ -16,12 +16,12 @@ pub(crate) enum Message {
     /// From the daemon.
     Commands(Vec<Command>),
     /// From the worker.
-    Answer(Answer),
+    Completed(Completed),
 }
 
 /// The result of a check in the worker.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Completed {
     pub(crate) job: Job,
     pub(crate) report: Report,
     pub(crate) memory: Memory,

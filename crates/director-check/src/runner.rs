@@ -24,7 +24,7 @@ use super::connects::{Connects, Landed};
 use super::failure::Passed;
 use super::held_up::HeldUp;
 use super::holds::{End, Lost};
-use super::inbox::{Answer, Inbox, Message};
+use super::inbox::{Completed, Inbox, Message};
 use super::kind::{Driver, Memory, driver, idle, report};
 use super::limits::Limits;
 use super::own_link::OwnLinks;
@@ -158,7 +158,7 @@ impl Lane {
 
 /// A target and its state.
 #[derive(Debug)]
-struct Entry {
+struct Tracked {
     target: Arc<Target>,
     record: Arc<Record>,
     judge: Judge,
@@ -197,7 +197,7 @@ struct UnderWay {
 }
 
 struct Runner<F> {
-    entries: Table<Entry>,
+    entries: Table<Tracked>,
     jobs: HashMap<Job, UnderWay>,
     last_job: Job,
     schedule: Schedule,
@@ -292,7 +292,7 @@ impl<F: FnMut(Finding)> Runner<F> {
                         self.obey(command, now);
                     }
                 }
-                Message::Answer(answer) => self.answer(answer, now),
+                Message::Completed(answer) => self.answer(answer, now),
             }
         }
     }
@@ -311,7 +311,7 @@ impl<F: FnMut(Finding)> Runner<F> {
                 let interval = interval(&target.spec, judge);
                 self.schedule.start(id, interval, pace.jitter, now);
                 let hold = (driver(&target.spec) == Driver::Holds).then(Box::default);
-                let entry = Entry {
+                let entry = Tracked {
                     target,
                     record,
                     judge,
@@ -529,7 +529,7 @@ impl<F: FnMut(Finding)> Runner<F> {
         }
     }
 
-    fn answer(&mut self, answer: Answer, now: Instant) {
+    fn answer(&mut self, answer: Completed, now: Instant) {
         if let Some(under_way) = self.jobs.get(&answer.job) {
             let late = answer.began.saturating_duration_since(under_way.due.at);
             self.counters.lateness.add(late);

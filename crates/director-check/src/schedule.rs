@@ -100,12 +100,12 @@ struct Beat {
     due: Option<Instant>,
     /// When the last check started.
     began: Option<Instant>,
-    place: Place,
+    place: Placement,
 }
 
 /// Whether a target has its own place in its interval.
 #[derive(Debug, Clone, Copy)]
-enum Place {
+enum Placement {
     /// It is where the line of newcomers put it.
     Line,
     /// It takes two steps to its place; this is the second.
@@ -155,7 +155,7 @@ impl Schedule {
             grid: at,
             due: Some(at),
             began: None,
-            place: Place::Line,
+            place: Placement::Line,
         };
         self.beats.insert(id, beat);
     }
@@ -235,27 +235,27 @@ impl Schedule {
         }
         let began = beat.began.unwrap_or(now);
         let due = match beat.place {
-            Place::Line => {
+            Placement::Line => {
                 // Every place in the interval is equally likely. A near one is reached in two
                 // steps, so that no step is shorter than half the interval or longer than it.
                 let shift = self.chance.up_to(interval);
                 let step = if shift >= interval / 2 {
-                    beat.place = Place::Own;
+                    beat.place = Placement::Own;
                     shift
                 } else {
                     let step = (interval + shift) / 2;
-                    beat.place = Place::Halfway(step);
+                    beat.place = Placement::Halfway(step);
                     step
                 };
                 beat.grid = began + step;
                 beat.grid
             }
-            Place::Halfway(step) => {
-                beat.place = Place::Own;
+            Placement::Halfway(step) => {
+                beat.place = Placement::Own;
                 beat.grid += step.min(interval);
                 beat.grid
             }
-            Place::Own => {
+            Placement::Own => {
                 beat.grid += interval;
                 // Half of the jitter to either side; a sixteenth of it is left for lateness.
                 let most = interval * u32::from(beat.jitter.get()) / 100 * 15 / 32;
@@ -285,7 +285,7 @@ impl Schedule {
     pub(crate) fn seize(&mut self, id: TargetId, now: Instant) {
         if let Some(beat) = self.beats.get_mut(id) {
             beat.grid = now;
-            beat.place = Place::Own;
+            beat.place = Placement::Own;
             if let Some(at) = beat.due.take() {
                 self.due.remove(&(at, id));
             }

@@ -17,7 +17,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
 
 use super::files;
-use super::inbox::{Answer, Inbox, Message};
+use super::inbox::{Completed, Inbox, Message};
 use super::kind::{self, Means, Memory};
 use super::target::Job;
 use super::through::Passages;
@@ -158,7 +158,7 @@ impl Drop for Promise {
             };
             (report, self.memory)
         });
-        self.inbox.put(Message::Answer(Answer {
+        self.inbox.put(Message::Completed(Completed {
             job: self.job,
             report,
             memory,

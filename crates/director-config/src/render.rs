@@ -74,8 +74,8 @@ fn group<'a>(
         .id(diagnostic.code.name());
     let mut elements: Vec<Element<'a>> = Vec::new();
     let places = diagnostic.labels.iter().enumerate();
-    let mut places: Vec<Place<'a>> = places
-        .map(|(index, label)| Place::new(label, index == 0, sources))
+    let mut places: Vec<Underlined<'a>> = places
+        .map(|(index, label)| Underlined::new(label, index == 0, sources))
         .collect();
     while !places.is_empty() {
         let first = places.remove(0);
@@ -104,7 +104,7 @@ const AROUND: usize = 60;
 const NEAR: usize = 8;
 
 /// The underlined text: the part of a span on its first line.
-struct Place<'a> {
+struct Underlined<'a> {
     source: &'a Source,
     label: &'a str,
     primary: bool,
@@ -113,7 +113,7 @@ struct Place<'a> {
     underlined: Range<usize>,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Underlined<'a> {
     fn new(label: &'a Label, primary: bool, sources: &'a Sources) -> Self {
         let source = sources.file(label.span.file);
         let text = source.text();
@@ -158,7 +158,10 @@ impl<'a> Place<'a> {
 }
 
 /// An excerpt of a file with nearby places.
-fn snippet<'a>(places: &[Place<'a>], columns: &mut Vec<Column>) -> Snippet<'a, Annotation<'a>> {
+fn snippet<'a>(
+    places: &[Underlined<'a>],
+    columns: &mut Vec<Column>,
+) -> Snippet<'a, Annotation<'a>> {
     let first = &places[0];
     let path = printable(&first.source.path().to_string_lossy());
     if first.is_long() {
@@ -182,7 +185,7 @@ fn snippet<'a>(places: &[Place<'a>], columns: &mut Vec<Column>) -> Snippet<'a, A
 
 /// The part of a long line around a place.
 fn cut_line<'a>(
-    place: &Place<'a>,
+    place: &Underlined<'a>,
     path: String,
     columns: &mut Vec<Column>,
 ) -> Snippet<'a, Annotation<'a>> {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use crate::advice;
+use crate::explain;
 use crate::model::{ServerKey, ServiceKey};
 use crate::operation::{Operation, Query, Request};
 
@@ -120,7 +120,7 @@ pub struct Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot {}: ", self.request)?;
-        advice::write(f, &self.request, self.errno)?;
+        explain::write(f, &self.request, self.errno)?;
         write!(f, " ({})", self.errno)
     }
 }

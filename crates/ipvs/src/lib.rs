@@ -59,10 +59,10 @@
 //! - `serde`: serializes keys, configuration and operations with serde; keys and names as strings.
 //! - `fake`: the module `fake`, an in-memory IPVS that speaks the kernel's bytes, for tests.
 
-mod advice;
 mod client;
 mod connections;
 mod error;
+mod explain;
 #[cfg(feature = "fake")]
 pub mod fake;
 mod model;

@@ -13,7 +13,7 @@
 //! does not show whether it can serve.
 
 use super::attempt::Attempt;
-use super::talk::{self, Outcome, Talk, Turn, line};
+use super::talk::{self, Talk, TalkResult, Turn, line};
 use crate::failure::{Failure, Passed};
 use crate::net;
 use director_config::state::health::LoginCheck;
@@ -111,7 +111,7 @@ impl Talk for Redis {
     }
 }
 
-fn over(outcome: Outcome) -> Turn {
+fn over(outcome: TalkResult) -> Turn {
     Turn::Over {
         bytes: b"*1\r\n$4\r\nQUIT\r\n".to_vec(),
         outcome,

@@ -8,7 +8,7 @@
 //! ```
 
 use super::attempt::Attempt;
-use super::talk::{self, Outcome, Talk, Turn, line};
+use super::talk::{self, Talk, TalkResult, Turn, line};
 use crate::failure::{Failure, Passed};
 use crate::net;
 use director_config::state::health::SmtpCheck;
@@ -86,7 +86,7 @@ impl Talk for Smtp {
     }
 }
 
-fn over(outcome: Outcome) -> Turn {
+fn over(outcome: TalkResult) -> Turn {
     Turn::Over {
         bytes: b"QUIT\r\n".to_vec(),
         outcome,

@@ -22,7 +22,7 @@ use crate::failure::{self, Failure, Passed};
 use crate::net;
 
 /// The result of a conversation: `Ok` with information for people, or what was wrong.
-pub(super) type Outcome = Result<Option<Box<str>>, Box<str>>;
+pub(super) type TalkResult = Result<Option<Box<str>>, Box<str>>;
 
 /// The most bytes of an incomplete message that are kept.
 pub(super) const LIMIT: usize = 64 * 1024;
@@ -67,7 +67,7 @@ pub(super) enum Turn {
         /// A final message, so that the server does not log an error.
         bytes: Vec<u8>,
         /// The result.
-        outcome: Outcome,
+        outcome: TalkResult,
     },
 }
 
@@ -191,11 +191,11 @@ pub(super) fn endure(talk: &mut dyn Talk, server: &[u8]) {
 pub(crate) mod script {
     #![allow(clippy::panic, reason = "a test that fails")]
 
-    use super::{Outcome, Talk, Turn};
+    use super::{Talk, TalkResult, Turn};
 
     /// `server` is sent at each of the server's turns; returns what the check sent, and the result.
     /// Bytes arrive one by one, so that no message is parsed before it is complete.
-    pub(crate) fn play(talk: &mut dyn Talk, server: &[&[u8]]) -> (Vec<Vec<u8>>, Outcome) {
+    pub(crate) fn play(talk: &mut dyn Talk, server: &[&[u8]]) -> (Vec<Vec<u8>>, TalkResult) {
         let mut said = vec![talk.open()];
         let mut heard = Vec::new();
         for piece in server {

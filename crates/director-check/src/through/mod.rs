@@ -61,7 +61,7 @@ pub struct Through {
 
 /// The result of processing wishes.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub struct Wanted {
     /// The operations that bring the kernel's private services up to date, in order.
     pub operations: Vec<Operation>,
     /// The wishes that cannot be fulfilled. Their checks are not carried out, and report why.
@@ -103,13 +103,13 @@ impl Through {
         observed: &BTreeMap<ServiceKey, ObservedService>,
         lifetime: Duration,
         now: BootTime,
-    ) -> Outcome {
+    ) -> Wanted {
         self.slots.recover(observed);
         self.slots.spoil(observed, lifetime, now);
         self.refused = self.slots.assign(wishes, lifetime, now);
         self.passages
             .retain(&self.slots.passages(now), &self.refused);
-        Outcome {
+        Wanted {
             operations: self.slots.operations(observed),
             refused: self.refused.clone(),
         }

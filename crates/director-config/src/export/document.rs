@@ -13,7 +13,7 @@ use super::super::decode::scheduler::FLAG_BITS;
 use super::super::decode::time::write as time;
 use super::super::decode::tunnel::forward_word;
 use super::super::vocabulary::{ENGINES, SCHEDULERS};
-use super::group::{Entry, Group, groups};
+use super::group::{Group, ServerLine, groups};
 use crate::state::health::MarkRange;
 use crate::state::{
     Desired, DesiredService, Drift, Foreign, KernelSettings, Policy, SysctlKind, is_private,
@@ -196,7 +196,7 @@ fn forward(group: &Group<'_>) -> ForwardMethod {
 
 /// The encapsulation of a service's tunnelled servers, if they share one that is not the default.
 fn tunnel(group: &Group<'_>) -> Option<Tunnel> {
-    let tunnelled = |entry: &&Entry| entry.forward == ForwardMethod::Tunnel;
+    let tunnelled = |entry: &&ServerLine| entry.forward == ForwardMethod::Tunnel;
     let mut tunnels = group
         .entries
         .iter()
@@ -382,11 +382,11 @@ fn tunnel_table(tunnel: &Tunnel) -> Value {
 fn servers(group: &Group<'_>) -> Value {
     let forward = forward(group);
     let tunnel = tunnel(group);
-    let server = |entry: &Entry| server(entry, forward, tunnel);
+    let server = |entry: &ServerLine| server(entry, forward, tunnel);
     group.entries.iter().map(server).collect()
 }
 
-fn server(entry: &Entry, forward: ForwardMethod, tunnel: Option<Tunnel>) -> Value {
+fn server(entry: &ServerLine, forward: ForwardMethod, tunnel: Option<Tunnel>) -> Value {
     let mut said = Map::new();
     let mut put = |key: &str, value: Value| said.insert(key.to_owned(), value);
     if let Some(name) = &entry.name {
@@ -474,7 +474,7 @@ fn is_odd(group: &Group<'_>) -> bool {
             || near(&service.scheduler.to_string(), SCHEDULERS)
             || engine.is_some_and(|engine| near(&engine, ENGINES))
     };
-    let odd_tunnel = |entry: &Entry| {
+    let odd_tunnel = |entry: &ServerLine| {
         let tunnel = &entry.tunnel;
         let flags = match tunnel.kind {
             TunnelKind::Ipip => TunnelFlags::NONE,

@@ -14,7 +14,7 @@ use crate::state::{Desired, DesiredServer, DesiredService};
 pub(super) struct Group<'d> {
     pub(super) name: String,
     pub(super) members: Vec<Member<'d>>,
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<ServerLine>,
 }
 
 /// A service of the table with its key.
@@ -22,7 +22,7 @@ pub(super) type Member<'d> = (&'d ServiceKey, &'d DesiredService);
 
 /// A server of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Entry {
+pub(super) struct ServerLine {
     pub(super) name: Option<String>,
     pub(super) addresses: Vec<IpAddr>,
     pub(super) port: Option<u16>,
@@ -78,7 +78,7 @@ fn free_name(key: &ServiceKey, taken: &mut HashSet<String>) -> String {
 }
 
 /// The one list of servers that gives each member its own, if there is one.
-fn together(members: &[Member<'_>]) -> Option<Vec<Entry>> {
+fn together(members: &[Member<'_>]) -> Option<Vec<ServerLine>> {
     let ((_, first), rest) = members.split_first()?;
     let settings = |service: &DesiredService| {
         let kernel = &service.service;
@@ -111,13 +111,13 @@ fn together(members: &[Member<'_>]) -> Option<Vec<Entry>> {
 }
 
 /// The list of a single service: unchanged, except for what would merge two servers.
-fn alone(member: Member<'_>) -> Vec<Entry> {
+fn alone(member: Member<'_>) -> Vec<ServerLine> {
     let merged = merged(&[member], Ports::Relative);
     if says_the_same(&[member], &merged) {
         return merged;
     }
     let mut names = HashSet::new();
-    let mut entries: Vec<Entry> = entries(member, Ports::Relative).collect();
+    let mut entries: Vec<ServerLine> = entries(member, Ports::Relative).collect();
     for entry in &mut entries {
         entry.name = entry.name.take().filter(|name| names.insert(name.clone()));
     }
@@ -133,12 +133,12 @@ enum Ports {
     Absolute,
 }
 
-fn entries<'d>((key, service): Member<'d>, ports: Ports) -> impl Iterator<Item = Entry> + 'd {
+fn entries<'d>((key, service): Member<'d>, ports: Ports) -> impl Iterator<Item = ServerLine> + 'd {
     let service_port = resolve::service_port(key);
     service.servers.iter().map(move |(server_key, held)| {
         let server = &held.server;
         let implied = ports == Ports::Relative && server_key.port == service_port;
-        Entry {
+        ServerLine {
             name: held.name().map(str::to_owned),
             addresses: vec![server_key.address],
             port: (!implied).then_some(server_key.port),
@@ -152,10 +152,10 @@ fn entries<'d>((key, service): Member<'d>, ports: Ports) -> impl Iterator<Item =
 }
 
 /// The members' servers, each once; those with one name in one entry.
-fn merged(members: &[Member<'_>], ports: Ports) -> Vec<Entry> {
+fn merged(members: &[Member<'_>], ports: Ports) -> Vec<ServerLine> {
     let mut seen = HashSet::new();
     let mut by_name: HashMap<String, usize> = HashMap::new();
-    let mut merged: Vec<Entry> = Vec::new();
+    let mut merged: Vec<ServerLine> = Vec::new();
     for entry in members.iter().flat_map(|member| entries(*member, ports)) {
         if !seen.insert(entry.clone()) {
             continue;
@@ -164,7 +164,7 @@ fn merged(members: &[Member<'_>], ports: Ports) -> Vec<Entry> {
         if let Some(first) = same_name.map(|index| &mut merged[*index]) {
             let addresses = entry.addresses.clone();
             let first_address = first.addresses.clone();
-            if (Entry {
+            if (ServerLine {
                 addresses: first_address,
                 ..entry
             }) == *first
@@ -183,7 +183,7 @@ fn merged(members: &[Member<'_>], ports: Ports) -> Vec<Entry> {
 }
 
 /// Whether the list, read like a file, gives each member exactly its servers.
-fn says_the_same(members: &[Member<'_>], entries: &[Entry]) -> bool {
+fn says_the_same(members: &[Member<'_>], entries: &[ServerLine]) -> bool {
     let mut families: Vec<Family> = members.iter().map(|(key, _)| key.family()).collect();
     families.dedup();
     let candidates = entries.iter().map(|entry| Candidate {
@@ -213,7 +213,7 @@ fn says_the_same(members: &[Member<'_>], entries: &[Entry]) -> bool {
 }
 
 /// The server that an entry becomes under a service.
-fn read(entry: &Entry, address: IpAddr, key: &ServiceKey) -> DesiredServer {
+fn read(entry: &ServerLine, address: IpAddr, key: &ServiceKey) -> DesiredServer {
     let service_port = resolve::service_port(key);
     let server_key = ServerKey::new(address, entry.port.unwrap_or(service_port));
     DesiredServer {

@@ -17,7 +17,7 @@ use crate::kinds::{CheckPort, MYSQL_PORTS};
 use crate::state::health::MarkRange;
 
 /// The servers under one listen address, as far as it matters to checks.
-pub(super) struct Places<'a> {
+pub(super) struct CheckedServers<'a> {
     listen: &'a Spanned<Listen>,
     marks: MarkRange,
     /// The servers that have the service's checks.
@@ -26,7 +26,7 @@ pub(super) struct Places<'a> {
     own: Vec<(&'a ChecksDecl, Checked<'a>)>,
 }
 
-impl<'a> Places<'a> {
+impl<'a> CheckedServers<'a> {
     pub(super) const fn new(listen: &'a Spanned<Listen>, marks: MarkRange) -> Self {
         Self {
             listen,

@@ -13,7 +13,7 @@ use super::super::resolve::{self, Taken};
 use super::super::source::Spanned;
 use super::server::{self, Settled};
 use super::service::{Shares, place_servers, ports};
-use super::{Builder, advice, check};
+use super::{Builder, check, pitfalls};
 use crate::state::health::{CheckSpec, Damping, MarkRange, ServerWatch, ServiceWatch, Threshold};
 use crate::state::{DesiredServer, Servers};
 
@@ -114,7 +114,7 @@ impl<'d> Health<'d> {
         }
         let own = own_of(service, settled, builder, findings);
         let none_checks = own.iter().flatten().all(|own| own.checks.is_none());
-        advice::check(service, none_checks, declaration, findings);
+        pitfalls::check(service, none_checks, declaration, findings);
         let checks = decl.checks.as_ref();
         if let Some(checks) = checks {
             check::files(checks, builder, findings);
@@ -162,7 +162,7 @@ impl<'d> Health<'d> {
             let taken = extra.shares.at(&listen.value).iter();
             taken.map(|taken| (taken, extra.settled.as_slice(), &extra.own))
         });
-        let mut places = check::Places::new(listen, self.marks);
+        let mut places = check::CheckedServers::new(listen, self.marks);
         for (taken, settled, own) in regular.chain(backup) {
             let entry = &settled[taken.entry()];
             let own = own.get(taken.entry()).and_then(Option::as_ref);

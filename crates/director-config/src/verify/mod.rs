@@ -1,10 +1,10 @@
 //! From the declarations to [`Desired`] and [`Watch`]: how the parts fit together, what the kernel
 //! would reject or silently ignore, and what works but causes trouble.
 
-mod advice;
 mod check;
 mod health;
 mod persistence;
+mod pitfalls;
 mod scheduler;
 mod server;
 mod service;

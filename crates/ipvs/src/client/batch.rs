@@ -228,14 +228,14 @@ impl<T: Transport> Client<T> {
         failures: &mut Vec<Failure>,
     ) {
         let messages = operations.len() + usize::from(may_be_silent(operations));
-        let mut outcomes: Vec<Option<Outcome>> = vec![None; messages];
+        let mut outcomes: Vec<Option<Ack>> = vec![None; messages];
         let trouble = self.read_answers(operations[0].into(), first, &mut outcomes);
         let acknowledged = matches!(outcomes.last(), Some(Some(_))) && trouble.is_none();
         for (index, (operation, outcome)) in operations.iter().zip(outcomes).enumerate() {
             let request = Request::from(*operation);
             let error = match outcome {
-                Some(Outcome::Refused(errno)) => Error::refused(request, errno),
-                Some(Outcome::Done) => continue,
+                Some(Ack::Refused(errno)) => Error::refused(request, errno),
+                Some(Ack::Done) => continue,
                 None if acknowledged => continue,
                 None => match &trouble {
                     Some(Trouble::Other(error)) => error.for_request(request),
@@ -254,7 +254,7 @@ impl<T: Transport> Client<T> {
         &mut self,
         request: Request,
         first: u32,
-        outcomes: &mut [Option<Outcome>],
+        outcomes: &mut [Option<Ack>],
     ) -> Option<Trouble> {
         let mut trouble = None;
         let mut wait = Wait::Block;
@@ -286,8 +286,8 @@ impl<T: Transport> Client<T> {
                     }
                 };
                 let outcome = match message.answer {
-                    Answer::Ack => Outcome::Done,
-                    Answer::Refused(errno) => Outcome::Refused(errno),
+                    Answer::Ack => Ack::Done,
+                    Answer::Refused(errno) => Ack::Refused(errno),
                     Answer::Nothing => continue,
                     other => {
                         broken = Some(other.unexpected());
@@ -334,7 +334,7 @@ impl<T: Transport> Client<T> {
 }
 
 #[derive(Clone, Copy)]
-enum Outcome {
+enum Ack {
     Done,
     Refused(Errno),
 }

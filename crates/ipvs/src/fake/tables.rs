@@ -251,12 +251,12 @@ impl Tables {
         Ok(())
     }
 
-    pub(super) fn dump(&self, query: &Query) -> Box<dyn Iterator<Item = Entry> + '_> {
+    pub(super) fn dump(&self, query: &Query) -> Box<dyn Iterator<Item = DumpEntry> + '_> {
         match query {
             Query::Services => Box::new(
                 self.services
                     .values()
-                    .map(|held| Entry::Service(held.entry)),
+                    .map(|held| DumpEntry::Service(held.entry)),
             ),
             Query::Servers(key) => {
                 let servers = self.services.get(key).map(|held| held.servers.as_slice());
@@ -265,10 +265,10 @@ impl Tables {
                         .unwrap_or_default()
                         .iter()
                         .copied()
-                        .map(Entry::Server),
+                        .map(DumpEntry::Server),
                 )
             }
-            _ => Box::new(self.daemons.values().copied().map(Entry::Daemon)),
+            _ => Box::new(self.daemons.values().copied().map(DumpEntry::Daemon)),
         }
     }
 }
@@ -319,13 +319,13 @@ fn check_address(server: &Server) -> Result<(), Errno> {
 }
 
 /// An entry of a dump.
-pub(super) enum Entry {
+pub(super) enum DumpEntry {
     Service(ServiceEntry),
     Server(ServerEntry),
     Daemon(SyncDaemon),
 }
 
-impl Entry {
+impl DumpEntry {
     pub(super) fn command(&self) -> Command {
         match self {
             Self::Service(_) => Command::NewService,

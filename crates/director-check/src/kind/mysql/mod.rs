@@ -25,9 +25,9 @@ mod auth;
 mod packet;
 
 use self::auth::{Nonce, Plugin};
-use self::packet::{Answer, Greeting, ServerError, frame, unframe};
+use self::packet::{Greeting, LoginReply, ServerError, frame, unframe};
 use super::attempt::Attempt;
-use super::talk::{self, Outcome, Talk, Turn};
+use super::talk::{self, Talk, TalkResult, Turn};
 use crate::failure::{Failure, Passed};
 use crate::net;
 use director_config::state::health::LoginCheck;
@@ -123,7 +123,7 @@ impl Mysql {
     }
 
     /// Handles an error packet, which ends every handshake.
-    fn refused(&self, error: &ServerError<'_>) -> Outcome {
+    fn refused(&self, error: &ServerError<'_>) -> TalkResult {
         match &self.state {
             State::Refused { why: Err(why), .. } => Err(why.clone()),
             State::Refused {
@@ -141,7 +141,7 @@ impl Mysql {
     /// Handles the answer to the log-in.
     fn answered(&mut self, payload: &[u8]) -> Result<Reply, Box<str>> {
         let state = std::mem::replace(&mut self.state, State::Start);
-        let Some(answer) = Answer::decode(payload) else {
+        let Some(answer) = LoginReply::decode(payload) else {
             // The plugin's request is answered in its form.
             if let State::Refused { .. } = &state {
                 self.state = state;
@@ -151,13 +151,13 @@ impl Mysql {
         };
         let reply = match (answer, state) {
             (
-                Answer::Ok,
+                LoginReply::Ok,
                 State::Login { server, .. }
                 | State::Key { server, .. }
                 | State::Last { server }
                 | State::Refused { server, .. },
             ) => Reply::Over(server),
-            (Answer::Switch { plugin, nonce }, State::Login { server, .. }) => {
+            (LoginReply::Switch { plugin, nonce }, State::Login { server, .. }) => {
                 match (Plugin::named(plugin), nonce) {
                     (None, _) => {
                         let name = net::message(plugin);
@@ -181,7 +181,7 @@ impl Mysql {
             }
             // The server's cache has the password's hash, and it is correct; OK follows.
             (
-                Answer::More([3]),
+                LoginReply::More([3]),
                 State::Login {
                     server,
                     plugin: Plugin::CachingSha2,
@@ -193,7 +193,7 @@ impl Mysql {
             }
             // The server's cache does not have it.
             (
-                Answer::More([4]),
+                LoginReply::More([4]),
                 State::Login {
                     server,
                     plugin: Plugin::CachingSha2,
@@ -203,7 +203,7 @@ impl Mysql {
                 self.state = State::Key { server, nonce };
                 Reply::Packet(vec![2])
             }
-            (Answer::More(key), State::Key { server, nonce }) => {
+            (LoginReply::More(key), State::Key { server, nonce }) => {
                 match auth::seal(self.password(), &nonce, key) {
                     Ok(sealed) => {
                         self.state = State::Last { server };
@@ -212,19 +212,19 @@ impl Mysql {
                     Err(why) => self.give_up(server, &[], why),
                 }
             }
-            (Answer::Switch { plugin, .. }, state @ State::Refused { .. }) => {
+            (LoginReply::Switch { plugin, .. }, state @ State::Refused { .. }) => {
                 self.state = state;
                 Reply::Packet(auth::nothing(plugin, &[]))
             }
-            (Answer::More(data), state @ State::Refused { .. }) => {
+            (LoginReply::More(data), state @ State::Refused { .. }) => {
                 self.state = state;
                 Reply::Packet(auth::nothing(&[], data))
             }
             (
-                Answer::Switch { .. } | Answer::More(_),
+                LoginReply::Switch { .. } | LoginReply::More(_),
                 State::Login { server, .. } | State::Key { server, .. } | State::Last { server },
             ) => self.give_up(server, &[], "it asks for more than a log-in needs"),
-            (Answer::Ok | Answer::Switch { .. } | Answer::More(_), State::Start) => {
+            (LoginReply::Ok | LoginReply::Switch { .. } | LoginReply::More(_), State::Start) => {
                 return Err("it continues without a greeting".into());
             }
         };

@@ -98,7 +98,7 @@ impl fmt::Display for ServerError<'_> {
 
 /// An answer to a log-in, except for errors.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answer<'a> {
+pub(super) enum LoginReply<'a> {
     /// `OK_Packet`.
     Ok,
     /// `AuthSwitchRequest`. Old servers send it without a body, for passwords from before 4.1.
@@ -110,7 +110,7 @@ pub(super) enum Answer<'a> {
     More(&'a [u8]),
 }
 
-impl<'a> Answer<'a> {
+impl<'a> LoginReply<'a> {
     pub(super) fn decode(payload: &'a [u8]) -> Option<Self> {
         match payload.split_first()? {
             (0, _) => Some(Self::Ok),

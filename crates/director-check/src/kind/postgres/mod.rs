@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 use self::message::{Authentication, Message, ServerError};
 use self::scram::Scram;
 use super::attempt::Attempt;
-use super::talk::{self, Outcome, Talk, Turn};
+use super::talk::{self, Talk, TalkResult, Turn};
 use crate::failure::{Failure, Passed};
 use crate::net;
 use director_config::state::health::LoginCheck;
@@ -247,7 +247,7 @@ impl Talk for Postgres {
     }
 }
 
-fn over(bytes: Vec<u8>, outcome: Outcome) -> Turn {
+fn over(bytes: Vec<u8>, outcome: TalkResult) -> Turn {
     Turn::Over { bytes, outcome }
 }
 
