@@ -248,7 +248,9 @@ fn a_thread_that_went_elsewhere_is_told_so() {
     assert!(matches!(error, Error::OtherNamespace { .. }), "{error}");
     let error = client.table().expect_err("it would need a second socket");
     assert!(
-        error.to_string().contains("left the network namespace"),
+        error
+            .to_string()
+            .contains("left the client's network namespace"),
         "{error}"
     );
 }

@@ -120,7 +120,10 @@ fn many_servers_for_minutes_leak_nothing() {
     let all = usize::from(services()) * usize::from(SERVERS);
     let net = Lan::nat().build();
     let mut daemon = Daemon::idle(&net.director, &file(1, 1));
-    daemon.environment = vec![("DIRECTOR_LOG", PathBuf::from("error"))];
+    daemon.environment = vec![
+        ("DIRECTOR_LOG", PathBuf::from("error")),
+        ("MALLOC_ARENA_MAX", PathBuf::from("1")),
+    ];
     let mut farm = Farm::start(&daemon);
     daemon.launch();
     let pid = daemon.pid();

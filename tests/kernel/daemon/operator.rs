@@ -62,7 +62,7 @@ fn what_an_operator_sets_outlives_a_crash_and_the_verbs_beside_heed_it() {
 
     done(
         &daemon,
-        "drain web 10.2.0.11 --reason new-disks --for 2h --wait",
+        "drain web 10.2.0.11 --reason new-disks --for 119m --wait",
     );
     done(&daemon, "weight tcp://10.1.0.100:80 10.2.0.12:80 7");
     done(&daemon, "disable app3");

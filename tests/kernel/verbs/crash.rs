@@ -206,7 +206,7 @@ fn the_tables_kept_the_next_run_ends_in_b() {
         desk.done("apply --yes b.toml");
         assert_eq!(desk.tables(), b, "{place:?}");
         let planned = desk.ends("plan b.toml", 0);
-        assert!(!planned.stderr.contains("ended in"), "{planned}");
+        assert!(!planned.stderr.contains("ended halfway"), "{planned}");
     }
     assert!(reported >= 5 && half_done >= 2, "{reported} {half_done}");
     // Nothing created by the killed runs was forgotten, and no foreign object counts as such.
@@ -277,7 +277,7 @@ fn after_a_reboot_what_was_written_down_is_void() {
         host.ipvsadm(FOREIGN);
         host.ipvsadm("-A -u 10.0.0.1:53 -s rr\n");
         let planned = desk.ends("plan b.toml", 2);
-        assert!(!planned.stderr.contains("ended in"), "{planned}");
+        assert!(!planned.stderr.contains("ended halfway"), "{planned}");
         let foreign = "foreign, left alone: udp://10.0.0.1:53";
         assert!(planned.stdout.contains(foreign), "{planned}");
         desk.done("apply --yes b.toml");
@@ -303,7 +303,10 @@ fn what_is_disowned_after_a_kill_stays_disowned() {
         },
     );
     let interrupted = desk.ends("plan b.toml", 0);
-    assert!(interrupted.stderr.contains("ended in"), "{interrupted}");
+    assert!(
+        interrupted.stderr.contains("ended halfway"),
+        "{interrupted}"
+    );
     desk.done("disown fwmark://9");
     desk.write("none.toml", "version = 1\n");
     let planned = desk.ends("plan none.toml", 2);
@@ -311,8 +314,8 @@ fn what_is_disowned_after_a_kill_stays_disowned() {
         planned.stdout.contains("foreign, left alone: fwmark://9"),
         "{planned}"
     );
-    assert!(!planned.stderr.contains("ended in"), "{planned}");
-    desk.fails("disown fwmark://9", &["not owned"]);
+    assert!(!planned.stderr.contains("ended halfway"), "{planned}");
+    desk.fails("disown fwmark://9", &["does not own `fwmark://9`"]);
     // The rest of the interrupted run's ownership is known as before.
     desk.done("flush --yes");
     let left: Vec<_> = desk.tables().services.into_keys().collect();

@@ -78,7 +78,7 @@ fn adopt_and_disown_change_the_ledger_and_not_the_kernel() {
     desk.ends("plan none.toml", 2);
     desk.done(&format!("disown {OTHERS}"));
     desk.nothing_to_do("none.toml");
-    desk.fails(&format!("disown {OTHERS}"), &["not owned"]);
+    desk.fails(&format!("disown {OTHERS}"), &["does not own `"]);
 
     desk.done("adopt --all");
     assert_eq!(desk.tables(), foreign);
@@ -104,7 +104,7 @@ fn what_is_not_there_cannot_be_adopted() {
     let desk = beside_a_foreign_one(&host);
     desk.fails(
         &format!("adopt {OTHERS} udp://10.0.0.2:80"),
-        &["no service udp://10.0.0.2:80"],
+        &["no service `udp://10.0.0.2:80`"],
     );
     desk.nothing_to_do("none.toml");
     desk.fails("adopt", &["SERVICE"]);
