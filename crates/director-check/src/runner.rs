@@ -13,7 +13,8 @@
 //! - **Job numbers are never reused**: the answer to a check that was stopped in between is
 //!   ignored.
 
-use std::borrow::Cow;
+mod conclude;
+
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
@@ -23,9 +24,8 @@ use std::time::{Duration, Instant, SystemTime};
 use super::connects::{Connects, Landed};
 use super::failure::Passed;
 use super::held_up::HeldUp;
-use super::holds::{End, Lost};
-use super::inbox::{Completed, Inbox, Message};
-use super::kind::{Driver, Memory, driver, idle, report};
+use super::inbox::{Inbox, Message};
+use super::kind::{Driver, Memory, driver};
 use super::limits::Limits;
 use super::own_link::OwnLinks;
 use super::schedule::{Chance, Due, Schedule};
@@ -33,12 +33,11 @@ use super::statistics::Counters;
 use super::table::Table;
 use super::target::Job;
 use super::through::Passages;
-use super::unasked::{News, Unasked};
+use super::unasked::Unasked;
 use super::verdict::Judge;
 use super::worker::Worker;
-use super::{Advice, Command, Finding, Outcome, Record, Report, Statistics, Target, TargetId};
+use super::{Advice, Command, Finding, Record, Statistics, Target, TargetId};
 use director_config::state::health::CheckSpec;
-use director_config::words::count;
 
 /// Wake-ups happen at multiples of this.
 const TICK: Duration = Duration::from_millis(4);
@@ -463,204 +462,6 @@ impl<F: FnMut(Finding)> Runner<F> {
         };
         if let Some(landed) = landed {
             self.land(landed, now);
-        }
-    }
-
-    fn land(&mut self, landed: Landed, now: Instant) {
-        if self.connects.holds(landed.job)
-            && let Some(under_way) = self.jobs.get(&landed.job)
-            && let Some(entry) = self.entries.get_mut(under_way.due.id)
-            && let Some(hold) = &mut entry.hold
-        {
-            hold.job = Some(landed.job);
-        }
-        self.conclude(landed.job, report(landed.result), None, landed.took, now);
-    }
-
-    /// A held connection ended. The attempt to reconnect shows whether its server is well. It comes
-    /// immediately, but not sooner than a fast interval after the one before: a server that closes
-    /// every connection would keep this thread busy.
-    fn lose(&mut self, lost: Lost, now: Instant) {
-        let Some(entry) = self.entries.get_mut(lost.id) else {
-            return;
-        };
-        let Some(hold) = entry
-            .hold
-            .as_mut()
-            .filter(|hold| hold.job == Some(lost.job))
-        else {
-            return;
-        };
-        hold.job = None;
-        let pace = entry.target.spec.pace;
-        self.schedule.seize(lost.id, now);
-        let due = Due {
-            id: lost.id,
-            at: now,
-        };
-        match lost.end {
-            End::Over(how) => {
-                hold.lost = Some(how);
-                let last = hold.reconnected;
-                if last.is_some_and(|at| now.saturating_duration_since(at) < pace.fast_interval) {
-                    self.schedule.finished(lost.id, pace.fast_interval, now);
-                } else {
-                    self.connections.queue.push_back(due);
-                }
-            }
-            // The kernel has asked, and nobody answered: that was the check.
-            End::Failed(failure) => {
-                self.last_job += 1;
-                let job = self.last_job;
-                entry.under_way = Some(job);
-                let took = idle::patience(&pace);
-                let under_way = UnderWay {
-                    due,
-                    began: now.checked_sub(took).unwrap_or(now),
-                    program: false,
-                };
-                self.jobs.insert(job, under_way);
-                self.connections.under_way += 1;
-                self.counters.started.add_one();
-                // Its time without a check is no gap.
-                self.schedule.began(due, now);
-                self.conclude(job, report(Err(failure)), None, took, now);
-            }
-        }
-    }
-
-    fn answer(&mut self, answer: Completed, now: Instant) {
-        if let Some(under_way) = self.jobs.get(&answer.job) {
-            let late = answer.began.saturating_duration_since(under_way.due.at);
-            self.counters.lateness.add(late);
-        }
-        let memory = Some(answer.memory);
-        self.conclude(answer.job, answer.report, memory, answer.took, now);
-    }
-
-    fn conclude(
-        &mut self,
-        job: Job,
-        report: Report,
-        memory: Option<Memory>,
-        took: Duration,
-        now: Instant,
-    ) {
-        let Some(under_way) = self.forget(job) else {
-            return;
-        };
-        let id = under_way.due.id;
-        let at = self.wall_clock(under_way.began);
-        let Some(entry) = self.entries.get_mut(id) else {
-            return;
-        };
-        entry.under_way = None;
-        if let Some(memory) = memory {
-            entry.memory = (memory != Memory::default()).then(|| Box::new(memory));
-        }
-        let pace = entry.target.spec.pace;
-        let mut outcome = report.outcome;
-        let may_be_excused = took >= pace.timeout && !entry.excused;
-        entry.excused = false;
-        if let Outcome::Failed(text) = &outcome
-            && may_be_excused
-            && let Some(lost) = self.held_up.excuse(under_way.began, pace.timeout)
-        {
-            let text = format!("{text}; not counted, as the director did not run for {lost:?}");
-            outcome = Outcome::NotAsked(text.into());
-            entry.excused = true;
-        }
-        let lost = entry.hold.as_mut().and_then(|hold| hold.lost.take());
-        let (passed, text) = match outcome {
-            Outcome::Passed(text) => (Some(true), text),
-            Outcome::Failed(text) => (
-                Some(false),
-                Some(match lost {
-                    Some(how) => format!("{text}; {how}").into(),
-                    None => text,
-                }),
-            ),
-            Outcome::NotAsked(text) => (None, Some(text)),
-        };
-        let counted = match passed {
-            Some(true) => &self.counters.passed,
-            Some(false) => &self.counters.failed,
-            None => &self.counters.not_asked,
-        };
-        counted.add_one();
-        entry.cut_off = match passed {
-            Some(true) => false,
-            Some(false) if !entry.cut_off && !entry.judge.is_down() => {
-                report.cut_off || self.own_links.is_cut_off(entry.target.address, now)
-            }
-            _ => entry.cut_off,
-        };
-        let cut_off = entry.cut_off;
-        let verdict = passed.and_then(|passed| entry.judge.hear(passed, pace.rise, pace.fall));
-        let judge = entry.judge;
-        // Report the weight first: a server that comes back starts with it.
-        if let Some(advice) = report.advice
-            && entry.advice != Some(advice)
-        {
-            entry.advice = Some(advice);
-            (self.found)(Finding::Advised { target: id, advice });
-        }
-        if let Some(verdict) = verdict {
-            let said = text.as_deref().map_or_else(
-                || {
-                    let checks = count(judge.streak(), "check", "checks in a row");
-                    Cow::from(format!("{checks} passed"))
-                },
-                Cow::from,
-            );
-            // Thousands of servers have the same result: consecutive ones share one text.
-            if *self.reason != *said {
-                self.reason = said.into();
-            }
-            let reason = Arc::clone(&self.reason);
-            (self.found)(Finding::Judged {
-                target: id,
-                verdict,
-                cut_off,
-                reason,
-            });
-        }
-        let not_asked = text.as_deref().filter(|_| passed.is_none());
-        let why = match entry.unasked.note(not_asked, at) {
-            Some(News::NotChecked(why)) => Some(Some(why)),
-            Some(News::Checked) => Some(None),
-            None => None,
-        };
-        if let Some(why) = why {
-            (self.found)(Finding::NotAsked { target: id, why });
-        }
-        let not_checked = entry.unasked.now();
-        let gap = entry.gap;
-        entry.record.update(|seen| {
-            seen.at = Some(at);
-            seen.took = took;
-            seen.text = text;
-            seen.longest_gap = gap;
-            seen.not_checked = not_checked;
-            let Some(passed) = passed else {
-                seen.not_asked += 1;
-                return;
-            };
-            seen.passed = passed;
-            seen.streak = judge.streak();
-            if passed {
-                seen.successes += 1;
-            } else {
-                seen.failures += 1;
-                seen.failed_at = Some(at);
-            }
-        });
-        let stands = entry.hold.as_ref().is_some_and(|hold| hold.job.is_some());
-        if stands && !judge.is_unsettled() {
-            self.schedule.park(id);
-        } else {
-            self.schedule
-                .finished(id, interval(&entry.target.spec, judge), now);
         }
     }
 
