@@ -42,7 +42,7 @@ pub(crate) fn patience(pace: &Pace) -> Duration {
 pub(crate) fn keep_alive(socket: &Socket, pace: &Pace) {
     let seconds = |time: Duration| Duration::from_secs(time.as_secs().clamp(1, 32_767));
     let idle = seconds(pace.interval + Duration::from_millis(999));
-    // Three questions in the timeout: one lost packet takes nobody out.
+    // Three questions in the timeout: one lost packet takes no server out.
     let keepalive = TcpKeepalive::new()
         .with_time(idle)
         .with_interval(seconds(pace.timeout / 3));

@@ -396,7 +396,7 @@ impl Slots {
     }
 }
 
-/// Whether a private service is as it should be.
+/// Whether a private service has the right settings and server.
 fn is_right(there: &ObservedService, (service, server): &(Service, Server)) -> bool {
     let mut servers = there.servers.values().map(|entry| &entry.server);
     there.service == *service && servers.next() == Some(server) && servers.next().is_none()

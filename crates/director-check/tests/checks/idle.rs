@@ -239,7 +239,7 @@ fn resident() -> u64 {
 #[ignore = "prints what ten thousand connections cost, and needs 15,000 descriptors"]
 fn ten_thousand_cost() {
     const NUMBER: u32 = 10_000;
-    // Connections that nobody accepts take no descriptor; `net.core.somaxconn` allows 4096 each.
+    // Connections that no program accepts take no descriptor; `net.core.somaxconn` allows 4096 each.
     let servers = [(); 4].map(|()| {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         let any: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();

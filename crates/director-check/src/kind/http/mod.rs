@@ -241,7 +241,7 @@ impl Answer {
     }
 }
 
-/// Parses `bytes` as an answer to various requests: at once, and byte by byte.
+/// Parses `bytes` as an answer to various requests: in one piece, and byte by byte.
 ///
 /// # Panics
 /// If the two differ.

@@ -115,7 +115,7 @@ impl ServiceWatch {
         own.unwrap_or(self.initial)
     }
 
-    /// How many successes in a row a new server needs before it joins; `None` if it joins at once.
+    /// How many successes in a row a new server needs before it joins; `None` if it joins immediately.
     #[must_use]
     pub fn successes_to_join(&self, server: &ServerKey) -> Option<u32> {
         if self.initial_of(server) == Initial::Up {
