@@ -6,13 +6,13 @@ use std::path::Path;
 use super::args::Args;
 use super::output::{colour_on_stderr, note_coloured};
 use super::pipe;
-use crate::config::{self, Environment, NotShown, Outcome};
+use crate::config::{self, Environment, NotShown, Parsed};
 use crate::state::Desired;
 use crate::state::health::Watch;
 use crate::words::count;
 
 /// Reads the file; `-` is standard input. With `forced`, an empty file declares nothing.
-pub(crate) fn read(path: &Path, forced: bool) -> io::Result<Outcome> {
+pub(crate) fn read(path: &Path, forced: bool) -> io::Result<Parsed> {
     let environment = Environment::of_process();
     let (name, bytes) = if path == Path::new("-") {
         (
@@ -71,7 +71,7 @@ pub(crate) fn load_as(args: &Args, path: &Path, forced: bool) -> anyhow::Result<
 }
 
 /// Prints the diagnostics and their number.
-pub(crate) fn print(args: &Args, outcome: &Outcome) {
+pub(crate) fn print(args: &Args, outcome: &Parsed) {
     if outcome.diagnostics.is_empty() {
         return;
     }
@@ -88,7 +88,7 @@ pub(crate) fn print(args: &Args, outcome: &Outcome) {
 }
 
 /// `2 mistakes, 1 warning`.
-pub(crate) fn summary(outcome: &Outcome) -> String {
+pub(crate) fn summary(outcome: &Parsed) -> String {
     let (errors, warnings) = (outcome.errors(), outcome.warnings());
     let (more_errors, more_warnings) = outcome.not_shown;
     let at_least = |more: NotShown| if more.or_more { "more than " } else { "" };

@@ -18,7 +18,7 @@ use std::os::fd::AsRawFd;
 
 use super::Target;
 use super::failure::{Failure, Passed};
-use super::kind::http::{Answer, request, simple};
+use super::kind::http::{Response, request, simple};
 use super::kind::{CONNECTING, Patterns};
 use super::net::Way;
 
@@ -33,7 +33,7 @@ const TURN: usize = 8;
 pub(super) struct Exchange {
     target: Arc<Target>,
     step: Step,
-    answer: Answer,
+    answer: Response,
 }
 
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Exchange {
         Self {
             target: Arc::clone(target),
             step: Step::Connecting,
-            answer: Answer::default(),
+            answer: Response::default(),
         }
     }
 

@@ -50,7 +50,7 @@ pub use diagnostic::{Diagnostic, Label, NotShown, Note};
 pub use environment::Environment;
 pub use export::{declared, export};
 pub use files::{Disk, Files, Memory};
-pub use load::{Outcome, load, load_forced, load_from, load_text};
+pub use load::{Parsed, load, load_forced, load_from, load_text};
 pub use render::Style;
 pub use schema::schema;
 pub use shape::Shape;

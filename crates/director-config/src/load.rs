@@ -25,7 +25,7 @@ pub(super) type Use = (String, String);
 
 /// The result of reading a service file.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct Parsed {
     /// The declared table; `None` if there is a mistake.
     pub desired: Option<Desired>,
     /// The health settings; present exactly if `desired` is.
@@ -46,7 +46,7 @@ pub struct Outcome {
     pub(super) uses: Vec<Use>,
 }
 
-impl Outcome {
+impl Parsed {
     /// The number of mistakes.
     #[must_use]
     pub fn errors(&self) -> usize {
@@ -83,13 +83,13 @@ impl Outcome {
 
 /// Reads a service file from the disk.
 #[must_use]
-pub fn load(path: &Path, environment: &Environment) -> Outcome {
+pub fn load(path: &Path, environment: &Environment) -> Parsed {
     load_from(path, &Disk, environment)
 }
 
 /// Reads a service file from any source.
 #[must_use]
-pub fn load_from(path: &Path, files: &dyn Files, environment: &Environment) -> Outcome {
+pub fn load_from(path: &Path, files: &dyn Files, environment: &Environment) -> Parsed {
     load_part(path, files, environment, &Extras::default())
 }
 
@@ -108,7 +108,7 @@ pub(super) struct Extras {
 
 /// Reads a service file from the disk for a person who forces it: an empty one declares nothing.
 #[must_use]
-pub fn load_forced(path: &Path, environment: &Environment) -> Outcome {
+pub fn load_forced(path: &Path, environment: &Environment) -> Parsed {
     let extras = Extras {
         forced: true,
         ..Extras::default()
@@ -122,7 +122,7 @@ pub(super) fn load_part(
     files: &dyn Files,
     environment: &Environment,
     extras: &Extras,
-) -> Outcome {
+) -> Parsed {
     let mut loader = Loader::new(files, environment, extras);
     loader.read(path, None);
     loader.finish()
@@ -139,7 +139,7 @@ pub fn load_text(
     files: &dyn Files,
     environment: &Environment,
     forced: bool,
-) -> Outcome {
+) -> Parsed {
     let extras = Extras {
         forced,
         ..Extras::default()
@@ -191,13 +191,13 @@ impl<'e> Loader<'e> {
         }
     }
 
-    fn finish(mut self) -> Outcome {
+    fn finish(mut self) -> Parsed {
         let declaration = self.decoder.finish();
         let (desired, watch) =
             self.verifier
                 .finish(declaration, &self.extras.in_use, &mut self.findings);
         let usable = !self.findings.has_errors();
-        Outcome {
+        Parsed {
             desired: usable.then_some(desired),
             watch: usable.then_some(watch),
             not_shown: self.findings.not_shown(),

@@ -20,7 +20,7 @@ const SHORTEST: Duration = Duration::from_millis(100);
 pub(super) fn run(
     pace: Duration,
     format: TextOrJson,
-    mut picture: impl FnMut() -> Result<String, ClientError>,
+    mut page: impl FnMut() -> Result<String, ClientError>,
 ) -> anyhow::Result<()> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
@@ -29,7 +29,7 @@ pub(super) fn run(
     let mut signals = runtime.block_on(async { Signals::new() })?;
     let screen = io::stdout().is_terminal() && format == TextOrJson::Text;
     // If no director is running at the start, report it as any verb does.
-    let mut shown: Result<String, ClientError> = Ok(picture()?);
+    let mut shown: Result<String, ClientError> = Ok(page()?);
     let _screen = screen.then(Screen::enter).transpose()?;
     loop {
         let text = match shown {
@@ -46,7 +46,7 @@ pub(super) fn run(
         if written?.is_break() || runtime.block_on(signals.within(pace.max(SHORTEST))) {
             return Ok(());
         }
-        shown = picture();
+        shown = page();
     }
 }
 
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_is_drawn_over_the_last_one_and_fits() {
+    fn a_screen_is_drawn_over_the_last_one_and_fits() {
         assert_eq!(in_place("a\nb\n", 2), "\x1b[Ha\x1b[K\r\nb\x1b[K\x1b[J");
         assert_eq!(
             in_place("a\nb\nc\n", 2),

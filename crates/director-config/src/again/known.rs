@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::super::load::Outcome;
+use super::super::load::Parsed;
 use super::super::shape::is_blank;
 use super::super::source::{Format, Source};
 use super::super::verify::MAX_SERVERS;
@@ -31,7 +31,7 @@ impl Known {
     /// A reading as a base; `None` if the sections of its files cannot be told.
     pub(super) fn of(
         texts: Vec<(PathBuf, Arc<Vec<u8>>)>,
-        outcome: &mut Outcome,
+        outcome: &mut Parsed,
         services: &Services,
         needed: BTreeSet<PathBuf>,
     ) -> Option<Self> {
@@ -57,7 +57,7 @@ impl Known {
     /// are not read.
     pub(super) fn fresh(
         &self,
-        outcome: &mut Outcome,
+        outcome: &mut Parsed,
         sections: &[Option<Vec<Section>>],
         changed: &mut Changed,
     ) -> Option<Vec<File>> {
@@ -103,7 +103,7 @@ impl Known {
         &mut self,
         sections: Vec<Option<Vec<Section>>>,
         fresh: Vec<File>,
-        outcome: &Outcome,
+        outcome: &Parsed,
     ) {
         let read: BTreeSet<&Path> = outcome.sources.iter().map(Source::path).collect();
         let files = std::mem::take(&mut self.files).into_iter().zip(sections);

@@ -42,7 +42,7 @@ use self::known::Known;
 use self::noted::Noted;
 use super::environment::Environment;
 use super::files::{Disk, Files};
-use super::load::{Extras, Outcome, load_part};
+use super::load::{Extras, Parsed, load_part};
 use super::shape::{Shape, is_blank, note_directories};
 use super::source::MAX_FILE;
 use crate::state::DesiredService;
@@ -56,7 +56,7 @@ pub type Services = BTreeMap<ServiceKey, (Arc<DesiredService>, Arc<ServiceWatch>
 pub struct Reading {
     /// The result of [`load`](super::load()), except for the services, which are moved out of
     /// `desired` and `watch`.
-    pub outcome: Outcome,
+    pub outcome: Parsed,
     /// The services; empty if there is a mistake.
     pub services: Services,
     /// How much of the files was read.
@@ -211,7 +211,7 @@ impl<F: Files> Reader<F> {
 }
 
 /// Takes the services out of an outcome, sharing those that exist already.
-fn take_services(outcome: &mut Outcome, there: &Services) -> Services {
+fn take_services(outcome: &mut Parsed, there: &Services) -> Services {
     let (Some(desired), Some(watch)) = (&mut outcome.desired, &mut outcome.watch) else {
         return Services::new();
     };

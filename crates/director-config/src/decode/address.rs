@@ -41,9 +41,9 @@ pub(super) fn listen(
         "fwmark" => return mark(text, whole, at, Family::V4, findings),
         "fwmark6" => return mark(text, whole, at, Family::V6, findings),
         other => {
-            let place = text.part(whole, 0..scheme.len());
+            let field = text.part(whole, 0..scheme.len());
             let message = format!("IPVS has no services of `{}`", shown(other));
-            let mistake = Diagnostic::new(Code::BadListen, place, message);
+            let mistake = Diagnostic::new(Code::BadListen, field, message);
             let layer_7 = matches!(other, "http" | "https").then_some("tcp");
             findings.push(match layer_7.or_else(|| nearest(other, SCHEMES)) {
                 Some(near) => mistake.label(format!("did you mean `{near}`?")),
@@ -61,17 +61,17 @@ pub(super) fn listen(
     let parts = match parts {
         Ok(parts) => parts,
         Err(problem) => {
-            let place = text.part(whole, at..value.len());
+            let field = text.part(whole, at..value.len());
             let message = format!("`{}` is not an address: {problem}", shown(rest));
-            findings.push(Diagnostic::new(Code::BadListen, place, message).help(FORM));
+            findings.push(Diagnostic::new(Code::BadListen, field, message).help(FORM));
             return None;
         }
     };
     let (first, last) = match parts.port {
         None => (0, 0),
         Some(port) => {
-            let place = text.part(whole, at + port.start..at + port.end);
-            ports(&rest[port], place, findings)?
+            let field = text.part(whole, at + port.start..at + port.end);
+            ports(&rest[port], field, findings)?
         }
     };
     let listen = Listen::Address {
@@ -97,10 +97,10 @@ fn mark(
         _ => decimal(digits),
     };
     let Some(mark) = number.and_then(Fwmark::new) else {
-        let place = text.part(whole, at..text.value.len());
+        let field = text.part(whole, at..text.value.len());
         let message = format!("`{}` is not a firewall mark", shown(digits));
         findings.push(
-            Diagnostic::new(Code::BadListen, place, message)
+            Diagnostic::new(Code::BadListen, field, message)
                 .help("a mark is an integer from 1 to 4294967295, such as fwmark://7"),
         );
         return None;
@@ -108,7 +108,7 @@ fn mark(
     Some(Spanned::new(Listen::Fwmark { family, mark }, whole))
 }
 
-fn ports(text: &str, place: Span, findings: &mut Findings) -> Option<(u16, u16)> {
+fn ports(text: &str, field: Span, findings: &mut Findings) -> Option<(u16, u16)> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let range = decimal(first).zip(decimal(last));
     let problem = match range {
@@ -119,7 +119,7 @@ fn ports(text: &str, place: Span, findings: &mut Findings) -> Option<(u16, u16)>
     };
     let message = format!("`{}` {problem}", shown(text));
     findings.push(
-        Diagnostic::new(Code::BadPort, place, message)
+        Diagnostic::new(Code::BadPort, field, message)
             .help("a port is a number from 1 to 65535, a range is 8000-8010"),
     );
     None
@@ -146,16 +146,16 @@ pub(super) fn server(
     let port = match parts.port {
         None => None,
         Some(port) => {
-            let place = text.part(whole, port.clone());
+            let field = text.part(whole, port.clone());
             let Some(number) = decimal(&value[port.clone()]) else {
                 let message = format!("`{}` is not a port", shown(&value[port]));
                 findings.push(
-                    Diagnostic::new(Code::BadPort, place, message)
+                    Diagnostic::new(Code::BadPort, field, message)
                         .help("a port is a number from 1 to 65535"),
                 );
                 return None;
             };
-            Some(Spanned::new(number, place))
+            Some(Spanned::new(number, field))
         }
     };
     Some((Spanned::new(parts.address, whole), port))

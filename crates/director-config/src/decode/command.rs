@@ -2,20 +2,20 @@
 
 use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
-use super::fields::{Place, shown};
+use super::fields::{Field, shown};
 
 /// A program and its arguments, never empty. `shell` says that a shell command line is an
 /// alternative.
 pub(crate) fn command(
-    place: &Place<'_>,
+    field: &Field<'_>,
     shell: bool,
     findings: &mut Findings,
 ) -> Option<Vec<String>> {
-    let items: Vec<_> = place.items(findings).collect();
+    let items: Vec<_> = field.items(findings).collect();
     if items.is_empty() {
         let message = "a command needs a program";
         findings
-            .push(Diagnostic::new(Code::BadCommand, place.span(), message).label("an empty list"));
+            .push(Diagnostic::new(Code::BadCommand, field.span(), message).label("an empty list"));
         return None;
     }
     let count = items.len();
@@ -35,10 +35,10 @@ pub(crate) fn command(
         return None;
     }
     // `command = "check -v"` would look for a program with a blank in its name.
-    if place.as_text().is_some() && program.contains(char::is_whitespace) {
+    if field.as_text().is_some() && program.contains(char::is_whitespace) {
         let list: Vec<_> = program.split_whitespace().collect();
         let message = format!("`{}` is more than a program's name", shown(program));
-        let mistake = Diagnostic::new(Code::BadCommand, place.span(), message)
+        let mistake = Diagnostic::new(Code::BadCommand, field.span(), message)
             .label("not split by a shell")
             .help(format!("command = {}", shown_list(&list)));
         findings.push(match shell {
@@ -51,21 +51,21 @@ pub(crate) fn command(
 }
 
 /// A shell command line.
-pub(crate) fn line(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
-    let line = word(place, findings)?;
+pub(crate) fn line(field: &Field<'_>, findings: &mut Findings) -> Option<String> {
+    let line = word(field, findings)?;
     if line.trim().is_empty() {
         let message = "the shell command line is empty";
-        findings.push(Diagnostic::new(Code::BadCommand, place.span(), message));
+        findings.push(Diagnostic::new(Code::BadCommand, field.span(), message));
         return None;
     }
     Some(line)
 }
 
-fn word(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
-    let text = place.text(findings)?;
+fn word(field: &Field<'_>, findings: &mut Findings) -> Option<String> {
+    let text = field.text(findings)?;
     if text.value.contains('\0') {
         let message = "an argument of a command must not contain a NUL byte";
-        findings.push(Diagnostic::new(Code::BadCommand, place.span(), message));
+        findings.push(Diagnostic::new(Code::BadCommand, field.span(), message));
         return None;
     }
     Some(text.value.to_owned())

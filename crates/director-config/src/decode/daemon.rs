@@ -4,27 +4,27 @@ use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::keys;
 use super::super::model::Declaration;
-use super::fields::{Place, shown};
+use super::fields::{Field, shown};
 use super::time::{DAY, within};
 use crate::state::health::MarkRange;
 
-pub(super) fn daemon(place: &Place<'_>, into: &mut Declaration, findings: &mut Findings) {
-    let Some(fields) = place.table(&keys::DAEMON, findings) else {
+pub(super) fn daemon(field: &Field<'_>, into: &mut Declaration, findings: &mut Findings) {
+    let Some(fields) = field.table(&keys::DAEMON, findings) else {
         return;
     };
     let reconcile = fields.get("reconcile");
-    let reconcile = reconcile.and_then(|place| within(&place, 100, DAY, findings));
+    let reconcile = reconcile.and_then(|field| within(&field, 100, DAY, findings));
     if let Some(reconcile) = reconcile {
         into.run.reconcile = reconcile.value;
     }
-    if let Some(place) = fields.get("check_marks")
-        && let Some((first, last)) = range(&place, 0xffff_ffff, "1-4294967295", findings)
+    if let Some(field) = fields.get("check_marks")
+        && let Some((first, last)) = range(&field, 0xffff_ffff, "1-4294967295", findings)
     {
         into.run.marks = MarkRange { first, last };
-        into.marks = Some(place.span());
+        into.marks = Some(field.span());
     }
-    if let Some(place) = fields.get("check_ports")
-        && let Some((first, last)) = range(&place, 65535, "1-65535", findings)
+    if let Some(field) = fields.get("check_ports")
+        && let Some((first, last)) = range(&field, 65535, "1-65535", findings)
         && let (Ok(first), Ok(last)) = (u16::try_from(first), u16::try_from(last))
     {
         into.run.ports = (first, last);
@@ -33,12 +33,12 @@ pub(super) fn daemon(place: &Place<'_>, into: &mut Declaration, findings: &mut F
 
 /// A range from 1 to at most `most`, both ends included.
 fn range(
-    place: &Place<'_>,
+    field: &Field<'_>,
     most: u32,
     widest: &str,
     findings: &mut Findings,
 ) -> Option<(u32, u32)> {
-    let text = place.text(findings)?;
+    let text = field.text(findings)?;
     let ends = text.value.split_once('-');
     let ends = ends.and_then(|(first, last)| number(first).zip(number(last)));
     let problem = match ends {
@@ -48,7 +48,7 @@ fn range(
         Some(range) => return Some(range),
     };
     let message = format!("`{}` {problem}", shown(text.value));
-    findings.push(Diagnostic::new(Code::BadRange, place.span(), message).help(
+    findings.push(Diagnostic::new(Code::BadRange, field.span(), message).help(
         "a range is two numbers, both inclusive: \"20000-29999\", \"0x6d000000-0x6d00ffff\"",
     ));
     None

@@ -1,6 +1,6 @@
 //! Reads one table of the tree: its keys and their values.
 //!
-//! A [`Fields`] has reported every key that its section does not know; a [`Place`] is the value of
+//! A [`Fields`] has reported every key that its section does not know; a [`Field`] is the value of
 //! a key together with its expected shape. Asking for a value of another type reports that.
 
 use super::super::code::Code;
@@ -62,13 +62,13 @@ impl<'n> Fields<'n> {
     }
 
     /// The value of a key.
-    pub(crate) fn get(&self, name: &str) -> Option<Place<'n>> {
+    pub(crate) fn get(&self, name: &str) -> Option<Field<'n>> {
         #[cfg(test)]
         super::asked::record(self.section.name, name);
         // A service has four entries and is asked for thirty keys, so absent keys must be cheap.
         // The last of several entries with one key counts.
         let entry = self.entries.iter().rfind(|entry| entry.key == name)?;
-        Some(Place {
+        Some(Field {
             node: NodeRef::Node(&entry.node),
             shape: &self.key(name).shape,
             at: entry.key_span,
@@ -76,7 +76,7 @@ impl<'n> Fields<'n> {
     }
 
     /// The value of a required key; reports it if missing.
-    pub(crate) fn require(&self, name: &str, findings: &mut Findings) -> Option<Place<'n>> {
+    pub(crate) fn require(&self, name: &str, findings: &mut Findings) -> Option<Field<'n>> {
         let found = self.get(name);
         if found.is_none() {
             self.missing(name, findings);
@@ -124,14 +124,14 @@ fn unknown_key(entry: &Entry<'_>, section: &Section) -> Diagnostic {
 
 /// A value of a key or in a list, and its expected shape.
 #[derive(Clone, Copy)]
-pub(crate) struct Place<'n> {
+pub(crate) struct Field<'n> {
     pub(crate) node: NodeRef<'n>,
     pub(crate) shape: &'static Shape,
     /// Where it is named: its key, or in a list the item itself.
     pub(crate) at: Span,
 }
 
-impl<'n> Place<'n> {
+impl<'n> Field<'n> {
     pub(crate) const fn span(&self) -> Span {
         self.node.span()
     }
@@ -258,11 +258,11 @@ impl Items<'_> {
 }
 
 impl<'n> Iterator for Items<'n> {
-    type Item = Place<'n>;
+    type Item = Field<'n>;
 
-    fn next(&mut self) -> Option<Place<'n>> {
+    fn next(&mut self) -> Option<Field<'n>> {
         let node = self.nodes.next()?;
-        Some(Place {
+        Some(Field {
             node,
             shape: self.shape,
             at: self.at.unwrap_or_else(|| node.span()),

@@ -12,7 +12,7 @@ use super::super::source::Spanned;
 use super::super::vocabulary::{COMBINE, INITIAL, NOTIFY_ON, ON_FAIL};
 use super::check;
 use super::command::command;
-use super::fields::{Fields, Place};
+use super::fields::{Field, Fields};
 use super::server::servers;
 use super::share::{share, threshold};
 use super::time::{DAY, HOUR, SECOND, within};
@@ -23,7 +23,7 @@ use crate::state::health::{Combine, Damping, Initial, Notify, NotifyOn, OnFail, 
 pub(super) fn defaults(fields: &Fields<'_>, findings: &mut Findings) -> HealthDecl {
     let before = findings.mistakes;
     let checks = fields.get("check");
-    let checks = checks.map(|place| check::defaults(&place, findings));
+    let checks = checks.map(|field| check::defaults(&field, findings));
     let checks = checks.unwrap_or_default();
     let below = HealthDecl {
         checks: checks.checks,
@@ -41,9 +41,9 @@ pub(super) fn service(
     findings: &mut Findings,
 ) -> HealthDecl {
     let mut health = overlaid(below, fields, findings);
-    if let Some(place) = fields.get("check") {
+    if let Some(field) = fields.get("check") {
         let before = findings.mistakes;
-        let checks = check::decoded(&place, below.base.as_deref(), findings);
+        let checks = check::decoded(&field, below.base.as_deref(), findings);
         health.checks = checks.map(Arc::new);
         health.misread = findings.mistakes > before;
     }
@@ -55,34 +55,34 @@ pub(super) fn service(
 /// All but `check`.
 fn overlaid(below: &HealthDecl, fields: &Fields<'_>, findings: &mut Findings) -> HealthDecl {
     let combine = fields.get("up_when");
-    let combine = combine.and_then(|place| word(&place, COMBINE, findings));
+    let combine = combine.and_then(|field| word(&field, COMBINE, findings));
     let on_fail = fields.get("on_fail");
-    let on_fail = on_fail.and_then(|place| {
-        let word = word(&place, ON_FAIL, findings)?;
+    let on_fail = on_fail.and_then(|field| {
+        let word = word(&field, ON_FAIL, findings)?;
         let fate = match word {
             "drain" => OnFail::Drain,
             _ => OnFail::Remove,
         };
-        Some(Spanned::new(fate, place.span()))
+        Some(Spanned::new(fate, field.span()))
     });
     let base = below.base.as_ref();
     let backup = list(fields.get("backup"), base, findings);
     let backup_below = fields.get("backup_below");
-    let backup_below = backup_below.and_then(|place| threshold(&place, findings));
+    let backup_below = backup_below.and_then(|field| threshold(&field, findings));
     let sorry = list(fields.get("sorry"), base, findings);
     let min_healthy = fields.get("min_healthy");
-    let min_healthy = min_healthy.and_then(|place| threshold(&place, findings));
+    let min_healthy = min_healthy.and_then(|field| threshold(&field, findings));
     let initial = fields.get("initial");
-    let initial = initial.and_then(|place| self::initial(&place, findings));
+    let initial = initial.and_then(|field| self::initial(&field, findings));
     let slow_start = fields.get("slow_start");
-    let slow_start = slow_start.and_then(|place| within(&place, 0, DAY, findings));
+    let slow_start = slow_start.and_then(|field| within(&field, 0, DAY, findings));
     let damping = fields.get("damping");
-    let damping = damping.and_then(|place| self::damping(&place, below.damping, findings));
+    let damping = damping.and_then(|field| self::damping(&field, below.damping, findings));
     let steps = fields.get("weight_steps");
-    let steps = steps.and_then(|place| self::steps(&place, below.weight_steps, findings));
+    let steps = steps.and_then(|field| self::steps(&field, below.weight_steps, findings));
     let notify = fields.get("notify");
-    let notify = notify.map(|place| {
-        let items = place.items(findings);
+    let notify = notify.map(|field| {
+        let items = field.items(findings);
         let notify = items.filter_map(|item| self::notify(&item, findings));
         notify.collect::<Vec<_>>().into()
     });
@@ -111,18 +111,18 @@ fn overlaid(below: &HealthDecl, fields: &Fields<'_>, findings: &mut Findings) ->
 }
 
 fn list(
-    place: Option<Place<'_>>,
+    field: Option<Field<'_>>,
     base: Option<&Arc<CheckTable>>,
     findings: &mut Findings,
 ) -> Option<Arc<Spanned<ServerList>>> {
-    let place = place?;
-    let servers = servers(&place, base, findings);
-    Some(Arc::new(Spanned::new(servers, place.at)))
+    let field = field?;
+    let servers = servers(&field, base, findings);
+    Some(Arc::new(Spanned::new(servers, field.at)))
 }
 
 /// How a server starts.
-pub(super) fn initial(place: &Place<'_>, findings: &mut Findings) -> Option<Initial> {
-    match word(place, INITIAL, findings)? {
+pub(super) fn initial(field: &Field<'_>, findings: &mut Findings) -> Option<Initial> {
+    match word(field, INITIAL, findings)? {
         "up" => Some(Initial::Up),
         _ => Some(Initial::Down),
     }
@@ -130,20 +130,20 @@ pub(super) fn initial(place: &Place<'_>, findings: &mut Findings) -> Option<Init
 
 /// The outer `None` after a mistake, the inner one for `false`.
 fn damping(
-    place: &Place<'_>,
+    field: &Field<'_>,
     below: Option<Option<Damping>>,
     findings: &mut Findings,
 ) -> Option<Option<Damping>> {
-    if place.as_bool() == Some(false) {
+    if field.as_bool() == Some(false) {
         return Some(None);
     }
-    if !place.is_table() {
-        return place.wrong_type(findings);
+    if !field.is_table() {
+        return field.wrong_type(findings);
     }
-    let fields = place.table(&keys::DAMPING, findings)?;
+    let fields = field.table(&keys::DAMPING, findings)?;
     let below = below.flatten().unwrap_or_default();
     let changes = fields.get("changes");
-    let changes = changes.and_then(|place| place.whole(findings));
+    let changes = changes.and_then(|field| field.whole(findings));
     let mut time = |name, least, most| -> Option<Spanned<Duration>> {
         within(&fields.get(name)?, least, most, findings)
     };
@@ -158,7 +158,7 @@ fn damping(
     };
     if damping.hold > damping.max_hold {
         let message = "the longest hold is shorter than the first";
-        let at = max_hold.or(hold).map_or(place.span(), |time| time.span);
+        let at = max_hold.or(hold).map_or(field.span(), |time| time.span);
         let mistake = Diagnostic::new(Code::DampingHold, at, message);
         let show = super::time::write;
         let mistake = match (hold, max_hold) {
@@ -172,16 +172,16 @@ fn damping(
 }
 
 fn steps(
-    place: &Place<'_>,
+    field: &Field<'_>,
     below: Option<WeightSteps>,
     findings: &mut Findings,
 ) -> Option<WeightSteps> {
-    let fields = place.table(&keys::WEIGHT_STEPS, findings)?;
+    let fields = field.table(&keys::WEIGHT_STEPS, findings)?;
     let below = below.unwrap_or_default();
     let step = fields.get("step");
     let every = fields.get("every");
-    let step = step.and_then(|place| share(&place, 1, 100, findings));
-    let every = every.and_then(|place| within(&place, 100, HOUR, findings));
+    let step = step.and_then(|field| share(&field, 1, 100, findings));
+    let every = every.and_then(|field| within(&field, 100, HOUR, findings));
     Some(WeightSteps {
         step: step.unwrap_or(below.step),
         every: every.map_or(below.every, |every| every.value),
@@ -191,11 +191,11 @@ fn steps(
 /// The default timeout of a command.
 const NOTIFY_TIMEOUT: Duration = Duration::from_secs(10);
 
-fn notify(place: &Place<'_>, findings: &mut Findings) -> Option<Notify> {
-    let fields = place.table(&keys::NOTIFY, findings)?;
+fn notify(field: &Field<'_>, findings: &mut Findings) -> Option<Notify> {
+    let fields = field.table(&keys::NOTIFY, findings)?;
     let timeout = fields.get("timeout");
-    let timeout = timeout.and_then(|place| within(&place, 100, HOUR, findings));
-    let on = fields.get("on").map(|place| events(&place, findings));
+    let timeout = timeout.and_then(|field| within(&field, 100, HOUR, findings));
+    let on = fields.get("on").map(|field| events(&field, findings));
     let program = fields.require("command", findings)?;
     Some(Notify {
         command: command(&program, false, findings)?,
@@ -212,12 +212,12 @@ const ALL_EVENTS: [NotifyOn; 4] = [
     NotifyOn::ServiceAbove,
 ];
 
-fn events(place: &Place<'_>, findings: &mut Findings) -> BTreeSet<NotifyOn> {
-    let items = place.items(findings);
+fn events(field: &Field<'_>, findings: &mut Findings) -> BTreeSet<NotifyOn> {
+    let items = field.items(findings);
     if items.is_empty() {
         let message = "the command has no events";
         findings
-            .push(Diagnostic::new(Code::MissingKey, place.span(), message).label("an empty list"));
+            .push(Diagnostic::new(Code::MissingKey, field.span(), message).label("an empty list"));
     }
     let mut on = BTreeSet::new();
     for item in items {

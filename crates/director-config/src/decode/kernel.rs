@@ -12,7 +12,7 @@ use super::super::source::Spanned;
 use super::super::tree::{NodeRef, Value};
 use super::super::vocabulary::{DRIFT, FOREIGN, ROLES};
 use super::address;
-use super::fields::{Place, out_of_range, shown};
+use super::fields::{Field, out_of_range, shown};
 use super::scheduler::kernel_name;
 use super::share::share;
 use super::time::seconds;
@@ -24,43 +24,43 @@ use crate::state::{Drift, Foreign, Policy, Sysctl, SysctlKind};
 const MOST: u32 = i32::MAX.unsigned_abs() / 1000;
 
 /// `[kernel]`.
-pub(super) fn kernel(place: &Place<'_>, into: &mut Declaration, findings: &mut Findings) {
-    let Some(fields) = place.table(&keys::KERNEL, findings) else {
+pub(super) fn kernel(field: &Field<'_>, into: &mut Declaration, findings: &mut Findings) {
+    let Some(fields) = field.table(&keys::KERNEL, findings) else {
         return;
     };
     let timeouts = fields.get("timeouts");
-    if let Some(fields) = timeouts.and_then(|place| place.table(&keys::TIMEOUTS, findings)) {
+    if let Some(fields) = timeouts.and_then(|field| field.table(&keys::TIMEOUTS, findings)) {
         let mut limit = |name| {
-            let place = fields.get(name)?;
+            let field = fields.get(name)?;
             // To the kernel 0 means "unchanged".
-            Some(seconds(&place, 1, MOST, findings)?.value)
+            Some(seconds(&field, 1, MOST, findings)?.value)
         };
         into.kernel.tcp_timeout = limit("tcp");
         into.kernel.tcp_fin_timeout = limit("tcp_fin");
         into.kernel.udp_timeout = limit("udp");
     }
     for sysctl in Sysctl::ALL {
-        let Some(place) = fields.get(sysctl.name()) else {
+        let Some(field) = fields.get(sysctl.name()) else {
             continue;
         };
         into.sysctls_named.push(*sysctl);
-        if let Some(value) = spelled(*sysctl, &place, findings) {
+        if let Some(value) = spelled(*sysctl, &field, findings) {
             into.kernel.sysctls.insert(*sysctl, value);
         }
     }
 }
 
 /// A sysctl's value as the kernel prints it.
-fn spelled(sysctl: Sysctl, place: &Place<'_>, findings: &mut Findings) -> Option<String> {
+fn spelled(sysctl: Sysctl, field: &Field<'_>, findings: &mut Findings) -> Option<String> {
     match sysctl.kind() {
-        SysctlKind::Flag => flag(place, findings),
-        SysctlKind::Number { .. } => Some(place.whole::<i64>(findings)?.value.to_string()),
-        SysctlKind::Pair => pair(place, findings),
+        SysctlKind::Flag => flag(field, findings),
+        SysctlKind::Number { .. } => Some(field.whole::<i64>(findings)?.value.to_string()),
+        SysctlKind::Pair => pair(field, findings),
         SysctlKind::Text => {
-            let text = place.text(findings)?.value.trim();
+            let text = field.text(findings)?.value.trim();
             if text.contains(char::is_control) {
                 let message = format!("`{}` contains control characters", shown(text));
-                findings.push(Diagnostic::new(Code::BadName, place.span(), message));
+                findings.push(Diagnostic::new(Code::BadName, field.span(), message));
                 return None;
             }
             Some(text.to_owned())
@@ -68,15 +68,15 @@ fn spelled(sysctl: Sysctl, place: &Place<'_>, findings: &mut Findings) -> Option
     }
 }
 
-fn flag(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
-    if let Some(value) = place.as_bool() {
+fn flag(field: &Field<'_>, findings: &mut Findings) -> Option<String> {
+    if let Some(value) = field.as_bool() {
         return Some(u8::from(value).to_string());
     }
-    let Some(number) = place.as_whole() else {
-        return place.wrong_type(findings);
+    let Some(number) = field.as_whole() else {
+        return field.wrong_type(findings);
     };
     let Ok(number) = i32::try_from(number) else {
-        findings.push(out_of_range(place.span(), 0, 1));
+        findings.push(out_of_range(field.span(), 0, 1));
         return None;
     };
     if !matches!(number, 0 | 1) {
@@ -84,7 +84,7 @@ fn flag(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
         findings.push(
             Diagnostic::new(
                 Code::OddSysctl,
-                place.span(),
+                field.span(),
                 "a switch is either on or off",
             )
             .label("the kernel takes this as on")
@@ -95,26 +95,26 @@ fn flag(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
 }
 
 /// `proc_do_sync_threshold`: the first number below the second, or a second of 0.
-fn pair(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
-    let Some(mut items) = place.node.list() else {
-        return place.wrong_type(findings);
+fn pair(field: &Field<'_>, findings: &mut Findings) -> Option<String> {
+    let Some(mut items) = field.node.list() else {
+        return field.wrong_type(findings);
     };
     let [first, second, third] = [items.next(), items.next(), items.next()];
     let [first, second] = [first, second].map(|item| item.and_then(NodeRef::value));
     let (Some(&Value::Integer(first)), Some(&Value::Integer(second)), None) =
         (first, second, third)
     else {
-        return place.wrong_type(findings);
+        return field.wrong_type(findings);
     };
     let fits = |number: i64| (0..=keys::INT_MAX).contains(&number);
     if !fits(first) || !fits(second) {
-        findings.push(out_of_range(place.span(), 0, keys::INT_MAX));
+        findings.push(out_of_range(field.span(), 0, keys::INT_MAX));
         return None;
     }
     if first >= second && second != 0 {
         let message = "the first number must be below the second";
         findings.push(
-            Diagnostic::new(Code::OutOfRange, place.span(), message)
+            Diagnostic::new(Code::OutOfRange, field.span(), message)
                 .help("[3, 50]: after 3 packets, and again every 50"),
         );
         return None;
@@ -123,33 +123,33 @@ fn pair(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
 }
 
 /// `[policy]`.
-pub(super) fn policy(place: &Place<'_>, findings: &mut Findings) -> Policy {
+pub(super) fn policy(field: &Field<'_>, findings: &mut Findings) -> Policy {
     let mut policy = Policy::default();
-    let Some(fields) = place.table(&keys::POLICY, findings) else {
+    let Some(fields) = field.table(&keys::POLICY, findings) else {
         return policy;
     };
     let foreign = fields.get("foreign");
-    if foreign.and_then(|place| word(&place, FOREIGN, findings)) == Some("remove") {
+    if foreign.and_then(|field| word(&field, FOREIGN, findings)) == Some("remove") {
         policy.foreign = Foreign::Remove;
     }
     let drift = fields.get("drift");
-    if drift.and_then(|place| word(&place, DRIFT, findings)) == Some("report") {
+    if drift.and_then(|field| word(&field, DRIFT, findings)) == Some("report") {
         policy.drift = Drift::Report;
     }
-    if let Some(place) = fields.get("max_removed") {
-        policy.max_removed = share(&place, 0, 100, findings).unwrap_or(policy.max_removed);
+    if let Some(field) = fields.get("max_removed") {
+        policy.max_removed = share(&field, 0, 100, findings).unwrap_or(policy.max_removed);
     }
-    if let Some(place) = fields.get("max_removed_services") {
+    if let Some(field) = fields.get("max_removed_services") {
         policy.max_removed_services =
-            share(&place, 0, 100, findings).unwrap_or(policy.max_removed_services);
+            share(&field, 0, 100, findings).unwrap_or(policy.max_removed_services);
     }
     policy
 }
 
 /// `sync`.
-pub(super) fn daemons(place: &Place<'_>, findings: &mut Findings) -> Vec<Spanned<SyncDaemon>> {
+pub(super) fn daemons(field: &Field<'_>, findings: &mut Findings) -> Vec<Spanned<SyncDaemon>> {
     let mut daemons: Vec<Spanned<SyncDaemon>> = Vec::new();
-    for item in place.items(findings) {
+    for item in field.items(findings) {
         let Some(daemon) = daemon(&item, findings) else {
             continue;
         };
@@ -169,22 +169,22 @@ pub(super) fn daemons(place: &Place<'_>, findings: &mut Findings) -> Vec<Spanned
     daemons
 }
 
-fn daemon(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<SyncDaemon>> {
-    let fields = place.table(&keys::SYNC, findings)?;
+fn daemon(field: &Field<'_>, findings: &mut Findings) -> Option<Spanned<SyncDaemon>> {
+    let fields = field.table(&keys::SYNC, findings)?;
     let role = fields.require("role", findings);
     let role =
-        role.and_then(|place| Some(Spanned::new(word(&place, ROLES, findings)?, place.span())));
+        role.and_then(|field| Some(Spanned::new(word(&field, ROLES, findings)?, field.span())));
     let interface = fields.require("interface", findings);
-    let interface = interface.and_then(|place| kernel_name(&place, findings));
-    let id = fields.get("id").and_then(|place| place.whole(findings));
+    let interface = interface.and_then(|field| kernel_name(&field, findings));
+    let id = fields.get("id").and_then(|field| field.whole(findings));
     let max_length = fields
         .get("max_length")
-        .and_then(|place| place.whole(findings));
+        .and_then(|field| field.whole(findings));
     let group = fields
         .get("group")
-        .and_then(|place| group(&place, findings));
-    let port = fields.get("port").and_then(|place| place.whole(findings));
-    let ttl = fields.get("ttl").and_then(|place| place.whole(findings));
+        .and_then(|field| group(&field, findings));
+    let port = fields.get("port").and_then(|field| field.whole(findings));
+    let ttl = fields.get("ttl").and_then(|field| field.whole(findings));
     let role = role?;
     let (kind, least) = match role.value {
         "master" => (DaemonRole::Master, 0),
@@ -226,9 +226,9 @@ pub(in super::super) fn canonical(mut daemon: SyncDaemon) -> SyncDaemon {
     daemon
 }
 
-fn group(place: &Place<'_>, findings: &mut Findings) -> Option<IpAddr> {
-    let text = place.text(findings)?;
-    let group = address::address(text, place.span(), findings)?;
+fn group(field: &Field<'_>, findings: &mut Findings) -> Option<IpAddr> {
+    let text = field.text(findings)?;
+    let group = address::address(text, field.span(), findings)?;
     if !group.value.is_multicast() {
         let message = format!("`{}` is not a multicast address", group.value);
         findings.push(

@@ -28,7 +28,7 @@ use super::keys;
 use super::model::{Declaration, ServiceDecl};
 use super::source::{Span, Spanned};
 use super::tree::{Entry, Node, Value};
-use fields::{Fields, Place};
+use fields::{Field, Fields};
 use service::Defaults;
 
 pub(super) use fields::shown;
@@ -63,11 +63,11 @@ impl Decoder {
         };
         version(&fields, is_root, findings);
         self.root_only(&fields, is_root, findings);
-        if let Some(place) = fields.get("$schema") {
-            place.text(findings);
+        if let Some(field) = fields.get("$schema") {
+            field.text(findings);
         }
         let defaults = fields.get("defaults");
-        let defaults = defaults.map(|place| Defaults::of(&place, findings));
+        let defaults = defaults.map(|field| Defaults::of(&field, findings));
         let defaults = defaults.unwrap_or_default();
         for entry in named(fields.get("pool"), findings) {
             let Some(pool) = service::pool(entry, &defaults, findings) else {
@@ -100,8 +100,8 @@ impl Decoder {
             }
         }
         let mut includes = Vec::new();
-        if let Some(place) = fields.get("include") {
-            for item in place.items(findings) {
+        if let Some(field) = fields.get("include") {
+            for item in field.items(findings) {
                 let text = item.text(findings);
                 includes.extend(text.map(|text| Spanned::new(text.value.to_owned(), item.span())));
             }
@@ -121,28 +121,28 @@ impl Decoder {
                 ("sync", sync),
                 ("daemon", daemon),
             ];
-            for (name, place) in found {
-                let Some(place) = place else { continue };
+            for (name, field) in found {
+                let Some(field) = field else { continue };
                 let message = format!("`{name}` is not allowed in an included file");
                 findings.push(
-                    Diagnostic::new(Code::NotHere, place.at, message)
+                    Diagnostic::new(Code::NotHere, field.at, message)
                         .help("put it into the root file")
                         .reason("it applies to the whole network namespace"),
                 );
             }
             return;
         }
-        if let Some(place) = kernel {
-            kernel::kernel(&place, &mut self.declaration, findings);
+        if let Some(field) = kernel {
+            kernel::kernel(&field, &mut self.declaration, findings);
         }
-        if let Some(place) = policy {
-            self.declaration.policy = kernel::policy(&place, findings);
+        if let Some(field) = policy {
+            self.declaration.policy = kernel::policy(&field, findings);
         }
-        if let Some(place) = daemon {
-            daemon::daemon(&place, &mut self.declaration, findings);
+        if let Some(field) = daemon {
+            daemon::daemon(&field, &mut self.declaration, findings);
         }
-        if let Some(place) = sync {
-            self.declaration.daemons = Some(kernel::daemons(&place, findings));
+        if let Some(field) = sync {
+            self.declaration.daemons = Some(kernel::daemons(&field, findings));
         }
     }
 
@@ -155,7 +155,7 @@ impl Decoder {
 const VERSION: i64 = 1;
 
 fn version(fields: &Fields<'_>, is_root: bool, findings: &mut Findings) {
-    let Some(place) = fields.get("version") else {
+    let Some(field) = fields.get("version") else {
         if is_root {
             findings.push_missing(
                 Diagnostic::new(Code::NoVersion, fields.at, "the file has no version").help(
@@ -165,31 +165,31 @@ fn version(fields: &Fields<'_>, is_root: bool, findings: &mut Findings) {
         }
         return;
     };
-    match place.as_whole() {
+    match field.as_whole() {
         Some(VERSION) => {}
         Some(other) => findings.push(
             Diagnostic::new(
                 Code::Version,
-                place.span(),
+                field.span(),
                 format!("unknown version {other} of the service file"),
             )
             .label("this program reads version 1"),
         ),
         None => {
-            let _: Option<()> = place.wrong_type(findings);
+            let _: Option<()> = field.wrong_type(findings);
         }
     }
 }
 
 /// The entries of a table whose keys are names.
-fn named<'n>(place: Option<Place<'n>>, findings: &mut Findings) -> &'n [Entry<'n>] {
-    let Some(place) = place else {
+fn named<'n>(field: Option<Field<'n>>, findings: &mut Findings) -> &'n [Entry<'n>] {
+    let Some(field) = field else {
         return &[];
     };
-    match place.node.table() {
+    match field.node.table() {
         Some(table) => &table.entries,
         None => {
-            let _: Option<()> = place.wrong_type(findings);
+            let _: Option<()> = field.wrong_type(findings);
             &[]
         }
     }

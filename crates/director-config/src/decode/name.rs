@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::source::{Span, Spanned};
-use super::fields::{Place, shown};
+use super::fields::{Field, shown};
 
 /// The longest name, in bytes.
 const MAX: usize = 100;
@@ -26,12 +26,12 @@ pub(super) fn named(name: &str, span: Span, findings: &mut Findings) -> Option<S
 /// A name of a server. A name that looks like an address is rejected unless it is the server's own:
 /// servers without a name go by their addresses.
 pub(super) fn server(
-    place: &Place<'_>,
+    field: &Field<'_>,
     addresses: &[Spanned<IpAddr>],
     findings: &mut Findings,
 ) -> Option<Spanned<String>> {
-    let text = place.text(findings)?;
-    let name = named(text.value, place.span(), findings)?;
+    let text = field.text(findings)?;
+    let name = named(text.value, field.span(), findings)?;
     let address = |name: &str| {
         let socket = name.parse::<SocketAddr>().map(|socket| socket.ip());
         name.parse::<IpAddr>().or(socket).ok()

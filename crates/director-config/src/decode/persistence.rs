@@ -7,7 +7,7 @@ use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::keys;
 use super::super::model::PersistenceDecl;
 use super::super::source::Spanned;
-use super::fields::{Place, out_of_range, shown};
+use super::fields::{Field, out_of_range, shown};
 use super::scheduler::kernel_name;
 use super::time::seconds;
 
@@ -18,25 +18,25 @@ const MOST: u32 = u32::MAX / 1000;
 /// The setting of a service or of `[defaults]`; the outer `None` after a mistake, the inner one for
 /// `false`.
 pub(super) fn persistence(
-    place: &Place<'_>,
+    field: &Field<'_>,
     findings: &mut Findings,
 ) -> Option<Option<PersistenceDecl>> {
     let none = PersistenceDecl {
-        span: place.at,
+        span: field.at,
         timeout: None,
         mask: None,
         mask6: None,
         engine: None,
         enabled: None,
     };
-    if place.as_bool() == Some(false) {
+    if field.as_bool() == Some(false) {
         return Some(None);
     }
-    if !place.is_table() {
-        let timeout = Some(seconds(place, 1, MOST, findings)?);
+    if !field.is_table() {
+        let timeout = Some(seconds(field, 1, MOST, findings)?);
         return Some(Some(PersistenceDecl { timeout, ..none }));
     }
-    let fields = place.table(&keys::PERSISTENCE, findings)?;
+    let fields = field.table(&keys::PERSISTENCE, findings)?;
     let timeout = fields.get("timeout");
     let mask = fields.get("mask");
     let mask6 = fields.get("mask6");
@@ -44,34 +44,34 @@ pub(super) fn persistence(
     let enabled = fields.get("enabled");
     Some(Some(PersistenceDecl {
         // Zero can occur in a kernel; it equals no persistence, and a later warning says so.
-        timeout: timeout.and_then(|place| seconds(&place, 0, MOST, findings)),
-        mask: mask.and_then(|place| self::mask(&place, findings)),
-        mask6: mask6.and_then(|place| place.whole(findings)),
-        engine: engine.and_then(|place| kernel_name(&place, findings)),
-        enabled: enabled.and_then(|place| place.bool(findings)),
+        timeout: timeout.and_then(|field| seconds(&field, 0, MOST, findings)),
+        mask: mask.and_then(|field| self::mask(&field, findings)),
+        mask6: mask6.and_then(|field| field.whole(findings)),
+        engine: engine.and_then(|field| kernel_name(&field, findings)),
+        enabled: enabled.and_then(|field| field.bool(findings)),
         ..none
     }))
 }
 
-fn mask(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<Ipv4Addr>> {
-    if let Some(length) = place.as_whole() {
+fn mask(field: &Field<'_>, findings: &mut Findings) -> Option<Spanned<Ipv4Addr>> {
+    if let Some(length) = field.as_whole() {
         let length = u32::try_from(length).ok().filter(|length| *length <= 32);
         let Some(length) = length else {
-            findings.push(out_of_range(place.span(), 0, 32));
+            findings.push(out_of_range(field.span(), 0, 32));
             return None;
         };
         let bits = u32::MAX.checked_shl(32 - length).unwrap_or(0);
-        return Some(Spanned::new(bits.into(), place.span()));
+        return Some(Spanned::new(bits.into(), field.span()));
     }
-    let Some(text) = place.as_text() else {
-        return place.wrong_type(findings);
+    let Some(text) = field.as_text() else {
+        return field.wrong_type(findings);
     };
     let Ok(mask) = text.value.parse() else {
         let message = format!("`{}` is no IPv4 mask", shown(text.value));
-        findings.push(Diagnostic::new(Code::BadMask, place.span(), message).help(
+        findings.push(Diagnostic::new(Code::BadMask, field.span(), message).help(
             "a mask is \"255.255.255.0\" or a prefix length such as 24; IPv6 has `mask6 = 64`",
         ));
         return None;
     };
-    Some(Spanned::new(mask, place.span()))
+    Some(Spanned::new(mask, field.span()))
 }

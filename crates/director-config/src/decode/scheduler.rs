@@ -8,23 +8,23 @@ use super::super::keys;
 use super::super::model::{FlagDecl, SchedulerDecl};
 use super::super::source::{Span, Spanned};
 use super::super::vocabulary::FLAGS;
-use super::fields::{Place, shown};
+use super::fields::{Field, shown};
 use super::word::unknown;
 
 /// A scheduler and its flags.
 pub(super) fn scheduler(
-    place: &Place<'_>,
+    field: &Field<'_>,
     findings: &mut Findings,
 ) -> Option<Spanned<SchedulerDecl>> {
-    if place.as_text().is_some() {
-        let name = kernel_name(place, findings)?;
+    if field.as_text().is_some() {
+        let name = kernel_name(field, findings)?;
         let flags = Vec::new();
         return Some(name.map(|name| SchedulerDecl { name, flags }));
     }
-    let fields = place.table(&keys::SCHEDULER, findings)?;
+    let fields = field.table(&keys::SCHEDULER, findings)?;
     let mut flags = Vec::new();
-    if let Some(place) = fields.get("flags") {
-        for item in place.items(findings) {
+    if let Some(field) = fields.get("flags") {
+        for item in field.items(findings) {
             flags.extend(flag(&item, findings));
         }
     }
@@ -33,9 +33,9 @@ pub(super) fn scheduler(
     Some(name.map(|name| SchedulerDecl { name, flags }))
 }
 
-fn flag(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<FlagDecl>> {
+fn flag(field: &Field<'_>, findings: &mut Findings) -> Option<Spanned<FlagDecl>> {
     let hash = |port, of| FlagDecl::Hash { port, of };
-    let text = place.text(findings)?;
+    let text = field.text(findings)?;
     let flag = match text.value {
         "fallback" => hash(false, None),
         "port" => hash(true, None),
@@ -49,12 +49,12 @@ fn flag(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<FlagDecl>>
         other => match bits(other) {
             Some(bits) => FlagDecl::Bits(bits),
             None => {
-                findings.push(unknown(other, place.span(), FLAGS));
+                findings.push(unknown(other, field.span(), FLAGS));
                 return None;
             }
         },
     };
-    Some(Spanned::new(flag, place.span()))
+    Some(Spanned::new(flag, field.span()))
 }
 
 /// Bits without a name here: neither the kernel's own nor those that another key sets.
@@ -75,9 +75,9 @@ pub(in super::super) const FLAG_BITS: ServiceFlags = ServiceFlags::SCHED_1
     .union(ServiceFlags::SCHED_3);
 
 /// A short name of the kernel.
-pub(super) fn kernel_name(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<Name>> {
-    let text = place.text(findings)?;
-    let checked = check_name(text.value, place.span());
+pub(super) fn kernel_name(field: &Field<'_>, findings: &mut Findings) -> Option<Spanned<Name>> {
+    let text = field.text(findings)?;
+    let checked = check_name(text.value, field.span());
     checked.map_err(|mistake| findings.push(mistake)).ok()
 }
 

@@ -14,19 +14,19 @@ use super::super::model::{
 };
 use super::super::source::{Span, Spanned};
 use super::address;
-use super::fields::{Fields, Place};
+use super::fields::{Field, Fields};
 use super::health;
 use super::name;
 use super::tunnel::{forward, tunnel};
 
 /// The servers of a pool or a service; their own checks inherit from `base`.
 pub(super) fn servers(
-    place: &Place<'_>,
+    field: &Field<'_>,
     base: Option<&Arc<CheckTable>>,
     findings: &mut Findings,
 ) -> ServerList {
-    let items = place.items(findings);
-    let mut complete = place.is_list();
+    let items = field.items(findings);
+    let mut complete = field.is_list();
     let mut servers = Vec::with_capacity(items.len());
     let mut names: HashMap<String, Span> = HashMap::new();
     for item in items {
@@ -56,15 +56,15 @@ pub(super) fn servers(
 }
 
 fn server(
-    place: &Place<'_>,
+    field: &Field<'_>,
     base: Option<&Arc<CheckTable>>,
     findings: &mut Findings,
 ) -> Option<ServerDecl> {
-    if let Some(text) = place.as_text() {
-        let (address, port) = address::server(text, place.span(), findings)?;
+    if let Some(text) = field.as_text() {
+        let (address, port) = address::server(text, field.span(), findings)?;
         return Some(ServerDecl::new(Addresses::Entry(address), port));
     }
-    let fields = place.table(&keys::SERVER, findings)?;
+    let fields = field.table(&keys::SERVER, findings)?;
     let mut addresses = Vec::new();
     let mut complete = true;
     if let Some(list) = fields.require("address", findings) {
@@ -82,20 +82,20 @@ fn server(
         }
     }
     let name = fields.get("name");
-    let name = name.and_then(|place| name::server(&place, &addresses, findings));
-    let port = fields.get("port").and_then(|place| place.whole(findings));
+    let name = name.and_then(|field| name::server(&field, &addresses, findings));
+    let port = fields.get("port").and_then(|field| field.whole(findings));
     let weight = fields.get("weight");
-    let weight = weight.and_then(|place| place.whole::<u32>(findings));
+    let weight = weight.and_then(|field| field.whole::<u32>(findings));
     let (upper, lower) = match fields.get("max_connections") {
-        Some(place) => thresholds(&place, findings),
+        Some(field) => thresholds(&field, findings),
         None => (0, 0),
     };
     let forward = fields
         .get("forward")
-        .and_then(|place| forward(&place, findings));
+        .and_then(|field| forward(&field, findings));
     let tunnel = fields
         .get("tunnel")
-        .and_then(|place| tunnel(&place, findings));
+        .and_then(|field| tunnel(&field, findings));
     let own = own_health(&fields, base, findings);
     if addresses.is_empty() {
         return None;
@@ -108,7 +108,7 @@ fn server(
         tunnel,
         own,
     };
-    let entry = place.span();
+    let entry = field.span();
     let addresses = Addresses::Listed(Box::new(ListedAddresses { entry, addresses }));
     let mut server = ServerDecl::new(addresses, port);
     if let Some(weight) = weight.and_then(|weight| Weight::new(weight.value)) {
@@ -124,29 +124,29 @@ fn own_health(
     findings: &mut Findings,
 ) -> Option<OwnHealth> {
     let checks = fields.get("check");
-    let checks = checks.map(|place| OwnChecks::new(&place, base, findings));
+    let checks = checks.map(|field| OwnChecks::new(&field, base, findings));
     let initial = fields.get("initial");
-    let initial = initial.and_then(|place| health::initial(&place, findings));
+    let initial = initial.and_then(|field| health::initial(&field, findings));
     (checks.is_some() || initial.is_some()).then_some(OwnHealth { checks, initial })
 }
 
 /// Upper and lower. The kernel rejects a lower threshold above the upper one (`ERANGE`), even if
 /// the upper one is 0, which means none.
-fn thresholds(place: &Place<'_>, findings: &mut Findings) -> (u32, u32) {
-    if !place.is_table() {
+fn thresholds(field: &Field<'_>, findings: &mut Findings) -> (u32, u32) {
+    if !field.is_table() {
         return (
-            place
+            field
                 .whole(findings)
                 .map_or(0, |upper: Spanned<u32>| upper.value),
             0,
         );
     }
-    let Some(fields) = place.table(&keys::MAX_CONNECTIONS, findings) else {
+    let Some(fields) = field.table(&keys::MAX_CONNECTIONS, findings) else {
         return (0, 0);
     };
     let upper = fields.require("upper", findings);
-    let upper: Option<Spanned<u32>> = upper.and_then(|place| place.whole(findings));
-    let lower: Option<Spanned<u32>> = fields.get("lower").and_then(|place| place.whole(findings));
+    let upper: Option<Spanned<u32>> = upper.and_then(|field| field.whole(findings));
+    let lower: Option<Spanned<u32>> = fields.get("lower").and_then(|field| field.whole(findings));
     let (Some(upper), Some(lower)) = (upper, lower) else {
         return (upper.map_or(0, |upper| upper.value), 0);
     };

@@ -15,7 +15,7 @@ use super::super::model::{
 use super::super::source::{Span, Spanned};
 use super::super::tree::Entry;
 use super::address;
-use super::fields::{Fields, Place};
+use super::fields::{Field, Fields};
 use super::health;
 use super::name::named;
 use super::persistence;
@@ -37,8 +37,8 @@ pub(super) struct Defaults {
 
 impl Defaults {
     /// `[defaults]` of a file.
-    pub(super) fn of(place: &Place<'_>, findings: &mut Findings) -> Self {
-        let fields = place.table(&keys::DEFAULTS, findings);
+    pub(super) fn of(field: &Field<'_>, findings: &mut Findings) -> Self {
+        let fields = field.table(&keys::DEFAULTS, findings);
         fields.map_or_else(Self::default, |fields| Self {
             health: health::defaults(&fields, findings),
             ..Self::default().overlaid(&fields, findings)
@@ -49,16 +49,16 @@ impl Defaults {
     fn overlaid(&self, fields: &Fields<'_>, findings: &mut Findings) -> Self {
         let scheduler = fields
             .get("scheduler")
-            .and_then(|place| scheduler(&place, findings));
+            .and_then(|field| scheduler(&field, findings));
         let forward = fields
             .get("forward")
-            .and_then(|place| forward(&place, findings));
+            .and_then(|field| forward(&field, findings));
         let tunnel = fields
             .get("tunnel")
-            .and_then(|place| tunnel(&place, findings));
-        let place = fields.get("persistence");
-        let persistence = place.and_then(|place| persistence::persistence(&place, findings));
-        let drain = fields.get("drain").and_then(|place| time(&place, findings));
+            .and_then(|field| tunnel(&field, findings));
+        let field = fields.get("persistence");
+        let persistence = field.and_then(|field| persistence::persistence(&field, findings));
+        let drain = fields.get("drain").and_then(|field| time(&field, findings));
         Self {
             scheduler: scheduler.or_else(|| self.scheduler.clone()),
             forward: forward.or(self.forward),
@@ -86,7 +86,7 @@ pub(super) fn pool(
     let name = named(&entry.key, entry.key_span, findings);
     let list = fields?.require("servers", findings);
     let base = defaults.health.base.as_ref();
-    let servers = list.map(|place| servers(&place, base, findings));
+    let servers = list.map(|field| servers(&field, base, findings));
     let servers = servers.unwrap_or(ServerList {
         servers: Vec::new(),
         complete: false,
@@ -127,8 +127,8 @@ pub(super) fn service(
     let servers = own_or_pool(&fields, health.base.as_ref(), findings);
     let one_packet = fields
         .get("one_packet")
-        .and_then(|place| place.bool(findings));
-    let as_is = fields.get("as_is").and_then(|place| place.bool(findings));
+        .and_then(|field| field.bool(findings));
+    let as_is = fields.get("as_is").and_then(|field| field.bool(findings));
     // A default mask is for persistent services, and does not make a service persistent.
     let says_persistence = fields.get("persistence").is_some();
     let persistence = inherited.persistence;
@@ -178,7 +178,7 @@ fn own_or_pool(
             .help("add them to the pool, or to another pool"),
         );
     }
-    let own = own.map(|place| servers(&place, base, findings));
+    let own = own.map(|field| servers(&field, base, findings));
     match (pool, own) {
         (Some(pool), None) => match pool.text(findings) {
             Some(text) => ServersDecl::Pool(Spanned::new(text.value.to_owned(), pool.span())),

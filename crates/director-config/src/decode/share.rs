@@ -3,18 +3,18 @@
 use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::source::Spanned;
-use super::fields::{Place, shown};
+use super::fields::{Field, shown};
 use crate::state::Share;
 use crate::state::health::Threshold;
 
 /// A share within a range of percentages.
 pub(super) fn share(
-    place: &Place<'_>,
+    field: &Field<'_>,
     least: u8,
     most: u8,
     findings: &mut Findings,
 ) -> Option<Share> {
-    let text = place.text(findings)?;
+    let text = field.text(findings)?;
     let digits = text.value.strip_suffix('%').unwrap_or_default();
     let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
     let percent = digits
@@ -28,7 +28,7 @@ pub(super) fn share(
         };
         let message = format!("`{}` is {what}", shown(text.value));
         findings.push(
-            Diagnostic::new(Code::OutOfRange, place.span(), message).help(format!(
+            Diagnostic::new(Code::OutOfRange, field.span(), message).help(format!(
                 "a share here is a percentage from \"{least}%\" to \"{most}%\""
             )),
         );
@@ -37,12 +37,12 @@ pub(super) fn share(
 }
 
 /// A number of servers, or a share of all.
-pub(super) fn threshold(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<Threshold>> {
-    let threshold = match place.as_text() {
-        Some(text) if place.as_whole().is_none() || text.value.ends_with('%') => {
-            Threshold::Part(share(place, 0, 100, findings)?)
+pub(super) fn threshold(field: &Field<'_>, findings: &mut Findings) -> Option<Spanned<Threshold>> {
+    let threshold = match field.as_text() {
+        Some(text) if field.as_whole().is_none() || text.value.ends_with('%') => {
+            Threshold::Part(share(field, 0, 100, findings)?)
         }
-        _ => Threshold::Count(place.whole(findings)?.value),
+        _ => Threshold::Count(field.whole(findings)?.value),
     };
-    Some(Spanned::new(threshold, place.span()))
+    Some(Spanned::new(threshold, field.span()))
 }

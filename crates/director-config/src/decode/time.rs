@@ -5,16 +5,16 @@ use std::time::Duration;
 use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::source::Spanned;
-use super::fields::{Place, shown};
+use super::fields::{Field, shown};
 
 /// A time.
-pub(super) fn time(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<Duration>> {
-    let text = place.text(findings)?;
+pub(super) fn time(field: &Field<'_>, findings: &mut Findings) -> Option<Spanned<Duration>> {
+    let text = field.text(findings)?;
     match parse(text.value) {
-        Ok(time) => Some(Spanned::new(time, place.span())),
+        Ok(time) => Some(Spanned::new(time, field.span())),
         Err(problem) => {
             let message = format!("`{}` is not a time: {problem}", shown(text.value));
-            findings.push(Diagnostic::new(Code::BadTime, place.span(), message).help(
+            findings.push(Diagnostic::new(Code::BadTime, field.span(), message).help(
                 "a time is numbers with units: \"500ms\", \"30s\", \"5m\", \"1h30m\", \"1d\"",
             ));
             None
@@ -24,12 +24,12 @@ pub(super) fn time(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned
 
 /// A time within a range of milliseconds.
 pub(super) fn within(
-    place: &Place<'_>,
+    field: &Field<'_>,
     least: u64,
     most: u64,
     findings: &mut Findings,
 ) -> Option<Spanned<Duration>> {
-    let time = time(place, findings)?;
+    let time = time(field, findings)?;
     let [least, most] = [least, most].map(Duration::from_millis);
     if !(least..=most).contains(&time.value) {
         let message = format!(
@@ -55,12 +55,12 @@ pub(super) const DAY: u64 = 24 * HOUR;
 /// 1000 ticks per second, the most of any kernel, the maximum is `most`; with 100, the fewest, ten
 /// times that.
 pub(super) fn seconds(
-    place: &Place<'_>,
+    field: &Field<'_>,
     least: u32,
     most: u32,
     findings: &mut Findings,
 ) -> Option<Spanned<u32>> {
-    let time = time(place, findings)?;
+    let time = time(field, findings)?;
     if time.value.subsec_nanos() != 0 {
         findings.push(
             Diagnostic::new(

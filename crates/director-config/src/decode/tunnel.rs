@@ -7,19 +7,19 @@ use super::super::keys;
 use super::super::model::TunnelDecl;
 use super::super::source::Spanned;
 use super::super::vocabulary::{FORWARD, TUNNELS};
-use super::fields::Place;
+use super::fields::Field;
 use super::word::{meant, unknown, word};
 
 /// A forwarding method.
 pub(super) fn forward(
-    place: &Place<'_>,
+    field: &Field<'_>,
     findings: &mut Findings,
 ) -> Option<Spanned<ForwardMethod>> {
     // After a mistake, the likely meaning; otherwise the method that allows most, so that servers
     // are not reported for the service's mistake.
-    let text = place.text(findings)?;
+    let text = field.text(findings)?;
     let fallback = meant(text.value, FORWARD).unwrap_or("nat");
-    let method = match word(place, FORWARD, findings).unwrap_or(fallback) {
+    let method = match word(field, FORWARD, findings).unwrap_or(fallback) {
         "nat" => ForwardMethod::Masquerade,
         "dr" => ForwardMethod::DirectRoute,
         "tun" => ForwardMethod::Tunnel,
@@ -29,7 +29,7 @@ pub(super) fn forward(
         "method-6" => ForwardMethod::Other(6),
         _ => ForwardMethod::Other(7),
     };
-    Some(Spanned::new(method, place.span()))
+    Some(Spanned::new(method, field.span()))
 }
 
 /// The word for a forwarding method.
@@ -47,25 +47,25 @@ pub(in super::super) const fn forward_word(method: ForwardMethod) -> &'static st
 }
 
 /// An encapsulation.
-pub(super) fn tunnel(place: &Place<'_>, findings: &mut Findings) -> Option<TunnelDecl> {
-    let fields = place.table(&keys::TUNNEL, findings)?;
+pub(super) fn tunnel(field: &Field<'_>, findings: &mut Findings) -> Option<TunnelDecl> {
+    let fields = field.table(&keys::TUNNEL, findings)?;
     let port = fields.get("port");
     let checksum = fields.get("checksum");
     let flags = fields.get("flags");
     let kind = fields.get("type");
-    let checksum = checksum.and_then(|place| self::checksum(&place, findings));
-    let word = flags.and_then(|place| place.whole::<u16>(findings));
+    let checksum = checksum.and_then(|field| self::checksum(&field, findings));
+    let word = flags.and_then(|field| field.whole::<u16>(findings));
     let word = word.map(|word| word.map(TunnelFlags::from_bits_retain));
     Some(TunnelDecl {
-        span: place.at,
-        kind: kind.and_then(|place| self::kind(&place, findings)),
-        port: port.and_then(|place| place.whole(findings)),
+        span: field.at,
+        kind: kind.and_then(|field| self::kind(&field, findings)),
+        port: port.and_then(|field| field.whole(findings)),
         flags: word.or(checksum),
     })
 }
 
-fn kind(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<TunnelKind>> {
-    let text = place.text(findings)?;
+fn kind(field: &Field<'_>, findings: &mut Findings) -> Option<Spanned<TunnelKind>> {
+    let text = field.text(findings)?;
     let kind = match text.value {
         "ipip" => TunnelKind::Ipip,
         "gue" => TunnelKind::Gue,
@@ -78,21 +78,21 @@ fn kind(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<TunnelKind
             match number.map(TunnelKind::from_number) {
                 Some(kind @ TunnelKind::Other(_)) => kind,
                 _ => {
-                    findings.push(unknown(other, place.span(), TUNNELS));
+                    findings.push(unknown(other, field.span(), TUNNELS));
                     return None;
                 }
             }
         }
     };
-    Some(Spanned::new(kind, place.span()))
+    Some(Spanned::new(kind, field.span()))
 }
 
-fn checksum(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<TunnelFlags>> {
-    let flags = match (place.as_bool(), place.as_text()) {
+fn checksum(field: &Field<'_>, findings: &mut Findings) -> Option<Spanned<TunnelFlags>> {
+    let flags = match (field.as_bool(), field.as_text()) {
         (Some(true), _) => TunnelFlags::CSUM,
         (Some(false), _) => TunnelFlags::NONE,
         (None, Some(text)) if text.value == "remote" => TunnelFlags::REMCSUM,
-        _ => return place.wrong_type(findings),
+        _ => return field.wrong_type(findings),
     };
-    Some(Spanned::new(flags, place.span()))
+    Some(Spanned::new(flags, field.span()))
 }

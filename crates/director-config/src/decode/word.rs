@@ -5,18 +5,18 @@ use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::source::Span;
 use super::super::suggest::nearest;
 use super::super::vocabulary::Word;
-use super::fields::{Place, shown};
+use super::fields::{Field, shown};
 
 /// A word of a closed list.
 pub(crate) fn word(
-    place: &Place<'_>,
+    field: &Field<'_>,
     words: &'static [Word],
     findings: &mut Findings,
 ) -> Option<&'static str> {
-    let text = place.text(findings)?;
+    let text = field.text(findings)?;
     let known = words.iter().find(|word| word.name == text.value);
     if known.is_none() {
-        findings.push(unknown(text.value, place.span(), words));
+        findings.push(unknown(text.value, field.span(), words));
     }
     known.map(|word| word.name)
 }

@@ -1,7 +1,7 @@
 //! The bytes to send, and those expected back.
 
 use crate::code::Code;
-use crate::decode::fields::{Fields, Place, shown};
+use crate::decode::fields::{Field, Fields, shown};
 use crate::diagnostic::{Diagnostic, Findings};
 use crate::keys::{Key, key, text};
 
@@ -58,8 +58,8 @@ pub(super) fn send(fields: &Fields<'_>, findings: &mut Findings) -> Vec<u8> {
     let text = fields.get("send");
     let digits = fields.get("send_hex");
     only_one(&[("send", text), ("send_hex", digits)], findings);
-    let text = text.and_then(|place| place.text(findings));
-    let digits = digits.and_then(|place| hex(&place, findings));
+    let text = text.and_then(|field| field.text(findings));
+    let digits = digits.and_then(|field| hex(&field, findings));
     digits
         .or_else(|| text.map(|text| text.value.as_bytes().to_vec()))
         .unwrap_or_default()
@@ -73,19 +73,19 @@ pub(super) fn expect(fields: &Fields<'_>, findings: &mut Findings) -> Option<Exp
     let names = ["expect", "expect_hex", "expect_regex"];
     let said: Vec<_> = names.into_iter().zip([text, digits, pattern]).collect();
     only_one(&said, findings);
-    let text = text.and_then(|place| contained(&place, findings));
-    let digits = digits.and_then(|place| hex(&place, findings));
-    let pattern = pattern.and_then(|place| regex(&place, findings));
+    let text = text.and_then(|field| contained(&field, findings));
+    let digits = digits.and_then(|field| hex(&field, findings));
+    let pattern = pattern.and_then(|field| regex(&field, findings));
     pattern.or_else(|| digits.or(text).map(Expect::Contains))
 }
 
 /// Text that an answer must contain.
-pub(super) fn contained(place: &Place<'_>, findings: &mut Findings) -> Option<Vec<u8>> {
-    let text = place.text(findings)?;
+pub(super) fn contained(field: &Field<'_>, findings: &mut Findings) -> Option<Vec<u8>> {
+    let text = field.text(findings)?;
     if text.value.is_empty() {
         let message = "every answer contains the empty text";
         findings.push(
-            Diagnostic::new(Code::OutOfRange, place.span(), message)
+            Diagnostic::new(Code::OutOfRange, field.span(), message)
                 .label("empty")
                 .help("leave it out if any answer is acceptable"),
         );
@@ -95,8 +95,8 @@ pub(super) fn contained(place: &Place<'_>, findings: &mut Findings) -> Option<Ve
 }
 
 /// A regular expression that an answer must match.
-pub(super) fn regex(place: &Place<'_>, findings: &mut Findings) -> Option<Expect> {
-    let text = place.text(findings)?;
+pub(super) fn regex(field: &Field<'_>, findings: &mut Findings) -> Option<Expect> {
+    let text = field.text(findings)?;
     let Err(problem) = regex::bytes::Regex::new(text.value) else {
         return Some(Expect::Matches(text.value.to_owned()));
     };
@@ -104,15 +104,15 @@ pub(super) fn regex(place: &Place<'_>, findings: &mut Findings) -> Option<Expect
     let mistake = |span| Diagnostic::new(Code::BadRegex, span, message);
     findings.push(match &problem {
         regex::Error::Syntax(said) => {
-            let part = caret(said, text.value).map(|part| text.part(place.span(), part));
+            let part = caret(said, text.value).map(|part| text.part(field.span(), part));
             let why = said.lines().last().unwrap_or_default();
             let why = why.strip_prefix("error: ").unwrap_or(why);
-            mistake(part.unwrap_or(place.span())).label(why)
+            mistake(part.unwrap_or(field.span())).label(why)
         }
         regex::Error::CompiledTooBig(limit) => {
-            mistake(place.span()).label(format!("comes to more than {limit} bytes"))
+            mistake(field.span()).label(format!("comes to more than {limit} bytes"))
         }
-        _ => mistake(place.span()),
+        _ => mistake(field.span()),
     });
     None
 }
@@ -145,8 +145,8 @@ fn caret(said: &str, pattern: &str) -> Option<std::ops::Range<usize>> {
 }
 
 /// Pairs of hexadecimal digits, optionally separated by white space.
-fn hex(place: &Place<'_>, findings: &mut Findings) -> Option<Vec<u8>> {
-    let text = place.text(findings)?;
+fn hex(field: &Field<'_>, findings: &mut Findings) -> Option<Vec<u8>> {
+    let text = field.text(findings)?;
     let digits: Vec<char> = text.value.chars().filter(|c| !c.is_whitespace()).collect();
     let byte = |pair: &[char]| {
         let [high, low] = pair else { return None };
@@ -158,7 +158,7 @@ fn hex(place: &Place<'_>, findings: &mut Findings) -> Option<Vec<u8>> {
     if bytes.is_none() {
         let message = format!("`{}` is not a sequence of bytes", shown(text.value));
         findings.push(
-            Diagnostic::new(Code::BadHex, place.span(), message)
+            Diagnostic::new(Code::BadHex, field.span(), message)
                 .help("two hexadecimal digits for each byte: \"00 01 ff\""),
         );
     }
@@ -166,17 +166,17 @@ fn hex(place: &Place<'_>, findings: &mut Findings) -> Option<Vec<u8>> {
 }
 
 /// Reports all but the first of several equivalent keys.
-pub(super) fn only_one(said: &[(&str, Option<Place<'_>>)], findings: &mut Findings) {
+pub(super) fn only_one(said: &[(&str, Option<Field<'_>>)], findings: &mut Findings) {
     let mut said = said
         .iter()
-        .filter_map(|(name, place)| Some((name, (*place)?)));
+        .filter_map(|(name, field)| Some((name, (*field)?)));
     let Some((first_name, first)) = said.next() else {
         return;
     };
-    for (name, place) in said {
+    for (name, field) in said {
         let message = format!("`{first_name}` and `{name}` cannot be combined");
         findings.push(
-            Diagnostic::new(Code::EitherOr, place.at, message)
+            Diagnostic::new(Code::EitherOr, field.at, message)
                 .label("one too many")
                 .also(first.at, "the other one"),
         );

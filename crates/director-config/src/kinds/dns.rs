@@ -2,7 +2,7 @@
 
 use super::{CheckKind, CheckPort, Facts, Kind, Through};
 use crate::code::Code;
-use crate::decode::fields::{Fields, Place, shown};
+use crate::decode::fields::{Field, Fields, shown};
 use crate::decode::word::{unknown, word as word_of};
 use crate::diagnostic::{Diagnostic, Findings};
 use crate::keys::{Shape, key, required, section, text, whole, words};
@@ -91,12 +91,12 @@ section!(
 
 fn decode(fields: &Fields<'_>, findings: &mut Findings) -> Option<CheckKind> {
     let record = fields.get("record");
-    let record = record.and_then(|place| word_of(&place, RECORDS, findings));
+    let record = record.and_then(|field| word_of(&field, RECORDS, findings));
     let rcode = fields.get("rcode");
-    let rcode = rcode.and_then(|place| rcode_of(&place, findings));
+    let rcode = rcode.and_then(|field| rcode_of(&field, findings));
     let answer = fields.get("answer");
-    let answer = answer.and_then(|place| answer_of(&place, findings));
-    let tcp = fields.get("tcp").and_then(|place| place.bool(findings));
+    let answer = answer.and_then(|field| answer_of(&field, findings));
+    let tcp = fields.get("tcp").and_then(|field| field.bool(findings));
     let name = fields.require("name", findings)?;
     Some(CheckKind::Dns(DnsCheck {
         name: domain(&name, findings)?,
@@ -117,37 +117,37 @@ fn decode(fields: &Fields<'_>, findings: &mut Findings) -> Option<CheckKind> {
     }))
 }
 
-fn rcode_of(place: &Place<'_>, findings: &mut Findings) -> Option<u16> {
-    if place.as_whole().is_some() || place.as_text().is_none() {
-        return Some(place.whole(findings)?.value);
+fn rcode_of(field: &Field<'_>, findings: &mut Findings) -> Option<u16> {
+    if field.as_whole().is_some() || field.as_text().is_none() {
+        return Some(field.whole(findings)?.value);
     }
-    let text = place.text(findings)?;
+    let text = field.text(findings)?;
     let known = RCODES.iter().position(|word| word.name == text.value);
     if known.is_none() {
-        findings.push(unknown(text.value, place.span(), RCODES));
+        findings.push(unknown(text.value, field.span(), RCODES));
     }
     known.and_then(|number| u16::try_from(number).ok())
 }
 
-fn answer_of(place: &Place<'_>, findings: &mut Findings) -> Option<DnsAnswer> {
-    match (place.as_bool(), place.as_text()) {
+fn answer_of(field: &Field<'_>, findings: &mut Findings) -> Option<DnsAnswer> {
+    match (field.as_bool(), field.as_text()) {
         (Some(any), _) => any.then_some(DnsAnswer::Any),
         (None, Some(text)) if text.value.is_empty() => {
             let message = "no record has empty data";
             findings.push(
-                Diagnostic::new(Code::OutOfRange, place.span(), message)
+                Diagnostic::new(Code::OutOfRange, field.span(), message)
                     .help("`answer = true` if any record is acceptable"),
             );
             None
         }
         (None, Some(text)) => Some(DnsAnswer::Data(text.value.to_owned())),
-        (None, None) => place.wrong_type(findings),
+        (None, None) => field.wrong_type(findings),
     }
 }
 
 /// RFC 1035 section 2.3.4: labels of at most 63 bytes, all of them with their lengths 255.
-fn domain(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
-    let text = place.text(findings)?;
+fn domain(field: &Field<'_>, findings: &mut Findings) -> Option<String> {
+    let text = field.text(findings)?;
     let name = text.value.strip_suffix('.').unwrap_or(text.value);
     let problem = match text.value {
         "" => "it is empty",
@@ -163,7 +163,7 @@ fn domain(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
         _ => return Some(text.value.to_owned()),
     };
     let message = format!("`{}` is not a domain name: {problem}", shown(text.value));
-    findings.push(Diagnostic::new(Code::BadName, place.span(), message));
+    findings.push(Diagnostic::new(Code::BadName, field.span(), message));
     None
 }
 

@@ -68,12 +68,12 @@ section!(
 fn decode(fields: &Fields<'_>, findings: &mut Findings) -> Option<CheckKind> {
     let program = fields.get("command");
     let shell = fields.get("shell");
-    let weight = fields.get("weight").and_then(|place| place.bool(findings));
+    let weight = fields.get("weight").and_then(|field| field.bool(findings));
     let weight = weight.is_some_and(|weight| weight.value);
     only_one(&[("command", program), ("shell", shell)], findings);
     let command = match (program, shell) {
-        (Some(place), _) => command(&place, true, findings)?,
-        (None, Some(place)) => vec![command::line(&place, findings)?],
+        (Some(field), _) => command(&field, true, findings)?,
+        (None, Some(field)) => vec![command::line(&field, findings)?],
         (None, None) => {
             // Reports the missing key.
             fields.missing("command", findings);

@@ -2,7 +2,7 @@
 
 use super::{CheckKind, CheckPort, Facts, Kind, Through, tls};
 use crate::code::Code;
-use crate::decode::fields::{Fields, Place, shown};
+use crate::decode::fields::{Field, Fields, shown};
 use crate::diagnostic::{Diagnostic, Findings};
 use crate::keys::{required, section, text};
 use crate::source::Span;
@@ -48,8 +48,8 @@ fn decode(fields: &Fields<'_>, findings: &mut Findings) -> Option<CheckKind> {
 }
 
 /// A path with placeholders such as `{server}`.
-fn pattern(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
-    let path = tls::absolute(place, findings)?;
+fn pattern(field: &Field<'_>, findings: &mut Findings) -> Option<String> {
+    let path = tls::absolute(field, findings)?;
     let mut rest = path;
     while let Some(open) = rest.find('{') {
         let inner = &rest[open + 1..];
@@ -58,9 +58,9 @@ fn pattern(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
         if !name.is_some_and(|name| FILE_PARTS.contains(&name)) {
             let start = path.len() - rest.len() + open;
             let end = close.map_or(path.len(), |close| start + close + 2);
-            let span: Span = match place.as_text() {
-                Some(text) => text.part(place.span(), start..end),
-                None => place.span(),
+            let span: Span = match field.as_text() {
+                Some(text) => text.part(field.span(), start..end),
+                None => field.span(),
             };
             let message = format!("`{}` is not a placeholder", shown(&path[start..end]));
             findings.push(Diagnostic::new(Code::BadPath, span, message).help(format!(

@@ -54,11 +54,11 @@ section!(
 
 fn decode(fields: &Fields<'_>, findings: &mut Findings) -> Option<CheckKind> {
     let service = fields.get("service");
-    let service = service.and_then(|place| place.text(findings));
+    let service = service.and_then(|field| field.text(findings));
     let authority = fields.get("authority");
     Some(CheckKind::Grpc(GrpcCheck {
         service: service.map_or_else(String::new, |text| text.value.to_owned()),
-        authority: authority.and_then(|place| http::authority(&place, findings)),
+        authority: authority.and_then(|field| http::authority(&field, findings)),
         tls: tls::grpc(fields, findings),
     }))
 }

@@ -6,7 +6,7 @@ use super::bytes::{Expect, contained, only_one, regex};
 use super::tls::{self, TLS, TlsSpec};
 use super::{CheckKind, Facts, Kind};
 use crate::code::Code;
-use crate::decode::fields::{Fields, Place, out_of_range, shown};
+use crate::decode::fields::{Field, Fields, out_of_range, shown};
 use crate::diagnostic::{Diagnostic, Findings};
 use crate::keys::{Key, Shape, key, section, text, whole};
 use crate::source::Span;
@@ -165,24 +165,24 @@ fn keys() -> Vec<Key> {
 fn http(fields: &Fields<'_>, tls: Option<TlsSpec>, findings: &mut Findings) -> HttpCheck {
     let default = HttpCheck::default();
     let path = fields.get("path");
-    let path = path.and_then(|place| path_and_query(&place, findings));
+    let path = path.and_then(|field| path_and_query(&field, findings));
     let method_at = fields.get("method");
-    let method = method_at.and_then(|place| method(&place, findings));
+    let method = method_at.and_then(|field| method(&field, findings));
     let method = method.unwrap_or(default.method);
     let host = fields.get("host");
-    let host = host.and_then(|place| authority(&place, findings));
+    let host = host.and_then(|field| authority(&field, findings));
     let headers = fields.get("headers");
-    let headers = headers.map_or_else(Vec::new, |place| headers_of(&place, findings));
+    let headers = headers.map_or_else(Vec::new, |field| headers_of(&field, findings));
     let status = fields.get("status");
-    let status = status.map_or(default.status, |place| statuses(&place, findings));
+    let status = status.map_or(default.status, |field| statuses(&field, findings));
     let body = fields.get("body");
     let body_regex = fields.get("body_regex");
     only_one(&[("body", body), ("body_regex", body_regex)], findings);
-    let contains = body.and_then(|place| contained(&place, findings));
-    let matches = body_regex.and_then(|place| regex(&place, findings));
+    let contains = body.and_then(|field| contained(&field, findings));
+    let matches = body_regex.and_then(|field| regex(&field, findings));
     let weight_header = fields.get("weight_header");
     let weight_body = fields.get("weight_body");
-    let first_word = weight_body.and_then(|place| place.bool(findings));
+    let first_word = weight_body.and_then(|field| field.bool(findings));
     let in_body = weight_body.filter(|_| first_word.is_some_and(|said| said.value));
     let weights = [("weight_header", weight_header), ("weight_body", in_body)];
     only_one(&weights, findings);
@@ -195,9 +195,9 @@ fn http(fields: &Fields<'_>, tls: Option<TlsSpec>, findings: &mut Findings) -> H
                 .also(method_at.span(), "the method"),
         );
     }
-    let header = weight_header.and_then(|place| {
-        let text = place.text(findings)?;
-        let name = header_name(text.value, place.span(), findings)?;
+    let header = weight_header.and_then(|field| {
+        let text = field.text(findings)?;
+        let name = header_name(text.value, field.span(), findings)?;
         Some(WeightFrom::Header(name))
     });
     HttpCheck {
@@ -222,30 +222,30 @@ fn is_token(text: &str) -> bool {
     !text.is_empty() && text.chars().all(char)
 }
 
-fn method(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
-    let text = place.text(findings)?;
+fn method(field: &Field<'_>, findings: &mut Findings) -> Option<String> {
+    let text = field.text(findings)?;
     if !is_token(text.value) {
         let message = format!("`{}` is no HTTP method", shown(text.value));
-        findings.push(bad(place.span(), message).help("GET, HEAD, OPTIONS, ..."));
+        findings.push(bad(field.span(), message).help("GET, HEAD, OPTIONS, ..."));
         return None;
     }
     if matches!(text.value, "CONNECT" | "TRACE") {
         let message = format!("`{}` says nothing about a server's health", text.value);
-        findings.push(bad(place.span(), message).help("GET, HEAD, OPTIONS, ..."));
+        findings.push(bad(field.span(), message).help("GET, HEAD, OPTIONS, ..."));
         return None;
     }
     if text.value.chars().any(|c| c.is_ascii_lowercase()) {
         let message = format!("`{}` is not a known method", text.value);
         let upper = text.value.to_uppercase();
-        findings.push(bad(place.span(), message).label(format!("did you mean `{upper}`?")));
+        findings.push(bad(field.span(), message).label(format!("did you mean `{upper}`?")));
         return None;
     }
     Some(text.value.to_owned())
 }
 
 /// The `origin-form` of a request target, RFC 9112 section 3.2.1.
-fn path_and_query(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
-    let text = place.text(findings)?;
+fn path_and_query(field: &Field<'_>, findings: &mut Findings) -> Option<String> {
+    let text = field.text(findings)?;
     let value = text.value;
     let (part, problem) = match value.find(|c: char| !('!'..='~').contains(&c)) {
         _ if value.contains("://") => (0..value.len(), "is an address, and not a path"),
@@ -263,7 +263,7 @@ fn path_and_query(place: &Place<'_>, findings: &mut Findings) -> Option<String> 
         },
     };
     let message = format!("`{}` is not the path of a request", shown(value));
-    let mistake = bad(text.part(place.span(), part), message).label(problem);
+    let mistake = bad(text.part(field.span(), part), message).label(problem);
     findings.push(match value.contains("://") {
         true => mistake.help(
             "`path` is only the path, such as \"/healthz\"; `host` has the name, \
@@ -275,20 +275,20 @@ fn path_and_query(place: &Place<'_>, findings: &mut Findings) -> Option<String> 
 }
 
 /// A host name or address, optionally with a port.
-pub(super) fn authority(place: &Place<'_>, findings: &mut Findings) -> Option<String> {
-    let text = place.text(findings)?;
+pub(super) fn authority(field: &Field<'_>, findings: &mut Findings) -> Option<String> {
+    let text = field.text(findings)?;
     let char = |c: char| c.is_ascii_alphanumeric() || "-._~%!$&'()*+,;=:[]".contains(c);
     if text.value.is_empty() || !text.value.chars().all(char) {
         let message = format!("`{}` is not a host", shown(text.value));
-        findings.push(bad(place.span(), message).help("an example of a host: \"www.example.org\""));
+        findings.push(bad(field.span(), message).help("an example of a host: \"www.example.org\""));
         return None;
     }
     Some(text.value.to_owned())
 }
 
-fn headers_of(place: &Place<'_>, findings: &mut Findings) -> Vec<(String, String)> {
-    let Some(table) = place.node.table() else {
-        let _: Option<()> = place.wrong_type(findings);
+fn headers_of(field: &Field<'_>, findings: &mut Findings) -> Vec<(String, String)> {
+    let Some(table) = field.node.table() else {
+        let _: Option<()> = field.wrong_type(findings);
         return Vec::new();
     };
     let mut headers = Vec::new();
@@ -343,23 +343,23 @@ fn refused(name: &str, value: &str) -> Option<&'static str> {
     }
 }
 
-fn statuses(place: &Place<'_>, findings: &mut Findings) -> Vec<(u16, u16)> {
-    let items = place.items(findings);
+fn statuses(field: &Field<'_>, findings: &mut Findings) -> Vec<(u16, u16)> {
+    let items = field.items(findings);
     if items.is_empty() {
         let message = "no status code would be accepted";
         findings
-            .push(Diagnostic::new(Code::MissingKey, place.span(), message).label("an empty list"));
+            .push(Diagnostic::new(Code::MissingKey, field.span(), message).label("an empty list"));
     }
-    let read = |item: Place<'_>| status(&item, findings);
+    let read = |item: Field<'_>| status(&item, findings);
     items.into_iter().filter_map(read).collect()
 }
 
-fn status(place: &Place<'_>, findings: &mut Findings) -> Option<(u16, u16)> {
-    if place.as_whole().is_some() || place.as_text().is_none() {
-        let code = place.whole::<u16>(findings)?.value;
+fn status(field: &Field<'_>, findings: &mut Findings) -> Option<(u16, u16)> {
+    if field.as_whole().is_some() || field.as_text().is_none() {
+        let code = field.whole::<u16>(findings)?.value;
         return Some((code, code));
     }
-    let text = place.text(findings)?;
+    let text = field.text(findings)?;
     let number = |digits: &str| {
         let plain = digits.len() == 3 && digits.bytes().all(|byte| byte.is_ascii_digit());
         plain.then(|| digits.parse::<u16>().ok()).flatten()
@@ -369,13 +369,13 @@ fn status(place: &Place<'_>, findings: &mut Findings) -> Option<(u16, u16)> {
     let Some((first, last)) = number(first).zip(number(last)).filter(|(a, b)| a <= b) else {
         let message = format!("`{}` is not a range of status codes", shown(value));
         findings.push(
-            Diagnostic::new(Code::BadRange, place.span(), message)
+            Diagnostic::new(Code::BadRange, field.span(), message)
                 .help("status = [200, \"300-399\"]"),
         );
         return None;
     };
     if first < 100 || last > 599 {
-        findings.push(out_of_range(place.span(), 100, 599));
+        findings.push(out_of_range(field.span(), 100, 599));
         return None;
     }
     Some((first, last))

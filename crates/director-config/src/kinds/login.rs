@@ -1,7 +1,7 @@
 //! `user`, `password` and `database`.
 
 use crate::code::Code;
-use crate::decode::fields::{Fields, Place};
+use crate::decode::fields::{Field, Fields};
 use crate::diagnostic::{Diagnostic, Findings};
 use crate::keys::{Key, key, text};
 
@@ -39,10 +39,10 @@ pub(super) fn keys() -> Vec<Key> {
 /// A log-in to MySQL or PostgreSQL.
 pub(super) fn login(fields: &Fields<'_>, findings: &mut Findings) -> LoginCheck {
     for name in ["password", "database"] {
-        if let (Some(place), None) = (fields.get(name), fields.get("user")) {
+        if let (Some(field), None) = (fields.get(name), fields.get("user")) {
             let message = format!("`{name}` needs `user`");
             findings.push(
-                Diagnostic::new(Code::MissingKey, place.at, message)
+                Diagnostic::new(Code::MissingKey, field.at, message)
                     .label("`user` is missing")
                     .reason("without a user there is no log-in: the greeting is enough"),
             );
@@ -54,11 +54,11 @@ pub(super) fn login(fields: &Fields<'_>, findings: &mut Findings) -> LoginCheck 
 /// The three keys, unverified.
 pub(super) fn texts(fields: &Fields<'_>, findings: &mut Findings) -> LoginCheck {
     let mut text = |name| {
-        let place: Place<'_> = fields.get(name)?;
-        let text = place.text(findings)?;
+        let field: Field<'_> = fields.get(name)?;
+        let text = field.text(findings)?;
         if text.value.contains('\0') {
             let message = format!("`{name}` contains a NUL byte");
-            findings.push(Diagnostic::new(Code::BadName, place.span(), message));
+            findings.push(Diagnostic::new(Code::BadName, field.span(), message));
         }
         Some(text.value.to_owned())
     };

@@ -43,7 +43,7 @@ section!(
 );
 
 fn decode(fields: &Fields<'_>, findings: &mut Findings) -> Option<CheckKind> {
-    let size = fields.get("size").and_then(|place| place.whole(findings));
+    let size = fields.get("size").and_then(|field| field.whole(findings));
     let default = PingCheck::default();
     Some(CheckKind::Ping(
         size.map_or(default, |size| PingCheck { size: size.value }),

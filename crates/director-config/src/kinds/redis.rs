@@ -32,13 +32,13 @@ fn decode(fields: &Fields<'_>, findings: &mut Findings) -> LoginCheck {
                 .reason("Redis does not accept a user without a password"),
         );
     }
-    if let (Some(place), Some(database)) = (fields.get("database"), &login.database)
+    if let (Some(field), Some(database)) = (fields.get("database"), &login.database)
         && database.parse::<u32>().is_err()
     {
         findings.push(
             Diagnostic::new(
                 Code::BadName,
-                place.span(),
+                field.span(),
                 "the databases of Redis have numbers",
             )
             .help("database = \"0\""),

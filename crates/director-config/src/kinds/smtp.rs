@@ -35,6 +35,6 @@ section!(
 fn decode(fields: &Fields<'_>, findings: &mut Findings) -> Option<CheckKind> {
     let hello = fields.get("hello");
     Some(CheckKind::Smtp(SmtpCheck {
-        hello: hello.and_then(|place| http::authority(&place, findings)),
+        hello: hello.and_then(|field| http::authority(&field, findings)),
     }))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::http::authority;
 use crate::code::Code;
-use crate::decode::fields::{Fields, Place, shown};
+use crate::decode::fields::{Field, Fields, shown};
 use crate::diagnostic::{Diagnostic, Findings};
 use crate::keys::{Shape, key, section, text};
 
@@ -75,28 +75,28 @@ section!(
 /// `tls` of an HTTPS check.
 pub(super) fn https(fields: &Fields<'_>, findings: &mut Findings) -> TlsSpec {
     let said = fields.get("tls");
-    let said = said.and_then(|place| table(&place, findings));
+    let said = said.and_then(|field| table(&field, findings));
     said.unwrap_or_default()
 }
 
 /// `tls` of a gRPC check, which can also be a boolean.
 pub(super) fn grpc(fields: &Fields<'_>, findings: &mut Findings) -> Option<TlsSpec> {
-    let place = fields.get("tls")?;
-    match place.as_bool() {
+    let field = fields.get("tls")?;
+    match field.as_bool() {
         Some(wanted) => wanted.then(TlsSpec::default),
-        None => table(&place, findings),
+        None => table(&field, findings),
     }
 }
 
-fn table(place: &Place<'_>, findings: &mut Findings) -> Option<TlsSpec> {
-    let fields = place.table(&TLS, findings)?;
+fn table(field: &Field<'_>, findings: &mut Findings) -> Option<TlsSpec> {
+    let fields = field.table(&TLS, findings)?;
     let verify = fields.get("verify");
-    let verify = verify.and_then(|place| place.bool(findings));
+    let verify = verify.and_then(|field| field.bool(findings));
     let name = fields.get("name");
-    let name = name.and_then(|place| authority(&place, findings));
+    let name = name.and_then(|field| authority(&field, findings));
     let mut file = |key| {
-        let place: Place<'_> = fields.get(key)?;
-        Some((place, path(&place, findings)?))
+        let field: Field<'_> = fields.get(key)?;
+        Some((field, path(&field, findings)?))
     };
     let ca = file("ca");
     let certificate = file("certificate");
@@ -123,14 +123,14 @@ fn table(place: &Place<'_>, findings: &mut Findings) -> Option<TlsSpec> {
     })
 }
 
-fn path(place: &Place<'_>, findings: &mut Findings) -> Option<PathBuf> {
-    let text = absolute(place, findings)?;
+fn path(field: &Field<'_>, findings: &mut Findings) -> Option<PathBuf> {
+    let text = absolute(field, findings)?;
     Some(PathBuf::from(text))
 }
 
 /// An absolute path: the daemon's working directory is unknown here.
-pub(super) fn absolute<'n>(place: &Place<'n>, findings: &mut Findings) -> Option<&'n str> {
-    let text = place.text(findings)?;
+pub(super) fn absolute<'n>(field: &Field<'n>, findings: &mut Findings) -> Option<&'n str> {
+    let text = field.text(findings)?;
     let problem = match text.value {
         "" => "is empty",
         path if path.contains('\0') => "contains a NUL byte",
@@ -138,6 +138,6 @@ pub(super) fn absolute<'n>(place: &Place<'n>, findings: &mut Findings) -> Option
         path => return Some(path),
     };
     let message = format!("the path `{}` {problem}", shown(text.value));
-    findings.push(Diagnostic::new(Code::BadPath, place.span(), message));
+    findings.push(Diagnostic::new(Code::BadPath, field.span(), message));
     None
 }

@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use director_config::{self as config, Code, Environment, Memory, Outcome, Severity, Style};
+use director_config::{self as config, Code, Environment, Memory, Parsed, Severity, Style};
 
 /// The most shown of each kind, besides the line that counts the others.
 const SHOWN: usize = 100;
 
-fn load(name: &str, text: String) -> Outcome {
+fn load(name: &str, text: String) -> Parsed {
     let files = Memory::from_iter([(name, text)]);
     config::load_from(Path::new(name), &files, &Environment::default())
 }

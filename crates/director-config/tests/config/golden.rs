@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use director_config::{self as config, Code, Environment, Outcome, Severity, Style};
+use director_config::{self as config, Code, Environment, Parsed, Severity, Style};
 
 fn environment() -> Environment {
     Environment::from_iter([("VIP", "192.0.2.10"), ("EMPTY", ""), ("WORD", "many")])
@@ -32,7 +32,7 @@ fn cases(directory: &str) -> Vec<PathBuf> {
     cases
 }
 
-fn load(path: &Path) -> Outcome {
+fn load(path: &Path) -> Parsed {
     config::load(path, &environment())
 }
 

@@ -8,7 +8,7 @@
 use crate::error::{Errno, Error, Result};
 use crate::operation::{Operation, Request};
 use crate::transport::{Transport, Wait};
-use crate::wire::Answer;
+use crate::wire::Content;
 
 use super::Client;
 use super::channel::Received;
@@ -286,9 +286,9 @@ impl<T: Transport> Client<T> {
                     }
                 };
                 let outcome = match message.answer {
-                    Answer::Ack => Ack::Done,
-                    Answer::Refused(errno) => Ack::Refused(errno),
-                    Answer::Nothing => continue,
+                    Content::Ack => Ack::Done,
+                    Content::Refused(errno) => Ack::Refused(errno),
+                    Content::Nothing => continue,
                     other => {
                         broken = Some(other.unexpected());
                         break;

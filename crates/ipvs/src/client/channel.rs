@@ -8,7 +8,7 @@ use std::io;
 use crate::error::{DecodeError, Errno, Error, Result};
 use crate::operation::{Query, Request};
 use crate::transport::{Transport, Wait};
-use crate::wire::{Answer, Encoder, Message, Messages};
+use crate::wire::{Content, Encoder, Message, Messages};
 
 /// Buffer of the main channel: room for 32,256 bytes, the most that the kernel puts into one piece
 /// of a dump (`netlink_dump`).
@@ -171,7 +171,7 @@ impl<T: Transport> Channel<T> {
         &mut self,
         encoder: &mut Encoder,
         query: Query,
-        decode: impl Fn(&Answer<'_>) -> Result<R, DecodeError>,
+        decode: impl Fn(&Content<'_>) -> Result<R, DecodeError>,
     ) -> Result<R> {
         let request = Request::Query(query);
         for _ in 0..MAX_LOST {
@@ -197,7 +197,7 @@ impl<T: Transport> Channel<T> {
         &mut self,
         request: Request,
         sequence: u32,
-        decode: impl Fn(&Answer<'_>) -> Result<R, DecodeError>,
+        decode: impl Fn(&Content<'_>) -> Result<R, DecodeError>,
     ) -> Result<Option<Result<R>>> {
         for _ in 0..MAX_STALE {
             match self.receive(request, Wait::Block)? {
@@ -214,8 +214,8 @@ impl<T: Transport> Channel<T> {
             let mut found = None;
             for message in self.messages(sequence) {
                 found = match message.map(|message| message.answer) {
-                    Ok(Answer::Nothing) => continue,
-                    Ok(Answer::Refused(errno)) => Some(Err(Error::refused(request, errno))),
+                    Ok(Content::Nothing) => continue,
+                    Ok(Content::Refused(errno)) => Some(Err(Error::refused(request, errno))),
                     Ok(answer) => {
                         Some(decode(&answer).map_err(|source| Error::BadAnswer { request, source }))
                     }
@@ -242,7 +242,7 @@ impl<T: Transport> Channel<T> {
         &mut self,
         encoder: &mut Encoder,
         query: Query,
-        mut entry: impl FnMut(&Answer<'_>) -> Result<(), DecodeError>,
+        mut entry: impl FnMut(&Content<'_>) -> Result<(), DecodeError>,
     ) -> Result<Option<DumpEnd>> {
         let request = Request::Query(query);
         let sequence = self.ask(encoder, query)?;
@@ -285,11 +285,11 @@ impl<T: Transport> Channel<T> {
                 };
                 end.interrupted |= message.interrupted;
                 match message.answer {
-                    Answer::Nothing => {}
-                    Answer::Refused(errno) | Answer::Done(Some(errno)) => {
+                    Content::Nothing => {}
+                    Content::Refused(errno) | Content::Done(Some(errno)) => {
                         finished = Some(Some(errno));
                     }
-                    Answer::Done(None) => finished = Some(None),
+                    Content::Done(None) => finished = Some(None),
                     answer => {
                         entries += 1;
                         if broken.is_none() {

@@ -25,7 +25,7 @@ use crate::error::{DecodeError, Error, Result};
 use crate::model::{Server, ServerEntry, ServerKey, Service, ServiceEntry, ServiceKey, SyncDaemon};
 use crate::operation::{Query, Request};
 use crate::transport::Transport;
-use crate::wire::{Answer, Encoder};
+use crate::wire::{Content, Encoder};
 
 use super::Client;
 use super::channel::{Channel, MAX_LOST, SMALLER_PIECES};
@@ -197,7 +197,7 @@ impl<T: Transport> Client<T> {
                 main,
                 encoder,
                 query,
-                &|answer: &Answer<'_>| answer.daemon(),
+                &|answer: &Content<'_>| answer.daemon(),
                 2,
             )?
             .entries)
@@ -241,7 +241,7 @@ impl<T: Transport> Client<T> {
     /// The same as for [`Client::table`].
     pub fn table_of<S>(&mut self, mut keep: impl FnMut(ServerEntry) -> S) -> Result<Table<S>> {
         // The first reading drops the counters.
-        let configured = |answer: &Answer<'_>| Ok(answer.service()?.service);
+        let configured = |answer: &Content<'_>| Ok(answer.service()?.service);
         let mut before = self.read_services(false, 0, configured)?;
         let mut on_second = false;
         let mut lists = self.lists_of(&before.entries, BTreeMap::new(), &mut keep)?;
@@ -284,7 +284,7 @@ impl<T: Transport> Client<T> {
         &mut self,
         on_second: bool,
         expected: usize,
-        decode: impl Fn(&Answer<'_>) -> Result<E, DecodeError>,
+        decode: impl Fn(&Content<'_>) -> Result<E, DecodeError>,
     ) -> Result<Reading<E>> {
         let query = Query::Services;
         self.query(query, |client| {
@@ -328,7 +328,7 @@ impl<T: Transport> Client<T> {
     fn list<E: Listed>(
         &mut self,
         query: Query,
-        decode: impl Fn(&Answer<'_>) -> Result<E, DecodeError>,
+        decode: impl Fn(&Content<'_>) -> Result<E, DecodeError>,
     ) -> Result<Vec<E>> {
         self.query(query, |client| {
             for _ in 0..MAX_READINGS {
@@ -348,7 +348,7 @@ impl<T: Transport> Client<T> {
     fn settle<E: Listed>(
         &mut self,
         query: Query,
-        decode: impl Fn(&Answer<'_>) -> Result<E, DecodeError>,
+        decode: impl Fn(&Content<'_>) -> Result<E, DecodeError>,
     ) -> Result<Vec<E>> {
         self.query(query, |client| {
             let mut before = read(&mut client.main, &mut client.encoder, query, &decode, 0)?;
@@ -405,7 +405,7 @@ fn read<T: Transport, E>(
     channel: &mut Channel<T>,
     encoder: &mut Encoder,
     query: Query,
-    decode: &impl Fn(&Answer<'_>) -> Result<E, DecodeError>,
+    decode: &impl Fn(&Content<'_>) -> Result<E, DecodeError>,
     expected: usize,
 ) -> Result<Reading<E>> {
     let mut entries = Vec::with_capacity(expected);

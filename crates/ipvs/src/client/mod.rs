@@ -20,7 +20,7 @@ use crate::model::{
 use crate::operation::{Operation, Query, Request};
 use crate::socket::NetlinkSocket;
 use crate::transport::Transport;
-use crate::wire::{Answer, Command, Encoder, decode_family, decode_info, decode_timeouts};
+use crate::wire::{Command, Content, Encoder, decode_family, decode_info, decode_timeouts};
 use channel::Channel;
 
 /// A connection to the kernel's IPVS, in one network namespace.
@@ -97,7 +97,7 @@ impl<T: Transport> Client<T> {
             .main
             .query_one(&mut self.encoder, query, |answer| match answer {
                 // CTRL_CMD_NEWFAMILY
-                Answer::Reply {
+                Content::Reply {
                     command: 1,
                     payload,
                 } => decode_family(payload),
@@ -134,7 +134,7 @@ impl<T: Transport> Client<T> {
     fn query_one<R>(
         &mut self,
         query: Query,
-        decode: impl Fn(&Answer<'_>) -> Result<R, DecodeError>,
+        decode: impl Fn(&Content<'_>) -> Result<R, DecodeError>,
     ) -> Result<R> {
         self.query(query, |client| {
             client.main.query_one(&mut client.encoder, query, &decode)

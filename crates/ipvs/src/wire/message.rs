@@ -207,12 +207,12 @@ pub struct Message<'a> {
     /// families do.
     pub interrupted: bool,
     /// The content of the message.
-    pub answer: Answer<'a>,
+    pub answer: Content<'a>,
 }
 
 /// The content of a message from the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer<'a> {
+pub enum Content<'a> {
     /// The kernel carried out the request.
     Ack,
     /// The kernel refused the request.
@@ -240,26 +240,26 @@ impl<'a> Message<'a> {
                     needed: 4,
                 })?;
                 match error.code() {
-                    None => Answer::Ack,
-                    Some(code) => Answer::Refused(errno(code.get())),
+                    None => Content::Ack,
+                    Some(code) => Content::Refused(errno(code.get())),
                 }
             }
             // All kernels send a code; without one the dump just ends.
-            NLMSG_DONE => Answer::Done(
+            NLMSG_DONE => Content::Done(
                 payload
                     .first_chunk()
                     .map(|code| i32::from_ne_bytes(*code))
                     .filter(|code| *code < 0)
                     .map(errno),
             ),
-            NLMSG_NOOP | NLMSG_OVERRUN => Answer::Nothing,
+            NLMSG_NOOP | NLMSG_OVERRUN => Content::Nothing,
             _ => {
                 let header = GenlHeader::parse(payload).map_err(|_| DecodeError::Short {
                     what: "the generic netlink header",
                     length: payload.len(),
                     needed: GENL_HDRLEN,
                 })?;
-                Answer::Reply {
+                Content::Reply {
                     command: header.cmd,
                     payload: &payload[GENL_HDRLEN..],
                 }
@@ -278,7 +278,7 @@ fn errno(code: i32) -> Errno {
     Errno(code.checked_abs().unwrap_or(i32::MAX))
 }
 
-impl Answer<'_> {
+impl Content<'_> {
     /// The payload of a reply with this command.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ mod stats;
 pub use command::Command;
 pub use daemon::decode_daemon;
 pub use family::decode_family;
-pub use message::{Answer, Encoder, Message, Messages};
+pub use message::{Content, Encoder, Message, Messages};
 pub use server::decode_server;
 pub use service::decode_service;
 pub use settings::{decode_info, decode_timeouts};

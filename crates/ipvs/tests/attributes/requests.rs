@@ -1,6 +1,6 @@
 //! Whole messages: headers, commands and flags of every request, and every kind of answer.
 
-use ipvs::wire::{Answer, Command, Encoder, Messages};
+use ipvs::wire::{Command, Content, Encoder, Messages};
 use ipvs::{
     DaemonRole, DecodeError, Errno, ForwardMethod, Name, Operation, Query, Server, ServerKey,
     Service, ServiceKey, SyncDaemon, SyncId, Timeouts,
@@ -132,7 +132,7 @@ fn message(kind: u16, flags: u16, payload: &[u8]) -> Vec<u8> {
 }
 
 #[track_caller]
-fn only(datagram: &[u8]) -> Result<Answer<'_>, DecodeError> {
+fn only(datagram: &[u8]) -> Result<Content<'_>, DecodeError> {
     let mut messages = Messages::new(datagram);
     let first = messages.next().expect("one message");
     assert!(messages.next().is_none(), "one message");
@@ -144,13 +144,13 @@ fn acknowledgements() {
     // Behind the code comes the request's header (NETLINK_CAP_ACK), the whole request, or nothing.
     for rest in [vec![], vec![0; 16], vec![0; 200]] {
         let ack = message(2, 0, &[vec![0; 4], rest.clone()].concat());
-        assert_eq!(only(&ack), Ok(Answer::Ack));
+        assert_eq!(only(&ack), Ok(Content::Ack));
         let eexist = [(-17i32).to_le_bytes().to_vec(), rest].concat();
         let refusal = message(2, 0, &eexist);
-        assert_eq!(only(&refusal), Ok(Answer::Refused(Errno::EEXIST)));
+        assert_eq!(only(&refusal), Ok(Content::Refused(Errno::EEXIST)));
     }
     let odd = message(2, 0, &i32::MIN.to_le_bytes());
-    assert_eq!(only(&odd), Ok(Answer::Refused(Errno(i32::MAX))));
+    assert_eq!(only(&odd), Ok(Content::Refused(Errno(i32::MAX))));
     for length in 0..4 {
         let short = message(2, 0, &[0; 4][..length]);
         assert!(only(&short).is_err(), "{length} bytes");
@@ -159,16 +159,16 @@ fn acknowledgements() {
 
 #[test]
 fn the_end_of_a_dump() {
-    assert_eq!(only(&message(3, 2, &[0; 4])), Ok(Answer::Done(None)));
-    assert_eq!(only(&message(3, 2, &[])), Ok(Answer::Done(None)));
+    assert_eq!(only(&message(3, 2, &[0; 4])), Ok(Content::Done(None)));
+    assert_eq!(only(&message(3, 2, &[])), Ok(Content::Done(None)));
     let interrupted = message(3, 2, &(-4i32).to_le_bytes());
-    assert_eq!(only(&interrupted), Ok(Answer::Done(Some(Errno::EINTR))));
+    assert_eq!(only(&interrupted), Ok(Content::Done(Some(Errno::EINTR))));
 }
 
 #[test]
 fn messages_that_say_nothing() {
-    assert_eq!(only(&message(1, 0, &[])), Ok(Answer::Nothing));
-    assert_eq!(only(&message(4, 0, &[])), Ok(Answer::Nothing));
+    assert_eq!(only(&message(1, 0, &[])), Ok(Content::Nothing));
+    assert_eq!(only(&message(4, 0, &[])), Ok(Content::Nothing));
 }
 
 #[test]
@@ -216,7 +216,10 @@ fn several_messages_in_one_datagram() {
     let answers: Vec<_> = Messages::new(&bytes)
         .map(|message| message.unwrap().answer)
         .collect();
-    assert_eq!(answers, [Answer::Ack, Answer::Done(None), Answer::Nothing]);
+    assert_eq!(
+        answers,
+        [Content::Ack, Content::Done(None), Content::Nothing]
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The server answers an HTTP/1.1 request, with or without TLS.
 //!
 //! ```text
-//!   request.rs ──bytes──► socket ──bytes──► answer.rs ──► judge ──► Passed or Failure
+//!   request.rs ──bytes──► socket ──bytes──► response.rs ──► judge ──► Passed or Failure
 //! ```
 //!
 //! Each check has a connection of its own, so that a server that accepts no new ones is detected.
@@ -15,8 +15,8 @@
 //!   without having read it (a script behind xinetd or socat) resets the connection when it closes.
 //! - **Waiting needs no buffer**: bytes are read onto the stack and kept only if they are examined.
 
-mod answer;
 mod request;
+mod response;
 
 use std::future::poll_fn;
 use std::io;
@@ -37,9 +37,9 @@ use director_config::state::health::{
     CheckAt, CheckKind, CheckSpec, Expect, HttpCheck, WeightFrom,
 };
 
-pub(crate) use answer::Answer;
 pub(crate) use request::request;
 pub(super) use request::{authority, without_port};
+pub(crate) use response::Response;
 
 /// The size of a read, in bytes.
 const PIECE: usize = 8 << 10;
@@ -83,8 +83,8 @@ async fn exchange(
     attempt: &Attempt<'_>,
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     request: Vec<u8>,
-) -> Result<Answer, Failure> {
-    let mut answer = Answer::default();
+) -> Result<Response, Failure> {
+    let mut answer = Response::default();
     let mut sending = Sending {
         request,
         sent: 0,
@@ -157,7 +157,7 @@ impl Sending {
     }
 }
 
-impl Answer {
+impl Response {
     /// The current stage.
     pub(crate) fn stage(&self) -> &'static str {
         if self.is_awaited() {
@@ -254,7 +254,7 @@ pub(super) fn endure(bytes: &[u8]) {
             ..HttpCheck::default()
         };
         let read = |piece: usize| {
-            let mut answer = Answer::default();
+            let mut answer = Response::default();
             for piece in bytes.chunks(piece) {
                 answer.hear(&spec, piece).ok()?;
             }

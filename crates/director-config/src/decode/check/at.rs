@@ -8,20 +8,20 @@ use super::super::super::code::Code;
 use super::super::super::diagnostic::{Diagnostic, Findings};
 use super::super::super::source::Spanned;
 use super::super::address;
-use super::super::fields::{Fields, Place};
+use super::super::fields::{Field, Fields};
 use crate::kinds::{Kind, Through};
 use crate::state::health::CheckAt;
 
 /// The keys from `address` to `through`.
 pub(super) fn at(fields: &Fields<'_>, kind: Option<&Kind>, findings: &mut Findings) -> CheckAt {
     let target = fields.get("address");
-    let target = target.and_then(|place| one_address(&place, findings));
-    let port = fields.get("port").and_then(|place| place.whole(findings));
+    let target = target.and_then(|field| one_address(&field, findings));
+    let port = fields.get("port").and_then(|field| field.whole(findings));
     let source = fields.get("source");
-    let source = source.map_or_else(Vec::new, |place| sources(&place, findings));
-    let mark = fields.get("mark").and_then(|place| place.whole(findings));
+    let source = source.map_or_else(Vec::new, |field| sources(&field, findings));
+    let mark = fields.get("mark").and_then(|field| field.whole(findings));
     let through = fields.get("through");
-    let through = through.and_then(|place| place.bool(findings));
+    let through = through.and_then(|field| field.bool(findings));
     let through = through.filter(|through| through.value);
     if let Some(through) = through {
         if let Some(kind) = kind
@@ -58,9 +58,9 @@ pub(super) fn at(fields: &Fields<'_>, kind: Option<&Kind>, findings: &mut Findin
     }
 }
 
-fn one_address(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<IpAddr>> {
-    let text = place.text(findings)?;
-    let address = address::address(text, place.span(), findings)?;
+fn one_address(field: &Field<'_>, findings: &mut Findings) -> Option<Spanned<IpAddr>> {
+    let text = field.text(findings)?;
+    let address = address::address(text, field.span(), findings)?;
     if address.value.is_multicast() || address.value.is_unspecified() {
         let message = format!("a check cannot use the address {}", address.value);
         findings.push(Diagnostic::new(Code::NotUnicast, address.span, message));
@@ -69,9 +69,9 @@ fn one_address(place: &Place<'_>, findings: &mut Findings) -> Option<Spanned<IpA
     Some(address)
 }
 
-fn sources(place: &Place<'_>, findings: &mut Findings) -> Vec<IpAddr> {
+fn sources(field: &Field<'_>, findings: &mut Findings) -> Vec<IpAddr> {
     let mut sources: Vec<Spanned<IpAddr>> = Vec::new();
-    for item in place.items(findings) {
+    for item in field.items(findings) {
         let Some(source) = one_address(&item, findings) else {
             continue;
         };

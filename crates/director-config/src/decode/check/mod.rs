@@ -20,7 +20,7 @@ use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::keys::{self, Section};
 use super::super::model::{CheckDecl, CheckTable, ChecksDecl, OwnChecks};
 use super::super::tree::{Entry, Node, NodeRef, Table, Value};
-use super::fields::{Fields, Place};
+use super::fields::{Field, Fields};
 use super::word;
 use crate::kinds::{self, WORDS};
 use crate::state::health::CheckSpec;
@@ -43,27 +43,27 @@ impl CheckTable {
     }
 
     /// The check in a node, with what it inherits.
-    fn of(place: &Place<'_>, base: Option<&Self>, findings: &mut Findings) -> Option<Self> {
-        let table = match place.node.table() {
+    fn of(field: &Field<'_>, base: Option<&Self>, findings: &mut Findings) -> Option<Self> {
+        let table = match field.node.table() {
             Some(table) => table.to_static(),
-            None if place.as_text().is_some() => Table {
+            None if field.as_text().is_some() => Table {
                 entries: vec![Entry {
                     key: "type".into(),
-                    key_span: place.span(),
-                    node: place.node.to_static(),
+                    key_span: field.span(),
+                    node: field.node.to_static(),
                 }],
             },
-            None => return place.wrong_type(findings),
+            None => return field.wrong_type(findings),
         };
         let mut own = Self {
             kind: None,
-            at: place.at,
+            at: field.at,
             node: Node {
-                span: place.span(),
+                span: field.span(),
                 value: Value::Table(table),
             },
         };
-        let said = own.entry("type").map(|entry| Place {
+        let said = own.entry("type").map(|entry| Field {
             node: NodeRef::Node(&entry.node),
             shape: &keys::CHECK.keys[0].shape,
             at: entry.key_span,
@@ -149,11 +149,11 @@ impl CheckTable {
 impl OwnChecks {
     /// Stores it, and reports the mistakes that do not depend on the service.
     pub(super) fn new(
-        place: &Place<'_>,
+        field: &Field<'_>,
         base: Option<&Arc<CheckTable>>,
         findings: &mut Findings,
     ) -> Self {
-        let tables = tables(place, base.map(|base| &**base), findings);
+        let tables = tables(field, base.map(|base| &**base), findings);
         // Without a type of its own, its rules are unknown.
         for table in tables.unwrap_or_default() {
             if table.kind.is_some() {
@@ -161,9 +161,9 @@ impl OwnChecks {
             }
         }
         Self {
-            node: place.node.to_static(),
-            at: place.at,
-            shape: place.shape,
+            node: field.node.to_static(),
+            at: field.at,
+            shape: field.shape,
             base: base.cloned(),
         }
     }
@@ -174,12 +174,12 @@ impl OwnChecks {
         service: Option<&CheckTable>,
         findings: &mut Findings,
     ) -> Option<ChecksDecl> {
-        let place = Place {
+        let field = Field {
             node: NodeRef::Node(&self.node),
             shape: self.shape,
             at: self.at,
         };
-        decoded(&place, service.or(self.base.as_deref()), findings)
+        decoded(&field, service.or(self.base.as_deref()), findings)
     }
 }
 
@@ -192,12 +192,12 @@ pub(super) struct Inherited {
     pub(super) base: Option<Arc<CheckTable>>,
 }
 
-pub(super) fn defaults(place: &Place<'_>, findings: &mut Findings) -> Inherited {
-    let Some(tables) = tables(place, None, findings) else {
+pub(super) fn defaults(field: &Field<'_>, findings: &mut Findings) -> Inherited {
+    let Some(tables) = tables(field, None, findings) else {
         return Inherited::default();
     };
     let base = match tables.as_slice() {
-        [one] if !place.is_list() => Some(Arc::new(one.clone())),
+        [one] if !field.is_list() => Some(Arc::new(one.clone())),
         _ => None,
     };
     if let Some(table) = base.as_ref().filter(|table| table.kind.is_none()) {
@@ -213,11 +213,11 @@ pub(super) fn defaults(place: &Place<'_>, findings: &mut Findings) -> Inherited 
 
 /// `check` of a service; `None` after a mistake.
 pub(super) fn decoded(
-    place: &Place<'_>,
+    field: &Field<'_>,
     base: Option<&CheckTable>,
     findings: &mut Findings,
 ) -> Option<ChecksDecl> {
-    let tables = tables(place, base, findings)?;
+    let tables = tables(field, base, findings)?;
     let checks = tables.into_iter().filter_map(|table| table.decl(findings));
     Some(ChecksDecl {
         checks: checks.collect(),
@@ -226,23 +226,23 @@ pub(super) fn decoded(
 
 /// The tables behind `check`, with what they inherit.
 fn tables(
-    place: &Place<'_>,
+    field: &Field<'_>,
     base: Option<&CheckTable>,
     findings: &mut Findings,
 ) -> Option<Vec<CheckTable>> {
-    if place.as_bool() == Some(false) {
+    if field.as_bool() == Some(false) {
         return Some(Vec::new());
     }
-    let Some(items) = place.node.list() else {
-        return match place.is_table() || place.as_text().is_some() {
-            true => Some(Vec::from_iter(CheckTable::of(place, base, findings))),
-            false => place.wrong_type(findings),
+    let Some(items) = field.node.list() else {
+        return match field.is_table() || field.as_text().is_some() {
+            true => Some(Vec::from_iter(CheckTable::of(field, base, findings))),
+            false => field.wrong_type(findings),
         };
     };
     let of = |node: NodeRef<'_>| {
-        let item = Place {
+        let item = Field {
             node,
-            shape: place.shape,
+            shape: field.shape,
             at: node.span(),
         };
         CheckTable::of(&item, base, findings)

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use director_config::{
-    Environment, Extent, Files, Memory, Outcome, Reader, Services, Style, load_from,
+    Environment, Extent, Files, Memory, Parsed, Reader, Services, Style, load_from,
 };
 use proptest::prelude::*;
 
@@ -83,7 +83,7 @@ impl Reread {
         assert_eq!(outcome.report(), whole.report(), "{texts:#?}");
         assert_eq!(outcome.desired, whole.desired, "{texts:#?}");
         assert_eq!(outcome.watch, whole.watch, "{texts:#?}");
-        let paths = |outcome: &Outcome| -> Vec<PathBuf> {
+        let paths = |outcome: &Parsed| -> Vec<PathBuf> {
             let sources = outcome.sources.iter();
             sources.map(|source| source.path().to_owned()).collect()
         };
@@ -110,7 +110,7 @@ impl Reread {
 }
 
 /// An outcome with the services put back.
-fn with_services(mut outcome: Outcome, services: &Services) -> Outcome {
+fn with_services(mut outcome: Parsed, services: &Services) -> Parsed {
     if let (Some(desired), Some(watch)) = (&mut outcome.desired, &mut outcome.watch) {
         for (key, (declared, seen)) in services {
             desired.services.insert(*key, declared.clone());

@@ -13,7 +13,7 @@ fn get() -> HttpCheck {
 
 /// Status, weight and body of an answer that ends with its connection, or what is wrong with it.
 fn read(spec: &HttpCheck, bytes: &[u8]) -> Result<(u16, Option<String>, String), Box<str>> {
-    let mut answer = Answer::default();
+    let mut answer = Response::default();
     answer.hear(spec, bytes)?;
     answer.closed(spec)?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -63,7 +63,7 @@ fn answers_without_a_body_are_complete_with_their_head() {
     };
     let long = "Content-Length: 20\r\n\r\n";
     for (spec, status) in [(&head, 200), (&get(), 204), (&get(), 304), (&get(), 101)] {
-        let mut answer = Answer::default();
+        let mut answer = Response::default();
         let text = format!("HTTP/1.1 {status} x\r\n{long}");
         answer.hear(spec, text.as_bytes()).expect("an answer");
         assert!(answer.is_complete(), "{status}");
@@ -178,7 +178,7 @@ fn an_answer_that_never_ends_is_refused_at_a_limit() {
             line.clone(),
         ),
     ] {
-        let mut answer = Answer::default();
+        let mut answer = Response::default();
         answer.hear(&get(), first.as_bytes()).expect("a beginning");
         let refused = (0..HEAD).find_map(|_| answer.hear(&get(), more.as_bytes()).err());
         assert!(refused.is_some(), "{first:?}");
@@ -187,7 +187,7 @@ fn an_answer_that_never_ends_is_refused_at_a_limit() {
 
 #[test]
 fn a_body_in_chunks_of_one_byte_is_read_as_far_as_the_limit() {
-    let mut answer = Answer::default();
+    let mut answer = Response::default();
     let first = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     answer.hear(&get(), first).expect("a head");
     for _ in 0..LIMIT {
@@ -201,7 +201,7 @@ fn a_body_in_chunks_of_one_byte_is_read_as_far_as_the_limit() {
 #[test]
 fn of_a_body_that_is_not_looked_at_nothing_is_kept() {
     let spec = HttpCheck::default();
-    let mut answer = Answer::default();
+    let mut answer = Response::default();
     answer
         .hear(&spec, b"HTTP/1.1 200 OK\r\n\r\nall is well")
         .expect("an answer");

@@ -38,7 +38,7 @@ const TOO_LARGE: &str = "the head of the answer is too large";
 
 /// The received part of an answer.
 #[derive(Debug, Default)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     part: Part,
     /// The current incomplete line.
     line: Vec<u8>,
@@ -83,7 +83,7 @@ enum Length {
     Wrong(Box<str>),
 }
 
-impl Answer {
+impl Response {
     /// Whether all of it, or all that is examined, has been received.
     pub(crate) fn is_complete(&self) -> bool {
         self.part == Part::Done
@@ -401,5 +401,5 @@ fn not_chunked(problem: &str, shown: &[u8]) -> Box<str> {
 }
 
 #[cfg(test)]
-#[path = "answer_tests.rs"]
+#[path = "response_tests.rs"]
 mod tests;
