@@ -7,7 +7,7 @@
 //! |---|---|
 //! | a commit | `963c1c3d7e4a 2026-11-20` |
 //! | a commit and changes to what the programs are made of | `963c1c3d7e4a-dirty 2026-11-20` |
-//! | sources without git, or below somebody else's repository | `commit unknown` |
+//! | sources without git, or inside another project's repository | `commit unknown` |
 //!
 //! `SOURCE_DATE_EPOCH`, where it is set, is the date in all three
 //! (<https://reproducible-builds.org/specs/source-date-epoch/>).
@@ -45,7 +45,7 @@ pub(crate) fn tell_cargo(top: &str) {
     if std::env::var("PROFILE").is_ok_and(|profile| profile == "release") {
         for file in ["HEAD", "logs/HEAD"] {
             let path = ["rev-parse", "--path-format=absolute", "--git-path", file];
-            // cargo builds anew each time when a file that it shall watch is not there.
+            // cargo builds anew each time when a file that it watches is missing.
             if let Some(path) = git(top, &path).filter(|path| Path::new(path).exists()) {
                 println!("cargo:rerun-if-changed={path}");
             }

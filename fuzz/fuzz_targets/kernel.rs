@@ -15,18 +15,18 @@ fuzz_target!(|bytes: &[u8]| {
         .expect("it is in memory")
         .expect("it has no namespace");
     let mut client = Client::over(socket).expect("the module is loaded");
-    let table = client.table().expect("nobody else writes");
+    let table = client.table().expect("there is no other writer");
     assert_eq!(table.services.len(), kernel.services().len());
     for service in &table.services {
         let key = service.entry.service.key;
         assert_eq!(service.servers, kernel.servers(&key));
     }
     assert_eq!(
-        client.daemons().expect("nobody else writes"),
+        client.daemons().expect("there is no other writer"),
         kernel.daemons()
     );
     assert_eq!(
-        client.timeouts().expect("nobody else writes"),
+        client.timeouts().expect("there is no other writer"),
         kernel.timeouts()
     );
 });

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_nobody_listens_on_keeps_no_director_out() {
+    fn a_name_without_a_listener_keeps_no_director_out() {
         let name = name("silent");
         let squatter = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
         let address = SockAddr::unix(format!("\0{name}")).unwrap();

@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_listens_it_fails() {
+    fn a_port_without_a_listener_fails() {
         let directory = tempfile::tempdir().unwrap();
         assert!(send(&directory.path().join("log"), "x").is_err());
     }

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_meanwhile_is_no_change_and_what_changed_while_it_was_read_is_one() {
+    fn a_change_during_a_reading_is_noticed_and_a_change_before_it_is_not() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("a.toml");
         fs::write(&file, "1").unwrap();

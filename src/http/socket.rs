@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn owner_and_group_may_use_it_and_nobody_else() {
+    fn only_owner_and_group_may_use_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("deep/control.sock");
         let (_listener, place) = listen(&path, None, None).unwrap();

@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attribute_that_nobody_asks_about_may_have_any_form() {
+    fn an_attribute_that_is_not_read_may_have_any_form() {
         let mut longer = message();
         // A truncated RTA_CACHEINFO.
         longer.extend(6_u16.to_ne_bytes());

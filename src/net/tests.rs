@@ -152,7 +152,7 @@ not on a standby director
 }
 
 #[test]
-fn an_address_that_somebody_else_has() {
+fn an_address_that_another_host_has() {
     let mut machine = machine();
     let mut address = InterfaceAddress {
         address: "fd00:2::10".parse().unwrap(),

@@ -15,7 +15,7 @@ fn a_good_file_is_passed_over_in_silence() {
 }
 
 #[test]
-fn all_mistakes_are_said_at_once() {
+fn all_mistakes_are_reported_together() {
     let directory = files();
     let run = director_in(directory.path(), "check wrong.toml");
     assert_eq!(run.code, Some(1));
@@ -156,7 +156,7 @@ fn a_file_that_is_empty_is_a_mistake_and_an_included_one_a_warning() {
 }
 
 #[test]
-fn a_fifo_is_refused_at_once_and_a_pipe_of_the_shell_is_read() {
+fn a_fifo_is_refused_immediately_and_a_pipe_of_the_shell_is_read() {
     use nix::sys::stat::Mode;
 
     let directory = files();

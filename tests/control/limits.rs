@@ -110,7 +110,7 @@ fn what_is_no_http_is_refused() {
 }
 
 #[test]
-fn a_client_that_reads_nothing_holds_nobody_up() {
+fn a_client_that_reads_nothing_holds_no_other_up() {
     let running = run_with(large());
     let socket = running.socket();
     let mut slow: Vec<_> = (0..8).map(|_| connect(&socket)).collect();
@@ -232,7 +232,7 @@ fn slow_clients_of_the_group_do_not_keep_root_out() {
 }
 
 #[test]
-fn stopping_waits_for_nobody() {
+fn stopping_does_not_wait_for_clients() {
     let mut running = run();
     *running.fake.mood.lock().unwrap() = Mood::Silent;
     let socket = running.socket();

@@ -26,7 +26,7 @@ fn the_version_says_which_director_it_is() {
 }
 
 #[test]
-fn status_is_the_whole_picture() {
+fn status_shows_everything() {
     let running = run();
     let json = get(&running.socket(), "/v1/status").json();
     assert_eq!(json["revision"], 42);
@@ -96,7 +96,7 @@ fn services_are_found_by_name_and_by_listen_address() {
 }
 
 #[test]
-fn counters_are_the_kernels_and_private_services_are_nobodys() {
+fn counters_are_the_kernels_and_private_services_are_hidden() {
     let running = run();
     let socket = running.socket();
     let json = get(&socket, "/v1/stats").json();

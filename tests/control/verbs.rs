@@ -478,7 +478,7 @@ fn without_a_director_it_is_said_how_to_start_one() {
 }
 
 #[test]
-fn who_may_not_is_told_who_may() {
+fn permission_denied_names_those_who_have_it() {
     let running = run();
     let socket = running.socket();
     if nix::unistd::geteuid().is_root() {

@@ -58,7 +58,7 @@ fn delete_first(client: &mut Client, dumps: usize, pieces: usize) {
 
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
-fn a_plain_list_misses_a_live_server_when_another_is_deleted_meanwhile() {
+fn a_plain_list_misses_a_live_server_when_another_is_deleted_during_the_dump() {
     inside(|| {
         fill(SERVERS);
         let listed = past(delete_first)
@@ -106,7 +106,7 @@ fn a_consistent_list_and_the_table_do_not() {
 
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
-fn a_service_deleted_meanwhile_leaves_a_plain_list_cut_short_and_no_other() {
+fn a_service_deleted_during_a_dump_cuts_only_the_plain_list_short() {
     let delete = |client: &mut Client, dumps, pieces| {
         if (dumps, pieces) == (1, 2) {
             client.delete_service(&web()).expect("it is there");

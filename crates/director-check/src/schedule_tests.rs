@@ -170,7 +170,7 @@ fn ten_thousand_newcomers_are_lined_up_and_then_spread_over_the_interval() {
 }
 
 #[test]
-fn one_newcomer_is_checked_at_once() {
+fn a_single_newcomer_is_checked_immediately() {
     let started = simulate(
         &farm(1, Duration::from_secs(20)),
         Duration::from_secs(1),
@@ -206,7 +206,7 @@ fn a_machine_that_stalls_does_not_burst() {
 }
 
 #[test]
-fn a_check_that_takes_longer_than_the_interval_is_followed_at_once_and_never_overlaps() {
+fn a_check_longer_than_the_interval_is_followed_immediately_and_never_overlaps() {
     let mut world = farm(3, Duration::from_millis(100));
     world.takes = 2500;
     for starts in simulate(&world, Duration::from_secs(10), None).values() {

@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn orders_that_come_meanwhile_are_joined_to_one() {
+    fn orders_during_a_reload_are_joined_to_one() {
         let (sender, answers) = mpsc::channel();
         let mut reloading = reloading();
         reloading.enter(Stage::Loading {
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_transaction_changed_is_nobody_elses_doing_until_it_is_read() {
+    fn a_change_by_a_transaction_is_not_drift_before_it_is_read() {
         let [one, two] = [1, 2].map(|host| ServiceKey::tcp([192, 0, 2, host], 80));
         let mut reloading = reloading();
         reloading.await_services([one, two]);

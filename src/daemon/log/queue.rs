@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_is_stuck_stops_nobody_and_what_was_lost_is_said() {
+    fn a_stuck_reader_stops_no_other_and_lost_lines_are_counted() {
         let written = Arc::new(Mutex::new(Vec::new()));
         let (open, stuck) = mpsc::channel();
         let out = Stuck {

@@ -83,7 +83,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn nothing_holds_at_once_and_the_way_back_takes_five_steps() {
+    fn a_share_of_zero_holds_immediately_and_the_way_back_takes_five_steps() {
         let steps = WeightSteps::default();
         let (mut stepper, mut now) = (Stepper::default(), BootTime::default());
         assert!(stepper.step(90, &steps, now).is_none());

@@ -152,7 +152,7 @@ fn a_blip_that_takes_only_one_down_is_seen_by_what_failed_beside_it() {
 }
 
 #[test]
-fn a_server_that_is_dead_for_long_excuses_nobody() {
+fn a_server_that_is_dead_for_long_excuses_no_other() {
     let mut sim = running(THREE);
     sim.kill("10.0.0.13");
     sim.seconds(60);
@@ -364,7 +364,7 @@ fn a_server_that_waits_for_one_of_its_checks_says_how_many_passed() {
 }
 
 #[test]
-fn a_weight_of_0_holds_at_once_and_the_way_back_goes_in_steps() {
+fn a_weight_of_0_holds_immediately_and_the_way_back_goes_in_steps() {
     use crate::check::{Admin, Advice};
     let mut sim =
         running(&THREE.replace("\"10.0.0.11\"", "{ address = \"10.0.0.11\", weight = 100 }"));

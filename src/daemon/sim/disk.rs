@@ -160,7 +160,7 @@ fn an_answer_does_not_wait_for_what_was_asked_later() {
 }
 
 #[test]
-fn a_disk_that_does_not_answer_keeps_nobody_waiting_and_is_said() {
+fn a_disk_that_hangs_holds_nothing_up_and_is_reported() {
     let mut sim = running(THREE);
     sim.ask(Request::Disable(host("10.0.0.13", None))).unwrap();
     let (sender, answer) = mpsc::channel();
@@ -252,7 +252,7 @@ fn a_ledger_that_cannot_be_written_is_said_and_written_when_there_is_room() {
 }
 
 #[test]
-fn a_state_directory_that_somebody_removed_is_filled_again() {
+fn a_removed_state_directory_is_filled_again() {
     let mut sim = running(THREE);
     sim.ask(Request::Drain(Sim::request("web", "10.0.0.11")))
         .unwrap();

@@ -112,7 +112,7 @@ fn a_hash_scheduler_is_lent_its_fallback_flag() {
 }
 
 #[test]
-fn sorry_servers_join_when_nobody_is_left_and_go_again() {
+fn sorry_servers_join_when_no_server_is_left_and_leave_again() {
     let mut sim = running(&with("sorry = [\"10.0.0.99\"]"));
     for server in ["10.0.0.11", "10.0.0.12"] {
         sim.kill(server);
@@ -151,7 +151,7 @@ fn backup_servers_join_when_too_few_are_up() {
 }
 
 #[test]
-fn below_min_healthy_nobody_is_taken_out_any_more() {
+fn below_min_healthy_no_server_is_taken_out() {
     let mut sim = running(&with("min_healthy = 2"));
     sim.kill("10.0.0.11");
     sim.seconds(5);
@@ -207,7 +207,7 @@ fn a_server_that_comes_back_ramps_up() {
 }
 
 #[test]
-fn a_kill_changes_nothing_and_a_start_takes_nobody_out() {
+fn a_kill_changes_nothing_and_a_start_takes_no_server_out() {
     let mut sim = running(THREE);
     sim.kill("10.0.0.12");
     sim.seconds(3);
@@ -292,7 +292,7 @@ fn what_a_reload_adds_joins_first_and_what_it_replaces_leaves_then() {
 }
 
 #[test]
-fn what_a_reload_changes_was_nobody_else() {
+fn a_change_by_a_reload_is_not_drift() {
     let mut sim = running(THREE);
     let heavier = THREE.replace("\"10.0.0.13\"", "{ address = \"10.0.0.13\", weight = 5 }");
     sim.edit(&heavier.replace("\"rr\"", "\"wrr\""));
@@ -333,7 +333,7 @@ fn a_server_that_was_dead_before_the_start_replaces_nothing() {
 }
 
 #[test]
-fn initial_up_joins_at_once() {
+fn initial_up_joins_immediately() {
     let mut sim = running(&with("initial = \"up\""));
     sim.kill("10.0.0.14");
     let file = with("initial = \"up\"").replace("\"10.0.0.13\"", "\"10.0.0.13\", \"10.0.0.14\"");
@@ -443,7 +443,7 @@ fn a_file_that_the_kernel_refuses_changes_nothing() {
 }
 
 #[test]
-fn what_somebody_breaks_is_mended_within_a_period_and_told() {
+fn drift_is_repaired_within_a_period_and_reported() {
     let mut sim = running(THREE);
     let key: ServiceKey = WEB.parse().unwrap();
     let server = ServerKey::new([10, 0, 0, 12], 80);

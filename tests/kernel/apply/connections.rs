@@ -235,7 +235,7 @@ fn a_server_of_a_persistent_service_drains_with_quiescent_expiry() {
 
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
-fn a_server_of_dh_or_udp_goes_at_once() {
+fn a_server_of_dh_or_udp_leaves_immediately() {
     let (net, state) = farm();
     let dh = Service::new(web(&net, Tcp), Name::from_static("dh"));
     apply(&net, &state, &declare(&net, dh, &[(1, 1), (2, 1)], DRAIN));

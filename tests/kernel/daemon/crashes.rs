@@ -88,7 +88,7 @@ fn killed_under_traffic_it_goes_on_where_it_was() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_server_that_died_while_nobody_looked_is_found_after_the_start() {
+fn a_server_that_died_while_director_was_down_is_found_after_the_start() {
     let net = Lan::nat().real_servers(3).build();
     let mut servers = net.serve(Tcp, 80);
     let mut daemon = Daemon::start(&net.director, WEB);

@@ -16,7 +16,7 @@ servers = [\"10.2.0.11\", \"10.2.0.12\"]
 
 #[test]
 #[ignore = "needs the lab"]
-fn what_somebody_breaks_with_ipvsadm_is_mended() {
+fn a_change_made_with_ipvsadm_is_repaired() {
     let net = Lan::nat().real_servers(2).build();
     let _servers = net.serve(Tcp, 80);
     let daemon = Daemon::start(&net.director, WEB);

@@ -62,7 +62,7 @@ const SCENES: [(&str, &[(&str, &str)]); 6] = [
 
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
-fn the_picture_shows_what_happens() {
+fn the_snapshot_shows_what_happens() {
     let shell = &mut Shell::start();
     shell.write("web.toml", &super::web_file("README.md"));
     for line in [

@@ -302,7 +302,7 @@ fn on_another_port_the_answer_stays_as_it_is() {
 /// itself refuses.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
-fn on_another_port_the_data_connection_is_nobodys() {
+fn on_another_port_the_data_connection_belongs_to_no_service() {
     let net = Lan::nat().real_servers(1).build();
     session(&net, V6, 2121, |mut ftp| {
         let data = ftp.passive();

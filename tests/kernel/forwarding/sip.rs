@@ -69,7 +69,7 @@ fn phone(net: &Lan, client: usize, family: Family) -> Connection {
 
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
-fn a_call_stays_with_its_server_whoever_speaks() {
+fn a_call_stays_with_its_server_from_either_side() {
     let net = Lan::dr().clients(2).build();
     let _serving = net.serve(Udp, SIP);
     for family in Family::BOTH {

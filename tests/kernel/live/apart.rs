@@ -80,7 +80,7 @@ fn each_namespace_has_its_own_tables_sysctls_and_daemons() {
 /// netlink does not answer such a request (`netlink_rcv_skb`).
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
-fn a_daemon_that_is_stopped_at_once_is_gone() {
+fn a_daemon_that_is_stopped_immediately_is_gone() {
     let mut rig = Rig::new(Lan::dr().build(), ForwardMethod::DirectRoute);
     for role in [DaemonRole::Master, DaemonRole::Backup] {
         let daemon = SyncDaemon::new(role, name("eth0"), SyncId(3));

@@ -49,7 +49,7 @@ fn a_connection_keeps_its_forwarding_method() {
 
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
-fn a_tunnel_changes_under_a_live_connection_at_once() {
+fn a_tunnel_changes_immediately_under_a_live_connection() {
     let mut rig = Rig::tun();
     let web = rig.balance(Tcp, V4, "rr", &[1]);
     let mut open = rig.connect(&web);

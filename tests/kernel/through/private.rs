@@ -115,7 +115,7 @@ fn a_director_that_comes_back_goes_on_with_the_same_marks() {
 /// went to any server of the ordinary service.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
-fn what_somebody_deleted_comes_back_under_another_mark() {
+fn a_deleted_private_service_comes_back_under_another_mark() {
     let (mut bench, _state) = with_leftovers();
     let before = bench.private();
     let (key, servers) = before.iter().next().unwrap();

@@ -234,7 +234,7 @@ fn guard_of(desk: &Desk<'_>) -> Pid {
 
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
-fn nobody_listening_any_more_does_not_stop_it() {
+fn a_client_that_left_does_not_stop_it() {
     let host = lone();
     let desk = Desk::on(&host);
     two_versions(&desk);

@@ -152,7 +152,7 @@ fn a_firewall_mark_has_no_address() {
 
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
-fn an_address_that_somebody_else_has() {
+fn an_address_that_another_host_has() {
     let host = |name: &str, address: &str| {
         Sketch::new(name)
             .sysctl("net.ipv6.conf.default.accept_dad", "1")

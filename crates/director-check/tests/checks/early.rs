@@ -27,7 +27,7 @@ const ANSWERS: [(&str, Option<&str>); 4] = [
 ];
 
 /// A server that answers immediately and closes: with unread bytes, that is a reset.
-fn answers_at_once(text: &'static str) -> SocketAddr {
+fn answers_immediately(text: &'static str) -> SocketAddr {
     serve(move |mut stream| {
         let _ = stream.write_all(text.as_bytes());
     })
@@ -36,7 +36,7 @@ fn answers_at_once(text: &'static str) -> SocketAddr {
 #[test]
 fn a_server_that_answers_before_it_has_read_the_request_is_up_every_time() {
     for (text, expected) in ANSWERS {
-        let server = answers_at_once(text);
+        let server = answers_immediately(text);
         let contains = expected.map(|body| Expect::Contains(body.into()));
         let matches = Some(Expect::Matches(expected.unwrap_or_default().into()));
         for body in [contains, matches] {

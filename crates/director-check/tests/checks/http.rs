@@ -346,7 +346,7 @@ fn tls_that_is_none_or_hangs() {
 }
 
 #[test]
-fn files_that_change_are_read_again_and_missing_ones_are_nobodys_failure() {
+fn changed_files_are_read_again_and_missing_ones_fail_no_server() {
     let (first, second) = (Authority::new(), Authority::new());
     let server = https(first.certificate("127.0.0.1").config());
     let missing = first.ca().with_file_name("trusted.pem");

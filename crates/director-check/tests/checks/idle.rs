@@ -84,7 +84,7 @@ fn a_server_that_takes_a_connection_is_well_and_one_that_does_not_is_not() {
 }
 
 #[test]
-fn a_process_that_dies_is_found_at_once_and_one_that_comes_back_is() {
+fn a_process_that_dies_or_comes_back_is_found_immediately() {
     let server = Server::new();
     let at = server.at;
     let mut running = Running::start();

@@ -96,7 +96,7 @@ fn the_environment_says_which_server() {
 }
 
 #[test]
-fn much_output_and_a_child_in_the_background_hold_nobody() {
+fn much_output_and_a_child_in_the_background_hold_nothing_up() {
     let floods = run(shell(
         "echo first; i=0; while [ $i -lt 3000 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done",
     ));

@@ -126,7 +126,7 @@ fn a_thousand_that_hang_delay_none_that_does_not() {
 }
 
 #[test]
-fn programs_wait_for_each_other_but_nobody_else_waits_for_them() {
+fn programs_run_one_after_another_and_nothing_else_waits_for_them() {
     let mut running = Running::start();
     let sleep = CheckKind::Exec(ExecCheck {
         command: vec!["sleep".into(), "1000".into()],

@@ -106,7 +106,7 @@ fn delete_all(moment: Moment, hands: &mut Hands<'_>) {
 }
 
 #[test]
-fn a_plain_list_of_a_service_deleted_meanwhile_just_ends() {
+fn a_plain_list_of_a_service_deleted_during_the_dump_ends_early() {
     let (mut client, meddler) = reading_past(SERVERS, delete_all);
     let entries = client.servers(&web()).unwrap();
     assert!(

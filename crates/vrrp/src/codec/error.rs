@@ -82,7 +82,7 @@ pub enum DecodeError {
         /// Ours.
         expected: Interval,
     },
-    /// From an address of our own: the network sends our adverts back, or somebody uses our
+    /// From an address of our own: the network sends our adverts back, or another host uses our
     /// address.
     #[error(
         "from our own address {source_address}: the network returns our adverts, or the address is used twice"

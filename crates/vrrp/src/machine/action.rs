@@ -21,11 +21,11 @@ pub enum Input {
     /// The time last set by [`Action::SetTimer`] has come. Hand in adverts that have been received
     /// before this.
     Timer,
-    /// End now: the protocol's Shutdown. The addresses go at once; the peer needs `Skew_Time`.
+    /// End now: the protocol's Shutdown. The addresses go immediately; the peer needs `Skew_Time`.
     Stop,
     /// End as soon as a peer has taken over, or none has come.
     StopAfterHandover,
-    /// Planned switchover: hand over, and claim again only if nobody else does, or after `until`.
+    /// Planned switchover: hand over, and claim again only if no other router does, or after `until`.
     Yield {
         /// Until when; `None`: until [`Input::EndHold`] or [`Input::Claim`].
         until: Option<Duration>,

@@ -53,7 +53,7 @@ impl Machine {
             return self.rival_releases(now, member, received, actions);
         }
         let ours = self.priority();
-        // A higher priority is no conflict: we give way at once.
+        // A higher priority is no conflict: we give way immediately.
         if priority <= ours {
             self.note_rival(now, member, received, actions);
         }

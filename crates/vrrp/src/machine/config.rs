@@ -30,7 +30,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// One virtual router that preempts at once.
+    /// One virtual router that preempts without delay.
     #[must_use]
     pub fn new(priority: Priority, member: Member) -> Self {
         Self {

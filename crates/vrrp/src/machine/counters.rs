@@ -17,7 +17,7 @@ pub enum Fate {
     Released,
     /// Backup: a release by a router that is not the active one any more; ignored.
     Stray,
-    /// Active: of lower priority; answered at once.
+    /// Active: of lower priority; answered immediately.
     Answered,
     /// Active: the same, but an answer has just been sent.
     AnsweredBefore,

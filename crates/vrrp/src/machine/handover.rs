@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Active ─ Yield ─► Yielding: priority 0, addresses stay
-//!    ▲                 │ peer heard on all members      │ nobody within 6 intervals
+//!    ▲                 │ peer heard on all members      │ no peer in 6 intervals
 //!    │                 ▼                                ▼
 //!    │              Lingering ─ peer heard again ─► Backup, priority 1
 //!    └───────────────── peer silent

@@ -184,7 +184,7 @@ impl Machine {
         self.tell_priority(now, before, actions);
     }
 
-    /// An active router says its new priority at once; a backup's timers follow by themselves.
+    /// An active router sends its new priority immediately; a backup's timers follow by themselves.
     fn tell_priority(&mut self, now: Duration, before: Priority, actions: &mut Vec<Action>) {
         if self.phase == Phase::Active && self.priority() != before {
             self.send_all(now, actions);

@@ -21,14 +21,14 @@
 //!   back when *one* hears a higher priority, and is faulty when *one* is. Ties are settled by the
 //!   lowest virtual router id at which the peer is heard.
 //! - **Planned switchover** ([`Input::Yield`]). Adverts with priority 0, while the addresses stay
-//!   until the peer is heard twice, so that at no moment nobody forwards. If nobody comes, this
+//!   until the peer is heard twice, so that a router forwards at every moment. If no peer comes, this
 //!   router goes on. Afterwards it claims with priority 1 only.
 //! - **Stalls.** A process that was stopped or starved finds its timer late. A backup then listens
 //!   for a whole `Active_Down_Interval` before it claims; an active router whose claim has lapsed
 //!   gives it up without a word, as another one may be active by now.
 //! - **Strays.** A late priority 0 of the previous active router does not disturb those that follow
 //!   the new one.
-//! - **Floods.** Lower priorities are answered at once, as the RFC wants, but at most four times
+//! - **Floods.** Lower priorities are answered immediately, as the RFC wants, but at most four times
 //!   per interval.
 
 mod action;
@@ -155,7 +155,7 @@ impl Machine {
     }
 
     /// Replaces the settings of a running machine; the state stays. An active router sends an
-    /// advert at once and puts its addresses in place; removing those that are no longer in the
+    /// advert immediately and puts its addresses in place; removing those that are no longer in the
     /// list is the program's.
     ///
     /// # Errors

@@ -39,7 +39,7 @@ impl Machine {
         self.config.stall.unwrap_or_else(|| self.interval())
     }
 
-    /// Adverts may have been lost meanwhile: it listens once more.
+    /// Adverts may have been lost during the stall: it listens once more.
     fn stalled_backup(&mut self, now: Duration, actions: &mut Vec<Action>) {
         let late = now.saturating_sub(self.claim_at());
         if late > self.bound() {
@@ -104,7 +104,7 @@ impl Machine {
         }
     }
 
-    /// Nobody knows what the peer did meanwhile. It was asked to take over, so it has the addresses
+    /// What the peer did during the stall is unknown. It was asked to take over, so it has the addresses
     /// or will claim them soon.
     fn stalled_handover(&mut self, now: Duration, actions: &mut Vec<Action>) {
         let Some(silent) = self

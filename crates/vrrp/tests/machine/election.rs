@@ -105,7 +105,7 @@ fn a_higher_priority_preempts_when_the_timer_has_run_out() {
         "send 0 150; take; announce; \
          backup -> active: preempts 10.0.0.1, which has priority 100"
     );
-    // The other one has not heard it yet: it is told at once.
+    // The other one has not heard it yet: it is told immediately.
     assert_eq!(bench.hear(3600, 1, 100), Fate::Answered);
 }
 
@@ -191,7 +191,7 @@ fn a_stray_priority_0_of_the_former_active_router_is_ignored() {
 }
 
 #[test]
-fn a_priority_that_changes_is_said_at_once_and_moves_the_timer() {
+fn a_changed_priority_is_sent_immediately_and_moves_the_timer() {
     let mut bench = Bench::active(Config::new(Priority(150), member(51)));
     assert_eq!(
         bench.input(4000, Input::Priority(Priority(90))),

@@ -34,9 +34,9 @@ fn the_addresses_stay_until_the_peer_has_been_heard_twice() {
     for second in 6..60 {
         assert_eq!(bench.hear(second * 1000, 1, 100), Fate::Followed);
     }
-    // It serves if nobody else does, with priority 1.
+    // It serves if no other router does, with priority 1.
     assert!(bench.run(65_000).starts_with("send 0 1; take"));
-    // The peer comes back: it has it at once.
+    // The peer comes back: it takes over immediately.
     assert_eq!(bench.hear(65_000, 1, 100), Fate::SteppedBack);
     // The yield ends; now it preempts.
     assert_eq!(

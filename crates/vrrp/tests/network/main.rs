@@ -6,7 +6,7 @@
 //! trouble.rs     random faults, from a seed that proptest shrinks
 //! settles.rs     after any trouble: one active router, the right one, and it stays
 //! stalls.rs      routers that did not run for a while
-//! switchover.rs  planned switchover: at no moment nobody holds the addresses
+//! switchover.rs  planned switchover: at every moment a router holds the addresses
 //! ```
 //!
 //! All messages are encoded and decoded.

@@ -44,7 +44,7 @@ proptest! {
     }
 
     #[test]
-    fn a_backup_that_comes_back_disturbs_nobody(
+    fn a_backup_that_comes_back_disturbs_no_active_router(
         story in story(),
         intervals in 5..40_u32,
         asleep in any::<bool>(),

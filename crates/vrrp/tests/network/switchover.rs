@@ -1,4 +1,4 @@
-//! Planned switchover: at no moment nobody holds the addresses.
+//! Planned switchover: at every moment a router holds the addresses.
 
 use std::time::Duration;
 

@@ -298,7 +298,7 @@ impl World {
         for member in failed {
             self.input(node, Input::SendFailed { member });
         }
-        // Nobody holds addresses without being active, and the other way round.
+        // A router holds the addresses exactly while it is active.
         if let Some(machine) = &self.nodes[node].machine {
             assert_eq!(machine.state() == State::Active, self.nodes[node].holds);
         }

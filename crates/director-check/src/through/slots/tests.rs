@@ -110,7 +110,7 @@ fn marks_and_ports_outlive_a_restart() {
 }
 
 #[test]
-fn what_somebody_meddled_with_is_mended() {
+fn a_change_by_another_program_is_repaired() {
     let (mut slots, mut kernel) = (small(), Kernel::new());
     slots.assign(&[wish(1, 1), wish(1, 2)], LIFETIME, at(0));
     kernel.carry_out(&slots);
