@@ -9,6 +9,7 @@
 
 mod crates;
 mod imports;
+mod kinds;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
