@@ -9,6 +9,7 @@ pub mod cli;
 pub mod control;
 pub mod daemon;
 pub mod http;
+pub mod metrics;
 pub mod net;
 pub mod plan;
 

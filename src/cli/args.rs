@@ -1,6 +1,7 @@
 //! The command line. clap generates `--help`, the man pages and the completions from it.
 
 mod operator;
+mod view;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::net::namespace;
 pub(crate) use operator::{
     Disable, Drain, Enable, Events, Reload, ServerOf, Status, Undrain, Weight, Weighting, Why,
 };
+pub(crate) use view::{Metrics, view_of};
 
 /// Declarative control plane for Linux's layer-4 load balancer (IPVS).
 #[derive(Debug, Parser)]
@@ -72,6 +74,12 @@ impl Args {
             (None, None) => run.join("control.sock"),
             (None, Some(name)) => run.join(format!("netns-{}.sock", netns(name)?)),
         })
+    }
+
+    /// A client that only reads: it uses the view socket if this user may not use the control
+    /// socket.
+    pub(crate) fn viewer(&self) -> anyhow::Result<Client> {
+        Ok(self.client()?.or_view(view_of(&self.socket()?)))
     }
 
     /// A client for the running director: at `--socket` if given, otherwise that of the chosen
@@ -152,6 +160,11 @@ pub(crate) enum Verb {
     Status(Status),
     /// Show past events: servers up and down, drift, reloads, operators' actions.
     Events(Events),
+    /// Print metrics for Prometheus.
+    ///
+    /// The same text as `GET /metrics` on the view socket. Exit code: 0 printed, 1 error, 4 no
+    /// director is running here.
+    Metrics(Metrics),
     /// Stop sending new clients to a server. It keeps its connections.
     ///
     /// The drain survives restarts, until `director undrain`. Repeating it without --reason and
@@ -207,6 +220,13 @@ pub(crate) struct Run {
     /// Also let members of this group use the control socket.
     #[arg(long, value_name = "GROUP")]
     pub(crate) socket_group: Option<String>,
+    /// View socket, on which everything can be seen and nothing changed. [default: view.sock beside
+    /// the control socket]
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub(crate) view_socket: Option<PathBuf>,
+    /// Also let members of this group use the view socket.
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) view_group: Option<String>,
     /// What to log: error (act now), warn (look soon), info (normal operation), debug, off; or per
     /// module, such as `info,director::check=debug`.
     #[arg(

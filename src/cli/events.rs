@@ -25,7 +25,7 @@ pub(crate) fn run(args: &Args, verb: &Events) -> anyhow::Result<Exit> {
     if verb.follow {
         parameters.push(("follow", "true"));
     }
-    let client = args.client()?;
+    let client = args.viewer()?;
     let mut trouble = None;
     client.lines(&format!("/v1/events{}", query(&parameters)), |line| {
         show(&line, verb.format).unwrap_or_else(|error| {

@@ -27,6 +27,7 @@ mod load;
 mod machine;
 mod man;
 mod memory;
+mod metrics;
 mod output;
 mod pipe;
 mod plan;
@@ -97,6 +98,7 @@ fn run(args: &Args) -> anyhow::Result<Exit> {
         Verb::Disown(verb) => adopt::disown(args, verb),
         Verb::Status(verb) => status::run(args, verb),
         Verb::Events(verb) => events::run(args, verb),
+        Verb::Metrics(verb) => metrics::run(args, verb),
         Verb::Drain(verb) => hand::drain(args, verb),
         Verb::Undrain(verb) => hand::undrain(args, verb),
         Verb::Weight(verb) => hand::weight(args, verb),

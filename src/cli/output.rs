@@ -52,12 +52,20 @@ pub(crate) fn print_json(text: String) -> io::Result<()> {
     stream_json(text).map(|_| ())
 }
 
+/// Writes bytes to stdout as they are: output for programs only.
+pub(crate) fn print_raw(bytes: &[u8]) -> io::Result<()> {
+    write(bytes).map(|_| ())
+}
+
 /// Writes terminal control sequences.
 pub(crate) fn control(text: &str) -> io::Result<ControlFlow<()>> {
+    write(text.as_bytes())
+}
+
+/// Writes to stdout and flushes it; returns whether the reader is still there.
+fn write(bytes: &[u8]) -> io::Result<ControlFlow<()>> {
     let mut stdout = io::stdout().lock();
-    let written = stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
+    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
     match written {
         Ok(()) => Ok(ControlFlow::Continue(())),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),

@@ -1,10 +1,11 @@
 //! `director run`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 
-use super::args::{Args, OnStop, Run, TextOrJson};
+use super::args::{Args, OnStop, Run, TextOrJson, view_of};
 use super::confirm::refuse_while_unconfirmed;
 use super::exit::Exit;
 use super::output::colour_on_stderr;
@@ -12,6 +13,7 @@ use super::session::Session;
 use crate::daemon::log::{self, LogForm, LogGuard, LogOptions};
 use crate::daemon::run::{self, Options};
 use crate::http;
+use crate::words::path as shown;
 
 /// How long to wait for another director, such as one that is stopping.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,6 +36,14 @@ pub(crate) fn run(args: &Args, verb: &Run) -> anyhow::Result<Exit> {
         // the name was given to this namespace.
         of: (args.netns.is_some() && args.socket.is_none()).then_some(incarnation.namespace),
     };
+    let view = http::Options {
+        path: match &verb.view_socket {
+            Some(path) => path.clone(),
+            None => view_of(&place.path),
+        },
+        group: verb.view_group.clone(),
+        of: place.of.filter(|_| verb.view_socket.is_none()),
+    };
     let options = Options {
         file,
         force: verb.force,
@@ -47,12 +57,11 @@ pub(crate) fn run(args: &Args, verb: &Run) -> anyhow::Result<Exit> {
         netns: args.netns.clone(),
     };
     run::run(&options, |director| {
-        http::serve(&place, director).with_context(|| {
-            format!(
-                "cannot create the control socket `{}`",
-                place.path.display()
-            )
-        })
+        let control = http::serve(&place, Arc::clone(&director))
+            .with_context(|| format!("cannot create the control socket {}", shown(&place.path)))?;
+        let view = http::serve_view(&view, director)
+            .with_context(|| format!("cannot create the view socket {}", shown(&view.path)))?;
+        Ok((control, view))
     })?;
     Ok(Exit::Done)
 }

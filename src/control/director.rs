@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::operator::{Answer, Refusal, Request};
 use super::snapshot::Published;
 use crate::apply::Incarnation;
+use crate::check::Statistics;
 use crate::state::health::MarkRange;
 
 /// The director behind its control socket. No method blocks: slow answers come through a [`Reply`].
@@ -18,6 +19,9 @@ pub trait Director: Send + Sync + 'static {
     /// Where the snapshot and the events are.
     fn published(&self) -> &Published;
 
+    /// How the checks do.
+    fn checks(&self) -> Statistics;
+
     /// The firewall marks of its private services, which no one is shown.
     fn private_marks(&self) -> MarkRange;
 
@@ -25,7 +29,16 @@ pub trait Director: Send + Sync + 'static {
     fn request(&self, request: Request, reply: Reply<Answer>);
 
     /// Reads the kernel's tables with counters.
-    fn table(&self, reply: Reply<Table>);
+    fn table(&self, reply: Reply<Counted>);
+}
+
+/// The kernel's tables with counters.
+#[derive(Debug)]
+pub struct Counted {
+    /// All services, with private and foreign ones.
+    pub table: Table,
+    /// The number of hash buckets of the connection table, if the kernel tells.
+    pub buckets: Option<u32>,
 }
 
 /// The identity of a director.

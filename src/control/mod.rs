@@ -9,9 +9,10 @@
 
 mod director;
 pub mod event;
+pub mod meters;
 mod now;
 pub mod operator;
 pub mod snapshot;
 
-pub use director::{Director, Identity, Reply};
+pub use director::{Counted, Director, Identity, Reply};
 pub use now::Now;

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::Now;
 use super::event::Event;
+use super::meters::Meters;
 use super::operator::Setting;
 use crate::check::Record;
 use crate::state::BootTime;
@@ -156,9 +157,56 @@ pub enum ServerState {
     Leaving,
 }
 
+impl ServerState {
+    /// All states, in the order of the documentation.
+    pub const ALL: [Self; 10] = [
+        Self::Up,
+        Self::Warming,
+        Self::Pending,
+        Self::Down,
+        Self::Panic,
+        Self::Held,
+        Self::Drained,
+        Self::Disabled,
+        Self::Standby,
+        Self::Leaving,
+    ];
+
+    /// The name in the API and in metrics.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Warming => "warming",
+            Self::Pending => "pending",
+            Self::Down => "down",
+            Self::Panic => "panic",
+            Self::Held => "held",
+            Self::Drained => "drained",
+            Self::Disabled => "disabled",
+            Self::Standby => "standby",
+            Self::Leaving => "leaving",
+        }
+    }
+}
+
+impl Role {
+    /// The name in the API and in metrics.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Regular => "regular",
+            Self::Backup => "backup",
+            Self::Sorry => "sorry",
+        }
+    }
+}
+
 /// Where the core puts the snapshot and the events, and everybody else reads them.
 #[derive(Debug, Default)]
 pub struct Published {
+    /// What the director counts of its own work.
+    pub meters: Meters,
     inner: Mutex<BoardInner>,
     changed: Condvar,
     /// Wakes readers on a runtime.
@@ -190,6 +238,7 @@ impl Published {
 
     /// Adds an event and numbers it.
     pub fn record(&self, mut event: Event) {
+        self.meters.event(event.kind);
         let mut inner = self.lock();
         event.id = inner.next;
         inner.next += 1;

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 
-use ipvs::Table;
-
 use super::messages::{Input, Job};
+use crate::check::{Observer, Statistics};
 use crate::control::operator::{Answer, Refusal, RefusalKind, Request};
 use crate::control::snapshot::Published;
-use crate::control::{Director, Identity, Reply};
+use crate::control::{Counted, Director, Identity, Reply};
 use crate::state::health::MarkRange;
 
 /// The most requests that wait for the tables. They are read one after another, and a worker that
@@ -41,6 +40,7 @@ pub(super) struct Link {
     pub(super) published: Arc<Published>,
     pub(super) inputs: Sender<Input>,
     pub(super) jobs: Sender<Job>,
+    pub(super) checks: Observer,
     /// The number of requests waiting for the tables.
     pub(super) waiting: Arc<AtomicUsize>,
 }
@@ -54,6 +54,10 @@ impl Director for Link {
         &self.published
     }
 
+    fn checks(&self) -> Statistics {
+        self.checks.statistics()
+    }
+
     fn private_marks(&self) -> MarkRange {
         self.published.snapshot().marks
     }
@@ -64,13 +68,13 @@ impl Director for Link {
         let _ = self.inputs.send(Input::Request(request, answer));
     }
 
-    fn table(&self, reply: Reply<Table>) {
+    fn table(&self, reply: Reply<Counted>) {
         let Some(waiter) = Waiter::take(&self.waiting) else {
             let why = format!("{WAITING} others are waiting for the tables");
             reply.send(Err(Refusal::new(RefusalKind::Unavailable, why)));
             return;
         };
-        let answer = Box::new(move |table: ipvs::Result<Table>| {
+        let answer = Box::new(move |table: ipvs::Result<Counted>| {
             drop(waiter);
             reply.send(table.map_err(|error| Refusal {
                 kind: RefusalKind::Kernel,

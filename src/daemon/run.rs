@@ -196,6 +196,7 @@ impl<S> Threads<S> {
             published: Arc::clone(published),
             inputs: inputs.clone(),
             jobs: jobs.clone(),
+            checks: checks.observer(),
             waiting: Arc::default(),
         }))?;
         let name = Name::new(options.incarnation.namespace, options.netns.clone());

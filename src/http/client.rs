@@ -10,7 +10,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, http::request};
 use hyper_util::rt::TokioIo;
 use nix::unistd::{Gid, Group};
 use serde::Serialize;
@@ -39,6 +39,8 @@ const LINE: usize = 1024 * 1024;
 #[derive(Debug)]
 pub struct Client {
     socket: PathBuf,
+    /// The view socket, for reading if this user may not use the other one.
+    view: Option<PathBuf>,
     /// The intended network namespace; `None` if the socket alone decides.
     namespace: Option<Id>,
     runtime: Runtime,
@@ -110,11 +112,20 @@ impl Client {
     pub fn of(socket: &Path, namespace: Option<Id>) -> Result<Self, ClientError> {
         Ok(Self {
             socket: socket.to_owned(),
+            view: None,
             namespace,
             runtime: runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?,
         })
+    }
+
+    /// The same client, which reads from the view socket if this user may not use the control
+    /// socket.
+    #[must_use]
+    pub fn or_view(mut self, view: PathBuf) -> Self {
+        self.view = Some(view);
+        self
     }
 
     /// The running director's version; `None` if none is running.
@@ -136,6 +147,18 @@ impl Client {
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         self.runtime
             .block_on(self.whole(Method::GET, path, Bytes::new()))
+    }
+
+    /// Reads a text of this media type, such as `/metrics`.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub fn text(&self, path: &str, media_type: &str) -> Result<Bytes, ClientError> {
+        self.runtime.block_on(async {
+            let request = Request::get(path).header(hyper::header::ACCEPT, media_type);
+            let response = self.send(request, Bytes::new()).await?;
+            self.collect(response).await
+        })
     }
 
     /// Sends a request that changes something.
@@ -203,14 +226,21 @@ impl Client {
         path: &str,
         body: Bytes,
     ) -> Result<Response<Incoming>, ClientError> {
-        let stream = tokio::time::timeout(CONNECT_TIME, self.connect())
+        self.send(Request::builder().method(method).uri(path), body)
+            .await
+    }
+
+    async fn send(
+        &self,
+        request: request::Builder,
+        body: Bytes,
+    ) -> Result<Response<Incoming>, ClientError> {
+        let reads = request.method_ref() == Some(&Method::GET);
+        let stream = tokio::time::timeout(CONNECT_TIME, self.connect(reads))
             .await
             .map_err(|_| self.lost("it does not accept connections"))?
             .map_err(|error| self.unreachable(&error))?;
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(hyper::header::HOST, "director");
+        let mut request = request.header(hyper::header::HOST, "director");
         if let Some(namespace) = self.namespace {
             request = request.header(NAMESPACE_HEADER, in_header(namespace));
         }
@@ -240,11 +270,18 @@ impl Client {
     }
 
     /// Connects; if the socket's queue is full, as soon as it has room.
-    async fn connect(&self) -> io::Result<UnixStream> {
+    async fn connect(&self, reads: bool) -> io::Result<UnixStream> {
         loop {
             match UnixStream::connect(&self.socket).await {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     tokio::time::sleep(CONNECT_PAUSE).await;
+                }
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied && reads => {
+                    let Some(view) = &self.view else {
+                        return Err(error);
+                    };
+                    // The refusal names those who may use the control socket.
+                    return UnixStream::connect(view).await.map_err(|_| error);
                 }
                 connected => return connected,
             }

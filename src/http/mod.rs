@@ -25,6 +25,7 @@ mod caller;
 mod client;
 mod events;
 mod failure;
+mod metrics;
 mod permits;
 mod request;
 mod routes;
@@ -37,4 +38,4 @@ mod unparsed;
 mod view;
 
 pub use client::{Client, ClientError, query};
-pub use server::{Options, Server, serve};
+pub use server::{Options, Server, serve, serve_view};

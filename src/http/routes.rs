@@ -20,12 +20,13 @@ use super::api;
 use super::caller::Caller;
 use super::events::{self, From as Start};
 use super::failure::Failure;
+use super::metrics::metrics;
 use super::permits::Permits;
 use super::{request, stats, stream, view};
 use crate::apply::boot_time;
 use crate::control::operator::{Answer, Refusal, Request};
 use crate::control::snapshot::{ServiceStatus, Snapshot};
-use crate::control::{Director, Reply};
+use crate::control::{Counted, Director, Reply};
 use crate::state::is_private;
 
 /// The most followers of events.
@@ -42,22 +43,46 @@ const RELOAD_PATIENCE: Duration = Duration::from_secs(120);
 
 /// The state shared by all routes.
 #[derive(Clone)]
-struct Desk {
-    director: Arc<dyn Director>,
+pub(super) struct Desk {
+    pub(super) director: Arc<dyn Director>,
     followers: Permits,
     readers: Permits,
     reading: Arc<Semaphore>,
 }
 
-type Parameters = Result<Query<Vec<(String, String)>>, QueryRejection>;
+pub(super) type Parameters = Result<Query<Vec<(String, String)>>, QueryRejection>;
 
-pub(super) fn router(director: Arc<dyn Director>) -> Router {
+/// What a socket lets its callers do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// See and change: the control socket.
+    Operate,
+    /// See: the view socket.
+    View,
+}
+
+pub(super) fn router(director: Arc<dyn Director>, access: Access) -> Router {
     let desk = Desk {
         director,
         followers: Permits::new(FOLLOWERS, KEPT_FOLLOWERS),
         readers: Permits::new(READERS, KEPT_READERS),
         reading: Arc::new(Semaphore::new(1)),
     };
+    let routes = match access {
+        Access::Operate => operating(viewing())
+            .method_not_allowed_fallback(wrong_method)
+            .fallback(unknown),
+        Access::View => viewing()
+            .method_not_allowed_fallback(read_only)
+            .fallback(not_viewed),
+    };
+    routes
+        .layer(from_fn_with_state(desk.clone(), here))
+        .with_state(desk)
+}
+
+/// The routes that change nothing.
+fn viewing() -> Router<Desk> {
     Router::new()
         .route("/v1/version", get(version))
         .route("/v1/status", get(status))
@@ -65,16 +90,18 @@ pub(super) fn router(director: Arc<dyn Director>) -> Router {
         .route("/v1/events", get(follow))
         .route("/v1/stats", get(counters))
         .route("/v1/overlay", get(overlay))
+        .route("/metrics", get(metrics))
+}
+
+/// The routes of operators.
+fn operating(routes: Router<Desk>) -> Router<Desk> {
+    routes
         .route("/v1/drain", post(drain))
         .route("/v1/undrain", post(undrain))
         .route("/v1/weight", post(weight))
         .route("/v1/disable", post(disable))
         .route("/v1/enable", post(enable))
         .route("/v1/reload", post(reload))
-        .method_not_allowed_fallback(wrong_method)
-        .fallback(unknown)
-        .layer(from_fn_with_state(desk.clone(), here))
-        .with_state(desk)
 }
 
 async fn version(State(desk): State<Desk>, query: Parameters) -> Result<Response, Failure> {
@@ -160,14 +187,7 @@ async fn counters(
     query: Parameters,
 ) -> Result<Response, Failure> {
     let wanted = all(&parameters(query, &["service"])?, "service");
-    let busy = || Failure::unavailable("too many readers of counters; try again");
-    let _reader = desk.readers.take(caller).ok_or_else(busy)?;
-    // The semaphore is never closed.
-    let turn = desk.reading.acquire().await;
-    let (reply, answer) = Reply::new();
-    desk.director.table(reply);
-    let table = answered(answer, PATIENCE).await?;
-    drop(turn);
+    let Counted { table, .. } = desk.counted(caller).await?;
     let snapshot = desk.director.published().snapshot();
     let marks = desk.director.private_marks();
     // A name selects our services, a listen address any service in the kernel, including foreign
@@ -240,6 +260,17 @@ async fn reload(State(desk): State<Desk>, body: Body) -> Result<Response, Failur
 }
 
 impl Desk {
+    /// The kernel's tables, read for one caller at a time.
+    pub(super) async fn counted(&self, caller: Caller) -> Result<Counted, Failure> {
+        let busy = || Failure::unavailable("too many readers of counters; try again");
+        let _reader = self.readers.take(caller).ok_or_else(busy)?;
+        // The semaphore is never closed.
+        let _turn = self.reading.acquire().await;
+        let (reply, answer) = Reply::new();
+        self.director.table(reply);
+        answered(answer, PATIENCE).await
+    }
+
     async fn request(&self, request: Request, patience: Duration) -> Result<Response, Failure> {
         let (reply, answer) = Reply::<Answer>::new();
         self.director.request(request, reply);
@@ -268,6 +299,23 @@ async fn unknown(uri: Uri) -> Failure {
         uri.path(),
         env!("CARGO_PKG_VERSION")
     ))
+}
+
+/// The view socket does not tell which routes operators have.
+async fn not_viewed(method: Method, uri: Uri) -> Failure {
+    if method == Method::GET || method == Method::HEAD {
+        unknown(uri).await
+    } else {
+        read_only(method, uri).await
+    }
+}
+
+async fn read_only(method: Method, uri: Uri) -> Failure {
+    Failure::invalid(format!(
+        "{method} {}: this socket is read-only; the control socket is for operators",
+        uri.path()
+    ))
+    .status(StatusCode::METHOD_NOT_ALLOWED)
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Failure {
@@ -308,10 +356,10 @@ async fn here(State(desk): State<Desk>, request: extract::Request, next: Next) -
 #[derive(Serialize)]
 struct Nothing {}
 
-type Part = (ServiceKey, Arc<ServiceStatus>);
+pub(super) type Part = (ServiceKey, Arc<ServiceStatus>);
 
 /// The services with these names or listen addresses; all if there are none.
-fn chosen(snapshot: &Snapshot, wanted: &[String]) -> Result<Vec<Part>, Failure> {
+pub(super) fn chosen(snapshot: &Snapshot, wanted: &[String]) -> Result<Vec<Part>, Failure> {
     let matches = |word: &str, (key, status): (&ServiceKey, &Arc<ServiceStatus>)| {
         word.parse() == Ok(*key) || *word == *status.name
     };
@@ -343,7 +391,10 @@ fn json(body: Body) -> Response {
 }
 
 /// The query parameters; an unknown one is an error.
-fn parameters(query: Parameters, known: &[&str]) -> Result<Vec<(String, String)>, Failure> {
+pub(super) fn parameters(
+    query: Parameters,
+    known: &[&str],
+) -> Result<Vec<(String, String)>, Failure> {
     let Query(parameters) = query.map_err(|error| Failure::invalid(error.body_text()))?;
     let unknown = parameters
         .iter()
@@ -354,12 +405,15 @@ fn parameters(query: Parameters, known: &[&str]) -> Result<Vec<(String, String)>
     }
 }
 
-fn all(parameters: &[(String, String)], key: &str) -> Vec<String> {
+pub(super) fn all(parameters: &[(String, String)], key: &str) -> Vec<String> {
     let found = parameters.iter().filter(|(found, _)| found == key);
     found.map(|(_, value)| value.clone()).collect()
 }
 
-fn one<'p>(parameters: &'p [(String, String)], key: &str) -> Result<Option<&'p str>, Failure> {
+pub(super) fn one<'p>(
+    parameters: &'p [(String, String)],
+    key: &str,
+) -> Result<Option<&'p str>, Failure> {
     let mut found = parameters.iter().filter(|(found, _)| found == key);
     let first = found.next().map(|(_, value)| value.as_str());
     match found.next() {

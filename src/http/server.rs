@@ -1,4 +1,4 @@
-//! The thread that serves the control socket, and its limits.
+//! The threads that serve the control socket and the view socket, and their limits.
 
 use std::future::poll_fn;
 use std::io;
@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 use super::caller::Caller;
 use super::failure::Failure;
 use super::permits::Permits;
-use super::routes;
+use super::routes::{self, Access};
 use super::socket::{self, SocketFile};
 use super::stall::Patient;
 use super::unparsed::Unparsed;
@@ -71,6 +71,24 @@ pub struct Server {
 /// If the socket cannot be created (`AddrInUse` if another director answers there), or the thread
 /// cannot be started.
 pub fn serve(options: &Options, director: Arc<dyn Director>) -> io::Result<Server> {
+    start(options, director, Access::Operate, "control")
+}
+
+/// Serves the view socket on a separate thread: everything that can be seen, and nothing that
+/// changes anything.
+///
+/// # Errors
+/// As for [`serve`].
+pub fn serve_view(options: &Options, director: Arc<dyn Director>) -> io::Result<Server> {
+    start(options, director, Access::View, "view")
+}
+
+fn start(
+    options: &Options,
+    director: Arc<dyn Director>,
+    access: Access,
+    name: &str,
+) -> io::Result<Server> {
     let (listener, file) = socket::listen(&options.path, options.group.as_deref(), options.of)?;
     listener.set_nonblocking(true)?;
     let runtime = runtime::Builder::new_current_thread()
@@ -79,9 +97,9 @@ pub fn serve(options: &Options, director: Arc<dyn Director>) -> io::Result<Serve
         .build()?;
     let (stop, stopped) = oneshot::channel();
     let thread = thread::Builder::new()
-        .name("control".to_owned())
+        .name(name.to_owned())
         .spawn(move || {
-            runtime.block_on(run(listener, director, stopped));
+            runtime.block_on(run(listener, director, access, stopped));
             runtime.shutdown_background();
         })?;
     Ok(Server {
@@ -100,15 +118,20 @@ impl Drop for Server {
     }
 }
 
-async fn run(listener: StdListener, director: Arc<dyn Director>, stopped: oneshot::Receiver<()>) {
+async fn run(
+    listener: StdListener,
+    director: Arc<dyn Director>,
+    access: Access,
+    stopped: oneshot::Receiver<()>,
+) {
     let listener = match UnixListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => {
-            tracing::error!(%error, "the control socket failed");
+            tracing::error!(%error, "a socket failed");
             return;
         }
     };
-    let router = routes::router(director);
+    let router = routes::router(director, access);
     let permits = Permits::new(CONNECTIONS, KEPT);
     tokio::select! {
         () = accept(&listener, &router, &permits) => {}

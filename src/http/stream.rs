@@ -33,9 +33,13 @@ impl Sink {
         (Self(sender), Body::new(Pieces(receiver)))
     }
 
-    /// Sends a piece once there is room for it.
+    /// Sends a piece of JSON once there is room for it.
     pub(super) async fn send(&self, piece: Vec<u8>) -> Result<(), Gone> {
-        let piece = json_bytes(piece);
+        self.send_as_it_is(json_bytes(piece)).await
+    }
+
+    /// Sends a piece of any form once there is room for it.
+    pub(super) async fn send_as_it_is(&self, piece: Vec<u8>) -> Result<(), Gone> {
         self.0.send(Ok(piece.into())).await.map_err(|_| Gone)
     }
 

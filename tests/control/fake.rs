@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use director::apply::Incarnation;
-use director::check::{NotChecked, Record, Seen};
+use director::check::{NotChecked, Record, Results, Seen, Statistics};
 use director::control::event::{Event, EventKind};
 use director::control::operator::{Answer, Refusal, RefusalKind, Request, Setting};
 use director::control::snapshot::{
     Published, Role, ServerState, ServerStatus, ServiceStatus, Snapshot,
 };
-use director::control::{Director, Identity, Reply};
-use director::http::{Options, Server, serve};
+use director::control::{Counted, Director, Identity, Reply};
+use director::http::{Options, Server, serve, serve_view};
 use director::state::health::{CheckAt, CheckKind, CheckSpec, MarkRange, Pace, TcpCheck};
 use ipvs::{
     Family, ForwardMethod, Fwmark, Name, Rates, ServerEntry, ServerKey, Service, ServiceEntry,
@@ -83,9 +83,27 @@ impl Director for Fake {
         }
     }
 
-    fn table(&self, reply: Reply<Table>) {
+    fn checks(&self) -> Statistics {
+        Statistics {
+            targets: 7,
+            by_kind: vec![(
+                "http",
+                Results {
+                    passed: 40,
+                    failed: 2,
+                    not_asked: 1,
+                },
+            )],
+            ..Statistics::default()
+        }
+    }
+
+    fn table(&self, reply: Reply<Counted>) {
         *self.tables.lock().unwrap() += 1;
-        reply.send(Ok(table()));
+        reply.send(Ok(Counted {
+            table: table(),
+            buckets: Some(4096),
+        }));
     }
 }
 
@@ -93,12 +111,17 @@ impl Director for Fake {
 pub(crate) struct Running {
     pub(crate) fake: Arc<Fake>,
     pub(crate) server: Option<Server>,
+    _viewer: Server,
     pub(crate) directory: TempDir,
 }
 
 impl Running {
     pub(crate) fn socket(&self) -> PathBuf {
         self.directory.path().join("control.sock")
+    }
+
+    pub(crate) fn view(&self) -> PathBuf {
+        self.directory.path().join("view.sock")
     }
 }
 
@@ -139,20 +162,26 @@ fn run_in(namespace: (u64, u64), boot: &str, snapshot: Snapshot) -> Running {
         state_dir: "/var/lib/director/net-4026531840".into(),
     });
     let server = serve_at(&directory.path().join("control.sock"), &fake);
+    let options = options(&directory.path().join("view.sock"));
+    let viewer = serve_view(&options, fake.clone()).unwrap();
     Running {
         fake,
+        _viewer: viewer,
         server: Some(server),
         directory,
     }
 }
 
 pub(crate) fn serve_at(path: &Path, fake: &Arc<Fake>) -> Server {
-    let options = Options {
+    serve(&options(path), fake.clone()).unwrap()
+}
+
+fn options(path: &Path) -> Options {
+    Options {
         path: path.to_owned(),
         group: None,
         of: None,
-    };
-    serve(&options, fake.clone()).unwrap()
+    }
 }
 
 pub(crate) fn at(seconds: u64) -> SystemTime {

@@ -9,6 +9,7 @@
 mod docs;
 mod fake;
 mod limits;
+mod metrics;
 mod raw;
 mod routes;
 mod verbs;

@@ -16,7 +16,7 @@ use super::fake::{self, Mood, Running, run, run_with, snapshot};
 use super::raw;
 
 /// `director` on this socket; words are split at blanks.
-fn command(socket: &Path, line: &str) -> Command {
+pub(crate) fn command(socket: &Path, line: &str) -> Command {
     // As in `tests/cli`.
     let program = std::env::var_os("DIRECTOR_PROGRAM");
     let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_director").into());

@@ -12,6 +12,7 @@
 )]
 
 mod events;
+mod families;
 mod page;
 
 use std::fs;

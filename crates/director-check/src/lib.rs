@@ -46,6 +46,6 @@ pub use finding::{Admin, Advice, Finding, Outcome, Report, Verdict};
 pub use kind::fuzz::decode_answer;
 pub use record::{Record, Seen};
 pub use runner::Checks;
-pub use statistics::{Lateness, Statistics};
+pub use statistics::{Lateness, Observer, Results, Statistics};
 pub use target::{Target, TargetId};
 pub use unasked::NotChecked;

@@ -36,7 +36,7 @@ use super::through::Passages;
 use super::unasked::Unasked;
 use super::verdict::Judge;
 use super::worker::Worker;
-use super::{Advice, Command, Finding, Record, Statistics, Target, TargetId};
+use super::{Advice, Command, Finding, Observer, Record, Statistics, Target, TargetId};
 use director_config::state::health::CheckSpec;
 
 /// Wake-ups happen at multiples of this.
@@ -124,7 +124,13 @@ impl Checks {
     /// How punctual the checks have been since the start.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        self.counters.read()
+        self.observer().statistics()
+    }
+
+    /// Reads the statistics from another thread.
+    #[must_use]
+    pub fn observer(&self) -> Observer {
+        Observer(Arc::clone(&self.counters))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::words::json;
 use counters::Column;
 
 pub(crate) fn run(args: &Args, verb: &Status) -> anyhow::Result<Exit> {
-    let client = args.client()?;
+    let client = args.viewer()?;
     let asked = Asked::new(verb, style(args));
     match verb.watch {
         Some(pace) => watch::run(pace, verb.format, || asked.ask(&client))?,

@@ -208,7 +208,7 @@ impl Core {
             self.keep(now);
         }
         if self.keeping.file_due.is_some_and(|due| due <= now.boot) && !self.reloading.is_busy() {
-            self.begin_load(false, Order::UNASKED);
+            self.begin_load(false, Order::UNASKED, now);
         }
     }
 

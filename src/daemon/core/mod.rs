@@ -109,7 +109,7 @@ impl Core {
         if core.settings.has_deadlines() {
             core.keep(now);
         }
-        core.begin_load(true, Order::asked(force));
+        core.begin_load(true, Order::asked(force), now);
         core
     }
 

@@ -22,6 +22,7 @@ impl Core {
             return;
         }
         self.look_at_state();
+        self.show.reading_began = now.boot;
         let read = self.believed.begin_reading(self.run.clone());
         self.out.jobs.push(Job::Read(read));
     }
@@ -42,6 +43,11 @@ impl Core {
 
     fn read(&mut self, reading: Reading, _tables: &mut dyn Tables, now: Now) {
         self.believed.end_reading(now.boot.after(self.period()));
+        let meters = self.show.meters();
+        meters.reconciles.add(1);
+        meters
+            .reconcile_time
+            .add(self.show.reading_began.until(now.boot));
         let mut clean = true;
         for key in reading.suspects {
             // The reading may or may not show writes made in the meantime.
@@ -122,6 +128,7 @@ impl Core {
         );
         self.event(EventKind::Drift, Subject::None, text, now);
         if self.repairs() && !self.reloading.is_busy() {
+            self.show.meters().repairs.add(1);
             self.transact_settings();
         }
         false
@@ -160,6 +167,9 @@ impl Core {
             changes.join(", ")
         );
         self.event(EventKind::Drift, Subject::Service(*key), text, now);
+        if self.repairs() {
+            self.show.meters().repairs.add(1);
+        }
         true
     }
 }

@@ -50,10 +50,11 @@ impl Core {
         self.reloading.wait(reply);
         let text = format!("reading {}", shown(self.reloading.file()));
         self.event(EventKind::Reloading, Subject::None, text, now);
-        self.begin_load(false, order);
+        self.begin_load(false, order, now);
     }
 
-    pub(super) fn begin_load(&mut self, first: bool, order: Order) {
+    pub(super) fn begin_load(&mut self, first: bool, order: Order, now: Now) {
+        self.show.load_began = now.boot;
         self.keeping.file_begins();
         self.reloading.enter(Stage::Loading { order });
         self.stalls.begin();
@@ -262,6 +263,11 @@ impl Core {
             return;
         };
         self.reloading.end_transaction();
+        match &result {
+            Ok(done) => self.show.meters().done.add(done.steps),
+            Err(NotDone::Refused(_)) => self.show.meters().refused.add(1),
+            Err(NotDone::Unkept(_)) => {}
+        }
         match (result, loaded) {
             (Err(NotDone::Unkept(why)), Some(_)) if self.is_ready() => {
                 self.put_off(&why, order, now);
@@ -307,6 +313,7 @@ impl Core {
         let text = format!("{}{stays}\n{why}", name(self.reloading.file()));
         self.event(EventKind::Rejected, Subject::None, text, now);
         self.show.rejected = Some(Arc::from(why));
+        self.show.meters().rejections.add(1);
         self.show.touch();
         let refusal = Refusal {
             kind: RefusalKind::Refused,
@@ -327,6 +334,9 @@ impl Core {
         let is_declared = |key: &ServiceKey| services.contains_key(key);
         self.causes.in_force(is_declared, addresses.len());
         self.show.loaded = Some(now.boot);
+        let meters = self.show.meters();
+        meters.loads.add(1);
+        meters.load_time.set(self.show.load_began.until(now.boot));
         self.show.rejected = None;
         self.show.touch();
         let text = format!(

@@ -151,6 +151,9 @@ impl Core {
         let report = tables.execute(operations);
         let sent = report.sent();
         let failures = report.into_failures();
+        let meters = self.show.meters();
+        meters.refused.add(operations.len().min(failures.len()));
+        meters.done.add(sent.saturating_sub(failures.len()));
         let mut failed = failures.iter().peekable();
         let mut not_done = BTreeMap::new();
         for (index, operation) in operations.iter().enumerate() {

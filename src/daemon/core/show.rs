@@ -11,6 +11,7 @@ use super::Core;
 use crate::check::{Admin, TargetId};
 use crate::control::Now;
 use crate::control::event::{Event, EventKind, Level, Subject};
+use crate::control::meters::Meters;
 use crate::control::operator::ServerSettings;
 use crate::control::snapshot::{
     Published, Role, ServerState as State, ServerStatus, ServiceStatus, Snapshot,
@@ -47,6 +48,9 @@ pub(super) struct Show {
     trouble: Option<Arc<str>>,
     /// Why the network namespace has lost its name, if so.
     nameless: Option<Arc<str>>,
+    /// When the reload and the comparison in progress began.
+    pub(super) load_began: BootTime,
+    pub(super) reading_began: BootTime,
     revision: u64,
     changed: bool,
     published_at: Option<BootTime>,
@@ -66,6 +70,8 @@ impl Show {
             reconciled: None,
             trouble: None,
             nameless: None,
+            load_began: now.boot,
+            reading_began: now.boot,
             revision: 0,
             changed: true,
             published_at: None,
@@ -83,6 +89,11 @@ impl Show {
 
     pub(super) fn rejected_at_start(&self) -> Option<Arc<str>> {
         self.rejected.clone().filter(|_| self.loaded.is_none())
+    }
+
+    /// The counters for metrics.
+    pub(super) fn meters(&self) -> &Meters {
+        &self.published.meters
     }
 
     pub(super) fn touch(&mut self) {

@@ -7,6 +7,7 @@ use ipvs::ServiceKey;
 
 use super::{FilesRead, Hot, Order};
 use crate::check::{Command, Target, TargetId};
+use crate::control::Counted;
 use crate::state::health::{RunSettings, ServiceWatch};
 use crate::state::{Desired, DesiredService, Observed, ObservedService, Ownership, Policy, Sysctl};
 
@@ -25,7 +26,7 @@ pub(in crate::daemon) enum Job {
     /// Targets that may go through the forwarding path were added or removed.
     Through(Changes),
     /// Read all tables for a requester.
-    Table(Box<dyn FnOnce(ipvs::Result<ipvs::Table>) + Send>),
+    Table(Box<dyn FnOnce(ipvs::Result<Counted>) + Send>),
     /// No more jobs. Sent explicitly, as a hanging reader holds its end of the channel.
     End,
 }

@@ -19,6 +19,7 @@ use crate::apply::{
     ApplyError, Incarnation, Journal, Kernel, Ledger, Platform, PlatformError, Remains, Store,
 };
 use crate::config::{Services, Shape};
+use crate::control::Counted;
 use crate::state::Sysctl;
 use crate::state::health::MarkRange;
 use crate::words::{chain, count, length, path as shown};
@@ -101,11 +102,19 @@ impl<T: Transport> Worker<T> {
                 None
             }
             Job::Table(reply) => {
-                reply(self.kernel.client().table());
+                reply(self.counted());
                 None
             }
             Job::End => None,
         }
+    }
+
+    /// The tables with counters, for readers outside.
+    fn counted(&mut self) -> ipvs::Result<Counted> {
+        let client = self.kernel.client();
+        let table = client.table()?;
+        let buckets = client.info().ok().map(|info| info.connection_table_size);
+        Ok(Counted { table, buckets })
     }
 
     fn take(&mut self, read: FilesRead) -> Result<Box<Loaded>, String> {

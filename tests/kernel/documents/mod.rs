@@ -92,6 +92,7 @@ pages! {
     operating "docs/operating.md" ON_THE_DIRECTOR;
     api "docs/api.md" RUNNING;
     lvs "docs/lvs.md" ON_A_SERVER;
+    metrics "docs/metrics.md" RUNNING;
     migrating "docs/migrating.md" BY_HAND;
 }
 
@@ -201,7 +202,7 @@ fn run(page: &str, before: &str) {
 /// `web.toml` for a page: the first of README's tutorial; the one with names for `docs/api.md`.
 fn web_file(page: &str) -> String {
     let of = match page {
-        "docs/api.md" => "docs/operating.md",
+        "docs/api.md" | "docs/metrics.md" => "docs/operating.md",
         _ => "README.md",
     };
     let mut blocks = page::blocks(Path::new(of)).into_iter();

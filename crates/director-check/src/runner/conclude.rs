@@ -154,12 +154,14 @@ impl<F: FnMut(Finding)> Runner<F> {
         let pace = entry.target.spec.pace;
         let outcome = entry.excused(report.outcome, &self.held_up, under_way.began, took);
         let (passed, text) = entry.told(outcome);
-        let counted = match passed {
-            Some(true) => &self.counters.passed,
-            Some(false) => &self.counters.failed,
-            None => &self.counters.not_asked,
+        let of_kind = self.counters.by_kind.of(&entry.target.spec.kind);
+        let (counted, of_kind) = match passed {
+            Some(true) => (&self.counters.passed, &of_kind.passed),
+            Some(false) => (&self.counters.failed, &of_kind.failed),
+            None => (&self.counters.not_asked, &of_kind.not_asked),
         };
         counted.add_one();
+        of_kind.add_one();
         entry.cut_off = match passed {
             Some(true) => false,
             Some(false) if !entry.cut_off && !entry.judge.is_down() => {

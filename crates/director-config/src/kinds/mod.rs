@@ -262,6 +262,19 @@ pub(crate) fn named(name: &str) -> Option<&'static Kind> {
 }
 
 impl CheckKind {
+    /// The names of all kinds, in the order of the list.
+    pub fn names() -> impl ExactSizeIterator<Item = &'static str> {
+        KINDS.iter().map(|kind| kind.word.name)
+    }
+
+    /// Its place among [`CheckKind::names`].
+    #[must_use]
+    pub fn index(&self) -> usize {
+        // Each kind is one static, so its address identifies it.
+        let own = |kind: &&Kind| std::ptr::eq(*kind, self.kind());
+        KINDS.iter().position(own).unwrap_or_default()
+    }
+
     /// Its name in the service file.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -1,0 +1,91 @@
+//! The verbs that only look, and may use the view socket.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args as ClapArgs, ValueEnum, ValueHint};
+
+use crate::metrics::Format;
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  director metrics\n  director metrics web --servers none\n  director metrics --output /var/lib/prometheus/node-exporter/director.prom"
+)]
+pub(crate) struct Metrics {
+    /// Only these, with their servers: a name in the file, or a listen address. Without any, the
+    /// director itself and all services.
+    #[arg(value_name = "SERVICE")]
+    pub(crate) services: Vec<String>,
+    /// Whether servers have series of their own: all, or none. By default only in a table of at
+    /// most 1000 servers.
+    #[arg(long, value_name = "WHICH")]
+    pub(crate) servers: Option<WhichServers>,
+    /// Write to this file, all at once, as a textfile directory of `node_exporter` needs it.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+    /// Format: Prometheus' text format, or OpenMetrics.
+    #[arg(long, value_name = "FORM", default_value = "prometheus")]
+    pub(crate) format: MetricsFormat,
+}
+
+/// Whether servers have series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WhichServers {
+    All,
+    None,
+}
+
+impl WhichServers {
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::None => "none",
+        }
+    }
+}
+
+/// The format of metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MetricsFormat {
+    Prometheus,
+    Openmetrics,
+}
+
+impl MetricsFormat {
+    pub(crate) const fn media_type(self) -> &'static str {
+        match self {
+            Self::Prometheus => Format::Prometheus.media_type(),
+            Self::Openmetrics => Format::OpenMetrics.media_type(),
+        }
+    }
+}
+
+/// The path of the view socket that belongs to a control socket: `view.sock` beside
+/// `control.sock`, and `NAME.view.sock` beside `NAME.sock`.
+pub(crate) fn view_of(control: &Path) -> PathBuf {
+    let name = control.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.strip_suffix(".sock").unwrap_or(&name);
+    control.with_file_name(match stem {
+        "control" => "view.sock".to_owned(),
+        other => format!("{other}.view.sock"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_control_socket_has_a_view_socket_of_its_own() {
+        let view = |control: &str| view_of(Path::new(control)).display().to_string();
+        assert_eq!(
+            view("/run/director/control.sock"),
+            "/run/director/view.sock"
+        );
+        assert_eq!(
+            view("/run/director/netns-a.sock"),
+            "/run/director/netns-a.view.sock"
+        );
+        assert_eq!(view("./one"), "./one.view.sock");
+        assert_eq!(view("two.sock"), "two.view.sock");
+    }
+}
