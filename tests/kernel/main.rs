@@ -25,6 +25,7 @@ mod live;
 mod processors;
 mod rig;
 mod schedulers;
+mod seeing;
 mod smoke;
 mod through;
 mod verbs;

@@ -131,7 +131,7 @@ impl<'h> Daemon<'h> {
         self.process = Some(process);
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
@@ -183,7 +183,7 @@ impl<'h> Daemon<'h> {
 
     /// Sends it a request.
     #[track_caller]
-    fn post(&self, path: &str, body: &Value) -> Value {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
         let body = body.to_string();
         let head = "content-type: application/json\r\ncontent-length";
         let request = format!(
@@ -206,7 +206,7 @@ impl<'h> Daemon<'h> {
 
     /// Waits until a service's servers have these weights, `1=1 2=0` for real servers 1 and 2.
     #[track_caller]
-    fn weights(&self, service: &str, expected: &str) {
+    pub(crate) fn weights(&self, service: &str, expected: &str) {
         let what = format!("the weights are {expected}");
         self.becomes(&what, &expected.to_owned(), || weights(self.host, service));
     }

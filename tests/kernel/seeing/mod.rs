@@ -1,0 +1,9 @@
+//! What others see of a director that runs: Prometheus and its expressions.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may fail as tests do"
+)]
+
+mod prometheus;
