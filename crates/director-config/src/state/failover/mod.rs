@@ -1,0 +1,169 @@
+//! The failover settings of a service file: which directors hold which addresses, and when they
+//! move.
+//!
+//! ```text
+//!   [failover.NAME] ─┐                                  ┌─► Failover   one state machine
+//!   [address.NAME]  ─┼─► with [machine.NAME] put in ────┤               1..n virtual routers
+//!   [machine.NAME]  ─┘   for this machine               └─► Held       addresses of this machine
+//! ```
+//!
+//! Data only: the daemon runs it. `changes` says what an edit does to it.
+
+mod follow;
+mod held;
+mod router;
+
+pub use follow::{Follow, FollowBy, Track, TrackEffect, TrackFile, Tracked};
+pub use held::{Announce, Held, OnDeath, Route, VirtualAddress};
+pub use router::{MacDevice, VirtualRouter};
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use vrrp::Priority;
+use vrrp::machine::Preempt;
+
+/// All that a service file says about addresses on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Failovers {
+    /// The `[failover.NAME]` sections, in the order of their names.
+    pub failovers: Vec<Arc<Failover>>,
+    /// The `[address.NAME]` sections, in the order of their names.
+    pub held: Vec<Arc<Held>>,
+    /// The name of the `[machine.NAME]` section whose values are in here.
+    pub machine: Option<Arc<str>>,
+}
+
+impl Failovers {
+    /// Whether the file says nothing about addresses.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.failovers.is_empty() && self.held.is_empty()
+    }
+
+    /// The section of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Arc<Failover>> {
+        self.failovers.iter().find(|found| &*found.name == name)
+    }
+}
+
+/// `[failover.NAME]`: one or more virtual routers that are active or backup together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failover {
+    /// Its name in the file.
+    pub name: Arc<str>,
+    /// The priority while everything is well: 1 to 254, or 255 for the owner of the addresses.
+    pub priority: Priority,
+    /// Whether it takes over from an active router of lower priority.
+    pub preempt: Preempt,
+    /// The virtual routers that move together, at least one, in the order of the file; of one
+    /// entry with addresses of both families the IPv4 router comes first.
+    pub routers: Vec<VirtualRouter>,
+    /// How the priority falls with the health of services.
+    pub follow: Option<Follow>,
+    /// Interfaces, files and services that lower the priority or make a fault. The interfaces of
+    /// the routers are always tracked and not listed here.
+    pub track: Vec<Track>,
+    /// The least to which `follow` and `track` lower the priority, at least 1.
+    pub floor: u8,
+    /// What becomes of the addresses when the daemon dies.
+    pub on_death: OnDeath,
+    /// Whether the machine answers on the addresses itself, not only for the services on them. An
+    /// owner always accepts.
+    pub accept: bool,
+    /// The longest wait at start for the first verdicts of the checks before the router claims
+    /// anything.
+    pub startup: Duration,
+    /// How long the addresses stay after the peer took over in a planned switchover.
+    pub linger: Duration,
+    /// Gratuitous ARP and unsolicited neighbour advertisements.
+    pub announce: Announce,
+    /// Commands to run on its events.
+    pub notify: Arc<[FailoverNotify]>,
+}
+
+impl Failover {
+    /// The default of [`Failover::startup`].
+    pub const DEFAULT_STARTUP: Duration = Duration::from_secs(30);
+    /// The default of [`Failover::linger`].
+    pub const DEFAULT_LINGER: Duration = Duration::from_secs(1);
+    /// The default of `preempt`: ten seconds, time for a director that came back to settle.
+    pub const DEFAULT_PREEMPT: Preempt = Preempt::After(Duration::from_secs(10));
+
+    /// Whether it owns the addresses (priority 255).
+    #[must_use]
+    pub fn is_owner(&self) -> bool {
+        self.priority == Priority::OWNER
+    }
+
+    /// The priority after `lowered` has been taken off: never below [`Failover::floor`], and never
+    /// above the declared one. An owner keeps its priority: the RFC gives it no other.
+    #[must_use]
+    pub fn lowered(&self, lowered: u32) -> Priority {
+        if self.is_owner() {
+            return self.priority;
+        }
+        let declared = self.priority.0;
+        let lowered = u8::try_from(lowered).unwrap_or(u8::MAX);
+        let floor = self.floor.clamp(1, declared.max(1));
+        Priority(declared.saturating_sub(lowered).max(floor))
+    }
+
+    /// The interfaces whose failure is a fault of the whole group: those of its routers.
+    pub fn interfaces(&self) -> impl Iterator<Item = &Arc<str>> {
+        let mut seen = BTreeSet::new();
+        let all = self.routers.iter().map(|router| &router.interface);
+        all.filter(move |interface| seen.insert(Arc::clone(interface)))
+    }
+
+    /// The services whose health it needs to know.
+    pub fn services(&self) -> impl Iterator<Item = &Arc<str>> {
+        let followed = self.follow.iter().flat_map(|follow| &follow.services);
+        let tracked = self.track.iter().filter_map(|track| match &track.what {
+            Tracked::Service(name) => Some(name),
+            Tracked::Interface(_) | Tracked::File(_) => None,
+        });
+        followed.chain(tracked)
+    }
+}
+
+/// A command to run on events of a failover section.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FailoverNotify {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// The events that trigger it.
+    pub on: BTreeSet<FailoverOn>,
+    /// The timeout after which it is killed.
+    pub timeout: Duration,
+}
+
+/// An event of a failover section that triggers a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailoverOn {
+    /// This director became active.
+    Active,
+    /// It became backup.
+    Backup,
+    /// It is in fault: an interface is down, or adverts cannot be sent.
+    Fault,
+    /// It stopped.
+    Stopped,
+    /// Another router is active too, or has our id.
+    Conflict,
+}
+
+impl FailoverOn {
+    /// All events.
+    pub const ALL: [Self; 5] = [
+        Self::Active,
+        Self::Backup,
+        Self::Fault,
+        Self::Stopped,
+        Self::Conflict,
+    ];
+}
