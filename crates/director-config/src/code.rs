@@ -111,6 +111,15 @@ codes! {
     TwoWeights "two-weights" Error "Two checks of a server set its weight.";
     TooFewServers "too-few-servers" Error "A setting needs more servers than the service has.";
     DampingHold "damping-hold" Error "The longest hold is shorter than the first.";
+    UnknownService "unknown-service" Error "A section names a service that does not exist.";
+    UnknownSection "unknown-section" Error "A machine section has values for a section that does not exist.";
+    UnknownMachine "unknown-machine" Error "No machine section has the name of the machine.";
+    DuplicateRouter "duplicate-router" Error "Two virtual routers have one id on one interface.";
+    DuplicateAddress "duplicate-address" Error "Two sections hold one address.";
+    FailoverVersion "failover-version" Error "A setting that the version of VRRP does not have.";
+    FailoverPeer "failover-peer" Error "A peer or a source that a virtual router cannot use.";
+    OwnerPriority "owner-priority" Error "A setting that lowers the priority of an address owner.";
+    SyncBackupOnly "sync-backup-only" Error "A director with both sync daemons does not forward under `backup_only`.";
     // Rejected or silently ignored by the kernel.
     NotUnicast "not-unicast" Error "A real server's address is not unicast.";
     OnePacket "one-packet" Error "One-packet scheduling for another protocol than UDP.";
@@ -155,6 +164,9 @@ codes! {
     SilentCheck "silent-check" Warning "A check that counts silence as success.";
     HarmfulCheck "harmful-check" Warning "A check that its server treats as an attack.";
     IdleCheck "idle-check" Warning "A check that is never made.";
+    FailoverSteps "failover-steps" Warning "Steps that lower a priority further than its floor.";
+    IdleAddress "idle-address" Warning "No service listens on the addresses of a section.";
+    UncoveredListen "uncovered-listen" Warning "A service listens on an address that no section holds.";
     FileMissing "file-missing" Warning "A file that a check needs is not on this machine.";
 }
 

@@ -234,6 +234,11 @@ impl Findings {
         }
     }
 
+    /// Those found, in that order.
+    pub(super) fn into_found(self) -> Vec<Diagnostic> {
+        self.all
+    }
+
     pub(super) const fn has_errors(&self) -> bool {
         self.errors > 0
     }

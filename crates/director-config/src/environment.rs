@@ -11,17 +11,61 @@ use super::diagnostic::{Diagnostic, Findings};
 use super::source::Span;
 use super::tree::{Node, Text, TextRef, Value};
 
-/// The variables that a service file may use.
+/// What a service file may depend on: variables, and the machine that reads it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Environment {
     variables: BTreeMap<OsString, OsString>,
+    machine: Option<Machine>,
+}
+
+/// The machine whose `[machine.NAME]` counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Machine {
+    /// Its host name, or the one that was asked for.
+    pub(super) name: String,
+    /// Whether a person asked for it by name.
+    pub(super) is_asked: bool,
+}
+
+impl Machine {
+    /// Whether a section of this name is about it: the host name, or the part before its first dot.
+    /// Host names have no case: RFC 1123, 2.1.
+    pub(super) fn is(&self, section: &str) -> bool {
+        let short = self.name.split('.').next().unwrap_or_default();
+        [&*self.name, short]
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(section))
+    }
 }
 
 impl Environment {
-    /// The variables of this process.
+    /// The variables of this process, and the host name of this machine.
     #[must_use]
     pub fn of_process() -> Self {
-        std::env::vars_os().collect()
+        let host = nix::unistd::gethostname().ok();
+        let machine = host.and_then(|host| host.into_string().ok());
+        Self {
+            machine: machine.map(|name| Machine {
+                name,
+                is_asked: false,
+            }),
+            ..std::env::vars_os().collect()
+        }
+    }
+
+    /// The same on the machine of this name.
+    #[must_use]
+    pub fn on_machine(mut self, name: impl Into<String>) -> Self {
+        self.machine = Some(Machine {
+            name: name.into(),
+            is_asked: true,
+        });
+        self
+    }
+
+    /// The machine, if it is known.
+    pub(super) const fn machine(&self) -> Option<&Machine> {
+        self.machine.as_ref()
     }
 }
 
@@ -30,6 +74,7 @@ impl<N: Into<OsString>, V: Into<OsString>> FromIterator<(N, V)> for Environment 
         let owned = |(name, value): (N, V)| (name.into(), value.into());
         Self {
             variables: variables.into_iter().map(owned).collect(),
+            machine: None,
         }
     }
 }

@@ -17,6 +17,7 @@ use super::tree::Node;
 use super::verify::Verifier;
 use super::{json, render, report, toml};
 use crate::state::Desired;
+use crate::state::failover::Failovers;
 use crate::state::health::Watch;
 use crate::words::path as shown;
 
@@ -30,6 +31,8 @@ pub struct Parsed {
     pub desired: Option<Desired>,
     /// The health settings; present exactly if `desired` is.
     pub watch: Option<Watch>,
+    /// What the file says about addresses; present exactly if `desired` is.
+    pub failovers: Option<Failovers>,
     /// Mistakes and warnings, ordered by file and position.
     pub diagnostics: Vec<Diagnostic>,
     /// The mistakes and warnings beyond the shown ones.
@@ -192,14 +195,20 @@ impl<'e> Loader<'e> {
     }
 
     fn finish(mut self) -> Parsed {
-        let declaration = self.decoder.finish();
-        let (desired, watch) =
+        let findings = &mut self.findings;
+        let machine = self.environment.machine();
+        let declaration = self.decoder.finish(machine, findings);
+        let Extras {
+            in_use, is_part, ..
+        } = self.extras;
+        let (desired, watch, failovers) =
             self.verifier
-                .finish(declaration, &self.extras.in_use, &mut self.findings);
+                .finish(declaration, in_use, *is_part, findings);
         let usable = !self.findings.has_errors();
         Parsed {
             desired: usable.then_some(desired),
             watch: usable.then_some(watch),
+            failovers: usable.then_some(failovers),
             not_shown: self.findings.not_shown(),
             diagnostics: self.findings.into_sorted(&self.sources),
             sources: self.sources,

@@ -20,6 +20,7 @@ use super::keys::Shape;
 use super::kinds::Kind;
 use super::source::{Span, Spanned};
 use super::tree::{Entry, Node, Value};
+use crate::state::failover::{Failover, Held};
 use crate::state::health::{
     CheckSpec, Combine, Damping, Initial, Notify, OnFail, RunSettings, Threshold, WeightSteps,
 };
@@ -36,6 +37,8 @@ pub(super) struct Declaration {
     pub(super) policy: Policy,
     pub(super) daemons: Option<Vec<Spanned<SyncDaemon>>>,
     pub(super) run: RunSettings,
+    /// The last to be decoded: all files may have a part of it.
+    pub(super) addresses: AddressDecls,
     /// Where the marks of checks are set.
     pub(super) marks: Option<Span>,
 }
@@ -434,4 +437,33 @@ impl PersistenceDecl {
             (None, false) => 0,
         }
     }
+}
+
+/// What is said about addresses, for the selected machine.
+#[derive(Debug, Default)]
+pub(super) struct AddressDecls {
+    pub(super) failovers: Vec<FailoverDecl>,
+    pub(super) held: Vec<HeldDecl>,
+    /// The machine whose values are in there.
+    pub(super) machine: Option<Arc<str>>,
+}
+
+/// A failover section, and the places that other sections have to fit.
+#[derive(Debug)]
+pub(super) struct FailoverDecl {
+    pub(super) failover: Failover,
+    pub(super) at: Span,
+    /// The places of the routers' ids, in their order.
+    pub(super) ids: Vec<Span>,
+    pub(super) addresses: Vec<Spanned<IpAddr>>,
+    /// The services that it names.
+    pub(super) services: Vec<Spanned<Arc<str>>>,
+}
+
+/// An address section.
+#[derive(Debug)]
+pub(super) struct HeldDecl {
+    pub(super) held: Held,
+    pub(super) at: Span,
+    pub(super) addresses: Vec<Spanned<IpAddr>>,
 }

@@ -153,6 +153,12 @@ pub(super) const DRIFT: &[Word] = &[
 pub(super) const ROLES: &[Word] = &[
     word("master", "Multicasts this director's connections."),
     word("backup", "Receives what masters multicast.").alias(&["slave"]),
+    word(
+        "both",
+        "Both, all the time, whichever director is active: for directors that take over from each \
+         other.",
+    )
+    .alias(&["master-backup", "peer"]),
 ];
 
 /// How several checks make one verdict.
@@ -184,4 +190,54 @@ pub(super) const NOTIFY_ON: &[Word] = &[
     word("server-down", "A server is down.").alias(&["down", "notify_down"]),
     word("service-below", "Fewer servers are up than `min_healthy`.").alias(&["quorum_down"]),
     word("service-above", "No longer.").alias(&["quorum_up"]),
+];
+
+/// What becomes of addresses when the daemon dies.
+pub(super) const ON_DEATH: &[Word] = &[
+    word(
+        "release",
+        "The kernel removes them after a few seconds; another director takes over.",
+    ),
+    word("keep", "They stay, and the kernel goes on forwarding."),
+];
+
+/// Checksums of VRRP version 3 over IPv4.
+pub(super) const CHECKSUMS: &[Word] = &[
+    word(
+        "learn",
+        "With the pseudo-header, until a peer sends it without.",
+    )
+    .alias(&["auto"]),
+    word("pseudo-header", "With it: keepalived and FRR.").alias(&["pseudoheader"]),
+    word("rfc", "Without it, as RFC 9568 says: Cisco and Juniper.").alias(&["message", "plain"]),
+];
+
+/// What lowers a priority that follows services.
+pub(super) const FOLLOW_BY: &[Word] = &[
+    word(
+        "services",
+        "Each service without a usable server, or below its quorum.",
+    )
+    .alias(&["service"]),
+    word(
+        "servers",
+        "Each share `every` of the services' servers that is down.",
+    )
+    .alias(&["server"]),
+];
+
+/// The events of a failover section that trigger a command.
+pub(super) const FAILOVER_ON: &[Word] = &[
+    word("active", "This director holds the addresses now.").alias(&["master", "notify_master"]),
+    word("backup", "It does not hold them, and listens.").alias(&["slave", "notify_backup"]),
+    word(
+        "fault",
+        "It cannot hold them: an interface is down, or adverts cannot be sent.",
+    )
+    .alias(&["notify_fault"]),
+    word("stopped", "It has stopped.").alias(&["stop", "notify_stop"]),
+    word(
+        "conflict",
+        "Another router is active too, or uses the same id.",
+    ),
 ];

@@ -114,6 +114,17 @@ impl Known {
         self.files = stay.chain(fresh).collect();
     }
 
+    /// Whether the services just read have the names and listen addresses of those that they
+    /// replace.
+    pub(super) fn listens_as(&self, read: &Services, changed: &Changed) -> bool {
+        let is_changed = |service: &DesiredService| changed.services.contains(&*service.name);
+        let before = self.services.iter();
+        let before = before.filter(|(_, (service, _))| is_changed(service));
+        before
+            .map(|(key, (service, _))| (key, &service.name))
+            .eq(read.iter().map(|(key, (service, _))| (key, &service.name)))
+    }
+
     /// The number of servers, including the services just read; `None` if these conflict with the
     /// others.
     pub(super) fn fits(&self, read: &Services, changed: &Changed) -> Option<usize> {

@@ -17,7 +17,8 @@
 //!   all diagnostics come from whole texts with correct positions.
 //! - **Rules about all services together** are checked here: two services on one address, too many
 //!   servers, files that no longer exist. Which pools are used is known from the last reading
-//!   ([`pools`]).
+//!   ([`pools`]). If the file has failover sections, everything is read when a service comes, goes
+//!   or listens elsewhere.
 //! - **Everything but services and pools is unchanged, byte for byte**, in all files: defaults,
 //!   settings, includes. Otherwise everything is read.
 //! - **How to divide a text** without parsing it, and why that is correct: [`sections`].
@@ -191,6 +192,11 @@ impl<F: Files> Reader<F> {
         let fresh = known.fresh(&mut outcome, &sections, &mut changed)?;
         let read = take_services(&mut outcome, there);
         let servers = known.fits(&read, &changed)?;
+        // What failover and address sections ask of the services is about all of them.
+        let failovers = outcome.failovers.as_ref();
+        if failovers.is_some_and(|found| !found.is_empty()) && !known.listens_as(&read, &changed) {
+            return None;
+        }
 
         // From here on, the partial reading succeeds.
         known.turn(sections, fresh, &outcome);

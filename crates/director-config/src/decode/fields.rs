@@ -101,6 +101,10 @@ fn unknown_key(entry: &Entry<'_>, section: &Section) -> Diagnostic {
     let message = format!("{} has no key `{}`", section.name, shown(key));
     let mistake = Diagnostic::new(Code::UnknownKey, entry.key_span, message);
     let lower = key.to_lowercase();
+    let mistake = match keys::keepalived(&lower) {
+        Some(ours) if section.is_about_addresses() => mistake.help(ours),
+        _ => mistake,
+    };
     let called = |known: &&Key| known.aliases.contains(&lower.as_str());
     if let Some(known) = section.keys.iter().find(called) {
         return mistake.label(format!("did you mean `{}`?", known.name));
@@ -229,6 +233,13 @@ impl<'n> Field<'n> {
         let (shape, one) = match self.shape {
             Shape::List(shape) => (&**shape, false),
             Shape::OneOrMore(shape) => (&**shape, true),
+            Shape::Either(shapes) => {
+                let list = shapes.iter().find_map(|shape| match shape {
+                    Shape::OneOrMore(item) | Shape::List(item) => Some(&**item),
+                    _ => None,
+                });
+                (list.unwrap_or(self.shape), true)
+            }
             other => (other, true),
         };
         let (nodes, at) = match self.node.list() {

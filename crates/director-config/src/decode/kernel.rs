@@ -1,19 +1,12 @@
-//! `[kernel]`, `[policy]` and `sync`: allowed in the root file only.
-
-use std::net::IpAddr;
-
-use ipvs::{DaemonRole, SyncDaemon, SyncId};
+//! `[kernel]` and `[policy]`: allowed in the root file only.
 
 use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::keys;
 use super::super::model::Declaration;
-use super::super::source::Spanned;
 use super::super::tree::{NodeRef, Value};
-use super::super::vocabulary::{DRIFT, FOREIGN, ROLES};
-use super::address;
+use super::super::vocabulary::{DRIFT, FOREIGN};
 use super::fields::{Field, out_of_range, shown};
-use super::scheduler::kernel_name;
 use super::share::share;
 use super::time::seconds;
 use super::word::word;
@@ -144,98 +137,4 @@ pub(super) fn policy(field: &Field<'_>, findings: &mut Findings) -> Policy {
             share(&field, 0, 100, findings).unwrap_or(policy.max_removed_services);
     }
     policy
-}
-
-/// `sync`.
-pub(super) fn daemons(field: &Field<'_>, findings: &mut Findings) -> Vec<Spanned<SyncDaemon>> {
-    let mut daemons: Vec<Spanned<SyncDaemon>> = Vec::new();
-    for item in field.items(findings) {
-        let Some(daemon) = daemon(&item, findings) else {
-            continue;
-        };
-        let same = |other: &&Spanned<SyncDaemon>| other.value.role == daemon.value.role;
-        if let Some(first) = daemons.iter().find(same) {
-            let message = format!("duplicate sync daemon: {}", daemon.value.role);
-            findings.push(
-                Diagnostic::new(Code::DuplicateDaemon, daemon.span, message)
-                    .label("the second one")
-                    .also(first.span, "the first one")
-                    .reason("a namespace has at most one daemon of each role"),
-            );
-            continue;
-        }
-        daemons.push(daemon);
-    }
-    daemons
-}
-
-fn daemon(field: &Field<'_>, findings: &mut Findings) -> Option<Spanned<SyncDaemon>> {
-    let fields = field.table(&keys::SYNC, findings)?;
-    let role = fields.require("role", findings);
-    let role =
-        role.and_then(|field| Some(Spanned::new(word(&field, ROLES, findings)?, field.span())));
-    let interface = fields.require("interface", findings);
-    let interface = interface.and_then(|field| kernel_name(&field, findings));
-    let id = fields.get("id").and_then(|field| field.whole(findings));
-    let max_length = fields
-        .get("max_length")
-        .and_then(|field| field.whole(findings));
-    let group = fields
-        .get("group")
-        .and_then(|field| group(&field, findings));
-    let port = fields.get("port").and_then(|field| field.whole(findings));
-    let ttl = fields.get("ttl").and_then(|field| field.whole(findings));
-    let role = role?;
-    let (kind, least) = match role.value {
-        "master" => (DaemonRole::Master, 0),
-        // `start_sync_thread` raises a backup's length to this.
-        _ => (DaemonRole::Backup, 1024),
-    };
-    if let Some(length) = max_length
-        && (1..least).contains(&length.value)
-    {
-        let message = format!("a backup needs messages of at least {least} bytes");
-        findings.push(
-            Diagnostic::new(Code::OutOfRange, length.span, message)
-                .label("the kernel would use more"),
-        );
-    }
-    let daemon = SyncDaemon {
-        role: kind,
-        interface: interface?.value,
-        sync_id: SyncId(id.map_or(0, |id| id.value)),
-        max_length: max_length.map_or(0, |length| length.value),
-        group,
-        port: port.map_or(0, |port| port.value),
-        ttl: ttl.map_or(0, |ttl| ttl.value),
-    };
-    Some(Spanned::new(canonical(daemon), role.span))
-}
-
-/// A daemon with the kernel's defaults left open, so that explicit and omitted defaults are equal.
-pub(in super::super) fn canonical(mut daemon: SyncDaemon) -> SyncDaemon {
-    if daemon.group == Some(SyncDaemon::DEFAULT_GROUP.into()) {
-        daemon.group = None;
-    }
-    if daemon.port == SyncDaemon::DEFAULT_PORT {
-        daemon.port = 0;
-    }
-    if daemon.ttl == SyncDaemon::DEFAULT_TTL {
-        daemon.ttl = 0;
-    }
-    daemon
-}
-
-fn group(field: &Field<'_>, findings: &mut Findings) -> Option<IpAddr> {
-    let text = field.text(findings)?;
-    let group = address::address(text, field.span(), findings)?;
-    if !group.value.is_multicast() {
-        let message = format!("`{}` is not a multicast address", group.value);
-        findings.push(
-            Diagnostic::new(Code::SyncGroup, group.span, message)
-                .help("the usual group is 224.0.0.81"),
-        );
-        return None;
-    }
-    Some(group.value)
 }

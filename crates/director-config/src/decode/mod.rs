@@ -7,6 +7,7 @@ pub(super) mod asked;
 mod check;
 pub(crate) mod command;
 mod daemon;
+mod failover;
 pub(crate) mod fields;
 mod health;
 mod kernel;
@@ -16,6 +17,7 @@ pub(super) mod scheduler;
 mod server;
 mod service;
 mod share;
+mod sync;
 pub(super) mod time;
 pub(super) mod tunnel;
 pub(crate) mod word;
@@ -24,21 +26,24 @@ use std::collections::HashMap;
 
 use super::code::Code;
 use super::diagnostic::{Diagnostic, Findings};
+use super::environment::Machine;
 use super::keys;
 use super::model::{Declaration, ServiceDecl};
 use super::source::{Span, Spanned};
 use super::tree::{Entry, Node, Value};
+use failover::AddressSections;
 use fields::{Field, Fields};
 use service::Defaults;
 
 pub(super) use fields::shown;
-pub(super) use kernel::canonical;
+pub(super) use sync::canonical;
 pub(super) use word::{meant, one_of};
 
 /// Decodes files one after the other into one declaration.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     declaration: Declaration,
+    addresses: AddressSections,
     /// Where each service is named, if there are several files.
     services: HashMap<String, Span>,
 }
@@ -66,6 +71,7 @@ impl Decoder {
         if let Some(field) = fields.get("$schema") {
             field.text(findings);
         }
+        self.addresses.take_in(&fields, findings);
         let defaults = fields.get("defaults");
         let defaults = defaults.map(|field| Defaults::of(&field, findings));
         let defaults = defaults.unwrap_or_default();
@@ -142,11 +148,17 @@ impl Decoder {
             daemon::daemon(&field, &mut self.declaration, findings);
         }
         if let Some(field) = sync {
-            self.declaration.daemons = Some(kernel::daemons(&field, findings));
+            sync::sync(&field, &mut self.declaration, findings);
         }
     }
 
-    pub(super) fn finish(self) -> Declaration {
+    /// The declarations, as `machine` reads them.
+    pub(super) fn finish(
+        mut self,
+        machine: Option<&Machine>,
+        findings: &mut Findings,
+    ) -> Declaration {
+        self.declaration.addresses = self.addresses.decode(machine, findings);
         self.declaration
     }
 }
@@ -249,6 +261,19 @@ mod tests {
             &keys::DAMPING,
             &keys::WEIGHT_STEPS,
             &keys::NOTIFY,
+            &keys::FAILOVER,
+            &keys::MEMBER,
+            &keys::VIRTUAL_ADDRESS,
+            &keys::ROUTE,
+            &keys::PREEMPT,
+            &keys::FOLLOW,
+            &keys::TRACK,
+            &keys::ANNOUNCE,
+            &keys::FAILOVER_NOTIFY,
+            &keys::ADDRESS,
+            &keys::MACHINE,
+            &keys::MACHINE_FAILOVER,
+            &keys::MACHINE_ADDRESS,
             &keys::CHECK,
             &crate::kinds::tls::TLS,
         ];

@@ -1,5 +1,6 @@
 //! The root of a file, and the settings of namespace and daemon.
 
+use super::failover::{ADDRESS, FAILOVER, MACHINE};
 use super::vocabulary;
 use super::{DEFAULTS, POOL, SERVICE, Shape, key, patterned, required, text, time, whole, words};
 use crate::state::{Sysctl, SysctlKind};
@@ -34,15 +35,39 @@ section!(
         ),
         key(
             "sync",
-            Shape::OneOrMore(Box::new(Shape::Table(&SYNC))),
-            "The connection synchronisation daemons to run. Without this key, running ones are \
-             left alone; an empty list stops them."
-        ),
+            Shape::Either(vec![
+                text("eth0"),
+                Shape::OneOrMore(Box::new(Shape::Table(&SYNC)))
+            ]),
+            "The connection synchronisation daemons to run: an interface for both roles, or \
+             daemons. Without this key, running ones are left alone; an empty list stops them."
+        )
+        .alias(&["lvs_sync_daemon", "sync_daemon"]),
         key(
             "daemon",
             Shape::Table(&DAEMON),
             "Settings of `director run`."
         ),
+        key(
+            "failover",
+            Shape::Named(&FAILOVER),
+            "Virtual addresses that several directors hold together, by VRRP."
+        )
+        .alias(&["vrrp", "vrrp_instance", "vrrp_sync_group", "virtual_router"]),
+        key(
+            "address",
+            Shape::Either(vec![Shape::Named(&ADDRESS), Shape::Table(&ADDRESS)]),
+            "Addresses that this machine holds while director runs, without VRRP: by names, or a \
+             single section without one."
+        )
+        .alias(&["addresses", "static_ipaddress", "virtual_ipaddress"]),
+        key(
+            "machine",
+            Shape::Named(&MACHINE),
+            "Values of single machines, by host name: the full one, or the part before its first \
+             dot. So all directors can have the same file."
+        )
+        .alias(&["host", "machines", "hosts"]),
         key(
             "defaults",
             Shape::Table(&DEFAULTS),
@@ -172,7 +197,7 @@ section!(
         required(
             "role",
             words(vocabulary::ROLES),
-            "Master or backup; a namespace has at most one of each."
+            "Master, backup or both; a namespace has at most one of each."
         ),
         required(
             "interface",

@@ -149,11 +149,16 @@ macro_rules! section {
 pub(crate) use section;
 
 mod check;
+mod failover;
 mod file;
 mod health;
 mod service;
 
 pub(super) use check::{CHECK, common, key_type, other_check};
+pub(super) use failover::{
+    ADDRESS, ANNOUNCE, FAILOVER, FAILOVER_NOTIFY, FOLLOW, MACHINE, MACHINE_ADDRESS,
+    MACHINE_FAILOVER, MEMBER, PREEMPT, ROUTE, TRACK, VIRTUAL_ADDRESS, keepalived,
+};
 pub(super) use file::{DAEMON, KERNEL, POLICY, ROOT, SYNC, TIMEOUTS};
 pub(super) use health::{DAMPING, NOTIFY, WEIGHT_STEPS};
 pub(super) use service::{
@@ -161,6 +166,23 @@ pub(super) use service::{
 };
 
 impl Section {
+    /// Whether keepalived's words for VRRP may turn up in it.
+    pub(super) fn is_about_addresses(&self) -> bool {
+        let sections = [
+            &ROOT,
+            &FAILOVER,
+            &MACHINE_FAILOVER,
+            &MEMBER,
+            &ADDRESS,
+            &MACHINE_ADDRESS,
+            &VIRTUAL_ADDRESS,
+            &ANNOUNCE,
+            &PREEMPT,
+            &TRACK,
+        ];
+        sections.iter().any(|section| section.name == self.name)
+    }
+
     /// The key of this name.
     pub(super) fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)

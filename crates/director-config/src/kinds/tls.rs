@@ -129,7 +129,7 @@ fn path(field: &Field<'_>, findings: &mut Findings) -> Option<PathBuf> {
 }
 
 /// An absolute path: the daemon's working directory is unknown here.
-pub(super) fn absolute<'n>(field: &Field<'n>, findings: &mut Findings) -> Option<&'n str> {
+pub(crate) fn absolute<'n>(field: &Field<'n>, findings: &mut Findings) -> Option<&'n str> {
     let text = field.text(findings)?;
     let problem = match text.value {
         "" => "is empty",

@@ -2,6 +2,7 @@
 //! would reject or silently ignore, and what works but causes trouble.
 
 mod check;
+mod failover;
 mod health;
 mod persistence;
 mod pitfalls;
@@ -21,6 +22,7 @@ use super::diagnostic::Findings;
 use super::files::Files;
 use super::model::{Declaration, Listen, Pools, ServerList, ServersDecl, ServiceDecl};
 use super::source::Spanned;
+use crate::state::failover::Failovers;
 use crate::state::health::{ServiceWatch, Watch};
 use crate::state::{Desired, DesiredService};
 
@@ -78,8 +80,9 @@ impl<'e> Verifier<'e> {
         self,
         declaration: Declaration,
         in_use: &BTreeSet<String>,
+        is_part: bool,
         findings: &mut Findings,
-    ) -> (Desired, Watch) {
+    ) -> (Desired, Watch, Failovers) {
         let Self {
             mut builder,
             waiting,
@@ -91,6 +94,12 @@ impl<'e> Verifier<'e> {
             server::check_addresses(&pool.servers.servers, findings);
         }
         builder.whole.check(&declaration, in_use, findings);
+        let declared = failover::Declared {
+            names: builder.services.values().map(|one| &*one.name).collect(),
+            listens: &builder.listens,
+            is_whole: !is_part && !findings.has_errors(),
+        };
+        let failovers = failover::failovers(declaration.addresses, &declared, findings);
         let watch = Watch {
             services: builder.watched.into_iter().collect(),
             run: declaration.run,
@@ -107,7 +116,7 @@ impl<'e> Verifier<'e> {
             daemons,
             policy: declaration.policy,
         };
-        (desired, watch)
+        (desired, watch, failovers)
     }
 }
 

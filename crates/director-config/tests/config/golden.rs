@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use director_config::{self as config, Code, Environment, Parsed, Severity, Style};
 
 fn environment() -> Environment {
-    Environment::from_iter([("VIP", "192.0.2.10"), ("EMPTY", ""), ("WORD", "many")])
+    let variables = [("VIP", "192.0.2.10"), ("EMPTY", ""), ("WORD", "many")];
+    Environment::from_iter(variables).on_machine("lb1")
 }
 
 /// The golden files of a directory, ordered by name.

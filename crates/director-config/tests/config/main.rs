@@ -11,6 +11,7 @@
 mod again;
 mod crowds;
 mod examples;
+mod failover;
 mod golden;
 mod health;
 mod noise;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// `[address.NAME]`: addresses that this machine holds as long as director runs, without VRRP.
+/// `[address.NAME]`: addresses that this machine holds while director runs, without VRRP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
     /// Its name in the file.

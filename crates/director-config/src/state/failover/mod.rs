@@ -90,8 +90,6 @@ impl Failover {
     pub const DEFAULT_STARTUP: Duration = Duration::from_secs(30);
     /// The default of [`Failover::linger`].
     pub const DEFAULT_LINGER: Duration = Duration::from_secs(1);
-    /// The default of `preempt`: ten seconds, time for a director that came back to settle.
-    pub const DEFAULT_PREEMPT: Preempt = Preempt::After(Duration::from_secs(10));
 
     /// Whether it owns the addresses (priority 255).
     #[must_use]
@@ -110,6 +108,17 @@ impl Failover {
         let lowered = u8::try_from(lowered).unwrap_or(u8::MAX);
         let floor = self.floor.clamp(1, declared.max(1));
         Priority(declared.saturating_sub(lowered).max(floor))
+    }
+
+    /// How much `follow` and `track` take off at most.
+    #[must_use]
+    pub fn most_lowered(&self) -> u32 {
+        let followed = self.follow.as_ref().map_or(0, Follow::most);
+        let steps = self.track.iter().map(|track| match track.effect {
+            TrackEffect::Lower(step) => u32::from(step),
+            TrackEffect::Fault => 0,
+        });
+        followed.saturating_add(steps.sum())
     }
 
     /// The interfaces whose failure is a fault of the whole group: those of its routers.

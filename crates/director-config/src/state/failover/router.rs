@@ -51,7 +51,16 @@ impl VirtualRouter {
     /// same.
     #[must_use]
     pub const fn derived_link_local(id: VirtualRouterId) -> Ipv6Addr {
-        Ipv6Addr::new(0xfe80, 0, 0, 0, 0x0200, 0x5eff, 0xfe00, 0x0200 | id.get() as u16)
+        Ipv6Addr::new(
+            0xfe80,
+            0,
+            0,
+            0,
+            0x0200,
+            0x5eff,
+            0xfe00,
+            0x0200 | id.get() as u16,
+        )
     }
 
     /// The virtual MAC address of RFC 9568, 7.3.
@@ -80,7 +89,7 @@ impl VirtualRouter {
 /// A macvlan interface with the virtual MAC address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MacDevice {
-    /// Its name, at most 15 bytes; by default `vrrp4.ID` or `vrrp6.ID`, with the interface's index
-    /// before the id left to the daemon where two interfaces use one id.
+    /// Its name, at most 15 bytes. `None`: the daemon chooses `vrrp4.ID` or `vrrp6.ID`, or another
+    /// name if that one is taken.
     pub name: Option<Arc<str>>,
 }

@@ -83,6 +83,7 @@ impl Reread {
         assert_eq!(outcome.report(), whole.report(), "{texts:#?}");
         assert_eq!(outcome.desired, whole.desired, "{texts:#?}");
         assert_eq!(outcome.watch, whole.watch, "{texts:#?}");
+        assert_eq!(outcome.failovers, whole.failovers, "{texts:#?}");
         let paths = |outcome: &Parsed| -> Vec<PathBuf> {
             let sources = outcome.sources.iter();
             sources.map(|source| source.path().to_owned()).collect()
@@ -118,6 +119,33 @@ fn with_services(mut outcome: Parsed, services: &Services) -> Parsed {
         }
     }
     outcome
+}
+
+#[test]
+fn a_failover_section_follows_services_that_come_go_and_move() {
+    let failover = "[failover.front]\nid = 51\ninterface = \"eth0\"\naddresses = [\"192.0.2.1\", \
+                    \"192.0.2.2\"]\nfollow = { services = [\"s1\"], step = 20 }\n\n";
+    let text = HEAD.to_owned() + failover + &service(1, 3) + &service(2, 3);
+    let mut reread = Reread::new(Shelf::of([(ROOT, text)]));
+    reread.read();
+    // A server more changes nothing of it.
+    assert_eq!(reread.replace("10.0.1.3", "10.0.1.4"), Extent::Services(1));
+    assert_eq!(reread.replace("id = 51", "id = 52"), Extent::Whole);
+    assert_eq!(reread.replace("10.0.1.4", "10.0.1.5"), Extent::Services(1));
+    // The service that it follows is gone, and later back.
+    assert_eq!(
+        reread.replace("[service.s1]", "[service.s3]"),
+        Extent::Whole
+    );
+    assert_eq!(
+        reread.replace("[service.s3]", "[service.s1]"),
+        Extent::Services(0)
+    );
+    // It moves to an address that no section holds.
+    assert_eq!(
+        reread.replace("tcp://192.0.2.2:", "tcp://192.0.2.9:"),
+        Extent::Whole
+    );
 }
 
 /// A service with this number and this many servers.

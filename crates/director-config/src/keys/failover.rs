@@ -1,0 +1,588 @@
+//! Failover sections, addresses, and the values of one machine.
+
+use serde_json::json;
+
+use super::health::share;
+use super::vocabulary;
+use super::{Key, Shape, U32_MAX, key, required, text, time, whole, words};
+
+/// keepalived's names for what `announce` has.
+const ANNOUNCE_ALIASES: &[&str] = &[
+    "garp",
+    "gna",
+    "garp_master_delay",
+    "garp_master_repeat",
+    "garp_master_refresh",
+    "garp_master_refresh_repeat",
+    "garp_lower_prio_delay",
+    "garp_lower_prio_repeat",
+    "garp_interval",
+    "gna_interval",
+    "garp_extra_if",
+];
+
+/// What the section and its further members have in common.
+fn router(is_required: bool) -> Vec<Key> {
+    let must = |key: Key| Key {
+        required: is_required,
+        ..key
+    };
+    vec![
+        must(key(
+            "id",
+            whole(1, 255),
+            "The id of the virtual router (VRID), the same on all directors, and unique on the \
+             link.",
+        ))
+        .alias(&["virtual_router_id", "vrid", "router_id"]),
+        must(key(
+            "interface",
+            text("eth0"),
+            "The interface that sends and receives the adverts, and gets the addresses. While it \
+             is down, the section is in fault.",
+        ))
+        .alias(&["dev", "iface"]),
+        must(key(
+            "addresses",
+            Shape::OneOrMore(Box::new(virtual_address())),
+            "The virtual addresses, IPv4 and IPv6. IPv6 makes a virtual router of its own with the \
+             same id; if no address of it is link-local, one that follows from the id is added, \
+             because the protocol demands it.",
+        ))
+        .alias(&[
+            "address",
+            "virtual_ipaddress",
+            "virtual_ipaddress_excluded",
+            "vip",
+            "vips",
+        ]),
+        key(
+            "peers",
+            Shape::OneOrMore(Box::new(text("10.0.0.2"))),
+            "The other directors' addresses, for unicast. This machine's own address may be in the \
+             list. Without it: multicast.",
+        )
+        .alias(&["unicast_peer", "unicast_peers", "peer"]),
+        key(
+            "source",
+            Shape::OneOrMore(Box::new(text("10.0.0.1"))),
+            "The address from which adverts are sent, at most one of each family; by default the \
+             interface's first own one, for IPv6 its link-local one.",
+        )
+        .alias(&["mcast_src_ip", "unicast_src_ip", "src"]),
+        key(
+            "virtual_mac",
+            Shape::Either(vec![Shape::Bool, text("vrrp4.51")]),
+            "Whether the addresses are on a macvlan interface with the virtual MAC address \
+             `00-00-5E-00-01-ID`, or its name.",
+        )
+        .default(false)
+        .alias(&["use_vmac", "vmac", "vmac_xmit_base"]),
+        key(
+            "routes",
+            Shape::List(Box::new(Shape::Table(&ROUTE))),
+            "Routes that this machine has while it is active.",
+        )
+        .alias(&["route", "virtual_routes"]),
+    ]
+}
+
+fn virtual_address() -> Shape {
+    Shape::Either(vec![text("192.0.2.10"), Shape::Table(&VIRTUAL_ADDRESS)])
+}
+
+fn on_death(default: &'static str) -> Key {
+    key(
+        "on_death",
+        words(vocabulary::ON_DEATH),
+        "What becomes of the addresses when director dies without stopping.",
+    )
+    .default(default)
+}
+
+fn announce() -> Key {
+    key(
+        "announce",
+        Shape::Table(&ANNOUNCE),
+        "Gratuitous ARP and unsolicited neighbour advertisements.",
+    )
+    .alias(ANNOUNCE_ALIASES)
+}
+
+/// `[failover.NAME]`; of `[machine.NAME]` without required keys.
+fn failover(is_required: bool) -> Vec<Key> {
+    let mut keys = router(is_required);
+    keys.extend(elections());
+    keys.extend(reactions());
+    keys
+}
+
+/// How the directors find the active one.
+fn elections() -> Vec<Key> {
+    vec![
+        key(
+            "priority",
+            whole(1, 255),
+            "The director with the highest priority is active. 255: it owns the addresses, which \
+             are its own ones. Directors with one file get different ones by `[machine.NAME]` or a \
+             variable.",
+        )
+        .default(100)
+        .alias(&["prio", "state"]),
+        key(
+            "interval",
+            time(),
+            "The time between two adverts: 10ms to 40950ms in steps of 10ms; in version 2 whole \
+             seconds up to 255s, the same on all directors.",
+        )
+        .default("1s")
+        .alias(&["advert_int", "advertisement_interval"]),
+        key(
+            "version",
+            whole(2, 3),
+            "The version of VRRP; 2 for old peers, IPv4 only.",
+        )
+        .default(3)
+        .alias(&["vrrp_version"]),
+        key(
+            "preempt",
+            Shape::Either(vec![Shape::Bool, Shape::Table(&PREEMPT)]),
+            "Whether a director takes over from one of lower priority.",
+        )
+        .default(true)
+        .alias(&["nopreempt", "preempt_delay"]),
+        key(
+            "password",
+            text("${VRRP_PASSWORD}"),
+            "The simple password of version 2, at most 8 bytes. It travels in clear text.",
+        )
+        .alias(&["auth_pass", "authentication", "auth_type"]),
+        key(
+            "checksum",
+            words(vocabulary::CHECKSUMS),
+            "The checksum of sent adverts of version 3 over IPv4, about which implementations \
+             differ. All forms are accepted.",
+        )
+        .default("learn")
+        .alias(&["checksum_with_ipv4_pseudoheader", "unicast_use_v3_cksum"]),
+        key(
+            "hop_limit",
+            whole(1, 255),
+            "The least TTL or hop limit of received adverts. Less than 255 only for unicast peers \
+             beyond routers: 255 proves that the sender is on the link.",
+        )
+        .default(255)
+        .alias(&["ttl", "unicast_ttl", "min_ttl"]),
+        key(
+            "members",
+            Shape::List(Box::new(Shape::Table(&MEMBER))),
+            "Further virtual routers that are active or backup together with this one, such as \
+             that of the inside network for NAT.",
+        )
+        .alias(&["group", "vrrp_sync_group", "sync_group"]),
+    ]
+}
+
+/// What it does when something happens.
+fn reactions() -> Vec<Key> {
+    vec![
+        key(
+            "follow",
+            Shape::Table(&FOLLOW),
+            "The priority falls with the health of services.",
+        )
+        .alias(&["weight"]),
+        key(
+            "track",
+            Shape::OneOrMore(Box::new(Shape::Table(&TRACK))),
+            "Interfaces, files and services whose failure lowers the priority or is a fault.",
+        )
+        .alias(&[
+            "track_interface",
+            "track_file",
+            "track_script",
+            "track_process",
+            "track_bfd",
+        ]),
+        key(
+            "floor",
+            whole(1, 254),
+            "`follow` and `track` lower the priority no further than this.",
+        )
+        .default(1),
+        on_death("release"),
+        key(
+            "accept",
+            Shape::Bool,
+            "Whether the machine itself answers on the addresses, to ping and to its own programs. \
+             With `false` only the services on them do.",
+        )
+        .default(true)
+        .alias(&["no_accept", "accept_mode"]),
+        key(
+            "startup",
+            time(),
+            "After a start, the longest wait for the first verdicts of the checks before the \
+             director claims the addresses; at most 1h.",
+        )
+        .default("30s")
+        .alias(&["startup_delay", "vrrp_startup_delay"]),
+        key(
+            "linger",
+            time(),
+            "In a planned switchover, how long this director goes on forwarding after the other \
+             one has taken over; at most 1m.",
+        )
+        .default("1s"),
+        announce(),
+        key(
+            "notify",
+            Shape::OneOrMore(Box::new(Shape::Table(&FAILOVER_NOTIFY))),
+            "Commands to run when the role changes.",
+        )
+        .alias(&[
+            "notify_master",
+            "notify_backup",
+            "notify_fault",
+            "notify_stop",
+            "smtp_alert",
+        ]),
+    ]
+}
+
+/// How the file says what a word of keepalived's VRRP means, if one key's name does not.
+pub(in super::super) fn keepalived(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "state" => "VRRP elects by `priority`; a director starts as backup and listens",
+        "nopreempt" => "preempt = false",
+        "preempt_delay" => "preempt = { after = \"10s\" }",
+        "authentication" | "auth_pass" | "auth_type" => "password = \"...\", with version = 2",
+        "virtual_ipaddress_excluded" | "excluded" => {
+            "addresses = [{ address = \"192.0.2.11\", advertised = false }]"
+        }
+        "track_interface" => "track = { interface = \"eth1\" }; `interface` itself is tracked",
+        "track_file" => "track = { file = \"/run/maintenance\", step = 60 }",
+        "track_script" | "track_process" | "vrrp_script" | "track_bfd" => {
+            "health checks watch services: follow = { services = [\"web\"], step = 20 }, or \
+             track = { service = \"web\" }"
+        }
+        "vrrp_sync_group" | "sync_group" => {
+            "members = [{ id = 52, interface = \"eth1\", addresses = [\"10.0.0.1\"] }] in the \
+             section"
+        }
+        "use_vmac" | "vmac_xmit_base" => "virtual_mac = true",
+        "no_accept" => "accept = false",
+        "notify_master" => "notify = { command = \"...\", on = \"active\" }",
+        "notify_backup" => "notify = { command = \"...\", on = \"backup\" }",
+        "notify_fault" => "notify = { command = \"...\", on = \"fault\" }",
+        "notify_stop" => "notify = { command = \"...\", on = \"stopped\" }",
+        "lvs_sync_daemon" => "sync = \"eth1\", for both roles on all directors",
+        "garp_master_delay" => "announce = { after = \"5s\" }",
+        "garp_master_repeat" => "announce = { first = 5, second = 5 }",
+        "garp_master_refresh" => "announce = { refresh = \"1m\" }",
+        "dont_track_primary" | "strict_mode" | "vrrp_strict" | "skip_check_adv_addr" => {
+            "director needs no such setting; remove it"
+        }
+        _ => return None,
+    })
+}
+
+section!(
+    FAILOVER,
+    "a failover section",
+    "Virtual addresses that two or more directors hold together by VRRP.",
+    failover(true)
+);
+
+section!(
+    MACHINE_FAILOVER,
+    "a failover section of a machine",
+    "Keys of a failover section with this machine's values.",
+    {
+        // With these the directors would not belong together any more.
+        let mut keys = failover(false);
+        keys.retain(|key| !matches!(key.name, "id" | "version"));
+        keys
+    }
+);
+
+section!(
+    MEMBER,
+    "a member",
+    "A further virtual router of the section.",
+    router(true)
+);
+
+fn address(is_required: bool) -> Vec<Key> {
+    let must = |key: Key| Key {
+        required: is_required,
+        ..key
+    };
+    vec![
+        must(key(
+            "interface",
+            text("eth0"),
+            "The interface that gets the addresses.",
+        ))
+        .alias(&["dev", "iface"]),
+        must(key(
+            "addresses",
+            Shape::OneOrMore(Box::new(virtual_address())),
+            "The addresses, IPv4 and IPv6.",
+        ))
+        .alias(&["address", "static_ipaddress"]),
+        key(
+            "routes",
+            Shape::List(Box::new(Shape::Table(&ROUTE))),
+            "Routes that exist as long as the addresses.",
+        )
+        .alias(&["route", "static_routes"]),
+        on_death("keep"),
+        announce(),
+    ]
+}
+
+section!(
+    ADDRESS,
+    "an address section",
+    "Addresses that this machine holds while director runs, without VRRP.",
+    address(true)
+);
+
+section!(
+    MACHINE_ADDRESS,
+    "an address section of a machine",
+    "Keys of an address section with this machine's values.",
+    address(false)
+);
+
+section!(
+    MACHINE,
+    "a machine section",
+    "Values of one machine, over those of the sections.",
+    [
+        key(
+            "failover",
+            Shape::Named(&MACHINE_FAILOVER),
+            "By the names of failover sections: values that replace theirs on this machine."
+        )
+        .alias(&["vrrp", "vrrp_instance"]),
+        key(
+            "address",
+            Shape::Named(&MACHINE_ADDRESS),
+            "By the names of address sections: values that replace theirs on this machine."
+        ),
+    ]
+);
+
+section!(
+    VIRTUAL_ADDRESS,
+    "a virtual address",
+    "A virtual address with its settings.",
+    [
+        required(
+            "address",
+            text("192.0.2.10"),
+            "The address, with the length of its prefix if that is not 32 or 128."
+        ),
+        key(
+            "interface",
+            text("eth1"),
+            "The interface that gets it, if it is another one than the section's."
+        )
+        .alias(&["dev"]),
+        key(
+            "label",
+            text("eth0:1"),
+            "The label of an IPv4 address, at most 15 bytes, for programs that show it."
+        ),
+        key(
+            "advertised",
+            Shape::Bool,
+            "Whether the adverts name it. All directors need the same list."
+        )
+        .default(true)
+        .alias(&["excluded"]),
+    ]
+);
+
+section!(
+    ROUTE,
+    "a route",
+    "A route of this machine.",
+    [
+        required(
+            "to",
+            text("198.51.100.0/24"),
+            "The destination: an address, a prefix or `default`."
+        )
+        .alias(&["dst", "destination"]),
+        key("via", text("192.0.2.1"), "The next hop.").alias(&["gw", "gateway"]),
+        key("interface", text("eth0"), "The outgoing interface.").alias(&["dev"]),
+        key(
+            "source",
+            text("192.0.2.10"),
+            "The preferred source address."
+        )
+        .alias(&["src"]),
+        key("table", whole(1, U32_MAX), "The routing table.").default(254),
+        key(
+            "metric",
+            whole(0, U32_MAX),
+            "The metric; 0 is the kernel's default."
+        )
+        .default(0)
+        .alias(&["priority", "preference"]),
+    ]
+);
+
+section!(
+    PREEMPT,
+    "`preempt`",
+    "A director takes over from one of lower priority.",
+    [required(
+        "after",
+        time(),
+        "How long it has to outrank the active one first; at most 1h."
+    )
+    .alias(&["delay", "preempt_delay"])]
+);
+
+section!(
+    FOLLOW,
+    "`follow`",
+    "The priority falls with the health of services.",
+    [
+        required(
+            "services",
+            Shape::OneOrMore(Box::new(text("web"))),
+            "The names of the services."
+        )
+        .alias(&["service"]),
+        key("by", words(vocabulary::FOLLOW_BY), "What costs a step.").default("services"),
+        key(
+            "every",
+            share("25%"),
+            "With `by = \"servers\"`: each such share of the servers that is down costs a step."
+        )
+        .default("25%"),
+        required(
+            "step",
+            whole(1, 253),
+            "How much the priority falls with each step."
+        )
+        .alias(&["weight"]),
+        key(
+            "rise",
+            whole(1, 1000),
+            "For how many seconds more has to be up before the priority rises."
+        )
+        .default(2),
+        key(
+            "fall",
+            whole(1, 1000),
+            "For how many seconds more has to be down before the priority falls."
+        )
+        .default(1),
+    ]
+);
+
+section!(
+    TRACK,
+    "`track`",
+    "Something whose failure lowers the priority or is a fault; one of `interface`, `file` and \
+     `service`.",
+    [
+        key(
+            "interface",
+            text("eth1"),
+            "An interface; fails while it is down or missing."
+        )
+        .alias(&["dev"]),
+        key(
+            "file",
+            text("/run/maintenance"),
+            "An absolute path; fails while the file exists."
+        )
+        .alias(&["path"]),
+        key(
+            "service",
+            text("web"),
+            "A service; fails while it has no usable server, or is below its quorum."
+        )
+        .alias(&["script"]),
+        key(
+            "missing",
+            Shape::Bool,
+            "For a file: fails while the file does not exist."
+        )
+        .default(false),
+        key(
+            "step",
+            whole(1, 253),
+            "How much the priority falls. Without it the failure is a fault: the director gives \
+             the addresses up."
+        )
+        .alias(&["weight"]),
+    ]
+);
+
+section!(
+    ANNOUNCE,
+    "`announce`",
+    "Gratuitous ARP and unsolicited neighbour advertisements for each address.",
+    [
+        key(
+            "first",
+            whole(1, 100),
+            "How many in the first burst, on takeover and after a resolved conflict."
+        )
+        .default(5)
+        .alias(&["garp_master_repeat"]),
+        key("second", whole(0, 100), "How many in the second burst.").default(5),
+        key(
+            "after",
+            time(),
+            "The time between the two bursts, 100ms to 10m."
+        )
+        .default("5s")
+        .alias(&["garp_master_delay"]),
+        key(
+            "refresh",
+            Shape::Either(vec![Shape::Off, time()]),
+            "The time between two announcements later on, 1s to 1d; `false` for none."
+        )
+        .default("1m")
+        .alias(&["garp_master_refresh"]),
+    ]
+);
+
+section!(
+    FAILOVER_NOTIFY,
+    "a failover's `notify`",
+    "A command to run when the role changes.",
+    [
+        required(
+            "command",
+            Shape::OneOrMore(Box::new(text("/usr/local/bin/move-address"))),
+            "The program and its arguments. Its environment describes the event."
+        ),
+        key(
+            "on",
+            Shape::OneOrMore(Box::new(words(vocabulary::FAILOVER_ON))),
+            "The events; all by default."
+        )
+        .default(json!(
+            vocabulary::FAILOVER_ON
+                .iter()
+                .map(|word| word.name)
+                .collect::<Vec<_>>()
+        )),
+        key(
+            "timeout",
+            time(),
+            "The time after which it is killed, 100ms to 1h."
+        )
+        .default("10s"),
+    ]
+);

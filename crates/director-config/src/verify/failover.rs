@@ -1,0 +1,160 @@
+//! How failover and address sections fit each other, and the services.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::super::code::Code;
+use super::super::diagnostic::{Diagnostic, Findings};
+use super::super::model::{AddressDecls, Listen};
+use super::super::source::{Span, Spanned};
+use super::super::suggest::nearest;
+use crate::state::failover::Failovers;
+
+/// What the services are.
+pub(super) struct Declared<'d> {
+    pub(super) names: BTreeSet<&'d str>,
+    pub(super) listens: &'d [Spanned<Listen>],
+    /// Whether these are all services: of a partial reading, or after a mistake, they are not.
+    pub(super) is_whole: bool,
+}
+
+/// Checks the sections and brings them into their final form.
+pub(super) fn failovers(
+    decls: AddressDecls,
+    declared: &Declared<'_>,
+    findings: &mut Findings,
+) -> Failovers {
+    check_ids(&decls, findings);
+    let held = check_addresses(&decls, findings);
+    if declared.is_whole {
+        check_services(&decls, declared, findings);
+        check_listens(&decls, &held, declared, findings);
+    }
+    let failovers = decls.failovers.into_iter();
+    let addresses = decls.held.into_iter();
+    Failovers {
+        failovers: failovers.map(|decl| Arc::new(decl.failover)).collect(),
+        held: addresses.map(|decl| Arc::new(decl.held)).collect(),
+        machine: decls.machine,
+    }
+}
+
+/// One id on one interface and in one family belongs to one virtual router.
+fn check_ids(decls: &AddressDecls, findings: &mut Findings) {
+    let mut seen: HashMap<_, Span> = HashMap::new();
+    for decl in &decls.failovers {
+        for (router, span) in decl.failover.routers.iter().zip(&decl.ids) {
+            let key = (&router.interface, router.family, router.id);
+            let Some(first) = seen.get(&key) else {
+                seen.insert(key, *span);
+                continue;
+            };
+            let message = format!(
+                "two virtual routers have the id {} on `{}`",
+                router.id, router.interface
+            );
+            findings.push(
+                Diagnostic::new(Code::DuplicateRouter, *span, message)
+                    .label("the second one")
+                    .also(*first, "the first one")
+                    .help("another id, the same on all directors"),
+            );
+        }
+    }
+}
+
+/// The addresses that sections hold, each by one of them.
+fn check_addresses(decls: &AddressDecls, findings: &mut Findings) -> HashMap<IpAddr, Span> {
+    let mut seen: HashMap<IpAddr, Span> = HashMap::new();
+    let of_failovers = decls.failovers.iter().flat_map(|decl| &decl.addresses);
+    let of_held = decls.held.iter().flat_map(|decl| &decl.addresses);
+    for address in of_failovers.chain(of_held) {
+        if let Some(first) = seen.get(&address.value) {
+            let message = format!("`{}` is held twice", address.value);
+            findings.push(
+                Diagnostic::new(Code::DuplicateAddress, address.span, message)
+                    .label("the second time")
+                    .also(*first, "the first time"),
+            );
+        } else {
+            seen.insert(address.value, address.span);
+        }
+    }
+    seen
+}
+
+/// The services that `follow` and `track` name exist.
+fn check_services(decls: &AddressDecls, declared: &Declared<'_>, findings: &mut Findings) {
+    let named = decls.failovers.iter().flat_map(|decl| &decl.services);
+    for service in named.filter(|service| !declared.names.contains(&*service.value)) {
+        let message = format!("there is no service `{}`", service.value);
+        let mistake = Diagnostic::new(Code::UnknownService, service.span, message);
+        let near = nearest(&service.value, declared.names.iter().copied());
+        findings.push_missing(match near {
+            Some(near) => mistake.label(format!("did you mean `{near}`?")),
+            None => mistake,
+        });
+    }
+}
+
+/// A section whose addresses no service uses, and listen addresses that no section holds.
+///
+/// A service behind a firewall mark may use any address, and a router for the inside network of NAT
+/// has no service: its section does.
+fn check_listens(
+    decls: &AddressDecls,
+    held: &HashMap<IpAddr, Span>,
+    declared: &Declared<'_>,
+    findings: &mut Findings,
+) {
+    let mut used = BTreeSet::new();
+    let mut uncovered: Vec<Spanned<IpAddr>> = Vec::new();
+    let mut has_marks = false;
+    for listen in declared.listens {
+        let Listen::Address { address, .. } = listen.value else {
+            has_marks = true;
+            continue;
+        };
+        used.insert(address);
+        if !held.contains_key(&address) && !uncovered.iter().any(|one| one.value == address) {
+            uncovered.push(Spanned::new(address, listen.span));
+        }
+    }
+    if used.is_empty() || has_marks {
+        return;
+    }
+    let of_failovers = decls
+        .failovers
+        .iter()
+        .map(|decl| (decl.at, &decl.addresses));
+    let of_held = decls.held.iter().map(|decl| (decl.at, &decl.addresses));
+    for (at, addresses) in of_failovers.chain(of_held) {
+        if addresses
+            .iter()
+            .any(|address| used.contains(&address.value))
+            || addresses.is_empty()
+        {
+            continue;
+        }
+        let message = "no service listens on the addresses of this section";
+        findings.push(Diagnostic::new(Code::IdleAddress, at, message));
+    }
+    if let (Some(first), false) = (uncovered.first(), held.is_empty()) {
+        let others = match uncovered.len() - 1 {
+            0 => String::new(),
+            1 => ", and another one".to_owned(),
+            more => format!(", and {more} others"),
+        };
+        let message = format!("no section holds the address `{}`{others}", first.value);
+        findings.push(
+            Diagnostic::new(Code::UncoveredListen, first.span, message)
+                .label("a service listens on it")
+                .help("add it to a [failover.NAME] or an [address.NAME]")
+                .reason(
+                    "other listen addresses move with a failover section; this one stays where it \
+                     is configured",
+                ),
+        );
+    }
+}
