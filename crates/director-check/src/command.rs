@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Record, Target, TargetId, Verdict};
 
-/// An order to start or stop checking a target.
+/// An order about checking a target.
 #[derive(Debug)]
 pub enum Command {
     /// Starts to check this target. The first check comes immediately; many targets started
@@ -19,6 +19,10 @@ pub enum Command {
         /// Where results are written.
         record: Arc<Record>,
     },
+    /// Judges it anew: earlier checks, and one in progress, no longer count, and the next comes
+    /// immediately. What was up is open until `rise` further checks pass; what is down stays down
+    /// until then.
+    Anew(TargetId),
     /// Stops checking it. Nothing is reported afterwards, except for a check in progress.
     Stop(TargetId),
 }

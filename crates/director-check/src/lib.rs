@@ -1,7 +1,7 @@
 //! Health checks: run on time, one file per kind, and verdicts as a pure function.
 //!
 //! ```text
-//!             Command::Start, Stop            Finding::Judged, Advised
+//!             Command::Start, Anew, Stop      Finding::Judged, Advised
 //!   daemon ───────────────────────► Checks ─────────────────────────► daemon
 //!                                     │ a thread and runtime of its own
 //!                  schedule: who is due │ kind/: one check, run │ verdict: rise and fall

@@ -331,6 +331,7 @@ impl<F: FnMut(Finding)> Runner<F> {
                 };
                 self.entries.insert(id, entry);
             }
+            Command::Anew(id) => self.begin_anew(id, now),
             Command::Stop(id) => self.stop(id),
         }
     }
@@ -348,6 +349,23 @@ impl<F: FnMut(Finding)> Runner<F> {
             self.worker.cancel(job);
             self.forget(job);
         }
+    }
+
+    /// Judges a target anew, from a check that starts now.
+    fn begin_anew(&mut self, id: TargetId, now: Instant) {
+        let Some(entry) = self.entries.get_mut(id) else {
+            return;
+        };
+        entry.judge.begin_anew();
+        (entry.excused, entry.cut_off) = (false, false);
+        let pace = entry.target.spec.pace;
+        let interval = interval(&entry.target.spec, entry.judge);
+        if let Some(job) = entry.under_way.take() {
+            self.connects.cancel(job);
+            self.worker.cancel(job);
+            self.forget(job);
+        }
+        self.schedule.start(id, interval, pace.jitter, now);
     }
 
     /// Removes a check from those in progress.

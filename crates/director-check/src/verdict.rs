@@ -55,6 +55,15 @@ impl Judge {
         Some(says)
     }
 
+    /// Earlier results no longer count. A target that was up has no verdict then.
+    pub(crate) const fn begin_anew(&mut self) {
+        let verdict = match self.verdict {
+            Verdict::Open | Verdict::Up => Verdict::Open,
+            Verdict::Down => Verdict::Down,
+        };
+        *self = Self::new(verdict);
+    }
+
     /// Whether the target is down.
     pub(crate) const fn is_down(&self) -> bool {
         matches!(self.verdict, Verdict::Down)
@@ -137,6 +146,31 @@ mod tests {
                 prop_assert_eq!(judge.hear(true, 1, fall), None);
             }
         }
+    }
+
+    #[test]
+    fn judged_anew_it_takes_as_many_results_as_at_first() {
+        let mut judge = Judge::new(Verdict::Open);
+        assert_eq!(judge.hear(true, 1, 3), Some(Verdict::Up));
+        judge.begin_anew();
+        assert!(judge.is_unsettled());
+        assert_eq!(judge.hear(true, 2, 3), None);
+        judge.begin_anew();
+        assert_eq!(
+            judge.hear(true, 2, 3),
+            None,
+            "the one before counts no more"
+        );
+        assert_eq!(judge.hear(true, 2, 3), Some(Verdict::Up));
+        for _ in 1..3 {
+            assert_eq!(judge.hear(false, 2, 3), None);
+        }
+        assert_eq!(judge.hear(false, 2, 3), Some(Verdict::Down));
+        assert_eq!(judge.hear(true, 2, 3), None);
+        judge.begin_anew();
+        assert!(judge.is_down(), "it is down until it passes");
+        assert_eq!(judge.hear(true, 2, 3), None);
+        assert_eq!(judge.hear(true, 2, 3), Some(Verdict::Up));
     }
 
     #[test]
