@@ -18,7 +18,7 @@ use super::planfile::PlanFile;
 use super::progress::Bar;
 use super::session::Session;
 use crate::apply::{Applied, ApplyError, Lock, Pending, Platform, Prepared};
-use crate::plan::{Change, Plan, Step};
+use crate::plan::{Change, Plan, Step, Style};
 use crate::state::Desired;
 use crate::state::health::MarkRange;
 use crate::words::{chain, count};
@@ -47,7 +47,10 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
         saved.verify(&session.incarnation, plan)?;
     }
     // The full plan for a person who decides, the summary for a log.
-    let style = style(args);
+    let style = Style {
+        forced: verb.force,
+        ..style(args)
+    };
     let somebody_reads = !verb.yes || io::stdout().is_terminal();
     print(&if somebody_reads {
         plan.render(prepared.now, style)
@@ -176,7 +179,9 @@ fn report(applied: &Applied) {
         say!("Applied: {}.", count(applied.steps, "change", "changes"));
     }
     if !applied.plan.draining.is_empty() {
-        let draining = count(applied.plan.draining.len(), "server", "servers");
+        let draining = applied.plan.draining.iter();
+        let draining = draining.map(|draining| draining.servers).sum::<usize>();
+        let draining = count(draining, "server", "servers");
         say!("Draining: {draining}; the next `director apply` removes drained servers.");
     }
 }

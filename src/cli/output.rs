@@ -13,6 +13,7 @@ use super::args::{Args, Colour};
 pub(crate) fn style(args: &Args) -> Style {
     Style {
         colour: colour(args, io::stdout().is_terminal()),
+        forced: false,
     }
 }
 

@@ -92,6 +92,8 @@ pub struct Draining {
     pub service: ServiceKey,
     /// The server, or `None` for the whole service.
     pub server: Option<ServerKey>,
+    /// The number of servers: 1, or those of the whole service.
+    pub servers: usize,
     /// Its connections, active and inactive.
     pub connections: u64,
     /// When it is deleted in any case.

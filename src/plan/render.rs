@@ -18,6 +18,8 @@ use crate::words::count;
 pub struct Style {
     /// Whether ANSI colours are used.
     pub colour: bool,
+    /// Whether what the guards object to is done all the same.
+    pub forced: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -137,7 +139,11 @@ impl Plan {
             )?;
         }
         for objection in &self.objections {
-            writeln!(out, "{} {objection}", style.paint("1;31", "needs --force:"))?;
+            let mark = match style.forced {
+                true => style.paint("1;33", "forced:"),
+                false => style.paint("1;31", "needs --force:"),
+            };
+            writeln!(out, "{mark} {objection}")?;
         }
         if self.is_empty() {
             return match self.lacking.is_empty() {

@@ -141,6 +141,7 @@ fn leave(
             plan.draining.push(Draining {
                 service: key,
                 server: Some(server.key),
+                servers: 1,
                 connections: connections(entry),
                 until,
             });
@@ -282,6 +283,7 @@ pub(super) fn remove(
         plan.draining.push(Draining {
             service: key,
             server: None,
+            servers: there.servers.len(),
             connections: open,
             until,
         });

@@ -20,7 +20,9 @@ fn refused_then_forced(before: &str, after: &str, said: &[&str]) {
     desk.fails("apply --yes after.toml", &["--force"]);
     assert_eq!(desk.tables(), tables);
 
-    desk.done("apply --yes --force after.toml");
+    let forced = desk.done("apply --yes --force after.toml");
+    assert!(forced.contains("forced: "), "{forced}");
+    assert!(!forced.contains("needs --force"), "{forced}");
     desk.nothing_to_do("after.toml");
 }
 
