@@ -44,6 +44,7 @@ pub(super) struct Causes {
     known: [HashMap<IpAddr, BootTime>; 2],
     /// The number of addresses of the servers of all services.
     addresses: usize,
+    told: Told,
 }
 
 /// A change of a target's verdict, from the view of its services.
@@ -65,10 +66,32 @@ pub(super) struct Changed {
 pub(super) struct Excused {
     /// The servers, and when each of them changed.
     pub(super) changes: Vec<(Member, BootTime)>,
-    /// Services in which many servers changed, with their number.
+    /// Services in which many servers changed, with their number; each cause is named once.
     pub(super) services: Vec<(ServiceKey, usize)>,
     /// The same for addresses of all services.
     pub(super) addresses: Option<usize>,
+}
+
+/// The causes named so far: by service, `None` for all of them, and by direction; when, and how far
+/// from there its effects may be.
+#[derive(Debug, Default)]
+struct Told(HashMap<(Option<ServiceKey>, bool), (BootTime, Duration)>);
+
+impl Told {
+    fn has(&self, of: Option<ServiceKey>, changed: &Changed) -> bool {
+        let told = self.0.get(&(of, changed.up));
+        told.is_some_and(|(at, span)| at.after(changed.span.max(*span)) >= changed.now.boot)
+    }
+
+    /// Names a cause; returns whether that is news.
+    fn tell(&mut self, of: Option<ServiceKey>, changed: &Changed) -> bool {
+        let news = !self.has(None, changed) && !self.has(of, changed);
+        if news {
+            let told = (changed.now.boot, changed.span);
+            self.0.insert((of, changed.up), told);
+        }
+        news
+    }
 }
 
 impl Causes {
@@ -85,14 +108,19 @@ impl Causes {
             let group = self.services.entry(*service).or_default();
             let many = many_servers(servers(service));
             let common = group.side(up).note(*server, changed, many);
-            if common.len() > 1 {
+            if common.len() > 1 && self.told.tell(Some(*service), changed) {
                 excused.services.push((*service, common.len()));
             }
             found.extend(common);
         }
         let side = self.all.side(up);
         let common = side.note(changed.address, changed, many(self.addresses, 3));
-        excused.addresses = (common.len() > 1).then_some(common.len());
+        // Services that were named had this cause.
+        let mut members = common.iter().flat_map(|open| open.members.iter());
+        let is_news = members.any(|(service, _)| !self.told.has(Some(*service), changed));
+        if common.len() > 1 && is_news && self.told.tell(None, changed) {
+            excused.addresses = Some(common.len());
+        }
         found.extend(common);
         let known = &mut self.known[usize::from(up)];
         if known.len() >= REMEMBERED {
@@ -124,6 +152,8 @@ impl Causes {
     pub(super) fn in_force(&mut self, is_declared: impl Fn(&ServiceKey) -> bool, addresses: usize) {
         self.addresses = addresses;
         self.services.retain(|key, _| is_declared(key));
+        let is_declared = |of: Option<ServiceKey>| of.is_none_or(|key| is_declared(&key));
+        self.told.0.retain(|(of, _), _| is_declared(*of));
     }
 }
 
@@ -302,6 +332,42 @@ mod tests {
         assert_eq!(second, [(11, 10), (12, 13)]);
         let third = note(&mut causes, &change(&[(1, 13)], false, 14, 5), 3);
         assert_eq!(third, [(13, 14)]);
+    }
+
+    #[test]
+    fn one_cause_is_named_once() {
+        let mut causes = Causes::default();
+        causes.in_force(|_| true, 3);
+        let mut named = |of: u8, last: u8, at: u64, span: u64| {
+            let excused = causes.note(&change(&[(of, last)], false, at, span), |_| 3);
+            (excused.services.len(), excused.addresses)
+        };
+        assert_eq!(named(1, 11, 10, 9), (0, None));
+        assert_eq!(named(1, 12, 11, 2), (1, None));
+        // All three addresses, but of the service that was named.
+        assert_eq!(named(1, 13, 12, 9), (0, None));
+        assert_eq!(named(1, 11, 14, 9), (0, None));
+        assert_eq!(named(1, 12, 15, 9), (0, None));
+        // Another service is news, and what is long over is another cause.
+        assert_eq!(named(2, 11, 16, 9), (0, None));
+        assert_eq!(named(2, 12, 17, 9), (1, None));
+        assert_eq!(named(1, 11, 60, 9), (0, None));
+        assert_eq!(named(1, 12, 61, 9), (1, None));
+    }
+
+    #[test]
+    fn a_cause_in_all_services_is_not_named_again_for_each() {
+        let mut causes = Causes::default();
+        causes.in_force(|_| true, 4);
+        let mut named = |of: u8, last: u8| {
+            let excused = causes.note(&change(&[(of, last)], false, 10, 9), |_| 3);
+            (excused.services.len(), excused.addresses)
+        };
+        assert_eq!(named(1, 11), (0, None));
+        assert_eq!(named(2, 12), (0, None));
+        assert_eq!(named(3, 13), (0, Some(3)));
+        assert_eq!(named(1, 12), (0, None));
+        assert_eq!(named(2, 11), (0, None));
     }
 
     #[test]
