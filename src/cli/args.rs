@@ -174,6 +174,11 @@ pub(crate) enum Verb {
     /// here, 5 in force but not saved to disk.
     Drain(Drain),
     /// Send new clients to a drained server again.
+    ///
+    /// Its checks must pass first: `rise` times in a row, from now on. --wait waits for that.
+    ///
+    /// Exit code: 0 done, 1 error, 3 with --wait: the checks do not pass yet, 4 no director is
+    /// running here, 5 in force but not saved to disk.
     Undrain(Undrain),
     /// Override a server's declared weight.
     ///
@@ -186,6 +191,8 @@ pub(crate) enum Verb {
     /// enable`. Repeating it without --reason and --for leaves both unchanged.
     Disable(Disable),
     /// End a machine's maintenance.
+    ///
+    /// Its checks must pass first: `rise` times in a row, from now on. --wait waits for that.
     Enable(Enable),
     /// Make the running director reload its service file.
     ///

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::args::{Args, Disable, Drain, Enable, Reload, Undrain, Weight, Weighting, Why};
 use super::exit::Exit;
 use super::output::{print, say};
-use super::waiting;
+use super::waiting::{self, Connections, Named};
 use crate::http::Client;
 use crate::http::api::{HostBody, ReloadBody, ServerBody, WeightBody};
 use crate::words::printable;
@@ -18,38 +18,44 @@ pub(crate) fn drain(args: &Args, verb: &Drain) -> anyhow::Result<Exit> {
     let body = ServerBody {
         service: verb.of.service.clone(),
         server: verb.of.server.clone(),
+        force: verb.force,
         reason: verb.why.reason.clone(),
         for_seconds: seconds(&verb.why),
         on_behalf_of: on_behalf_of(),
     };
     let asked = ask(&client, "/v1/drain", &body)?;
-    if verb.wait {
-        let waited = waiting::for_connections(&client, &verb.of, verb.timeout)?;
-        // The caller should know that a crash would lose the drain.
-        return Ok(if waited == Exit::Done { asked } else { waited });
-    }
-    Ok(asked)
+    then(asked, verb.until.time(), |patience| {
+        let named = Named::of(&verb.of);
+        let kinds = Connections::of(verb.until.active);
+        waiting::for_connections(&client, &named, "drain", kinds, patience)
+    })
 }
 
 pub(crate) fn undrain(args: &Args, verb: &Undrain) -> anyhow::Result<Exit> {
+    let client = args.client()?;
     let body = ServerBody {
         service: verb.of.service.clone(),
         server: verb.of.server.clone(),
+        force: false,
         reason: None,
         for_seconds: None,
         on_behalf_of: on_behalf_of(),
     };
-    ask(&args.client()?, "/v1/undrain", &body)
+    let asked = ask(&client, "/v1/undrain", &body)?;
+    then(asked, verb.until.time(), |patience| {
+        waiting::for_checks(&client, &Named::of(&verb.of), patience)
+    })
 }
 
 pub(crate) fn weight(args: &Args, verb: &Weight) -> anyhow::Result<Exit> {
     let body = WeightBody {
-        service: verb.of.service.clone(),
-        server: verb.of.server.clone(),
+        service: verb.service.clone(),
+        server: verb.server.clone(),
         weight: match verb.weight {
             Weighting::Declared => None,
             Weighting::Set(weight) => Some(weight.get()),
         },
+        force: verb.force,
         reason: verb.why.reason.clone(),
         for_seconds: seconds(&verb.why),
         on_behalf_of: on_behalf_of(),
@@ -58,28 +64,54 @@ pub(crate) fn weight(args: &Args, verb: &Weight) -> anyhow::Result<Exit> {
 }
 
 pub(crate) fn disable(args: &Args, verb: &Disable) -> anyhow::Result<Exit> {
+    let client = args.client()?;
     let body = HostBody {
         server: verb.server.clone(),
+        force: verb.force,
         reason: verb.why.reason.clone(),
         for_seconds: seconds(&verb.why),
         on_behalf_of: on_behalf_of(),
     };
-    ask(&args.client()?, "/v1/disable", &body)
+    let asked = ask(&client, "/v1/disable", &body)?;
+    then(asked, verb.until.time(), |patience| {
+        let named = Named::machine(&verb.server);
+        let kinds = Connections::of(verb.until.active);
+        waiting::for_connections(&client, &named, "maintenance", kinds, patience)
+    })
 }
 
 pub(crate) fn enable(args: &Args, verb: &Enable) -> anyhow::Result<Exit> {
+    let client = args.client()?;
     let body = HostBody {
         server: verb.server.clone(),
+        force: false,
         reason: None,
         for_seconds: None,
         on_behalf_of: on_behalf_of(),
     };
-    ask(&args.client()?, "/v1/enable", &body)
+    let asked = ask(&client, "/v1/enable", &body)?;
+    then(asked, verb.until.time(), |patience| {
+        waiting::for_checks(&client, &Named::machine(&verb.server), patience)
+    })
 }
 
 pub(crate) fn reload(args: &Args, verb: &Reload) -> anyhow::Result<Exit> {
     let body = ReloadBody { force: verb.force };
     ask(&args.client()?, "/v1/reload", &body)
+}
+
+/// Waits, if asked to. A setting that is not on disk matters more than a wait that succeeded: a
+/// crash loses it.
+fn then(
+    asked: Exit,
+    patience: Option<Duration>,
+    wait: impl FnOnce(Duration) -> anyhow::Result<Exit>,
+) -> anyhow::Result<Exit> {
+    let Some(patience) = patience else {
+        return Ok(asked);
+    };
+    let waited = wait(patience)?;
+    Ok(if waited == Exit::Done { asked } else { waited })
 }
 
 fn ask(client: &Client, path: &str, body: &impl Serialize) -> anyhow::Result<Exit> {

@@ -38,14 +38,17 @@ pub enum Request {
     },
 }
 
-/// A request about a server of a service.
+/// A request about a server of services.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerRequest {
     /// The service: its name in the file (all its listen addresses), or one listen address as the
-    /// file has it, `tcp://192.0.2.10:80`.
-    pub service: String,
+    /// file has it, `tcp://192.0.2.10:80`. `None`: every service that has the server.
+    pub service: Option<String>,
     /// The server: its name in the file, its address, or its address and port.
     pub server: String,
+    /// Whether a service may be left without a usable server.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
     /// Who asks, why, and for how long.
     #[serde(flatten)]
     pub note: Note,
@@ -56,6 +59,9 @@ pub struct ServerRequest {
 pub struct HostRequest {
     /// Its address, or its name in the file.
     pub server: String,
+    /// Whether a service may be left without a usable server.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
     /// Who asks, why, and for how long.
     #[serde(flatten)]
     pub note: Note,
@@ -211,6 +217,8 @@ pub enum RefusalKind {
     Invalid,
     /// A guard objects, or the file has mistakes. (HTTP 409)
     Refused,
+    /// A service would be left without a usable server. (HTTP 409)
+    LastServer,
     /// The kernel refused. (HTTP 502)
     Kernel,
     /// The director is stopping, or did not answer in time. (HTTP 503)

@@ -113,10 +113,8 @@ pub(super) fn overlay(situation: &Situation<'_>) -> Overlaid {
     let mut spares: Vec<&mut Candidate<'_>> = backup.iter_mut().collect();
     holds::decide(&mut spares, usize::from(alone && needs_backup), !alone);
     for candidate in &mut backup {
-        let would_serve = matches!(
-            candidate.fate,
-            Fate::In { .. } | Fate::Waiting | Fate::Failed(State::Held)
-        );
+        // One that waits for its verdict may turn out to be dead.
+        let would_serve = matches!(candidate.fate, Fate::In { .. } | Fate::Failed(State::Held));
         if !needs_backup && would_serve {
             candidate.fate = Fate::Standby;
         }
@@ -126,15 +124,18 @@ pub(super) fn overlay(situation: &Situation<'_>) -> Overlaid {
     ramps::weigh(&mut candidates, situation.now);
 
     let serves = candidates.iter().any(Candidate::serves);
-    let undecided = candidates
-        .iter()
-        .any(|candidate| candidate.fate == Fate::Waiting);
+    let undecided = candidates.iter().any(|candidate| {
+        let is_needed = candidate.role == Role::Regular || needs_backup;
+        is_needed && candidate.fate == Fate::Waiting
+    });
     candidates.extend(watch.sorry.iter().map(|(key, server)| {
         let there = situation
             .there
             .is_some_and(|there| there.servers.contains_key(key));
         let needed = !serves && (!undecided || there);
-        let fate = if needed {
+        let fate = if situation.settings.disabled.contains_key(&key.address) {
+            Fate::Drained(State::Disabled)
+        } else if needed {
             Fate::In {
                 weight: server.server.weight,
                 state: State::Up,

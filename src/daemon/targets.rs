@@ -110,6 +110,19 @@ impl Targets {
         }
     }
 
+    /// Judges targets anew. Their other servers keep their state until there is a verdict.
+    pub(super) fn begin_anew(&mut self, ids: &[TargetId], commands: &mut Vec<Command>) {
+        for id in ids {
+            let Some(entry) = self.entries.get_mut(*id) else {
+                continue;
+            };
+            if entry.state.verdict == Verdict::Up {
+                entry.state.verdict = Verdict::Open;
+            }
+            commands.push(Command::Anew(*id));
+        }
+    }
+
     /// Records a verdict; returns the servers concerned.
     pub(super) fn judged(
         &mut self,

@@ -60,7 +60,7 @@ impl From<Refusal> for Failure {
         let status = match error.kind {
             RefusalKind::NotFound => StatusCode::NOT_FOUND,
             RefusalKind::Invalid => StatusCode::BAD_REQUEST,
-            RefusalKind::Refused => StatusCode::CONFLICT,
+            RefusalKind::Refused | RefusalKind::LastServer => StatusCode::CONFLICT,
             RefusalKind::Kernel => StatusCode::BAD_GATEWAY,
             RefusalKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         };

@@ -55,16 +55,20 @@ pub(super) async fn server(
     let ServerBody {
         service,
         server,
+        force,
         reason,
         for_seconds,
         on_behalf_of,
     } = body;
-    name("service", &service)?;
+    if let Some(service) = &service {
+        name("service", service)?;
+    }
     name("server", &server)?;
     let note = note(caller, reason, for_seconds, on_behalf_of).await?;
     Ok(request(ServerRequest {
         service,
         server,
+        force,
         note,
     }))
 }
@@ -74,6 +78,7 @@ pub(super) async fn weight(body: WeightBody, caller: Caller) -> Result<Request, 
         service,
         server,
         weight,
+        force,
         reason,
         for_seconds,
         on_behalf_of,
@@ -86,8 +91,9 @@ pub(super) async fn weight(body: WeightBody, caller: Caller) -> Result<Request, 
     name("server", &server)?;
     let note = note(caller, reason, for_seconds, on_behalf_of).await?;
     let of = ServerRequest {
-        service,
+        service: Some(service),
         server,
+        force,
         note,
     };
     Ok(Request::Weight { of, weight })
@@ -101,13 +107,18 @@ pub(super) async fn host(
 ) -> Result<Request, Failure> {
     let HostBody {
         server,
+        force,
         reason,
         for_seconds,
         on_behalf_of,
     } = body;
     name("server", &server)?;
     let note = note(caller, reason, for_seconds, on_behalf_of).await?;
-    Ok(request(HostRequest { server, note }))
+    Ok(request(HostRequest {
+        server,
+        force,
+        note,
+    }))
 }
 
 pub(super) const fn reload(body: ReloadBody) -> Request {

@@ -224,8 +224,9 @@ fn a_request_reaches_the_core_with_the_kernels_word_for_who_asks() {
     assert_eq!(answer.json(), done);
     let asked = running.fake.asked.lock().unwrap().pop_front();
     let expected = ServerRequest {
-        service: "web".into(),
+        service: Some("web".into()),
         server: "app1".into(),
+        force: false,
         note: Note {
             by: format!("{me} (alice)"),
             reason: Some("kernel update".into()),
@@ -242,6 +243,22 @@ fn every_verb_has_its_request() {
     let of = r#""service": "web", "server": "10.0.0.11""#;
     for (path, body, expected) in [
         ("undrain", format!("{{{of}}}"), "undrain"),
+        ("undrain", r#"{"server": "app1"}"#.into(), "undrain"),
+        (
+            "drain",
+            r#"{"server": "app1", "force": true}"#.into(),
+            "drain",
+        ),
+        (
+            "weight",
+            format!(r#"{{{of}, "weight": 0, "force": true}}"#),
+            "weight",
+        ),
+        (
+            "disable",
+            r#"{"server": "app1", "force": true}"#.into(),
+            "disable",
+        ),
         ("weight", format!(r#"{{{of}, "weight": 3}}"#), "weight"),
         ("weight", format!(r#"{{{of}, "weight": null}}"#), "weight"),
         ("disable", r#"{"server": "10.0.0.11"}"#.into(), "disable"),
@@ -271,7 +288,7 @@ fn what_makes_no_sense_is_refused_before_the_core_hears_of_it() {
     let socket = running.socket();
     let long = "x".repeat(501);
     for (path, body, said) in [
-        ("/v1/drain", "", "missing field `service`"),
+        ("/v1/drain", "", "missing field `server`"),
         ("/v1/drain", "{", "the body: EOF"),
         ("/v1/drain", "[1]", "the body: invalid"),
         (

@@ -336,6 +336,11 @@ fn requests_reach_the_director() {
         ("disable 10.0.0.11 --for 2h", "disable"),
         ("enable 10.0.0.11", "enable"),
         ("reload --force", "reload"),
+        ("drain app1", "drain"),
+        ("drain app1 --force", "drain"),
+        ("undrain app1", "undrain"),
+        ("weight web app1 20 --force", "weight"),
+        ("disable app1 --force --for 2h", "disable"),
     ] {
         let done = director(&running, line);
         assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{line}");
@@ -347,12 +352,15 @@ fn requests_reach_the_director() {
         let asked = serde_json::to_value(&asked).unwrap();
         assert_eq!(asked["do"], request, "{line}");
         match request {
-            "weight" if line.ends_with("20") => assert_eq!(asked["weight"], 20),
+            "weight" if line.contains("20") => assert_eq!(asked["weight"], 20),
             "weight" => assert_eq!(asked["weight"], Value::Null),
             "disable" => assert_eq!(asked["for_seconds"], 7200),
-            "reload" => assert_eq!(asked["force"], true),
+            "drain" | "undrain" if line.contains("web") => assert_eq!(asked["service"], "web"),
+            "drain" | "undrain" => assert_eq!(asked["service"], Value::Null),
             _ => {}
         }
+        let force = asked.get("force").is_some_and(|force| *force == true);
+        assert_eq!(force, line.contains("--force"), "{line}");
     }
 }
 

@@ -35,14 +35,15 @@ pub(crate) struct Status {
     pub(crate) format: TextOrJson,
 }
 
-// The server of a service. (Not a doc comment: clap would use it as the verb's.)
+// The server of a service, or of all. (Not a doc comment: clap would use it as the verb's.)
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ServerOf {
-    /// Service: its name in the file (all its listen addresses), or one listen address.
+    /// Service: its name in the file (all its listen addresses), or one listen address. Default:
+    /// every service that has the server.
     #[arg(value_name = "SERVICE")]
-    pub(crate) service: String,
+    pub(crate) service: Option<String>,
     /// Server: its name in the file, its address, or its address and port.
-    #[arg(value_name = "SERVER")]
+    #[arg(value_name = "SERVER", required = true)]
     pub(crate) server: String,
 }
 
@@ -57,34 +58,87 @@ pub(crate) struct Why {
     pub(crate) time: Option<Duration>,
 }
 
+// Whether and how long to wait for connections to end.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct UntilDrained {
+    /// Wait until the server's connections are gone, at most this long (default: 1h); the setting
+    /// stays in force.
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = time,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "1h"
+    )]
+    pub(crate) wait: Option<Duration>,
+    /// Stop waiting after this time: the same as --wait=TIME.
+    #[arg(long, value_name = "TIME", value_parser = time, requires = "wait")]
+    pub(crate) timeout: Option<Duration>,
+    /// Wait for active connections only. One that has ended is inactive for two minutes more.
+    #[arg(long, requires = "wait")]
+    pub(crate) active: bool,
+}
+
+impl UntilDrained {
+    /// How long to wait, if at all.
+    pub(crate) fn time(&self) -> Option<Duration> {
+        self.wait.map(|wait| self.timeout.unwrap_or(wait))
+    }
+}
+
+// Whether and how long to wait for checks.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct UntilUp {
+    /// Wait until the server's checks pass again, at most this long (default: 10m).
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = time,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "10m"
+    )]
+    pub(crate) wait: Option<Duration>,
+    /// Stop waiting after this time: the same as --wait=TIME.
+    #[arg(long, value_name = "TIME", value_parser = time, requires = "wait")]
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl UntilUp {
+    /// How long to wait, if at all.
+    pub(crate) fn time(&self) -> Option<Duration> {
+        self.wait.map(|wait| self.timeout.unwrap_or(wait))
+    }
+}
+
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  director drain web app2 --reason 'kernel update' --for 2h\n  director drain tcp://192.0.2.10:80 10.0.0.12 --wait --timeout 10m && reboot-it"
+    allow_missing_positional = true,
+    after_help = "Examples:\n  director drain web app2 --reason 'kernel update' --for 2h\n  director drain tcp://192.0.2.10:80 10.0.0.12 --wait=10m && reboot-it\n  director drain 10.0.0.12 --wait=10m    # in every service"
 )]
 pub(crate) struct Drain {
     #[command(flatten)]
     pub(crate) of: ServerOf,
     #[command(flatten)]
     pub(crate) why: Why,
-    /// Wait until the server's connections are gone.
+    #[command(flatten)]
+    pub(crate) until: UntilDrained,
+    /// Proceed even if a service is left without a usable server.
     #[arg(long)]
-    pub(crate) wait: bool,
-    /// Stop waiting after this time; the drain continues.
-    #[arg(
-        long,
-        value_name = "TIME",
-        value_parser = time,
-        default_value = "1h",
-        requires = "wait"
-    )]
-    pub(crate) timeout: Duration,
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Example:\n  director undrain web app2")]
+#[command(
+    allow_missing_positional = true,
+    after_help = "Examples:\n  director undrain web app2\n  director undrain 10.0.0.12 --wait=2m     # in every service"
+)]
 pub(crate) struct Undrain {
     #[command(flatten)]
     pub(crate) of: ServerOf,
+    #[command(flatten)]
+    pub(crate) until: UntilUp,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -92,18 +146,25 @@ pub(crate) struct Undrain {
     after_help = "Examples:\n  director weight web app2 20 --reason 'small machine' --for 7d\n  director weight web app2 declared"
 )]
 pub(crate) struct Weight {
-    #[command(flatten)]
-    pub(crate) of: ServerOf,
+    /// Service: its name in the file (all its listen addresses), or one listen address.
+    #[arg(value_name = "SERVICE")]
+    pub(crate) service: String,
+    /// Server: its name in the file, its address, or its address and port.
+    #[arg(value_name = "SERVER")]
+    pub(crate) server: String,
     /// 0 to 2147483647, or `declared` for the file's weight.
     #[arg(value_name = "WEIGHT", value_parser = weight)]
     pub(crate) weight: Weighting,
     #[command(flatten)]
     pub(crate) why: Why,
+    /// Proceed even if a weight of 0 leaves a service without a usable server.
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  director disable 10.0.0.12 --reason 'new disks'\n  director disable app2 --for 2h"
+    after_help = "Examples:\n  director disable 10.0.0.12 --reason 'new disks'\n  director disable app2 --for 2h --wait=10m"
 )]
 pub(crate) struct Disable {
     /// Address of the machine, or its name in the file.
@@ -111,14 +172,21 @@ pub(crate) struct Disable {
     pub(crate) server: String,
     #[command(flatten)]
     pub(crate) why: Why,
+    #[command(flatten)]
+    pub(crate) until: UntilDrained,
+    /// Proceed even if a service is left without a usable server.
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Example:\n  director enable 10.0.0.12")]
+#[command(after_help = "Examples:\n  director enable 10.0.0.12\n  director enable app2 --wait=2m")]
 pub(crate) struct Enable {
     /// Address of the machine, or its name in the file.
     #[arg(value_name = "SERVER")]
     pub(crate) server: String,
+    #[command(flatten)]
+    pub(crate) until: UntilUp,
 }
 
 #[derive(Debug, ClapArgs)]

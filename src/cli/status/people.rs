@@ -240,18 +240,7 @@ fn weight(server: &Server) -> String {
 }
 
 const fn word(state: ServerState) -> &'static str {
-    match state {
-        ServerState::Up => "up",
-        ServerState::Warming => "warming",
-        ServerState::Pending => "pending",
-        ServerState::Down => "down",
-        ServerState::Panic => "panic",
-        ServerState::Held => "held",
-        ServerState::Drained => "drained",
-        ServerState::Disabled => "disabled",
-        ServerState::Standby => "standby",
-        ServerState::Leaving => "leaving",
-    }
+    state.word()
 }
 
 const fn colour(state: ServerState) -> &'static str {

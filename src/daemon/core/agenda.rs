@@ -18,6 +18,19 @@ pub(super) struct Agenda {
     pub(super) timers: Timers,
 }
 
+impl Agenda {
+    /// Whether a service waits for one of these.
+    pub(super) fn has(&self, key: &ServiceKey) -> bool {
+        self.stale.contains(key) || self.dirty.contains(key) || self.unseen.contains(key)
+    }
+
+    /// All services that wait.
+    pub(super) fn all(&self) -> BTreeSet<ServiceKey> {
+        let all = self.stale.iter().chain(&self.dirty).chain(&self.unseen);
+        all.copied().collect()
+    }
+}
+
 /// When each service has to be examined again.
 #[derive(Debug, Default)]
 pub(super) struct Timers {

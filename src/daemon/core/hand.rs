@@ -1,6 +1,7 @@
 //! Operators' requests.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::{Duration, UNIX_EPOCH};
 
 use ipvs::{ServiceKey, Weight};
@@ -15,9 +16,12 @@ use crate::daemon::messages::{Member, Order, Reply};
 use crate::daemon::tables::Tables;
 use crate::words::{calendar, count, length};
 
+/// The number of services settled immediately for one request; the others follow slice by slice.
+const AT_ONCE: usize = 16;
+
 impl Core {
-    /// Carries out an operator's request. The answer follows once the kernel has the change and the
-    /// setting is on disk.
+    /// Carries out an operator's request. The answer follows once the kernel has the change, the
+    /// setting is on disk, and the snapshot shows it.
     pub(super) fn request(
         &mut self,
         request: Request,
@@ -41,39 +45,51 @@ impl Core {
         };
         match done {
             Err(refusal) => reply(Err(refusal)),
-            Ok((answer, services)) => {
-                let services: Vec<ServiceKey> = services.into_iter().collect();
-                self.settle(&services, tables, now);
+            Ok(effect) => {
+                let services = services_of(&effect.members);
+                let mut first: Vec<ServiceKey> = services.iter().copied().collect();
+                if first.len() > AT_ONCE {
+                    self.work.stale.extend(first.drain(AT_ONCE..));
+                }
+                self.settle(&first, tables, now);
                 self.refresh(now);
-                self.publish_now(now);
-                self.keep_and_answer(reply, answer, now);
+                self.keep_and_answer(reply, Answer::done(effect.done), services, now);
             }
         }
     }
 
     fn drain(&mut self, request: &ServerRequest, now: Now) -> Handled {
         let setting = setting((), &request.note, now)?;
-        self.on_members(request, now, |core, member| {
+        let members = self.members(request)?;
+        let mut after = self.settings.clone();
+        for member in &members {
+            let set = after.servers.entry(*member).or_default();
+            set.drain.get_or_insert_with(|| setting.clone());
+        }
+        let forced = self.guard(request.force, &services_of(&members), &after, now)?;
+        let done = self.on_members(members, now, |core, member| {
             let set = core.settings.servers.entry(member).or_default();
             if let Some(stands) = stands(set.drain.as_ref(), &(), &request.note, now) {
                 return Change::Stands(format!("drained {stands}"));
             }
             set.drain = Some(setting.clone());
             Change::Made(EventKind::Drained, format!("drained{}", by(&setting)))
-        })
+        });
+        Ok(done.with(forced))
     }
 
     fn undrain(&mut self, request: &ServerRequest, now: Now) -> Handled {
         let by = &request.note.by;
-        self.on_members(request, now, |core, member| {
+        let members = self.members(request)?;
+        Ok(self.on_members(members, now, |core, member| {
             let set = core.settings.servers.get_mut(&member);
             if set.and_then(|set| set.drain.take()).is_none() {
                 return Change::Nothing;
             }
             core.drop_empty(member);
-            core.warm_up(member, now);
+            core.put_back(member, now);
             Change::Made(EventKind::Undrained, format!("no longer drained, by {by}"))
-        })
+        }))
     }
 
     fn weigh(&mut self, request: &ServerRequest, weight: Option<u32>, now: Now) -> Handled {
@@ -87,7 +103,16 @@ impl Core {
             )));
         }
         let setting = setting(weight, &request.note, now)?;
-        self.on_members(request, now, |core, member| {
+        let members = self.members(request)?;
+        let mut forced = Vec::new();
+        if weight == 0 {
+            let mut after = self.settings.clone();
+            for member in &members {
+                after.servers.entry(*member).or_default().weight = Some(setting.clone());
+            }
+            forced = self.guard(request.force, &services_of(&members), &after, now)?;
+        }
+        let done = self.on_members(members, now, |core, member| {
             let set = core.settings.servers.entry(member).or_default();
             if let Some(stands) = stands(set.weight.as_ref(), &weight, &request.note, now) {
                 return Change::Stands(format!("weight {weight} {stands}"));
@@ -97,12 +122,14 @@ impl Core {
                 EventKind::Weight,
                 format!("weight {weight}{}", by(&setting)),
             )
-        })
+        });
+        Ok(done.with(forced))
     }
 
     fn weigh_as_declared(&mut self, request: &ServerRequest, now: Now) -> Handled {
         let by = &request.note.by;
-        self.on_members(request, now, |core, member| {
+        let members = self.members(request)?;
+        Ok(self.on_members(members, now, |core, member| {
             let set = core.settings.servers.get_mut(&member);
             if set.and_then(|set| set.weight.take()).is_none() {
                 return Change::Nothing;
@@ -112,13 +139,21 @@ impl Core {
                 EventKind::Weight,
                 format!("the declared weight again, by {by}"),
             )
-        })
+        }))
     }
 
     fn disable(&mut self, request: &HostRequest, now: Now) -> Handled {
         let setting = setting((), &request.note, now)?;
         self.knows_machine(&request.server)?;
-        self.on_machines(request, now, |core, address| {
+        let addresses = self.machine(&request.server)?;
+        let mut after = self.settings.clone();
+        let mut members = Vec::new();
+        for address in &addresses {
+            after.disabled.insert(*address, setting.clone());
+            members.extend(self.members_at(*address));
+        }
+        let forced = self.guard(request.force, &services_of(&members), &after, now)?;
+        let done = self.on_machines(addresses, now, |core, address| {
             let set = core.settings.disabled.get(&address);
             if let Some(stands) = stands(set, &(), &request.note, now) {
                 return Change::Stands(format!("in maintenance {stands}"));
@@ -128,36 +163,36 @@ impl Core {
                 EventKind::Disabled,
                 format!("in maintenance{}", by(&setting)),
             )
-        })
+        });
+        Ok(done.with(forced))
     }
 
     fn enable(&mut self, request: &HostRequest, now: Now) -> Handled {
         let by = &request.note.by;
-        self.on_machines(request, now, |core, address| {
+        self.knows_machine(&request.server)?;
+        let addresses = self.machine(&request.server)?;
+        Ok(self.on_machines(addresses, now, |core, address| {
             if core.settings.disabled.remove(&address).is_none() {
                 return Change::Nothing;
             }
             for member in core.members_at(address) {
-                core.warm_up(member, now);
+                core.put_back(member, now);
             }
             Change::Made(EventKind::Enabled, format!("in service again, by {by}"))
-        })
+        }))
     }
 
     /// Applies a change to each selected server.
     fn on_members(
         &mut self,
-        request: &ServerRequest,
+        members: Vec<Member>,
         now: Now,
         mut change: impl FnMut(&mut Self, Member) -> Change,
-    ) -> Handled {
-        let members = self.members(request)?;
+    ) -> Effect {
         let mut done = Vec::new();
-        let mut services = BTreeSet::new();
-        for member in members {
-            let (key, server) = member;
-            services.insert(key);
-            let text = match change(self, member) {
+        for member in &members {
+            let (key, server) = *member;
+            let text = match change(self, *member) {
                 Change::Made(kind, text) => {
                     let subject = Subject::Server(key, server);
                     self.event(kind, subject, text.clone(), now);
@@ -168,22 +203,21 @@ impl Core {
             };
             done.push(format!("{key} {server}: {text}"));
         }
-        Ok((Answer::done(done), services))
+        Effect { done, members }
     }
 
     fn on_machines(
         &mut self,
-        request: &HostRequest,
+        addresses: Vec<IpAddr>,
         now: Now,
-        mut change: impl FnMut(&mut Self, std::net::IpAddr) -> Change,
-    ) -> Handled {
-        let addresses = self.machine(&request.server)?;
+        mut change: impl FnMut(&mut Self, IpAddr) -> Change,
+    ) -> Effect {
         let mut done = Vec::new();
-        let mut services = BTreeSet::new();
+        let mut all = Vec::new();
         for address in addresses {
             let members = self.members_at(address);
-            services.extend(members.iter().map(|(key, _)| *key));
             let servers = count(members.len(), "server", "servers");
+            all.extend(members);
             done.push(match change(self, address) {
                 Change::Made(kind, text) => {
                     self.event(kind, Subject::None, format!("{address} {text}"), now);
@@ -193,26 +227,35 @@ impl Core {
                 Change::Nothing => format!("{address}: was not in maintenance"),
             });
         }
-        Ok((Answer::done(done), services))
+        Effect { done, members: all }
     }
 
-    fn members_at(&self, address: std::net::IpAddr) -> Vec<Member> {
+    /// The servers of a machine, including sorry servers.
+    fn members_at(&self, address: IpAddr) -> Vec<Member> {
         let of = |(key, service): (&ServiceKey, &crate::daemon::service::ServiceState)| {
             let servers = service.servers.keys().chain(service.held_over.keys());
-            let there = servers.filter(|server| server.address == address);
+            let all = servers.chain(service.watch.sorry.keys());
+            let there = all.filter(|server| server.address == address);
             there.map(|server| (*key, *server)).collect::<Vec<_>>()
         };
         self.services.iter().flat_map(of).collect()
     }
 
-    /// A returning server starts with a small weight, if declared.
-    fn warm_up(&mut self, (key, server): Member, now: Now) {
+    /// A returning server is judged anew: it may have been replaced while it was out. One without
+    /// checks is in immediately, with a small weight first if declared.
+    fn put_back(&mut self, (key, server): Member, now: Now) {
         let Some(service) = self.services.get_mut(&key) else {
             return;
         };
         let length = service.watch.slow_start;
-        if let Some(state) = service.servers.get_mut(&server) {
+        let Some(state) = service.servers.get_mut(&server) else {
+            return;
+        };
+        if state.checks.is_empty() {
             state.ramp = crate::daemon::server::Ramp::begin(length, now.boot).map(Box::new);
+        } else {
+            state.begin_anew(now);
+            self.targets.begin_anew(&state.checks, &mut self.out.checks);
         }
     }
 
@@ -237,7 +280,7 @@ impl Core {
             .filter(|(_, drain, weight)| *drain || *weight)
             .collect();
         let machines = self.settings.disabled.iter();
-        let enabled: Vec<std::net::IpAddr> = machines
+        let enabled: Vec<IpAddr> = machines
             .filter(|(_, set)| is_over(Some(set), now))
             .map(|(address, _)| *address)
             .collect();
@@ -257,7 +300,7 @@ impl Core {
                 }
             }
             if drain {
-                self.warm_up(member, now);
+                self.put_back(member, now);
             }
             self.drop_empty(member);
             let text = "the operator's setting has expired".to_owned();
@@ -267,7 +310,7 @@ impl Core {
             self.settings.disabled.remove(&address);
             for member in self.members_at(address) {
                 services.insert(member.0);
-                self.warm_up(member, now);
+                self.put_back(member, now);
             }
             let text = format!("the maintenance of {address} has expired");
             self.event(EventKind::Expired, Subject::None, text, now);
@@ -278,8 +321,27 @@ impl Core {
     }
 }
 
-/// What was done, and which services it concerns.
-type Handled = Result<(Answer, BTreeSet<ServiceKey>), Refusal>;
+/// The effect of a request.
+struct Effect {
+    /// A line for each setting.
+    done: Vec<String>,
+    /// The servers that it was about.
+    members: Vec<Member>,
+}
+
+impl Effect {
+    /// The same with further lines.
+    fn with(mut self, lines: Vec<String>) -> Self {
+        self.done.extend(lines);
+        self
+    }
+}
+
+type Handled = Result<Effect, Refusal>;
+
+fn services_of(members: &[Member]) -> BTreeSet<ServiceKey> {
+    members.iter().map(|(key, _)| *key).collect()
+}
 
 /// The effect of a request on one server or machine.
 enum Change {

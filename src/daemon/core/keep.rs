@@ -1,9 +1,11 @@
 //! Everything in force must also be on disk, or a crash loses it. If it cannot be written, the
 //! requester is told, `status` shows it, and director retries until it succeeds.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
+
+use ipvs::ServiceKey;
 
 use super::Core;
 use crate::control::Now;
@@ -55,7 +57,7 @@ pub(super) struct Keeping {
     /// The number of the settings sent last.
     number: u64,
     /// Requesters waiting for settings of at least this number to be on disk.
-    waiting: VecDeque<(u64, Reply, Answer)>,
+    waiting: VecDeque<(u64, Reply, Answer, BTreeSet<ServiceKey>)>,
     unkept: BTreeMap<Matter, Arc<str>>,
     /// Since when the keeper has not answered.
     silent: Option<BootTime>,
@@ -117,10 +119,18 @@ impl Core {
     }
 
     /// The same; then answers the requester.
-    pub(super) fn keep_and_answer(&mut self, reply: Reply, answer: Answer, now: Now) {
+    pub(super) fn keep_and_answer(
+        &mut self,
+        reply: Reply,
+        answer: Answer,
+        services: BTreeSet<ServiceKey>,
+        now: Now,
+    ) {
         self.keep(now);
         let number = self.keeping.number;
-        self.keeping.waiting.push_back((number, reply, answer));
+        self.keeping
+            .waiting
+            .push_back((number, reply, answer, services));
     }
 
     /// Requests a check that the state directory is still there.
@@ -161,10 +171,10 @@ impl Core {
     fn answer_waiting(&mut self, number: u64, result: &Result<(), String>) {
         while let Some((wanted, ..)) = self.keeping.waiting.front()
             && *wanted <= number
-            && let Some((_, reply, mut answer)) = self.keeping.waiting.pop_front()
+            && let Some((_, reply, mut answer, services)) = self.keeping.waiting.pop_front()
         {
             answer.not_kept = result.as_ref().err().cloned();
-            reply(Ok(answer));
+            self.answer(reply, Ok(answer), services);
         }
     }
 
@@ -192,7 +202,7 @@ impl Core {
             RefusalKind::Unavailable,
             format!("{why}; the file is not in force yet; retrying every {seconds}s{without}"),
         );
-        self.reloading.answer(&Err(refusal));
+        self.answer_reload(&Err(refusal));
     }
 
     /// Retries what is due.

@@ -18,9 +18,11 @@
 
 mod absorb;
 mod agenda;
+mod answers;
 mod believed;
 mod causes;
 mod date;
+mod guard;
 mod hand;
 mod holdings;
 mod judge;
@@ -53,6 +55,7 @@ use crate::state::health::RunSettings;
 use crate::state::{BootTime, Desired, Drift};
 
 use agenda::Agenda;
+use answers::Answers;
 use believed::Believed;
 use holdings::Holdings;
 use reloading::Reloading;
@@ -72,6 +75,7 @@ pub(super) struct Core {
     work: Agenda,
     reloading: Reloading,
     keeping: keep::Keeping,
+    answers: Answers,
     /// The calendar time at boot; if it changes, the date was set.
     epoch: Option<SystemTime>,
     stalls: stalls::Stalls,
@@ -101,6 +105,7 @@ impl Core {
             show: show::Show::new(&file, published, now),
             reloading: Reloading::new(file),
             keeping: keep::Keeping::default(),
+            answers: Answers::default(),
             epoch: now.wall.checked_sub(now.boot.0),
             stalls: stalls::Stalls::default(),
             out: Out::default(),
@@ -126,6 +131,7 @@ impl Core {
             Input::Nameless(why) => self.nameless(why, now),
             Input::Stop | Input::Superseded(_) => {}
         }
+        self.send_answers(now);
     }
 
     /// Whether there is work left.
@@ -147,6 +153,7 @@ impl Core {
         } else {
             self.refresh(now);
         }
+        self.send_answers(now);
     }
 
     /// Does what is due.
@@ -157,6 +164,7 @@ impl Core {
         self.begin_reading(now);
         self.keep_ledger(now.boot);
         self.keep_again(now);
+        self.send_answers(now);
         self.publish(now);
     }
 

@@ -12,9 +12,13 @@ use crate::daemon::messages::Member;
 const OFFERED: usize = 8;
 
 impl Core {
-    /// The servers of a request: one name can stand for several listen addresses.
+    /// The servers of a request: one name can stand for several listen addresses, and without a
+    /// service a server is meant wherever it is.
     pub(super) fn members(&self, request: &ServerRequest) -> Result<Vec<Member>, Refusal> {
-        let services = self.services_named(&request.service)?;
+        let services = match &request.service {
+            Some(name) => self.services_named(name)?,
+            None => self.services.keys().copied().collect(),
+        };
         let mut members = Vec::new();
         for key in &services {
             let found = self.servers_named(key, &request.server);
@@ -22,12 +26,12 @@ impl Core {
         }
         if members.is_empty() {
             let known = services.iter().flat_map(|key| self.server_names(key));
-            return Err(not_found(
-                "server",
-                &request.server,
-                &request.service,
-                known,
-            ));
+            let place = request.service.as_deref().unwrap_or("the file");
+            let refusal = not_found("server", &request.server, place, known);
+            return Err(match self.services_named(&request.server) {
+                Ok(_) if request.service.is_none() => is_a_service(&request.server, refusal),
+                _ => refusal,
+            });
         }
         Ok(members)
     }
@@ -120,6 +124,15 @@ impl Core {
             name.map_or_else(|| server.to_string(), str::to_owned)
         };
         service.servers.keys().map(named).collect()
+    }
+}
+
+/// A service where a server was asked for.
+fn is_a_service(name: &str, refusal: Refusal) -> Refusal {
+    let Refusal { kind, message } = refusal;
+    Refusal {
+        kind,
+        message: format!("`{name}` is a service; name a server of it, too; {message}"),
     }
 }
 

@@ -290,6 +290,7 @@ impl Core {
                     next: 0,
                     done: Carried {
                         steps: done.steps,
+                        forced: done.forced,
                         unkept: done.unkept,
                     },
                 });
@@ -319,12 +320,16 @@ impl Core {
             kind: RefusalKind::Refused,
             message: why.to_owned(),
         };
-        self.reloading.answer(&Err(refusal));
+        self.answer_reload(&Err(refusal));
         self.again(now);
     }
 
     fn in_force(&mut self, done: Carried, now: Now) {
-        let Carried { steps, unkept } = done;
+        let Carried {
+            steps,
+            forced,
+            unkept,
+        } = done;
         self.is_kept(Matter::File, now);
         self.look_at_awaited();
         self.forget_stale(now);
@@ -337,6 +342,8 @@ impl Core {
         let meters = self.show.meters();
         meters.loads.add(1);
         meters.load_time.set(self.show.load_began.until(now.boot));
+        // At the start the transaction compared everything, and made it so.
+        self.show.reconciled.get_or_insert(now.boot);
         self.show.rejected = None;
         self.show.touch();
         let text = format!(
@@ -347,9 +354,17 @@ impl Core {
         );
         self.event(EventKind::Loaded, Subject::None, text.clone(), now);
         self.out.jobs.push(Job::Advise);
-        let mut answer = Answer::done(vec![text]);
+        let mut done: Vec<String> = forced
+            .iter()
+            .map(|text| format!("forced: {text}"))
+            .collect();
+        for text in &done {
+            tracing::warn!("{text}");
+        }
+        done.push(text);
+        let mut answer = Answer::done(done);
         answer.not_kept = unkept;
-        self.reloading.answer(&Ok(answer));
+        self.answer_reload(&Ok(answer));
         self.believed.read_before(now.boot.after(self.period()));
         self.again(now);
     }

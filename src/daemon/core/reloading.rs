@@ -6,7 +6,6 @@ use std::sync::{MutexGuard, PoisonError};
 
 use ipvs::{Operation, ServiceKey};
 
-use crate::control::operator::{Answer, Refusal};
 use crate::daemon::messages::{Hot, Loaded, Member, Order, Reply};
 use crate::daemon::server::Reload;
 use crate::state::DesiredService;
@@ -67,6 +66,8 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) struct Carried {
     pub(super) steps: usize,
+    /// What the guards object to, and was forced.
+    pub(super) forced: Vec<String>,
     /// Why its ledger is not on disk, if so.
     pub(super) unkept: Option<String>,
 }
@@ -157,18 +158,16 @@ impl Reloading {
         Some(again.order)
     }
 
-    /// Answers those who wait for this reload.
-    pub(super) fn answer(&mut self, answer: &Result<Answer, Refusal>) {
-        for reply in self.replies.drain(..) {
-            reply(answer.clone());
-        }
+    /// Those who wait for this reload.
+    pub(super) fn take_replies(&mut self) -> Vec<Reply> {
+        std::mem::take(&mut self.replies)
     }
 
-    /// Refuses this reload and the next one: the file is not read again for it.
-    pub(super) fn refuse_all(&mut self, refusal: Refusal) {
+    /// Those who wait for this reload or for the next one, which is given up.
+    pub(super) fn take_all_replies(&mut self) -> Vec<Reply> {
         let again = self.again.take().map(|again| again.replies);
         self.replies.extend(again.into_iter().flatten());
-        self.answer(&Err(refusal));
+        self.take_replies()
     }
 
     /// A transaction concerns these services.
@@ -230,7 +229,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::control::operator::RefusalKind;
+    use crate::control::operator::{Answer, Refusal, RefusalKind};
 
     fn reloading() -> Reloading {
         Reloading::new(PathBuf::from("web.toml"))
@@ -239,6 +238,12 @@ mod tests {
     fn reply(to: &mpsc::Sender<bool>) -> Option<Reply> {
         let to = to.clone();
         Some(Box::new(move |answer| to.send(answer.is_ok()).unwrap()))
+    }
+
+    fn answer(replies: Vec<Reply>, answer: &Result<Answer, Refusal>) {
+        for reply in replies {
+            reply(answer.clone());
+        }
     }
 
     #[test]
@@ -252,13 +257,13 @@ mod tests {
         reloading.wait_for_next(Order::UNASKED, None);
         reloading.wait_for_next(Order::asked(true), reply(&sender));
         assert_eq!(reloading.take_next(), None, "one is under way");
-        reloading.answer(&Ok(Answer::done(Vec::new())));
+        answer(reloading.take_replies(), &Ok(Answer::done(Vec::new())));
         assert_eq!(answers.try_iter().collect::<Vec<_>>(), [true]);
         reloading.leave();
         assert_eq!(reloading.take_next(), Some(Order::asked(true)));
         assert_eq!(reloading.take_next(), None);
         let refusal = Refusal::new(RefusalKind::Refused, "no".to_owned());
-        reloading.answer(&Err(refusal));
+        answer(reloading.take_replies(), &Err(refusal));
         assert_eq!(answers.try_iter().collect::<Vec<_>>(), [false]);
     }
 
@@ -268,7 +273,8 @@ mod tests {
         let mut reloading = reloading();
         reloading.wait(reply(&sender));
         reloading.wait_for_next(Order::asked(false), reply(&sender));
-        reloading.refuse_all(Refusal::new(RefusalKind::Unavailable, "late".to_owned()));
+        let refusal = Refusal::new(RefusalKind::Unavailable, "late".to_owned());
+        answer(reloading.take_all_replies(), &Err(refusal));
         assert_eq!(answers.try_iter().collect::<Vec<_>>(), [false, false]);
         assert_eq!(reloading.take_next(), None);
     }

@@ -8,6 +8,7 @@ use ipvs::{Operation, ServiceKey};
 
 use super::Core;
 use crate::control::Now;
+use crate::control::operator::Settings;
 use crate::daemon::overlay::{self, Overlaid, overlay};
 use crate::daemon::tables::Tables;
 use crate::plan::{Beside, Change, Phase, Plan, Portion, Situation, Steps, diff};
@@ -26,11 +27,21 @@ const MANY_DRAINS: usize = 64;
 impl Core {
     /// The wanted state of a declared service now.
     pub(super) fn overlaid(&self, key: &ServiceKey, now: Now) -> Option<Overlaid> {
+        self.overlaid_with(key, &self.settings, now)
+    }
+
+    /// The same if operators' settings were these.
+    pub(super) fn overlaid_with(
+        &self,
+        key: &ServiceKey,
+        settings: &Settings,
+        now: Now,
+    ) -> Option<Overlaid> {
         let service = self.services.get(key)?;
         Some(overlay(&overlay::Situation {
             service,
             there: self.believed.get(key),
-            settings: &self.settings,
+            settings,
             quiescent: self.believed.quiescent,
             now: now.boot,
         }))

@@ -3,6 +3,7 @@
 //! The core continues without them. Those who wait for a reload are answered within a bounded time,
 //! `status` shows what hangs, and what could not be read is read once it answers.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -134,7 +135,7 @@ impl Core {
     }
 
     fn refuse_waiting(&mut self, why: &str) {
-        self.reloading.refuse_all(unavailable(why.to_owned()));
+        self.refuse_reloads(unavailable(why.to_owned()));
     }
 
     /// Whether files are being read for a reload that has been given up. An order to read them is
@@ -144,7 +145,7 @@ impl Core {
             && let Some(reply) = reply.take()
         {
             let why = self.not_read(self.stalls.since.until(now.boot));
-            reply(Err(unavailable(why)));
+            self.answer(reply, Err(unavailable(why)), BTreeSet::new());
         }
         self.stalls.late
     }

@@ -146,6 +146,8 @@ pub(in crate::daemon) struct Transacted {
     /// Their ownership now.
     pub(in crate::daemon) ownership: Ownership,
     pub(in crate::daemon) steps: usize,
+    /// What the guards object to, and was forced.
+    pub(in crate::daemon) forced: Vec<String>,
     /// Why the ledger is not on disk, if so.
     pub(in crate::daemon) unkept: Option<String>,
 }
@@ -175,7 +177,7 @@ impl Changes {
                 Command::Start { id, target, .. } if target.spec.at.through => {
                     changes.started.push((*id, target.clone()));
                 }
-                Command::Start { .. } => {}
+                Command::Start { .. } | Command::Anew(_) => {}
                 Command::Stop(id) => changes.stopped.push(*id),
             }
         }

@@ -79,6 +79,13 @@ pub(super) fn in_and_not_checked_yet() -> Arc<str> {
     Arc::clone(&TEXT)
 }
 
+/// The reason of servers that an operator put back and that are not checked since.
+pub(super) fn checked_before_it_serves() -> Arc<str> {
+    static TEXT: LazyLock<Arc<str>> =
+        LazyLock::new(|| Arc::from("put back, and not checked since"));
+    Arc::clone(&TEXT)
+}
+
 /// The effect of a check's new verdict on its server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
@@ -111,6 +118,18 @@ impl ServerState {
             admin: Admin::Ready,
             asked_percent: Stepper::FULL,
             stepper: Stepper::default(),
+        }
+    }
+
+    /// An operator puts it back: its checks have to pass again before it serves. What they said
+    /// while it was out, or in an earlier life, says nothing about the present.
+    pub(super) fn begin_anew(&mut self, now: Now) {
+        self.damper = Damper::default();
+        (self.excused, self.successor, self.ramp) = (false, None, None);
+        self.in_while_open = false;
+        if self.verdict != Verdict::Down {
+            (self.verdict, self.since) = (Verdict::Open, now.boot);
+            self.reason = checked_before_it_serves();
         }
     }
 

@@ -58,6 +58,7 @@ impl Sim {
 fn host(server: &str, seconds: Option<u64>) -> HostRequest {
     HostRequest {
         server: server.to_owned(),
+        force: false,
         note: Note {
             by: "anna".to_owned(),
             for_seconds: seconds,
@@ -130,6 +131,7 @@ fn what_takes_a_setting_back_is_not_confirmed_without_the_disk_either() {
         let answer = sim.ask(request).unwrap();
         assert!(answer.not_kept.is_some(), "{answer:?}");
     }
+    sim.seconds(3);
     assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
     sim.mend_disk();
     sim.seconds(6);
@@ -353,7 +355,7 @@ fn a_date_that_is_set_neither_lengthens_nor_ends_what_was_set_for_a_time() {
         sim = sim.restart();
         sim.seconds(19);
         assert_eq!(sim.weights(WEB), "11=0 12=0 13=1");
-        sim.seconds(2);
+        sim.seconds(4);
         assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
     }
 }

@@ -11,6 +11,7 @@
 
 mod causes;
 mod chaos;
+mod deploying;
 mod disk;
 mod files;
 mod operator;
@@ -201,6 +202,13 @@ impl Sim {
                         };
                         assert!(self.checks.insert(id, checked).is_none(), "started twice");
                     }
+                    Command::Anew(id) => {
+                        let checked = self.checks.get_mut(&id).expect("it is checked");
+                        if checked.verdict == Verdict::Up {
+                            checked.verdict = Verdict::Open;
+                        }
+                        (checked.streak, checked.next) = (0, self.now.boot);
+                    }
                     Command::Stop(id) => {
                         assert!(
                             self.checks.remove(&id).is_some(),
@@ -327,18 +335,26 @@ impl Sim {
         }
     }
 
-    /// Sends a request; returns its immediate result.
+    /// Sends a request; returns its result.
+    #[track_caller]
     fn ask(&mut self, request: Request) -> Result<Answer, Refusal> {
         let (sender, answer) = mpsc::channel();
         let reply = Box::new(move |answer| sender.send(answer).unwrap());
         self.handle(Input::Request(request, reply));
-        answer.try_recv().expect("answered")
+        for _ in 0..500 {
+            if let Ok(answer) = answer.try_recv() {
+                return answer;
+            }
+            self.pass(Duration::from_millis(10));
+        }
+        panic!("no answer within five seconds");
     }
 
     fn request(service: &str, server: &str) -> ServerRequest {
         ServerRequest {
-            service: service.to_owned(),
+            service: Some(service.to_owned()),
             server: server.to_owned(),
+            force: false,
             note: Note {
                 by: "anna".to_owned(),
                 ..Note::default()

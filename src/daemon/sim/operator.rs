@@ -29,10 +29,13 @@ fn the_operator_drains_weighs_and_disables_and_it_outlives_a_kill() {
         .unwrap();
     let of = Sim::request("web", "10.0.0.12");
     sim.ask(Request::Weight { of, weight: None }).unwrap();
+    assert_eq!(sim.weights(WEB), "11=0 12=1 13=1");
+    sim.seconds(3);
     assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
 
     let host = |server: &str, seconds| HostRequest {
         server: server.to_owned(),
+        force: false,
         note: Note {
             for_seconds: seconds,
             ..Note::default()
@@ -44,7 +47,7 @@ fn the_operator_drains_weighs_and_disables_and_it_outlives_a_kill() {
     assert_eq!(sim.state(WEB, "10.0.0.13"), ServerState::Disabled);
     sim.seconds(59);
     assert_eq!(sim.weights(WEB), "11=1 12=1 13=0");
-    sim.seconds(2);
+    sim.seconds(4);
     assert_eq!(sim.weights(WEB), "11=1 12=1 13=1", "it expired");
     assert!(sim.kept.disabled.is_empty());
 }
@@ -67,6 +70,7 @@ fn a_request_that_says_nothing_new_keeps_what_was_set() {
     let disable = |note| {
         Request::Disable(HostRequest {
             server: "10.0.0.11".to_owned(),
+            force: false,
             note,
         })
     };
@@ -154,6 +158,7 @@ fn requests_that_make_no_sense_are_refused_with_a_reason() {
     for nowhere in ["10.0.0.99", "fd00::99", "[fd00::99]", "app9"] {
         let host = HostRequest {
             server: nowhere.to_owned(),
+            force: false,
             note: Note::default(),
         };
         let refusal = sim.ask(Request::Disable(host)).unwrap_err();
@@ -176,6 +181,7 @@ fn what_leaves_the_file_in_maintenance_comes_back_in_maintenance() {
     let mut sim = running(THREE);
     let host = |server: &str| HostRequest {
         server: server.to_owned(),
+        force: false,
         note: Note::default(),
     };
     sim.ask(Request::Disable(host("10.0.0.13"))).unwrap();
@@ -201,6 +207,7 @@ fn settings_of_servers_that_the_file_does_not_have_are_bounded_and_the_newest_st
     let mut sim = running(THREE);
     let host = HostRequest {
         server: "10.0.0.11".to_owned(),
+        force: false,
         note: Note::default(),
     };
     sim.ask(Request::Disable(host)).unwrap();

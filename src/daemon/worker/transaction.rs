@@ -77,24 +77,19 @@ impl<T: Transport> Worker<T> {
             }
         }
         self.lacking.retain(|sysctl| plan.lacking.contains(sysctl));
-        let objections = if order.force {
-            Vec::new()
-        } else {
-            // The guards concern what the file removes, not which servers happen to be down.
-            let services = declared.iter().map(|one| (one.service.key, one.clone()));
-            let mut file = of(services.collect());
-            if let Some(policy) = policy {
-                file.policy = file.policy.within(policy);
-            }
-            let mut objections = to(&file).objections;
-            let emptied = emptied(&self.in_force, &declared);
-            let emptied = emptied.filter(|one| !objections.contains(one));
-            let emptied: Vec<_> = emptied.collect();
-            objections.extend(emptied);
-            objections
-        };
-        if !objections.is_empty() {
-            let reasons: Vec<String> = objections.iter().map(ToString::to_string).collect();
+        // The guards concern what the file removes, not which servers happen to be down.
+        let services = declared.iter().map(|one| (one.service.key, one.clone()));
+        let mut file = of(services.collect());
+        if let Some(policy) = policy {
+            file.policy = file.policy.within(policy);
+        }
+        let mut objections = to(&file).objections;
+        let emptied = emptied(&self.in_force, &declared);
+        let emptied = emptied.filter(|one| !objections.contains(one));
+        let emptied: Vec<_> = emptied.collect();
+        objections.extend(emptied);
+        let reasons: Vec<String> = objections.iter().map(ToString::to_string).collect();
+        if !reasons.is_empty() && !order.force {
             return Err(NotDone::Refused(format!(
                 "refused: {}; use --force to override",
                 reasons.join(", and ")
@@ -129,6 +124,7 @@ impl<T: Transport> Worker<T> {
             keys: keys.into_iter().collect(),
             ownership: applied.plan.ownership,
             steps: applied.steps,
+            forced: reasons,
             unkept: applied.unkept.map(|error| chain(&error)),
         })
     }

@@ -7,10 +7,15 @@ use serde::{Deserialize, Deserializer, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerBody {
-    /// The service: its name in the file (all its listen addresses), or one listen address.
-    pub service: String,
+    /// The service: its name in the file (all its listen addresses), or one listen address. Without
+    /// it, every service that has the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
     /// The server: its name in the file, its address, or its address and port.
     pub server: String,
+    /// Whether a service may be left without a usable server. Only a drain can do that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
     /// The reason, for people.
     #[serde(default)]
     pub reason: Option<String>,
@@ -34,6 +39,9 @@ pub struct WeightBody {
     #[serde(deserialize_with = "present")]
     pub weight: Option<u32>,
     /// See [`ServerBody`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
+    /// See [`ServerBody`].
     #[serde(default)]
     pub reason: Option<String>,
     /// See [`ServerBody`].
@@ -50,6 +58,9 @@ pub struct WeightBody {
 pub struct HostBody {
     /// The machine: its address, or its name in the file.
     pub server: String,
+    /// See [`ServerBody`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
     /// See [`ServerBody`].
     #[serde(default)]
     pub reason: Option<String>,
