@@ -9,11 +9,13 @@
 #   sh network.sh dr            prepares the servers for direct routing, and prints the commands
 #   sh network.sh stop web2     stops the web server on web2
 #   sh network.sh start web2    starts it again
+#   sh network.sh restart web2  both, as a deployment does
+#   sh network.sh traffic       sends requests until it is stopped, and counts those without an answer
 #   sh network.sh down          removes everything
 #
 # Each host is a network namespace of that name, connected to one switch: `ip netns exec director bash`
 # opens a shell on the director. The web servers answer a request with their name, and a request for
-# /slow after half a minute. The machine's own network stays as it is.
+# /slow after half a minute, for /sleep/2 after two seconds. The machine's own network stays as it is.
 #
 # Needs root, iproute2 and perl.
 set -eu
@@ -42,9 +44,53 @@ web_server='
         my $request = <$client> // exit;
         while (my $line = <$client>) { last if $line =~ /^\r?$/ }
         sleep 30 if $request =~ m{ /slow };
+        sleep $1 if $request =~ m{ /sleep/([0-9]+) };
         print $client "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n$name\n";
         exit;
     }'
+
+# Three clients: each asks again when it has an answer, on a new connection. A client looks whether to
+# stop between two requests, so that it counts none as lost that it gave up itself.
+# shellcheck disable=SC2016 # for perl to expand
+clients='
+    use Socket;
+    my $service = sockaddr_in(80, inet_aton("192.0.2.10"));
+    sub answered {
+        my ($path) = @_;
+        my $answer = "";
+        eval {
+            local $SIG{ALRM} = sub { die "timed out\n" };
+            alarm 20;
+            socket(my $server, PF_INET, SOCK_STREAM, 0) or die "socket: $!\n";
+            connect($server, $service) or die "connect: $!\n";
+            send($server, "GET $path HTTP/1.0\r\n\r\n", 0) or die "send: $!\n";
+            while (sysread $server, my $piece, 4096) { $answer .= $piece }
+        };
+        alarm 0;
+        print "$path: $@" if $@;
+        return $answer =~ /\nweb[0-9]\n$/;
+    }
+    $| = 1;
+    pipe my $stop, my $until or die;
+    pipe my $counts, my $count or die;
+    for my $path ("/", "/", "/sleep/2") {
+        next if fork;
+        close $until;
+        $SIG{TERM} = $SIG{INT} = "IGNORE";
+        my ($asked, $lost, $bits) = (0, 0, "");
+        vec($bits, fileno $stop, 1) = 1;
+        until (select my $stopped = $bits, undef, undef, 0.01) {
+            $asked++;
+            answered($path) or $lost++;
+        }
+        syswrite $count, "$asked $lost\n";
+        exit;
+    }
+    close $count;
+    $SIG{TERM} = $SIG{INT} = sub { close $until };
+    my ($asked, $lost) = (0, 0);
+    while (<$counts>) { my @one = split; $asked += $one[0]; $lost += $one[1] }
+    print "$asked requests\n$lost lost\n";'
 
 start() {
     ip netns exec "$1" perl -e "$web_server" "$1"
@@ -52,6 +98,11 @@ start() {
 
 stop() {
     ip netns pids "$1" | xargs -r kill 2>/dev/null || true
+}
+
+restart() {
+    stop "$1"
+    start "$1"
 }
 
 up() {
@@ -127,7 +178,8 @@ die() { echo "network.sh: $*" >&2; exit 1; }
 
 case ${1:-} in
     up | dr | down) "$1" ;;
-    start | stop)
+    traffic) exec ip netns exec client perl -e "$clients" ;;
+    start | stop | restart)
         case " $servers " in
             *" ${2:-} "*) "$1" "$2" ;;
             *) die "$1 which server? There are $servers" ;;

@@ -311,6 +311,7 @@ fn commands_stand_in_blocks_that_are_run() {
         "json",
         "jsonl",
         "ini",
+        "yaml",
         "rust",
         "rust,no_run",
     ];

@@ -12,7 +12,8 @@
 //!   ```sh                           run, line by line
 //!   ```http                         a request, the block behind it (`json` or `jsonl`) its answer
 //!   ```toml                         a service file, if it has `version = 1`; if its first line is
-//!   # web.toml                      a name, it is there for the commands below it
+//!   # web.toml                      a name, it is there for the commands below it; so it is for
+//!                                   `sh`, `yaml` and `ini`
 //! ````
 
 #![allow(
@@ -137,7 +138,8 @@ fn opened(page: &Path, number: usize, words: &str) -> Block {
 impl Block {
     /// Whether it has commands to run.
     pub(crate) fn is_run(&self) -> bool {
-        matches!(&*self.language, "console" | "sh") && self.unrun.is_none()
+        let typed = matches!(&*self.language, "console" | "sh") && self.file_name().is_none();
+        typed && self.unrun.is_none()
     }
 
     /// Its commands: all lines of `sh`, those with a prompt of `console`.
@@ -179,8 +181,15 @@ impl Block {
 
     /// The name in a file's first line.
     pub(crate) fn file_name(&self) -> Option<&str> {
+        let ending = match &*self.language {
+            "toml" => ".toml",
+            "sh" => ".sh",
+            "yaml" => ".yml",
+            "ini" => ".ini",
+            _ => return None,
+        };
         let first = self.text.lines().next()?.strip_prefix("# ")?;
-        let named = first.ends_with(".toml") && !first.contains([' ', '/']);
-        (self.language == "toml" && named).then_some(first)
+        let named = first.ends_with(ending) && !first.contains([' ', '/']);
+        named.then_some(first)
     }
 }

@@ -12,6 +12,7 @@ mod causes;
 mod chaos;
 mod crashes;
 mod deaths;
+mod deploying;
 mod disk;
 mod drift;
 mod files;

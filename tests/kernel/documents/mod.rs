@@ -21,6 +21,7 @@
 
 mod answers;
 mod compare;
+mod deploying;
 mod film;
 #[path = "../../docs/page.rs"]
 mod page;
@@ -59,6 +60,11 @@ until director status | grep -q '2 of 3 up'; do sleep 1; done
 sh examples/network.sh start web3
 until director status | grep -q '3 of 3 up'; do sleep 1; done";
 
+/// The same. Ansible writes below the home directory, and wants UTF-8.
+const WITH_ANSIBLE: &str = "sh examples/network.sh up
+exec ip netns exec director bash
+export HOME=$PWD LC_ALL=C.UTF-8 ANSIBLE_PYTHON_INTERPRETER=/usr/bin/python3";
+
 /// On a real server.
 const ON_A_SERVER: &str = "sh examples/network.sh up
 exec ip netns exec web1 bash";
@@ -90,6 +96,7 @@ const NOTHING: &str = "";
 pages! {
     readme "README.md" NOTHING;
     operating "docs/operating.md" ON_THE_DIRECTOR;
+    deploying "docs/deploying.md" WITH_ANSIBLE;
     api "docs/api.md" RUNNING;
     lvs "docs/lvs.md" ON_A_SERVER;
     metrics "docs/metrics.md" RUNNING;
