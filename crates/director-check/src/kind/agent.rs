@@ -45,14 +45,16 @@ fn line(answer: &[u8]) -> &[u8] {
 /// Interprets an answer, and updates the memory.
 fn hear(attempt: &Attempt<'_>, answer: &[u8]) -> Result<Passed, Failure> {
     if answer.is_empty() {
-        return Err(Failure::new("closed without an answer"));
+        return Err(Failure::new(
+            "closed without an answer, expected a line such as \"up\"",
+        ));
     }
     let answer = line(answer);
     let text = String::from_utf8_lossy(answer);
     let words = Words::parse(&text);
     if words.is_empty() {
         return Err(Failure::new(format_args!(
-            "the agent's answer contains no known word: {}",
+            "the agent's answer contains no known word: {}, expected one such as \"up\" or \"75%\"",
             quote(answer)
         )));
     }
@@ -61,7 +63,7 @@ fn hear(attempt: &Attempt<'_>, answer: &[u8]) -> Result<Passed, Failure> {
     let advice = Some(memory.advice);
     let told = quote(answer);
     if memory.down {
-        let text = format!("the agent says {told}").into();
+        let text = format!("the agent says {told}, expected \"up\" or \"ready\"").into();
         let ours = false;
         return Err(Failure {
             text,

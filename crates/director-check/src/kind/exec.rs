@@ -108,10 +108,16 @@ fn judge(
     let told = line.as_deref().map_or(String::new(), |l| format!(": {l}"));
     match (status.code(), status.signal()) {
         (Some(0), _) => {}
-        (Some(code), _) => return Err(Failure::new(format_args!("exit code {code}{told}"))),
+        (Some(code), _) => {
+            return Err(Failure::new(format_args!(
+                "exit code {code}, expected 0{told}"
+            )));
+        }
         (None, signal) => {
             let signal = signal.unwrap_or_default();
-            return Err(Failure::new(format_args!("ended by signal {signal}{told}")));
+            return Err(Failure::new(format_args!(
+                "ended by signal {signal}, expected exit code 0{told}"
+            )));
         }
     }
     let weight = line.as_deref().filter(|_| spec.weight).and_then(percent);

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use regex::bytes::Regex;
 
 use crate::failure::Failure;
+use crate::net::quote;
 use director_config::state::health::Expect;
 
 /// More patterns than a service file has; after this many through reloads, all are dropped and
@@ -36,6 +37,15 @@ impl Patterns {
         }
         known.insert(expect.clone(), compiled.clone());
         Ok(compiled)
+    }
+}
+
+/// What an answer must contain, as the end of "expected one that ...". An expectation is no secret:
+/// it is in the service file, and a server sends it to any client.
+pub(crate) fn words(expect: &Expect) -> String {
+    match expect {
+        Expect::Contains(bytes) => format!("contains {}", quote(bytes)),
+        Expect::Matches(pattern) => format!("matches {}", quote(pattern.as_bytes())),
     }
 }
 

@@ -68,8 +68,8 @@ fn hear(contents: &[u8]) -> Result<Passed, Failure> {
     }
     let memory = words.after(Memory::default());
     let advice = Some(memory.advice);
-    let text: Box<str> = format!("the file says {told}").into();
     if memory.down {
+        let text = format!("the file says {told}, expected \"up\" or no file").into();
         let ours = false;
         Err(Failure {
             text,
@@ -78,7 +78,7 @@ fn hear(contents: &[u8]) -> Result<Passed, Failure> {
             advice,
         })
     } else {
-        let text = Some(text);
+        let text = Some(format!("the file says {told}").into());
         Ok(Passed { text, advice })
     }
 }

@@ -104,7 +104,10 @@ async fn read(response: Response<Incoming>) -> hyper::Result<(Head, Vec<u8>)> {
 
 fn judge(head: &Head, message: &[u8]) -> Result<Passed, Failure> {
     if head.status != 200 {
-        return Err(Failure::new(format_args!("HTTP status {}", head.status)));
+        return Err(Failure::new(format_args!(
+            "HTTP status {}, expected 200",
+            head.status
+        )));
     }
     let status = head.fields.get("grpc-status").map(HeaderValue::as_bytes);
     match status {
@@ -115,13 +118,15 @@ fn judge(head: &Head, message: &[u8]) -> Result<Passed, Failure> {
             let told = head.fields.get("grpc-message").map(HeaderValue::as_bytes);
             let told = told.map_or(String::new(), |told| format!(": {}", quote(told)));
             return Err(Failure::new(match name {
-                Some(name) => format!("gRPC status {name}{told}"),
-                None => format!("gRPC status {}{told}", quote(status)),
+                Some(name) => format!("gRPC status {name}, expected OK{told}"),
+                None => format!("gRPC status {}, expected 0{told}", quote(status)),
             }));
         }
         // An incomplete answer may still contain useful information.
         None => match serving(message) {
-            Ok(Health::Serving) | Err(_) => return Err(Failure::new("no gRPC status came")),
+            Ok(Health::Serving) | Err(_) => {
+                return Err(Failure::new("no gRPC status came, expected OK"));
+            }
             Ok(_) => {}
         },
     }
@@ -130,9 +135,9 @@ fn judge(head: &Head, message: &[u8]) -> Result<Passed, Failure> {
             text: Some("SERVING".into()),
             advice: None,
         }),
-        Ok(Health::NotServing) => Err(Failure::new("NOT_SERVING")),
-        Ok(Health::ServiceUnknown) => Err(Failure::new("SERVICE_UNKNOWN")),
-        Ok(Health::Unknown) => Err(Failure::new("UNKNOWN")),
+        Ok(Health::NotServing) => Err(Failure::new("NOT_SERVING, expected SERVING")),
+        Ok(Health::ServiceUnknown) => Err(Failure::new("SERVICE_UNKNOWN, expected SERVING")),
+        Ok(Health::Unknown) => Err(Failure::new("UNKNOWN, expected SERVING")),
         Err(why) => Err(Failure::new(format_args!(
             "the answer is not a health message: {why}"
         ))),

@@ -72,6 +72,13 @@ impl Redis {
     }
 }
 
+impl Redis {
+    /// The expected answer, for people.
+    fn expected(&self) -> String {
+        net::quote(self.now.expected)
+    }
+}
+
 impl Talk for Redis {
     fn open(&mut self) -> Vec<u8> {
         encode(&self.now)
@@ -93,9 +100,13 @@ impl Talk for Redis {
                 }
                 None => over(Ok(None)),
             },
-            Some(b'-') => over(Err(format!("{name}: {}", net::message(&reply[1..])).into())),
+            Some(b'-') => {
+                let (words, expected) = (net::message(&reply[1..]), self.expected());
+                over(Err(format!("{name}: {words} (expected {expected})").into()))
+            }
             Some(b'+' | b':' | b'$' | b'*') => {
-                let words = format!("an unexpected answer to {name}: {}", net::quote(reply));
+                let (got, expected) = (net::quote(reply), self.expected());
+                let words = format!("an unexpected answer to {name}: {got}, expected {expected}");
                 over(Err(words.into()))
             }
             _ => Turn::fail(format!("this is not Redis: {}", net::quote(reply))),
@@ -179,17 +190,20 @@ mod tests {
         for (reply, words) in [
             (
                 &b"-ERR max number of clients reached\r\n"[..],
-                "PING: ERR max number of clients reached",
+                r#"PING: ERR max number of clients reached (expected "+PONG")"#,
             ),
             (
                 b"-NOAUTH Authentication required.\r\n",
-                "PING: NOAUTH Authentication required.",
+                r#"PING: NOAUTH Authentication required. (expected "+PONG")"#,
             ),
             (
                 b"-LOADING Redis is loading the dataset in memory\r\n",
-                "PING: LOADING Redis is loading the dataset in memory",
+                r#"PING: LOADING Redis is loading the dataset in memory (expected "+PONG")"#,
             ),
-            (b"+OK\r\n", r#"an unexpected answer to PING: "+OK""#),
+            (
+                b"+OK\r\n",
+                r#"an unexpected answer to PING: "+OK", expected "+PONG""#,
+            ),
             (b"220 mail\r\n", r#"this is not Redis: "220 mail""#),
             (b"\r\n", r#"this is not Redis: """#),
         ] {
@@ -198,7 +212,8 @@ mod tests {
         }
         let wrong = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n";
         let (_, outcome) = play(&mut Redis::new(&login(None, Some("x"), None)), &[wrong]);
-        let words = "AUTH: WRONGPASS invalid username-password pair or user is disabled.";
+        let words = "AUTH: WRONGPASS invalid username-password pair or user is disabled. \
+                     (expected \"+OK\")";
         assert_eq!(outcome, Err(words.into()));
     }
 

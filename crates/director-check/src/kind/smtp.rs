@@ -72,8 +72,14 @@ impl Talk for Smtp {
                 }
             }
             (true, 250) => over(Ok(Some(reply.text.into()))),
-            (false, _) => over(Err(format!("greeting: {}", reply.text).into())),
-            (true, _) => over(Err(format!("answer to HELO: {}", reply.text).into())),
+            (false, _) => over(Err(
+                format!("greeting: {} (expected 220)", reply.text).into()
+            )),
+            (true, _) => over(Err(format!(
+                "answer to HELO: {} (expected 250)",
+                reply.text
+            )
+            .into())),
         }
     }
 
@@ -157,9 +163,15 @@ mod tests {
     #[test]
     fn a_refusal_is_told_in_its_own_words() {
         let (_, outcome) = play(&mut Smtp::new("lb1"), &[b"421 4.3.2 too busy\r\n"]);
-        assert_eq!(outcome, Err("greeting: 421 4.3.2 too busy".into()));
+        assert_eq!(
+            outcome,
+            Err("greeting: 421 4.3.2 too busy (expected 220)".into())
+        );
         let (_, outcome) = play(&mut Smtp::new("lb1"), &[GREETING, b"501 no name\r\n"]);
-        assert_eq!(outcome, Err("answer to HELO: 501 no name".into()));
+        assert_eq!(
+            outcome,
+            Err("answer to HELO: 501 no name (expected 250)".into())
+        );
         let (_, outcome) = play(&mut Smtp::new("lb1"), &[b"SSH-2.0-OpenSSH_9.2\r\n"]);
         let words = r#"this is not SMTP: "SSH-2.0-OpenSSH_9.2""#;
         assert_eq!(outcome, Err(words.into()));

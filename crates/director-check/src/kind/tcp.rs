@@ -14,6 +14,7 @@
 use super::Driver;
 use super::attempt::Attempt;
 use super::duplex::{self, Duplex};
+use super::expect;
 use crate::failure::{Failure, Passed};
 use crate::net::quote;
 use director_config::state::health::{CheckAt, TcpCheck};
@@ -40,10 +41,14 @@ pub(super) async fn run(spec: &TcpCheck, attempt: &Attempt<'_>) -> Result<Passed
     let found = duplex::ask(attempt, &spec.send, waiting, &mut answer, LIMIT, enough).await?;
     match (found, answer.as_slice()) {
         (true, _) => Ok(Passed::default()),
-        (false, []) => Err(Failure::new("closed without an answer")),
+        (false, []) => Err(Failure::new(format_args!(
+            "closed without an answer, expected one that {}",
+            expect::words(expect)
+        ))),
         (false, got) => Err(Failure::new(format_args!(
-            "unexpected answer: {}",
-            quote(got)
+            "unexpected answer: {}, expected one that {}",
+            quote(got),
+            expect::words(expect)
         ))),
     }
 }

@@ -188,7 +188,10 @@ async fn dns_over_udp_passes_over_answers_to_others() {
         vec![wrong]
     });
     let outcome = check(dns(false), wrong.await, LONG).await;
-    assert_eq!(failed(&outcome), "unexpected answer: 192.0.2.8");
+    assert_eq!(
+        failed(&outcome),
+        "unexpected answer: 192.0.2.8, expected 192.0.2.7"
+    );
     let refused = check(dns(false), closed().await, LONG).await;
     assert_eq!(failed(&refused), "connection refused");
 }

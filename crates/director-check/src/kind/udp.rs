@@ -19,6 +19,7 @@ use socket2::{Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
 use super::attempt::Attempt;
+use super::expect;
 use super::refusals::Silence;
 use crate::failure::{self, Failure, Passed};
 use crate::net::quote;
@@ -31,13 +32,10 @@ const LARGEST: usize = 16_384;
 const DATAGRAMS: usize = 64;
 
 pub(super) async fn run(spec: &UdpCheck, attempt: &Attempt<'_>) -> Result<Passed, Failure> {
-    let pattern = spec
-        .expect
-        .as_ref()
-        .map(|expect| attempt.means.patterns.get(expect));
-    let Some(pattern) = pattern.transpose()? else {
+    let Some(expect) = &spec.expect else {
         return unexpectant(spec, attempt).await;
     };
+    let pattern = attempt.means.patterns.get(expect)?;
     let socket = connect(attempt).map_err(|error| Failure::io(&error))?;
     attempt.stage("sending");
     let sent = Instant::now();
@@ -54,7 +52,10 @@ pub(super) async fn run(spec: &UdpCheck, attempt: &Attempt<'_>) -> Result<Passed
         last = quote(&buffer[..length]);
         attempt.stage("waiting for a different answer");
     }
-    Err(Failure::new(format_args!("unexpected answer: {last}")))
+    Err(Failure::new(format_args!(
+        "unexpected answer: {last}, expected one that {}",
+        expect::words(expect)
+    )))
 }
 
 /// Any answer is a success, and silence may be.

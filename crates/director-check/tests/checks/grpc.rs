@@ -124,13 +124,16 @@ fn every_status_of_health() {
     assert_eq!(ask_of(health(b"\0\0\0\0\x02\x08\x01")).passed(), "SERVING");
     assert_eq!(
         ask_of(health(b"\0\0\0\0\x02\x08\x02")).failed(),
-        "NOT_SERVING"
+        "NOT_SERVING, expected SERVING"
     );
     assert_eq!(
         ask_of(health(b"\0\0\0\0\x02\x08\x03")).failed(),
-        "SERVICE_UNKNOWN"
+        "SERVICE_UNKNOWN, expected SERVING"
     );
-    assert_eq!(ask_of(health(b"\0\0\0\0\0")).failed(), "UNKNOWN");
+    assert_eq!(
+        ask_of(health(b"\0\0\0\0\0")).failed(),
+        "UNKNOWN, expected SERVING"
+    );
 }
 
 #[test]
@@ -142,20 +145,23 @@ fn every_status_of_grpc() {
     unknown.fields = vec![("grpc-status", "5"), ("grpc-message", "unknown service")];
     assert_eq!(
         ask_of(unknown).failed(),
-        "gRPC status NOT_FOUND: \"unknown service\""
+        "gRPC status NOT_FOUND, expected OK: \"unknown service\""
     );
     let mut late = health(b"\0\0\0\0\x02\x08\x01");
     late.trailers = vec![("grpc-status", "14")];
-    assert_eq!(ask_of(late).failed(), "gRPC status UNAVAILABLE");
+    assert_eq!(
+        ask_of(late).failed(),
+        "gRPC status UNAVAILABLE, expected OK"
+    );
     let mut odd = health(b"\0\0\0\0\x02\x08\x01");
     odd.trailers = vec![("grpc-status", "99")];
-    assert_eq!(ask_of(odd).failed(), "gRPC status \"99\"");
+    assert_eq!(ask_of(odd).failed(), "gRPC status \"99\", expected 0");
     let mut none = health(b"\0\0\0\0\x02\x08\x01");
     none.trailers.clear();
-    assert_eq!(ask_of(none).failed(), "no gRPC status came");
+    assert_eq!(ask_of(none).failed(), "no gRPC status came, expected OK");
     let mut http = health(b"");
     http.status = 503;
-    assert_eq!(ask_of(http).failed(), "HTTP status 503");
+    assert_eq!(ask_of(http).failed(), "HTTP status 503, expected 200");
     let text = "the answer is not a health message: its length is wrong";
     assert_eq!(ask_of(health(b"\0\0\0\0\x09\x08\x01")).failed(), text);
     assert!(

@@ -41,10 +41,24 @@ fn status_codes() {
     let ok = answers("HTTP/1.1 204 No Content\r\n\r\n");
     assert_eq!(ask(plain(get()), ok).passed(), "status 204");
     let broken = answers("HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n");
-    assert_eq!(ask(plain(get()), broken).failed(), "status 500");
+    assert_eq!(
+        ask(plain(get()), broken).failed(),
+        "status 500, expected 200-399"
+    );
     let mut wants_500 = get();
     wants_500.status = vec![(200, 200), (500, 501)];
     assert_eq!(ask(plain(wants_500), broken).passed(), "status 500");
+    for (expected, words) in [
+        (vec![(204, 204)], "status 500, expected 204"),
+        (
+            vec![(200, 299), (401, 401)],
+            "status 500, expected 200-299 or 401",
+        ),
+    ] {
+        let mut other = get();
+        other.status = expected;
+        assert_eq!(ask(plain(other), broken).failed(), words);
+    }
     let informs =
         answers("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
     assert_eq!(ask(plain(get()), informs).passed(), "status 200");
@@ -96,7 +110,8 @@ fn bodies_whole_chunked_and_until_the_end() {
         );
     }
     let other = answers("HTTP/1.1 200 OK\r\n\r\nno disk\nleft");
-    let text = "status 200, unexpected body: \"no disk\"";
+    let text =
+        "status 200, unexpected body: \"no disk\", expected one that contains \"all is well\"";
     assert_eq!(ask(plain(wants.clone()), other).failed(), text);
     for cut in [
         "HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\nall is well",

@@ -49,7 +49,7 @@ fn a_script_with_carriage_returns_that_env_starts_says_so() {
     }));
     let why = answer.failed();
     assert!(
-        why.starts_with("exit code 127: ") && why.ends_with("save it with LF"),
+        why.starts_with("exit code 127, expected 0: ") && why.ends_with("save it with LF"),
         "{why}"
     );
 }
@@ -63,13 +63,16 @@ fn exit_codes_and_the_first_line() {
     assert_eq!(run(shell("true")).passed(), "");
     assert_eq!(
         run(shell("echo no disk; exit 3")).failed(),
-        "exit code 3: no disk"
+        "exit code 3, expected 0: no disk"
     );
     assert_eq!(
         run(shell("echo no disk >&2; exit 3")).failed(),
-        "exit code 3: no disk"
+        "exit code 3, expected 0: no disk"
     );
-    assert_eq!(run(shell("kill -9 $$")).failed(), "ended by signal 9");
+    assert_eq!(
+        run(shell("kill -9 $$")).failed(),
+        "ended by signal 9, expected exit code 0"
+    );
     let weighs = run(shell("echo 150%"));
     let weight = Some(150);
     let admin = Admin::Ready;
@@ -307,7 +310,7 @@ fn a_file_says_so_or_is_not_there() {
     fs::write(&path, "down # for the night").unwrap();
     assert_eq!(
         run(kind()).failed(),
-        "the file says \"down # for the night\""
+        "the file says \"down # for the night\", expected \"up\" or no file"
     );
 }
 
@@ -414,11 +417,17 @@ fn agents() {
     let admin = Admin::Ready;
     assert_eq!(well.advice(), Some(Advice { weight, admin }));
     let answer = ask(agent(), says("down#disk full\r\n"));
-    assert_eq!(answer.failed(), "the agent says \"down#disk full\"");
-    assert_eq!(ask(agent(), says("")).failed(), "closed without an answer");
+    assert_eq!(
+        answer.failed(),
+        "the agent says \"down#disk full\", expected \"up\" or \"ready\""
+    );
+    assert_eq!(
+        ask(agent(), says("")).failed(),
+        "closed without an answer, expected a line such as \"up\""
+    );
     assert_eq!(
         ask(agent(), says("hello\n")).failed(),
-        "the agent's answer contains no known word: \"hello\""
+        "the agent's answer contains no known word: \"hello\", expected one such as \"up\" or \"75%\""
     );
     let endless = serve(|mut stream| while stream.write_all(&[b'x'; 512]).is_ok() {});
     assert!(

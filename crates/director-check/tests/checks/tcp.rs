@@ -56,11 +56,12 @@ fn something_else_comes() {
         use std::io::Write;
         let _ = stream.write_all(b"421 too busy\r\n");
     });
-    let text = "unexpected answer: \"421 too busy\"";
+    let text = "unexpected answer: \"421 too busy\", expected one that contains \"220\"";
     assert_eq!(ask(expecting(b"", "220"), busy).failed(), text);
     let closes = serve(drop);
     let answer = ask(expecting(b"", "220"), closes);
-    assert_eq!(answer.failed(), "closed without an answer");
+    let text = "closed without an answer, expected one that contains \"220\"";
+    assert_eq!(answer.failed(), text);
 }
 
 #[test]

@@ -63,7 +63,7 @@ impl<'a> Question<'a> {
         }
         if header.rcode != self.spec.rcode {
             let (got, wanted) = (rcode(header.rcode), rcode(self.spec.rcode));
-            return Ok(Err(format!("{got} instead of {wanted}")));
+            return Ok(Err(format!("{got}, expected {wanted}")));
         }
         // Some servers refuse without repeating the question; a success always repeats it.
         if !asked && header.rcode == 0 {
@@ -125,7 +125,13 @@ impl<'a> Question<'a> {
         } else {
             ""
         };
-        Ok(()).and(Err(format!("unexpected answer: {got}{cut}")))
+        let expected = match wanted {
+            DnsAnswer::Any => format!("any {:?} record", self.kind()),
+            DnsAnswer::Data(data) => data.clone(),
+        };
+        Ok(()).and(Err(format!(
+            "unexpected answer: {got}{cut}, expected {expected}"
+        )))
     }
 }
 

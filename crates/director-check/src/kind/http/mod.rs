@@ -27,7 +27,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Driver;
 use super::attempt::Attempt;
-use super::expect::Patterns;
+use super::expect::{self, Patterns};
 use super::tls::{self, Protocol};
 use super::words::percent;
 use crate::Advice;
@@ -202,14 +202,18 @@ impl Response {
         let status = self.status();
         let well = |(low, high): &(u16, u16)| (*low..=*high).contains(&status);
         if !spec.status.iter().any(well) {
-            return Err(Failure::new(format_args!("status {status}")));
+            let expected = ranges(&spec.status);
+            return Err(Failure::new(format_args!(
+                "status {status}, expected {expected}"
+            )));
         }
         if let Some(expect) = &spec.body
             && !patterns.get(expect)?.is_match(self.body())
         {
             return Err(Failure::new(format_args!(
-                "status {status}, unexpected body: {}",
-                quote(self.body())
+                "status {status}, unexpected body: {}, expected one that {}",
+                quote(self.body()),
+                expect::words(expect)
             )));
         }
         let Some(from) = &spec.weight else {
@@ -239,6 +243,16 @@ impl Response {
             }),
         })
     }
+}
+
+/// Status codes for people: `200-299 or 401`.
+fn ranges(status: &[(u16, u16)]) -> String {
+    let range = |(low, high): &(u16, u16)| match low == high {
+        true => low.to_string(),
+        false => format!("{low}-{high}"),
+    };
+    let all: Vec<_> = status.iter().map(range).collect();
+    all.join(" or ")
 }
 
 /// Parses `bytes` as an answer to various requests: in one piece, and byte by byte.

@@ -134,7 +134,9 @@ impl Mysql {
             State::Start if self.login.user.is_none() && is_about_us(error.code) => {
                 Ok(Some(error.to_string().into()))
             }
-            _ => Err(error.to_string().into()),
+            // The server sent this instead of its greeting.
+            State::Start => Err(format!("{error} (expected a greeting)").into()),
+            _ => Err(format!("{error} (expected a log-in)").into()),
         }
     }
 

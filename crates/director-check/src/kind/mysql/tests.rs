@@ -159,14 +159,17 @@ fn a_made_up_user_is_refused_by_whatever_plugin_he_gets() {
 fn errors_are_told_in_the_servers_words() {
     let too_many = frame(0, b"\xff\x10\x04Too many connections");
     let (_, outcome) = play(&mut anybody(), &[&too_many]);
-    assert_eq!(outcome, Err("error 1040: Too many connections".into()));
+    assert_eq!(
+        outcome,
+        Err("error 1040: Too many connections (expected a greeting)".into())
+    );
     let denied = frame(
         2,
         b"\xff\x15\x04#28000Access denied for user 'lb'@'10.0.0.1'",
     );
     let greeting = greeting("mysql_native_password");
     let (_, outcome) = play(&mut login(Some("x")), &[&greeting, &denied]);
-    let words = "error 1045: Access denied for user 'lb'@'10.0.0.1'";
+    let words = "error 1045: Access denied for user 'lb'@'10.0.0.1' (expected a log-in)";
     assert_eq!(outcome, Err(words.into()));
 }
 

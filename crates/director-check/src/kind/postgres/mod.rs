@@ -190,7 +190,10 @@ impl Postgres {
                 self.refused = true;
                 Ok(Next::Well(Some(REFUSES_US.into())))
             }
-            Message::Error(error) => Err(error.to_string().into()),
+            Message::Error(error) if self.login.user.is_none() => {
+                Err(format!("{error} (expected to be asked for a password)").into())
+            }
+            Message::Error(error) => Err(format!("{error} (expected a session)").into()),
             Message::Authentication(how) => self.authenticate(how),
             Message::Parameter { name, value } if self.let_in => {
                 if name == b"server_version" {

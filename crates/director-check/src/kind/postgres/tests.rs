@@ -58,7 +58,10 @@ fn without_a_user_a_request_for_a_password_is_enough() {
             &mut login(Some("lb"), None),
             &[&error(code, "no such user")],
         );
-        assert_eq!(outcome, Err(format!("FATAL {code}: no such user").into()));
+        assert_eq!(
+            outcome,
+            Err(format!("FATAL {code}: no such user (expected a session)").into())
+        );
     }
 }
 
@@ -69,7 +72,10 @@ fn errors_are_told_in_the_servers_words() {
         ("53300", "sorry, too many clients already"),
     ] {
         let (_, outcome) = play(&mut login(None, None), &[&error(code, message)]);
-        assert_eq!(outcome, Err(format!("FATAL {code}: {message}").into()));
+        assert_eq!(
+            outcome,
+            Err(format!("FATAL {code}: {message} (expected to be asked for a password)").into())
+        );
     }
     let (_, outcome) = play(&mut login(None, None), &[b"220 mail.example.org\r\n"]);
     assert_eq!(outcome, Err(r#"this is not PostgreSQL: "2""#.into()));

@@ -207,7 +207,10 @@ fn a_server_that_refuses_the_address_or_is_full_is_judged_by_what_it_says() {
         (answer.verdict == director_check::Verdict::Down).then(|| answer.failed().to_owned())
     };
     let text = crate::ask::eventually(|| full(&maria));
-    assert_eq!(text, "error 1040: Too many connections");
+    assert_eq!(
+        text,
+        "error 1040: Too many connections (expected a greeting)"
+    );
     for mut client in clients {
         client.kill().unwrap();
         client.wait().unwrap();

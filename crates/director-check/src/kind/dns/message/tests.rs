@@ -42,7 +42,10 @@ fn an_answer_is_compared_with_what_is_expected() {
     }
     let spec = spec("www.example.org", DnsType::A, Some("192.0.2.8"));
     let verdict = Question::new(&spec, 0x1234).judge(CAPTURED).unwrap();
-    assert_eq!(verdict, Err("unexpected answer: 192.0.2.7".to_owned()));
+    assert_eq!(
+        verdict,
+        Err("unexpected answer: 192.0.2.7, expected 192.0.2.8".to_owned())
+    );
 }
 
 #[test]
@@ -68,11 +71,11 @@ fn the_response_code_is_what_was_expected() {
     let mut refused = CAPTURED.to_vec();
     refused[3] = 0x85;
     let verdict = Question::new(&spec, 0x1234).judge(&refused).unwrap();
-    assert_eq!(verdict, Err("REFUSED instead of NOERROR".to_owned()));
+    assert_eq!(verdict, Err("REFUSED, expected NOERROR".to_owned()));
     // Without the question, as some servers refuse.
     let bare = b"\x12\x34\x80\x05\0\0\0\0\0\0\0\0";
     let verdict = Question::new(&spec, 0x1234).judge(bare).unwrap();
-    assert_eq!(verdict, Err("REFUSED instead of NOERROR".to_owned()));
+    assert_eq!(verdict, Err("REFUSED, expected NOERROR".to_owned()));
     spec.rcode = 5;
     assert_eq!(Question::new(&spec, 0x1234).judge(&refused), Ok(Ok(())));
     assert_eq!(Question::new(&spec, 0x1234).judge(bare), Ok(Ok(())));
