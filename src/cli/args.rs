@@ -156,9 +156,15 @@ pub(crate) enum Verb {
     Disown(Disown),
     /// Show the state of services and servers.
     ///
-    /// Exit code: 0 shown, 1 error, 4 no director is running here.
+    /// A summary comes first, then services and their servers, those in trouble on top; one line per
+    /// service if all servers do not fit the screen.
+    ///
+    /// Exit code: 0 shown, also if nothing is in the states asked for; 1 error, also for a name that
+    /// no service and no server has; 4 no director is running here.
     Status(Status),
     /// Show past events: servers up and down, drift, reloads, operators' actions.
+    ///
+    /// Times are local; JSON has UTC. director keeps the last 4096 events.
     Events(Events),
     /// Print metrics for Prometheus.
     ///

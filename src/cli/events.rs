@@ -4,24 +4,33 @@ use std::io;
 use std::ops::ControlFlow;
 
 use super::args::{Args, Events, TextOrJson};
+use super::clock::local;
 use super::exit::Exit;
 use super::output::{say, stream, stream_json};
 use crate::http::api::{Event, Line};
 use crate::http::query;
-use crate::words::{calendar, count, printable};
+use crate::words::{count, printable};
 
 /// The number of past events shown before new ones.
 const BEFORE: u64 = 10;
 
 pub(crate) fn run(args: &Args, verb: &Events) -> anyhow::Result<Exit> {
     let last = match (verb.from, verb.last) {
-        (None, None) if verb.follow => Some(BEFORE),
+        (None, None) if verb.follow && verb.since.is_none() => Some(BEFORE),
         (_, last) => last,
     };
-    let (from, last) = (verb.from.map(text), last.map(text));
+    let (from, last, since) = (verb.from.map(text), last.map(text), verb.since.map(text));
     let mut parameters = Vec::new();
     parameters.extend(from.as_deref().map(|from| ("from", from)));
     parameters.extend(last.as_deref().map(|last| ("last", last)));
+    parameters.extend(since.as_deref().map(|since| ("since", since)));
+    for (key, words) in [
+        ("service", &verb.service),
+        ("server", &verb.server),
+        ("kind", &verb.kind),
+    ] {
+        parameters.extend(words.iter().map(|word| (key, word.as_str())));
+    }
     if verb.follow {
         parameters.push(("follow", "true"));
     }
@@ -58,13 +67,13 @@ fn show(line: &Line, format: TextOrJson) -> io::Result<ControlFlow<()>> {
     }
 }
 
-/// `2026-11-21 12:00:00Z  server-down  web tcp://192.0.2.10:80 10.0.0.14:80  connection refused`.
+/// `2026-11-21 13:00:00 CET  server-down  web tcp://192.0.2.10:80 10.0.0.14:80  connection refused`.
 fn for_people(event: &Event) -> String {
     let mut of = Vec::new();
     of.extend(event.service.as_deref().map(printable));
     of.extend(event.listen.map(|listen| listen.to_string()));
     of.extend(event.server.map(|server| server.to_string()));
-    let time = calendar(event.at_ms / 1000);
+    let time = local(event.at_ms / 1000);
     let head = format!("{time}  {:<12}", event.kind);
     // A file's mistakes span many lines.
     let text: Vec<_> = event.text.lines().map(printable).collect();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::args::{Args, Disable, Drain, Enable, Reload, Undrain, Weight, Weighting, Why};
+use super::clock::localised;
 use super::exit::Exit;
 use super::output::{print, say};
 use super::waiting::{self, Connections, Named};
@@ -117,7 +118,7 @@ fn then(
 fn ask(client: &Client, path: &str, body: &impl Serialize) -> anyhow::Result<Exit> {
     let answer = client.post(path, body)?;
     for done in answer.done {
-        print(&format!("{done}\n"))?;
+        print(&format!("{}\n", localised(&done)))?;
     }
     if let Some(why) = answer.not_kept {
         say!(

@@ -14,6 +14,7 @@ mod apply;
 mod args;
 mod beside;
 mod check;
+mod clock;
 mod completions;
 mod confirm;
 mod events;

@@ -31,6 +31,47 @@ fn colour(args: &Args, terminal: bool) -> bool {
     }
 }
 
+/// How much fits stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Screen {
+    /// The most characters of a line.
+    pub(crate) width: usize,
+    /// The most lines.
+    pub(crate) height: usize,
+}
+
+/// The narrowest screen for which tables are laid out.
+const NARROWEST: usize = 60;
+
+/// The width where the output is no terminal: lines stay whole, for `grep`.
+const UNBROKEN: usize = 20_000;
+
+/// The number of lines that fit where the output is no terminal.
+const PAGE: usize = 50;
+
+/// The screen on which the output is read: the terminal, or what `COLUMNS` and `LINES` say. `whole`:
+/// no prompt follows the output.
+pub(crate) fn screen(whole: bool) -> Screen {
+    let given = |name| std::env::var(name).ok()?.trim().parse::<usize>().ok();
+    let terminal = terminal_size::terminal_size_of(io::stdout());
+    let (width, height) = match terminal {
+        Some((width, height)) => (usize::from(width.0), usize::from(height.0)),
+        None => (
+            given("COLUMNS").unwrap_or(UNBROKEN),
+            given("LINES").unwrap_or(PAGE),
+        ),
+    };
+    Screen {
+        // A terminal that does not know its size says 0.
+        width: if width == 0 { 80 } else { width.max(NARROWEST) },
+        height: match height {
+            0 => 24,
+            height if whole => height,
+            height => height - 1,
+        },
+    }
+}
+
 /// Writes text to stdout and flushes it. A reader that has gone away (`| head`) is no error and
 /// does not change what else the verb does. Names and reasons may contain any characters: those
 /// that would hide or reorder others are escaped.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ipvs::Table;
+use ipvs::{ServiceKey, Table};
 use tokio::sync::oneshot;
 
 use super::operator::{Answer, Refusal, Request};
@@ -28,8 +28,8 @@ pub trait Director: Send + Sync + 'static {
     /// Carries out an operator's request.
     fn request(&self, request: Request, reply: Reply<Answer>);
 
-    /// Reads the kernel's tables with counters.
-    fn table(&self, reply: Reply<Counted>);
+    /// Reads the kernel's tables with counters: these services, or all.
+    fn table(&self, of: Option<Vec<ServiceKey>>, reply: Reply<Counted>);
 }
 
 /// The kernel's tables with counters.

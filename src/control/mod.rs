@@ -12,6 +12,7 @@ pub mod event;
 pub mod meters;
 mod now;
 pub mod operator;
+pub mod select;
 pub mod snapshot;
 
 pub use director::{Counted, Director, Identity, Reply};

@@ -17,8 +17,8 @@ use super::event::Event;
 use super::meters::Meters;
 use super::operator::Setting;
 use crate::check::Record;
-use crate::state::BootTime;
 use crate::state::health::{CheckSpec, MarkRange};
+use crate::state::{BootTime, Sysctl};
 
 /// The whole state at one time.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +47,10 @@ pub struct Snapshot {
     pub reconciled: Option<SystemTime>,
     /// The reason why the kernel is not in sync.
     pub trouble: Option<Arc<str>>,
+    /// Differences from the declaration that director only reports (`policy.drift`).
+    pub drift: Arc<[Difference]>,
+    /// Declared sysctls that this kernel does not have.
+    pub lacking: Arc<[Sysctl]>,
 }
 
 impl Snapshot {
@@ -57,6 +61,18 @@ impl Snapshot {
     pub fn date(&self, boot: BootTime) -> Option<SystemTime> {
         self.at.map(|at| at.calendar(boot))
     }
+}
+
+/// A difference between the kernel and the declaration that stays, because director only reports
+/// it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The service; `None` for settings of the whole kernel.
+    pub listen: Option<ServiceKey>,
+    /// The service's name in the file.
+    pub name: Option<Arc<str>>,
+    /// What differs, for people.
+    pub text: Arc<str>,
 }
 
 /// The status of a service.
@@ -83,6 +99,52 @@ pub struct ServiceStatus {
     pub leaving: bool,
 }
 
+impl ServiceStatus {
+    /// How well it is.
+    #[must_use]
+    pub fn state(&self) -> ServiceState {
+        let is_trouble = |server: &ServerStatus| server.state.is_trouble();
+        match self.up {
+            _ if self.leaving => ServiceState::Leaving,
+            up if up < self.declared && up < self.min_healthy.max(1) => ServiceState::Failed,
+            up if up < self.declared => ServiceState::Degraded,
+            // A backup server is down, for example.
+            _ if self.servers.iter().any(is_trouble) => ServiceState::Degraded,
+            _ => ServiceState::Ok,
+        }
+    }
+}
+
+/// How well a service is, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServiceState {
+    /// No server is up, or fewer than `min_healthy`.
+    Failed,
+    /// Some of its servers are not up.
+    Degraded,
+    /// No longer declared: deleted once its connections have ended.
+    Leaving,
+    /// All declared servers are up.
+    Ok,
+}
+
+impl ServiceState {
+    /// All of them, the worst first.
+    pub const ALL: [Self; 4] = [Self::Failed, Self::Degraded, Self::Leaving, Self::Ok];
+
+    /// The name in the API and in options.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Degraded => "degraded",
+            Self::Leaving => "leaving",
+            Self::Ok => "ok",
+        }
+    }
+}
+
 /// The status of a server.
 #[derive(Debug, Clone)]
 pub struct ServerStatus {
@@ -99,8 +161,11 @@ pub struct ServerStatus {
     pub state: ServerState,
     /// The reason for the state, for people.
     pub reason: Arc<str>,
-    /// Since when its checks have had their verdict.
+    /// Since when its checks have had their verdict; without checks, since when it is in this
+    /// state.
     pub since: SystemTime,
+    /// Since when it is in this state.
+    pub entered: SystemTime,
     /// When the state ends by itself at the latest: a ramp, a hold, a drain with a deadline.
     pub until: Option<SystemTime>,
     /// The operator's drain.
@@ -172,7 +237,21 @@ impl ServerState {
         Self::Leaving,
     ];
 
-    /// The name in the API and in metrics.
+    /// All states, the worst first.
+    pub const WORST_FIRST: [Self; 10] = [
+        Self::Panic,
+        Self::Down,
+        Self::Held,
+        Self::Pending,
+        Self::Warming,
+        Self::Drained,
+        Self::Disabled,
+        Self::Leaving,
+        Self::Standby,
+        Self::Up,
+    ];
+
+    /// The name in the API, in metrics and in options.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -187,6 +266,27 @@ impl ServerState {
             Self::Standby => "standby",
             Self::Leaving => "leaving",
         }
+    }
+
+    /// Its place in [`ServerState::WORST_FIRST`]: the lower, the worse.
+    #[must_use]
+    pub fn rank(self) -> usize {
+        Self::WORST_FIRST
+            .iter()
+            .position(|state| *state == self)
+            .unwrap_or(Self::WORST_FIRST.len())
+    }
+
+    /// Whether the server does not serve although it should.
+    #[must_use]
+    pub const fn is_trouble(self) -> bool {
+        matches!(self, Self::Panic | Self::Down | Self::Held)
+    }
+
+    /// Whether there is nothing to say about it.
+    #[must_use]
+    pub const fn is_well(self) -> bool {
+        matches!(self, Self::Up | Self::Standby)
     }
 }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 
+use ipvs::ServiceKey;
+
 use super::messages::{Input, Job};
 use crate::check::{Observer, Statistics};
 use crate::control::operator::{Answer, Refusal, RefusalKind, Request};
@@ -68,7 +70,7 @@ impl Director for Link {
         let _ = self.inputs.send(Input::Request(request, answer));
     }
 
-    fn table(&self, reply: Reply<Counted>) {
+    fn table(&self, of: Option<Vec<ServiceKey>>, reply: Reply<Counted>) {
         let Some(waiter) = Waiter::take(&self.waiting) else {
             let why = format!("{WAITING} others are waiting for the tables");
             reply.send(Err(Refusal::new(RefusalKind::Unavailable, why)));
@@ -81,7 +83,7 @@ impl Director for Link {
                 message: error.to_string(),
             }));
         });
-        let _ = self.jobs.send(Job::Table(answer));
+        let _ = self.jobs.send(Job::Table(of, answer));
     }
 }
 

@@ -10,9 +10,10 @@ use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::asked::{Asked, Parameters};
 use super::caller::Caller;
 use super::failure::Failure;
-use super::routes::{Desk, Parameters, all, chosen, one, parameters};
+use super::routes::Desk;
 use super::stream::Sink;
 use crate::metrics::{Exposition, Format, Scrape, Servers};
 
@@ -28,23 +29,23 @@ pub(super) async fn metrics(
     headers: HeaderMap,
     query: Parameters,
 ) -> Result<Response, Failure> {
-    let parameters = parameters(query, &["service", "servers"])?;
-    let wanted = all(&parameters, "service");
-    let servers = match one(&parameters, "servers")? {
+    let asked = Asked::take(query, &[&["service", "servers"]])?;
+    let selection = asked.selection()?;
+    let servers = match asked.one("servers")? {
         // Whoever asks for some services wants to see their servers.
-        None if !wanted.is_empty() => Servers::All,
+        None if !selection.is_all() => Servers::All,
         None => Servers::Few,
         Some("all") => Servers::All,
         Some("none") => Servers::None,
         Some(_) => return Err(Failure::invalid("`servers` must be all or none")),
     };
     let snapshot = desk.director.published().snapshot();
-    let services = match wanted.is_empty() {
+    let services = match selection.is_all() {
         true => None,
-        false => Some(chosen(&snapshot, &wanted)?.into_iter().map(|(key, _)| key)),
+        false => Some(selection.of(&snapshot)?.into_iter().map(|one| one.key)),
     };
     let services = services.map(Iterator::collect);
-    let counted = desk.counted(caller).await?;
+    let counted = desk.counted(caller, None).await?;
     let format = format(&headers);
     let exposition = Exposition::new(
         Scrape {

@@ -21,6 +21,7 @@
 //! `docs/api.md` documents every route and field.
 
 pub mod api;
+mod asked;
 mod caller;
 mod client;
 mod events;

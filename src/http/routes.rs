@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{self, Path, Query, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{self, Path, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -17,6 +17,7 @@ use serde::Serialize;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::api;
+use super::asked::{Asked, Parameters, SELECTION};
 use super::caller::Caller;
 use super::events::{self, From as Start};
 use super::failure::Failure;
@@ -25,7 +26,8 @@ use super::permits::Permits;
 use super::{request, stats, stream, view};
 use crate::apply::boot_time;
 use crate::control::operator::{Answer, Refusal, Request};
-use crate::control::snapshot::{ServiceStatus, Snapshot};
+use crate::control::select::{Selected, Selection, Word};
+use crate::control::snapshot::Snapshot;
 use crate::control::{Counted, Director, Reply};
 use crate::state::is_private;
 
@@ -36,6 +38,8 @@ const KEPT_FOLLOWERS: u32 = 4;
 /// The most requests that wait for the kernel's counters; they are read for one at a time.
 const READERS: u32 = 8;
 const KEPT_READERS: u32 = 2;
+/// The most services whose counters are read one by one.
+const FEW: usize = 64;
 /// How long the core may take to answer, and the worker to read the kernel.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The same for a reload, which may change thousands of services.
@@ -49,8 +53,6 @@ pub(super) struct Desk {
     readers: Permits,
     reading: Arc<Semaphore>,
 }
-
-pub(super) type Parameters = Result<Query<Vec<(String, String)>>, QueryRejection>;
 
 /// What a socket lets its callers do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +107,7 @@ fn operating(routes: Router<Desk>) -> Router<Desk> {
 }
 
 async fn version(State(desk): State<Desk>, query: Parameters) -> Result<Response, Failure> {
-    parameters(query, &[])?;
+    Asked::take(query, &[])?;
     let identity = desk.director.identity();
     let snapshot = desk.director.published().snapshot();
     Ok(stream::whole(&api::Version {
@@ -121,11 +123,16 @@ async fn version(State(desk): State<Desk>, query: Parameters) -> Result<Response
 }
 
 async fn status(State(desk): State<Desk>, query: Parameters) -> Result<Response, Failure> {
-    let wanted = all(&parameters(query, &["service"])?, "service");
+    let asked = Asked::take(query, &[&SELECTION, &["brief"]])?;
+    let selection = asked.selection()?;
+    let show = match asked.flag("brief")? {
+        true => view::brief,
+        false => view::service,
+    };
     let snapshot = desk.director.published().snapshot();
     let date = snapshot.date(boot_time());
     let head = view::head(&snapshot, date.unwrap_or_else(SystemTime::now));
-    Ok(send(&head, chosen(&snapshot, &wanted)?, view::service))
+    Ok(send(&head, selection.of(&snapshot)?, show))
 }
 
 async fn services(
@@ -133,11 +140,14 @@ async fn services(
     service: Result<Path<String>, PathRejection>,
     query: Parameters,
 ) -> Result<Response, Failure> {
-    parameters(query, &[])?;
+    Asked::take(query, &[])?;
     let Path(service) = service.map_err(|error| Failure::invalid(error.body_text()))?;
     let snapshot = desk.director.published().snapshot();
-    let chosen = chosen(&snapshot, &[service])?;
-    Ok(send(&Nothing {}, chosen, view::service))
+    let selection = Selection {
+        services: vec![Word::new(&service)],
+        ..Selection::default()
+    };
+    Ok(send(&Nothing {}, selection.of(&snapshot)?, view::service))
 }
 
 async fn overlay(State(desk): State<Desk>, query: Parameters) -> Result<Response, Failure> {
@@ -147,7 +157,7 @@ async fn overlay(State(desk): State<Desk>, query: Parameters) -> Result<Response
         disabled: Vec<std::net::IpAddr>,
         private_marks: (u32, u32),
     }
-    parameters(query, &[])?;
+    Asked::take(query, &[])?;
     let snapshot = desk.director.published().snapshot();
     let marks = desk.director.private_marks();
     let head = Head {
@@ -155,7 +165,11 @@ async fn overlay(State(desk): State<Desk>, query: Parameters) -> Result<Response
         disabled: snapshot.disabled.keys().copied().collect(),
         private_marks: (marks.first, marks.last),
     };
-    Ok(send(&head, chosen(&snapshot, &[])?, view::overlay))
+    Ok(send(
+        &head,
+        Selection::default().of(&snapshot)?,
+        view::overlay,
+    ))
 }
 
 async fn follow(
@@ -163,21 +177,24 @@ async fn follow(
     Extension(caller): Extension<Caller>,
     query: Parameters,
 ) -> Result<Response, Failure> {
-    let parameters = parameters(query, &["from", "last", "follow"])?;
-    let from = match (number(&parameters, "from")?, number(&parameters, "last")?) {
+    let known = [
+        "from", "last", "follow", "since", "service", "server", "kind",
+    ];
+    let asked = Asked::take(query, &[&known])?;
+    let filter = asked.events()?;
+    let from = match (asked.number("from")?, asked.number("last")?) {
         (Some(_), Some(_)) => return Err(Failure::invalid("either `from` or `last`")),
         (None, Some(last)) => Start::Last(last),
         (from, None) => Start::Number(from.unwrap_or(0)),
     };
-    let permit = match one(&parameters, "follow")? {
-        None | Some("false") => None,
-        Some("true") => {
+    let permit = match asked.flag("follow")? {
+        false => None,
+        true => {
             let busy = || Failure::unavailable("too many followers of events; try again");
             Some(desk.followers.take(caller).ok_or_else(busy)?)
         }
-        Some(_) => return Err(Failure::invalid("`follow` must be true or false")),
     };
-    let lines = events::lines(desk.director, from, permit);
+    let lines = events::lines(desk.director, from, filter, permit);
     Ok(([(header::CONTENT_TYPE, "application/jsonl")], lines).into_response())
 }
 
@@ -186,26 +203,30 @@ async fn counters(
     Extension(caller): Extension<Caller>,
     query: Parameters,
 ) -> Result<Response, Failure> {
-    let wanted = all(&parameters(query, &["service"])?, "service");
-    let Counted { table, .. } = desk.counted(caller).await?;
+    let selection = Asked::take(query, &[&SELECTION])?.selection()?;
+    let before = desk.director.published().snapshot();
+    let Counted { table, .. } = desk.counted(caller, few(&selection, &before)).await?;
     let snapshot = desk.director.published().snapshot();
     let marks = desk.director.private_marks();
-    // A name selects our services, a listen address any service in the kernel, including foreign
-    // ones.
-    let mut keys = BTreeSet::new();
-    for word in &wanted {
-        match word.parse::<ServiceKey>() {
-            Ok(key) if table.service(&key).is_some() && !is_private(&key, &marks) => {
-                keys.insert(key);
-            }
-            _ => {
-                let ours = chosen(&snapshot, std::slice::from_ref(word))?;
-                keys.extend(ours.into_iter().map(|(key, _)| key));
-            }
-        }
-    }
-    let wanted = move |key: &ServiceKey| keys.is_empty() || keys.contains(key);
-    let services = stats::services(table, snapshot, marks, wanted);
+    let is_foreign = |key: &ServiceKey| {
+        !snapshot.services.contains_key(key)
+            && !is_private(key, &marks)
+            && selection.has_foreign(key)
+    };
+    let foreign: BTreeSet<ServiceKey> = table
+        .services
+        .iter()
+        .map(|service| service.entry.service.key)
+        .filter(is_foreign)
+        .collect();
+    let ours = match selection.of(&snapshot) {
+        Ok(ours) => ours,
+        // The words mean services that are not the director's.
+        Err(_) if !foreign.is_empty() => Vec::new(),
+        Err(unmatched) => return Err(unmatched.into()),
+    };
+    let ours = ours.into_iter().map(|one| (one.key, one)).collect();
+    let services = stats::services(table, ours, foreign);
     Ok(json(stream::with_services(&Nothing {}, services)))
 }
 
@@ -261,13 +282,17 @@ async fn reload(State(desk): State<Desk>, body: Body) -> Result<Response, Failur
 
 impl Desk {
     /// The kernel's tables, read for one caller at a time.
-    pub(super) async fn counted(&self, caller: Caller) -> Result<Counted, Failure> {
+    pub(super) async fn counted(
+        &self,
+        caller: Caller,
+        of: Option<Vec<ServiceKey>>,
+    ) -> Result<Counted, Failure> {
         let busy = || Failure::unavailable("too many readers of counters; try again");
         let _reader = self.readers.take(caller).ok_or_else(busy)?;
         // The semaphore is never closed.
         let _turn = self.reading.acquire().await;
         let (reply, answer) = Reply::new();
-        self.director.table(reply);
+        self.director.table(of, reply);
         answered(answer, PATIENCE).await
     }
 
@@ -352,78 +377,31 @@ async fn here(State(desk): State<Desk>, request: extract::Request, next: Next) -
     response
 }
 
+/// The services to read if these are few: all tables of a large director take the kernel long.
+fn few(selection: &Selection, snapshot: &Snapshot) -> Option<Vec<ServiceKey>> {
+    if selection.is_all() {
+        return None;
+    }
+    let ours = selection.of(snapshot).ok()?.into_iter().map(|one| one.key);
+    let foreign = snapshot.foreign.iter().copied();
+    let foreign = foreign.filter(|key| selection.has_foreign(key));
+    let keys: Vec<ServiceKey> = ours.chain(foreign).take(FEW + 1).collect();
+    (keys.len() <= FEW).then_some(keys)
+}
+
 /// The head of an answer without one.
 #[derive(Serialize)]
 struct Nothing {}
 
-pub(super) type Part = (ServiceKey, Arc<ServiceStatus>);
-
-/// The services with these names or listen addresses; all if there are none.
-pub(super) fn chosen(snapshot: &Snapshot, wanted: &[String]) -> Result<Vec<Part>, Failure> {
-    let matches = |word: &str, (key, status): (&ServiceKey, &Arc<ServiceStatus>)| {
-        word.parse() == Ok(*key) || *word == *status.name
-    };
-    for word in wanted {
-        if !snapshot.services.iter().any(|part| matches(word, part)) {
-            let message = format!("no service `{word}`; `director status` lists them");
-            return Err(Failure::not_found(message));
-        }
-    }
-    let parts = snapshot.services.iter();
-    let parts = parts.filter(|part| {
-        wanted.is_empty() || wanted.iter().any(|word| matches(word, (part.0, part.1)))
-    });
-    Ok(parts.map(|(key, status)| (*key, status.clone())).collect())
-}
-
 fn send<H: Serialize, T: Serialize + Send + 'static>(
     head: &H,
-    parts: Vec<Part>,
-    show: fn(ServiceKey, &ServiceStatus) -> T,
+    chosen: Vec<Selected>,
+    show: fn(&Selected) -> T,
 ) -> Response {
-    let parts = parts.into_iter();
-    let parts = parts.map(move |(key, status)| show(key, &status));
+    let parts = chosen.into_iter().map(move |one| show(&one));
     json(stream::with_services(head, parts))
 }
 
 fn json(body: Body) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
-}
-
-/// The query parameters; an unknown one is an error.
-pub(super) fn parameters(
-    query: Parameters,
-    known: &[&str],
-) -> Result<Vec<(String, String)>, Failure> {
-    let Query(parameters) = query.map_err(|error| Failure::invalid(error.body_text()))?;
-    let unknown = parameters
-        .iter()
-        .find(|(key, _)| !known.contains(&key.as_str()));
-    match unknown {
-        Some((key, _)) => Err(Failure::invalid(format!("no parameter `{key}`"))),
-        None => Ok(parameters),
-    }
-}
-
-pub(super) fn all(parameters: &[(String, String)], key: &str) -> Vec<String> {
-    let found = parameters.iter().filter(|(found, _)| found == key);
-    found.map(|(_, value)| value.clone()).collect()
-}
-
-pub(super) fn one<'p>(
-    parameters: &'p [(String, String)],
-    key: &str,
-) -> Result<Option<&'p str>, Failure> {
-    let mut found = parameters.iter().filter(|(found, _)| found == key);
-    let first = found.next().map(|(_, value)| value.as_str());
-    match found.next() {
-        Some(_) => Err(Failure::invalid(format!("duplicate parameter `{key}`"))),
-        None => Ok(first),
-    }
-}
-
-fn number(parameters: &[(String, String)], key: &str) -> Result<Option<u64>, Failure> {
-    let value = one(parameters, key)?;
-    let number = value.map(str::parse).transpose();
-    number.map_err(|_| Failure::invalid(format!("`{key}` must be an integer")))
 }

@@ -1,39 +1,35 @@
 //! The kernel's counters in the format of the API.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipvs::{ServiceKey, Table, TableService};
 
 use super::api::{ServerStats, ServiceStats};
-use crate::control::snapshot::{ServiceStatus, Snapshot};
-use crate::state::health::MarkRange;
-use crate::state::is_private;
+use crate::control::select::Selected;
 
-/// The counters of a table, service by service, without private services.
+/// The counters of the selected services and servers, and of these foreign ones.
 pub(super) fn services(
     table: Table,
-    snapshot: Arc<Snapshot>,
-    private: MarkRange,
-    wanted: impl Fn(&ServiceKey) -> bool + Send + 'static,
+    ours: BTreeMap<ServiceKey, Selected>,
+    foreign: BTreeSet<ServiceKey>,
 ) -> impl Iterator<Item = ServiceStats> + Send + 'static {
-    let shown = move |key: &ServiceKey| !is_private(key, &private) && wanted(key);
-    let services = table.services.into_iter();
-    let services = services.filter(move |service| shown(&service.entry.service.key));
-    services.map(move |service| {
-        let ours = snapshot.services.get(&service.entry.service.key);
-        of(&service, ours.map(Arc::as_ref))
+    table.services.into_iter().filter_map(move |service| {
+        let key = &service.entry.service.key;
+        let selected = ours.get(key);
+        (selected.is_some() || foreign.contains(key)).then(|| of(&service, selected))
     })
 }
 
-fn of(service: &TableService, ours: Option<&ServiceStatus>) -> ServiceStats {
+fn of(service: &TableService, ours: Option<&Selected>) -> ServiceStats {
     let name = |key| {
-        let mut servers = ours?.servers.iter();
+        let mut servers = ours?.status.servers.iter();
         servers.find(|server| server.key() == key)?.name.as_deref()
     };
     let stats = service.entry.stats;
     let mut servers: Vec<_> = service
         .servers
         .iter()
+        .filter(|entry| ours.is_none_or(|ours| ours.has(&entry.server.key)))
         .map(|entry| ServerStats {
             name: name(entry.server.key).map(str::to_owned),
             address: entry.server.key,
@@ -47,7 +43,7 @@ fn of(service: &TableService, ours: Option<&ServiceStatus>) -> ServiceStats {
         .collect();
     servers.sort_by_key(|server| server.address);
     ServiceStats {
-        name: ours.map(|ours| ours.name.to_string()),
+        name: ours.map(|ours| ours.status.name.to_string()),
         listen: service.entry.service.key,
         total: stats.total.into(),
         rate: stats.rate.into(),

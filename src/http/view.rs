@@ -1,12 +1,14 @@
 //! The core's snapshot in the format of the API.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use ipvs::{ServiceFlags, ServiceKey};
+use ipvs::ServiceFlags;
 
 use super::api;
 use crate::control::operator::Setting;
-use crate::control::snapshot::{ServerStatus, ServiceStatus, Snapshot};
+use crate::control::select::Selected;
+use crate::control::snapshot::{Difference, ServerStatus, Snapshot};
 
 pub(super) fn head(snapshot: &Snapshot, now: SystemTime) -> api::Head {
     let disabled = snapshot.disabled.iter();
@@ -26,15 +28,56 @@ pub(super) fn head(snapshot: &Snapshot, now: SystemTime) -> api::Head {
                 setting: setting(set, None),
             })
             .collect(),
+        drift: snapshot.drift.iter().map(drift).collect(),
+        lacking: snapshot
+            .lacking
+            .iter()
+            .map(|sysctl| sysctl.name().to_owned())
+            .collect(),
+        summary: summary(snapshot),
     }
 }
 
-pub(super) fn service(listen: ServiceKey, status: &ServiceStatus) -> api::Service {
+fn drift(difference: &Difference) -> api::Drift {
+    api::Drift {
+        service: difference.name.as_deref().map(str::to_owned),
+        listen: difference.listen,
+        text: difference.text.to_string(),
+    }
+}
+
+fn summary(snapshot: &Snapshot) -> api::Summary {
+    let mut summary = api::Summary::default();
+    for status in snapshot.services.values() {
+        *summary.services.entry(status.state()).or_default() += 1;
+        for server in &status.servers {
+            *summary.servers.entry(server.state).or_default() += 1;
+        }
+    }
+    summary
+}
+
+/// A service with its selected servers.
+pub(super) fn service(selected: &Selected) -> api::Service {
+    service_with(selected, |_| true)
+}
+
+/// The same without servers of which there is nothing to say.
+pub(super) fn brief(selected: &Selected) -> api::Service {
+    service_with(selected, |server| !server.state.is_well())
+}
+
+fn service_with(selected: &Selected, shown: impl Fn(&ServerStatus) -> bool) -> api::Service {
+    let status = &selected.status;
     let service = &status.service;
+    let mut states = BTreeMap::new();
+    for server in selected.servers() {
+        *states.entry(server.state).or_default() += 1;
+    }
     let persistent = service.flags.contains(ServiceFlags::PERSISTENT);
     api::Service {
         name: status.name.to_string(),
-        listen,
+        listen: selected.key,
         scheduler: service.scheduler.to_string(),
         persistence: persistent.then_some(service.timeout),
         up: status.up,
@@ -42,7 +85,14 @@ pub(super) fn service(listen: ServiceKey, status: &ServiceStatus) -> api::Servic
         min_healthy: status.min_healthy,
         panic: status.panic,
         leaving: status.leaving,
-        servers: status.servers.iter().map(server).collect(),
+        state: status.state(),
+        states,
+        partial: selected.is_part(),
+        servers: selected
+            .servers()
+            .filter(|one| shown(one))
+            .map(server)
+            .collect(),
     }
 }
 
@@ -57,6 +107,7 @@ fn server(status: &ServerStatus) -> api::Server {
         declared_weight: status.as_declared.weight.get(),
         reason: status.reason.to_string(),
         since: api::unix(status.since),
+        state_since: api::unix(status.entered),
         until: status.until.map(api::unix),
         drain: status.drain.as_ref().map(|set| setting(set, None)),
         weight_set: weight.map(|set| setting(set, Some(set.value))),
@@ -102,10 +153,11 @@ fn milliseconds(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-pub(super) fn overlay(listen: ServiceKey, status: &ServiceStatus) -> api::OverlaidService {
+pub(super) fn overlay(selected: &Selected) -> api::OverlaidService {
+    let status = &selected.status;
     let servers = status.servers.iter();
     api::OverlaidService {
-        listen,
+        listen: selected.key,
         name: status.name.to_string(),
         declared: status.as_declared,
         now: status.service,

@@ -45,6 +45,8 @@ pub(crate) struct Fake {
     pub(crate) asked: Mutex<VecDeque<Request>>,
     kept: Mutex<Vec<Reply<Answer>>>,
     pub(crate) tables: Mutex<u32>,
+    /// The kernel's side, if it is another than [`table`].
+    pub(crate) table: Mutex<Option<Table>>,
     namespace: (u64, u64),
     boot: String,
     state_dir: PathBuf,
@@ -98,10 +100,16 @@ impl Director for Fake {
         }
     }
 
-    fn table(&self, reply: Reply<Counted>) {
+    fn table(&self, of: Option<Vec<ServiceKey>>, reply: Reply<Counted>) {
         *self.tables.lock().unwrap() += 1;
+        let other = self.table.lock().unwrap().clone();
+        let mut table = other.unwrap_or_else(table);
+        if let Some(of) = of {
+            let is_asked = |service: &TableService| of.contains(&service.entry.service.key);
+            table.services.retain(is_asked);
+        }
         reply.send(Ok(Counted {
-            table: table(),
+            table,
             buckets: Some(4096),
         }));
     }
@@ -157,6 +165,7 @@ fn run_in(namespace: (u64, u64), boot: &str, snapshot: Snapshot) -> Running {
         asked: Mutex::default(),
         kept: Mutex::default(),
         tables: Mutex::default(),
+        table: Mutex::default(),
         namespace,
         boot: boot.to_owned(),
         state_dir: "/var/lib/director/net-4026531840".into(),
@@ -239,6 +248,7 @@ fn status(last: u8, state: ServerState, now: Option<u32>, reason: &str) -> Serve
         state,
         reason: reason.into(),
         since: at(NOON - 3661),
+        entered: at(NOON - 600),
         until: None,
         drain: None,
         weight: None,
@@ -372,6 +382,8 @@ pub(crate) fn snapshot() -> Snapshot {
         disabled: BTreeMap::from([(IpAddr::from([10, 0, 0, 16]), maintenance)]),
         reconciled: Some(at(NOON - 2)),
         trouble: None,
+        drift: Arc::default(),
+        lacking: Arc::default(),
     }
 }
 
@@ -478,6 +490,7 @@ pub(crate) fn moved(mut snapshot: Snapshot, seconds: u64) -> Snapshot {
     for service in snapshot.services.values_mut() {
         for server in &mut Arc::make_mut(service).servers {
             server.since = later(server.since);
+            server.entered = later(server.entered);
             shift(&mut server.until);
             for (_, record) in &server.checks {
                 record.update(|seen| {

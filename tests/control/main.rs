@@ -12,4 +12,5 @@ mod limits;
 mod metrics;
 mod raw;
 mod routes;
+mod screens;
 mod verbs;

@@ -55,7 +55,7 @@ fn status_shows_everything() {
     let expected = json!({
         "name": "app3", "address": "10.0.0.13:80", "role": "regular", "state": "drained",
         "weight": 0, "declared_weight": 10, "reason": "drained by root (alice): kernel update",
-        "since": NOON - 3661, "until": null,
+        "since": NOON - 3661, "state_since": NOON - 600, "until": null,
         "drain": { "by": "root (alice)", "reason": "kernel update", "at": NOON - 600,
                    "until": NOON + 6630 },
         "weight_set": null,

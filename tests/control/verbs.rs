@@ -26,14 +26,17 @@ pub(crate) fn command(socket: &Path, line: &str) -> Command {
         .env("DIRECTOR_SOCKET", socket)
         .env_remove("NO_COLOR")
         .env_remove("SUDO_USER")
+        .env_remove("COLUMNS")
+        .env_remove("LINES")
+        .env("TZ", "UTC")
         .stdin(Stdio::null());
     command
 }
 
-struct Run {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl From<Output> for Run {
@@ -46,8 +49,15 @@ impl From<Output> for Run {
     }
 }
 
-fn director(running: &Running, line: &str) -> Run {
-    command(&running.socket(), line).output().unwrap().into()
+pub(crate) fn director(running: &Running, line: &str) -> Run {
+    director_with(running, line, &[])
+}
+
+/// The same, with some variables of the environment.
+pub(crate) fn director_with(running: &Running, line: &str, environment: &[(&str, &str)]) -> Run {
+    let mut command = command(&running.socket(), line);
+    command.envs(environment.iter().copied());
+    command.output().unwrap().into()
 }
 
 /// The director's clock runs, and so do the times in its output: this sets them back to noon.
@@ -80,7 +90,7 @@ fn status_shows_every_state_and_why() {
 }
 
 /// A line without its seconds, and with one blank between words.
-fn ageless(line: &str) -> String {
+pub(crate) fn ageless(line: &str) -> String {
     let words = line.split_whitespace();
     let words = words.filter(|word| {
         let digits = word
@@ -233,9 +243,9 @@ fn events_are_lines() {
     assert_eq!(
         director(&running, "events").stdout,
         "\
-2026-11-20 11:00:00Z  loaded        in force: 2 services, 9 checks; 13 changes made
-2026-11-21 10:58:59Z  server-down   web tcp://192.0.2.10:80 10.0.0.14:80  down: connection refused
-2026-11-21 11:50:00Z  drained       web tcp://192.0.2.10:80 10.0.0.13:80  drained by root (alice): kernel update
+2026-11-20 11:00:00 UTC  loaded        in force: 2 services, 9 checks; 13 changes made
+2026-11-21 10:58:59 UTC  server-down   web tcp://192.0.2.10:80 10.0.0.14:80  down: connection refused
+2026-11-21 11:50:00 UTC  drained       web tcp://192.0.2.10:80 10.0.0.13:80  drained by root (alice): kernel update
 "
     );
     assert_eq!(director(&running, "events -n 1").stdout.lines().count(), 1);

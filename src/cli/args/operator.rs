@@ -5,15 +5,34 @@ use std::time::Duration;
 use clap::Args as ClapArgs;
 
 use super::{TextOrJson, time};
+use crate::cli::clock::moment;
 
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  director status\n  director status web --watch\n  director status --rate --watch=1s\n  director status --format json | jq '.services[].servers[] | select(.state == \"down\")'"
+    after_help = "Examples:\n  director status\n  director status web --watch\n  director status 'web-*' 10.0.0.12\n  director status --state down,panic\n  director status --rate --watch=1s\n  director status --format json | jq '.services[].servers[] | select(.state == \"down\")'"
 )]
 pub(crate) struct Status {
-    /// Only these: a name in the file, or a listen address such as `tcp://192.0.2.10:80`.
-    #[arg(value_name = "SERVICE")]
-    pub(crate) services: Vec<String>,
+    /// Only these: services by name or listen address (`tcp://192.0.2.10:80`, also without
+    /// protocol or port), or else servers by name or address. `*` and `?` in a word stand for any
+    /// characters, and for one.
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Only servers in one of these states, or services: panic, down, held, pending, warming,
+    /// drained, disabled, leaving, standby, up; failed, degraded, ok.
+    #[arg(long, value_name = "STATE", value_delimiter = ',')]
+    pub(crate) state: Vec<String>,
+    /// Only services with this name or listen address.
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) service: Vec<String>,
+    /// Only servers with this name or address.
+    #[arg(long, value_name = "SERVER")]
+    pub(crate) server: Vec<String>,
+    /// One line per service. The default if all servers do not fit the screen.
+    #[arg(long, conflicts_with_all = ["stats", "rate"])]
+    pub(crate) brief: bool,
+    /// All servers, even if they do not fit the screen.
+    #[arg(long, conflicts_with_all = ["brief", "stats", "rate"])]
+    pub(crate) long: bool,
     /// Show the kernel's counters instead: connections, packets, bytes.
     #[arg(long)]
     pub(crate) stats: bool,
@@ -23,6 +42,7 @@ pub(crate) struct Status {
     /// Repeat until Ctrl-C.
     #[arg(
         long,
+        short,
         value_name = "TIME",
         value_parser = time,
         num_args = 0..=1,
@@ -201,7 +221,7 @@ pub(crate) struct Reload {
 
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  director events\n  director events --follow\n  director events --follow --format json | jq 'select(.kind == \"server-down\")'"
+    after_help = "Examples:\n  director events\n  director events --since 2h --service web --kind server-down,server-up\n  director events --since '2026-11-21 13:00' --server 10.0.0.12\n  director events --follow\n  director events --follow --format json | jq 'select(.kind == \"server-down\")'"
 )]
 pub(crate) struct Events {
     /// Keep printing new events until Ctrl-C.
@@ -213,6 +233,19 @@ pub(crate) struct Events {
     /// Start with this many past events; default: all that are kept, or 10 with --follow.
     #[arg(long, short = 'n', value_name = "COUNT")]
     pub(crate) last: Option<u64>,
+    /// Only events since this time: `10m`, `2h`, `7d` ago, `13:00`, `2026-11-21 13:00`,
+    /// `yesterday`. Times are local unless they have a zone (`Z`, `+01:00`).
+    #[arg(long, short = 'S', value_name = "TIME", value_parser = moment)]
+    pub(crate) since: Option<u64>,
+    /// Only events about services with this name or listen address, in the forms of `status`.
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) service: Vec<String>,
+    /// Only events about servers with this name or address.
+    #[arg(long, value_name = "SERVER")]
+    pub(crate) server: Vec<String>,
+    /// Only events of these kinds, such as `server-down`; any other word lists them all.
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub(crate) kind: Vec<String>,
     /// Format: lines for people, or the API's JSON lines.
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub(crate) format: TextOrJson,

@@ -39,7 +39,7 @@ pub(super) fn run(
             Err(error) => return Err(error.into()),
         };
         let written = if screen {
-            control(&in_place(&safe_coloured(&text), height()))
+            control(&in_place(&safe_coloured(&text), super::screen(true).height))
         } else {
             stream(&text)
         };
@@ -97,6 +97,7 @@ impl Drop for Screen {
 /// and everything below the last line is cleared. Lines that do not fit are counted.
 fn in_place(text: &str, height: usize) -> String {
     let lines: Vec<_> = text.lines().collect();
+    let height = height.max(2);
     let fitting = if lines.len() <= height {
         lines.len()
     } else {
@@ -119,11 +120,6 @@ fn in_place(text: &str, height: usize) -> String {
     }
     drawn.push_str("\x1b[J");
     drawn
-}
-
-/// The terminal's height, in lines.
-fn height() -> usize {
-    terminal_size::terminal_size().map_or(usize::MAX, |(_, height)| usize::from(height.0).max(2))
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ mod answers;
 mod believed;
 mod causes;
 mod date;
+mod drifted;
+mod entered;
 mod guard;
 mod hand;
 mod holdings;
@@ -80,6 +82,7 @@ pub(super) struct Core {
     epoch: Option<SystemTime>,
     stalls: stalls::Stalls,
     show: show::Show,
+    drifted: drifted::Drifted,
     pub(super) out: Out,
 }
 
@@ -108,6 +111,7 @@ impl Core {
             answers: Answers::default(),
             epoch: now.wall.checked_sub(now.boot.0),
             stalls: stalls::Stalls::default(),
+            drifted: drifted::Drifted::default(),
             out: Out::default(),
         };
         // A reboot may have happened in between: from now on deadlines count from this boot.

@@ -64,9 +64,14 @@ impl Core {
         self.work
             .dirty
             .extend(missing.chain(self.believed.refused()));
+        if self.repairs() {
+            // They were left while another policy was in force.
+            self.work.dirty.extend(self.drifted.services());
+        }
         self.believed.forget_writes(reading.began);
         self.take_foreign(reading.unknown, now);
         clean &= self.settings_are_declared(&reading.settings, now);
+        clean &= self.drifted.is_empty();
         if clean && self.work.dirty.is_empty() && self.believed.refused().next().is_none() {
             self.show.reconciled = Some(now.boot);
             self.show.touch();
@@ -109,7 +114,12 @@ impl Core {
             now: now.boot,
             beside: Beside::default(),
         });
+        let mut is_news = self.drifted.lacks(&plan.lacking);
         if plan.is_empty() {
+            is_news |= self.drifted.settings(None);
+            if is_news {
+                self.show.touch();
+            }
             return true;
         }
         let steps: Vec<String> = plan
@@ -126,10 +136,18 @@ impl Core {
             "another program changed the settings; {verb}: {}",
             steps.join(", ")
         );
-        self.event(EventKind::Drift, Subject::None, text, now);
-        if self.repairs() && !self.reloading.is_busy() {
-            self.show.meters().repairs.add(1);
-            self.transact_settings();
+        if self.repairs() {
+            self.event(EventKind::Drift, Subject::None, text, now);
+            if !self.reloading.is_busy() {
+                self.show.meters().repairs.add(1);
+                self.transact_settings();
+            }
+        } else if self.drifted.settings(Some(steps.join(", "))) {
+            self.event(EventKind::Drift, Subject::None, text, now);
+            is_news = true;
+        }
+        if is_news {
+            self.show.touch();
         }
         false
     }
@@ -175,7 +193,10 @@ impl Core {
 }
 
 /// The differences, for people.
-fn differences(before: &ObservedService, there: Option<&ObservedService>) -> Vec<String> {
+pub(super) fn differences(
+    before: &ObservedService,
+    there: Option<&ObservedService>,
+) -> Vec<String> {
     let Some(there) = there else {
         return vec!["the service is gone".to_owned()];
     };

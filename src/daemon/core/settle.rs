@@ -251,7 +251,14 @@ impl Core {
         if let Some(there) = there {
             self.believed.insert(*key, there);
         }
-        !meddled || self.repairs()
+        if self.repairs() {
+            return true;
+        }
+        if meddled {
+            self.drifted.left(*key);
+        }
+        // What was reported stays, also when the service is read again.
+        !self.drifted.has(key)
     }
 
     /// Handles services whose time has come.

@@ -40,6 +40,7 @@ pub(super) struct Show {
     published: Arc<Published>,
     /// The services of the snapshot to come.
     pub(super) parts: BTreeMap<ServiceKey, Arc<ServiceStatus>>,
+    pub(super) entered: super::entered::Entered,
     file: Arc<str>,
     started: BootTime,
     pub(super) loaded: Option<BootTime>,
@@ -63,6 +64,7 @@ impl Show {
         Self {
             published,
             parts: BTreeMap::new(),
+            entered: super::entered::Entered::default(),
             file: Arc::from(file.display().to_string()),
             started: now.boot,
             loaded: None,
@@ -123,7 +125,7 @@ impl Core {
         });
     }
 
-    fn name_of(&self, key: &ServiceKey) -> Option<Arc<str>> {
+    pub(super) fn name_of(&self, key: &ServiceKey) -> Option<Arc<str>> {
         let declared = self.services.get(key).map(|service| &service.declared.name);
         let owned = self.holdings.service(key).map(|owned| &owned.name);
         declared.or(owned).cloned()
@@ -200,12 +202,17 @@ impl Core {
             let Some(key) = self.work.unseen.pop_first() else {
                 break;
             };
+            self.look_at_drift(&key, now);
             match self.status(&key, now) {
-                Some(status) => {
+                Some(mut status) => {
+                    self.show.entered.note(key, &mut status, now);
                     let before = self.show.parts.insert(key, Arc::new(status));
                     self.show.redone += before.map_or(0, |before| before.servers.len());
                 }
-                None => drop(self.show.parts.remove(&key)),
+                None => {
+                    self.show.entered.forget(&key);
+                    self.show.parts.remove(&key);
+                }
             }
             self.show.touch();
             if self.show.redone >= MANY {
@@ -244,6 +251,8 @@ impl Core {
             disabled: self.settings.disabled.clone(),
             reconciled: show.reconciled.map(|then| now.calendar(then)),
             trouble: self.whole_trouble(),
+            drift: self.all_drift(),
+            lacking: self.drifted.lacking(),
         });
     }
 
@@ -333,6 +342,7 @@ impl Core {
                 held.is_some(),
             ),
             since: state.map_or(now.wall, |state| now.calendar(state.since)),
+            entered: now.wall,
             until: until.or(by_operator.filter(|_| seat.state == State::Drained)),
             drain: set.and_then(|set| set.drain.clone()).map(Box::new),
             weight: set.and_then(|set| set.weight.clone()).map(Box::new),
@@ -362,6 +372,7 @@ impl Core {
                     state: State::Leaving,
                     reason: Arc::from(format!("no longer declared; {open} left")),
                     since: now.wall,
+                    entered: now.wall,
                     until: until.map(|until| now.calendar(until)),
                     drain: None,
                     weight: None,

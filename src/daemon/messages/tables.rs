@@ -25,8 +25,11 @@ pub(in crate::daemon) enum Job {
     Keep(Box<Ownership>),
     /// Targets that may go through the forwarding path were added or removed.
     Through(Changes),
-    /// Read all tables for a requester.
-    Table(Box<dyn FnOnce(ipvs::Result<Counted>) + Send>),
+    /// Read these services, or all tables, for a requester.
+    Table(
+        Option<Vec<ServiceKey>>,
+        Box<dyn FnOnce(ipvs::Result<Counted>) + Send>,
+    ),
     /// No more jobs. Sent explicitly, as a hanging reader holds its end of the channel.
     End,
 }
@@ -37,7 +40,7 @@ impl Job {
         match self {
             Self::Take(_) => "comparing the files with the tables",
             Self::Transact(_) => "changing the tables, with the state directory",
-            Self::Read(_) | Self::Table(_) => "reading the tables",
+            Self::Read(_) | Self::Table(..) => "reading the tables",
             Self::Advise => "reading addresses and routes",
             Self::Keep(_) => "writing the ledger to the state directory",
             Self::Through(_) => "changing the private services of checks",

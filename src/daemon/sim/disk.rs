@@ -50,7 +50,7 @@ impl Sim {
     }
 
     /// The date is set; the time since boot continues.
-    fn set_date(&mut self, wall: SystemTime) {
+    pub(super) fn set_date(&mut self, wall: SystemTime) {
         self.now.wall = wall;
     }
 }

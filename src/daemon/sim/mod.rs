@@ -16,6 +16,7 @@ mod disk;
 mod files;
 mod operator;
 mod scenarios;
+mod shown;
 mod urgent;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use ipvs::transport::Transport;
-use ipvs::{NetlinkSocket, ServerKey, ServiceKey};
+use ipvs::{Client, NetlinkSocket, ServerKey, ServiceKey, Table, TableService};
 
 use super::messages::{Declaration, Declared, Done, FilesRead, First, Job, Loaded, Read, Reading};
 use super::private::Private;
@@ -101,8 +101,8 @@ impl<T: Transport> Worker<T> {
                 }
                 None
             }
-            Job::Table(reply) => {
-                reply(self.counted());
+            Job::Table(of, reply) => {
+                reply(self.counted(of.as_deref()));
                 None
             }
             Job::End => None,
@@ -110,9 +110,12 @@ impl<T: Transport> Worker<T> {
     }
 
     /// The tables with counters, for readers outside.
-    fn counted(&mut self) -> ipvs::Result<Counted> {
+    fn counted(&mut self, of: Option<&[ServiceKey]>) -> ipvs::Result<Counted> {
         let client = self.kernel.client();
-        let table = client.table()?;
+        let table = match of {
+            Some(keys) => some_of(client, keys)?,
+            None => client.table()?,
+        };
         let buckets = client.info().ok().map(|info| info.connection_table_size);
         Ok(Counted { table, buckets })
     }
@@ -299,6 +302,26 @@ impl<T: Transport> Worker<T> {
             settings: self.kernel.settings_with(Sysctl::ALL)?,
         })
     }
+}
+
+/// Some services with their counters; those that are not there are left out.
+fn some_of<T: Transport>(client: &mut Client<T>, keys: &[ServiceKey]) -> ipvs::Result<Table> {
+    let mut table = Table::default();
+    for key in keys {
+        let Some(entry) = client.service(key)? else {
+            continue;
+        };
+        match client.consistent_servers(key) {
+            Ok(servers) => table.services.push(TableService { entry, servers }),
+            // It has just been deleted.
+            Err(error) if error.is_stale_view() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    table
+        .services
+        .sort_unstable_by_key(|service| service.entry.service.key);
+    Ok(table)
 }
 
 /// The differences between two sets of services.

@@ -17,7 +17,9 @@ pub use event::{Event, Line};
 pub use overlay::{OverlaidServer, OverlaidService, Overlay};
 pub use request::{HostBody, ReloadBody, ServerBody, WeightBody};
 pub use stats::{Counters, ServerStats, ServiceStats, Stats};
-pub use status::{Check, Disabled, Head, NotChecked, Server, Service, Services, Setting, Status};
+pub use status::{
+    Check, Disabled, Drift, Head, NotChecked, Server, Service, Services, Setting, Status, Summary,
+};
 
 use crate::control::operator::Refusal;
 use crate::net::namespace::Id;

@@ -1,11 +1,12 @@
 //! `GET /v1/status`.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipvs::{ServerKey, ServiceKey};
 use serde::{Deserialize, Serialize};
 
-use crate::control::snapshot::{Role, ServerState};
+use crate::control::snapshot::{Role, ServerState, ServiceState};
 
 /// The whole status, or that of the requested services.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,7 +14,7 @@ pub struct Status {
     /// Everything but the services.
     #[serde(flatten)]
     pub head: Head,
-    /// The services, ordered by key, including those that are leaving.
+    /// The selected services, ordered by key, including those that are leaving.
     pub services: Vec<Service>,
 }
 
@@ -40,6 +41,35 @@ pub struct Head {
     pub foreign: Vec<ServiceKey>,
     /// Machines in maintenance.
     pub disabled: Vec<Disabled>,
+    /// Differences from the declaration that director only reports.
+    #[serde(default)]
+    pub drift: Vec<Drift>,
+    /// Declared sysctls that this kernel does not have.
+    #[serde(default)]
+    pub lacking: Vec<String>,
+    /// How many services and servers there are in each state, selected or not.
+    #[serde(default)]
+    pub summary: Summary,
+}
+
+/// A difference from the declaration that stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drift {
+    /// The service's name in the file; null for settings of the whole kernel.
+    pub service: Option<String>,
+    /// The service's listen address.
+    pub listen: Option<ServiceKey>,
+    /// What differs, for people.
+    pub text: String,
+}
+
+/// Numbers of services and servers; states without any are left out.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Summary {
+    /// Services.
+    pub services: BTreeMap<ServiceState, usize>,
+    /// Servers, once for each service.
+    pub servers: BTreeMap<ServerState, usize>,
 }
 
 /// A machine in maintenance.
@@ -80,8 +110,22 @@ pub struct Service {
     pub panic: bool,
     /// Whether the service is no longer declared, and is deleted once its connections have ended.
     pub leaving: bool,
-    /// The servers of the service.
+    /// How well the service is.
+    #[serde(default = "unknown")]
+    pub state: ServiceState,
+    /// How many of the selected servers are in each state.
+    #[serde(default)]
+    pub states: BTreeMap<ServerState, usize>,
+    /// Whether only some of the servers are selected.
+    #[serde(default)]
+    pub partial: bool,
+    /// The selected servers; with `brief`, without those that are up or on standby.
     pub servers: Vec<Server>,
+}
+
+/// Of a director that does not say it.
+const fn unknown() -> ServiceState {
+    ServiceState::Ok
 }
 
 /// A real server of a service.
@@ -101,8 +145,12 @@ pub struct Server {
     pub declared_weight: u32,
     /// The reason for the state, for people.
     pub reason: String,
-    /// Since when its checks have had their verdict.
+    /// Since when its checks have had their verdict; without checks, since when it is in this
+    /// state.
     pub since: u64,
+    /// Since when it is in this state, whatever brought it there.
+    #[serde(default)]
+    pub state_since: u64,
     /// When the state ends by itself at the latest.
     pub until: Option<u64>,
     /// The operator's drain.

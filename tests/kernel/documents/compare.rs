@@ -15,7 +15,7 @@ static DIFFERS: LazyLock<[(Regex, &str); 5]> = LazyLock::new(|| {
     let regex = |pattern| Regex::new(pattern).unwrap();
     [
         (
-            regex(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z"),
+            regex(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z| UTC)"),
             "TIME",
         ),
         (regex(r"\b\d+(ms|s|m|h|d)( \d+(ms|s|m|h|d))*\b"), "SPAN"),
