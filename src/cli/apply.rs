@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
     } else {
         plan.render_sum(prepared.now, style)
     })?;
-    machine::print(args, &machine::warnings(&desired));
+    machine::print(args, &machine::warnings(&desired, None));
     if !plan.objections.is_empty() && !verb.force {
         let reasons: Vec<_> = plan.objections.iter().map(ToString::to_string).collect();
         bail!(

@@ -2,15 +2,24 @@
 
 use super::args::Args;
 use super::output::{colour_on_stderr, note, say};
-use crate::net::{Machine, Warning, advise};
+use crate::net::{Machine, Warning, advise, advise_checks};
 use crate::state::Desired;
+use crate::state::health::Watch;
 
 /// Reads the machine's settings in this thread's namespace. A failure is reported but is no error:
-/// the verb can do its work anyway.
-pub(crate) fn warnings(desired: &Desired) -> Vec<Warning> {
+/// the verb can do its work anyway. `watch` are the checks, if they are to run.
+pub(crate) fn warnings(desired: &Desired, watch: Option<&Watch>) -> Vec<Warning> {
     let services = desired.services.values();
     match Machine::ask(services.clone()) {
-        Ok(machine) => advise(services, &machine),
+        Ok(machine) => {
+            let mut warnings = advise(services.clone(), &machine);
+            let watched = services.filter_map(|service| {
+                let watch = watch?.services.get(&service.service.key)?;
+                Some((service, watch))
+            });
+            warnings.extend(advise_checks(watched, &machine));
+            warnings
+        }
         Err(error) => {
             let error = anyhow::Error::from(error);
             say!("director: cannot check addresses and routes: {error:#}");

@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args, verb: &Plan) -> anyhow::Result<Exit> {
     if let Some(path) = &verb.out {
         PlanFile::save(path, &session.incarnation, &desired, &plan)?;
     }
-    let warnings = machine::warnings(&desired);
+    let warnings = machine::warnings(&desired, Some(&watch));
     match verb.format {
         TextOrJson::Text => {
             let mut text = plan.render(now, style(args));

@@ -1,6 +1,7 @@
 //! What is checked, and for whom: a target is checked once, however many services have it.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
 use ipvs::{ServerKey, ServiceKey};
@@ -17,6 +18,8 @@ pub(super) struct Targets {
     ids: HashMap<Arc<Target>, TargetId>,
     entries: Table<Tracked>,
     next: u32,
+    /// The virtual addresses, from which no check leaves, and how many services listen on each.
+    listening: HashMap<IpAddr, usize>,
 }
 
 #[derive(Debug)]
@@ -47,6 +50,33 @@ impl Targets {
         let more = all.saturating_sub(self.entries.len());
         self.ids.reserve(more);
         self.entries.make_room(all);
+    }
+
+    /// A service listens on its address from now on.
+    pub(super) fn listen(&mut self, key: &ServiceKey, commands: &mut Vec<Command>) {
+        let ServiceKey::Address { address, .. } = key else {
+            return;
+        };
+        let count = self.listening.entry(*address).or_default();
+        *count += 1;
+        if *count == 1 {
+            commands.push(Command::Avoid(*address));
+        }
+    }
+
+    /// It no longer does.
+    pub(super) fn listen_no_more(&mut self, key: &ServiceKey, commands: &mut Vec<Command>) {
+        let ServiceKey::Address { address, .. } = key else {
+            return;
+        };
+        let Some(count) = self.listening.get_mut(address) else {
+            return;
+        };
+        *count -= 1;
+        if *count == 0 {
+            self.listening.remove(address);
+            commands.push(Command::Allow(*address));
+        }
     }
 
     /// Subscribes to a target's verdicts; starts to check it if it is new.

@@ -5,8 +5,9 @@
 
 use std::sync::Arc;
 
-use crate::net::{Machine, NetError, Warning, advise};
+use crate::net::{Machine, NetError, Warning, advise, advise_checks};
 use crate::state::DesiredService;
+use crate::state::health::ServiceWatch;
 
 /// What was already reported.
 #[derive(Debug, Default)]
@@ -20,9 +21,14 @@ impl Warnings {
     /// Asks the machine, in the network namespace of this thread, and says what is new.
     pub(super) fn look<'d>(
         &mut self,
-        services: impl Iterator<Item = &'d Arc<DesiredService>> + Clone,
+        services: impl Iterator<Item = (&'d Arc<DesiredService>, &'d Arc<ServiceWatch>)> + Clone,
     ) {
-        let asked = Machine::ask(services.clone()).map(|machine| advise(services, &machine));
+        let declared = services.clone().map(|(declared, _)| declared);
+        let asked = Machine::ask(declared.clone()).map(|machine| {
+            let mut warnings = advise(declared, &machine);
+            warnings.extend(advise_checks(services, &machine));
+            warnings
+        });
         for line in self.news(asked) {
             tracing::warn!("{line}");
         }

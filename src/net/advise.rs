@@ -178,13 +178,13 @@ impl Advice<'_> {
 
 /// Addresses, each counted once.
 #[derive(Default)]
-struct Found {
+pub(super) struct Found {
     examples: Examples,
     seen: HashSet<IpAddr>,
 }
 
 impl Found {
-    fn add(&mut self, address: IpAddr, service: &str) {
+    pub(super) fn add(&mut self, address: IpAddr, service: &str) {
         if self.seen.len() < MAX_COUNTED {
             if self.seen.insert(address) {
                 self.examples.add(address, service);
@@ -194,7 +194,7 @@ impl Found {
         }
     }
 
-    fn some(self) -> Option<Examples> {
+    pub(super) fn some(self) -> Option<Examples> {
         (self.examples.count > 0).then_some(self.examples)
     }
 }

@@ -21,6 +21,7 @@
 mod address;
 mod advise;
 mod error;
+mod leaving;
 mod machine;
 pub mod namespace;
 mod route;
@@ -35,6 +36,7 @@ mod tests;
 pub use address::{AddressState, InterfaceAddress};
 pub use advise::advise;
 pub use error::{NetError, Question};
+pub use leaving::advise_checks;
 pub use machine::{Interface, Machine};
 pub use namespace::{NamespaceError, enter};
 pub use route::{Route, RouteKind};

@@ -26,6 +26,8 @@ pub enum Warning {
         /// The servers concerned.
         servers: Examples,
     },
+    /// Servers whose checks leave from a virtual address, which these servers hold too.
+    VirtualSource(Examples),
     /// The source check drops distant clients on the interface where they come in.
     SourceRefused {
         /// The interface's name.
@@ -92,6 +94,7 @@ impl Warning {
             Self::AddressTaken(_) => "address_taken",
             Self::NoRoute(_) => "no_route",
             Self::NotForwarded { .. } => "not_forwarded",
+            Self::VirtualSource(_) => "virtual_source",
             Self::SourceRefused { .. } => "source_refused",
         }
     }
@@ -104,6 +107,7 @@ impl Warning {
             | Self::AddressUnready(examples)
             | Self::AddressTaken(examples)
             | Self::NoRoute(examples)
+            | Self::VirtualSource(examples)
             | Self::NotForwarded {
                 servers: examples, ..
             }
@@ -128,6 +132,9 @@ impl Warning {
                                       network, so this machine receives nothing for it"
                 .into(),
             Self::NoRoute(_) => "connections to such a server fail".into(),
+            Self::VirtualSource(_) => "the server holds that address too, and answers itself, so \
+                                       the check never passes"
+                .into(),
             Self::NotForwarded { .. } => "replies come back to the director, which must forward \
                                           them to the client"
                 .into(),
@@ -158,6 +165,11 @@ impl Warning {
             Self::NoRoute(_) => format!("`ip route get {address}` shows what the kernel would do"),
             Self::NotForwarded { sysctl, .. } => {
                 format!("`sysctl -w {sysctl}=1`, and in /etc/sysctl.d to keep it")
+            }
+            Self::VirtualSource(_) => {
+                "give this machine an address of its own in that family, such as one in \
+                     the servers' network; or set `source` in the check"
+                    .into()
             }
             Self::SourceRefused { interface, .. } => format!(
                 "`sysctl -w net.ipv4.conf.{interface}.rp_filter=2`, or a route to the clients \
@@ -220,6 +232,10 @@ impl fmt::Display for Warning {
                 format!("no route to {}", servers.named())
             }
             Self::NoRoute(servers) => servers.say("", "servers have no route"),
+            Self::VirtualSource(servers) => servers.say(
+                "is checked from a virtual address",
+                "servers are checked from a virtual address",
+            ),
             Self::NotForwarded { sysctl, servers } => {
                 let servers = servers.say("uses `nat`", "servers use `nat`");
                 format!("{sysctl} is 0, and {servers}")

@@ -1,10 +1,11 @@
 //! What the checks are told.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{Record, Target, TargetId, Verdict};
 
-/// An order about checking a target.
+/// An order to the checks.
 #[derive(Debug)]
 pub enum Command {
     /// Starts to check this target. The first check comes immediately; many targets started
@@ -25,4 +26,8 @@ pub enum Command {
     Anew(TargetId),
     /// Stops checking it. Nothing is reported afterwards, except for a check in progress.
     Stop(TargetId),
+    /// Checks no longer leave from this address, as it is a virtual one, which servers may hold too.
+    Avoid(IpAddr),
+    /// It is no longer virtual.
+    Allow(IpAddr),
 }

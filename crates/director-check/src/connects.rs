@@ -34,6 +34,7 @@ use super::failure::{Failure, Passed};
 use super::holds::{self, Holds, Lost};
 use super::kind::{self, Patterns, http, idle};
 use super::net::{self, Way};
+use super::sources::Sources;
 use super::target::Job;
 use super::{Target, TargetId};
 use director_config::state::health::MYSQL_PORTS;
@@ -59,6 +60,8 @@ pub(crate) struct Connects {
     holds: Holds,
     /// What the bodies of answers are looked at with.
     patterns: Patterns,
+    /// The source addresses.
+    sources: Arc<Sources>,
     /// Receive buffer, used by one answer after the other.
     piece: Box<[u8]>,
 }
@@ -139,7 +142,7 @@ pub(crate) struct Waited {
 
 impl Connects {
     /// None yet, and never more than `most_held` that are held. `wake` ends a wait.
-    pub(crate) fn new(wake: &EventFd, most_held: usize) -> io::Result<Self> {
+    pub(crate) fn new(wake: &EventFd, most_held: usize, sources: Arc<Sources>) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         // Edge-triggered: each write is an event, and no read is needed.
         let events = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
@@ -152,6 +155,7 @@ impl Connects {
             events: vec![EpollEvent::empty(); 256],
             holds: Holds::new(most_held),
             patterns: Patterns::default(),
+            sources,
             piece: vec![0; PIECE].into(),
         })
     }
@@ -173,7 +177,7 @@ impl Connects {
         {
             return landed(Err(failure));
         }
-        let way = Way::to(target);
+        let way = Way::to(target, &self.sources);
         let socket = match way.socket(Type::STREAM, Some(Protocol::TCP)) {
             Ok(socket) => socket,
             Err(error) => return landed(Err(Failure::ours(&error))),

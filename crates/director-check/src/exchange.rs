@@ -9,6 +9,7 @@
 //! buffer: a waiting check only holds its connection and some two hundred bytes.
 
 use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use nix::errno::Errno;
@@ -20,7 +21,6 @@ use super::Target;
 use super::failure::{Failure, Passed};
 use super::kind::http::{Response, request, simple};
 use super::kind::{CONNECTING, Patterns};
-use super::net::Way;
 
 /// The most bytes received in one system call.
 pub(super) const PIECE: usize = 16 << 10;
@@ -94,7 +94,7 @@ impl Exchange {
             return Err(Failure::ours("no HTTP check".to_owned()));
         };
         if matches!(self.step, Step::Connecting) {
-            let request = request(spec, Way::to(&target).to)?;
+            let request = request(spec, SocketAddr::new(target.address, target.port))?;
             self.step = Step::Sending(request);
             self.send(socket);
             // The answer has not arrived; only an error can end it.

@@ -32,6 +32,7 @@ pub mod program;
 mod record;
 mod runner;
 mod schedule;
+mod sources;
 mod statistics;
 pub mod table;
 mod target;

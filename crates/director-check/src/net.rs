@@ -13,7 +13,8 @@ use tokio::net::TcpStream;
 
 use super::Target;
 use super::failure::Failure;
-use super::through::{Door, Passages, own_address};
+use super::sources::{Source, Sources, own_address};
+use super::through::{Door, Passages};
 use director_config::words;
 
 /// The destination and source of a check.
@@ -30,32 +31,47 @@ pub(crate) struct Way {
 }
 
 impl Way {
-    /// The way to a target according to its spec, with the source address of the target's family.
-    pub(crate) fn to(target: &Target) -> Self {
+    /// The way to a target according to its spec, with the source address of the target's family;
+    /// without one in the spec, from no virtual address if there is another.
+    pub(crate) fn to(target: &Target, sources: &Sources) -> Self {
         let at = &target.spec.at;
-        let source = at
+        let mark = at.mark.unwrap_or(0);
+        let declared = at
             .source
             .iter()
             .find(|source| source.is_ipv4() == target.address.is_ipv4());
+        let source = declared
+            .copied()
+            .or_else(|| match sources.of(target.address, mark) {
+                Source::Own(address) => Some(address),
+                Source::Kernels | Source::Virtual(_) => None,
+            });
         Self {
             to: SocketAddr::new(target.address, target.port),
-            source: source.copied(),
+            source,
             source_port: 0,
-            mark: at.mark.unwrap_or(0),
+            mark,
         }
     }
 
     /// The way to a target through the forwarding path, from the next of its source ports.
-    pub(crate) fn through(target: &Target, passages: &Passages) -> Result<Self, Failure> {
+    pub(crate) fn through(
+        target: &Target,
+        passages: &Passages,
+        sources: &Sources,
+    ) -> Result<Self, Failure> {
         let ours = |why: String| Failure::ours(why);
         let door = Door::of(target).map_err(|why| ours(why.to_string()))?;
         let passage = passages
             .through(&door)
             .map_err(|why| ours(why.to_string()))?;
         let of_family = |address: &&IpAddr| address.is_ipv4() == door.to.is_ipv4();
-        let source = match target.spec.at.source.iter().find(of_family) {
-            Some(source) => *source,
-            None => own_address(door.server).map_err(|error| Failure::io(&error))?,
+        let declared = target.spec.at.source.iter().find(of_family).copied();
+        let source = match (declared, sources.of(door.server, 0)) {
+            (Some(source), _) | (None, Source::Own(source) | Source::Virtual(source)) => source,
+            (None, Source::Kernels) => {
+                own_address(door.server, None, 0).map_err(|error| Failure::io(&error))?
+            }
         };
         if source.is_ipv4() != door.to.is_ipv4() {
             return Err(ours(format!(

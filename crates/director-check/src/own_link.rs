@@ -13,7 +13,7 @@ use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 
 use super::failure::is_cut_off;
-use super::through::own_address;
+use super::sources::own_address;
 
 /// How long the interfaces' state is cached.
 const FRESH: Duration = Duration::from_millis(200);
@@ -30,7 +30,7 @@ impl OwnLinks {
     /// Whether there is no way to an address now, because there is no route or the outgoing
     /// interface is not running.
     pub(super) fn is_cut_off(&mut self, address: IpAddr, now: Instant) -> bool {
-        match own_address(address) {
+        match own_address(address, None, 0) {
             Err(error) => is_cut_off(&error),
             Ok(own) => !self.runs(own, now).unwrap_or(true),
         }

@@ -29,13 +29,14 @@ use super::kind::{Driver, Memory, driver};
 use super::limits::Limits;
 use super::own_link::OwnLinks;
 use super::schedule::{Chance, Due, Schedule};
+use super::sources::Sources;
 use super::statistics::Counters;
 use super::table::Table;
 use super::target::Job;
 use super::through::Passages;
 use super::unasked::Unasked;
 use super::verdict::Judge;
-use super::worker::Worker;
+use super::worker::{Ways, Worker};
 use super::{Advice, Command, Finding, Observer, Record, Statistics, Target, TargetId};
 use director_config::state::health::CheckSpec;
 
@@ -88,15 +89,21 @@ impl Checks {
             .most_under_way
             .set(limits.connections + limits.programs);
         let now = Instant::now();
+        let sources = Arc::new(Sources::default());
+        let ways = Ways {
+            passages,
+            sources: Arc::clone(&sources),
+        };
         let runner = Runner {
             entries: Table::default(),
             jobs: HashMap::new(),
             last_job: 0,
             schedule: Schedule::new(Chance::new(seed())),
-            connects: Connects::new(inbox.wake(), limits.held)?,
+            connects: Connects::new(inbox.wake(), limits.held, Arc::clone(&sources))?,
             held_up: HeldUp::default(),
             own_links: OwnLinks::default(),
-            worker: Worker::start(Arc::clone(&inbox), passages)?,
+            sources,
+            worker: Worker::start(Arc::clone(&inbox), ways)?,
             connections: Lane::new(limits.connections),
             programs: Lane::new(limits.programs),
             zero: now,
@@ -209,6 +216,7 @@ struct Runner<F> {
     connects: Connects,
     held_up: HeldUp,
     own_links: OwnLinks,
+    sources: Arc<Sources>,
     worker: Worker,
     connections: Lane,
     programs: Lane,
@@ -333,6 +341,8 @@ impl<F: FnMut(Finding)> Runner<F> {
             }
             Command::Anew(id) => self.begin_anew(id, now),
             Command::Stop(id) => self.stop(id),
+            Command::Avoid(address) => self.sources.avoid(address, true),
+            Command::Allow(address) => self.sources.avoid(address, false),
         }
     }
 
@@ -341,6 +351,7 @@ impl<F: FnMut(Finding)> Runner<F> {
         let Some(entry) = self.entries.remove(id) else {
             return;
         };
+        self.sources.forget(&entry.target);
         if let Some(job) = entry.hold.and_then(|hold| hold.job) {
             self.connects.cancel(job);
         }

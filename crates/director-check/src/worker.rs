@@ -19,6 +19,7 @@ use tokio::task::{AbortHandle, LocalSet, spawn_local};
 use super::files;
 use super::inbox::{Completed, Inbox, Message};
 use super::kind::{self, Means, Memory};
+use super::sources::Sources;
 use super::target::Job;
 use super::through::Passages;
 use super::{Outcome, Report, Target};
@@ -30,6 +31,15 @@ pub(crate) struct Worker {
     thread: Option<thread::JoinHandle<()>>,
 }
 
+/// Where checks go and leave from, decided outside of this thread.
+#[derive(Debug)]
+pub(crate) struct Ways {
+    /// The ways through the forwarding path.
+    pub(crate) passages: Arc<Passages>,
+    /// The source addresses.
+    pub(crate) sources: Arc<Sources>,
+}
+
 #[derive(Debug)]
 enum Order {
     Run(Job, Arc<Target>, Memory),
@@ -38,7 +48,7 @@ enum Order {
 
 impl Worker {
     /// Starts the thread. Its results go into the inbox.
-    pub(crate) fn start(inbox: Arc<Inbox>, passages: Arc<Passages>) -> io::Result<Self> {
+    pub(crate) fn start(inbox: Arc<Inbox>, ways: Ways) -> io::Result<Self> {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(files::THREADS)
@@ -49,7 +59,7 @@ impl Worker {
             .name("check-worker".into())
             .spawn(move || {
                 let tasks = LocalSet::new();
-                runtime.block_on(tasks.run_until(serve(received, inbox, passages)));
+                runtime.block_on(tasks.run_until(serve(received, inbox, ways)));
                 drop(tasks);
                 // A hanging file system must not keep the daemon from stopping.
                 runtime.shutdown_background();
@@ -87,9 +97,10 @@ impl Drop for Worker {
     }
 }
 
-async fn serve(mut orders: UnboundedReceiver<Order>, inbox: Arc<Inbox>, passages: Arc<Passages>) {
+async fn serve(mut orders: UnboundedReceiver<Order>, inbox: Arc<Inbox>, ways: Ways) {
     let means = Rc::new(Means {
-        passages,
+        passages: ways.passages,
+        sources: ways.sources,
         ..Means::default()
     });
     let running: Rc<RefCell<HashMap<Job, AbortHandle>>> = Rc::default();

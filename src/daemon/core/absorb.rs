@@ -67,6 +67,9 @@ impl Core {
         let key = declaration.key;
         let mut service = self.state_of(declaration, now);
         let (declared, watch) = (service.declared.clone(), service.watch.clone());
+        if !self.services.contains_key(&key) {
+            self.targets.listen(&key, &mut self.out.checks);
+        }
         for (server, wanted) in declared.servers.iter().chain(&watch.backup) {
             let Some(state) = service.servers.get_mut(server) else {
                 continue;
@@ -120,6 +123,7 @@ impl Core {
         let Some(old) = self.services.remove(key) else {
             return;
         };
+        self.targets.listen_no_more(key, &mut self.out.checks);
         for (server, state) in old.states() {
             for target in &state.checks {
                 self.targets

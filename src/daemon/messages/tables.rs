@@ -180,7 +180,10 @@ impl Changes {
                 Command::Start { id, target, .. } if target.spec.at.through => {
                     changes.started.push((*id, target.clone()));
                 }
-                Command::Start { .. } | Command::Anew(_) => {}
+                Command::Start { .. }
+                | Command::Anew(_)
+                | Command::Avoid(_)
+                | Command::Allow(_) => {}
                 Command::Stop(id) => changes.stopped.push(*id),
             }
         }

@@ -68,6 +68,8 @@ struct Sim {
     /// How long the worker takes.
     pace: Duration,
     checks: BTreeMap<TargetId, Checked>,
+    /// From which no check leaves.
+    virtuals: BTreeSet<IpAddr>,
     /// Addresses that do not answer.
     dead: BTreeSet<IpAddr>,
     /// Whether these are behind an interface of the director that is down.
@@ -137,6 +139,7 @@ impl Sim {
             coming: Vec::new(),
             pace: Duration::from_millis(50),
             checks: BTreeMap::new(),
+            virtuals: BTreeSet::new(),
             dead: BTreeSet::new(),
             cut_off: false,
             stagger: None,
@@ -214,6 +217,15 @@ impl Sim {
                         assert!(
                             self.checks.remove(&id).is_some(),
                             "stopped and was not there"
+                        );
+                    }
+                    Command::Avoid(address) => {
+                        assert!(self.virtuals.insert(address), "avoided twice");
+                    }
+                    Command::Allow(address) => {
+                        assert!(
+                            self.virtuals.remove(&address),
+                            "allowed and was not avoided"
                         );
                     }
                 }

@@ -86,7 +86,8 @@ impl<T: Transport> Worker<T> {
             )),
             Job::Advise => {
                 let services = self.in_force.values();
-                self.warnings.look(services.map(|(declared, _)| declared));
+                self.warnings
+                    .look(services.map(|(declared, watch)| (declared, watch)));
                 None
             }
             Job::Keep(ownership) => {

@@ -26,6 +26,7 @@ mod paused;
 mod planned;
 mod refusals;
 mod reloads;
+mod sources;
 mod statements;
 mod unasked;
 mod watched;

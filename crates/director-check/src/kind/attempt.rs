@@ -14,6 +14,7 @@ use crate::computing::Computing;
 use crate::failure::Failure;
 use crate::files::Files;
 use crate::net::Way;
+use crate::sources::Sources;
 use crate::through::Passages;
 use crate::{Advice, Target};
 
@@ -33,6 +34,8 @@ pub(crate) struct Means {
     pub(crate) tls: Configurations,
     /// The ways through the forwarding path.
     pub(crate) passages: Arc<Passages>,
+    /// The source addresses of checks.
+    pub(crate) sources: Arc<Sources>,
     /// Recently refused datagrams.
     pub(crate) refusals: Refusals,
 }

@@ -64,11 +64,18 @@ pub(crate) async fn run(
     began: Instant,
 ) -> (Report, Memory) {
     if !target.spec.at.through {
-        return attempt(target, Way::to(target), means, memory, began).await;
+        return attempt(
+            target,
+            Way::to(target, &means.sources),
+            means,
+            memory,
+            began,
+        )
+        .await;
     }
     let mut tries = 0;
     loop {
-        let way = match Way::through(target, &means.passages) {
+        let way = match Way::through(target, &means.passages, &means.sources) {
             Ok(way) => way,
             Err(failure) => return (report(Err(failure)), memory),
         };

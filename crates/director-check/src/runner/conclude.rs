@@ -11,9 +11,10 @@ use crate::holds::{End, Lost};
 use crate::inbox::Completed;
 use crate::kind::{Memory, idle, report};
 use crate::schedule::Due;
+use crate::sources::Sources;
 use crate::target::Job;
 use crate::unasked::News;
-use crate::{Finding, Outcome, Report};
+use crate::{Finding, Outcome, Report, Target};
 use director_config::words::count;
 
 impl Tracked {
@@ -56,6 +57,18 @@ impl Tracked {
             Outcome::NotAsked(text) => (None, Some(text)),
         }
     }
+}
+
+/// The text of a check that did not pass, with its source if that is probably why; the next check
+/// looks for another one.
+fn from_virtual(sources: &Sources, target: &Target, text: Option<Box<str>>) -> Option<Box<str>> {
+    let forced = sources.forced(target);
+    sources.renew(target);
+    let Some(address) = forced else { return text };
+    text.map(|text| {
+        let why = "as this machine has no other one to use";
+        format!("{text}; the check leaves from the virtual address {address}, {why}").into()
+    })
 }
 
 impl<F: FnMut(Finding)> Runner<F> {
@@ -154,6 +167,10 @@ impl<F: FnMut(Finding)> Runner<F> {
         let pace = entry.target.spec.pace;
         let outcome = entry.excused(report.outcome, &self.held_up, under_way.began, took);
         let (passed, text) = entry.told(outcome);
+        let text = match passed {
+            Some(true) => text,
+            _ => from_virtual(&self.sources, &entry.target, text),
+        };
         let of_kind = self.counters.by_kind.of(&entry.target.spec.kind);
         let (counted, of_kind) = match passed {
             Some(true) => (&self.counters.passed, &of_kind.passed),

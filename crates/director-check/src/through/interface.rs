@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use nix::ifaddrs::getifaddrs;
 
 use super::Door;
-use super::passage::own_address;
+use crate::sources::address_towards;
 
 /// procfs shows the sysctls of the calling thread's network namespace.
 const CONF: &str = "/proc/sys/net/ipv4/conf";
@@ -101,13 +101,15 @@ impl AcceptLocal {
                 return Vec::new();
             }
         };
+        let doors: Vec<_> = doors.into_iter().collect();
+        let virtuals: BTreeSet<_> = doors.iter().map(|door| door.to.ip()).collect();
         let mut seen = BTreeSet::new();
         let mut reports = Vec::new();
         for door in doors {
             let (IpAddr::V4(to), IpAddr::V4(server)) = (door.to.ip(), door.server) else {
                 continue;
             };
-            let own = own_address(door.server).map_err(|error| error.to_string());
+            let own = address_towards(door.server, &virtuals).map_err(|error| error.to_string());
             let interface = own.and_then(|own| {
                 let found = addresses.get(&own).and_then(|names| names.first().cloned());
                 found.ok_or_else(|| format!("no interface has the address {own}"))

@@ -43,7 +43,6 @@ use ipvs::{Operation, ServiceKey, Timeouts};
 
 pub use door::{Door, Refused, Wish};
 pub use interface::{AcceptLocal, InterfaceReport};
-pub(crate) use passage::own_address;
 pub use passage::{Passage, Passages};
 use slots::Slots;
 

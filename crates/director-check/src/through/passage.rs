@@ -1,8 +1,6 @@
 //! What a check needs on its way through the forwarding path.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -131,21 +129,6 @@ impl Passages {
     }
 }
 
-/// This machine's own address towards a server, from the routing table, without sending a packet.
-///
-/// # Errors
-/// Those of connect(2), usually no route.
-pub(crate) fn own_address(server: IpAddr) -> io::Result<IpAddr> {
-    let unspecified = match server {
-        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    };
-    let socket = UdpSocket::bind(SocketAddr::new(unspecified, 0))?;
-    // Any port: nothing is sent.
-    socket.connect(SocketAddr::new(server, 9))?;
-    Ok(socket.local_addr()?.ip())
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -190,11 +173,5 @@ mod tests {
         passages.replace(BTreeMap::new(), &[(door, Refused::NoMark)]);
         assert!(passages.through(&door).unwrap_err().contains("check_marks"));
         assert!(passages.doors().is_empty());
-    }
-
-    #[test]
-    fn loopback_is_reached_from_loopback() {
-        let own = own_address(Ipv4Addr::LOCALHOST.into()).unwrap();
-        assert_eq!(own, IpAddr::from(Ipv4Addr::LOCALHOST));
     }
 }
