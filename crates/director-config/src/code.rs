@@ -133,8 +133,8 @@ codes! {
     TunnelOption "tunnel-option" Error "A tunnel option that its type does not have.";
     SyncGroup "sync-group" Error "A sync group is not a multicast address.";
     // Works but causes trouble, or is unusual.
-    UnknownScheduler "unknown-scheduler" Warning "A scheduler that this version does not know.";
-    UnknownEngine "unknown-engine" Warning "A persistence engine that this version does not know.";
+    UnknownScheduler "unknown-scheduler" Error "A scheduler that this version does not know.";
+    UnknownEngine "unknown-engine" Error "A persistence engine that this version does not know.";
     NoScheduler "no-scheduler" Warning "A service without a scheduler refuses every new \
                  connection.";
     OddFlag "odd-flag" Warning "A flag that the service's scheduler ignores.";
@@ -148,6 +148,8 @@ codes! {
     IdlePersistence "idle-persistence" Warning "Persistence settings that the kernel stores \
                      without using them.";
     EngineProtocol "engine-protocol" Warning "The persistence engine sees UDP only.";
+    StickyPorts "sticky-ports" Warning "A client may get different servers on two ports.";
+    CheckTls "check-tls" Warning "A check without TLS on a port of TLS, or the reverse.";
     QuiescentPersistence "quiescent-persistence" Warning "Persistent clients stay with a server of weight 0.";
     UdpNoDest "udp-nodest" Warning "UDP clients of a deleted server are not moved.";
     HashFallback "hash-fallback" Warning "A hash scheduler without fallback refuses the clients of an unusable server.";

@@ -21,6 +21,7 @@ mod again;
 mod code;
 mod decode;
 mod diagnostic;
+mod dialects;
 mod environment;
 mod export;
 mod files;

@@ -215,6 +215,9 @@ pub(super) struct Checked<'a> {
     pub(super) portless: Option<&'a ServerDecl>,
     /// A server on a usual MySQL port.
     pub(super) mysql: Option<&'a ServerDecl>,
+    /// Servers on 443 and on 80.
+    pub(super) on_443: Option<&'a ServerDecl>,
+    pub(super) on_80: Option<&'a ServerDecl>,
     pub(super) direct: Option<(&'a ServerDecl, ForwardMethod)>,
 }
 
@@ -348,6 +351,8 @@ pub(super) struct OwnHealth {
 #[derive(Debug, Clone)]
 pub(super) struct SchedulerDecl {
     pub(super) name: Name,
+    /// Whether it is written as `kernel:NAME`: one that a kernel has, known here or not.
+    pub(super) explicit: bool,
     pub(super) flags: Vec<Spanned<FlagDecl>>,
 }
 
@@ -402,7 +407,8 @@ pub(super) struct PersistenceDecl {
     pub(super) timeout: Option<Spanned<u32>>,
     pub(super) mask: Option<Spanned<std::net::Ipv4Addr>>,
     pub(super) mask6: Option<Spanned<u32>>,
-    pub(super) engine: Option<Spanned<Name>>,
+    /// The engine, and whether it is written as `kernel:NAME`.
+    pub(super) engine: Option<Spanned<(Name, bool)>>,
     pub(super) enabled: Option<Spanned<bool>>,
 }
 

@@ -5,6 +5,7 @@
 
 use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
+use super::super::dialects;
 use super::super::keys::{self, Key, Section, Shape};
 use super::super::source::{Span, Spanned};
 use super::super::suggest::nearest;
@@ -101,16 +102,33 @@ fn unknown_key(entry: &Entry<'_>, section: &Section) -> Diagnostic {
     let message = format!("{} has no key `{}`", section.name, shown(key));
     let mistake = Diagnostic::new(Code::UnknownKey, entry.key_span, message);
     let lower = key.to_lowercase();
-    let mistake = match keys::keepalived(&lower) {
-        Some(ours) if section.is_about_addresses() => mistake.help(ours),
-        _ => mistake,
+    let vrrp = keys::keepalived(&lower).filter(|_| section.is_about_addresses());
+    let mistake = match vrrp {
+        Some(ours) => mistake.help(ours),
+        None => mistake,
     };
-    let called = |known: &&Key| known.aliases.contains(&lower.as_str());
-    if let Some(known) = section.keys.iter().find(called) {
+    let called = |known: &Key| known.aliases.contains(&lower.as_str());
+    let advice = dialects::key(key, section).filter(|_| vrrp.is_none());
+    if let Some(advice) = advice.as_ref().filter(|advice| advice.here) {
+        return mistake.label(&*advice.label).help(advice.help);
+    }
+    if let Some(known) = section.keys.iter().find(|known| called(known)) {
         return mistake.label(format!("did you mean `{}`?", known.name));
     }
-    if let Some(other) = keys::other_check(section, key) {
-        return mistake.label(format!("a key of {}", other.name));
+    if let Some((other, _)) = keys::elsewhere(section, |known| known.name == *key) {
+        let mistake = mistake.label(format!("a key of {}", other.place()));
+        return match advice.filter(|advice| advice.ours == *key && std::ptr::eq(advice.home, other))
+        {
+            Some(advice) => mistake.help(advice.help),
+            None => mistake,
+        };
+    }
+    if let Some(advice) = advice {
+        return mistake.label(advice.label).help(advice.help);
+    }
+    if let Some((other, known)) = keys::elsewhere(section, called) {
+        let place = other.place();
+        return mistake.label(format!("did you mean `{}` of {place}?", known.name));
     }
     let names = section.keys.iter().map(|key| key.name);
     match nearest(key, names.clone()) {

@@ -37,7 +37,7 @@ use service::Defaults;
 
 pub(super) use fields::shown;
 pub(super) use sync::canonical;
-pub(super) use word::{meant, one_of};
+pub(super) use word::{explained, meant, one_of};
 
 /// Decodes files one after the other into one declaration.
 #[derive(Debug, Default)]

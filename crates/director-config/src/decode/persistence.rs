@@ -8,7 +8,7 @@ use super::super::keys;
 use super::super::model::PersistenceDecl;
 use super::super::source::Spanned;
 use super::fields::{Field, out_of_range, shown};
-use super::scheduler::kernel_name;
+use super::scheduler::module_name;
 use super::time::seconds;
 
 /// Persistence ticks are a `u32` (`svc->timeout`, multiplied by `HZ` without a check): with 1000
@@ -47,7 +47,7 @@ pub(super) fn persistence(
         timeout: timeout.and_then(|field| seconds(&field, 0, MOST, findings)),
         mask: mask.and_then(|field| self::mask(&field, findings)),
         mask6: mask6.and_then(|field| field.whole(findings)),
-        engine: engine.and_then(|field| kernel_name(&field, findings)),
+        engine: engine.and_then(|field| module_name(&field, findings)),
         enabled: enabled.and_then(|field| field.bool(findings)),
         ..none
     }))

@@ -4,10 +4,11 @@ use ipvs::{Name, ServiceFlags};
 
 use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
+use super::super::dialects;
 use super::super::keys;
 use super::super::model::{FlagDecl, SchedulerDecl};
 use super::super::source::{Span, Spanned};
-use super::super::vocabulary::FLAGS;
+use super::super::vocabulary::{FLAGS, SCHEDULERS};
 use super::fields::{Field, shown};
 use super::word::unknown;
 
@@ -17,9 +18,13 @@ pub(super) fn scheduler(
     findings: &mut Findings,
 ) -> Option<Spanned<SchedulerDecl>> {
     if field.as_text().is_some() {
-        let name = kernel_name(field, findings)?;
+        let name = module_name(field, findings)?;
         let flags = Vec::new();
-        return Some(name.map(|name| SchedulerDecl { name, flags }));
+        return Some(name.map(|(name, explicit)| SchedulerDecl {
+            name,
+            explicit,
+            flags,
+        }));
     }
     let fields = field.table(&keys::SCHEDULER, findings)?;
     let mut flags = Vec::new();
@@ -29,8 +34,12 @@ pub(super) fn scheduler(
         }
     }
     let name = fields.require("name", findings);
-    let name = kernel_name(&name?, findings)?;
-    Some(name.map(|name| SchedulerDecl { name, flags }))
+    let name = module_name(&name?, findings)?;
+    Some(name.map(|(name, explicit)| SchedulerDecl {
+        name,
+        explicit,
+        flags,
+    }))
 }
 
 fn flag(field: &Field<'_>, findings: &mut Findings) -> Option<Spanned<FlagDecl>> {
@@ -81,6 +90,22 @@ pub(super) fn kernel_name(field: &Field<'_>, findings: &mut Findings) -> Option<
     checked.map_err(|mistake| findings.push(mistake)).ok()
 }
 
+/// The name of one of the kernel's modules, and whether it has the prefix that exempts it from our
+/// list.
+pub(super) fn module_name(
+    field: &Field<'_>,
+    findings: &mut Findings,
+) -> Option<Spanned<(Name, bool)>> {
+    let text = field.text(findings)?;
+    let given = text.value.strip_prefix(AS_GIVEN);
+    let checked = check_name(given.unwrap_or(text.value), field.span());
+    let name = checked.map_err(|mistake| findings.push(mistake)).ok()?;
+    Some(name.map(|name| (name, given.is_some())))
+}
+
+/// Before the name of a scheduler or an engine that this version does not know.
+pub(in super::super) const AS_GIVEN: &str = "kernel:";
+
 /// The kernel's buffers hold sixteen bytes with their NUL (`IP_VS_SCHEDNAME_MAXLEN` and its
 /// siblings): it rejects longer names or never finds them.
 const NAME_MAX: usize = 15;
@@ -95,5 +120,9 @@ fn check_name(text: &str, span: Span) -> Result<Spanned<Name>, Diagnostic> {
         Err(ipvs::NameError::Nul) => "it contains a NUL byte",
     };
     let message = format!("`{}` cannot be a name: {problem}", shown(text));
-    Err(Diagnostic::new(Code::BadName, span, message))
+    let mistake = Diagnostic::new(Code::BadName, span, message);
+    Err(match dialects::value(text, SCHEDULERS) {
+        Some((ours, _)) => mistake.label(format!("did you mean `{ours}`?")),
+        None => mistake,
+    })
 }

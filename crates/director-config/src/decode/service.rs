@@ -154,6 +154,7 @@ pub(super) fn service(
 fn default_scheduler(at: Span) -> Spanned<SchedulerDecl> {
     let decl = SchedulerDecl {
         name: Service::WLC,
+        explicit: false,
         flags: Vec::new(),
     };
     Spanned::new(decl, at)

@@ -2,6 +2,7 @@
 
 use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
+use super::super::dialects;
 use super::super::source::Span;
 use super::super::suggest::nearest;
 use super::super::vocabulary::Word;
@@ -29,7 +30,7 @@ pub(crate) fn unknown(typed: &str, span: Span, words: &'static [Word]) -> Diagno
         Some(near) => mistake.label(format!("did you mean `{near}`?")),
         None => mistake.label("unknown word"),
     };
-    mistake.help(one_of(words))
+    explained(mistake.help(one_of(words)), typed, words)
 }
 
 /// The possible words.
@@ -39,12 +40,21 @@ pub(crate) fn one_of(words: &'static [Word]) -> String {
     format!("one of: {}", names.join(", "))
 }
 
-/// The intended word: an alias, or a near match.
+/// Adds how a word of another program differs from ours.
+pub(crate) fn explained(mistake: Diagnostic, typed: &str, words: &[Word]) -> Diagnostic {
+    match dialects::value(typed, words) {
+        Some((_, Some(help))) => mistake.reason(help),
+        _ => mistake,
+    }
+}
+
+/// The intended word: an alias, another program's word, or a near match.
 pub(crate) fn meant(typed: &str, words: &'static [Word]) -> Option<&'static str> {
     let lower = typed.to_lowercase();
     words
         .iter()
         .find(|word| word.aliases.contains(&lower.as_str()))
         .map(|word| word.name)
+        .or_else(|| dialects::value(typed, words).map(|(ours, _)| ours))
         .or_else(|| nearest(typed, words.iter().map(|word| word.name)))
 }

@@ -8,11 +8,10 @@ use ipvs::{
 };
 use serde_json::{Map, Value, json};
 
-use super::super::decode::meant;
-use super::super::decode::scheduler::FLAG_BITS;
+use super::super::decode::scheduler::{AS_GIVEN, FLAG_BITS};
 use super::super::decode::time::write as time;
 use super::super::decode::tunnel::forward_word;
-use super::super::vocabulary::{ENGINES, SCHEDULERS};
+use super::super::vocabulary::{ENGINES, SCHEDULERS, Word};
 use super::group::{Group, ServerLine, groups};
 use crate::state::health::MarkRange;
 use crate::state::{
@@ -298,7 +297,7 @@ fn one_or_list(mut values: Vec<Value>) -> Value {
 }
 
 fn scheduler(service: &Service) -> Value {
-    let name = service.scheduler.to_string();
+    let name = kernel_word(&service.scheduler.to_string(), SCHEDULERS);
     let other = ServiceFlags::PERSISTENT | ServiceFlags::ONE_PACKET;
     let bits = service.flags.difference(other);
     if bits.is_empty() {
@@ -327,6 +326,14 @@ fn scheduler(service: &Service) -> Value {
     json!({ "name": text(&name), "flags": flags })
 }
 
+/// The name of a scheduler or an engine; one that this version does not know is marked as given.
+fn kernel_word(name: &str, known: &[Word]) -> String {
+    match known.iter().any(|word| word.name == name) {
+        true => name.to_owned(),
+        false => format!("{AS_GIVEN}{name}"),
+    }
+}
+
 fn persistence(group: &Group<'_>) -> Option<Value> {
     let (_, first) = group.members.first()?;
     let service = &first.service;
@@ -347,7 +354,7 @@ fn persistence(group: &Group<'_>) -> Option<Value> {
         };
     }
     if let Some(engine) = service.engine {
-        put("engine", text(&engine.to_string()));
+        put("engine", text(&kernel_word(&engine.to_string(), ENGINES)));
     }
     match (persistent, said.len()) {
         (true, 1) if service.timeout != 0 => Some(seconds(service.timeout)),
@@ -452,9 +459,6 @@ fn pools<'g>(groups: &'g [Group<'_>], lists: &'g [Value]) -> HashMap<String, (&'
 
 /// Whether the service has something that is a mistake in a file unless `as_is` is set.
 fn is_odd(group: &Group<'_>) -> bool {
-    let near = |name: &str, words: &'static [super::super::vocabulary::Word]| {
-        words.iter().all(|word| word.name != name) && meant(name, words).is_some()
-    };
     let service = |(key, held): &(&ServiceKey, &DesiredService)| {
         let service = &held.service;
         let address = matches!(key, ServiceKey::Address { .. });
@@ -465,14 +469,11 @@ fn is_odd(group: &Group<'_>) -> bool {
         let not_udp = key
             .protocol()
             .is_some_and(|protocol| protocol != Protocol::Udp);
-        let engine = service.engine.map(|engine| engine.to_string());
         held.servers.is_empty()
             || is_private(key, &MarkRange::DEFAULT)
             || not_udp && service.flags.contains(ServiceFlags::ONE_PACKET)
             || address && port == 0 && !service.flags.contains(ServiceFlags::PERSISTENT)
             || address && held.servers.values().any(moved)
-            || near(&service.scheduler.to_string(), SCHEDULERS)
-            || engine.is_some_and(|engine| near(&engine, ENGINES))
     };
     let odd_tunnel = |entry: &ServerLine| {
         let tunnel = &entry.tunnel;

@@ -6,14 +6,10 @@ use super::{Key, Section, Shape, U32_MAX, key, text, time, whole, words};
 use crate::kinds::{SECTIONS, WORDS};
 use crate::vocabulary::Word;
 
-/// Another kind of check that has a key of this name.
-pub(crate) fn other_check(section: &Section, key: &str) -> Option<&'static Section> {
-    let is_check = |known: &&&Section| std::ptr::eq(**known, section);
-    SECTIONS.iter().find(is_check)?;
-    SECTIONS
-        .iter()
-        .find(|other| other.key(key).is_some())
-        .copied()
+/// The kinds of checks, those of `section` first if it is one of them.
+pub(crate) fn kinds(section: &Section) -> (bool, &'static [&'static Section]) {
+    let is_check = SECTIONS.iter().any(|known| std::ptr::eq(*known, section));
+    (is_check, &SECTIONS)
 }
 
 /// The shape behind `check`.

@@ -83,7 +83,7 @@ pub(super) fn inherited() -> Vec<Key> {
              theirs; at most 1d.",
         )
         .default("0s")
-        .alias(&["slowstart", "warmup", "warm_up"]),
+        .alias(&["slowstart", "warm_up"]),
         key(
             "damping",
             Shape::Either(vec![Shape::Off, Shape::Table(&DAMPING)]),

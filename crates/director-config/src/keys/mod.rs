@@ -154,7 +154,7 @@ mod file;
 mod health;
 mod service;
 
-pub(super) use check::{CHECK, common, key_type, other_check};
+pub(super) use check::{CHECK, common, key_type};
 pub(super) use failover::{
     ADDRESS, ANNOUNCE, FAILOVER, FAILOVER_NOTIFY, FOLLOW, MACHINE, MACHINE_ADDRESS,
     MACHINE_FAILOVER, MEMBER, PREEMPT, ROUTE, TRACK, VIRTUAL_ADDRESS, keepalived,
@@ -164,6 +164,41 @@ pub(super) use health::{DAMPING, NOTIFY, WEIGHT_STEPS};
 pub(super) use service::{
     DEFAULTS, MAX_CONNECTIONS, PERSISTENCE, POOL, SCHEDULER, SERVER, SERVICE, TUNNEL,
 };
+
+/// Another section with a key that fits: the most likely one first.
+pub(super) fn elsewhere(
+    section: &Section,
+    fits: impl Fn(&Key) -> bool,
+) -> Option<(&'static Section, &'static Key)> {
+    let (is_check, kinds) = check::kinds(section);
+    let fixed: &[&'static Section] = &[
+        &SERVICE,
+        &SERVER,
+        &CHECK,
+        &PERSISTENCE,
+        &SCHEDULER,
+        &TUNNEL,
+        &MAX_CONNECTIONS,
+        &DAMPING,
+        &WEIGHT_STEPS,
+        &NOTIFY,
+        &ROOT,
+        &POLICY,
+        &KERNEL,
+        &TIMEOUTS,
+        &SYNC,
+        &DAEMON,
+        &FAILOVER,
+    ];
+    let (first, then) = match is_check {
+        true => (kinds, fixed),
+        false => (fixed, kinds),
+    };
+    let others = first.iter().chain(then).copied();
+    others
+        .filter(|other| !std::ptr::eq(*other, section))
+        .find_map(|other| Some((other, other.keys.iter().find(|key| fits(key))?)))
+}
 
 impl Section {
     /// Whether keepalived's words for VRRP may turn up in it.
@@ -181,6 +216,14 @@ impl Section {
             &TRACK,
         ];
         sections.iter().any(|section| section.name == self.name)
+    }
+
+    /// Its name in messages, where it is not the place of the mistake.
+    pub(super) fn place(&self) -> &'static str {
+        match std::ptr::eq(self, &raw const CHECK) {
+            true => "a check",
+            false => self.name,
+        }
     }
 
     /// The key of this name.

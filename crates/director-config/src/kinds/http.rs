@@ -4,11 +4,12 @@ use serde_json::json;
 
 use super::bytes::{Expect, contained, only_one, regex};
 use super::tls::{self, TLS, TlsSpec};
-use super::{CheckKind, Facts, Kind};
+use super::{CheckKind, Checked, Facts, Kind};
 use crate::code::Code;
 use crate::decode::fields::{Field, Fields, out_of_range, shown};
 use crate::diagnostic::{Diagnostic, Findings};
 use crate::keys::{Key, Shape, key, section, text, whole};
+use crate::model::CheckDecl;
 use crate::source::Span;
 use crate::tree::Value;
 use crate::vocabulary::word;
@@ -63,7 +64,8 @@ pub(super) static HTTP: Kind = Kind::new(
     &HTTP_CHECK,
     |fields, findings| Some(CheckKind::Http(http(fields, None, findings))),
 )
-.instead(INSTEAD);
+.instead(INSTEAD)
+.verify(plain_or_tls);
 
 section!(
     HTTP_CHECK,
@@ -87,6 +89,7 @@ pub(super) static HTTPS: Kind = Kind::new(
     _ => None,
 })
 .instead(INSTEAD)
+.verify(plain_or_tls)
 .like("http");
 
 section!(
@@ -99,6 +102,32 @@ section!(
         "How the server is verified."
     )]))
 );
+
+/// Reports an http check on port 443, and an https check on port 80.
+fn plain_or_tls(check: &CheckDecl, servers: &Checked<'_>, findings: &mut Findings) {
+    let CheckKind::Http(http) = &check.spec.kind else {
+        return;
+    };
+    let (port, speaks, server, other) = match http.tls {
+        None => (443, "TLS", servers.on_443, "https"),
+        Some(_) => (80, "plain HTTP", servers.on_80, "http"),
+    };
+    let own = check.spec.at.port;
+    if own.is_some_and(|own| own != port) || own.is_none() && server.is_none() {
+        return;
+    }
+    let name = check.spec.kind.name();
+    let message = format!("a check of type {name} on port {port}, where servers speak {speaks}");
+    let finding = Diagnostic::new(Code::CheckTls, check.table.place_of("type"), message)
+        .label("will hardly pass")
+        .help(format!(
+            "type = \"{other}\"; or the `port` where such servers listen"
+        ));
+    findings.push(match server.filter(|_| own.is_none()) {
+        Some(server) => finding.also(server.span(), format!("its port is {port}")),
+        None => finding.also(check.table.place_of("port"), "this port"),
+    });
+}
 
 const INSTEAD: &[&[&str]] = &[&["body", "body_regex"], &["weight_header", "weight_body"]];
 

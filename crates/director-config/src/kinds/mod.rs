@@ -29,6 +29,18 @@ mod smtp;
 mod tcp;
 mod udp;
 
+/// The sections of some kinds, by the kind's name.
+pub(crate) mod sections {
+    pub(crate) use super::dns::SECTION as DNS_CHECK;
+    pub(crate) use super::exec::SECTION as EXEC_CHECK;
+    pub(crate) use super::file::SECTION as FILE_CHECK;
+    pub(crate) use super::http::HTTP_CHECK;
+    pub(crate) use super::redis::SECTION as REDIS_CHECK;
+    pub(crate) use super::smtp::SECTION as SMTP_CHECK;
+    pub(crate) use super::tcp::SECTION as TCP_CHECK;
+    pub(crate) use super::udp::SECTION as UDP_CHECK;
+}
+
 use crate::decode::fields::Fields;
 use crate::diagnostic::Findings;
 use crate::keys::{self, Key, Section};

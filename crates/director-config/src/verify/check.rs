@@ -37,6 +37,8 @@ impl<'a> CheckedServers<'a> {
                 v6: false,
                 portless: None,
                 mysql: None,
+                on_443: None,
+                on_80: None,
                 direct: None,
             },
             own: Vec::new(),
@@ -69,6 +71,11 @@ impl<'a> CheckedServers<'a> {
         }
         if MYSQL_PORTS.contains(&port) {
             summary.mysql.get_or_insert(decl);
+        }
+        if port == 443 {
+            summary.on_443.get_or_insert(decl);
+        } else if port == 80 {
+            summary.on_80.get_or_insert(decl);
         }
         let forward = server.forward;
         if !matches!(forward, ForwardMethod::DirectRoute | ForwardMethod::Tunnel) {

@@ -9,6 +9,7 @@ mod pitfalls;
 mod scheduler;
 mod server;
 mod service;
+mod sticky;
 mod whole;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

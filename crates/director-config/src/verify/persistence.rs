@@ -3,11 +3,12 @@
 use ipvs::{Family, Name, Netmask, Protocol, Service};
 
 use super::super::code::Code;
-use super::super::decode::{meant, shown};
+use super::super::decode::{meant, one_of, shown};
 use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::model::{Listen, PersistenceDecl, ServiceDecl};
 use super::super::source::Spanned;
 use super::super::vocabulary::ENGINES;
+use super::scheduler::as_given;
 
 /// Reports mistakes in a service's persistence.
 pub(super) fn check(service: &ServiceDecl, findings: &mut Findings) {
@@ -26,7 +27,10 @@ pub(super) fn check(service: &ServiceDecl, findings: &mut Findings) {
         }
     }
     if let Some(engine) = &persistence.engine {
-        check_engine(service, engine, findings);
+        let (name, explicit) = engine.value;
+        if !explicit {
+            check_engine(service, &Spanned::new(name, engine.span), findings);
+        }
     }
     let idle = match (persistence.enabled, persistence.timeout) {
         (Some(enabled), _) if !enabled.value => Some((enabled.span, "persistence is not enabled")),
@@ -49,13 +53,13 @@ fn check_engine(service: &ServiceDecl, engine: &Spanned<Name>, findings: &mut Fi
         let message = format!("unknown persistence engine `{}`", shown(&typed));
         let diagnostic = match near {
             Some(near) => Diagnostic::new(Code::UnknownWord, engine.span, message)
-                .label(format!("did you mean `{near}`?"))
-                .unless_as_is(service.as_is),
+                .label(format!("did you mean `{near}`?")),
             None => Diagnostic::new(Code::UnknownEngine, engine.span, message)
-                .label("another kernel may have it")
-                .reason("a kernel without it rejects the service"),
+                .label("unknown engine")
+                .help(one_of(ENGINES)),
         };
-        findings.push(diagnostic);
+        let diagnostic = diagnostic.reason(as_given(&typed));
+        findings.push(diagnostic.unless(service.as_is));
         return;
     }
     let not_udp = service.listen.iter().find_map(|listen| match listen.value {
@@ -92,6 +96,6 @@ pub(super) fn apply(persistence: Option<&PersistenceDecl>, service: Service) -> 
         },
     };
     service.netmask = mask.unwrap_or(service.netmask);
-    service.engine = persistence.engine.map(|engine| engine.value);
+    service.engine = persistence.engine.map(|engine| engine.value.0);
     service
 }

@@ -5,8 +5,10 @@ use std::time::Duration;
 use ipvs::{Service, ServiceFlags};
 
 use super::super::code::Code;
-use super::super::decode::{meant, one_of, shown};
+use super::super::decode::scheduler::AS_GIVEN;
+use super::super::decode::{explained, meant, one_of, shown};
 use super::super::diagnostic::{Diagnostic, Findings};
+use super::super::dialects;
 use super::super::model::{FlagDecl, SchedulerDecl, ServiceDecl};
 use super::super::source::Spanned;
 use super::super::vocabulary::SCHEDULERS;
@@ -67,29 +69,30 @@ fn check_name(scheduler: &Spanned<SchedulerDecl>, as_is: bool, findings: &mut Fi
             .label("no scheduler"),
         );
     }
-    if is_known(&scheduler.value) {
+    if scheduler.value.explicit || is_known(&scheduler.value) {
         return;
     }
     let typed = name.to_string();
-    let Some(near) = meant(&typed, SCHEDULERS) else {
-        let message = format!(
-            "this version does not know the scheduler `{}`",
-            shown(&typed)
-        );
-        findings.push(
-            Diagnostic::new(Code::UnknownScheduler, scheduler.span, message)
-                .label("a newer kernel may have it")
-                .reason("a kernel without it rejects the service"),
-        );
-        return;
-    };
     let message = format!("`{}` is not a scheduler", shown(&typed));
-    findings.push(
-        Diagnostic::new(Code::UnknownWord, scheduler.span, message)
-            .label(format!("did you mean `{near}`?"))
-            .help(one_of(SCHEDULERS))
-            .unless_as_is(as_is),
-    );
+    let mistake = match meant(&typed, SCHEDULERS) {
+        Some(near) => Diagnostic::new(Code::UnknownWord, scheduler.span, message)
+            .label(format!("did you mean `{near}`?")),
+        None => Diagnostic::new(Code::UnknownScheduler, scheduler.span, message)
+            .label("unknown scheduler"),
+    };
+    let mistake = mistake.help(one_of(SCHEDULERS)).unless(as_is);
+    findings.push(match dialects::value(&typed, SCHEDULERS) {
+        Some(_) => explained(mistake, &typed, SCHEDULERS),
+        None => mistake.reason(as_given(&typed)),
+    });
+}
+
+/// How to name what this version does not know.
+pub(super) fn as_given(typed: &str) -> String {
+    format!(
+        "write \"{AS_GIVEN}{}\" if your kernel has one of this name; others reject the service",
+        shown(typed)
+    )
 }
 
 fn foreign_flag(

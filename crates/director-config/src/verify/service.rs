@@ -14,7 +14,7 @@ use super::super::source::{Span, Spanned};
 use super::super::suggest::nearest;
 use super::health::Health;
 use super::server::{self, Settled};
-use super::{Builder, persistence, scheduler, servers_of, whole};
+use super::{Builder, persistence, scheduler, servers_of, sticky, whole};
 use crate::state::{DesiredServer, DesiredService, Servers};
 use crate::words::count;
 
@@ -32,6 +32,7 @@ pub(super) fn build(
     let pools = &declaration.pools;
     let flags = scheduler::flags(service, findings);
     persistence::check(service, findings);
+    sticky::check(service, findings);
     check_listen(service, findings);
     builder.whole.service(service);
     whole::check_marks(service, declaration, findings);

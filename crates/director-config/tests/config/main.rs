@@ -10,6 +10,7 @@
 
 mod again;
 mod crowds;
+mod dialects;
 mod examples;
 mod failover;
 mod golden;

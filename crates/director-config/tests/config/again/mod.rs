@@ -369,7 +369,7 @@ fn included_files_come_and_go() {
 
 #[test]
 fn a_file_that_a_check_needs_is_looked_for_each_time() {
-    let tls = "[service.s2]\ncheck = { type = \"https\", tls = { ca = \"/ca.pem\" } }";
+    let tls = "[service.s2]\ncheck = { type = \"https\", port = 443, tls = { ca = \"/ca.pem\" } }";
     let text = usual().replace("[service.s2]", tls);
     let mut reread = Reread::new(Shelf::of([(ROOT, text), ("/ca.pem", String::new())]));
     assert_eq!(reread.read(), Extent::Whole);
