@@ -23,6 +23,7 @@ mod answers;
 mod compare;
 mod deploying;
 mod film;
+mod marks;
 #[path = "../../docs/page.rs"]
 mod page;
 mod shell;
@@ -117,8 +118,6 @@ fn every_page_with_commands_is_run() {
 
 /// Applies the server settings from `examples/tunnel-gue.toml` on one server: a request comes
 /// through.
-///
-/// The marks of `fwmark-http-https.toml` are not run: the lab's kernel has no nftables for IPv4.
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn the_tunnel_that_an_example_asks_for() {

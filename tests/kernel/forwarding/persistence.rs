@@ -112,6 +112,63 @@ fn each_port_has_its_own_persistence() {
     assert_eq!(http, https, "the first comer gets the first server");
 }
 
+/// What each of a client's addresses gets on 80 and on 443, under a scheduler without persistence.
+fn homes_on_two_ports(net: &Lan, family: Family, scheduler: &str) -> [Vec<String>; 2] {
+    [80, 443].map(|port| {
+        let web = service(Tcp, net.service(family, port), scheduler);
+        balance(&net.director, &web, all(net, family, port, dr));
+        let addresses = net.client(1).addresses(family);
+        homes(net, 1, net.service(family, port), &addresses)
+    })
+}
+
+/// `mh` hashes the servers with their ports (`ip_vs_mh_permutate`); `sh` only knows their order. So
+/// `director check` warns of several ports under the first, and not under the second.
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn a_source_hash_joins_two_ports_and_a_maglev_hash_does_not() {
+    for (scheduler, joins) in [("sh", true), ("mh", false)] {
+        let net = Lan::dr().addresses(20).build();
+        let _serving = [80, 443].map(|port| net.serve(Tcp, port));
+        for family in Family::BOTH {
+            let [http, https] = homes_on_two_ports(&net, family, scheduler);
+            assert_eq!(
+                http == https,
+                joins,
+                "{scheduler}, {family:?}: {http:?}, {https:?}"
+            );
+            let servers: std::collections::BTreeSet<_> = http.iter().collect();
+            assert!(
+                servers.len() > 1,
+                "{scheduler}, {family:?}: they are spread"
+            );
+        }
+    }
+}
+
+/// The template of a marked service has no port: one for all that the mark joins.
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn a_mark_with_persistence_joins_two_ports() {
+    let net = Lan::dr().addresses(6).build();
+    let _serving = [80, 443].map(|port| net.serve(Tcp, port));
+    for family in Family::BOTH {
+        let matches = format!(
+            "-d {} -p tcp -m multiport --dports 80,443",
+            net.virtual_address(family)
+        );
+        net.director.mark(family, &matches, 80);
+        let web = marked(family, 80, "rr").persistent(60);
+        balance(&net.director, &web, all(&net, family, 0, dr));
+        let addresses = net.client(1).addresses(family);
+        let [http, https] =
+            [80, 443].map(|port| homes(&net, 1, net.service(family, port), &addresses));
+        assert_eq!(http, https, "{family:?}");
+        let servers: std::collections::BTreeSet<_> = http.iter().collect();
+        assert_eq!(servers.len(), 3, "{family:?}: {http:?}");
+    }
+}
+
 #[test]
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn clients_under_one_mask_share_a_server() {
