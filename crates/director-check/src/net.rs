@@ -117,8 +117,11 @@ impl Way {
             if self.source_port == 0 {
                 // connect(2) chooses the port, which it may share between destinations. Chosen by
                 // bind(2), it would belong to this socket alone, TIME_WAIT included, and 28,000
-                // checks per minute would use them all up.
-                setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
+                // checks per minute would use them all up. A raw socket has no port, and refuses the
+                // option for IPv6 (`ipv6_setsockopt`).
+                if kind != Type::RAW {
+                    setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
+                }
             } else {
                 // Checks to other addresses also use the port, and it stays in TIME_WAIT.
                 socket.set_reuse_address(true)?;

@@ -102,6 +102,7 @@ pages! {
     lvs "docs/lvs.md" ON_A_SERVER;
     metrics "docs/metrics.md" RUNNING;
     migrating "docs/migrating.md" BY_HAND;
+    from_haproxy "docs/from-haproxy.md" ON_THE_DIRECTOR;
 }
 
 #[test]

@@ -126,7 +126,7 @@ fn a_failure_is_nothing_to_confirm() {
     let before = desk.tables();
     desk.write(
         "wrong.toml",
-        "version = 1\n[service.x]\nlisten = \"tcp://10.0.0.9:1\"\nscheduler = \"nonesuch\"\nservers = [\"10.0.1.1\"]\n",
+        "version = 1\n[service.x]\nlisten = \"tcp://10.0.0.9:1\"\nscheduler = \"kernel:nonesuch\"\nservers = [\"10.0.1.1\"]\n",
     );
     desk.fails(
         "apply --yes --force --confirm-within 1m wrong.toml",

@@ -22,7 +22,7 @@ fn two_hundred() -> (String, String) {
     };
     let before = (1..=100).map(|number| service(number, "wlc", 1));
     let after = (1..=200).map(|number| match number {
-        200 => service(number, "nonesuch", 1),
+        200 => service(number, "kernel:nonesuch", 1),
         1..=50 => service(number, "rr", number),
         // 51 to 60 are removed.
         51..=60 => String::new(),

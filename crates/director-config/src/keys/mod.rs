@@ -186,9 +186,9 @@ pub(super) fn elsewhere(
         &POLICY,
         &KERNEL,
         &TIMEOUTS,
+        &FAILOVER,
         &SYNC,
         &DAEMON,
-        &FAILOVER,
     ];
     let (first, then) = match is_check {
         true => (kinds, fixed),

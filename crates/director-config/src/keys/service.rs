@@ -16,7 +16,8 @@ fn inherited() -> Vec<Key> {
                 open_words(vocabulary::SCHEDULERS),
                 Shape::Table(&SCHEDULER),
             ]),
-            "How a server is chosen for a new connection.",
+            "How a server is chosen for a new connection; `\"kernel:NAME\"` for one that only your \
+             kernel knows.",
         )
         .default("wlc"),
         key(
@@ -218,7 +219,8 @@ section!(
         key(
             "engine",
             open_words(vocabulary::ENGINES),
-            "The engine, to recognize clients by more than the address."
+            "The engine, to recognize clients by more than the address; `\"kernel:NAME\"` for one \
+             that only your kernel knows."
         ),
         key(
             "enabled",

@@ -9,6 +9,8 @@ use toml::de::{DeInteger, DeTable, DeValue, Error};
 
 use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings, SHOWN};
+use super::super::dialects;
+use super::super::keys::{self, ROOT};
 use super::super::source::{FileId, Span};
 use super::super::tree::{Entry, Node, Table, Text, Value};
 
@@ -41,7 +43,7 @@ pub(super) fn parse<'t>(
         }
         behind = behind.saturating_mul(MORE);
     };
-    report(errors, findings);
+    report(text, errors, findings);
     let value = Value::Table(table(file, text, root.into_inner()));
     let span = Span::new(file, 0..0);
     Node { span, value }
@@ -96,14 +98,21 @@ fn more_than_shown(text: &str, mut errors: Vec<(Span, Error)>) -> Option<Vec<(Sp
 }
 
 /// Reports syntax errors: the first of each line, and the first of an unclosed array.
-fn report(errors: Vec<(Span, Error)>, findings: &mut Findings) {
+fn report(text: &str, errors: Vec<(Span, Error)>, findings: &mut Findings) {
     let mut in_array = false;
     for (span, error) in errors {
         let message = error.message();
         let astray = ASTRAY.iter().any(|start| message.starts_with(start));
         let follows = in_array && astray;
         in_array = follows || message.starts_with(ASTRAY[0]);
+        let foreign = foreign_word(text, span);
         let found = Diagnostic::new(Code::Syntax, span, message).label("not TOML");
+        let found = match foreign {
+            Some(advice) => found
+                .label(format!("not TOML; {}", advice.label))
+                .help(advice.help),
+            None => found,
+        };
         let bare_word = ["invalid boolean", "string values must be quoted"];
         let found = match bare_word.iter().any(|start| message.starts_with(start)) {
             true => found.help("text must be in quotes: \"wlc\""),
@@ -111,6 +120,26 @@ fn report(errors: Vec<(Span, Error)>, findings: &mut Findings) {
         };
         findings.push_syntax(found, follows);
     }
+}
+
+/// The word of another program that begins the line: a pasted part of its configuration.
+fn foreign_word(text: &str, span: Span) -> Option<dialects::Advice> {
+    /// Longer lines are not pasted.
+    const FAR: usize = 200;
+    let before = text.get(..span.start as usize)?;
+    let start = before.rfind('\n').map_or(0, |end| end + 1);
+    if before.len() - start > FAR {
+        return None;
+    }
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let line = text.get(start..)?.trim_start_matches([' ', '\t']);
+    let word = &line[..line.find(|c| !is_word(c)).unwrap_or(line.len())];
+    let is_ours =
+        ROOT.key(word).is_some() || keys::elsewhere(&ROOT, |key| key.name == word).is_some();
+    if word.is_empty() || word.len() > 40 || is_ours {
+        return None;
+    }
+    dialects::key(word, &ROOT)
 }
 
 fn table<'t>(file: FileId, text: &str, table: DeTable<'t>) -> Table<'t> {
