@@ -254,7 +254,8 @@ async fn conversations_go_over_a_socket_and_end_in_time() {
             .unwrap();
     });
     let outcome = check(redis(), server.await, LONG).await;
-    assert_eq!(failed(&outcome), "PING: ERR max number of clients reached");
+    let told = r#"PING: ERR max number of clients reached (expected "+PONG")"#;
+    assert_eq!(failed(&outcome), told);
     let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let closed = nobody.local_addr().unwrap();
     drop(nobody);

@@ -130,7 +130,7 @@ impl<'a> Question<'a> {
             DnsAnswer::Data(data) => data.clone(),
         };
         Ok(()).and(Err(format!(
-            "unexpected answer: {got}{cut}, expected {expected}"
+            "unexpected answer: {got}, expected {expected}{cut}"
         )))
     }
 }

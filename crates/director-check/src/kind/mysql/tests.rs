@@ -92,7 +92,8 @@ fn without_a_user_the_handshake_is_ended_by_a_refusal_which_is_an_answer() {
     }
     for code in [1040, 1041, 1043, 1053, 1135, 1047] {
         let (_, outcome) = play(&mut anybody(), &[&greeting, &refusal(code, "#08S01no")]);
-        assert_eq!(outcome, Err(format!("error {code}: no").into()));
+        let told = format!("error {code}: no (expected a log-in)");
+        assert_eq!(outcome, Err(told.into()));
     }
     // It may have an anonymous user, who can log in under any name.
     let (said, outcome) = play(&mut anybody(), &[&greeting, OK]);
