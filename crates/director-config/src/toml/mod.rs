@@ -14,6 +14,7 @@
 mod document;
 mod plain;
 mod recovering;
+mod twice;
 
 use super::diagnostic::Findings;
 use super::source::FileId;

@@ -13,6 +13,7 @@ use super::super::dialects;
 use super::super::keys::{self, ROOT};
 use super::super::source::{FileId, Span};
 use super::super::tree::{Entry, Node, Table, Text, Value};
+use super::twice::{DUPLICATE, Twice};
 
 /// The number of bytes read behind the first mistake, multiplied by [`MORE`] each time.
 const FIRST: usize = 64 << 10;
@@ -43,7 +44,7 @@ pub(super) fn parse<'t>(
         }
         behind = behind.saturating_mul(MORE);
     };
-    report(text, errors, findings);
+    report(file, text, errors, findings);
     let value = Value::Table(table(file, text, root.into_inner()));
     let span = Span::new(file, 0..0);
     Node { span, value }
@@ -98,10 +99,23 @@ fn more_than_shown(text: &str, mut errors: Vec<(Span, Error)>) -> Option<Vec<(Sp
 }
 
 /// Reports syntax errors: the first of each line, and the first of an unclosed array.
-fn report(text: &str, errors: Vec<(Span, Error)>, findings: &mut Findings) {
+fn report(file: FileId, text: &str, errors: Vec<(Span, Error)>, findings: &mut Findings) {
     let mut in_array = false;
+    let mut twice = Twice::new(file, text);
     for (span, error) in errors {
         let message = error.message();
+        if message.starts_with(DUPLICATE) {
+            match twice.diagnostic(span) {
+                // Not a misread line: its header means what it says.
+                Some(found) if found.code == Code::DuplicateName => {
+                    findings.incomplete = true;
+                    findings.push(found);
+                }
+                Some(found) => findings.push_syntax(found, false),
+                None => findings.push_syntax(Diagnostic::new(Code::Syntax, span, message), true),
+            }
+            continue;
+        }
         let astray = ASTRAY.iter().any(|start| message.starts_with(start));
         let follows = in_array && astray;
         in_array = follows || message.starts_with(ASTRAY[0]);
