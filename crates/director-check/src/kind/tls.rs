@@ -8,15 +8,18 @@
 //!
 //! Sessions are not resumed: a resumed session skips the certificate, which a check should see.
 
+mod heard;
 mod words;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -34,6 +37,7 @@ use super::attempt::Attempt;
 use crate::failure::{self, Failure};
 use director_config::regular;
 use director_config::state::health::TlsSpec;
+use heard::{Heard, Overheard};
 
 /// The shortest interval between looks at a configuration's files.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -90,18 +94,20 @@ impl Configurations {
         host: Option<&str>,
         attempt: &Attempt<'_>,
         stream: TcpStream,
-    ) -> Result<TlsStream<TcpStream>, Failure> {
+    ) -> Result<TlsStream<Overheard>, Failure> {
         let name = server_name(spec, host, attempt.way.to.ip())?;
         let config = self.get(spec, protocol, attempt).await?;
-        attempt.stage("in the TLS handshake");
-        let connecting = TlsConnector::from(config).connect(name, stream);
-        connecting.await.map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => Failure::new("closed during the TLS handshake"),
-            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
-                Failure::new("connection reset during the TLS handshake")
-            }
-            _ => failure(&error),
-        })
+        let (stream, heard) = Overheard::new(stream);
+        let mut connecting = TlsConnector::from(config).connect(name, stream);
+        let connected = poll_fn(|context| {
+            let polled = Pin::new(&mut connecting).poll(context);
+            attempt.stage(match heard.is_nothing() {
+                true => "in the TLS handshake, without an answer: is there TLS on this port?",
+                false => "in the TLS handshake",
+            });
+            polled
+        });
+        connected.await.map_err(|error| refused(&error, &heard))
     }
 
     async fn get(
@@ -126,6 +132,25 @@ impl Configurations {
         all.insert(key, known);
         Ok(config)
     }
+}
+
+/// Why there is no session.
+fn refused(error: &io::Error, heard: &Heard) -> Failure {
+    if let Some(no_tls) = heard.is_no_tls() {
+        return Failure::new(no_tls);
+    }
+    let end = match error.kind() {
+        io::ErrorKind::UnexpectedEof => "closed",
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "connection reset",
+        _ => return failure(error),
+    };
+    Failure::new(match heard.is_nothing() {
+        // Many servers hang up on what they cannot parse.
+        true => {
+            format!("{end} during the TLS handshake, without an answer: is there TLS on this port?")
+        }
+        false => format!("{end} during the TLS handshake"),
+    })
 }
 
 /// The configuration from the current files.

@@ -26,7 +26,7 @@ pub(super) fn describe(error: &Error) -> String {
             | InvalidMessage::UnknownProtocolVersion
             | InvalidMessage::MessageTooLarge
             | InvalidMessage::InvalidEmptyPayload,
-        ) => "TLS: the server does not speak TLS on this port".into(),
+        ) => "no TLS on this port: the server answers in another protocol".into(),
         Error::InvalidMessage(why) => broke(why),
         Error::InappropriateMessage { got_type, .. } => {
             broke(&format_args!("unexpected {}", in_words(got_type)))
