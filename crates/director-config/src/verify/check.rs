@@ -1,5 +1,6 @@
 //! Checks and their destinations: ports, sources, the forwarding path.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipvs::{Family, ForwardMethod};
@@ -9,7 +10,7 @@ use super::super::decode::shown;
 use super::super::decode::tunnel::forward_word;
 use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::model::{CheckDecl, Checked, ChecksDecl, Listen};
-use super::super::source::Spanned;
+use super::super::source::{Span, Spanned};
 use super::Builder;
 use super::server::Settled;
 use super::service::ports;
@@ -84,14 +85,23 @@ impl<'a> CheckedServers<'a> {
         self.own.extend(own.map(|checks| (checks, alone)));
     }
 
-    /// Reports impossible checks.
-    pub(super) fn check(&self, service: Option<&ChecksDecl>, findings: &mut Findings) {
-        for check in service.iter().flat_map(|checks| &checks.checks) {
-            self.one(check, &self.common, findings);
-        }
-        for (checks, summary) in &self.own {
-            for check in &checks.checks {
-                self.one(check, summary, findings);
+    /// Reports impossible checks. Those that lack a port go to `portless` first: many services can
+    /// have one check.
+    pub(super) fn check(
+        &self,
+        name: &str,
+        service: Option<&ChecksDecl>,
+        portless: &mut Portless,
+        findings: &mut Findings,
+    ) {
+        let common = service.iter().flat_map(|checks| &checks.checks);
+        let common = common.map(|check| (check, &self.common));
+        let own = self.own.iter();
+        let own = own.flat_map(|(checks, summary)| checks.checks.iter().map(move |c| (c, summary)));
+        for (check, summary) in common.chain(own) {
+            self.one(check, summary, findings);
+            if summary.any {
+                portless.look(name, check, summary);
             }
         }
     }
@@ -112,7 +122,6 @@ impl<'a> CheckedServers<'a> {
         if at.through {
             self.through(check, servers, findings);
         }
-        port(check, servers, findings);
         (check.spec.kind.kind().verify)(check, servers, findings);
         let (v4, v6) = match at.address.map(Family::of) {
             Some(family) => (family == Family::V4, family == Family::V6),
@@ -161,25 +170,74 @@ impl<'a> CheckedServers<'a> {
     }
 }
 
-fn port(check: &CheckDecl, servers: &Checked<'_>, findings: &mut Findings) {
-    let spec = &check.spec;
-    if spec.at.port.is_some() {
-        return;
+/// The checks without a port, by their place, and the services whose servers have none either.
+#[derive(Default)]
+pub(super) struct Portless(BTreeMap<Span, WithoutPort>);
+
+struct WithoutPort {
+    kind: &'static str,
+    facts: CheckPort,
+    /// A server without a port.
+    server: Option<Span>,
+    services: BTreeSet<String>,
+}
+
+impl Portless {
+    fn look(&mut self, service: &str, check: &CheckDecl, servers: &Checked<'_>) {
+        let spec = &check.spec;
+        let facts = spec.kind.facts().port;
+        let server = match facts {
+            _ if spec.at.port.is_some() => return,
+            CheckPort::None => return,
+            CheckPort::Own { .. } => None,
+            CheckPort::Server { .. } => match servers.portless {
+                Some(server) => Some(server.span()),
+                None => return,
+            },
+        };
+        let found = self.0.entry(check.table.at).or_insert(WithoutPort {
+            kind: spec.kind.name(),
+            facts,
+            server,
+            services: BTreeSet::new(),
+        });
+        found.services.insert(service.to_owned());
     }
-    let kind = spec.kind.name();
-    let (message, usual, server) = match (spec.kind.facts().port, servers.portless) {
-        (CheckPort::Own { why, usual }, _) => (why.to_owned(), usual, None),
-        (CheckPort::Server { usual }, Some(server)) => {
-            let message = format!("a check of type {kind} needs a port");
-            (message, usual, Some(server))
+
+    /// Reports each check once, with all its services.
+    pub(super) fn report(self, findings: &mut Findings) {
+        for (at, found) in self.0 {
+            let kind = found.kind;
+            let (message, usual) = match found.facts {
+                CheckPort::Own { why, usual } => (why.to_owned(), usual),
+                CheckPort::Server { usual } => {
+                    (format!("a check of type {kind} needs a port"), usual)
+                }
+                CheckPort::None => continue,
+            };
+            let is_shared = found.services.len() > 1;
+            let message = match is_shared {
+                true => {
+                    let names = found
+                        .services
+                        .iter()
+                        .map(|name| format!("`{}`", shown(name)));
+                    let names: Vec<_> = names.collect();
+                    format!("{message}, for the services {}", names.join(", "))
+                }
+                false => message,
+            };
+            let mut finding = Diagnostic::new(Code::CheckPort, at, message).label("no `port`");
+            if let Some(server) = found.server {
+                let text = match is_shared {
+                    true => "this server has none either, as the first of them",
+                    false => "this server has none either",
+                };
+                finding = finding.also(server, text);
+            }
+            findings.push(finding.help(format!("check = {{ type = \"{kind}\", port = {usual} }}")));
         }
-        (CheckPort::Server { .. }, None) | (CheckPort::None, _) => return,
-    };
-    let mut finding = Diagnostic::new(Code::CheckPort, check.table.at, message).label("no `port`");
-    if let Some(server) = server {
-        finding = finding.also(server.span(), "this server has none either");
     }
-    findings.push(finding.help(format!("check = {{ type = \"{kind}\", port = {usual} }}")));
 }
 
 /// Reports missing files that checks need. It is no mistake: the service file may be for another

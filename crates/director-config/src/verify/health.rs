@@ -170,7 +170,9 @@ impl<'d> Health<'d> {
             let address = entry.decl.addresses[taken.address()].value;
             places.add(entry, address, own.map(|(checks, _)| checks));
         }
-        places.check(self.decl.checks.as_deref(), findings);
+        let name = &service.name.value;
+        let checks = self.decl.checks.as_deref();
+        places.check(name, checks, &mut builder.portless, findings);
         for extra in self.backup.iter().chain(&self.sorry) {
             let taken = extra.shares.at(&listen.value);
             builder.whole.mixed(listen, taken, &extra.settled);
@@ -199,7 +201,9 @@ impl<'d> Health<'d> {
                     Diagnostic::new(Code::TooFewServers, asked.span, message)
                         .label("more than there are")
                         .also(listen.span, format!("{} here", counted(taken.len())))
-                        .help("a share such as \"50%\" fits any number of servers"),
+                        .help("a share such as \"50%\" fits any number of servers")
+                        // The default of a file, exported with the services of several files.
+                        .unless(service.as_is),
                 );
             }
         }

@@ -49,6 +49,7 @@ impl<'e> Verifier<'e> {
             lacks: HashMap::new(),
             servers: 0,
             unknown_pools: 0,
+            portless: check::Portless::default(),
             whole: whole::Whole::default(),
         };
         let waiting = Vec::new();
@@ -94,6 +95,7 @@ impl<'e> Verifier<'e> {
         for pool in declaration.pools.iter() {
             server::check_addresses(&pool.servers.servers, findings);
         }
+        builder.portless.report(findings);
         builder.whole.check(&declaration, in_use, findings);
         let declared = failover::Declared {
             names: builder.services.values().map(|one| &*one.name).collect(),
@@ -135,6 +137,7 @@ struct Builder<'e> {
     servers: usize,
     /// The number of services that name a missing pool.
     unknown_pools: usize,
+    portless: check::Portless,
     whole: whole::Whole,
 }
 
