@@ -64,18 +64,29 @@ fn service_words(service: &Service) -> String {
         words.push_str(" -o");
     }
     let flags = [
-        (ServiceFlags::SCHED_1, "flag-1"),
-        (ServiceFlags::SCHED_2, "flag-2"),
-        (ServiceFlags::SCHED_3, "flag-3"),
+        ServiceFlags::SCHED_1,
+        ServiceFlags::SCHED_2,
+        ServiceFlags::SCHED_3,
     ];
     let set = flags
         .into_iter()
-        .filter(|(flag, _)| service.flags.contains(*flag));
+        .zip(flag_names(&service.scheduler.to_string()));
+    let set = set.filter(|(flag, _)| service.flags.contains(*flag));
     let names: Vec<_> = set.map(|(_, name)| name).collect();
     if !names.is_empty() {
         let _ = write!(words, " -b {}", names.join(","));
     }
     words
+}
+
+/// The names of a scheduler's flags. `ipvsadm -S` leaves out the third of `sh` and `mh`, which means
+/// nothing to them; `-R` knows it.
+fn flag_names(scheduler: &str) -> [&'static str; 3] {
+    match scheduler {
+        "sh" => ["sh-fallback", "sh-port", "flag-3"],
+        "mh" => ["mh-fallback", "mh-port", "flag-3"],
+        _ => ["flag-1", "flag-2", "flag-3"],
+    }
 }
 
 fn server_words(server: &Server) -> String {
@@ -99,10 +110,10 @@ fn server_words(server: &Server) -> String {
 
 fn tunnel_words(server: &Server) -> String {
     let tunnel = server.tunnel;
-    let checksum = if tunnel.flags.contains(TunnelFlags::REMCSUM) {
-        " --tun-remcsum"
-    } else if tunnel.flags.contains(TunnelFlags::CSUM) {
+    let checksum = if tunnel.flags.contains(TunnelFlags::CSUM) {
         " --tun-csum"
+    } else if tunnel.flags.contains(TunnelFlags::REMCSUM) {
+        " --tun-remcsum"
     } else {
         " --tun-nocsum"
     };

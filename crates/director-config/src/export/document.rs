@@ -13,6 +13,7 @@ use super::super::decode::time::write as time;
 use super::super::decode::tunnel::forward_word;
 use super::super::vocabulary::{ENGINES, SCHEDULERS, Word};
 use super::group::{Group, ServerLine, groups};
+use super::pools::Pools;
 use crate::state::health::MarkRange;
 use crate::state::{
     Desired, DesiredService, Drift, Foreign, KernelSettings, Policy, SysctlKind, is_private,
@@ -31,15 +32,16 @@ pub(super) fn document(desired: &Desired) -> Map<String, Value> {
     let usual = Usual::of(&groups);
     put(&mut root, "defaults", usual.defaults());
     let lists: Vec<Value> = groups.iter().map(servers).collect();
-    let pools = pools(&groups, &lists);
+    let pools = Pools::of(&groups, &lists);
     let mut named = Map::new();
-    for (name, list) in pools.values() {
+    for (name, list) in &pools.lists {
         named.insert((*name).to_owned(), json!({ "servers": list }));
     }
     named.sort_keys();
     put(&mut root, "pool", named);
-    let services = groups.iter().zip(&lists).map(|(group, list)| {
-        let pool = pools.get(&list.to_string()).map(|(name, _)| *name);
+    let services = groups.iter().zip(&lists).enumerate();
+    let services = services.map(|(index, (group, list))| {
+        let pool = pools.name(index);
         (
             group.name.clone(),
             Value::Object(service(group, list, pool, &usual)),
@@ -439,22 +441,6 @@ fn server(entry: &ServerLine, forward: ForwardMethod, tunnel: Option<Tunnel>) ->
         }
         _ => said.into(),
     }
-}
-
-/// The lists that are worth a pool, by their text: lists of at least two servers that at least two
-/// services share. A pool is named after its first service.
-fn pools<'g>(groups: &'g [Group<'_>], lists: &'g [Value]) -> HashMap<String, (&'g str, &'g Value)> {
-    let mut counts: HashMap<String, (usize, &str, &Value)> = HashMap::new();
-    for (group, list) in groups.iter().zip(lists) {
-        if group.entries.len() > 1 {
-            let count = counts.entry(list.to_string());
-            count.or_insert((0, group.name.as_str(), list)).0 += 1;
-        }
-    }
-    let shared = counts.into_iter().filter(|(_, (count, ..))| *count > 1);
-    shared
-        .map(|(text, (_, name, list))| (text, (name, list)))
-        .collect()
 }
 
 /// Whether the service has something that is a mistake in a file unless `as_is` is set.
