@@ -32,6 +32,22 @@ impl<N: Display + PartialEq + From<u8>> Display for Count<N> {
     }
 }
 
+/// Names within a message: `web, dns and 37 more`.
+pub fn listed<N: Display>(names: impl ExactSizeIterator<Item = N>) -> String {
+    /// The most that are named.
+    const MOST: usize = 10;
+    let more = names.len().saturating_sub(MOST);
+    let names: Vec<_> = names
+        .take(MOST)
+        .map(|name| printable(&name.to_string()))
+        .collect();
+    let names = names.join(", ");
+    match more {
+        0 => names,
+        more => format!("{names} and {more} more"),
+    }
+}
+
 /// Characters that are invisible or change other text: controls, which move the cursor;
 /// bidirectional and other format characters, which reorder or hide their neighbours; line and
 /// paragraph separators; and default-ignorable characters, except for the variation selectors of
