@@ -29,6 +29,7 @@ mod machine;
 mod man;
 mod memory;
 mod metrics;
+mod next;
 mod output;
 mod pipe;
 mod plan;
@@ -44,6 +45,7 @@ mod waiting;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 
 pub use args::Args;
 use args::Verb;
@@ -65,6 +67,9 @@ pub fn main() -> ExitCode {
             } else {
                 output::note(format_args!("{text}"));
             }
+            if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+                next::say_first();
+            }
             return if asked { Exit::Done } else { Exit::Failed }.into();
         }
     };
@@ -72,6 +77,7 @@ pub fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => {
             output::say!("director: {error:#}");
+            next::say_next(&args, &error);
             match error.downcast_ref() {
                 Some(ClientError::NotRunning { .. } | ClientError::Elsewhere(_)) => {
                     Exit::NotRunning.into()

@@ -62,6 +62,15 @@ pub fn current() -> io::Result<Id> {
     Ok((found.dev(), found.ino()))
 }
 
+/// The namespace of a process.
+///
+/// # Errors
+/// If it is gone, or this user may not see it.
+pub fn of_process(pid: u32) -> io::Result<Id> {
+    let found = fs::metadata(format!("/proc/{pid}/ns/net"))?;
+    Ok((found.dev(), found.ino()))
+}
+
 /// The name of a namespace, if it has one.
 #[must_use]
 pub fn name_of(id: Id) -> Option<String> {

@@ -80,6 +80,7 @@ fn what_is_typed_wrong_is_an_error_and_no_change() {
     // 2 means "changes" for `plan`.
     for (line, said) in [
         ("", "Usage"),
+        ("", "director: no director is running here; next: director "),
         ("plan", "<FILE>"),
         ("plan --outt x a.toml", "--out"),
         ("aply a.toml", "apply"),

@@ -30,6 +30,12 @@ fn a_namespace_that_is_not_there_is_named_before_anything_is_done() {
             );
             let said = "no network namespace `no-such-place`";
             assert!(run.stderr.contains(said), "director {line}: {}", run.stderr);
+            let next = "director: next: ip netns list\n";
+            assert!(
+                run.stderr.ends_with(next),
+                "director {line}: {}",
+                run.stderr
+            );
         }
     }
     assert!(
