@@ -1,6 +1,7 @@
 //! `director apply`.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,9 +20,9 @@ use super::progress::Bar;
 use super::session::Session;
 use crate::apply::{Applied, ApplyError, Lock, Pending, Platform, Prepared};
 use crate::plan::{Change, Plan, Step, Style};
-use crate::state::Desired;
-use crate::state::health::MarkRange;
-use crate::words::{chain, count};
+use crate::state::health::{MarkRange, ServiceWatch, Watch};
+use crate::state::{Desired, DesiredService};
+use crate::words::{chain, count, listed};
 
 /// The interval between checks of a drain.
 const DRAIN_PAUSE: Duration = Duration::from_millis(500);
@@ -31,7 +32,11 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
     let (desired, private) = match &saved {
         Some(saved) => (saved.desired.clone(), MarkRange::DEFAULT),
         None => match load_as(args, &verb.file, verb.force)? {
-            Some(Declared { desired, watch }) => (desired, watch.run.marks),
+            Some(Declared { desired, watch }) => {
+                beside::refuse(args, "use `director reload`")?;
+                say_daemon_only(&desired, &watch);
+                (desired, watch.run.marks)
+            }
             None => return Ok(Exit::Failed),
         },
     };
@@ -87,6 +92,43 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
         exit = session.ended(&drained);
     }
     Ok(exit)
+}
+
+/// Names what a file declares and only a running director carries out.
+pub(super) fn say_daemon_only(desired: &Desired, watch: &Watch) {
+    let of = |has: &dyn Fn(&DesiredService, &ServiceWatch) -> bool| {
+        let services = desired.services.iter();
+        let found = services.filter_map(|(key, service)| {
+            let watch = watch.services.get(key)?;
+            has(service, watch).then_some(&*service.name)
+        });
+        found.collect::<BTreeSet<&str>>()
+    };
+    let kinds = [
+        (
+            "health checks",
+            of(&|service, watch| watch.has_checks(&service.servers)),
+        ),
+        ("backup servers", of(&|_, watch| !watch.backup.is_empty())),
+        ("sorry servers", of(&|_, watch| !watch.sorry.is_empty())),
+        (
+            "commands of `notify`",
+            of(&|_, watch| !watch.notify.is_empty()),
+        ),
+    ];
+    let kinds = kinds.into_iter().filter(|(_, names)| !names.is_empty());
+    let kinds: Vec<_> = kinds
+        .map(|(what, names)| {
+            let services = count(names.len(), "service", "services");
+            format!("{what} of {services} ({})", listed(names.iter()))
+        })
+        .collect();
+    if !kinds.is_empty() {
+        say!(
+            "director: `apply` leaves out what needs `director run`: {}",
+            kinds.join(", ")
+        );
+    }
 }
 
 /// Asks for consent where needed. The tables may change while the person thinks; then the plan

@@ -144,7 +144,11 @@ pub(crate) enum Verb {
     /// Rolls back an unconfirmed `apply --confirm-within`, which starts it.
     #[command(hide = true)]
     Guard,
-    /// Write the kernel's tables as a service file; applying it changes nothing.
+    /// Write what is declared, or what the kernel has, as one service file.
+    ///
+    /// While a director runs, that is what it has in force, from all its files: names, checks, backup
+    /// and sorry servers, drain times. Without one, it is the kernel's tables, which know none of
+    /// these. Applying the file changes nothing.
     Export(Export),
     /// Delete the services that director owns, and no others.
     ///
@@ -327,11 +331,16 @@ pub(crate) struct Apply {
 }
 
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Example:\n  director export > services.toml")]
+#[command(
+    after_help = "Examples:\n  director export > services.toml\n  director export --kernel --format ipvsadm > rules"
+)]
 pub(crate) struct Export {
-    /// Format of the file.
+    /// Format of the file; `ipvsadm` is always the kernel's tables.
     #[arg(long, value_name = "FORM", default_value = "toml")]
     pub(crate) format: ExportFormat,
+    /// Write the kernel's tables as they are now, even if a director runs.
+    #[arg(long)]
+    pub(crate) kernel: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -4,11 +4,11 @@
 //!
 //! ```text
 //!   plan:    file ──► Desired + overlay ──► diff ◄── kernel
-//!   export:  kernel ──► Observed - overlay ──► file
+//!   export:  the director's files ──► one file; or kernel ──► Observed - overlay ──► lines
 //!   apply:   refused: the director would undo it; `director reload` does it
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::args::Args;
 use super::output::say;
 use crate::apply::Incarnation;
 use crate::control::snapshot::{Role, ServerState};
-use crate::http::api::{OverlaidServer, OverlaidService, Overlay, Version};
+use crate::http::api::{Files, OverlaidServer, OverlaidService, Overlay, Version};
 use crate::http::{Client, ClientError};
 use crate::net;
 use crate::state::health::{MarkRange, ServiceWatch, Watch};
@@ -76,6 +76,21 @@ pub(crate) fn refuse(args: &Args, instead: &str) -> anyhow::Result<()> {
 }
 
 impl Beside {
+    /// The director's process.
+    pub(crate) const fn pid(&self) -> u32 {
+        self.version.pid
+    }
+
+    /// When it started, in seconds since 1970.
+    pub(crate) const fn started(&self) -> Option<u64> {
+        self.version.started
+    }
+
+    /// The service files that it has in force.
+    pub(crate) fn files(&self) -> Result<Files, ClientError> {
+        self.client.get("/v1/files")
+    }
+
     /// The director's overlay. Says on stderr that it is taken into account.
     pub(crate) fn overlay(&self, what: &str) -> Result<Overlay, ClientError> {
         let overlay = self.client.get("/v1/overlay")?;
@@ -123,6 +138,22 @@ impl Overlay {
                 lay_service(service, overlaid, watch.map(|watch| &**watch));
             }
         }
+    }
+
+    /// The services that the director checks and that a file leaves without a check, by the names
+    /// that they have now.
+    pub(crate) fn unchecked(&self, desired: &Desired, watch: &Watch) -> BTreeSet<&str> {
+        let has_checks = |key: &ServiceKey| {
+            let service = desired.services.get(key)?;
+            let watch = watch.services.get(key)?;
+            Some(watch.has_checks(&service.servers))
+        };
+        let services = self.services.iter();
+        let checked = services.filter(|service| service.checked && !service.leaving);
+        checked
+            .filter(|service| has_checks(&service.listen) == Some(false))
+            .map(|service| service.name.as_str())
+            .collect()
     }
 
     /// Removes the overlay from the kernel's tables, which leaves what was declared, apart from
@@ -295,6 +326,7 @@ mod tests {
                 declared,
                 now: declared.with_flags(ServiceFlags::SCHED_1),
                 leaving: false,
+                checked: true,
                 servers: vec![
                     overlaid(1, 10, Some(10)),
                     overlaid(2, 10, Some(0)),

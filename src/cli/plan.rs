@@ -8,11 +8,12 @@ use super::exit::Exit;
 use super::joining::{Joining, joining};
 use super::load::{Declared, load};
 use super::machine;
-use super::output::{print, print_json, style};
+use super::output::{print, print_json, say, style};
 use super::planfile::PlanFile;
 use super::session::Session;
 use crate::apply::Platform;
 use crate::net::Warning;
+use crate::words::{count, listed};
 
 pub(crate) fn run(args: &Args, verb: &Plan) -> anyhow::Result<Exit> {
     let Some(Declared { mut desired, watch }) = load(args, &verb.file)? else {
@@ -31,6 +32,14 @@ pub(crate) fn run(args: &Args, verb: &Plan) -> anyhow::Result<Exit> {
         Some(beside) => {
             let overlay =
                 beside.overlay("showing what a reload would change, given current health")?;
+            let unchecked = overlay.unchecked(&desired, &watch);
+            if !unchecked.is_empty() {
+                say!(
+                    "warning: a reload removes the checks of {}: {}",
+                    count(unchecked.len(), "service", "services"),
+                    listed(unchecked.iter())
+                );
+            }
             overlay.lay(&mut desired, &watch);
             session.hide(overlay.marks());
             Some(overlay)

@@ -1,6 +1,8 @@
 //! The director as the control socket needs it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use ipvs::{ServiceKey, Table};
 use tokio::sync::oneshot;
@@ -30,6 +32,18 @@ pub trait Director: Send + Sync + 'static {
 
     /// Reads the kernel's tables with counters: these services, or all.
     fn table(&self, of: Option<Vec<ServiceKey>>, reply: Reply<Counted>);
+
+    /// The service files in force.
+    fn files(&self, reply: Reply<InForce>);
+}
+
+/// The service files in force, as director read them: those on disk may be newer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InForce {
+    /// The path of the root file.
+    pub root: PathBuf,
+    /// The texts by path, of the root file and those that it includes.
+    pub texts: BTreeMap<PathBuf, Arc<Vec<u8>>>,
 }
 
 /// The kernel's tables with counters.

@@ -224,6 +224,9 @@ kinds! {
         "director reads the service file again.";
     Loaded: "loaded", Info, Nothing,
         "The service file is in force.";
+    ChecksRemoved: "checks-removed", Warn, Nothing,
+        "The service file that is in force now has no checks for services that had some; `text` names \
+         them. Their servers count as up.";
     Rejected: "rejected", Error, Nothing,
         "director rejected the service file; `text` has all mistakes, a line each.";
     NotKept: "not-kept", Error, Nothing,

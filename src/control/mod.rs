@@ -15,5 +15,5 @@ pub mod operator;
 pub mod select;
 pub mod snapshot;
 
-pub use director::{Counted, Director, Identity, Reply};
+pub use director::{Counted, Director, Identity, InForce, Reply};
 pub use now::Now;

@@ -11,7 +11,7 @@ use super::messages::{Input, Job};
 use crate::check::{Observer, Statistics};
 use crate::control::operator::{Answer, Refusal, RefusalKind, Request};
 use crate::control::snapshot::Published;
-use crate::control::{Counted, Director, Identity, Reply};
+use crate::control::{Counted, Director, Identity, InForce, Reply};
 use crate::state::health::MarkRange;
 
 /// The most requests that wait for the tables. They are read one after another, and a worker that
@@ -84,6 +84,16 @@ impl Director for Link {
             }));
         });
         let _ = self.jobs.send(Job::Table(of, answer));
+    }
+
+    fn files(&self, reply: Reply<InForce>) {
+        let answer = Box::new(move |files: Option<InForce>| {
+            reply.send(files.ok_or_else(|| {
+                let why = "no service file is in force yet; try again".to_owned();
+                Refusal::new(RefusalKind::Unavailable, why)
+            }));
+        });
+        let _ = self.jobs.send(Job::Files(answer));
     }
 }
 

@@ -25,7 +25,7 @@ use super::metrics::metrics;
 use super::permits::Permits;
 use super::{request, stats, stream, view};
 use crate::apply::boot_time;
-use crate::control::operator::{Answer, Refusal, Request};
+use crate::control::operator::{Answer, Refusal, RefusalKind, Request};
 use crate::control::select::{Selected, Selection, Word};
 use crate::control::snapshot::Snapshot;
 use crate::control::{Counted, Director, Reply};
@@ -98,6 +98,7 @@ fn viewing() -> Router<Desk> {
 /// The routes of operators.
 fn operating(routes: Router<Desk>) -> Router<Desk> {
     routes
+        .route("/v1/files", get(files))
         .route("/v1/drain", post(drain))
         .route("/v1/undrain", post(undrain))
         .route("/v1/weight", post(weight))
@@ -170,6 +171,27 @@ async fn overlay(State(desk): State<Desk>, query: Parameters) -> Result<Response
         Selection::default().of(&snapshot)?,
         view::overlay,
     ))
+}
+
+async fn files(
+    State(desk): State<Desk>,
+    Extension(caller): Extension<Caller>,
+    query: Parameters,
+) -> Result<Response, Failure> {
+    Asked::take(query, &[])?;
+    // The files themselves are often readable for root only, because of the passwords in them.
+    if !caller.is_trusted() {
+        let why = "only root and the director's own user may read the service files: there may be \
+                   passwords in them";
+        return Err(
+            Failure::from(Refusal::new(RefusalKind::Refused, why)).status(StatusCode::FORBIDDEN)
+        );
+    }
+    let (reply, answer) = Reply::new();
+    desk.director.files(reply);
+    Ok(stream::whole(&view::files(
+        &answered(answer, PATIENCE).await?,
+    )))
 }
 
 async fn follow(

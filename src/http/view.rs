@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use ipvs::ServiceFlags;
 
 use super::api;
+use crate::control::InForce;
 use crate::control::operator::Setting;
 use crate::control::select::Selected;
 use crate::control::snapshot::{Difference, ServerStatus, Snapshot};
@@ -139,6 +140,19 @@ fn server(status: &ServerStatus) -> api::Server {
     }
 }
 
+pub(super) fn files(in_force: &InForce) -> api::Files {
+    let files = in_force.texts.iter();
+    api::Files {
+        root: in_force.root.to_string_lossy().into_owned(),
+        files: files
+            .map(|(path, text)| api::File {
+                path: path.to_string_lossy().into_owned(),
+                text: String::from_utf8_lossy(text).into_owned(),
+            })
+            .collect(),
+    }
+}
+
 fn setting<T>(set: &Setting<T>, weight: Option<u32>) -> api::Setting {
     api::Setting {
         weight,
@@ -162,6 +176,10 @@ pub(super) fn overlay(selected: &Selected) -> api::OverlaidService {
         declared: status.as_declared,
         now: status.service,
         leaving: status.leaving,
+        checked: status
+            .servers
+            .iter()
+            .any(|server| !server.checks.is_empty()),
         servers: servers
             .map(|server| api::OverlaidServer {
                 address: server.key(),

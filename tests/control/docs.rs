@@ -12,7 +12,13 @@ const API: &str = include_str!("../../docs/api.md");
 fn every_field_and_every_path_is_explained() {
     let running = run();
     let socket = running.socket();
-    for path in ["/v1/version", "/v1/status", "/v1/stats", "/v1/overlay"] {
+    for path in [
+        "/v1/version",
+        "/v1/status",
+        "/v1/stats",
+        "/v1/overlay",
+        "/v1/files",
+    ] {
         assert!(API.contains(path), "{path}");
         named(&ask(&socket, "GET", path, "").json());
     }

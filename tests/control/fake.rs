@@ -13,7 +13,7 @@ use director::control::operator::{Answer, Refusal, RefusalKind, Request, Setting
 use director::control::snapshot::{
     Published, Role, ServerState, ServerStatus, ServiceStatus, Snapshot,
 };
-use director::control::{Counted, Director, Identity, Reply};
+use director::control::{Counted, Director, Identity, InForce, Reply};
 use director::http::{Options, Server, serve, serve_view};
 use director::state::health::{CheckAt, CheckKind, CheckSpec, MarkRange, Pace, TcpCheck};
 use ipvs::{
@@ -113,7 +113,22 @@ impl Director for Fake {
             buckets: Some(4096),
         }));
     }
+
+    fn files(&self, reply: Reply<InForce>) {
+        let root = PathBuf::from("/etc/director/director.toml");
+        let text = |text: &str| Arc::new(text.as_bytes().to_vec());
+        let other = PathBuf::from("/etc/director/services.d/web.toml");
+        let texts = [(root.clone(), text(ROOT)), (other, text(WEB))];
+        reply.send(Ok(InForce {
+            root,
+            texts: texts.into(),
+        }));
+    }
 }
+
+const ROOT: &str = "version = 1\ninclude = [\"services.d/*.toml\"]\n";
+const WEB: &str = "[service.web]\nlisten = \"tcp://192.0.2.10:80\"\nservers = [\"10.0.0.11\"]\n\
+                   check = { type = \"redis\", password = \"${REDIS}\" }\n";
 
 /// A fake director that serves its socket.
 pub(crate) struct Running {

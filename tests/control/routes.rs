@@ -141,6 +141,25 @@ fn the_overlay_has_both_configurations() {
 }
 
 #[test]
+fn the_files_in_force_are_shown_as_they_were_read() {
+    let running = run();
+    let json = get(&running.socket(), "/v1/files").json();
+    let files: api::Files = serde_json::from_value(json.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&files).unwrap(), json);
+    assert_eq!(files.root, "/etc/director/director.toml");
+    let paths: Vec<_> = files.files.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            "/etc/director/director.toml",
+            "/etc/director/services.d/web.toml"
+        ]
+    );
+    assert!(files.files[1].text.contains("${REDIS}"), "{files:?}");
+    assert_eq!(get(&running.socket(), "/v1/files?x=1").status, 400);
+}
+
+#[test]
 fn events_are_lines_from_a_number_on() {
     let running = run();
     let socket = running.socket();

@@ -427,6 +427,57 @@ fn a_refusal_is_an_error_in_the_directors_words() {
 }
 
 #[test]
+fn an_export_beside_a_director_is_its_files_as_one() {
+    let running = fake::run_here();
+    let exported = director(&running, "export");
+    assert_eq!(exported.code, Some(0), "{}", exported.stderr);
+    for part in [
+        "# Exported from the director that has been running since 2026-",
+        "#   /etc/director/services.d/web.toml\n",
+        "drains, weights",
+        "environment variable `REDIS`",
+        "\nversion = 1\n",
+        "[service.web]",
+        "password = \"${REDIS}\"",
+    ] {
+        assert!(
+            exported.stdout.contains(part),
+            "{part}: {}",
+            exported.stdout
+        );
+    }
+    assert!(!exported.stdout.contains("include"), "{}", exported.stdout);
+    assert!(
+        exported.stderr.contains("has in force"),
+        "{}",
+        exported.stderr
+    );
+    assert!(
+        !exported.stderr.contains("passwords"),
+        "{}",
+        exported.stderr
+    );
+    // It is a service file.
+    let file = running.directory.path().join("exported.toml");
+    std::fs::write(&file, &exported.stdout).unwrap();
+    let mut check = command(
+        &running.socket(),
+        &format!("check --strict {}", file.display()),
+    );
+    let check: Run = check.env("REDIS", "x").output().unwrap().into();
+    assert_eq!(check.code, Some(0), "{}", check.stderr);
+
+    let json = director(&running, "export --format json");
+    let value: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(value["service"]["web"]["check"]["password"], "${REDIS}");
+    assert!(
+        json.stderr.contains("environment variable `REDIS`"),
+        "{}",
+        json.stderr
+    );
+}
+
+#[test]
 fn what_a_director_that_runs_would_undo_is_refused() {
     let running = fake::run_here();
     let file = running.directory.path().join("good.toml");
@@ -487,6 +538,7 @@ fn without_a_director_it_is_said_how_to_start_one() {
             for part in [
                 "no director is running here",
                 "director run FILE",
+                "\ndirector: next: ",
                 socket.to_str().unwrap(),
             ] {
                 assert!(run.stderr.contains(part), "{line}: {}", run.stderr);
@@ -524,6 +576,11 @@ fn permission_denied_names_those_who_have_it() {
             run.stderr
         );
         assert!(run.stderr.contains("root may"), "{}", run.stderr);
+        let next = format!(
+            "director: next: sudo director status --socket {}",
+            socket.display()
+        );
+        assert!(run.stderr.contains(&next), "{}", run.stderr);
     }
 }
 

@@ -6,6 +6,7 @@
 //! JSON ─┘   variables put in        (decode)          └─► diagnostics ─► text, JSON
 //!
 //! Observed ─► Desired ─► export ─► TOML, JSON
+//! files and their includes ─► join ─► one file
 //! ```
 //!
 //! - **All mistakes in one run.** Nothing stops at the first one: a part that cannot be read is
@@ -49,7 +50,7 @@ pub use again::{Extent, Reader, Reading, Services};
 pub use code::{Code, Severity};
 pub use diagnostic::{Diagnostic, Label, NotShown, Note};
 pub use environment::Environment;
-pub use export::{declared, export};
+pub use export::{Joined, Texts, declared, export, join};
 pub use files::{Disk, Files, Memory};
 pub use load::{Parsed, load, load_forced, load_from, load_text};
 pub use render::Style;

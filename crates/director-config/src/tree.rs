@@ -139,6 +139,28 @@ impl<'n> NodeRef<'n> {
         }
     }
 
+    /// The node as JSON, without places; `None` for what no service file has, such as a fraction.
+    pub(super) fn to_json(self) -> Option<serde_json::Value> {
+        if let Some(text) = self.text() {
+            return Some(text.value.into());
+        }
+        if let Some(items) = self.list() {
+            return items.map(Self::to_json).collect();
+        }
+        Some(match self.value()? {
+            Value::Integer(number) => (*number).into(),
+            Value::Bool(value) => (*value).into(),
+            Value::Table(table) => {
+                let said = table.entries.iter().map(|entry| {
+                    let value = NodeRef::Node(&entry.node).to_json()?;
+                    Some((entry.key.to_string(), value))
+                });
+                serde_json::Value::Object(said.collect::<Option<_>>()?)
+            }
+            _ => return None,
+        })
+    }
+
     /// The same node with copies of everything borrowed from the text.
     pub(super) fn to_static(self) -> Node<'static> {
         match self {

@@ -10,7 +10,7 @@
 //! transaction is done, so that a verdict in between finds everything unchanged; the transaction
 //! leaves servers alone that the verdict changes.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ use crate::daemon::messages::{
 };
 use crate::daemon::overlay::{Situation, overlay};
 use crate::state::{DesiredService, Sysctl};
-use crate::words::{count, path as shown};
+use crate::words::{count, listed, path as shown};
 
 /// The number of services per slice of a stage.
 const SLICE: usize = 16;
@@ -167,7 +167,7 @@ impl Core {
             Stage::Absorbing {
                 mut loaded,
                 mut next,
-                done,
+                mut done,
             } => {
                 if next == 0 {
                     let checks = loaded
@@ -178,6 +178,7 @@ impl Core {
                 }
                 let end = loaded.changed.len().min(next + SLICE);
                 for declaration in &loaded.changed[next..end] {
+                    done.unchecked.extend(self.loses_checks(declaration));
                     self.absorb(declaration, now);
                 }
                 next = end;
@@ -292,6 +293,7 @@ impl Core {
                         steps: done.steps,
                         forced: done.forced,
                         unkept: done.unkept,
+                        unchecked: BTreeSet::new(),
                     },
                 });
             }
@@ -329,6 +331,7 @@ impl Core {
             steps,
             forced,
             unkept,
+            unchecked,
         } = done;
         self.is_kept(Matter::File, now);
         self.look_at_awaited();
@@ -353,6 +356,16 @@ impl Core {
             count(steps, "change", "changes"),
         );
         self.event(EventKind::Loaded, Subject::None, text.clone(), now);
+        let mut lines = vec![text];
+        if let Some(warning) = without_checks(&unchecked) {
+            self.event(
+                EventKind::ChecksRemoved,
+                Subject::None,
+                warning.clone(),
+                now,
+            );
+            lines.push(format!("warning: {warning}"));
+        }
         self.out.jobs.push(Job::Advise);
         let mut done: Vec<String> = forced
             .iter()
@@ -361,12 +374,20 @@ impl Core {
         for text in &done {
             tracing::warn!("{text}");
         }
-        done.push(text);
+        done.extend(lines);
         let mut answer = Answer::done(done);
         answer.not_kept = unkept;
         self.answer_reload(&Ok(answer));
         self.believed.read_before(now.boot.after(self.period()));
         self.again(now);
+    }
+
+    /// The name of a service that a new declaration leaves without any check.
+    fn loses_checks(&self, declaration: &Declaration) -> Option<Arc<str>> {
+        let old = self.services.get(&declaration.key)?;
+        let had = old.watch.has_checks(&old.declared.servers);
+        let has = declaration.watch.has_checks(&declaration.declared.servers);
+        (had && !has).then(|| Arc::clone(&old.declared.name))
     }
 
     /// No transaction concerns them any more.
@@ -380,6 +401,17 @@ impl Core {
             self.reload(order, None, now);
         }
     }
+}
+
+/// Services that had checks and have none any more.
+fn without_checks(names: &BTreeSet<Arc<str>>) -> Option<String> {
+    (!names.is_empty()).then(|| {
+        format!(
+            "the new file removes the checks of {}: {}; their servers count as up",
+            count(names.len(), "service", "services"),
+            listed(names.iter())
+        )
+    })
 }
 
 fn name(path: &Path) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use ipvs::{Operation, ServiceKey};
 
@@ -70,6 +70,8 @@ pub(super) struct Carried {
     pub(super) forced: Vec<String>,
     /// Why its ledger is not on disk, if so.
     pub(super) unkept: Option<String>,
+    /// The services that had checks and have none in the new file, by their earlier names.
+    pub(super) unchecked: BTreeSet<Arc<str>>,
 }
 
 impl Reloading {

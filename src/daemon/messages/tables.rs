@@ -7,7 +7,7 @@ use ipvs::ServiceKey;
 
 use super::{FilesRead, Hot, Order};
 use crate::check::{Command, Target, TargetId};
-use crate::control::Counted;
+use crate::control::{Counted, InForce};
 use crate::state::health::{RunSettings, ServiceWatch};
 use crate::state::{Desired, DesiredService, Observed, ObservedService, Ownership, Policy, Sysctl};
 
@@ -30,6 +30,8 @@ pub(in crate::daemon) enum Job {
         Option<Vec<ServiceKey>>,
         Box<dyn FnOnce(ipvs::Result<Counted>) + Send>,
     ),
+    /// Show a requester the files in force; `None` before the first ones are.
+    Files(Box<dyn FnOnce(Option<InForce>) + Send>),
     /// No more jobs. Sent explicitly, as a hanging reader holds its end of the channel.
     End,
 }
@@ -39,6 +41,7 @@ impl Job {
     pub(in crate::daemon) const fn what(&self) -> &'static str {
         match self {
             Self::Take(_) => "comparing the files with the tables",
+            Self::Files(_) => "showing the files in force",
             Self::Transact(_) => "changing the tables, with the state directory",
             Self::Read(_) | Self::Table(..) => "reading the tables",
             Self::Advise => "reading addresses and routes",

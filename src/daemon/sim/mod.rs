@@ -17,6 +17,7 @@ mod files;
 mod operator;
 mod scenarios;
 mod shown;
+mod unchecked;
 mod urgent;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -19,7 +19,7 @@ use crate::apply::{
     ApplyError, Incarnation, Journal, Kernel, Ledger, Platform, PlatformError, Remains, Store,
 };
 use crate::config::{Services, Shape};
-use crate::control::Counted;
+use crate::control::{Counted, InForce};
 use crate::state::Sysctl;
 use crate::state::health::MarkRange;
 use crate::words::{chain, count, length, path as shown};
@@ -104,6 +104,14 @@ impl<T: Transport> Worker<T> {
             }
             Job::Table(of, reply) => {
                 reply(self.counted(of.as_deref()));
+                None
+            }
+            Job::Files(reply) => {
+                let is_there = !self.shape.files.is_empty();
+                reply(is_there.then(|| InForce {
+                    root: self.file.clone(),
+                    texts: self.shape.texts.clone(),
+                }));
                 None
             }
             Job::End => None,

@@ -4,6 +4,7 @@
 //! `/v1` may gain fields, so readers must skip unknown ones; a field never changes its meaning.
 
 mod event;
+mod files;
 mod overlay;
 mod request;
 mod stats;
@@ -14,6 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 pub use event::{Event, Line};
+pub use files::{File, Files};
 pub use overlay::{OverlaidServer, OverlaidService, Overlay};
 pub use request::{HostBody, ReloadBody, ServerBody, WeightBody};
 pub use stats::{Counters, ServerStats, ServiceStats, Stats};

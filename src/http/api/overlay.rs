@@ -33,6 +33,9 @@ pub struct OverlaidService {
     pub now: Service,
     /// Whether the service is no longer declared.
     pub leaving: bool,
+    /// Whether any of its servers is checked.
+    #[serde(default)]
+    pub checked: bool,
     /// The servers of the service.
     pub servers: Vec<OverlaidServer>,
 }

@@ -15,6 +15,7 @@ mod deaths;
 mod deploying;
 mod disk;
 mod drift;
+mod exported;
 mod files;
 mod held;
 mod keepalived;

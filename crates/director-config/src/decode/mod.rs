@@ -35,6 +35,7 @@ use failover::AddressSections;
 use fields::{Field, Fields};
 use service::Defaults;
 
+pub(super) use check::spelled_out;
 pub(super) use fields::shown;
 pub(super) use sync::canonical;
 pub(super) use word::{explained, meant, one_of};

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Observed ── declared ──► Desired ── group ──► services and pools ── document ──► TOML, JSON
+//! files of a director ── join ──► one file
 //! ```
 //!
 //! Loading an exported file gives the same table: [`group`] checks each service that it writes with
@@ -11,9 +12,12 @@
 
 mod document;
 mod group;
+mod merge;
 mod observed;
+mod pools;
 mod toml;
 
+pub use merge::{Joined, Texts, join};
 pub use observed::declared;
 
 use super::source::Format;

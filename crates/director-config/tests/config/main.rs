@@ -15,6 +15,7 @@ mod examples;
 mod failover;
 mod golden;
 mod health;
+mod joined;
 mod noise;
 mod reference;
 mod round_trip;

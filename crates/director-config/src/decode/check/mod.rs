@@ -12,6 +12,7 @@
 
 mod at;
 mod pace;
+mod spelled;
 
 use std::sync::Arc;
 
@@ -24,6 +25,8 @@ use super::fields::{Field, Fields};
 use super::word;
 use crate::kinds::{self, WORDS};
 use crate::state::health::CheckSpec;
+
+pub(in super::super) use spelled::spelled_out;
 
 /// The keys inherited from a check of another type.
 const ACROSS: &[&str] = &[

@@ -108,6 +108,13 @@ impl ServiceWatch {
         own.unwrap_or(&self.checks)
     }
 
+    /// Whether any of these servers, or a backup server, is checked.
+    #[must_use]
+    pub fn has_checks(&self, servers: &Servers<DesiredServer>) -> bool {
+        let mut servers = servers.keys().chain(self.backup.keys());
+        servers.any(|server| !self.checks_of(server).is_empty())
+    }
+
     /// How one server begins when it is new.
     #[must_use]
     pub fn initial_of(&self, server: &ServerKey) -> Initial {
