@@ -9,6 +9,9 @@ use crate::lab::{Family, Host, Lan, Tcp, Udp, V4, V6, eventually};
 
 const SERVICES: [&str; 2] = ["tcp://10.1.0.100:80", "tcp://[fd00:1::100]:80"];
 
+/// The server of each, as [`weights`] numbers it: by its last byte, 0x11 for IPv6.
+const NUMBERS: [u8; 2] = [1, 7];
+
 /// The services of both families, with checks of all kinds of sockets.
 fn file(checks: &str) -> String {
     let [v4, v6] = SERVICES;
@@ -63,14 +66,14 @@ fn checks_leave_from_an_address_that_servers_of_direct_routing_do_not_hold() {
     let _serving = [net.serve(Tcp, 80), net.serve(Udp, 80)];
     prefer_virtual_addresses(&net.director);
     let daemon = Daemon::start(&net.director, &file(ALL));
-    for service in SERVICES {
-        daemon.weights(service, "1=1");
+    for (service, number) in SERVICES.iter().zip(NUMBERS) {
+        daemon.weights(service, &format!("{number}=1"));
     }
     // A check through the forwarding path too.
     daemon.write(&file(
         r#"{ type = "tcp", through = true, interval = "150ms" }"#,
     ));
-    for service in SERVICES {
+    for (service, number) in SERVICES.into_iter().zip(NUMBERS) {
         eventually("it is checked through the forwarding path", || {
             let status = daemon.get("/v1/status")?;
             let services = status["services"].as_array()?;
@@ -78,7 +81,7 @@ fn checks_leave_from_an_address_that_servers_of_direct_routing_do_not_hold() {
             let check = &service["servers"][0]["checks"][0];
             (check["interval_ms"] == 150 && check["successes"].as_u64() > Some(2)).then_some(())
         });
-        daemon.weights(service, "1=1");
+        daemon.weights(service, &format!("{number}=1"));
     }
 }
 
@@ -93,10 +96,8 @@ fn an_address_of_its_own_that_comes_and_goes_is_noticed() {
             .ip(&format!("addr del {} dev eth0\n", own(family).1));
     }
     let daemon = Daemon::start(&net.director, &file("\"tcp\""));
-    for (family, service, address) in [
-        (V4, SERVICES[0], "10.1.0.100"),
-        (V6, SERVICES[1], "fd00:1::100"),
-    ] {
+    for (family, at, address) in [(V4, 0, "10.1.0.100"), (V6, 1, "fd00:1::100")] {
+        let (service, number) = (SERVICES[at], NUMBERS[at]);
         let why = format!("the check leaves from the virtual address {address}, as this machine");
         eventually("status says why the check fails", || {
             verb(&daemon, "status").stdout.contains(&why).then_some(())
@@ -106,11 +107,10 @@ fn an_address_of_its_own_that_comes_and_goes_is_noticed() {
         net.director
             .ip(&format!("addr add {} dev eth0\n", own(family).1));
         // Of duplicate address detection the check knows nothing: it tries again.
-        daemon.weights(service, "1=1");
+        daemon.weights(service, &format!("{number}=1"));
         net.director
             .ip(&format!("addr del {} dev eth0\n", own(family).1));
-        daemon.becomes("it is out again", &"1=0".to_owned(), || {
-            weights(&net.director, service)
-        });
+        let out = format!("{number}=0");
+        daemon.becomes("it is out again", &out, || weights(&net.director, service));
     }
 }

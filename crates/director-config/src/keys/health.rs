@@ -68,7 +68,7 @@ pub(super) fn inherited() -> Vec<Key> {
             "The number of servers that stay in, up or down: a number, or a share of all.",
         )
         .default(0)
-        .alias(&["quorum", "panic_threshold", "healthy_panic_threshold"]),
+        .alias(&["panic_threshold", "healthy_panic_threshold"]),
         key(
             "initial",
             words(vocabulary::INITIAL),
