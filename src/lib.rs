@@ -8,6 +8,7 @@ pub mod apply;
 pub mod cli;
 pub mod control;
 pub mod daemon;
+pub mod failover;
 pub mod http;
 pub mod metrics;
 pub mod net;

@@ -242,6 +242,29 @@ kinds! {
         "What had stalled has answered.";
     NamespaceGone: "namespace-gone", Error, Nothing,
         "The network namespace in which director works has lost its name.";
+    FailoverActive: "failover-active", Info, Nothing,
+        "A failover section is active: this machine holds its addresses. `text` begins with the section's \
+         name and ends with the reason.";
+    FailoverBackup: "failover-backup", Info, Nothing,
+        "It is backup: another router holds the addresses, or may.";
+    FailoverFault: "failover-fault", Error, Nothing,
+        "It cannot send or receive adverts, and holds nothing.";
+    FailoverStopped: "failover-stopped", Info, Nothing,
+        "It has stopped, or waits for the first verdicts.";
+    FailoverConflict: "failover-conflict", Error, Nothing,
+        "Another router is active too, does not hear this one, or is silent on one of several links.";
+    FailoverAgrees: "failover-agrees", Info, Nothing,
+        "A conflict is over, or both sides have the same addresses again.";
+    FailoverPeer: "failover-peer", Warn, Nothing,
+        "A peer has other settings: addresses, interval, checksum, password, TTL.";
+    FailoverLate: "failover-late", Warn, Nothing,
+        "This process did not run in time: own adverts were late, or it listens before it speaks.";
+    FailoverAddress: "failover-address", Warn, Nothing,
+        "Another program removed or added a virtual address, or the kernel refused one.";
+    FailoverHold: "failover-hold", Info, Nothing,
+        "An operator's yield or claim began, ended or failed.";
+    FailoverWeak: "failover-weak", Warn, Nothing,
+        "Failover works, but without something that it wants: a real-time priority, locked memory.";
 }
 
 impl fmt::Display for EventKind {

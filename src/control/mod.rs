@@ -9,6 +9,7 @@
 
 mod director;
 pub mod event;
+pub mod failover;
 pub mod meters;
 mod now;
 pub mod operator;

@@ -30,6 +30,8 @@ pub enum Request {
     Disable(HostRequest),
     /// End a machine's maintenance.
     Enable(HostRequest),
+    /// Move virtual addresses to another director, or back.
+    Failover(FailoverRequest),
     /// Reload the service file.
     Reload {
         /// Whether to override guards (last server, too large a share taken away).
@@ -52,6 +54,33 @@ pub struct ServerRequest {
     /// Who asks, why, and for how long.
     #[serde(flatten)]
     pub note: Note,
+}
+
+/// A request about a failover section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailoverRequest {
+    /// The section's name in the file; `None`: all of them.
+    #[serde(default)]
+    pub section: Option<String>,
+    /// What to do.
+    pub action: FailoverDo,
+    /// Who asks, why, and for how long.
+    #[serde(flatten)]
+    pub note: Note,
+}
+
+/// What an operator wants of a failover section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailoverDo {
+    /// Move the addresses to the other director: yield where it is active, claim elsewhere.
+    Switchover,
+    /// Hand over, and claim only if no other router does.
+    Yield,
+    /// Take over.
+    Claim,
+    /// End a yield or a claim.
+    Auto,
 }
 
 /// A request about a machine.

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::Now;
 use super::event::Event;
+use super::failover::FailoverStatus;
 use super::meters::Meters;
 use super::operator::Setting;
 use crate::check::Record;
@@ -43,6 +44,8 @@ pub struct Snapshot {
     pub foreign: Arc<[ServiceKey]>,
     /// Machines in maintenance.
     pub disabled: BTreeMap<std::net::IpAddr, Setting<()>>,
+    /// The failover sections.
+    pub failovers: BTreeMap<Arc<str>, Arc<FailoverStatus>>,
     /// When a comparison of the kernel with the believed tables last found no difference.
     pub reconciled: Option<SystemTime>,
     /// The reason why the kernel is not in sync.

@@ -1,0 +1,72 @@
+//! What the core and the runtime say to each other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::control::event::EventKind;
+use crate::control::failover::FailoverStatus;
+use crate::state::failover::{FailoverOn, Failovers};
+
+/// The core to the runtime.
+#[derive(Debug)]
+pub enum Command {
+    /// The sections of the file in force. What did not change goes on undisturbed.
+    Declare(Arc<Failovers>),
+    /// Services take this much off a section's priority; or put it in fault, for this reason.
+    Lower {
+        /// The section's name.
+        section: Arc<str>,
+        /// How much.
+        by: u32,
+        /// Why it is in fault, if so.
+        fault: Option<Arc<str>>,
+    },
+    /// The first verdicts are in.
+    Ready,
+    /// An operator's wish.
+    Operate {
+        /// The section's name.
+        section: Arc<str>,
+        /// What to do.
+        operation: Operation,
+    },
+}
+
+/// An operator's wish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// Hand over, and claim only if no other router does, for a time or until told otherwise.
+    Yield {
+        /// For how long.
+        time: Option<Duration>,
+    },
+    /// Take over.
+    Claim {
+        /// For how long it keeps a raised priority.
+        time: Option<Duration>,
+    },
+    /// End both.
+    Auto,
+}
+
+/// The runtime to the core.
+#[derive(Debug)]
+pub enum Report {
+    /// The state of a section has changed.
+    Status(Box<FailoverStatus>),
+    /// A section is no longer there.
+    Gone(Arc<str>),
+    /// Something happened.
+    Event {
+        /// The section's name.
+        section: Arc<str>,
+        /// What.
+        kind: EventKind,
+        /// For people.
+        text: String,
+        /// For the section's commands.
+        on: Option<FailoverOn>,
+    },
+    /// What the runtime itself lacks.
+    Weakness(String),
+}

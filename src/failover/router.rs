@@ -1,0 +1,614 @@
+//! One section: its state machine, and what becomes of its actions.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use vrrp::codec::{AddressList, Datagram, DecodeError, Expect, MULTICAST_V4, MULTICAST_V6};
+use vrrp::machine::{Action, Config, Fate, Input, Machine, Member, State};
+use vrrp::{Family, Priority, Version};
+
+use super::events;
+use super::holder::{BRIDGE, Order, Orders, Remnant, View};
+use super::message::{Operation, Report};
+use super::sockets::{Key, Sockets};
+use crate::control::event::EventKind;
+use crate::control::failover::FailoverCounters;
+use crate::state::failover::{Failover, TrackEffect, TrackFile, Tracked, VirtualRouter};
+use crate::words::path;
+
+/// The time between two events about discarded messages of one kind, or about lateness.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// Failures to send lead to further actions; these to no more than a few rounds.
+const ROUNDS: usize = 4;
+
+/// The least time for which a lost contest about an address keeps a router back.
+const CONTESTED: Duration = Duration::from_secs(60);
+
+/// Where the actions of a machine go.
+pub(super) struct Way<'a> {
+    pub(super) sockets: &'a Sockets,
+    pub(super) holder: &'a Orders,
+    pub(super) tell: &'a dyn Fn(Report),
+    pub(super) now: Duration,
+}
+
+/// What a member sends with and from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Place {
+    /// Addresses of this machine on the interface that are not virtual.
+    own: Vec<IpAddr>,
+    source: Option<IpAddr>,
+    mtu: u16,
+    /// Why it cannot send or receive.
+    fault: Option<Arc<str>>,
+}
+
+/// A section that runs.
+pub(super) struct Router {
+    pub(super) section: Arc<Failover>,
+    machine: Machine,
+    places: Vec<Place>,
+    /// Members that the machine has been told are faulty.
+    told: Vec<bool>,
+    started: bool,
+    pub(super) timer: Option<Duration>,
+    actions: Vec<Action>,
+    remnant: Option<Remnant>,
+    /// Addresses of an earlier process are there, and this one is not active.
+    leftover: bool,
+    lowered: u32,
+    track_lowered: u32,
+    service_fault: Option<Arc<str>>,
+    track_fault: Option<Arc<str>>,
+    pub(super) counters: Arc<FailoverCounters>,
+    quiet: BTreeMap<usize, Duration>,
+    quiet_late: Duration,
+    send_error: Option<String>,
+    shown: events::Shown,
+    /// Its places or its settings changed since they were shown.
+    touched: bool,
+}
+
+impl Router {
+    /// A section that waits for the first view of the interfaces. `None` if the protocol cannot
+    /// carry it, which `check` has excluded.
+    pub(super) fn new(section: Arc<Failover>, now: Duration) -> Result<Self, String> {
+        let places = vec![Place::default(); section.routers.len()];
+        let machine = Machine::new(config(&section, &places, section.priority))
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            told: vec![false; places.len()],
+            machine,
+            places,
+            started: false,
+            timer: None,
+            actions: Vec::new(),
+            remnant: None,
+            leftover: false,
+            lowered: 0,
+            track_lowered: 0,
+            service_fault: None,
+            track_fault: None,
+            counters: Arc::default(),
+            quiet: BTreeMap::new(),
+            quiet_late: Duration::ZERO,
+            send_error: None,
+            shown: events::Shown::new(now),
+            touched: true,
+            section,
+        })
+    }
+
+    pub(super) const fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// The source and the fault of a member.
+    pub(super) fn place(&self, member: usize) -> (Option<IpAddr>, Option<Arc<str>>) {
+        let place = self.places.get(member);
+        place.map_or((None, None), |place| (place.source, place.fault.clone()))
+    }
+
+    pub(super) fn shown(&mut self) -> &mut events::Shown {
+        &mut self.shown
+    }
+
+    pub(super) fn take_touched(&mut self) -> bool {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// The files that it tracks.
+    pub(super) fn tracked_files(&self) -> impl Iterator<Item = TrackFile> {
+        self.section
+            .track
+            .iter()
+            .filter_map(|track| match &track.what {
+                Tracked::File(file) => Some(file.clone()),
+                Tracked::Interface(_) | Tracked::Service(_) => None,
+            })
+    }
+
+    pub(super) fn found(&mut self, remnant: Remnant) {
+        self.remnant = Some(remnant);
+    }
+
+    /// The sockets that it needs.
+    pub(super) fn keys(&self) -> impl Iterator<Item = (Key, bool)> {
+        self.section.routers.iter().map(|router| {
+            let key = (Arc::clone(&router.interface), router.family);
+            (key, router.peers.is_empty())
+        })
+    }
+
+    fn priority(&self) -> Priority {
+        let lowered = self.lowered.saturating_add(self.track_lowered);
+        self.section.lowered(lowered)
+    }
+
+    /// New settings of the same virtual routers. `false` if they are others.
+    pub(super) fn replace(&mut self, section: &Arc<Failover>, view: &View, way: &Way<'_>) -> bool {
+        let before = std::mem::replace(&mut self.section, Arc::clone(section));
+        if self.section.routers.len() != self.places.len() {
+            self.section = before;
+            return false;
+        }
+        let places = self.look(view);
+        let config = config(section, &places, self.priority());
+        if self
+            .machine
+            .reconfigure(way.now, config, &mut self.actions)
+            .is_err()
+        {
+            self.section = before;
+            return false;
+        }
+        self.places = places;
+        self.touched = true;
+        self.tell_faults(way);
+        true
+    }
+
+    /// The interfaces have changed.
+    pub(super) fn interfaces(&mut self, view: &View, way: &Way<'_>) {
+        let places = self.look(view);
+        let other = places
+            .iter()
+            .zip(&self.places)
+            .any(|(new, old)| (&new.own, new.source, new.mtu) != (&old.own, old.source, old.mtu));
+        if other {
+            let config = config(&self.section, &places, self.priority());
+            // The same routers with another source: it cannot fail.
+            let _ = self.machine.reconfigure(way.now, config, &mut self.actions);
+        }
+        self.touched |= self.places != places;
+        self.places = places;
+        self.tell_faults(way);
+        if !self.started {
+            self.start(way);
+        }
+        self.tell_priority(way);
+        self.act(way);
+    }
+
+    fn start(&mut self, way: &Way<'_>) {
+        self.started = true;
+        let input = match self.remnant.take() {
+            Some(remnant) if self.holds(remnant) => Input::Resume { last_sent: way.now },
+            remnant => {
+                self.leftover = remnant.is_some();
+                Input::Start
+            }
+        };
+        self.machine.handle(way.now, input, &mut self.actions);
+    }
+
+    /// Whether the peers still wait for the process that left these addresses.
+    fn holds(&self, remnant: Remnant) -> bool {
+        let intervals = self.section.routers.iter().map(|router| {
+            if remnant.on_purpose && router.version == Version::V3 {
+                router.interval.max(BRIDGE)
+            } else {
+                router.interval
+            }
+        });
+        let shortest = intervals
+            .min()
+            .map_or(Duration::ZERO, |interval| interval.duration());
+        remnant.age.is_some_and(|age| age <= shortest * 3)
+    }
+
+    /// What each member has now.
+    fn look(&self, view: &View) -> Vec<Place> {
+        let virtual_addresses: Vec<IpAddr> = self
+            .section
+            .routers
+            .iter()
+            .flat_map(|router| router.addresses.iter().map(|held| held.address))
+            .collect();
+        let routers = self.section.routers.iter();
+        routers
+            .map(|router| look(router, view, &virtual_addresses))
+            .collect()
+    }
+
+    /// Interfaces and files of `track`; the core knows the services.
+    fn track(&mut self, view: &View, failing: &[TrackFile]) {
+        let (mut lowered, mut fault) = (0, None);
+        for track in &self.section.track {
+            let why = match &track.what {
+                Tracked::Interface(name) => {
+                    let is_up = view.link(name).is_some_and(|(link, _)| link.up);
+                    (!is_up).then(|| format!("interface `{name}` is down"))
+                }
+                Tracked::File(file) if failing.contains(file) => {
+                    let state = if file.missing { "is missing" } else { "exists" };
+                    Some(format!("file {} {state}", path(&file.path)))
+                }
+                Tracked::File(_) | Tracked::Service(_) => None,
+            };
+            match (track.effect, why) {
+                (_, None) => {}
+                (TrackEffect::Lower(by), Some(_)) => lowered += u32::from(by),
+                (TrackEffect::Fault, Some(why)) => fault = Some(Arc::from(why)),
+            }
+        }
+        self.track_lowered = lowered;
+        self.track_fault = fault;
+    }
+
+    /// Tells the machine which members became faulty, and which are repaired.
+    fn tell_faults(&mut self, way: &Way<'_>) {
+        let whole = self.track_fault.as_ref().or(self.service_fault.as_ref());
+        for (member, place) in self.places.iter_mut().enumerate() {
+            if place.fault.is_none() && member == 0 {
+                place.fault = whole.cloned();
+            }
+            let is_faulty = place.fault.is_some();
+            let Some(told) = self.told.get_mut(member) else {
+                continue;
+            };
+            if std::mem::replace(told, is_faulty) == is_faulty {
+                continue;
+            }
+            let input = if is_faulty {
+                Input::Fault { member }
+            } else {
+                Input::Repaired { member }
+            };
+            self.machine.handle(way.now, input, &mut self.actions);
+        }
+    }
+
+    fn tell_priority(&mut self, way: &Way<'_>) {
+        let input = Input::Priority(self.priority());
+        self.machine.handle(way.now, input, &mut self.actions);
+    }
+
+    /// What services take off, and what the tracks say.
+    pub(super) fn lower(
+        &mut self,
+        by: u32,
+        fault: Option<Arc<str>>,
+        failing: &[TrackFile],
+        view: &View,
+        way: &Way<'_>,
+    ) {
+        self.lowered = by;
+        self.service_fault = fault;
+        self.track(view, failing);
+        let places = self.look(view);
+        self.touched |= self.places != places;
+        self.places = places;
+        self.tell_faults(way);
+        self.tell_priority(way);
+        self.act(way);
+    }
+
+    pub(super) fn operate(&mut self, operation: Operation, way: &Way<'_>) {
+        let until = |time: Option<Duration>| time.map(|time| way.now.saturating_add(time));
+        let input = match operation {
+            Operation::Yield { time } => Input::Yield { until: until(time) },
+            Operation::Claim { time } => Input::Claim { until: until(time) },
+            Operation::Auto => Input::EndHold,
+        };
+        self.handle(input, way);
+    }
+
+    /// Another program keeps removing an address: the peer may be luckier.
+    pub(super) fn give_up_contest(&mut self, way: &Way<'_>) {
+        let until = Some(way.now.saturating_add(CONTESTED));
+        self.handle(Input::Yield { until }, way);
+    }
+
+    pub(super) fn handle(&mut self, input: Input, way: &Way<'_>) {
+        self.machine.handle(way.now, input, &mut self.actions);
+        self.act(way);
+    }
+
+    /// Its timer, if it is due.
+    pub(super) fn tick(&mut self, way: &Way<'_>) {
+        if self.started && self.timer.is_some_and(|timer| timer <= way.now) {
+            self.handle(Input::Timer, way);
+        }
+    }
+
+    /// The member to which messages for this id on this socket belong.
+    pub(super) fn member(&self, key: &Key, id: u8) -> Option<usize> {
+        self.section.routers.iter().position(|router| {
+            router.id.get() == id && router.interface == key.0 && router.family == key.1
+        })
+    }
+
+    /// A message for one of its members.
+    pub(super) fn receive(&mut self, member: usize, datagram: &Datagram<'_>, way: &Way<'_>) {
+        let (Some(router), Some(place)) =
+            (self.section.routers.get(member), self.places.get(member))
+        else {
+            return;
+        };
+        let peers: &[IpAddr] = &router.peers;
+        let expect = Expect {
+            interval: router.interval,
+            auth: router.auth,
+            own: &place.own,
+            peers,
+            least_hop_limit: router.least_hop_limit,
+            ..Expect::new(router.version, router.family, router.id)
+        };
+        match expect.decode(datagram) {
+            Ok(received) => {
+                let fate = self
+                    .machine
+                    .receive(way.now, member, &received, &mut self.actions);
+                if self.leftover && self.machine.state() != State::Active && fate != Fate::Own {
+                    // Another router is active: what the earlier process left is its now.
+                    self.leftover = false;
+                    way.holder
+                        .send(Order::Release(Arc::clone(&self.section.name)));
+                }
+            }
+            Err(error) => self.discard(member, error, datagram.source, way),
+        }
+        self.act(way);
+    }
+
+    fn discard(&mut self, member: usize, error: DecodeError, source: IpAddr, way: &Way<'_>) {
+        self.machine.discard(way.now, member, error);
+        let quiet = self.quiet.entry(error.kind()).or_default();
+        if way.now < *quiet {
+            return;
+        }
+        *quiet = way.now + QUIET;
+        let router = self.section.routers.get(member);
+        let (id, interface) = router.map_or((0, ""), |r| (r.id.get(), &*r.interface));
+        let text = format!("discards adverts of {source} for id {id} on {interface}: {error}");
+        self.event(EventKind::FailoverPeer, text, way);
+    }
+
+    fn event(&self, kind: EventKind, text: String, way: &Way<'_>) {
+        (way.tell)(Report::Event {
+            section: Arc::clone(&self.section.name),
+            kind,
+            text,
+            on: None,
+        });
+    }
+
+    /// Carries the machine's actions out.
+    pub(super) fn act(&mut self, way: &Way<'_>) {
+        for _ in 0..ROUNDS {
+            if self.actions.is_empty() {
+                break;
+            }
+            let mut actions = std::mem::take(&mut self.actions);
+            let mut failed = Vec::new();
+            for action in actions.drain(..) {
+                self.carry_out(action, &mut failed, way);
+            }
+            // Keeps its memory: a regular advert allocates nothing.
+            self.actions = actions;
+            for member in failed {
+                let input = Input::SendFailed { member };
+                self.machine.handle(way.now, input, &mut self.actions);
+            }
+        }
+        self.report_lateness(way);
+        events::show(self, way);
+    }
+
+    fn carry_out(&mut self, action: Action, failed: &mut Vec<usize>, way: &Way<'_>) {
+        let name = || Arc::clone(&self.section.name);
+        match action {
+            Action::Send { member, priority } => {
+                if let Err(error) = self.send(member, priority, false, way) {
+                    self.send_error = Some(error);
+                    failed.push(member);
+                }
+            }
+            Action::TakeAddresses => {
+                self.leftover = false;
+                way.holder.send(Order::Take(name()));
+            }
+            Action::Announce => way.holder.send(Order::Announce(name())),
+            Action::Linger => way.holder.send(Order::Linger(name())),
+            Action::ReleaseAddresses => way.holder.send(Order::Release(name())),
+            Action::SetTimer(timer) => self.timer = timer,
+            Action::Changed(change) => {
+                let error = self.send_error.take();
+                events::changed(self, &change, error.as_deref(), way);
+            }
+            Action::Notice(notice) => events::notice(self, &notice, way),
+        }
+    }
+
+    /// Sends an advert; with unicast to all peers. It fails if none can be sent.
+    ///
+    /// `last`: the last one of this process, which asks the peers for patience.
+    fn send(
+        &self,
+        member: usize,
+        priority: Priority,
+        last: bool,
+        way: &Way<'_>,
+    ) -> Result<(), String> {
+        let (Some(router), Some(place)) =
+            (self.section.routers.get(member), self.places.get(member))
+        else {
+            return Ok(());
+        };
+        let key = (Arc::clone(&router.interface), router.family);
+        let source = place
+            .source
+            .ok_or("the interface has no address to send from")?;
+        let group = [match router.family {
+            Family::V4 => IpAddr::from(MULTICAST_V4),
+            Family::V6 => IpAddr::from(MULTICAST_V6),
+        }];
+        let to: &[IpAddr] = if router.peers.is_empty() {
+            &group
+        } else {
+            &router.peers
+        };
+        let mut buffer = [0; 4200];
+        let mut result = Ok(());
+        let mut sent = false;
+        for destination in to.iter().filter(|to| !place.own.contains(to)) {
+            let length = if last {
+                self.encode_last(member, priority, source, *destination, &mut buffer)
+            } else {
+                self.machine
+                    .encode(member, priority, *destination, &mut buffer)
+            };
+            let length = length.map_err(|error| error.to_string())?;
+            let message = buffer.get(..length).unwrap_or_default();
+            match way.sockets.send(&key, source, *destination, message) {
+                Ok(()) => sent = true,
+                Err(error) => result = Err(format!("cannot send adverts: {error}")),
+            }
+        }
+        if sent { Ok(()) } else { result }
+    }
+
+    fn encode_last(
+        &self,
+        member: usize,
+        priority: Priority,
+        source: IpAddr,
+        destination: IpAddr,
+        buffer: &mut [u8],
+    ) -> Result<usize, vrrp::codec::EncodeError> {
+        let (Some(mut advert), Some(form)) = (
+            self.machine.advert(member, priority),
+            self.machine.checksum_form(member),
+        ) else {
+            return Ok(0);
+        };
+        if advert.version == Version::V3 {
+            advert.interval = advert.interval.max(BRIDGE);
+        }
+        advert.encode_into(form, source, destination, buffer)
+    }
+
+    /// The process ends, and the next one may go on: no word to the peers but for patience.
+    pub(super) fn pause(&self, way: &Way<'_>) {
+        if self.machine.state() != State::Active {
+            return;
+        }
+        for member in 0..self.places.len() {
+            let _ = self.send(member, self.machine.priority(), true, way);
+        }
+    }
+
+    fn report_lateness(&mut self, way: &Way<'_>) {
+        let before = self.counters.read().late;
+        events::count(&self.machine, self.places.len(), &self.counters);
+        let now = self.counters.read();
+        if now.late > before && way.now >= self.quiet_late {
+            self.quiet_late = way.now + QUIET;
+            let text = format!(
+                "an advert was {} ms late: this machine is too busy, or was paused",
+                self.machine.totals().latest.as_millis()
+            );
+            self.event(EventKind::FailoverLate, text, way);
+        }
+    }
+}
+
+/// What a member has now.
+fn look(router: &VirtualRouter, view: &View, virtual_addresses: &[IpAddr]) -> Place {
+    let mut place = Place {
+        mtu: 1500,
+        ..Place::default()
+    };
+    let name = &router.interface;
+    let Some((link, addresses)) = view.link(name) else {
+        place.fault = Some(Arc::from(format!("interface `{name}` does not exist")));
+        return place;
+    };
+    place.mtu = link.mtu;
+    let own = addresses.iter().filter(|found| {
+        Family::of(found.address) == router.family && !virtual_addresses.contains(&found.address)
+    });
+    place.own = own.clone().map(|found| found.address).collect();
+    let mut usable = own.filter(|found| found.usable);
+    place.source = router.source.or_else(|| {
+        let found = usable.find(|found| match found.address {
+            IpAddr::V4(_) => !found.secondary,
+            IpAddr::V6(address) => address.is_unicast_link_local(),
+        })?;
+        Some(found.address)
+    });
+    if !link.up {
+        place.fault = Some(Arc::from(format!("interface `{name}` is down")));
+    } else if place.source.is_none() {
+        let kind = match router.family {
+            Family::V4 => "IPv4",
+            Family::V6 => "link-local IPv6",
+        };
+        let text = format!("interface `{name}` has no {kind} address to send adverts from");
+        place.fault = Some(Arc::from(text));
+    }
+    place
+}
+
+/// A source for a router whose interface has none: it is faulty, and sends nothing.
+const fn placeholder(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+        Family::V6 => IpAddr::V6(std::net::Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0)),
+    }
+}
+
+/// The settings of the machine.
+fn config(section: &Failover, places: &[Place], priority: Priority) -> Config {
+    let members = section.routers.iter().enumerate().map(|(index, router)| {
+        let place = places.get(index);
+        let mut addresses = AddressList::new(router.family);
+        for address in router.advertised() {
+            // Addresses of another family are held, not advertised.
+            let _ = addresses.push(address);
+        }
+        let source = place.and_then(|place| place.source);
+        Member {
+            version: router.version,
+            router: router.id,
+            interval: router.interval,
+            source: source.unwrap_or_else(|| placeholder(router.family)),
+            addresses,
+            auth: router.auth,
+            form: router.checksum,
+            mtu: place.map_or(1500, |place| place.mtu).max(576),
+        }
+    });
+    Config {
+        priority,
+        preempt: section.preempt,
+        startup_delay: section.startup,
+        linger: section.linger,
+        stall: None,
+        members: members.collect(),
+    }
+}
