@@ -1,5 +1,6 @@
 //! The command line. clap generates `--help`, the man pages and the completions from it.
 
+mod failover;
 mod operator;
 mod view;
 
@@ -15,6 +16,7 @@ use ipvs::ServiceKey;
 use crate::http::Client;
 use crate::net::namespace;
 
+pub(crate) use failover::{Failover, FailoverStatus, FailoverVerb, Move};
 pub(crate) use operator::{
     Disable, Drain, Enable, Events, Reload, ServerOf, Status, Undrain, Weight, Weighting, Why,
 };
@@ -204,6 +206,8 @@ pub(crate) enum Verb {
     ///
     /// Its checks must pass first: `rise` times in a row, from now on. --wait waits for that.
     Enable(Enable),
+    /// Show which director holds the virtual addresses, and move them.
+    Failover(Failover),
     /// Make the running director reload its service file.
     ///
     /// If the file has mistakes, the old configuration stays in force.
@@ -392,8 +396,9 @@ pub(crate) struct Man {
 }
 
 /// Text for people, JSON for programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum TextOrJson {
+    #[default]
     Text,
     Json,
 }

@@ -115,7 +115,7 @@ fn then(
     Ok(if waited == Exit::Done { asked } else { waited })
 }
 
-fn ask(client: &Client, path: &str, body: &impl Serialize) -> anyhow::Result<Exit> {
+pub(super) fn ask(client: &Client, path: &str, body: &impl Serialize) -> anyhow::Result<Exit> {
     let answer = client.post(path, body)?;
     for done in answer.done {
         print(&format!("{}\n", localised(&done)))?;
@@ -137,7 +137,7 @@ fn seconds(why: &Why) -> Option<u64> {
 
 /// The user who became root for this. The director verifies that the request comes from root, and
 /// keeps the two apart.
-fn on_behalf_of() -> Option<String> {
+pub(super) fn on_behalf_of() -> Option<String> {
     let user = std::env::var("SUDO_USER").ok()?;
     let named = !user.is_empty() && user.len() <= 64 && !user.chars().any(char::is_control);
     (nix::unistd::geteuid().is_root() && named).then_some(user)

@@ -20,6 +20,7 @@ mod confirm;
 mod events;
 mod exit;
 mod export;
+mod failover;
 mod flush;
 mod hand;
 mod ipvsadm;
@@ -111,6 +112,7 @@ fn run(args: &Args) -> anyhow::Result<Exit> {
         Verb::Weight(verb) => hand::weight(args, verb),
         Verb::Disable(verb) => hand::disable(args, verb),
         Verb::Enable(verb) => hand::enable(args, verb),
+        Verb::Failover(verb) => failover::run(args, verb),
         Verb::Reload(verb) => hand::reload(args, verb),
         Verb::Schema => schema::run(),
         Verb::Completions(verb) => completions::run(verb),

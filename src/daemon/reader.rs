@@ -7,6 +7,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -75,6 +76,7 @@ impl<F: Files> FileReader<F> {
                 Ok(Declared {
                     rest,
                     watch,
+                    failovers: Arc::new(outcome.failovers.unwrap_or_default()),
                     services,
                     shape: outcome.shape,
                     warnings: report,

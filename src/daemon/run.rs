@@ -1,5 +1,6 @@
 //! The threads around the core, from start to stop.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -26,6 +27,7 @@ use crate::check::through::Passages;
 use crate::config::Disk;
 use crate::control::snapshot::Published;
 use crate::control::{Director, Identity, Now};
+use crate::failover::{Command, Report, Running};
 use crate::state::Desired;
 
 /// The most inputs handled before the clock is read again.
@@ -89,7 +91,7 @@ pub fn run<S>(
     let ended = turn(&mut core, &mut tables, &inbox, &threads);
     core.close(clock());
     threads.deliver(&mut core.out);
-    threads.stop();
+    threads.stop(options.on_stop);
     ended?;
     leave(options)
 }
@@ -162,6 +164,9 @@ struct Threads<S> {
     keep: Sender<Task>,
     keeper: JoinHandle<()>,
     outside: Outside,
+    /// From the first file that declares addresses on.
+    failover: RefCell<Option<Running>>,
+    inputs: Sender<Input>,
     /// What makes the director visible: the control socket.
     served: S,
 }
@@ -210,6 +215,8 @@ impl<S> Threads<S> {
             keep,
             keeper,
             outside,
+            failover: RefCell::default(),
+            inputs: inputs.clone(),
             served,
         })
     }
@@ -235,14 +242,50 @@ impl<S> Threads<S> {
         if let Some(settings) = out.keep.take() {
             let _ = self.keep.send(Task::Keep(settings));
         }
+        for command in out.failover.drain(..) {
+            self.command(command);
+        }
         if std::mem::take(&mut out.look) {
             let _ = self.keep.send(Task::Look);
         }
     }
 
-    /// Ends them all; afterwards everything is on disk.
-    fn stop(self) {
+    /// Passes a command to the failover threads, which the first file with addresses starts.
+    fn command(&self, command: Command) {
+        let mut failover = self.failover.borrow_mut();
+        if failover.is_none()
+            && let Command::Declare(declared) = &command
+            && !declared.is_empty()
+        {
+            let inputs = self.inputs.clone();
+            let tell = move |report: Report| {
+                let _ = inputs.send(Input::Failover(report));
+            };
+            match Running::start(tell) {
+                Ok(running) => *failover = Some(running),
+                Err(error) => {
+                    let text = format!("failover does not run: {error:#}");
+                    let _ = self.inputs.send(Input::Failover(Report::Weakness(text)));
+                }
+            }
+        }
+        if let Some(running) = &*failover {
+            running.send(command);
+        }
+    }
+
+    /// Ends them all; afterwards everything is on disk. If the tables go, the peers take over
+    /// first.
+    fn stop(self, on_stop: OnStop) {
         self.outside.stopping();
+        let patience = Instant::now() + FAREWELL;
+        let failover = self.failover.into_inner();
+        for thread in failover
+            .into_iter()
+            .flat_map(|running| running.stop(on_stop != OnStop::Keep))
+        {
+            join(thread, patience);
+        }
         drop(self.served);
         self.outside.stop();
         let kept = self.checks.statistics();

@@ -6,10 +6,10 @@ use axum::body::{Body, to_bytes};
 use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
 
-use super::api::{HostBody, ReloadBody, ServerBody, WeightBody};
+use super::api::{FailoverBody, HostBody, ReloadBody, ServerBody, WeightBody};
 use super::caller::Caller;
 use super::failure::Failure;
-use crate::control::operator::{HostRequest, Note, Request, ServerRequest};
+use crate::control::operator::{FailoverRequest, HostRequest, Note, Request, ServerRequest};
 
 /// The largest body, in bytes.
 const SIZE: usize = 16 * 1024;
@@ -117,6 +117,25 @@ pub(super) async fn host(
     Ok(request(HostRequest {
         server,
         force,
+        note,
+    }))
+}
+
+pub(super) async fn failover(body: FailoverBody, caller: Caller) -> Result<Request, Failure> {
+    let FailoverBody {
+        section,
+        action,
+        reason,
+        for_seconds,
+        on_behalf_of,
+    } = body;
+    if let Some(section) = &section {
+        name("section", section)?;
+    }
+    let note = note(caller, reason, for_seconds, on_behalf_of).await?;
+    Ok(Request::Failover(FailoverRequest {
+        section,
+        action,
         note,
     }))
 }

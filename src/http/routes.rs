@@ -104,6 +104,7 @@ fn operating(routes: Router<Desk>) -> Router<Desk> {
         .route("/v1/weight", post(weight))
         .route("/v1/disable", post(disable))
         .route("/v1/enable", post(enable))
+        .route("/v1/failover", post(failover))
         .route("/v1/reload", post(reload))
 }
 
@@ -294,6 +295,15 @@ async fn enable(
     body: Body,
 ) -> Result<Response, Failure> {
     let request = request::host(request::read(body).await?, caller, Request::Enable);
+    desk.request(request.await?, PATIENCE).await
+}
+
+async fn failover(
+    State(desk): State<Desk>,
+    Extension(caller): Extension<Caller>,
+    body: Body,
+) -> Result<Response, Failure> {
+    let request = request::failover(request::read(body).await?, caller);
     desk.request(request.await?, PATIENCE).await
 }
 

@@ -7,6 +7,7 @@ use ipvs::ServiceFlags;
 
 use super::api;
 use crate::control::InForce;
+use crate::control::failover::FailoverStatus;
 use crate::control::operator::Setting;
 use crate::control::select::Selected;
 use crate::control::snapshot::{Difference, ServerStatus, Snapshot};
@@ -36,6 +37,26 @@ pub(super) fn head(snapshot: &Snapshot, now: SystemTime) -> api::Head {
             .map(|sysctl| sysctl.name().to_owned())
             .collect(),
         summary: summary(snapshot),
+        failover: snapshot
+            .failovers
+            .values()
+            .map(|one| failover(snapshot, one))
+            .collect(),
+    }
+}
+
+fn failover(snapshot: &Snapshot, status: &FailoverStatus) -> api::Failover {
+    api::Failover {
+        name: status.name.to_string(),
+        role: status.role,
+        since: snapshot.date(status.since).map_or(0, api::unix),
+        reason: status.why.to_string(),
+        declared_priority: status.declared_priority,
+        priority: status.priority,
+        hold: status.hold,
+        peer: status.peer,
+        routers: status.routers.to_vec(),
+        counters: status.counters.read(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What all forms of the status have in common: its head with a summary, its tail, its colours.
 
 use super::layout::{flow, wrap};
+use crate::control::failover::FailoverRole;
 use crate::control::snapshot::{ServerState, ServiceState};
 use crate::http::api::{Drift, Head, Service, Status, Summary};
 use crate::plan::Style;
@@ -86,6 +87,21 @@ impl Page<'_> {
     fn trouble(&mut self, head: &Head) {
         if let Some(trouble) = &head.trouble {
             self.words(Some(RED), &format!("TROUBLE: {}", printable(trouble)));
+        }
+        for section in &head.failover {
+            let line = format!(
+                "failover {}: {} {}: {}",
+                printable(&section.name),
+                section.role.word(),
+                self.since(section.since),
+                printable(&section.reason)
+            );
+            let colour = match section.role {
+                FailoverRole::Active => GREEN,
+                FailoverRole::Fault => RED,
+                _ => BLUE,
+            };
+            self.words(Some(colour), &line);
         }
         if let Some(rejected) = &head.rejected {
             let title = "REJECTED: a newer file has mistakes and is not in force";

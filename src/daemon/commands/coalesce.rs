@@ -115,6 +115,7 @@ mod tests {
     use ipvs::ServiceKey;
 
     use super::*;
+    use crate::daemon::messages::NotifyAbout;
     use crate::state::health::NotifyOn;
 
     fn command(name: &str) -> Arc<Notify> {
@@ -127,10 +128,12 @@ mod tests {
 
     fn event(number: u64) -> NotifyEvent {
         NotifyEvent {
-            event: NotifyOn::ServerDown,
-            service: "web".into(),
-            listen: ServiceKey::tcp([192, 0, 2, 10], 80),
-            server: None,
+            about: NotifyAbout::Service {
+                event: NotifyOn::ServerDown,
+                service: "web".into(),
+                listen: ServiceKey::tcp([192, 0, 2, 10], 80),
+                server: None,
+            },
             text: "".into(),
             at_ms: number,
         }

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::task::JoinSet;
 
-use super::messages::NotifyEvent;
+use super::messages::{NotifyAbout, NotifyEvent};
 use crate::state::health::Notify;
 use coalesce::Coalescer;
 
@@ -67,7 +67,9 @@ impl Commands {
     pub(super) fn tell(&self, commands: &[Notify], event: &NotifyEvent) {
         let Some(queue) = &self.queue else { return };
         for command in commands {
-            if !command.on.contains(&event.event) {
+            if let NotifyAbout::Service { event, .. } = &event.about
+                && !command.on.contains(event)
+            {
                 continue;
             }
             let told = (Arc::new(command.clone()), event.clone());

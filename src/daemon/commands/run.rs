@@ -10,6 +10,7 @@ use tokio::process::{Child, Command};
 
 use super::coalesce::Batch;
 use crate::check::program;
+use crate::daemon::messages::NotifyAbout;
 use crate::state::health::Notify;
 
 /// The part of a command's stderr that is logged, in bytes.
@@ -124,13 +125,35 @@ fn command(batch: &Batch) -> Command {
         .env_remove("WATCHDOG_USEC")
         .env_remove("WATCHDOG_PID");
     if let Some(last) = batch.events.last() {
-        let event = serde_json::to_value(last.event).unwrap_or_default();
-        let server = last.server.map(|server| server.to_string());
+        let (name, service, listen, server, failover) = match &last.about {
+            NotifyAbout::Service {
+                event,
+                service,
+                listen,
+                server,
+            } => {
+                let server = server.map(|server| server.to_string());
+                let name = serde_json::to_value(event);
+                (
+                    name,
+                    &**service,
+                    listen.to_string(),
+                    server.unwrap_or_default(),
+                    "",
+                )
+            }
+            NotifyAbout::Failover { event, failover } => {
+                let none = String::new;
+                (serde_json::to_value(event), "", none(), none(), &**failover)
+            }
+        };
+        let name = name.unwrap_or_default();
         command
-            .env("DIRECTOR_EVENT", event.as_str().unwrap_or_default())
-            .env("DIRECTOR_SERVICE", &*last.service)
-            .env("DIRECTOR_LISTEN", last.listen.to_string())
-            .env("DIRECTOR_SERVER", server.unwrap_or_default())
+            .env("DIRECTOR_EVENT", name.as_str().unwrap_or_default())
+            .env("DIRECTOR_SERVICE", service)
+            .env("DIRECTOR_LISTEN", listen)
+            .env("DIRECTOR_SERVER", server)
+            .env("DIRECTOR_FAILOVER", failover)
             .env("DIRECTOR_REASON", &*last.text);
     }
     command
@@ -160,10 +183,12 @@ mod tests {
 
     fn down(last: u8) -> NotifyEvent {
         NotifyEvent {
-            event: NotifyOn::ServerDown,
-            service: "web".into(),
-            listen: ServiceKey::tcp([192, 0, 2, 10], 80),
-            server: Some(ServerKey::new([10, 0, 0, last], 80)),
+            about: NotifyAbout::Service {
+                event: NotifyOn::ServerDown,
+                service: "web".into(),
+                listen: ServiceKey::tcp([192, 0, 2, 10], 80),
+                server: Some(ServerKey::new([10, 0, 0, last], 80)),
+            },
             text: "connection refused".into(),
             at_ms: 1000,
         }
@@ -195,7 +220,9 @@ mod tests {
         commands.tell(&notify, &down(11));
         commands.tell(&notify, &down(12));
         let mut other = down(13);
-        other.event = NotifyOn::ServerUp;
+        if let NotifyAbout::Service { event, .. } = &mut other.about {
+            *event = NotifyOn::ServerUp;
+        }
         commands.tell(&notify, &other);
         eventually(|| read(&path).ends_with("end\n"));
         let said = read(&path);

@@ -37,6 +37,9 @@ impl Core {
         }
         let done = match request {
             Request::Reload { force } => return self.reload(Order::asked(force), Some(reply), now),
+            Request::Failover(request) => {
+                return reply(self.operate_failover(&request, now));
+            }
             Request::Drain(request) => self.drain(&request, now),
             Request::Undrain(request) => self.undrain(&request, now),
             Request::Weight { of, weight } => self.weigh(&of, weight, now),

@@ -24,6 +24,7 @@ mod causes;
 mod date;
 mod drifted;
 mod entered;
+mod failover;
 mod guard;
 mod hand;
 mod holdings;
@@ -78,6 +79,7 @@ pub(super) struct Core {
     reloading: Reloading,
     keeping: keep::Keeping,
     answers: Answers,
+    failover: failover::FailoverState,
     /// The calendar time at boot; if it changes, the date was set.
     epoch: Option<SystemTime>,
     stalls: stalls::Stalls,
@@ -109,6 +111,7 @@ impl Core {
             reloading: Reloading::new(file),
             keeping: keep::Keeping::default(),
             answers: Answers::default(),
+            failover: failover::FailoverState::default(),
             epoch: now.wall.checked_sub(now.boot.0),
             stalls: stalls::Stalls::default(),
             drifted: drifted::Drifted::default(),
@@ -132,6 +135,7 @@ impl Core {
             Input::Done(done) => self.done(done, tables, now),
             Input::Kept(number, result) => self.kept(number, &result, now),
             Input::Missing(missing) => self.is_missing(missing, now),
+            Input::Failover(report) => self.failover_report(report, now),
             Input::Nameless(why) => self.nameless(why, now),
             Input::Stop | Input::Superseded(_) => {}
         }
@@ -169,6 +173,7 @@ impl Core {
         self.keep_ledger(now.boot);
         self.keep_again(now);
         self.send_answers(now);
+        self.look_at_health(now);
         self.publish(now);
     }
 
@@ -212,7 +217,8 @@ impl Core {
             .keeping
             .due(self.reloading.is_busy())
             .map(|due| now.until(due));
-        [timer, reading, publish, ledger, kept]
+        let failover = self.failover.next().map(|time| now.until(time));
+        [timer, reading, publish, ledger, kept, failover]
             .into_iter()
             .flatten()
             .fold(longest, Duration::min)

@@ -285,6 +285,7 @@ impl Core {
                 self.believed.quiescent = loaded.quiescent(self.believed.quiescent);
                 self.rest = loaded.rest.clone();
                 self.run = loaded.run.clone();
+                self.declare_failover(&loaded.failovers, now);
                 self.ledger_kept(&done.unkept.clone().map_or(Ok(()), Err), now);
                 self.reloading.enter(Stage::Absorbing {
                     loaded,

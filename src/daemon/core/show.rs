@@ -16,7 +16,7 @@ use crate::control::operator::ServerSettings;
 use crate::control::snapshot::{
     Published, Role, ServerState as State, ServerStatus, ServiceStatus, Snapshot,
 };
-use crate::daemon::messages::{Notification, NotifyEvent};
+use crate::daemon::messages::{Notification, NotifyAbout, NotifyEvent};
 use crate::daemon::overlay::Seat;
 use crate::daemon::server::ServerState;
 use crate::plan::connections;
@@ -150,10 +150,12 @@ impl Core {
         self.out.notify.push(Notification {
             commands: notify.clone(),
             event: NotifyEvent {
-                event,
-                service: service.declared.name.clone(),
-                listen: *key,
-                server: server.copied(),
+                about: NotifyAbout::Service {
+                    event,
+                    service: service.declared.name.clone(),
+                    listen: *key,
+                    server: server.copied(),
+                },
                 text: state.map_or_else(|| Arc::from(""), |state| state.reason.clone()),
                 at_ms: now.unix_ms(),
             },
@@ -249,6 +251,7 @@ impl Core {
             services: self.show.parts.clone(),
             foreign: self.believed.foreign.iter().copied().collect(),
             disabled: self.settings.disabled.clone(),
+            failovers: self.failover.shown.clone(),
             reconciled: show.reconciled.map(|then| now.calendar(then)),
             trouble: self.whole_trouble(),
             drift: self.all_drift(),

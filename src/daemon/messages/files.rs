@@ -1,8 +1,11 @@
 //! The core, the reader and the worker: service files, from the order to read them until they are
 //! compared.
 
+use std::sync::Arc;
+
 use crate::config::{Services, Shape};
 use crate::state::Desired;
+use crate::state::failover::Failovers;
 use crate::state::health::Watch;
 
 /// How to read the files.
@@ -56,6 +59,7 @@ pub(in crate::daemon) struct Declared {
     /// Everything but the services.
     pub(in crate::daemon) rest: Desired,
     pub(in crate::daemon) watch: Watch,
+    pub(in crate::daemon) failovers: Arc<Failovers>,
     pub(in crate::daemon) services: Services,
     pub(in crate::daemon) shape: Shape,
     /// Their warnings, as text.

@@ -19,6 +19,8 @@ use serde::Serialize;
 
 use crate::check::{Command, Finding};
 use crate::control::operator::{Answer, Refusal, Request};
+use crate::failover;
+use crate::state::failover::FailoverOn;
 use crate::state::health::{Notify, NotifyOn};
 
 pub(super) use disk::{Keep, Missing, Task};
@@ -53,6 +55,8 @@ pub(super) enum Input {
     Kept(u64, Result<(), String>),
     /// What is missing from the state directory.
     Missing(Missing),
+    /// The failover threads report.
+    Failover(failover::Report),
     /// The network namespace has lost its name, with the consequences.
     Nameless(String),
     /// Another namespace has the name now: the director ends, for this reason.
@@ -71,6 +75,8 @@ pub(super) struct Out {
     pub(super) notify: Vec<Notification>,
     /// Settings to put on disk; [`Input::Kept`] answers.
     pub(super) keep: Option<Keep>,
+    /// For the failover threads.
+    pub(super) failover: Vec<failover::Command>,
     /// Look whether the state directory is still there; [`Input::Missing`] answers.
     pub(super) look: bool,
 }
@@ -78,20 +84,36 @@ pub(super) struct Out {
 /// An event that may run commands.
 #[derive(Debug, Clone)]
 pub(super) struct Notification {
-    /// All commands of its service; each says which events it is for.
+    /// The commands of its service, each of which says which events it is for; those of a failover
+    /// section that are for this event.
     pub(super) commands: Arc<[Notify]>,
     pub(super) event: NotifyEvent,
+}
+
+/// What an event for commands is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub(super) enum NotifyAbout {
+    Service {
+        event: NotifyOn,
+        /// The service's name in the file.
+        service: Arc<str>,
+        listen: ServiceKey,
+        /// The server, if the event concerns one.
+        server: Option<ServerKey>,
+    },
+    Failover {
+        event: FailoverOn,
+        /// The section's name in the file.
+        failover: Arc<str>,
+    },
 }
 
 /// An event in the form for commands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct NotifyEvent {
-    pub(super) event: NotifyOn,
-    /// The service's name in the file.
-    pub(super) service: Arc<str>,
-    pub(super) listen: ServiceKey,
-    /// The server, if the event concerns one.
-    pub(super) server: Option<ServerKey>,
+    #[serde(flatten)]
+    pub(super) about: NotifyAbout,
     /// The reason.
     pub(super) text: Arc<str>,
     /// The time, in milliseconds since 1970.

@@ -8,6 +8,7 @@ use ipvs::ServiceKey;
 use super::{FilesRead, Hot, Order};
 use crate::check::{Command, Target, TargetId};
 use crate::control::{Counted, InForce};
+use crate::state::failover::Failovers;
 use crate::state::health::{RunSettings, ServiceWatch};
 use crate::state::{Desired, DesiredService, Observed, ObservedService, Ownership, Policy, Sysctl};
 
@@ -79,6 +80,8 @@ pub(in crate::daemon) struct Loaded {
     /// Everything but the services.
     pub(in crate::daemon) rest: Desired,
     pub(in crate::daemon) run: RunSettings,
+    /// The sections about addresses.
+    pub(in crate::daemon) failovers: Arc<Failovers>,
     /// At the start: the kernel's state.
     pub(in crate::daemon) first: Option<Box<First>>,
     /// On a reload: the kernel's state of services that the file in force does not have. Other

@@ -134,6 +134,7 @@ impl<T: Transport> Worker<T> {
         let Declared {
             rest,
             watch,
+            failovers,
             services: candidate,
             shape,
             warnings,
@@ -179,6 +180,7 @@ impl<T: Transport> Worker<T> {
             removed,
             rest,
             run,
+            failovers,
             first: adopted,
             found,
         }))

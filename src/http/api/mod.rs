@@ -4,6 +4,7 @@
 //! `/v1` may gain fields, so readers must skip unknown ones; a field never changes its meaning.
 
 mod event;
+mod failover;
 mod files;
 mod overlay;
 mod request;
@@ -15,6 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 pub use event::{Event, Line};
+pub use failover::{Failover, FailoverBody};
 pub use files::{File, Files};
 pub use overlay::{OverlaidServer, OverlaidService, Overlay};
 pub use request::{HostBody, ReloadBody, ServerBody, WeightBody};

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ipvs::{ServerKey, ServiceKey};
 use serde::{Deserialize, Serialize};
 
+use super::Failover;
 use crate::control::snapshot::{Role, ServerState, ServiceState};
 
 /// The whole status, or that of the requested services.
@@ -50,6 +51,9 @@ pub struct Head {
     /// How many services and servers there are in each state, selected or not.
     #[serde(default)]
     pub summary: Summary,
+    /// The failover sections; missing if the file has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failover: Vec<Failover>,
 }
 
 /// A difference from the declaration that stays.
