@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use super::{command, director};
 
-const VERBS: [&str; 20] = [
+const VERBS: [&str; 21] = [
     "check",
     "plan",
     "apply",
@@ -23,6 +23,7 @@ const VERBS: [&str; 20] = [
     "weight",
     "disable",
     "enable",
+    "failover",
     "reload",
     "schema",
     "completions",

@@ -394,6 +394,7 @@ pub(crate) fn snapshot() -> Snapshot {
         rejected: None,
         services: BTreeMap::from([(web(), Arc::new(service)), (old_key, Arc::new(old))]),
         foreign: Arc::new([ServiceKey::udp([192, 0, 2, 99], 53)]),
+        failovers: BTreeMap::new(),
         disabled: BTreeMap::from([(IpAddr::from([10, 0, 0, 16]), maintenance)]),
         reconciled: Some(at(NOON - 2)),
         trouble: None,

@@ -9,6 +9,7 @@ mod lab;
 mod apply;
 mod daemon;
 mod documents;
+mod failover;
 mod forwarding;
 mod ipvsadm;
 mod ldirectord;

@@ -55,7 +55,7 @@ mod wait;
 mod wire;
 
 pub(crate) use ask::{Answer, Answers, Ask, Connection};
-pub(crate) use drawing::{Drawing, Sketch};
+pub(crate) use drawing::{Drawing, Sketch, Switch};
 pub(crate) use host::Host;
 pub(crate) use lan::{Lan, LanBuilder};
 pub(crate) use modules::has_module;

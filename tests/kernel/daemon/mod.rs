@@ -83,7 +83,7 @@ impl<'h> Daemon<'h> {
 
     /// The same with further options.
     #[track_caller]
-    fn start_with(host: &'h Host, file: &str, options: &[&str]) -> Self {
+    pub(crate) fn start_with(host: &'h Host, file: &str, options: &[&str]) -> Self {
         let mut daemon = Self::idle(host, file);
         daemon.options = options.iter().copied().map(str::to_owned).collect();
         daemon.launch();
@@ -104,7 +104,7 @@ impl<'h> Daemon<'h> {
     }
 
     /// Its process ID.
-    fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.process.as_ref().expect("it runs").id()
     }
 
@@ -140,7 +140,7 @@ impl<'h> Daemon<'h> {
 
     /// Replaces the service file as an editor does: the director notices by itself. Its checks and
     /// drains are [paced](paced_file).
-    fn write(&self, file: &str) {
+    pub(crate) fn write(&self, file: &str) {
         self.write_as("services.toml", file);
     }
 
@@ -151,7 +151,7 @@ impl<'h> Daemon<'h> {
     }
 
     /// Sends it a signal.
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         if let Some(process) = &self.process {
             process.signal(signal);
         }
@@ -174,12 +174,12 @@ impl<'h> Daemon<'h> {
     }
 
     /// Its log.
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap()
     }
 
     /// The answer of its control socket; `None` while there is none.
-    fn get(&self, path: &str) -> Option<Value> {
+    pub(crate) fn get(&self, path: &str) -> Option<Value> {
         let answer = self.http(&format!("GET {path} HTTP/1.0\r\n\r\n"))?;
         Some(serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}")))
     }

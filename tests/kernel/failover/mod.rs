@@ -1,0 +1,155 @@
+//! Failover between directors, and between director and keepalived, with real packets.
+//!
+//! ```text
+//!   client 10.0.0.9 ──┐
+//!   a      10.0.0.1 ──┼── one link; virtual address 10.0.0.100
+//!   b      10.0.0.2 ──┘
+//! ```
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may fail as tests do"
+)]
+
+mod leases;
+mod pair;
+mod probe;
+mod switchover;
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::Signal;
+
+use crate::daemon::Daemon;
+use crate::lab::{Drawing, Host, Process, Sketch, Switch, eventually};
+
+/// The virtual address of most tests.
+const VIRTUAL: &str = "10.0.0.100";
+
+/// Two machines that hold the virtual address, and a client.
+struct Link {
+    a: Host,
+    b: Host,
+    client: Host,
+    switch: Switch,
+}
+
+impl Link {
+    fn new() -> Self {
+        let host = |name: &str, number: u8| {
+            let addresses = [format!("10.0.0.{number}/24"), format!("fd00::{number}/64")];
+            Sketch::new(name).plug("lan", &addresses)
+        };
+        let drawing = Drawing::new()
+            .host(host("a", 1))
+            .host(host("b", 2))
+            .host(host("client", 9));
+        let (hosts, switch) = drawing.build();
+        let [a, b, client] = <[Host; 3]>::try_from(hosts).unwrap();
+        Self {
+            a,
+            b,
+            client,
+            switch,
+        }
+    }
+}
+
+/// Whether a host has the address.
+fn has(host: &Host, address: &str) -> bool {
+    let found = host.run("ip -o addr show");
+    found.split_whitespace().any(|word| {
+        word.split_once('/')
+            .is_some_and(|(plain, _)| plain == address)
+    })
+}
+
+/// Waits until exactly this host of both has the address.
+#[track_caller]
+fn holds(holder: &Host, other: &Host, address: &str) {
+    eventually(&format!("only {} has {address}", holder.name()), || {
+        (has(holder, address) && !has(other, address)).then_some(())
+    });
+}
+
+/// The role of director's section.
+fn role(daemon: &Daemon<'_>) -> String {
+    let status = daemon.get("/v1/status").expect("the director answers");
+    status["failover"][0]["role"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// Waits until director's section has this role.
+#[track_caller]
+fn becomes(daemon: &Daemon<'_>, expected: &str) {
+    daemon.becomes("the role", &expected.to_owned(), || role(daemon));
+}
+
+/// A file with one section.
+fn file(priority: u8, more: &str) -> String {
+    format!(
+        "version = 1
+[failover.front]
+id = 51
+interface = \"eth0\"
+priority = {priority}
+addresses = [\"{VIRTUAL}\"]
+{more}
+"
+    )
+}
+
+/// keepalived on a host.
+struct Keepalived {
+    directory: tempfile::TempDir,
+    process: Process,
+}
+
+impl Keepalived {
+    fn start(host: &Host, instance: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let text = format!("vrrp_instance front {{\n{instance}\n}}\n");
+        fs::write(path("keepalived.conf"), text).unwrap();
+        let log = fs::File::create(path("log")).unwrap();
+        let mut command = Command::new("/usr/sbin/keepalived");
+        command
+            .args([
+                "--dont-fork",
+                "--log-console",
+                "--log-detail",
+                "--vrrp",
+                "--use-file",
+            ])
+            .arg(path("keepalived.conf"))
+            .arg("--pid")
+            .arg(path("pid"))
+            .arg("--vrrp_pid")
+            .arg(path("vrrp"))
+            .stdout(Stdio::from(log.try_clone().unwrap()))
+            .stderr(log);
+        let process = host.spawn_command(command);
+        Self { directory, process }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("log")).unwrap()
+    }
+
+    fn stop(&mut self) {
+        self.process.signal(Signal::SIGTERM);
+        eventually("keepalived has ended", || self.process.ended());
+    }
+}
+
+impl Drop for Keepalived {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("keepalived's log:\n{}", self.log());
+        }
+    }
+}
