@@ -9,6 +9,7 @@ use super::{TextOrJson, time};
 
 #[derive(Debug, ClapArgs)]
 #[command(
+    disable_help_subcommand = true,
     after_help = "Examples:\n  director failover\n  director failover switchover front --wait && apt upgrade\n  director failover auto front"
 )]
 pub(crate) struct Failover {
