@@ -79,7 +79,7 @@ clients='
         $SIG{TERM} = $SIG{INT} = "IGNORE";
         my ($asked, $lost, $bits) = (0, 0, "");
         vec($bits, fileno $stop, 1) = 1;
-        until (select my $stopped = $bits, undef, undef, 0.01) {
+        until (select my $stopped = $bits, undef, undef, 0.2) {
             $asked++;
             answered($path) or $lost++;
         }

@@ -103,6 +103,16 @@ fn since_is_of_the_verdict_and_a_drain_has_a_time_of_its_own() {
         "/v1/undrain",
         &json!({ "service": "web", "server": "10.2.0.11" }),
     );
+    // Put back, it is judged anew.
+    let up = eventually("it is up again", || {
+        let server = first_server(&status(&daemon));
+        (server["state"] == "up").then_some(server)
+    });
+    assert!(
+        up["since"].as_u64() >= drained["drain"]["at"].as_u64(),
+        "{up}"
+    );
+    let since = up["since"].as_u64().unwrap();
     daemon.post(
         "/v1/disable",
         &json!({ "server": "10.2.0.11", "for_seconds": 7200 }),
