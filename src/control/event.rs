@@ -198,6 +198,11 @@ kinds! {
         "Fewer servers are up than `min_healthy`; director takes out no more.";
     ServiceAbove: "service-above", Info, Service,
         "At least `min_healthy` servers are up again.";
+    QuorumLost: "quorum-lost", Error, Service,
+        "The servers that are up weigh less than `quorum`: the service is out, and its sorry servers \
+         serve.";
+    QuorumGained: "quorum-gained", Info, Service,
+        "They weigh enough again.";
     Drift: "drift", Warn, ServiceOrNothing,
         "Another program changed the service or a setting. director repairs it, or only reports it \
          (`policy.drift`).";

@@ -98,6 +98,8 @@ pub struct ServiceStatus {
     pub min_healthy: usize,
     /// Whether fewer servers than that are up, so that servers that are down stay in.
     pub panic: bool,
+    /// The state of the quorum, if there is one.
+    pub quorum: Option<QuorumStatus>,
     /// Whether the service is no longer declared, and is deleted once its connections have ended.
     pub leaving: bool,
 }
@@ -109,6 +111,7 @@ impl ServiceStatus {
         let is_trouble = |server: &ServerStatus| server.state.is_trouble();
         match self.up {
             _ if self.leaving => ServiceState::Leaving,
+            _ if self.quorum.is_some_and(|quorum| quorum.lost) => ServiceState::Failed,
             up if up < self.declared && up < self.min_healthy.max(1) => ServiceState::Failed,
             up if up < self.declared => ServiceState::Degraded,
             // A backup server is down, for example.
@@ -122,7 +125,7 @@ impl ServiceStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ServiceState {
-    /// No server is up, or fewer than `min_healthy`.
+    /// No server is up, or fewer than `min_healthy`, or the quorum is lost.
     Failed,
     /// Some of its servers are not up.
     Degraded,
@@ -145,6 +148,32 @@ impl ServiceState {
             Self::Leaving => "leaving",
             Self::Ok => "ok",
         }
+    }
+}
+
+/// The state of a service's quorum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuorumStatus {
+    /// What the servers that are up weigh together.
+    pub weight: u64,
+    /// What they have to weigh.
+    pub needed: u32,
+    /// How far beyond that they have to get for the state to change.
+    pub hysteresis: u32,
+    /// Whether it is lost: the service is out.
+    pub lost: bool,
+}
+
+impl ServiceStatus {
+    /// Whether the service is out: its quorum is lost, or no server for clients serves. What a
+    /// failover section follows.
+    #[must_use]
+    pub fn is_out(&self) -> bool {
+        let serves = |server: &ServerStatus| {
+            let weight = server.server.map_or(0, |server| server.weight.get());
+            weight > 0 && matches!(server.role, Role::Regular | Role::Backup)
+        };
+        self.quorum.is_some_and(|quorum| quorum.lost) || !self.servers.iter().any(serves)
     }
 }
 
@@ -219,7 +248,7 @@ pub enum ServerState {
     Drained,
     /// Its machine is in maintenance.
     Disabled,
-    /// A backup or sorry server that is not needed.
+    /// A backup or sorry server that is not needed, or any other while the quorum is lost.
     Standby,
     /// No longer declared: deleted once its connections have ended.
     Leaving,

@@ -19,7 +19,8 @@
 //! 3. If these are fewer than `min_healthy`: as many of the failed ones as are missing, last failed
 //!    first. A failure that would go below that is therefore not acted upon.
 //! 4. If fewer than `backup_below` are up: the backup servers that are up.
-//! 5. If none is left: the sorry servers.
+//! 5. If none is left: the sorry servers. Also if the servers that are up weigh less than the
+//!    `quorum`; then all others are out.
 //!
 //! # Where weight 0 does harm
 //!
@@ -36,9 +37,9 @@ use super::server::{Reload, ServerState};
 use super::service::ServiceState;
 use crate::check::{Admin, Verdict};
 use crate::control::operator::{ServerSettings, Settings};
-use crate::control::snapshot::{Role, ServerState as State};
+use crate::control::snapshot::{QuorumStatus, Role, ServerState as State};
 use crate::plan::{can_drain, fallback};
-use crate::state::health::{OnFail, Threshold};
+use crate::state::health::{OnFail, Quorum, Threshold};
 use crate::state::{BootTime, DesiredServer, DesiredService, ObservedService, Servers};
 
 /// The input of an overlay.
@@ -66,6 +67,9 @@ pub(super) struct Overlaid {
     pub(super) min_healthy: usize,
     /// Whether failed servers are kept in because too few are left.
     pub(super) panic: bool,
+    /// What the servers that are up weigh, if the service has a quorum, and whether that is too
+    /// little.
+    pub(super) quorum: Option<QuorumStatus>,
 }
 
 /// The decision about one server.
@@ -106,9 +110,16 @@ pub(super) fn overlay(situation: &Situation<'_>) -> Overlaid {
         .iter()
         .filter(|candidate| candidate.serves())
         .count();
-    let panic = up < min_healthy && keep_in(situation, &mut candidates, min_healthy - up);
-
     let needs_backup = up < below;
+    let quorum = watch.quorum.map(|quorum| {
+        let joined = backup.iter().filter(|_| needs_backup);
+        let all = candidates.iter().chain(&over).chain(joined);
+        judged(quorum, situation.service.quorum_lost, all)
+    });
+    let is_out = !watch.sorry.is_empty() && quorum.is_some_and(|quorum| quorum.lost);
+    let missing = min_healthy.saturating_sub(up);
+    let panic = !is_out && missing > 0 && keep_in(situation, &mut candidates, missing);
+
     let alone = !candidates.iter().chain(&over).any(Candidate::serves);
     let mut spares: Vec<&mut Candidate<'_>> = backup.iter_mut().collect();
     holds::decide(&mut spares, usize::from(alone && needs_backup), !alone);
@@ -121,6 +132,9 @@ pub(super) fn overlay(situation: &Situation<'_>) -> Overlaid {
     }
     candidates.append(&mut backup);
     candidates.append(&mut over);
+    if is_out {
+        candidates.iter_mut().for_each(Candidate::stand_by);
+    }
     ramps::weigh(&mut candidates, situation.now);
 
     let serves = candidates.iter().any(Candidate::serves);
@@ -132,7 +146,7 @@ pub(super) fn overlay(situation: &Situation<'_>) -> Overlaid {
         let there = situation
             .there
             .is_some_and(|there| there.servers.contains_key(key));
-        let needed = !serves && (!undecided || there);
+        let needed = is_out || !serves && (!undecided || there);
         let fate = if situation.settings.disabled.contains_key(&key.address) {
             Fate::Drained(State::Disabled)
         } else if needed {
@@ -151,7 +165,48 @@ pub(super) fn overlay(situation: &Situation<'_>) -> Overlaid {
             fate,
         }
     }));
-    seat(situation, candidates, up, min_healthy, panic)
+    let strength = Strength {
+        up,
+        min_healthy,
+        panic,
+        quorum,
+    };
+    seat(situation, candidates, strength)
+}
+
+/// How much of a service is up.
+struct Strength {
+    up: usize,
+    min_healthy: usize,
+    panic: bool,
+    quorum: Option<QuorumStatus>,
+}
+
+/// The state of a quorum, of which `before` says whether it was lost.
+///
+/// What a failed server weighs that stays in, or one that an operator drains, does not count; a
+/// server without a verdict counts if it is in. While one is out and without a verdict, nothing is
+/// lost: at the start that would be every service.
+fn judged<'c>(
+    quorum: Quorum,
+    before: bool,
+    candidates: impl Iterator<Item = &'c Candidate<'c>>,
+) -> QuorumStatus {
+    let mut sum = 0;
+    let mut undecided = false;
+    for candidate in candidates {
+        match candidate.fate {
+            Fate::In { weight, .. } => sum += u64::from(weight.get()),
+            Fate::Waiting => undecided = true,
+            _ => {}
+        }
+    }
+    QuorumStatus {
+        weight: sum,
+        needed: quorum.weight,
+        hysteresis: quorum.hysteresis,
+        lost: (before || !undecided) && quorum.is_lost(before, sum),
+    }
 }
 
 /// A server whose weight and state are being decided.
@@ -196,6 +251,13 @@ impl Fate {
 }
 
 impl Candidate<'_> {
+    /// The service is out: what would serve does not.
+    const fn stand_by(&mut self) {
+        if let Fate::In { .. } | Fate::Held { .. } | Fate::Waiting = self.fate {
+            self.fate = Fate::Standby;
+        }
+    }
+
     fn serves(&self) -> bool {
         matches!(self.fate, Fate::In { weight, .. } if weight != Weight::ZERO)
     }
@@ -346,13 +408,7 @@ fn held_over<'a>(situation: &Situation<'a>, candidates: &[Candidate<'a>]) -> Vec
 }
 
 /// Turns fates into the configuration for the kernel.
-fn seat(
-    situation: &Situation<'_>,
-    candidates: Vec<Candidate<'_>>,
-    up: usize,
-    min_healthy: usize,
-    panic: bool,
-) -> Overlaid {
+fn seat(situation: &Situation<'_>, candidates: Vec<Candidate<'_>>, strength: Strength) -> Overlaid {
     let declared = &situation.service.declared;
     let mut wanted = DesiredService {
         name: declared.name.clone(),
@@ -416,8 +472,9 @@ fn seat(
     Overlaid {
         wanted,
         seats,
-        up,
-        min_healthy,
-        panic,
+        up: strength.up,
+        min_healthy: strength.min_healthy,
+        panic: strength.panic,
+        quorum: strength.quorum,
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct ServiceState {
     pub(super) held_over: BTreeMap<ServerKey, HeldOver>,
     /// Whether fewer servers than `min_healthy` are up, which has been reported.
     pub(super) below: bool,
+    /// Whether the quorum is lost, which has been reported.
+    pub(super) quorum_lost: bool,
 }
 
 /// A server that is no longer declared, in its last state.

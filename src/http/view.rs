@@ -106,6 +106,12 @@ fn service_with(selected: &Selected, shown: impl Fn(&ServerStatus) -> bool) -> a
         declared: status.declared,
         min_healthy: status.min_healthy,
         panic: status.panic,
+        quorum: status.quorum.map(|quorum| api::Quorum {
+            weight: quorum.weight,
+            needed: quorum.needed,
+            hysteresis: quorum.hysteresis,
+            lost: quorum.lost,
+        }),
         leaving: status.leaving,
         state: status.state(),
         states,

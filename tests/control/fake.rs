@@ -11,7 +11,7 @@ use director::check::{NotChecked, Record, Results, Seen, Statistics};
 use director::control::event::{Event, EventKind};
 use director::control::operator::{Answer, Refusal, RefusalKind, Request, Setting};
 use director::control::snapshot::{
-    Published, Role, ServerState, ServerStatus, ServiceStatus, Snapshot,
+    Published, QuorumStatus, Role, ServerState, ServerStatus, ServiceStatus, Snapshot,
 };
 use director::control::{Counted, Director, Identity, InForce, Reply};
 use director::http::{Options, Server, serve, serve_view};
@@ -345,6 +345,7 @@ pub(crate) fn snapshot() -> Snapshot {
         declared: 7,
         min_healthy: 2,
         panic: false,
+        quorum: None,
         leaving: false,
     };
     let old_key = ServiceKey::fwmark(Family::V4, Fwmark::new(7).unwrap());
@@ -374,6 +375,12 @@ pub(crate) fn snapshot() -> Snapshot {
         declared: 1,
         min_healthy: 1,
         panic: true,
+        quorum: Some(QuorumStatus {
+            weight: 1,
+            needed: 2,
+            hysteresis: 0,
+            lost: true,
+        }),
         leaving: true,
     };
     let maintenance = Setting {

@@ -93,6 +93,7 @@ fn service(number: u32, servers: u32) -> ServiceStatus {
         declared: servers as usize,
         min_healthy: 1,
         panic: false,
+        quorum: None,
         leaving: false,
     }
 }

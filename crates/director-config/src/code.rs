@@ -162,6 +162,7 @@ codes! {
                   or ignores it.";
     FailRemoves "fail-removes" Warning "A server that is down is removed where draining does harm.";
     SorryIdle "sorry-idle" Warning "The sorry servers never join.";
+    QuorumKeeps "quorum-keeps" Warning "A quorum together with servers that stay in, up or down.";
     NoCheck "no-check" Warning "Without a check, no server is ever down.";
     SilentCheck "silent-check" Warning "A check that counts silence as success.";
     HarmfulCheck "harmful-check" Warning "A check that its server treats as an attack.";

@@ -135,6 +135,10 @@ pub(super) struct HealthDecl {
     pub(super) min_healthy: Option<Spanned<Threshold>>,
     /// Whether the service itself sets it, not only `[defaults]`.
     pub(super) says_min_healthy: bool,
+    pub(super) quorum: Option<Spanned<u32>>,
+    pub(super) hysteresis: Option<Spanned<u32>>,
+    /// Whether the service itself sets one of them, not only `[defaults]`.
+    pub(super) says_quorum: bool,
     pub(super) initial: Option<Initial>,
     pub(super) slow_start: Option<Spanned<Duration>>,
     /// The inner `None` for `false`.

@@ -188,8 +188,14 @@ pub(super) const INITIAL: &[Word] = &[
 pub(super) const NOTIFY_ON: &[Word] = &[
     word("server-up", "A server is up again.").alias(&["up", "notify_up"]),
     word("server-down", "A server is down.").alias(&["down", "notify_down"]),
-    word("service-below", "Fewer servers are up than `min_healthy`.").alias(&["quorum_down"]),
-    word("service-above", "No longer.").alias(&["quorum_up"]),
+    word("service-below", "Fewer servers are up than `min_healthy`."),
+    word("service-above", "No longer."),
+    word(
+        "quorum-lost",
+        "The servers that are up weigh less than `quorum`.",
+    )
+    .alias(&["quorum_down"]),
+    word("quorum-gained", "They weigh enough again.").alias(&["quorum_up"]),
 ];
 
 /// What becomes of addresses when the daemon dies.

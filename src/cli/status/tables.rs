@@ -96,6 +96,10 @@ impl Page<'_> {
             plain(how),
             paint(page::service_colour(colour), count),
         ];
+        if let Some(quorum) = service.quorum.filter(|quorum| quorum.lost) {
+            let lost = format!("QUORUM LOST: {} of {}", quorum.weight, quorum.needed);
+            parts.push(paint(page::service_colour(ServiceState::Failed), lost));
+        }
         if service.panic {
             let panic = format!("PANIC: keeping {} in", service.min_healthy);
             parts.push(paint(page::service_colour(ServiceState::Failed), panic));

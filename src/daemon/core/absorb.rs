@@ -11,6 +11,7 @@ use crate::daemon::messages::Declaration;
 use crate::daemon::server::ServerState;
 use crate::daemon::service::{HeldOver, ServiceState};
 use crate::daemon::targets::targets;
+use crate::state::health::ServiceWatch;
 use crate::state::{DesiredServer, ObservedService};
 
 impl Core {
@@ -59,6 +60,11 @@ impl Core {
             servers: servers.into_iter().collect(),
             held_over,
             below: old.is_some_and(|old| old.below),
+            quorum_lost: match old {
+                Some(old) => old.quorum_lost && watch.quorum.is_some(),
+                // An earlier director lost it: hysteresis counts from there.
+                None => is_out(watch, there),
+            },
         }
     }
 
@@ -191,4 +197,13 @@ fn is_gone(declaration: &Declaration, server: &ServerKey) -> bool {
         declared, watch, ..
     } = declaration;
     !declared.servers.contains_key(server) && !watch.has_spare(server)
+}
+
+/// Whether sorry servers are in the kernel in place of others, because the quorum is lost.
+fn is_out(watch: &ServiceWatch, there: Option<&ObservedService>) -> bool {
+    let has_sorry = |there: &ObservedService| {
+        let mut sorry = watch.sorry.keys();
+        sorry.any(|key| there.servers.contains_key(key))
+    };
+    watch.quorum.is_some() && there.is_some_and(has_sorry)
 }

@@ -8,6 +8,7 @@ use super::Core;
 use crate::check::{Admin, Finding, TargetId, Verdict};
 use crate::control::Now;
 use crate::control::event::{EventKind, Subject};
+use crate::control::snapshot::QuorumStatus;
 use crate::daemon::overlay::Overlaid;
 use crate::daemon::server::Change;
 use crate::daemon::tables::Tables;
@@ -172,8 +173,39 @@ impl Core {
         self.event(EventKind::Agent, subject, text.to_owned(), now);
     }
 
+    /// Reports when the quorum is lost or met again, and remembers it for the hysteresis.
+    fn watch_quorum(&mut self, key: &ServiceKey, quorum: Option<QuorumStatus>, now: Now) {
+        let Some(service) = self.services.get_mut(key) else {
+            return;
+        };
+        let lost = quorum.is_some_and(|quorum| quorum.lost);
+        let has_sorry = !service.watch.sorry.is_empty();
+        if std::mem::replace(&mut service.quorum_lost, lost) == lost {
+            return;
+        }
+        // After a reload without a quorum nothing is gained.
+        let Some(quorum) = quorum else { return };
+        let (weight, needed) = (quorum.weight, quorum.needed);
+        let (kind, notify, text) = if lost {
+            let then = match has_sorry {
+                true => "the sorry servers serve in their place",
+                false => "there are no sorry servers, so those that are up go on serving",
+            };
+            let text =
+                format!("the servers that are up weigh {weight}, and quorum is {needed}: {then}");
+            (EventKind::QuorumLost, NotifyOn::QuorumLost, text)
+        } else {
+            let text =
+                format!("the servers that are up weigh {weight} again, and quorum is {needed}");
+            (EventKind::QuorumGained, NotifyOn::QuorumGained, text)
+        };
+        self.event(kind, Subject::Service(*key), text, now);
+        self.notify(key, None, notify, now);
+    }
+
     /// Reports when fewer servers are up than required, and when that is over.
     pub(super) fn watch_strength(&mut self, key: &ServiceKey, overlaid: &Overlaid, now: Now) {
+        self.watch_quorum(key, overlaid.quorum, now);
         let Some(service) = self.services.get_mut(key) else {
             return;
         };

@@ -287,6 +287,7 @@ impl Core {
             declared: service.declared.servers.len(),
             min_healthy: overlaid.min_healthy,
             panic: overlaid.panic,
+            quorum: overlaid.quorum,
             leaving: false,
         })
     }
@@ -401,6 +402,7 @@ impl Core {
             declared: 0,
             min_healthy: 0,
             panic: false,
+            quorum: None,
             leaving: true,
         })
     }
@@ -432,6 +434,9 @@ fn reason(
         },
         State::Panic => format!("kept in because too few are left; {checked}").into(),
         State::Held => format!("changed too often; {checked}").into(),
+        State::Standby if seat.role == Role::Regular => {
+            Arc::from("the quorum is lost, and the sorry servers serve")
+        }
         State::Standby => Arc::from("not needed"),
         State::Leaving if seat.server.is_some() => {
             Arc::from("no longer declared; waiting for its replacements")

@@ -15,6 +15,7 @@ mod deploying;
 mod disk;
 mod files;
 mod operator;
+mod quorum;
 mod scenarios;
 mod shown;
 mod unchecked;

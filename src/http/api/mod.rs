@@ -22,7 +22,8 @@ pub use overlay::{OverlaidServer, OverlaidService, Overlay};
 pub use request::{HostBody, ReloadBody, ServerBody, WeightBody};
 pub use stats::{Counters, ServerStats, ServiceStats, Stats};
 pub use status::{
-    Check, Disabled, Drift, Head, NotChecked, Server, Service, Services, Setting, Status, Summary,
+    Check, Disabled, Drift, Head, NotChecked, Quorum, Server, Service, Services, Setting, Status,
+    Summary,
 };
 
 use crate::control::operator::Refusal;

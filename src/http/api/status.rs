@@ -112,6 +112,9 @@ pub struct Service {
     pub min_healthy: usize,
     /// Whether fewer servers than that are up, so that servers that are down stay in.
     pub panic: bool,
+    /// The state of its quorum; null without one.
+    #[serde(default)]
+    pub quorum: Option<Quorum>,
     /// Whether the service is no longer declared, and is deleted once its connections have ended.
     pub leaving: bool,
     /// How well the service is.
@@ -130,6 +133,19 @@ pub struct Service {
 /// Of a director that does not say it.
 const fn unknown() -> ServiceState {
     ServiceState::Ok
+}
+
+/// The quorum of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quorum {
+    /// What the servers that are up weigh together.
+    pub weight: u64,
+    /// What they have to weigh.
+    pub needed: u32,
+    /// How far beyond that they have to get for the state to change.
+    pub hysteresis: u32,
+    /// Whether it is lost: the service is out.
+    pub lost: bool,
 }
 
 /// A real server of a service.

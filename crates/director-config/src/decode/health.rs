@@ -48,6 +48,7 @@ pub(super) fn service(
         health.misread = findings.mistakes > before;
     }
     health.says_min_healthy = fields.get("min_healthy").is_some();
+    health.says_quorum = fields.get("quorum").is_some() || fields.get("hysteresis").is_some();
     health.says_backup_below = fields.get("backup_below").is_some();
     health
 }
@@ -72,6 +73,10 @@ fn overlaid(below: &HealthDecl, fields: &Fields<'_>, findings: &mut Findings) ->
     let sorry = list(fields.get("sorry"), base, findings);
     let min_healthy = fields.get("min_healthy");
     let min_healthy = min_healthy.and_then(|field| threshold(&field, findings));
+    let quorum = fields.get("quorum");
+    let quorum = quorum.and_then(|field| field.whole(findings));
+    let hysteresis = fields.get("hysteresis");
+    let hysteresis = hysteresis.and_then(|field| field.whole(findings));
     let initial = fields.get("initial");
     let initial = initial.and_then(|field| self::initial(&field, findings));
     let slow_start = fields.get("slow_start");
@@ -102,6 +107,9 @@ fn overlaid(below: &HealthDecl, fields: &Fields<'_>, findings: &mut Findings) ->
         sorry: sorry.or_else(|| below.sorry.clone()),
         min_healthy: min_healthy.or(below.min_healthy),
         says_min_healthy: false,
+        quorum: quorum.or(below.quorum),
+        hysteresis: hysteresis.or(below.hysteresis),
+        says_quorum: false,
         initial: initial.or(below.initial),
         slow_start: slow_start.or(below.slow_start),
         damping: damping.or(below.damping),
@@ -205,11 +213,13 @@ fn notify(field: &Field<'_>, findings: &mut Findings) -> Option<Notify> {
 }
 
 /// In the order of [`NOTIFY_ON`].
-const ALL_EVENTS: [NotifyOn; 4] = [
+const ALL_EVENTS: [NotifyOn; 6] = [
     NotifyOn::ServerUp,
     NotifyOn::ServerDown,
     NotifyOn::ServiceBelow,
     NotifyOn::ServiceAbove,
+    NotifyOn::QuorumLost,
+    NotifyOn::QuorumGained,
 ];
 
 fn events(field: &Field<'_>, findings: &mut Findings) -> BTreeSet<NotifyOn> {

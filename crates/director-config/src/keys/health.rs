@@ -70,6 +70,20 @@ pub(super) fn inherited() -> Vec<Key> {
         .default(0)
         .alias(&["panic_threshold", "healthy_panic_threshold"]),
         key(
+            "quorum",
+            whole(1, INT_MAX),
+            "The weights of the servers that are up must sum up to this; otherwise the service is \
+             out: its sorry servers serve in place of all others, and failover sections follow. \
+             Without sorry servers, those that are up go on serving.",
+        ),
+        key(
+            "hysteresis",
+            whole(0, INT_MAX),
+            "The quorum is lost below `quorum` minus this, and met again from `quorum` plus this \
+             on; less than `quorum`.",
+        )
+        .default(0),
+        key(
             "initial",
             words(vocabulary::INITIAL),
             "How a new server starts.",

@@ -14,7 +14,9 @@ use super::super::source::Spanned;
 use super::server::{self, Settled};
 use super::service::{Shares, place_servers, ports};
 use super::{Builder, check, pitfalls};
-use crate::state::health::{CheckSpec, Damping, MarkRange, ServerWatch, ServiceWatch, Threshold};
+use crate::state::health::{
+    CheckSpec, Damping, MarkRange, Quorum, ServerWatch, ServiceWatch, Threshold,
+};
 use crate::state::{DesiredServer, Servers};
 
 /// The checks of a server.
@@ -129,6 +131,7 @@ impl<'d> Health<'d> {
                 .map(|on_fail| on_fail.value)
                 .unwrap_or_default(),
             min_healthy: decl.min_healthy.map(|least| least.value),
+            quorum: quorum(decl, findings),
             initial: decl.initial.unwrap_or_default(),
             slow_start: decl.slow_start.map_or(Duration::ZERO, |time| time.value),
             damping: decl.damping.unwrap_or(Some(Damping::default())),
@@ -184,6 +187,7 @@ impl<'d> Health<'d> {
                 }
             }
         }
+        self.check_quorum(listen, taken, settled, findings);
         let thresholds = [
             (self.decl.min_healthy, self.decl.says_min_healthy, "stay in"),
             (self.decl.backup_below, self.decl.says_backup_below, "be up"),
@@ -207,6 +211,40 @@ impl<'d> Health<'d> {
                 );
             }
         }
+    }
+
+    /// A quorum that all servers together do not reach, or not again once it is lost.
+    fn check_quorum(
+        &self,
+        listen: &Spanned<Listen>,
+        taken: &[Taken],
+        settled: &[Settled<'_>],
+        findings: &mut Findings,
+    ) {
+        let (Some(quorum), true) = (self.common.quorum, self.decl.says_quorum) else {
+            return;
+        };
+        let regular = taken.iter().map(|taken| &settled[taken.entry()]);
+        let backup = self.backup.iter().flat_map(|extra| {
+            let taken = extra.shares.at(&listen.value).iter();
+            taken.map(|taken| &extra.settled[taken.entry()])
+        });
+        let all = regular.chain(backup);
+        let sum: u64 = all.map(|server| u64::from(server.decl.weight.get())).sum();
+        let needed = u64::from(quorum.weight) + u64::from(quorum.hysteresis);
+        let asked = self.decl.quorum.or(self.decl.hysteresis);
+        let Some(asked) = asked.filter(|_| sum < needed && !taken.is_empty()) else {
+            return;
+        };
+        let message = match quorum.hysteresis {
+            0 => format!("the quorum of {} can never be met", quorum.weight),
+            _ => format!("once lost, the quorum can never be met again: that needs {needed}"),
+        };
+        findings.push(
+            Diagnostic::new(Code::TooFewServers, asked.span, message)
+                .label("more than all servers weigh")
+                .also(listen.span, format!("their weights sum up to {sum}")),
+        );
     }
 
     /// The number of servers under a listen address besides the regular ones.
@@ -373,4 +411,32 @@ fn counted(servers: usize) -> String {
         1 => "one server".to_owned(),
         more => format!("{more} servers"),
     }
+}
+
+/// `quorum` and `hysteresis`.
+fn quorum(decl: &HealthDecl, findings: &mut Findings) -> Option<Quorum> {
+    let hysteresis = decl.hysteresis.filter(|hysteresis| hysteresis.value > 0);
+    let Some(quorum) = decl.quorum else {
+        // One of `[defaults]` is for the services with a quorum.
+        if let Some(hysteresis) = hysteresis.filter(|_| decl.says_quorum) {
+            let message = "`hysteresis` without `quorum`";
+            findings.push(
+                Diagnostic::new(Code::MissingKey, hysteresis.span, message).help("quorum = 2"),
+            );
+        }
+        return None;
+    };
+    if let Some(hysteresis) = hysteresis
+        && hysteresis.value >= quorum.value
+    {
+        let message = "the hysteresis must be less than the quorum";
+        findings.push(
+            Diagnostic::new(Code::OutOfRange, hysteresis.span, message)
+                .also(quorum.span, "the quorum"),
+        );
+    }
+    Some(Quorum {
+        weight: quorum.value,
+        hysteresis: hysteresis.map_or(0, |hysteresis| hysteresis.value),
+    })
 }

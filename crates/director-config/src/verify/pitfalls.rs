@@ -30,7 +30,18 @@ pub(super) fn check(
         Threshold::Part(share) => share.get() == 0,
     };
     let held = health.min_healthy.filter(|least| !none(least.value));
-    if let (Some(sorry), Some(least)) = (&health.sorry, held) {
+    if let (Some(quorum), Some(least)) = (health.quorum, held) {
+        let message = "`min_healthy` keeps servers in that do not count for the quorum";
+        findings.push(
+            Diagnostic::new(Code::QuorumKeeps, least.span, message)
+                .label("this many stay in, up or down")
+                .also(quorum.span, "servers that are down weigh nothing")
+                .reason(
+                    "below the quorum the sorry servers replace all others, also those kept in; \
+                     without sorry servers both apply",
+                ),
+        );
+    } else if let (Some(sorry), Some(least)) = (&health.sorry, held) {
         findings.push(
             Diagnostic::new(Code::SorryIdle, sorry.span, "the sorry servers never join")
                 .label("for when no other is left")
@@ -45,6 +56,7 @@ pub(super) fn check(
         health.backup.as_ref().map(|list| list.span),
         health.sorry.as_ref().map(|list| list.span),
         held.map(|least| least.span),
+        health.quorum.map(|quorum| quorum.span),
     ];
     for span in parts.into_iter().flatten() {
         let message = "without a check, no server is ever down";

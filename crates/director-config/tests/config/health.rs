@@ -222,7 +222,7 @@ fn every_part_of_the_example() {
     assert_eq!(shop.on_fail, OnFail::Drain);
     assert_eq!(shop.slow_start, Duration::from_secs(30));
     assert_eq!(shop.notify.len(), 2);
-    assert_eq!(shop.notify[1].on.len(), 4);
+    assert_eq!(shop.notify[1].on.len(), 6);
     assert!(shop.checks[0].at.through);
     let CheckKind::Http(http) = &shop.checks[1].kind else {
         panic!("{shop:?}")

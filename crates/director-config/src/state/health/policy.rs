@@ -88,6 +88,8 @@ pub struct ServiceWatch {
     pub on_fail: OnFail,
     /// The number of servers that stay in, up or down.
     pub min_healthy: Option<Threshold>,
+    /// What has to be up for the service to count as up.
+    pub quorum: Option<Quorum>,
     /// How a new server starts.
     pub initial: Initial,
     /// How long a returning server takes to reach its full weight; zero for immediately.
@@ -194,6 +196,28 @@ impl Threshold {
     }
 }
 
+/// What has to be up for a service to count as up, as keepalived means it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Quorum {
+    /// The sum of the weights of the servers that are up, at least 1.
+    pub weight: u32,
+    /// How far the sum has to go beyond that for the state to change; less than `weight`.
+    pub hysteresis: u32,
+}
+
+impl Quorum {
+    /// Whether it is lost at this sum of weights, if it was or was not before.
+    #[must_use]
+    pub const fn is_lost(self, before: bool, sum: u64) -> bool {
+        let (weight, hysteresis) = (self.weight as u64, self.hysteresis as u64);
+        if before {
+            sum < weight + hysteresis
+        } else {
+            sum == 0 || sum < weight.saturating_sub(hysteresis)
+        }
+    }
+}
+
 /// Holds a server out if its verdict changes too often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Damping {
@@ -259,4 +283,35 @@ pub enum NotifyOn {
     ServiceBelow,
     /// At least `min_healthy` servers are up again.
     ServiceAbove,
+    /// The servers that are up weigh less than the quorum.
+    QuorumLost,
+    /// They weigh enough again.
+    QuorumGained,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Quorum;
+
+    /// The states at these sums, one after the other; `-` where it is lost.
+    fn states(weight: u32, hysteresis: u32, sums: &[u64]) -> String {
+        let quorum = Quorum { weight, hysteresis };
+        let mut lost = false;
+        let states = sums.iter().map(|sum| {
+            lost = quorum.is_lost(lost, *sum);
+            // The same sum again changes nothing.
+            assert_eq!(quorum.is_lost(lost, *sum), lost);
+            if lost { '-' } else { '+' }
+        });
+        states.collect()
+    }
+
+    #[test]
+    fn hysteresis_is_below_the_quorum_on_the_way_down_and_above_on_the_way_up() {
+        assert_eq!(states(2, 0, &[3, 2, 1, 2, 3, 0, 1]), "++-++--");
+        assert_eq!(states(3, 1, &[4, 3, 2, 1, 2, 3, 4, 3, 2, 1]), "+++---+++-");
+        assert_eq!(states(1, 0, &[1, 0, 1]), "+-+");
+        // Nothing at all is never enough.
+        assert_eq!(states(2, 1, &[1, 0]), "+-");
+    }
 }
