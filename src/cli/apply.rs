@@ -12,7 +12,7 @@ use super::args::{Apply, Args};
 use super::beside;
 use super::confirm::{self, refuse_while_unconfirmed};
 use super::exit::Exit;
-use super::load::{Declared, load_as};
+use super::load::load_as;
 use super::machine;
 use super::output::{colour_on_stderr, consent, print, say, style};
 use super::planfile::PlanFile;
@@ -32,10 +32,11 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
     let (desired, private) = match &saved {
         Some(saved) => (saved.desired.clone(), MarkRange::DEFAULT),
         None => match load_as(args, &verb.file, verb.force)? {
-            Some(Declared { desired, watch }) => {
+            Some(declared) => {
                 beside::refuse(args, "use `director reload`")?;
-                say_daemon_only(&desired, &watch);
-                (desired, watch.run.marks)
+                declared.say_needs_daemon();
+                say_daemon_only(&declared.desired, &declared.watch);
+                (declared.desired, declared.watch.run.marks)
             }
             None => return Ok(Exit::Failed),
         },

@@ -286,6 +286,9 @@ pub(crate) struct Check {
     /// Treat warnings as errors.
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Read the file as this machine does, by its `[machine.NAME]`. [default: the host name]
+    #[arg(long, value_name = "NAME", env = "DIRECTOR_MACHINE", hide_env = true)]
+    pub(crate) machine: Option<String>,
     /// Format of the diagnostics.
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub(crate) format: TextOrJson,

@@ -2,11 +2,11 @@
 
 use super::args::{Args, Check, TextOrJson};
 use super::exit::Exit;
-use super::load::{print, read};
+use super::load::{print, read_on};
 use super::output;
 
 pub(crate) fn run(args: &Args, verb: &Check) -> anyhow::Result<Exit> {
-    let outcome = read(&verb.file, false)?;
+    let outcome = read_on(verb.machine.as_deref(), &verb.file, false)?;
     match verb.format {
         TextOrJson::Text => print(args, &outcome),
         TextOrJson::Json => output::print_json(format!("{:#}\n", outcome.report()))?,

@@ -4,16 +4,25 @@ use std::io;
 use std::path::Path;
 
 use super::args::Args;
-use super::output::{colour_on_stderr, note_coloured};
+use super::output::{colour_on_stderr, note_coloured, say};
 use super::pipe;
 use crate::config::{self, Environment, NotShown, Parsed};
 use crate::state::Desired;
+use crate::state::failover::Failovers;
 use crate::state::health::Watch;
 use crate::words::count;
 
 /// Reads the file; `-` is standard input. With `forced`, an empty file declares nothing.
 pub(crate) fn read(path: &Path, forced: bool) -> io::Result<Parsed> {
-    let environment = Environment::of_process();
+    read_on(None, path, forced)
+}
+
+/// Like [`read`]; as the machine of this name does.
+pub(crate) fn read_on(machine: Option<&str>, path: &Path, forced: bool) -> io::Result<Parsed> {
+    let mut environment = Environment::of_process();
+    if let Some(machine) = machine {
+        environment = environment.on_machine(machine);
+    }
     let (name, bytes) = if path == Path::new("-") {
         (
             "(stdin)".to_owned(),
@@ -55,6 +64,24 @@ fn named<T>(name: &str, read: io::Result<T>) -> io::Result<T> {
 pub(crate) struct Declared {
     pub(crate) desired: Desired,
     pub(crate) watch: Watch,
+    pub(crate) failovers: Failovers,
+}
+
+impl Declared {
+    /// Says that addresses are not among what verbs that run once carry out.
+    pub(crate) fn say_needs_daemon(&self) {
+        let failovers = self.failovers.failovers.iter();
+        let failovers = failovers.map(|one| format!("[failover.{}]", one.name));
+        let held = self.failovers.held.iter();
+        let held = held.map(|one| format!("[address.{}]", one.name));
+        let names: Vec<_> = failovers.chain(held).collect();
+        let Some(first) = names.first() else { return };
+        let others = match names.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {}", count(more, "other section", "other sections")),
+        };
+        say!("{first}{others}: only `director run` holds addresses; this verb leaves them alone");
+    }
 }
 
 /// The file's contents, or `None` if it has mistakes, which are printed.
@@ -66,8 +93,12 @@ pub(crate) fn load(args: &Args, path: &Path) -> anyhow::Result<Option<Declared>>
 pub(crate) fn load_as(args: &Args, path: &Path, forced: bool) -> anyhow::Result<Option<Declared>> {
     let outcome = read(path, forced)?;
     print(args, &outcome);
-    let both = outcome.desired.zip(outcome.watch);
-    Ok(both.map(|(desired, watch)| Declared { desired, watch }))
+    let all = outcome.desired.zip(outcome.watch).zip(outcome.failovers);
+    Ok(all.map(|((desired, watch), failovers)| Declared {
+        desired,
+        watch,
+        failovers,
+    }))
 }
 
 /// Prints the diagnostics and their number.

@@ -16,10 +16,16 @@ use crate::net::Warning;
 use crate::words::{count, listed};
 
 pub(crate) fn run(args: &Args, verb: &Plan) -> anyhow::Result<Exit> {
-    let Some(Declared { mut desired, watch }) = load(args, &verb.file)? else {
+    let Some(declared) = load(args, &verb.file)? else {
         return Ok(Exit::Failed);
     };
     let beside = beside::find(args)?;
+    if beside.is_none() {
+        declared.say_needs_daemon();
+    }
+    let Declared {
+        mut desired, watch, ..
+    } = declared;
     if beside.is_some() && verb.out.is_some() {
         bail!(
             "a director is running here, so a saved plan could not be applied; see `director \

@@ -39,9 +39,16 @@ impl Machine {
 }
 
 impl Environment {
-    /// The variables of this process, and the host name of this machine.
+    /// The variables of this process, and the machine: `DIRECTOR_MACHINE` or the host name.
     #[must_use]
     pub fn of_process() -> Self {
+        let variables: Self = std::env::vars_os().collect();
+        if let Some(name) = std::env::var("DIRECTOR_MACHINE")
+            .ok()
+            .filter(|name| !name.is_empty())
+        {
+            return variables.on_machine(name);
+        }
         let host = nix::unistd::gethostname().ok();
         let machine = host.and_then(|host| host.into_string().ok());
         Self {
@@ -49,7 +56,7 @@ impl Environment {
                 name,
                 is_asked: false,
             }),
-            ..std::env::vars_os().collect()
+            ..variables
         }
     }
 

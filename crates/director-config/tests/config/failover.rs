@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use director_config::state::Sysctl;
 use director_config::state::failover::{
-    Failover, Failovers, FollowBy, OnDeath, TrackEffect, Tracked, VirtualRouter,
+    Change, Effect, Failover, Failovers, FollowBy, OnDeath, TrackEffect, Tracked, VirtualRouter,
+    changes, splits,
 };
 use director_config::{self as config, Environment, Memory, Parsed, Style};
 use ipvs::DaemonRole;
@@ -371,4 +372,106 @@ fn every_id_has_its_own_link_local_address() {
     let derived = |id| VirtualRouter::derived_link_local(VirtualRouterId::new(id).unwrap());
     assert_eq!(derived(1).to_string(), "fe80::200:5eff:fe00:201");
     assert_eq!(derived(255).to_string(), "fe80::200:5eff:fe00:2ff");
+}
+
+/// What an edit of [`FRONT`] does, as printed; those that split the pair are marked.
+fn edit(from: &str, to: &str) -> Vec<String> {
+    assert!(FRONT.contains(from), "{from}");
+    let found = changes(&read(FRONT), &read(&FRONT.replacen(from, to, 1)));
+    let text = |change: &Change| match change.effect {
+        Effect::Splits => format!("! {change}"),
+        _ => change.to_string(),
+    };
+    found.iter().map(text).collect()
+}
+
+#[test]
+fn an_edit_says_what_moves() {
+    assert!(edit("priority = 150", "priority = 150").is_empty());
+    assert_eq!(
+        edit("priority = 150", "priority = 120"),
+        [
+            "[failover.front]: the priority falls from 150 to 120: a director with a higher one \
+             takes over 192.0.2.10, 2001:db8::10"
+        ]
+    );
+    assert_eq!(
+        edit(
+            "\"2001:db8::10\"]\ninterval",
+            "\"2001:db8::10\", \"192.0.2.11\"]\ninterval"
+        ),
+        ["[failover.front]: adds 192.0.2.11 to router 51"]
+    );
+    assert_eq!(
+        edit("\"100ms\"", "\"200ms\""),
+        ["[failover.front]: router 51 sends every 200 ms instead of every 100 ms"]
+    );
+    assert_eq!(
+        edit("after = \"10s\"", "after = \"20s\""),
+        ["[failover.front]: other settings change; no address moves by that"]
+    );
+    let removed = changes(&read(FRONT), &Failovers::default());
+    assert_eq!(
+        removed[0].text,
+        "removed: this director gives up 192.0.2.10, 2001:db8::10"
+    );
+}
+
+#[test]
+fn an_edit_that_would_split_the_pair_is_marked() {
+    for (from, to, text) in [
+        (
+            "id = 51",
+            "id = 52",
+            "the id changes from 51 to 52 on `eth0`: a director with the old id does not hear this \
+             one",
+        ),
+        (
+            "peers = [\"10.0.0.2\"]",
+            "",
+            "router 51 changes from unicast to multicast: its peers listen for unicast",
+        ),
+        (
+            "peers = [\"10.0.0.2\"]",
+            "peers = [\"10.0.0.3\"]",
+            "router 51 no longer hears 10.0.0.2, and none of its peers stays",
+        ),
+    ] {
+        let found = edit(from, to);
+        let expected = format!("! [failover.front]: {text}");
+        assert!(found.contains(&expected), "{found:#?}");
+    }
+    let v2 = |more: &str| {
+        read(&format!(
+            "[failover.old]\nid = 1\ninterface = \"eth0\"\naddresses = \"192.0.2.1\"\n{more}"
+        ))
+    };
+    let plain = v2("version = 2");
+    for other in [
+        "version = 3",
+        "version = 2\npassword = \"a\"",
+        "version = 2\ninterval = \"2s\"",
+    ] {
+        assert_eq!(splits(&changes(&plain, &v2(other))).len(), 1, "{other}");
+    }
+    // A third director joins.
+    assert!(
+        splits(&changes(
+            &read(FRONT),
+            &read(&FRONT.replace("\"10.0.0.2\"", "\"10.0.0.2\", \"10.0.0.3\""))
+        ))
+        .is_empty()
+    );
+}
+
+#[test]
+fn the_example_is_the_file_of_both_directors() {
+    for (name, front, shop) in [("lb1", 150, 100), ("lb2", 100, 150)] {
+        let environment = Environment::default().on_machine(name);
+        let parsed = config::load(Path::new("../../examples/failover.toml"), &environment);
+        assert_eq!(parsed.render(Style::Plain), "", "{name}");
+        let found = parsed.failovers.unwrap();
+        assert_eq!(found.get("front").unwrap().priority, Priority(front));
+        assert_eq!(found.get("shop").unwrap().priority, Priority(shop));
+    }
 }

@@ -300,7 +300,7 @@ fn unknown(this: &Machine, machines: &[Overrides]) -> Diagnostic {
         .collect();
     names.truncate(12);
     found.help(format!(
-        "the machines are {}; `--machine NAME` reads the file as one of them",
+        "the machines are {}; the environment variable `DIRECTOR_MACHINE` selects one",
         names.join(", ")
     ))
 }

@@ -9,10 +9,12 @@
 //!
 //! Data only: the daemon runs it. `changes` says what an edit does to it.
 
+mod changes;
 mod follow;
 mod held;
 mod router;
 
+pub use changes::{Change, Effect, changes, splits};
 pub use follow::{Follow, FollowBy, Track, TrackEffect, TrackFile, Tracked};
 pub use held::{Announce, Held, OnDeath, Route, VirtualAddress};
 pub use router::{MacDevice, VirtualRouter};
