@@ -1,5 +1,6 @@
 //! The loop of `docs/deploying.md` under traffic: real web servers are restarted, and no request is
-//! lost. The test of the page itself also runs the play, under the same traffic.
+//! lost. The test of the page itself also runs the play, without traffic:
+//! Ansible takes minutes beside it on the lab's one processor.
 
 use std::path::Path;
 
