@@ -40,6 +40,12 @@ macro_rules! codes {
                 match self { $(Self::$variant => $name,)* }
             }
 
+            /// The code of this name.
+            #[must_use]
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().find(|code| code.name() == name).copied()
+            }
+
             /// The severity unless the service says `as_is = true`.
             #[must_use]
             pub const fn severity(self) -> Severity {
@@ -170,7 +176,28 @@ codes! {
     FailoverSteps "failover-steps" Warning "Steps that lower a priority further than its floor.";
     IdleAddress "idle-address" Warning "No service listens on the addresses of a section.";
     UncoveredListen "uncovered-listen" Warning "A service listens on an address that no section holds.";
+    UnusedAllow "unused-allow" Warning "`allow` names a warning that does not occur.";
     FileMissing "file-missing" Warning "A file that a check needs is not on this machine.";
+}
+
+impl Code {
+    /// Whether `allow` can name it: it is a warning, at least of a service with `as_is = true` or of
+    /// an included file.
+    #[must_use]
+    pub const fn may_be_allowed(self) -> bool {
+        matches!(self.severity(), Severity::Warning)
+            || matches!(
+                self,
+                Self::CheckMark
+                    | Self::EmptyFile
+                    | Self::NoServer
+                    | Self::OnePacket
+                    | Self::ServerPort
+                    | Self::TunnelOption
+                    | Self::UnknownWord
+                    | Self::ZeroPort
+            )
+    }
 }
 
 impl fmt::Display for Code {

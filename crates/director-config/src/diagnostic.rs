@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
+use super::allowance::{Allowances, Allowed};
 use super::code::{Code, Severity};
-use super::source::{Sources, Span};
+use super::source::{FileId, Sources, Span};
 
 /// A mistake or a warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,6 +168,8 @@ pub(super) struct Findings {
     /// Where the text has a syntax error. Other diagnostics for such a line come from misreading
     /// it.
     misread: Vec<Span>,
+    /// Warnings that the files allow.
+    allowances: Allowances,
     /// The number of mistakes reported, including repeated ones.
     pub(super) mistakes: usize,
     /// Whether a file could not be read to its end: something missing may be in the unread part.
@@ -178,6 +181,12 @@ impl Findings {
     /// services share, or in a default, is not reported two thousand times.
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
         let is_error = diagnostic.severity == Severity::Error;
+        if !is_error {
+            let at = diagnostic.labels.first().map(|label| label.span);
+            if self.allows(diagnostic.code, at) {
+                return;
+            }
+        }
         self.mistakes += usize::from(is_error);
         let kept = match is_error {
             true => self.errors,
@@ -199,6 +208,58 @@ impl Findings {
             self.more_errors.add_one();
         } else {
             self.more_warnings.add_one();
+        }
+    }
+
+    /// Whether a warning at this place is allowed, which then counts as silenced.
+    pub(super) fn allows(&mut self, code: Code, at: Option<Span>) -> bool {
+        self.allowances.allow(code, at)
+    }
+
+    /// The `allow` of a file. Read before anything else in the file.
+    pub(super) fn allow_in_file(
+        &mut self,
+        file: FileId,
+        is_root: bool,
+        codes: impl IntoIterator<Item = (Code, Span)>,
+    ) {
+        let allowed = self.allowances.add(codes);
+        self.allowances.of_file(file, is_root, allowed);
+    }
+
+    /// The `allow` of a service.
+    pub(super) fn allow_in_service(
+        &mut self,
+        codes: impl IntoIterator<Item = (Code, Span)>,
+    ) -> Allowed {
+        self.allowances.add(codes)
+    }
+
+    /// Does something about a service, whose `allow` holds during that time.
+    pub(super) fn within<T>(
+        &mut self,
+        allowed: &Allowed,
+        file: FileId,
+        work: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        self.allowances.enter(allowed, file);
+        let done = work(self);
+        self.allowances.leave();
+        done
+    }
+
+    /// Reports what is allowed and does not occur. A mistake may be what keeps it from occurring.
+    pub(super) fn report_unused_allow(&mut self) {
+        if self.has_errors() || self.incomplete {
+            return;
+        }
+        for (code, span) in self.allowances.unused() {
+            let message = format!("the allowed warning `{code}` does not occur");
+            self.push(
+                Diagnostic::new(Code::UnusedAllow, span, message)
+                    .label("silences nothing")
+                    .help("remove it, so that it does not silence a later mistake"),
+            );
         }
     }
 

@@ -19,6 +19,7 @@
 //! - Nothing here talks to a kernel, and only [`Disk`] to the file system.
 
 mod again;
+mod allowance;
 mod code;
 mod decode;
 mod diagnostic;
@@ -50,7 +51,7 @@ pub use again::{Extent, Reader, Reading, Services};
 pub use code::{Code, Severity};
 pub use diagnostic::{Diagnostic, Label, NotShown, Note};
 pub use environment::Environment;
-pub use export::{Joined, Texts, declared, export, join};
+pub use export::{Joined, Texts, declared, export, join, object};
 pub use files::{Disk, Files, Memory};
 pub use load::{Parsed, load, load_forced, load_from, load_text};
 pub use render::Style;

@@ -204,6 +204,7 @@ impl<'e> Loader<'e> {
         let (desired, watch, failovers) =
             self.verifier
                 .finish(declaration, in_use, *is_part, findings);
+        self.findings.report_unused_allow();
         let usable = !self.findings.has_errors();
         Parsed {
             desired: usable.then_some(desired),

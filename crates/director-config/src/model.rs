@@ -16,6 +16,7 @@ use ipvs::{
     TunnelKind, Weight,
 };
 
+use super::allowance::Allowed;
 use super::keys::Shape;
 use super::kinds::Kind;
 use super::source::{Span, Spanned};
@@ -24,7 +25,7 @@ use crate::state::failover::{Failover, Held};
 use crate::state::health::{
     CheckSpec, Combine, Damping, Initial, Notify, OnFail, RunSettings, Threshold, WeightSteps,
 };
-use crate::state::{KernelSettings, Policy, Sysctl};
+use crate::state::{KernelSettings, MachineCodes, Policy, Sysctl};
 
 /// The declarations of all files, except for services: each of those is built once it is decoded,
 /// and not kept.
@@ -99,6 +100,10 @@ pub(super) struct ServiceDecl {
     pub(super) drain: Option<Spanned<Duration>>,
     pub(super) health: HealthDecl,
     pub(super) as_is: bool,
+    /// The warnings that it allows.
+    pub(super) allow: Allowed,
+    /// The same about the machine, also those of its file.
+    pub(super) allow_machine: MachineCodes,
 }
 
 /// Where a service listens, according to one entry of `listen`.

@@ -2,6 +2,7 @@
 //! another.
 
 mod address;
+mod allow;
 #[cfg(test)]
 pub(super) mod asked;
 mod check;
@@ -31,6 +32,7 @@ use super::keys;
 use super::model::{Declaration, ServiceDecl};
 use super::source::{Span, Spanned};
 use super::tree::{Entry, Node, Value};
+use crate::state::MachineCodes;
 use failover::AddressSections;
 use fields::{Field, Fields};
 use service::Defaults;
@@ -47,6 +49,8 @@ pub(super) struct Decoder {
     addresses: AddressSections,
     /// Where each service is named, if there are several files.
     services: HashMap<String, Span>,
+    /// The warnings about the machine that the root file allows.
+    allow_machine: MachineCodes,
 }
 
 impl Decoder {
@@ -67,6 +71,15 @@ impl Decoder {
             findings.incomplete = true;
             return Vec::new();
         };
+        let codes = allow::allow(&fields, findings);
+        findings.allow_in_file(root.span.file, is_root, codes.of_file);
+        let allow_machine = match is_root {
+            true => codes.of_machine,
+            false => codes.of_machine.union(self.allow_machine),
+        };
+        if is_root {
+            self.allow_machine = codes.of_machine;
+        }
         version(&fields, is_root, findings);
         self.root_only(&fields, is_root, findings);
         if let Some(field) = fields.get("$schema") {
@@ -91,9 +104,10 @@ impl Decoder {
         // No table has duplicate keys, so a single file cannot have two services of one name.
         let is_alone = is_root && fields.get("include").is_none();
         for entry in services {
-            let Some(service) = service::service(&entry, &defaults, findings) else {
+            let Some(mut service) = service::service(&entry, &defaults, findings) else {
                 continue;
             };
+            service.allow_machine = service.allow_machine.union(allow_machine);
             drop(entry);
             let name = &service.name;
             match self.services.get(&name.value) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ipvs::{ForwardMethod, Service};
 
+use super::super::allowance::Allowed;
 use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::keys;
@@ -15,6 +16,7 @@ use super::super::model::{
 use super::super::source::{Span, Spanned};
 use super::super::tree::Entry;
 use super::address;
+use super::allow::allow;
 use super::fields::{Field, Fields};
 use super::health;
 use super::name::named;
@@ -23,6 +25,7 @@ use super::scheduler::scheduler;
 use super::server::servers;
 use super::time::time;
 use super::tunnel::{forward, tunnel};
+use crate::state::MachineCodes;
 
 /// What services inherit from their file's `[defaults]`.
 #[derive(Debug, Clone, Default)]
@@ -105,8 +108,28 @@ pub(super) fn service(
     let fields = Fields::of(&entry.node, at, &keys::SERVICE, findings);
     let name = named(&entry.key, at, findings);
     let fields = fields?;
-    let inherited = defaults.overlaid(&fields, findings);
-    let health = health::service(&defaults.health, &fields, findings);
+    let codes = allow(&fields, findings);
+    let allowed = findings.allow_in_service(codes.of_file);
+    let declared = findings.within(&allowed, at.file, |findings| {
+        declared(&fields, name, defaults, findings)
+    });
+    declared.map(|service| ServiceDecl {
+        allow: allowed,
+        allow_machine: codes.of_machine,
+        ..service
+    })
+}
+
+/// What a service declares besides `allow`.
+fn declared(
+    fields: &Fields<'_>,
+    name: Option<Spanned<String>>,
+    defaults: &Defaults,
+    findings: &mut Findings,
+) -> Option<ServiceDecl> {
+    let at = fields.at;
+    let inherited = defaults.overlaid(fields, findings);
+    let health = health::service(&defaults.health, fields, findings);
     let mut listen = Vec::new();
     let mut asked = 0;
     if let Some(list) = fields.require("listen", findings) {
@@ -124,7 +147,7 @@ pub(super) fn service(
             }
         }
     }
-    let servers = own_or_pool(&fields, health.base.as_ref(), findings);
+    let servers = own_or_pool(fields, health.base.as_ref(), findings);
     let one_packet = fields
         .get("one_packet")
         .and_then(|field| field.bool(findings));
@@ -148,6 +171,8 @@ pub(super) fn service(
         drain: inherited.drain,
         health,
         as_is: as_is.is_some_and(|as_is| as_is.value),
+        allow: Allowed::default(),
+        allow_machine: MachineCodes::default(),
     })
 }
 

@@ -239,6 +239,12 @@ fn service(
     if first.drain != DesiredService::DEFAULT_DRAIN {
         put("drain", time(first.drain).into());
     }
+    if !first.allow.is_empty() {
+        put(
+            "allow",
+            first.allow.iter().map(|code| code.name()).collect(),
+        );
+    }
     if is_odd(group) {
         put("as_is", true.into());
     }
@@ -300,11 +306,18 @@ fn one_or_list(mut values: Vec<Value>) -> Value {
 
 fn scheduler(service: &Service) -> Value {
     let name = kernel_word(&service.scheduler.to_string(), SCHEDULERS);
+    let flags = flags(service);
+    match flags.is_empty() {
+        true => text(&name),
+        false => json!({ "name": text(&name), "flags": flags }),
+    }
+}
+
+/// The flags of the service's scheduler.
+pub(super) fn flags(service: &Service) -> Vec<Value> {
+    let name = service.scheduler.to_string();
     let other = ServiceFlags::PERSISTENT | ServiceFlags::ONE_PACKET;
     let bits = service.flags.difference(other);
-    if bits.is_empty() {
-        return text(&name);
-    }
     let hashes = name == "sh" || name == "mh";
     let words = match hashes {
         true => ["fallback", "port", "flag-3"],
@@ -325,7 +338,16 @@ fn scheduler(service: &Service) -> Value {
     if !nameless.is_empty() {
         flags.push(format!("{:#x}", nameless.bits()).into());
     }
-    json!({ "name": text(&name), "flags": flags })
+    flags
+}
+
+/// The mask by which a service recognizes clients, under its key, unless it is the whole address.
+pub(super) fn masks(service: &Service) -> Option<(String, Value)> {
+    match service.netmask {
+        mask if mask == Netmask::host(mask.family()) => None,
+        Netmask::V4(mask) => Some(("mask".to_owned(), mask.to_string().into())),
+        Netmask::V6(length) => Some(("mask6".to_owned(), length.into())),
+    }
 }
 
 /// The name of a scheduler or an engine; one that this version does not know is marked as given.
@@ -349,12 +371,9 @@ fn persistence(group: &Group<'_>) -> Option<Value> {
         put("timeout", seconds(service.timeout));
     }
     for (_, member) in &group.members {
-        match member.service.netmask {
-            mask if mask == Netmask::host(mask.family()) => None,
-            Netmask::V4(mask) => put("mask", mask.to_string().into()),
-            Netmask::V6(length) => put("mask6", length.into()),
-        };
+        said.extend(masks(&member.service));
     }
+    let mut put = |key: &str, value: Value| said.insert(key.to_owned(), value);
     if let Some(engine) = service.engine {
         put("engine", text(&kernel_word(&engine.to_string(), ENGINES)));
     }
@@ -365,7 +384,7 @@ fn persistence(group: &Group<'_>) -> Option<Value> {
     }
 }
 
-fn tunnel_table(tunnel: &Tunnel) -> Value {
+pub(super) fn tunnel_table(tunnel: &Tunnel) -> Value {
     let kind = match tunnel.kind {
         TunnelKind::Ipip => "ipip".to_owned(),
         TunnelKind::Gue => "gue".to_owned(),

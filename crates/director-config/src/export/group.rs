@@ -88,6 +88,7 @@ fn together(members: &[Member<'_>]) -> Option<Vec<ServerLine>> {
             kernel.timeout,
             kernel.engine,
             service.drain,
+            service.allow,
         )
     };
     if rest

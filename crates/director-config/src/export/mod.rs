@@ -13,6 +13,7 @@
 mod document;
 mod group;
 mod merge;
+pub mod object;
 mod observed;
 mod pools;
 mod toml;

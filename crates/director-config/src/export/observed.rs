@@ -6,8 +6,8 @@ use ipvs::{Family, ServiceKey};
 
 use super::super::decode::canonical;
 use crate::state::{
-    Desired, DesiredServer, DesiredService, KernelSettings, Observed, ObservedService, Policy,
-    Sysctl, SysctlKind,
+    Desired, DesiredServer, DesiredService, KernelSettings, MachineCodes, Observed,
+    ObservedService, Policy, Sysctl, SysctlKind,
 };
 
 /// The declaration of a kernel's state.
@@ -52,6 +52,7 @@ fn service(key: &ServiceKey, held: &ObservedService) -> DesiredService {
         servers: servers.collect(),
         drain: DesiredService::DEFAULT_DRAIN,
         dead: Vec::new(),
+        allow: MachineCodes::default(),
     }
 }
 

@@ -1,8 +1,7 @@
 //! `check`: its shape, and the keys of all kinds. The keys of one kind are in
 //! [`kinds`](crate::kinds).
 
-use super::health::share;
-use super::{Key, Section, Shape, U32_MAX, key, text, time, whole, words};
+use super::{Key, Section, Shape, U32_MAX, key, pattern, patterned, time, whole, words};
 use crate::kinds::{SECTIONS, WORDS};
 use crate::vocabulary::Word;
 
@@ -74,14 +73,14 @@ pub(crate) fn common() -> Vec<Key> {
         ]),
         key(
             "jitter",
-            share("5%"),
+            patterned("5%", pattern::HALF),
             "The largest random deviation of each interval, as a share of it; at most 50%.",
         )
         .default("5%")
         .alias(&["spread"]),
         key(
             "address",
-            text("10.0.1.11"),
+            patterned("10.0.1.11", pattern::ADDRESS),
             "The address to check instead of the server's.",
         )
         .alias(&["addr", "connect_ip"]),
@@ -93,7 +92,7 @@ pub(crate) fn common() -> Vec<Key> {
         .alias(&["connect_port", "checkport", "misc_port", "agent_port"]),
         key(
             "source",
-            Shape::OneOrMore(Box::new(text("10.0.0.2"))),
+            Shape::OneOrMore(Box::new(patterned("10.0.0.2", pattern::ADDRESS))),
             "The source address of checks; at most one of each family.",
         )
         .alias(&["bindto", "bind", "source_ip"]),

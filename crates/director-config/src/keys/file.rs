@@ -1,8 +1,11 @@
 //! The root of a file, and the settings of namespace and daemon.
 
+use super::allow::allow;
 use super::failover::{ADDRESS, FAILOVER, MACHINE};
 use super::vocabulary;
-use super::{DEFAULTS, POOL, SERVICE, Shape, key, patterned, required, text, time, whole, words};
+use super::{
+    DEFAULTS, POOL, SERVICE, Shape, key, pattern, patterned, required, text, time, whole, words,
+};
 use crate::state::{Sysctl, SysctlKind};
 
 section!(
@@ -79,6 +82,10 @@ section!(
             "Sets of real servers that several services share."
         ),
         key("service", Shape::Named(&SERVICE), "The virtual services."),
+        allow(
+            "Codes of warnings that this file causes on purpose; in the root file, also those of \
+             its includes. One that does not occur is a warning itself."
+        ),
     ]
 );
 
@@ -143,14 +150,14 @@ section!(
         .default("repair"),
         key(
             "max_removed",
-            patterned("50%", r"^[0-9]+%$|\$"),
+            patterned("50%", pattern::SHARE),
             "The largest share of a service's servers that one plan may remove without `--force`. \
              On a reload, the limit of the file in force applies as well."
         )
         .default("50%"),
         key(
             "max_removed_services",
-            patterned("50%", r"^[0-9]+%$|\$"),
+            patterned("50%", pattern::SHARE),
             "The largest share of director's services that one plan may remove without `--force`. \
              On a reload, the limit of the file in force applies as well. The last one always \
              needs it. One that only gets another name, address or grouping does not count."
@@ -172,17 +179,14 @@ section!(
         .default("5s"),
         key(
             "check_marks",
-            patterned(
-                "0x6d000000-0x6d00ffff",
-                r"^(0x[0-9a-fA-F]+|[0-9]+)-(0x[0-9a-fA-F]+|[0-9]+)$|\$"
-            ),
+            patterned("0x6d000000-0x6d00ffff", pattern::MARKS),
             "The firewall marks of checks through the forwarding path. Services and packet filters \
              must not use them."
         )
         .default("0x6d000000-0x6d00ffff"),
         key(
             "check_ports",
-            patterned("20000-29999", r"^[0-9]+-[0-9]+$|\$"),
+            patterned("20000-29999", pattern::PORTS),
             "The source ports of checks through the forwarding path."
         )
         .default("20000-29999"),
@@ -201,7 +205,7 @@ section!(
         ),
         required(
             "interface",
-            text("eth0"),
+            patterned("eth0", pattern::INTERFACE),
             "The interface that sends or receives the multicasts."
         ),
         key(
@@ -216,7 +220,12 @@ section!(
             "The longest payload of a sync message in bytes; 0 derives it from the interface's MTU."
         )
         .default(0),
-        key("group", text("224.0.0.81"), "The multicast group.").default("224.0.0.81"),
+        key(
+            "group",
+            patterned("224.0.0.81", pattern::MULTICAST),
+            "The multicast group."
+        )
+        .default("224.0.0.81"),
         key("port", whole(1, 65535), "The UDP port.").default(8848),
         key("ttl", whole(1, 255), "The multicasts' time to live.").default(1),
     ]

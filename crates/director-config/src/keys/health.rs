@@ -5,7 +5,7 @@ use serde_json::json;
 use super::check::checks;
 use super::service::servers;
 use super::vocabulary;
-use super::{INT_MAX, Key, Shape, key, patterned, required, text, time, whole, words};
+use super::{INT_MAX, Key, Shape, key, pattern, patterned, required, text, time, whole, words};
 
 /// Names for `check` in other programs.
 pub(super) const CHECK_ALIASES: &[&str] = &[
@@ -130,7 +130,7 @@ fn threshold(least: i64) -> Shape {
 
 /// A percentage.
 pub(super) const fn share(example: &'static str) -> Shape {
-    patterned(example, r"^[0-9]+%$|\$")
+    patterned(example, pattern::SHARE)
 }
 
 section!(

@@ -104,7 +104,7 @@ pub(crate) const fn text(example: &'static str) -> Shape {
     }
 }
 
-const fn patterned(example: &'static str, pattern: &'static str) -> Shape {
+pub(crate) const fn patterned(example: &'static str, pattern: &'static str) -> Shape {
     Shape::Text {
         example,
         pattern: Some(pattern),
@@ -112,7 +112,7 @@ const fn patterned(example: &'static str, pattern: &'static str) -> Shape {
 }
 
 pub(crate) const fn time() -> Shape {
-    patterned("5m", r"^([0-9]+(ms|s|m|h|d))+$|\$")
+    patterned("5m", pattern::TIME)
 }
 
 pub(crate) const fn whole(least: i64, most: i64) -> Shape {
@@ -148,12 +148,15 @@ macro_rules! section {
 
 pub(crate) use section;
 
+mod allow;
 mod check;
 mod failover;
 mod file;
 mod health;
+pub(crate) mod pattern;
 mod service;
 
+pub(super) use allow::ALLOWABLE;
 pub(super) use check::{CHECK, common, key_type};
 pub(super) use failover::{
     ADDRESS, ANNOUNCE, FAILOVER, FAILOVER_NOTIFY, FOLLOW, MACHINE, MACHINE_ADDRESS,

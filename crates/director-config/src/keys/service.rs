@@ -1,11 +1,12 @@
 //! Virtual services, pools and real servers.
 
 use super::super::vocabulary::Word;
+use super::allow::allow;
 use super::check::checks;
 use super::vocabulary;
 use super::{
-    INT_MAX, Key, Shape, U32_MAX, health, key, open_words, patterned, required, text, time, whole,
-    words,
+    INT_MAX, Key, Shape, U32_MAX, health, key, open_words, pattern, patterned, required, text,
+    time, whole, words,
 };
 
 fn inherited() -> Vec<Key> {
@@ -68,7 +69,10 @@ pub(super) fn servers() -> Shape {
 }
 
 fn server() -> Shape {
-    Shape::Either(vec![text("10.0.0.11"), Shape::Table(&SERVER)])
+    Shape::Either(vec![
+        patterned("10.0.0.11", pattern::SERVER),
+        Shape::Table(&SERVER),
+    ])
 }
 
 section!(
@@ -79,10 +83,7 @@ section!(
         let mut keys = vec![
             required(
                 "listen",
-                Shape::OneOrMore(Box::new(patterned(
-                    "tcp://192.0.2.10:80",
-                    r"^(tcp|udp|sctp|fwmark|fwmark6)://|\$",
-                ))),
+                Shape::OneOrMore(Box::new(patterned("tcp://192.0.2.10:80", pattern::LISTEN))),
                 "Where it is: protocol://address:port, a range of ports as 8000-8010, no port for all \
               of them (persistent services), or fwmark://7 and fwmark6://7 for marked packets.",
             ),
@@ -106,6 +107,10 @@ section!(
                  most a warning, not a mistake.",
             )
             .default(false),
+            allow(
+                "Codes of warnings that the service causes on purpose. One that does not occur is a \
+                 warning itself.",
+            ),
         ];
         keys.extend(inherited());
         keys
@@ -120,7 +125,7 @@ section!(
         key("name", text("app2"), "Its name; its address by default."),
         required(
             "address",
-            Shape::OneOrMore(Box::new(text("10.0.0.12"))),
+            Shape::OneOrMore(Box::new(patterned("10.0.0.12", pattern::ADDRESS))),
             "Its address, or several: each goes to the listen addresses of its family."
         ),
         key(
@@ -208,7 +213,10 @@ section!(
         key("timeout", time(), "How long after its last connection.").default("6m"),
         key(
             "mask",
-            Shape::Either(vec![text("255.255.255.0"), whole(0, 32)]),
+            Shape::Either(vec![
+                patterned("255.255.255.0", pattern::MASK),
+                whole(0, 32)
+            ]),
             "IPv4 clients with the same address under this mask (or prefix length) count as one."
         ),
         key(

@@ -3,7 +3,7 @@
 use crate::code::Code;
 use crate::decode::fields::{Field, Fields, shown};
 use crate::diagnostic::{Diagnostic, Findings};
-use crate::keys::{Key, key, text};
+use crate::keys::{Key, key, pattern, patterned, text};
 
 /// What an answer must contain.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -26,7 +26,7 @@ pub(super) fn send_keys() -> Vec<Key> {
         key("send", text("PING\r\n"), "The text sent once connected.").alias(&["request"]),
         key(
             "send_hex",
-            text("00 01 ff"),
+            patterned("00 01 ff", pattern::HEX),
             "The same, as hexadecimal digits.",
         ),
     ]
@@ -38,7 +38,7 @@ fn expect_keys() -> Vec<Key> {
         key("expect", text("PONG"), "Text that the answer must contain.").alias(&["receive"]),
         key(
             "expect_hex",
-            text("00 01 ff"),
+            patterned("00 01 ff", pattern::HEX),
             "The same, as hexadecimal digits.",
         ),
         key(

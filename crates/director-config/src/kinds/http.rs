@@ -8,7 +8,7 @@ use super::{CheckKind, Checked, Facts, Kind};
 use crate::code::Code;
 use crate::decode::fields::{Field, Fields, out_of_range, shown};
 use crate::diagnostic::{Diagnostic, Findings};
-use crate::keys::{Key, Shape, key, section, text, whole};
+use crate::keys::{Key, Shape, key, pattern, patterned, section, text, whole};
 use crate::model::CheckDecl;
 use crate::source::Span;
 use crate::tree::Value;
@@ -134,12 +134,12 @@ const INSTEAD: &[&[&str]] = &[&["body", "body_regex"], &["weight_header", "weigh
 /// An HTTP request and its answer.
 fn keys() -> Vec<Key> {
     vec![
-        key("path", text("/healthz"), "Path and query.")
+        key("path", patterned("/healthz", pattern::PATH), "Path and query.")
             .default("/")
             .alias(&["url", "uri", "request"]),
         key(
             "method",
-            text("GET"),
+            patterned("GET", pattern::METHOD),
             "The method. A request has no body; with any but `GET`, `HEAD`, `OPTIONS` and `DELETE` it says so \
              (`Content-Length: 0`).",
         )
@@ -162,7 +162,7 @@ fn keys() -> Vec<Key> {
             "status",
             Shape::OneOrMore(Box::new(Shape::Either(vec![
                 whole(100, 599),
-                text("200-299"),
+                patterned("200-299", pattern::STATUS),
             ]))),
             "The accepted status codes, and ranges of them.",
         )

@@ -9,7 +9,7 @@ use ipvs::{DaemonRole, Server, ServerKey, Service, ServiceKey, SyncDaemon};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Servers, Sysctl};
+use super::{MachineCodes, Servers, Sysctl};
 
 /// The declarations of one service file with its includes.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -40,6 +40,9 @@ pub struct DesiredService {
     /// set by a file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dead: Vec<ServerKey>,
+    /// The warnings about the machine that are not given about it: the file allows them.
+    #[serde(default, skip_serializing_if = "MachineCodes::is_empty")]
+    pub allow: MachineCodes,
 }
 
 impl DesiredService {

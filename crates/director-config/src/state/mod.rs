@@ -12,6 +12,7 @@
 mod desired;
 pub mod failover;
 pub mod health;
+mod machine;
 mod observed;
 mod ownership;
 mod private;
@@ -21,6 +22,7 @@ mod sysctl;
 pub use desired::{
     Desired, DesiredServer, DesiredService, Drift, Foreign, KernelSettings, Policy, Share,
 };
+pub use machine::{MachineCode, MachineCodes};
 pub use observed::{Observed, ObservedServer, ObservedService};
 pub use ownership::{BootTime, Owned, Ownership};
 pub use private::is_private;

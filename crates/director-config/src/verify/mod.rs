@@ -72,7 +72,7 @@ impl<'e> Verifier<'e> {
         if waits || !self.waiting.is_empty() {
             self.waiting.push(service);
         } else {
-            service::build(&service, declaration, &mut self.builder, findings);
+            build(&service, declaration, &mut self.builder, findings);
         }
     }
 
@@ -90,7 +90,7 @@ impl<'e> Verifier<'e> {
             waiting,
         } = self;
         for service in &waiting {
-            service::build(service, &declaration, &mut builder, findings);
+            build(service, &declaration, &mut builder, findings);
         }
         for pool in declaration.pools.iter() {
             server::check_addresses(&pool.servers.servers, findings);
@@ -121,6 +121,18 @@ impl<'e> Verifier<'e> {
         };
         (desired, watch, failovers)
     }
+}
+
+fn build(
+    service: &ServiceDecl,
+    declaration: &Declaration,
+    builder: &mut Builder<'_>,
+    findings: &mut Findings,
+) {
+    let file = service.name.span.file;
+    findings.within(&service.allow, file, |findings| {
+        service::build(service, declaration, builder, findings);
+    });
 }
 
 /// What is collected while the services go by.

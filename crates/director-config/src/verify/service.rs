@@ -34,7 +34,7 @@ pub(super) fn build(
     persistence::check(service, findings);
     sticky::check(service, findings);
     check_listen(service, findings);
-    builder.whole.service(service);
+    builder.whole.service(service, declaration, findings);
     whole::check_marks(service, declaration, findings);
     let Some((list, pool)) = servers_of(service, pools) else {
         report_unknown_pool(service, pools, builder, findings);
@@ -112,6 +112,7 @@ pub(super) fn build(
                     .drain
                     .map_or(DesiredService::DEFAULT_DRAIN, |drain| drain.value),
                 dead: Vec::new(),
+                allow: service.allow_machine,
             };
             let regular = &entry.servers;
             let watch = health.under(&key, &listen.value, taken, &settled, regular, findings);

@@ -47,9 +47,17 @@ impl Noted {
 
 impl Whole {
     /// Records a service.
-    pub(super) fn service(&mut self, service: &ServiceDecl) {
+    pub(super) fn service(
+        &mut self,
+        service: &ServiceDecl,
+        declaration: &Declaration,
+        findings: &mut Findings,
+    ) {
         let persistence = service.persistence.as_ref();
-        if let Some(persistence) = persistence.filter(|persistence| persistence.is_enabled()) {
+        if let Some(persistence) = persistence.filter(|persistence| persistence.is_enabled())
+            && lacks(declaration, Sysctl::ExpireQuiescentTemplate)
+            && !findings.allows(Code::QuiescentPersistence, Some(persistence.span))
+        {
             self.persistent.note(persistence.span);
         }
         let udp = |listen: &&Spanned<Listen>| {
@@ -62,7 +70,10 @@ impl Whole {
             )
         };
         // One-packet services have no connections that could be left over.
-        if let (Some(listen), None) = (service.listen.iter().find(udp), service.one_packet) {
+        if let (Some(listen), None) = (service.listen.iter().find(udp), service.one_packet)
+            && lacks(declaration, Sysctl::ExpireNodestConn)
+            && !findings.allows(Code::UdpNoDest, Some(listen.span))
+        {
             self.udp.note(listen.span);
         }
     }
@@ -104,15 +115,7 @@ impl Whole {
         in_use: &BTreeSet<String>,
         findings: &mut Findings,
     ) {
-        let lacks = |sysctl: Sysctl| {
-            let off = |value: &String| value == "0";
-            let named = declaration.sysctls_named.contains(&sysctl);
-            !named || declaration.kernel.sysctls.get(&sysctl).is_some_and(off)
-        };
-        if let (Some(first), true) = (
-            self.persistent.first,
-            lacks(Sysctl::ExpireQuiescentTemplate),
-        ) {
+        if let Some(first) = self.persistent.first {
             let message = "persistent clients stay with a server of weight 0";
             findings.push(
                 Diagnostic::new(Code::QuiescentPersistence, first, message)
@@ -124,7 +127,7 @@ impl Whole {
                     ),
             );
         }
-        if let (Some(first), true) = (self.udp.first, lacks(Sysctl::ExpireNodestConn)) {
+        if let Some(first) = self.udp.first {
             let message = "UDP clients of a deleted server are dropped until they pause";
             findings.push(
                 Diagnostic::new(Code::UdpNoDest, first, message)
@@ -184,6 +187,13 @@ impl Whole {
             }
         }
     }
+}
+
+/// Whether a switch is off, or left as the kernel has it.
+fn lacks(declaration: &Declaration, sysctl: Sysctl) -> bool {
+    let off = |value: &String| value == "0";
+    let named = declaration.sysctls_named.contains(&sysctl);
+    !named || declaration.kernel.sysctls.get(&sysctl).is_some_and(off)
 }
 
 /// Reports listen addresses with marks that checks through the forwarding path use.

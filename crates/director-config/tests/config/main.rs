@@ -9,10 +9,12 @@
 )]
 
 mod again;
+mod allow;
 mod crowds;
 mod dialects;
 mod examples;
 mod failover;
+mod fits;
 mod golden;
 mod health;
 mod joined;

@@ -56,14 +56,25 @@ impl<'s> Reference<'s> {
                     }
                     let title = match (of.is_empty(), named) {
                         (true, true) => format!("`[{key}.NAME]`"),
-                        (true, false) if property.get("anyOf").is_some() => format!("`[[{key}]]`"),
+                        (true, false) if property.get("items").is_some() => format!("`[[{key}]]`"),
                         (true, false) => format!("`[{key}]`"),
-                        (false, _) if is_check(&name) => {
-                            format!("`type = \"{}\"`", name.trim_end_matches("_check"))
-                        }
                         (false, _) => format!("`{name}`"),
                     };
-                    queue.push_back((name.clone(), &self.definitions[&name]));
+                    let definition = &self.definitions[&name];
+                    if name == CHECK {
+                        // Its kinds have all of its keys.
+                        let kinds = definition["allOf"].as_array().unwrap().iter();
+                        for kind in kinds.map(|kind| text(&kind["then"]["$ref"])) {
+                            let name = last(&kind).to_owned();
+                            let word = name.trim_end_matches("_check");
+                            let title = format!("`type = \"{word}\"`");
+                            queue.push_back((name.clone(), &self.definitions[&name]));
+                            seen.insert(name.clone());
+                            self.order.push((name, title));
+                        }
+                        continue;
+                    }
+                    queue.push_back((name.clone(), definition));
                     self.order.push((name, title));
                 }
             }
@@ -120,10 +131,10 @@ impl<'s> Reference<'s> {
         };
         let summary = text(&section["description"]);
         writeln!(page, "\n{level} {title}\n\n{summary}\n").unwrap();
-        let required: Vec<&str> = section["required"]
-            .as_array()
-            .into_iter()
-            .flatten()
+        // What a check requires may be inherited.
+        let required: Vec<&str> = ["required", "x-required"]
+            .iter()
+            .flat_map(|keyword| section[keyword].as_array().into_iter().flatten())
             .filter_map(Value::as_str)
             .collect();
         let properties = section["properties"].as_object().unwrap();
@@ -186,66 +197,44 @@ impl<'s> Reference<'s> {
 
     /// The values of a key.
     fn value(&self, schema: &Value) -> String {
-        if let Some(name) = schema.get("$ref") {
-            return self.link(last(text(name).as_str()));
-        }
-        if let Some(choices) = schema["anyOf"].as_array() {
-            return self.choice(choices);
-        }
-        if let Some(constant) = schema.get("const") {
-            return format!("`{constant}`");
-        }
-        match schema["type"].as_str().unwrap() {
-            "boolean" => "`true` or `false`".to_owned(),
-            "integer" => range(schema),
-            "array" => match schema.get("maxItems") {
-                Some(count) => format!("list of {count} numbers"),
-                None => format!("list of: {}", self.value(&schema["items"])),
-            },
-            "object" => format!("table: {}", self.value(&schema["additionalProperties"])),
-            _ => string(schema),
-        }
-    }
-
-    fn choice(&self, choices: &[Value]) -> String {
+        let types: Vec<&str> = match &schema["type"] {
+            Value::Array(types) => types.iter().filter_map(Value::as_str).collect(),
+            one => one.as_str().into_iter().collect(),
+        };
         let mut shown: Vec<String> = Vec::new();
-        let mut words = 0;
-        for choice in choices {
-            if choice["pattern"] == r"\$\{" {
+        let words = constants(schema);
+        match words.as_slice() {
+            [] => {}
+            [(word, _)] => shown.push(format!("`\"{word}\"`")),
+            _ => shown.push("a word".to_owned()),
+        }
+        let is_alone = types.len() == 1;
+        for kind in types {
+            shown.extend(match kind {
+                "boolean" if schema.get("not").is_some() => Some("`false`".to_owned()),
+                "boolean" => Some("`true` or `false`".to_owned()),
+                "integer" => Some(range(schema)),
+                "array" if !is_alone && shown.is_empty() => None,
+                "array" if !is_alone => Some("a list of these".to_owned()),
+                "array" => Some(match schema.get("maxItems") {
+                    Some(count) => format!("list of {count} numbers"),
+                    None => format!("list of: {}", self.value(&schema["items"])),
+                }),
+                "object" => Some(match reference_of(schema) {
+                    Some(name) => self.link(last(text(name).as_str())),
+                    None => format!("table: {}", self.value(&schema["additionalProperties"])),
+                }),
                 // The head says once that a variable is allowed.
-                continue;
-            }
-            if choice["const"].is_string() {
-                words += 1;
-                continue;
-            }
-            if choice["type"] == "array" && !shown.is_empty() {
-                shown.push("a list of these".to_owned());
-            } else if choice.get("examples").is_some()
-                || choice != &serde_json::json!({"type": "string"})
-            {
-                shown.push(self.value(choice));
-            }
+                _ if schema["pattern"] == r"\$\{" => None,
+                _ if !words.is_empty() && schema.get("examples").is_none() => None,
+                _ => Some(string(schema)),
+            });
         }
-        match words {
-            0 => {}
-            1 => {
-                let word = choices.iter().find_map(|choice| choice["const"].as_str());
-                shown.insert(0, format!("`\"{}\"`", word.unwrap()));
-            }
-            _ => shown.insert(0, "a word".to_owned()),
-        }
-        let mut kept: Vec<String> = Vec::new();
-        for one in shown {
-            if !kept.contains(&one) {
-                kept.push(one);
-            }
-        }
-        kept.join(", or ")
+        shown.join(", or ")
     }
 
     fn link(&self, name: &str) -> String {
-        if is_check(name) {
+        if name == CHECK {
             return "[a check](#checks)".to_owned();
         }
         let title = self.order.iter().find(|(known, _)| known == name);
@@ -261,6 +250,9 @@ fn anchor(title: &str) -> String {
         .filter(|c| c.is_ascii_alphanumeric() || "_-".contains(*c));
     kept.collect()
 }
+
+/// The section of all checks, which refers to their kinds.
+const CHECK: &str = "check";
 
 fn is_check(name: &str) -> bool {
     name.ends_with("_check")
@@ -279,13 +271,18 @@ fn common(definitions: &Map<String, Value>) -> Properties {
     common
 }
 
+/// The section of a table.
+fn reference_of(schema: &Value) -> Option<&Value> {
+    schema["allOf"].get(0)?.get("$ref")
+}
+
 /// The sections in a value, and whether names lead to them.
 fn references(schema: &Value, named: bool, found: &mut Vec<(String, bool)>) {
-    if let Some(name) = schema.get("$ref") {
-        found.push((last(text(name).as_str()).to_owned(), named));
-    }
-    for inner in schema["anyOf"].as_array().into_iter().flatten() {
-        references(inner, named, found);
+    if let Some(name) = reference_of(schema) {
+        let one = (last(text(name).as_str()).to_owned(), named);
+        if !found.contains(&one) {
+            found.push(one);
+        }
     }
     if let Some(items) = schema.get("items") {
         references(items, named, found);
@@ -298,14 +295,17 @@ fn references(schema: &Value, named: bool, found: &mut Vec<(String, bool)>) {
 /// The words of a value, and their meanings.
 fn constants(schema: &Value) -> Vec<(String, String)> {
     let mut words = Vec::new();
-    if let (Some(word), Some(meaning)) = (schema["const"].as_str(), schema.get("description")) {
-        words.push((word.to_owned(), text(meaning)));
-    }
+    let closed = &schema["then"];
+    let names = closed["enum"].as_array().into_iter().flatten();
+    let meanings = closed["enumDescriptions"].as_array().into_iter().flatten();
+    words.extend(
+        names
+            .zip(meanings)
+            .map(|(name, said)| (text(name), text(said))),
+    );
     for inner in schema["anyOf"].as_array().into_iter().flatten() {
-        for word in constants(inner) {
-            if !words.contains(&word) {
-                words.push(word);
-            }
+        if let Some(name) = inner["const"].as_str() {
+            words.push((name.to_owned(), text(&inner["description"])));
         }
     }
     words
@@ -329,7 +329,7 @@ fn string(schema: &Value) -> String {
     let kind = match pattern {
         // Its example is the same everywhere.
         _ if pattern.contains("ms|s|m|h|d") => return "time".to_owned(),
-        _ if pattern.starts_with("^[0-9]+%") => "share",
+        _ if pattern.contains("%$") => "share",
         _ => "text",
     };
     format!("{kind}: `{example}`")

@@ -273,6 +273,7 @@ fn names_that_no_file_can_have_given_are_made_anew() {
             servers: director_config::state::Servers::new(),
             drain: director_config::state::DesiredService::DEFAULT_DRAIN,
             dead: Vec::new(),
+            allow: Default::default(),
         };
         desired.services.insert(key(port), held.into());
     }
