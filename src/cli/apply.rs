@@ -14,9 +14,10 @@ use super::confirm::{self, refuse_while_unconfirmed};
 use super::exit::Exit;
 use super::load::load_as;
 use super::machine;
-use super::output::{colour_on_stderr, consent, print, say, style};
+use super::output::{colour_on_stderr, consent, note_coloured, print, say, style};
 use super::planfile::PlanFile;
 use super::progress::Bar;
+use super::report::Report;
 use super::session::Session;
 use crate::apply::{Applied, ApplyError, Lock, Pending, Platform, Prepared};
 use crate::plan::{Change, Plan, Step, Style};
@@ -28,12 +29,25 @@ use crate::words::{chain, count, listed};
 const DRAIN_PAUSE: Duration = Duration::from_millis(500);
 
 pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
+    let mut report = Report::default();
+    let mut ended = apply(args, verb, &mut report);
+    if verb.detailed_exitcode && report.applied > 0 && matches!(ended, Ok(Exit::Done)) {
+        ended = Ok(Exit::Changes);
+    }
+    if verb.form.is_json() {
+        report.print_apply(&ended)?;
+    }
+    ended
+}
+
+fn apply(args: &Args, verb: &Apply, report: &mut Report) -> anyhow::Result<Exit> {
     let saved = PlanFile::read(&verb.file)?;
     let (desired, private) = match &saved {
         Some(saved) => (saved.desired.clone(), MarkRange::DEFAULT),
-        None => match load_as(args, &verb.file, verb.force)? {
+        None => match load_as(args, &verb.file, verb.force, report)? {
             Some(declared) => {
-                beside::refuse(args, "use `director reload`")?;
+                beside::refuse(args, "use `director reload`")
+                    .inspect_err(|_| report.kind = Some("director_running"))?;
                 declared.say_needs_daemon();
                 say_daemon_only(&declared.desired, &declared.watch);
                 (declared.desired, declared.watch.run.marks)
@@ -41,7 +55,8 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
             None => return Ok(Exit::Failed),
         },
     };
-    beside::refuse(args, "use `director reload`")?;
+    beside::refuse(args, "use `director reload`")
+        .inspect_err(|_| report.kind = Some("director_running"))?;
     let mut session = Session::open(args)?;
     session.hide(private);
     let lock = session.lock(verb.lock_timeout)?;
@@ -50,21 +65,19 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
     let prepared = session.plan(&desired)?;
     let plan = &prepared.plan;
     if let Some(saved) = &saved {
-        saved.verify(&session.incarnation, plan)?;
+        saved
+            .verify(&session.incarnation, plan)
+            .inspect_err(|_| report.kind = Some("stale_plan"))?;
     }
-    // The full plan for a person who decides, the summary for a log.
-    let style = Style {
-        forced: verb.force,
-        ..style(args)
-    };
-    let somebody_reads = !verb.yes || io::stdout().is_terminal();
-    print(&if somebody_reads {
-        plan.render(prepared.now, style)
-    } else {
-        plan.render_sum(prepared.now, style)
-    })?;
-    machine::print(args, &machine::warnings(&desired, None));
+    let warnings = machine::warnings(&desired, None);
+    if verb.form.is_json() {
+        report.plan(plan, prepared.now);
+        report.warnings(&warnings);
+    }
+    show(args, verb, &prepared)?;
+    machine::print(args, &warnings);
     if !plan.objections.is_empty() && !verb.force {
+        report.kind = Some("guards");
         let reasons: Vec<_> = plan.objections.iter().map(ToString::to_string).collect();
         bail!(
             "refused: {}; use --force to override",
@@ -73,6 +86,7 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
     }
     let Some(prepared) = agreed(&mut session, verb, &desired, prepared)? else {
         say!("Nothing was done.");
+        report.end("declined", "the changes were not confirmed".to_owned());
         return Ok(Exit::Failed);
     };
     let applied = match verb.confirm_within.filter(|_| !prepared.plan.is_empty()) {
@@ -80,17 +94,23 @@ pub(crate) fn run(args: &Args, verb: &Apply) -> anyhow::Result<Exit> {
         None => carry_out(args, &mut session, &desired, prepared)?,
     };
     session.remove_leftovers();
-    report(&applied);
+    tell(&applied);
+    report.applied = applied.steps;
+    report.draining(&applied.plan, session.kernel.now());
     let mut exit = session.ended(&applied);
+    report.not_saved = exit == Exit::NotKept;
     if let Some(time) = verb.confirm_within.filter(|_| applied.steps > 0) {
+        report.rollback_in_ms = u64::try_from(time.as_millis()).ok();
         say!(
             "Rolled back in {}s unless you run: director confirm",
             time.as_secs()
         );
     }
     if verb.drain_wait {
-        let drained = wait_for_drains(&mut session, &desired, applied, &lock)?;
+        let drained = wait_for_drains(&mut session, &desired, applied, &lock, report)?;
+        report.draining(&drained.plan, session.kernel.now());
         exit = session.ended(&drained);
+        report.not_saved = exit == Exit::NotKept;
     }
     Ok(exit)
 }
@@ -130,6 +150,32 @@ pub(super) fn say_daemon_only(desired: &Desired, watch: &Watch) {
             kinds.join(", ")
         );
     }
+}
+
+/// The full plan for a person who decides, the summary for a log. Where stdout is for a program, a
+/// person reads stderr.
+fn show(args: &Args, verb: &Apply, prepared: &Prepared) -> io::Result<()> {
+    if verb.form.is_json() {
+        if !verb.yes {
+            let colour = colour_on_stderr(args);
+            let style = Style {
+                colour,
+                forced: verb.force,
+            };
+            note_coloured(&prepared.plan.render(prepared.now, style));
+        }
+        return Ok(());
+    }
+    let style = Style {
+        forced: verb.force,
+        ..style(args)
+    };
+    let somebody_reads = !verb.yes || io::stdout().is_terminal();
+    print(&if somebody_reads {
+        prepared.plan.render(prepared.now, style)
+    } else {
+        prepared.plan.render_sum(prepared.now, style)
+    })
 }
 
 /// Asks for consent where needed. The tables may change while the person thinks; then the plan
@@ -217,7 +263,7 @@ pub(super) fn explain(error: ApplyError) -> anyhow::Error {
     error.into()
 }
 
-fn report(applied: &Applied) {
+fn tell(applied: &Applied) {
     if applied.steps > 0 {
         say!("Applied: {}.", count(applied.steps, "change", "changes"));
     }
@@ -235,6 +281,7 @@ fn wait_for_drains(
     desired: &Desired,
     mut applied: Applied,
     _lock: &Lock,
+    report: &mut Report,
 ) -> anyhow::Result<Applied> {
     let longest = applied
         .plan
@@ -256,6 +303,7 @@ fn wait_for_drains(
         applied = session
             .converge(desired, prepared, &mut |_| {})
             .map_err(explain)?;
+        report.applied += applied.steps;
     }
     say!("Drained.");
     Ok(applied)

@@ -22,6 +22,9 @@ pub(crate) use operator::{
 };
 pub(crate) use view::{Metrics, view_of};
 
+/// The service file of the packaged unit, `director.service`.
+pub(crate) const UNIT_FILE: &str = "/etc/director/director.toml";
+
 /// Declarative control plane for Linux's layer-4 load balancer (IPVS).
 #[derive(Debug, Parser)]
 #[command(
@@ -126,7 +129,9 @@ pub(crate) enum Verb {
     /// SIGHUP, `director reload` or a change to the file makes it reload; if the new file has
     /// mistakes, the old configuration stays in force. SIGTERM ends it.
     Run(Run),
-    /// Check a service file. Needs neither root nor a kernel with IPVS.
+    /// Check service files. Needs neither root nor a kernel with IPVS.
+    ///
+    /// Exit code: 0 if all of them can be used, 1 if one cannot, or with --strict has a warning.
     Check(Check),
     /// Show what would change, and how that affects traffic.
     ///
@@ -135,6 +140,9 @@ pub(crate) enum Verb {
     /// Make the kernel match a service file, or apply a saved plan.
     ///
     /// All or nothing: if any step fails, everything is rolled back.
+    ///
+    /// Exit code: 0 applied, or nothing to do; 1 error; 2 with --detailed-exitcode: applied, and
+    /// something changed; 5 in force but not saved to disk.
     Apply(Apply),
     /// Keep the changes of an `apply --confirm-within`.
     ///
@@ -212,12 +220,11 @@ pub(crate) enum Verb {
     ///
     /// If the file has mistakes, the old configuration stays in force.
     Reload(Reload),
-    /// Print the JSON Schema of the service file.
+    /// Print the JSON Schema of the service file, or of what a verb prints with `--format json`.
     ///
     /// A file that refers to it gets completion in an editor: `#:schema ./director.schema.json` as
     /// the first line in TOML, `"$schema"` in JSON.
-    #[command(after_help = "Example:\n  director schema > director.schema.json")]
-    Schema,
+    Schema(Schema),
     /// Print completions for a shell.
     Completions(Completions),
     /// Write the man pages, one per verb.
@@ -277,21 +284,20 @@ pub(crate) enum OnStop {
 
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  director check services.toml\n  director check --strict services.toml"
+    after_help = "Examples:\n  director check services.toml\n  director check --strict *.toml\n  generate | director check -"
 )]
 pub(crate) struct Check {
-    /// Service file, TOML or (by its extension) JSON.
-    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) file: PathBuf,
-    /// Treat warnings as errors.
+    /// Service files, TOML or (by their extension) JSON; `-` is standard input.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, default_value = UNIT_FILE)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Treat warnings as errors, except for those that the file allows by `allow`.
     #[arg(long)]
     pub(crate) strict: bool,
     /// Read the file as this machine does, by its `[machine.NAME]`. [default: the host name]
     #[arg(long, value_name = "NAME", env = "DIRECTOR_MACHINE", hide_env = true)]
     pub(crate) machine: Option<String>,
-    /// Format of the diagnostics.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    pub(crate) format: TextOrJson,
+    #[command(flatten)]
+    pub(crate) form: Form,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -302,12 +308,14 @@ pub(crate) struct Plan {
     /// Service file.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
-    /// Format of the plan.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    pub(crate) format: TextOrJson,
+    #[command(flatten)]
+    pub(crate) form: Form,
     /// Also save the plan, for `director apply PLAN`.
     #[arg(long, value_name = "PLAN", value_hint = ValueHint::FilePath)]
     pub(crate) out: Option<PathBuf>,
+    // As in terraform; `plan` has these exit codes in any case.
+    #[arg(long, hide = true)]
+    detailed_exitcode: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -335,6 +343,11 @@ pub(crate) struct Apply {
     /// How long to wait for another director's lock.
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
     pub(crate) lock_timeout: Duration,
+    #[command(flatten)]
+    pub(crate) form: Form,
+    /// Exit with 2 instead of 0 if anything was changed.
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -343,11 +356,25 @@ pub(crate) struct Apply {
 )]
 pub(crate) struct Export {
     /// Format of the file; `ipvsadm` is always the kernel's tables.
-    #[arg(long, value_name = "FORM", default_value = "toml")]
-    pub(crate) format: ExportFormat,
+    #[arg(long, short = 'o', value_name = "FORM", default_value = "toml")]
+    format: ExportFormat,
+    /// The same as `--format json`.
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
     /// Write the kernel's tables as they are now, even if a director runs.
     #[arg(long)]
     pub(crate) kernel: bool,
+}
+
+impl Export {
+    /// The chosen format.
+    pub(crate) const fn format(&self) -> ExportFormat {
+        if self.json {
+            ExportFormat::Json
+        } else {
+            self.format
+        }
+    }
 }
 
 #[derive(Debug, ClapArgs)]
@@ -384,6 +411,29 @@ pub(crate) struct Which {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  director schema > director.schema.json\n  director schema --of plan"
+)]
+pub(crate) struct Schema {
+    /// What the schema describes.
+    #[arg(long, value_name = "WHAT", default_value = "file")]
+    pub(crate) of: SchemaOf,
+}
+
+/// What a schema describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// The service file.
+    File,
+    /// What `director check --format json` prints.
+    Check,
+    /// What `director plan --format json` prints.
+    Plan,
+    /// What `director apply --format json` prints.
+    Apply,
+}
+
+#[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  director completions bash > /etc/bash_completion.d/director")]
 pub(crate) struct Completions {
     /// The shell.
@@ -404,6 +454,33 @@ pub(crate) enum TextOrJson {
     #[default]
     Text,
     Json,
+}
+
+// How a verb prints. (Not a doc comment: clap would use it as the verb's.)
+#[derive(Debug, Clone, Copy, ClapArgs)]
+pub(crate) struct Form {
+    /// Format of the output: text for people, JSON for programs.
+    #[arg(long, short = 'o', value_name = "FORM", default_value = "text")]
+    format: TextOrJson,
+    /// The same as `--format json`.
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+}
+
+impl Form {
+    /// The chosen format.
+    pub(crate) const fn get(self) -> TextOrJson {
+        if self.json {
+            TextOrJson::Json
+        } else {
+            self.format
+        }
+    }
+
+    /// Whether the output is for programs.
+    pub(crate) fn is_json(self) -> bool {
+        self.get() == TextOrJson::Json
+    }
 }
 
 /// The forms of an export.
@@ -458,6 +535,41 @@ mod tests {
         ] {
             let args = Args::try_parse_from(line.split(' ')).unwrap();
             assert_eq!(args.netns.as_deref(), Some("blue"));
+        }
+    }
+
+    #[test]
+    fn json_is_asked_for_in_three_ways() {
+        for line in ["check", "plan a", "apply a", "status", "events"] {
+            for option in [
+                "--json",
+                "-o json",
+                "-ojson",
+                "--format json",
+                "--format=json",
+            ] {
+                let typed = format!("director {line} {option}");
+                let args = Args::try_parse_from(typed.split(' ')).unwrap();
+                let form = match args.verb {
+                    Verb::Check(verb) => verb.form,
+                    Verb::Plan(verb) => verb.form,
+                    Verb::Apply(verb) => verb.form,
+                    Verb::Status(verb) => verb.form,
+                    Verb::Events(verb) => verb.form,
+                    other => panic!("{other:?}"),
+                };
+                assert!(form.is_json(), "{typed}");
+            }
+            let typed = format!("director {line} --json --format text");
+            assert!(Args::try_parse_from(typed.split(' ')).is_err(), "{typed}");
+        }
+        for option in ["--json", "-o json"] {
+            let typed = format!("director export {option}");
+            let args = Args::try_parse_from(typed.split(' ')).unwrap();
+            let Verb::Export(verb) = args.verb else {
+                panic!("{typed}")
+            };
+            assert_eq!(verb.format(), ExportFormat::Json);
         }
     }
 

@@ -352,6 +352,7 @@ mod tests {
             servers: servers.collect(),
             drain: DesiredService::DEFAULT_DRAIN,
             dead: Vec::new(),
+            allow: Default::default(),
         };
         Desired {
             services: BTreeMap::from([(web(), Arc::new(service))]),

@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Args, verb: &Events) -> anyhow::Result<Exit> {
     let client = args.viewer()?;
     let mut trouble = None;
     client.lines(&format!("/v1/events{}", query(&parameters)), |line| {
-        show(&line, verb.format).unwrap_or_else(|error| {
+        show(&line, verb.form.get()).unwrap_or_else(|error| {
             trouble = Some(error);
             ControlFlow::Break(())
         })

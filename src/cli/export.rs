@@ -24,7 +24,7 @@ use crate::words::{calendar, count, path as shown, printable};
 
 pub(crate) fn run(args: &Args, verb: &Export) -> anyhow::Result<Exit> {
     let beside = beside::find(args)?;
-    let format = match verb.format {
+    let format = match verb.format() {
         ExportFormat::Toml => Some(config::Format::Toml),
         ExportFormat::Json => Some(config::Format::Json),
         ExportFormat::Ipvsadm => None,

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::args::Args;
 use super::output::{colour_on_stderr, note_coloured, say};
 use super::pipe;
+use super::report::Report;
 use crate::config::{self, Environment, NotShown, Parsed};
 use crate::state::Desired;
 use crate::state::failover::Failovers;
@@ -85,14 +86,24 @@ impl Declared {
 }
 
 /// The file's contents, or `None` if it has mistakes, which are printed.
-pub(crate) fn load(args: &Args, path: &Path) -> anyhow::Result<Option<Declared>> {
-    load_as(args, path, false)
+pub(crate) fn load(
+    args: &Args,
+    path: &Path,
+    report: &mut Report,
+) -> anyhow::Result<Option<Declared>> {
+    load_as(args, path, false, report)
 }
 
 /// Like [`load`]; with `forced`, an empty file declares nothing.
-pub(crate) fn load_as(args: &Args, path: &Path, forced: bool) -> anyhow::Result<Option<Declared>> {
+pub(crate) fn load_as(
+    args: &Args,
+    path: &Path,
+    forced: bool,
+    report: &mut Report,
+) -> anyhow::Result<Option<Declared>> {
     let outcome = read(path, forced)?;
-    print(args, &outcome);
+    print(args, "", &outcome);
+    report.file(&outcome);
     let all = outcome.desired.zip(outcome.watch).zip(outcome.failovers);
     Ok(all.map(|((desired, watch), failovers)| Declared {
         desired,
@@ -101,8 +112,8 @@ pub(crate) fn load_as(args: &Args, path: &Path, forced: bool) -> anyhow::Result<
     }))
 }
 
-/// Prints the diagnostics and their number.
-pub(crate) fn print(args: &Args, outcome: &Parsed) {
+/// Prints the diagnostics and their number; `of_file` begins that line.
+pub(crate) fn print(args: &Args, of_file: &str, outcome: &Parsed) {
     if outcome.diagnostics.is_empty() {
         return;
     }
@@ -112,7 +123,7 @@ pub(crate) fn print(args: &Args, outcome: &Parsed) {
         config::Style::Plain
     };
     note_coloured(&format!(
-        "{}\n{}.\n",
+        "{}\n{of_file}{}.\n",
         outcome.render(style),
         summary(outcome)
     ));

@@ -36,6 +36,7 @@ mod pipe;
 mod plan;
 mod planfile;
 mod progress;
+mod report;
 mod run;
 mod schema;
 mod session;
@@ -114,7 +115,7 @@ fn run(args: &Args) -> anyhow::Result<Exit> {
         Verb::Enable(verb) => hand::enable(args, verb),
         Verb::Failover(verb) => failover::run(args, verb),
         Verb::Reload(verb) => hand::reload(args, verb),
-        Verb::Schema => schema::run(),
+        Verb::Schema(verb) => schema::run(verb),
         Verb::Completions(verb) => completions::run(verb),
         Verb::Man(verb) => man::run(verb),
     }

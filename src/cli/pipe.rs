@@ -28,6 +28,12 @@ pub(crate) fn is_descriptor(path: &Path) -> bool {
     text == "/dev/stdin" || below.iter().any(|prefix| text.starts_with(prefix))
 }
 
+/// Whether a path is standard input, under any of its names.
+pub(crate) fn is_stdin(path: &Path) -> bool {
+    let names = ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
+    names.iter().any(|name| path == Path::new(name))
+}
+
 /// Reads such a path to the end, at most one byte more than a service file may have.
 ///
 /// # Errors

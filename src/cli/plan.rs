@@ -2,21 +2,30 @@
 
 use anyhow::bail;
 
-use super::args::{Args, Plan, TextOrJson};
+use super::args::{Args, Plan};
 use super::beside;
 use super::exit::Exit;
 use super::joining::{Joining, joining};
 use super::load::{Declared, load};
 use super::machine;
-use super::output::{print, print_json, say, style};
+use super::output::{print, say, style};
 use super::planfile::PlanFile;
+use super::report::Report;
 use super::session::Session;
 use crate::apply::Platform;
-use crate::net::Warning;
 use crate::words::{count, listed};
 
 pub(crate) fn run(args: &Args, verb: &Plan) -> anyhow::Result<Exit> {
-    let Some(declared) = load(args, &verb.file)? else {
+    let mut report = Report::default();
+    let ended = plan(args, verb, &mut report);
+    if verb.form.is_json() {
+        report.print_plan(&ended)?;
+    }
+    ended
+}
+
+fn plan(args: &Args, verb: &Plan, report: &mut Report) -> anyhow::Result<Exit> {
+    let Some(declared) = load(args, &verb.file, report)? else {
         return Ok(Exit::Failed);
     };
     let beside = beside::find(args)?;
@@ -60,18 +69,14 @@ pub(crate) fn run(args: &Args, verb: &Plan) -> anyhow::Result<Exit> {
         PlanFile::save(path, &session.incarnation, &desired, &plan)?;
     }
     let warnings = machine::warnings(&desired, Some(&watch));
-    match verb.format {
-        TextOrJson::Text => {
-            let mut text = plan.render(now, style(args));
-            text.extend(joining.iter().map(Joining::render));
-            print(&text)?;
-        }
-        TextOrJson::Json => {
-            let mut json = plan.to_json(now);
-            json["joining"] = joining.iter().map(Joining::to_json).collect();
-            json["warnings"] = warnings.iter().map(Warning::to_json).collect();
-            print_json(format!("{json:#}\n"))?;
-        }
+    if verb.form.is_json() {
+        report.plan(&plan, now);
+        report.of_plan("joining", joining.iter().map(Joining::to_json).collect());
+        report.warnings(&warnings);
+    } else {
+        let mut text = plan.render(now, style(args));
+        text.extend(joining.iter().map(Joining::render));
+        print(&text)?;
     }
     machine::print(args, &warnings);
     Ok(if plan.is_empty() {

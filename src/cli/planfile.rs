@@ -11,11 +11,11 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::pipe;
 use crate::apply::Incarnation;
-use crate::plan::Plan;
+use crate::plan::{Change, Plan};
 use crate::regular;
 use crate::state::Desired;
 
@@ -94,12 +94,33 @@ impl PlanFile {
     }
 }
 
-/// The changes without counts and times, which change by themselves.
+/// The changes, with everything that they carry and restore, but without effects: counts and times
+/// change by themselves. The form is that of this file only, unlike [`Plan::to_json`].
 fn changes(plan: &Plan) -> Value {
-    let mut json = plan.to_json(crate::state::BootTime::default());
-    let mut steps = json["steps"].take();
-    for step in steps.as_array_mut().into_iter().flatten() {
-        step["effects"].take();
+    let steps = plan.steps.iter().map(|step| {
+        let service = match &step.change {
+            Change::Operation(operation) => operation.service_key(),
+            Change::Sysctl { .. } => None,
+        };
+        json!({
+            "phase": step.phase.to_string(),
+            "service": service.map(|key| key.to_string()),
+            "description": step.change.to_string(),
+            "change": change(&step.change),
+            "undo": step.undo().iter().map(change).collect::<Vec<_>>(),
+            // Earlier versions had emptied effects here.
+            "effects": null,
+        })
+    });
+    steps.collect()
+}
+
+/// All kernel names seen so far are UTF-8; others give no value.
+fn change(change: &Change) -> Value {
+    match change {
+        Change::Operation(operation) => serde_json::to_value(operation).unwrap_or_default(),
+        Change::Sysctl { sysctl, value } => {
+            json!({ "Sysctl": { "name": sysctl.name(), "value": value } })
+        }
     }
-    steps
 }

@@ -416,6 +416,7 @@ fn seat(situation: &Situation<'_>, candidates: Vec<Candidate<'_>>, strength: Str
         servers: Servers::new(),
         drain: declared.drain,
         dead: Vec::new(),
+        allow: declared.allow,
     };
     let persistent = declared.service.flags.contains(ServiceFlags::PERSISTENT);
     let can_drain = can_drain(&declared.service);

@@ -11,7 +11,7 @@ use super::machine::Machine;
 use super::sysctl::SourceCheck;
 use super::table::Reach;
 use super::warning::{Examples, Warning};
-use crate::state::DesiredService;
+use crate::state::{DesiredService, MachineCode};
 
 /// The most items counted per kind. A machine with more failures lacks something general, and an
 /// exact count is not worth the time.
@@ -48,10 +48,10 @@ pub fn advise<'d>(
     };
     for service in services {
         if let ServiceKey::Address { address, .. } = service.service.key {
-            advice.listen(address, &service.name);
+            advice.listen(address, service);
         }
         for (server, declared) in &service.servers {
-            advice.server(server.address, declared.server.forward, &service.name);
+            advice.server(server.address, declared.server.forward, service);
         }
     }
     advice.warnings()
@@ -72,20 +72,25 @@ struct Advice<'m> {
 }
 
 impl Advice<'_> {
-    fn listen(&mut self, address: IpAddr, service: &str) {
+    fn listen(&mut self, address: IpAddr, service: &DesiredService) {
+        let (allowed, service) = (service.allow, &*service.name);
         match self.machine.routes.reach(address) {
             Reach::Local => {}
             Reach::Unknown => return,
             Reach::Through(_) | Reach::Nowhere => {
-                match self.state_of(address) {
-                    Some(AddressState::Duplicate) => self.taken.add(address, service),
-                    Some(_) => self.unready.add(address, service),
-                    None => self.missing.add(address, service),
+                let (code, found) = match self.state_of(address) {
+                    Some(AddressState::Duplicate) => (MachineCode::AddressTaken, &mut self.taken),
+                    Some(_) => (MachineCode::AddressUnready, &mut self.unready),
+                    None => (MachineCode::AddressMissing, &mut self.missing),
+                };
+                if !allowed.contains(code) {
+                    found.add(address, service);
                 }
                 return;
             }
         }
         if let IpAddr::V4(v4) = address
+            && !allowed.contains(MachineCode::SourceRefused)
             && let Some(interface) = self.refuses_clients_of(v4)
         {
             let refused = self.refused.entry(interface.to_owned()).or_default();
@@ -116,10 +121,15 @@ impl Advice<'_> {
         certain.then_some(interface.name.as_str())
     }
 
-    fn server(&mut self, address: IpAddr, forward: ForwardMethod, service: &str) {
+    fn server(&mut self, address: IpAddr, forward: ForwardMethod, service: &DesiredService) {
+        let (allowed, service) = (service.allow, &*service.name);
         match self.machine.routes.reach(address) {
+            Reach::Nowhere if allowed.contains(MachineCode::NoRoute) => {}
             Reach::Nowhere => self.unreachable.add(address, service),
-            Reach::Through(interface) if forward == ForwardMethod::Masquerade => {
+            Reach::Through(interface)
+                if forward == ForwardMethod::Masquerade
+                    && !allowed.contains(MachineCode::NotForwarded) =>
+            {
                 if let Some(sysctl) = self.stops_answers_of(address, interface) {
                     self.not_forwarded
                         .entry(sysctl)

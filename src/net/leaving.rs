@@ -11,8 +11,8 @@ use super::advise::Found;
 use super::machine::Machine;
 use super::table::Reach;
 use super::warning::Warning;
-use crate::state::DesiredService;
 use crate::state::health::ServiceWatch;
+use crate::state::{DesiredService, MachineCode};
 
 /// Warns of servers whose checks leave from a virtual address for want of another.
 ///
@@ -47,7 +47,8 @@ pub fn advise_checks<'d>(
                 machine.routes.reach(server.address),
                 Reach::Through(_) | Reach::Unknown
             );
-            if holds && remote && checked_from_anywhere(watch, server, v4, v6) {
+            let allowed = service.allow.contains(MachineCode::VirtualSource);
+            if !allowed && holds && remote && checked_from_anywhere(watch, server, v4, v6) {
                 found.add(server.address, &service.name);
             }
         }

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
+use crate::state::MachineCode;
+
 /// The number of examples in a warning.
 const SHOWN: usize = 3;
 
@@ -85,18 +87,24 @@ impl Examples {
 }
 
 impl Warning {
+    /// The code, which `allow` in the service file can name.
+    #[must_use]
+    pub const fn code(&self) -> MachineCode {
+        match self {
+            Self::AddressMissing(_) => MachineCode::AddressMissing,
+            Self::AddressUnready(_) => MachineCode::AddressUnready,
+            Self::AddressTaken(_) => MachineCode::AddressTaken,
+            Self::NoRoute(_) => MachineCode::NoRoute,
+            Self::NotForwarded { .. } => MachineCode::NotForwarded,
+            Self::SourceRefused { .. } => MachineCode::SourceRefused,
+            Self::VirtualSource(_) => MachineCode::VirtualSource,
+        }
+    }
+
     /// A fixed word for programs.
     #[must_use]
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::AddressMissing(_) => "address_missing",
-            Self::AddressUnready(_) => "address_unready",
-            Self::AddressTaken(_) => "address_taken",
-            Self::NoRoute(_) => "no_route",
-            Self::NotForwarded { .. } => "not_forwarded",
-            Self::VirtualSource(_) => "virtual_source",
-            Self::SourceRefused { .. } => "source_refused",
-        }
+    pub fn kind(&self) -> String {
+        self.code().name().replace('-', "_")
     }
 
     /// The items concerned.
@@ -188,7 +196,7 @@ impl Warning {
             "warning"
         };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{title}[{}]: {self}", self.kind().replace('_', "-"));
+        let _ = writeln!(text, "{title}[{}]: {self}", self.code());
         let _ = writeln!(text, "  = note: {}", self.reason());
         let _ = writeln!(text, "  = help: {}", self.help());
         text
@@ -202,6 +210,7 @@ impl Warning {
             |(address, service)| json!({ "address": address.to_string(), "service": service }),
         );
         json!({
+            "code": self.code().name(),
             "kind": self.kind(),
             "count": examples.count,
             "more": examples.more,

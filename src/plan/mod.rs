@@ -25,7 +25,7 @@ mod change;
 mod diff;
 mod effect;
 mod guard;
-mod json;
+pub(crate) mod json;
 mod leave;
 mod render;
 mod replaced;

@@ -187,7 +187,7 @@ fn mark(step: &Step) -> Mark {
     }
 }
 
-fn is_drain(step: &Step) -> bool {
+pub(super) fn is_drain(step: &Step) -> bool {
     step.effects()
         .iter()
         .any(|effect| matches!(effect, super::Effect::Drained { .. }))

@@ -255,6 +255,7 @@ mod tests {
             servers: (1..=servers).map(server).collect(),
             drain: DesiredService::DEFAULT_DRAIN,
             dead: Vec::new(),
+            allow: Default::default(),
         })
     }
 

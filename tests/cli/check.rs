@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{GOOD, WARNED, WRONG, command, director_in, director_with, files};
+use super::{GOOD, WARNED, WRONG, command, director, director_in, director_with, files};
 
 #[test]
 fn a_good_file_is_passed_over_in_silence() {
@@ -202,4 +202,176 @@ fn standard_input_has_a_limit_as_any_file() {
     let run = director_with("check -", &"#".repeat((64 << 20) + 1));
     assert_eq!(run.code, Some(1));
     assert!(run.stderr.contains("longer than"), "{}", run.stderr);
+}
+
+#[test]
+fn several_files_are_all_checked_whatever_the_first_one_is_like() {
+    let directory = files();
+    let run = director_in(
+        directory.path(),
+        "check wrong.toml missing.toml warned.toml . good.toml",
+    );
+    assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""));
+    for part in [
+        "wrong.toml:5:1",
+        "wrong.toml: 2 mistakes.",
+        "cannot read `missing.toml`: No such file",
+        "missing.toml: 1 mistake.",
+        "warning[hash-fallback]",
+        "warned.toml: 1 warning.",
+        "cannot read `.`",
+    ] {
+        assert!(run.stderr.contains(part), "{part}:\n{}", run.stderr);
+    }
+    assert!(!run.stderr.contains("good.toml"), "{}", run.stderr);
+    for (line, code) in [
+        ("check good.toml good.toml", 0),
+        ("check good.toml warned.toml", 0),
+        ("check --strict good.toml warned.toml", 1),
+        ("check good.toml wrong.toml", 1),
+        ("check wrong.toml good.toml", 1),
+    ] {
+        assert_eq!(
+            director_in(directory.path(), line).code,
+            Some(code),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn standard_input_is_read_once_under_whatever_name() {
+    for line in ["check - -", "check - /dev/stdin", "check /dev/fd/0 -"] {
+        let run = director_with(line, GOOD);
+        assert_eq!(run.code, Some(1), "{line}");
+        assert!(
+            run.stderr.contains("cannot read standard input twice"),
+            "{line}: {}",
+            run.stderr
+        );
+    }
+    let directory = files();
+    let json = r#"{ "version": 1 }"#;
+    std::fs::write(directory.path().join("a.json"), json).unwrap();
+    let path = directory.path().join("a.json");
+    let run = director_with(&format!("check - {}", path.display()), WARNED);
+    assert_eq!(run.code, Some(0));
+    assert!(run.stderr.contains("(stdin): 1 warning."), "{}", run.stderr);
+}
+
+#[test]
+fn one_list_has_the_diagnostics_of_all_files_and_names_the_file_as_typed() {
+    let directory = files();
+    for option in ["--format json", "--json", "-o json"] {
+        let line = format!("check {option} wrong.toml missing.toml good.toml warned.toml");
+        let run = director_in(directory.path(), &line);
+        assert_eq!((run.code, run.stderr.as_str()), (Some(1), ""), "{option}");
+        let report: Value = serde_json::from_str(&run.stdout).unwrap();
+        let of = report.as_array().unwrap().iter();
+        let of: Vec<_> = of
+            .map(|found| {
+                (
+                    found["input"].as_str().unwrap(),
+                    found["code"].as_str().unwrap(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            of,
+            [
+                ("wrong.toml", "unknown-key"),
+                ("wrong.toml", "bad-address"),
+                ("missing.toml", "unreadable"),
+                ("warned.toml", "hash-fallback"),
+            ]
+        );
+    }
+    let run = director_with("check --json - -", GOOD);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(report[0]["input"], "(stdin)");
+    assert_eq!(report[0]["code"], "unreadable");
+}
+
+#[test]
+fn without_a_file_the_one_of_the_unit_is_checked() {
+    let unit = include_str!("../../packaging/systemd/director.service");
+    let file = "/etc/director/director.toml";
+    assert!(unit.contains(&format!("director run {file}\n")));
+    let run = director("check");
+    match std::path::Path::new(file).exists() {
+        true => assert!(matches!(run.code, Some(0 | 1))),
+        false => {
+            assert_eq!(run.code, Some(1));
+            assert!(run.stderr.contains(file), "{}", run.stderr);
+        }
+    }
+    assert!(director("check --help").stdout.contains(file));
+}
+
+/// What `check` prints on a terminal.
+fn on_a_terminal(directory: &std::path::Path, line: &str) -> String {
+    let program = super::program();
+    let typed = format!("{} check {line}", program.to_str().unwrap());
+    let output = std::process::Command::new("script")
+        .args(["-qec", &typed, "/dev/null"])
+        .current_dir(directory)
+        .env("NO_COLOR", "1")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap().replace('\r', "")
+}
+
+#[test]
+fn on_a_terminal_a_good_file_is_counted() {
+    let directory = files();
+    let path = directory.path();
+    assert_eq!(
+        on_a_terminal(path, "good.toml"),
+        "ok: 1 service, 2 servers, 0 checks\n"
+    );
+    let checked = "version = 1\n[service.web]\nlisten = [\"tcp://192.0.2.10:80-82\"]\n\
+                   servers = [\"10.0.0.1\", \"10.0.0.2\"]\nsorry = [\"10.0.0.3\"]\n\
+                   check = [\"tcp\", \"http\"]\n";
+    std::fs::write(path.join("checked.toml"), checked).unwrap();
+    let said = on_a_terminal(path, "good.toml checked.toml");
+    assert_eq!(
+        said,
+        "good.toml: ok: 1 service, 2 servers, 0 checks\n\
+         checked.toml: ok: 3 services, 9 servers, 12 checks\n"
+    );
+    let said = on_a_terminal(path, "warned.toml");
+    assert!(said.contains("warning[hash-fallback]"), "{said}");
+    assert!(
+        said.ends_with("ok: 1 service, 2 servers, 0 checks; 1 warning\n"),
+        "{said}"
+    );
+    assert!(!on_a_terminal(path, "--strict warned.toml").contains("ok:"));
+    assert!(!on_a_terminal(path, "wrong.toml").contains("ok:"));
+}
+
+#[test]
+fn a_warning_that_the_file_allows_leaves_strict_usable() {
+    let directory = files();
+    let path = directory.path().join("allowed.toml");
+    let allow = |codes: &str| {
+        let text = WARNED.replace("scheduler", &format!("allow = {codes}\nscheduler"));
+        std::fs::write(&path, text).unwrap();
+        director_in(directory.path(), "check --strict allowed.toml")
+    };
+    let run = allow("\"hash-fallback\"");
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    for (codes, said) in [
+        (
+            "[\"hash-fallback\", \"udp-nodest\"]",
+            "warning[unused-allow]",
+        ),
+        ("[\"hash-falback\"]", "did you mean `hash-fallback`?"),
+        ("[\"bad-port\"]", "is a mistake, not a warning"),
+        ("[]", "warning[hash-fallback]"),
+    ] {
+        let run = allow(codes);
+        assert_eq!(run.code, Some(1), "{codes}");
+        assert!(run.stderr.contains(said), "{codes}: {}", run.stderr);
+    }
 }

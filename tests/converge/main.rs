@@ -117,6 +117,7 @@ fn none_and_some() -> (Desired, Desired) {
         servers: std::iter::once((server.key, DesiredServer { name: None, server })).collect(),
         drain: Duration::ZERO,
         dead: Vec::new(),
+        allow: Default::default(),
     };
     let some = Desired {
         services: BTreeMap::from([(key, service.into())]),

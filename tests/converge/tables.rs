@@ -84,6 +84,7 @@ fn desired_service(key: ServiceKey) -> impl Strategy<Value = DesiredService> {
             servers: servers.collect(),
             drain: Duration::from_secs(drain * 30),
             dead: Vec::new(),
+            allow: Default::default(),
         }
     })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args as ClapArgs;
 
-use super::{TextOrJson, time};
+use super::{Form, time};
 use crate::cli::clock::moment;
 
 #[derive(Debug, ClapArgs)]
@@ -50,9 +50,8 @@ pub(crate) struct Status {
         default_missing_value = "2s"
     )]
     pub(crate) watch: Option<Duration>,
-    /// Format: tables, or the API's JSON.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    pub(crate) format: TextOrJson,
+    #[command(flatten)]
+    pub(crate) form: Form,
 }
 
 // The server of a service, or of all. (Not a doc comment: clap would use it as the verb's.)
@@ -246,9 +245,8 @@ pub(crate) struct Events {
     /// Only events of these kinds, such as `server-down`; any other word lists them all.
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     pub(crate) kind: Vec<String>,
-    /// Format: lines for people, or the API's JSON lines.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    pub(crate) format: TextOrJson,
+    #[command(flatten)]
+    pub(crate) form: Form,
 }
 
 /// A weight to set.

@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Args, verb: &Status) -> anyhow::Result<Exit> {
     let client = args.viewer()?;
     let asked = Asked::new(verb, style(args));
     match verb.watch {
-        Some(pace) => watch::run(pace, verb.format, || asked.ask(&client))?,
+        Some(pace) => watch::run(pace, verb.form.get(), || asked.ask(&client))?,
         None => print(&asked.ask(&client)?)?,
     }
     Ok(Exit::Done)
@@ -87,7 +87,7 @@ impl<'a> Asked<'a> {
     }
 
     fn ask(&self, client: &Client) -> Result<String, ClientError> {
-        Ok(match (self.verb.format, self.columns) {
+        Ok(match (self.verb.form.get(), self.columns) {
             (TextOrJson::Json, columns) => {
                 let route = if columns.is_some() { "stats" } else { "status" };
                 let brief: &[_] = if self.verb.brief { &[BRIEF] } else { &[] };

@@ -23,6 +23,7 @@ fn declare(net: &Lan, service: Service, servers: &[(usize, u32)], drain: Duratio
         servers: Default::default(),
         drain,
         dead: Vec::new(),
+        allow: Default::default(),
     };
     for (number, weight) in servers {
         let at = net.server(V4, *number, 80);

@@ -139,6 +139,7 @@ fn many(count: u8, scheduler: Name) -> Desired {
             servers: servers.into(),
             drain: std::time::Duration::ZERO,
             dead: Vec::new(),
+            allow: Default::default(),
         };
         desired.services.insert(key, service.into());
     }

@@ -99,6 +99,7 @@ pages! {
     operating "docs/operating.md" ON_THE_DIRECTOR;
     deploying "docs/deploying.md" WITH_ANSIBLE;
     api "docs/api.md" RUNNING;
+    json "docs/json.md" ON_THE_DIRECTOR;
     lvs "docs/lvs.md" ON_A_SERVER;
     metrics "docs/metrics.md" RUNNING;
     migrating "docs/migrating.md" BY_HAND;

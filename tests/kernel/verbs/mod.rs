@@ -8,6 +8,7 @@ mod crash;
 mod drains;
 mod examples;
 mod guards;
+mod json;
 mod locks;
 mod machine;
 mod ownership;
