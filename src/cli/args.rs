@@ -4,6 +4,7 @@ mod failover;
 mod operator;
 mod view;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,20 +26,24 @@ pub(crate) use view::{Metrics, view_of};
 /// The service file of the packaged unit, `director.service`.
 pub(crate) const UNIT_FILE: &str = "/etc/director/director.toml";
 
+/// The heading of the options that several verbs share. `command.rs` says which verb has which.
+pub(super) const GLOBAL: &str = "Global options";
+
 /// Declarative control plane for Linux's layer-4 load balancer (IPVS).
 #[derive(Debug, Parser)]
 #[command(
     name = "director",
     version = env!("DIRECTOR_VERSION"),
     propagate_version = true,
-    after_help = "Start with: director export > services.toml; director check services.toml; \
-                  director plan services.toml; director apply services.toml"
+    after_help = "Start with: director export > director.toml; director check director.toml; \
+                  director plan director.toml; director apply director.toml"
 )]
 pub struct Args {
     /// Directory for ledger and journal, with a subdirectory for each network namespace.
     #[arg(
         long,
         global = true,
+        help_heading = GLOBAL,
         value_name = "DIR",
         env = "DIRECTOR_STATE_DIR",
         default_value = "/var/lib/director",
@@ -47,7 +52,7 @@ pub struct Args {
     pub(crate) state_dir: PathBuf,
 
     /// Work in this named network namespace (`ip netns list`).
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "NAME")]
     pub(crate) netns: Option<String>,
 
     /// Control socket of the running director. [default: /run/director/control.sock, or
@@ -55,6 +60,7 @@ pub struct Args {
     #[arg(
         long,
         global = true,
+        help_heading = GLOBAL,
         value_name = "PATH",
         env = "DIRECTOR_SOCKET",
         hide_env_values = true,
@@ -63,7 +69,13 @@ pub struct Args {
     pub(crate) socket: Option<PathBuf>,
 
     /// Colours: on a terminal, always, or never. `NO_COLOR` is respected.
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = GLOBAL,
+        value_name = "WHEN",
+        default_value = "auto"
+    )]
     pub(crate) color: Colour,
 
     #[command(subcommand)]
@@ -148,7 +160,7 @@ pub(crate) enum Verb {
     ///
     /// Without confirmation, everything is rolled back when the time is over.
     #[command(
-        after_help = "Example:\n  director apply services.toml --confirm-within 60s\n  director confirm"
+        after_help = "Example:\n  director apply /etc/director/director.toml --confirm-within 60s\n  director confirm"
     )]
     Confirm,
     /// Rolls back an unconfirmed `apply --confirm-within`, which starts it.
@@ -227,13 +239,16 @@ pub(crate) enum Verb {
     Schema(Schema),
     /// Print completions for a shell.
     Completions(Completions),
-    /// Write the man pages, one per verb.
+    /// Write the man pages: one per verb, and that of the service file.
     Man(Man),
+    /// Answers a shell that completes a command line; the scripts of `completions` call it.
+    #[command(hide = true)]
+    Complete(Complete),
 }
 
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  director run /etc/director/director.toml\n  director run services.toml --on-stop drain"
+    after_help = "Examples:\n  director run /etc/director/director.toml\n  director run /etc/director/director.toml --on-stop drain"
 )]
 pub(crate) struct Run {
     /// Service file, TOML or (by its extension) JSON.
@@ -284,7 +299,7 @@ pub(crate) enum OnStop {
 
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  director check services.toml\n  director check --strict *.toml\n  generate | director check -"
+    after_help = "Examples:\n  director check\n  director check --strict /etc/director/director.toml\n  generate | director check -"
 )]
 pub(crate) struct Check {
     /// Service files, TOML or (by their extension) JSON; `-` is standard input.
@@ -302,7 +317,7 @@ pub(crate) struct Check {
 
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  director plan services.toml\n  director plan services.toml --out tonight.plan && director apply tonight.plan"
+    after_help = "Examples:\n  director plan /etc/director/director.toml\n  director plan /etc/director/director.toml --out tonight.plan && director apply tonight.plan"
 )]
 pub(crate) struct Plan {
     /// Service file.
@@ -320,7 +335,7 @@ pub(crate) struct Plan {
 
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  director apply services.toml\n  director apply services.toml --yes --confirm-within 60s && director confirm"
+    after_help = "Examples:\n  director apply /etc/director/director.toml\n  director apply /etc/director/director.toml --yes --confirm-within 60s && director confirm"
 )]
 pub(crate) struct Apply {
     /// Service file, or a plan saved by `director plan --out`.
@@ -352,7 +367,7 @@ pub(crate) struct Apply {
 
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  director export > services.toml\n  director export --kernel --format ipvsadm > rules"
+    after_help = "Examples:\n  director export > director.toml\n  director export --kernel --format ipvsadm > rules"
 )]
 pub(crate) struct Export {
     /// Format of the file; `ipvsadm` is always the kernel's tables.
@@ -441,11 +456,28 @@ pub(crate) struct Completions {
 }
 
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Example:\n  director man /usr/local/share/man/man1")]
+#[command(after_help = "Example:\n  director man /usr/local/share/man")]
 pub(crate) struct Man {
-    /// Directory to write the pages to.
+    /// Directory of man pages: the pages go into `man5` and `man8` below it.
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) directory: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Complete {
+    pub(crate) shell: Asking,
+    /// For bash, the line up to the cursor and the characters at which bash splits words. For the
+    /// others, the words up to the cursor.
+    #[arg(last = true)]
+    pub(crate) words: Vec<OsString>,
+}
+
+/// The shells whose completions ask the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Asking {
+    Bash,
+    Zsh,
+    Fish,
 }
 
 /// Text for people, JSON for programs.

@@ -15,6 +15,8 @@ mod args;
 mod beside;
 mod check;
 mod clock;
+mod command;
+mod complete;
 mod completions;
 mod confirm;
 mod events;
@@ -46,7 +48,6 @@ mod waiting;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
 
 pub use args::Args;
@@ -58,7 +59,7 @@ use crate::http::ClientError;
 /// Runs the program and returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let args = match command::parse(std::env::args_os()) {
         Ok(args) => args,
         // clap's exit code for a mistake is 2, which means "changes" for `plan`.
         Err(error) => {
@@ -118,5 +119,6 @@ fn run(args: &Args) -> anyhow::Result<Exit> {
         Verb::Schema(verb) => schema::run(verb),
         Verb::Completions(verb) => completions::run(verb),
         Verb::Man(verb) => man::run(verb),
+        Verb::Complete(verb) => Ok(complete::run(verb)),
     }
 }

@@ -18,6 +18,7 @@ const VERBS: [&str; 21] = [
     "run",
     "status",
     "events",
+    "metrics",
     "drain",
     "undrain",
     "weight",
@@ -48,14 +49,79 @@ fn help_names_every_verb_and_each_verb_has_an_example() {
             "{verb}: {}",
             own.stdout
         );
-        for global in ["--state-dir", "--netns", "--socket", "--color"] {
-            assert!(own.stdout.contains(global), "{verb} {global}");
-        }
     }
     assert!(
         !help.stdout.contains("guard"),
         "what is not for people is not in it"
     );
+}
+
+#[test]
+fn a_verb_shows_its_own_options_first_and_the_global_ones_that_mean_something_to_it() {
+    const ALL: [&str; 4] = ["--state-dir", "--netns", "--socket", "--color"];
+    for verb in VERBS {
+        let expected: &[&str] = match verb {
+            "schema" | "completions" | "man" => &[],
+            "check" => &["--color"],
+            "status" | "events" => &["--netns", "--socket", "--color"],
+            "metrics" | "drain" | "undrain" | "weight" | "disable" | "enable" | "reload" => {
+                &["--netns", "--socket"]
+            }
+            "confirm" => &["--state-dir", "--netns"],
+            "export" | "adopt" | "disown" => &["--state-dir", "--netns", "--socket"],
+            _ => &ALL,
+        };
+        let help = director(&format!("{verb} --help")).stdout;
+        let (_, global) = help.split_once("\nGlobal options:\n").unwrap_or_default();
+        let global = global.split("\nExample").next().unwrap();
+        for option in ALL {
+            let mut lines = help.lines().map(str::trim_start);
+            let shown = lines.any(|line| line.starts_with(&format!("{option} ")));
+            let here = expected.contains(&option);
+            assert_eq!(shown, here, "{verb} {option}: {help}");
+            assert_eq!(global.contains(option), here, "{verb} {option}: {help}");
+            // Before the verb and after it.
+            for line in [format!("{verb} {option} x"), format!("{option} x {verb}")] {
+                let run = director(&format!("{line} --no-such-option"));
+                let unknown = run.stderr.contains("--no-such-option");
+                assert!(unknown || option == "--color", "{line}: {}", run.stderr);
+            }
+        }
+        let own = help.find("\nOptions:\n").expect("each has --help");
+        if !expected.is_empty() {
+            assert!(own < help.find("\nGlobal options:\n").unwrap(), "{help}");
+        }
+    }
+    for line in [
+        "schema --state-dir x",
+        "--state-dir x schema",
+        "--netns x man d",
+    ] {
+        let run = director(line);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""), "{line}");
+        assert!(
+            run.stderr.contains("has no use for it"),
+            "{line}: {}",
+            run.stderr
+        );
+    }
+}
+
+#[test]
+fn the_examples_name_the_file_of_the_unit() {
+    let unit = include_str!("../../packaging/systemd/director.service");
+    let file = "/etc/director/director.toml";
+    assert!(unit.contains(&format!("director run {file}")), "{unit}");
+    for verb in ["run", "check", "plan", "apply", "confirm", "reload"] {
+        let help = director(&format!("{verb} --help")).stdout;
+        let (_, examples) = help.split_once("\nExample").unwrap();
+        let named = examples
+            .split_whitespace()
+            .filter(|word| word.ends_with(".toml"));
+        for named in named {
+            assert_eq!(named, file, "{verb}: {examples}");
+        }
+    }
 }
 
 #[test]
@@ -106,7 +172,7 @@ fn what_is_typed_wrong_is_an_error_and_no_change() {
         ("status --stats --rate", "cannot be used with"),
         ("events --from 1 --last 2", "cannot be used with"),
         ("completions tcsh", "bash"),
-        ("--color sometimes schema", "never"),
+        ("--color sometimes check a.toml", "never"),
     ] {
         let run = director(line);
         assert_eq!(run.code, Some(1), "director {line}");
@@ -127,67 +193,6 @@ fn completions_for_every_shell_know_verbs_and_options() {
             assert!(run.stdout.contains(word), "{shell}: {word}");
         }
     }
-}
-
-#[test]
-fn bash_takes_its_completions() {
-    let script = director("completions bash").stdout;
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("director.bash");
-    fs::write(&path, script).unwrap();
-    let ask = format!(
-        ". {} && COMP_WORDS=(director ap) COMP_CWORD=1 && _director director ap director && \
-         echo \"${{COMPREPLY[@]}}\"",
-        path.display()
-    );
-    let Ok(output) = std::process::Command::new("bash")
-        .args(["-c", &ask])
-        .output()
-    else {
-        return; // a machine without bash
-    };
-    assert_eq!(
-        String::from_utf8_lossy(&output.stdout).trim(),
-        "apply",
-        "{output:?}"
-    );
-}
-
-#[test]
-fn there_is_a_man_page_for_every_verb() {
-    let directory = tempfile::tempdir().unwrap();
-    let into = directory.path().join("man1");
-    let output = command(&["man".as_ref(), into.as_os_str()])
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let page = |name: &str| fs::read_to_string(into.join(name)).unwrap();
-    let root = page("director.1");
-    for verb in VERBS {
-        let own = page(&format!("director-{verb}.1"));
-        assert!(
-            own.contains(".TH") && own.contains(".SH NAME"),
-            "{verb}: {own}"
-        );
-        for section in [".SH EXAMPLES", ".SH SEE ALSO", ".SH VERSION"] {
-            assert_eq!(own.matches(section).count(), 1, "{verb}: {own}");
-        }
-        assert!(!own.contains("EXTRA"), "{verb}: {own}");
-        assert!(
-            root.contains(&format!("director\\-{verb}(1)")),
-            "{verb}: {root}"
-        );
-    }
-    for section in [".SH EXIT STATUS", ".SH FILES", ".SH SEE ALSO"] {
-        assert!(root.contains(section), "{root}");
-    }
-    let pages = fs::read_dir(&into).unwrap().count();
-    // `failover` has verbs of its own.
-    let nested = ["status", "switchover", "yield", "claim", "auto"];
-    for verb in nested {
-        page(&format!("director-failover-{verb}.1"));
-    }
-    assert_eq!(pages, VERBS.len() + 1 + nested.len(), "nothing else");
 }
 
 #[test]

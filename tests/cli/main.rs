@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
 mod check;
+mod completions;
 mod features;
 mod help;
 mod hostile;
 mod machine;
+mod man;
 mod version;
 
 use std::ffi::{OsStr, OsString};

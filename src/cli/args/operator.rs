@@ -210,7 +210,7 @@ pub(crate) struct Enable {
 
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  director reload\n  director check /etc/director/services.toml && director reload"
+    after_help = "Examples:\n  director reload\n  director check /etc/director/director.toml && director reload"
 )]
 pub(crate) struct Reload {
     /// Proceed even if this takes away more of a service than the policy allows.
