@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use super::{command, director};
 
-const VERBS: [&str; 21] = [
+const VERBS: [&str; 22] = [
     "check",
     "plan",
     "apply",

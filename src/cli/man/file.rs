@@ -79,7 +79,8 @@ impl Writer {
         match event {
             Event::Start(tag) => self.start(&tag),
             Event::End(tag) => self.end(tag),
-            Event::Code(text) => self.line.push(bold(text.into_string())),
+            // A list in JSON has no blanks, and a line must break somewhere.
+            Event::Code(text) => self.line.push(bold(text.replace("\",\"", "\", \""))),
             Event::Text(text) if self.code => {
                 for line in text.lines() {
                     self.roff.text([roman(line)]);
