@@ -71,14 +71,6 @@ fn router(is_required: bool) -> Vec<Key> {
         )
         .alias(&["mcast_src_ip", "unicast_src_ip", "src"]),
         key(
-            "virtual_mac",
-            Shape::Either(vec![Shape::Bool, text("vrrp4.51")]),
-            "Whether the addresses are on a macvlan interface with the virtual MAC address \
-             `00-00-5E-00-01-ID`, or its name.",
-        )
-        .default(false)
-        .alias(&["use_vmac", "vmac", "vmac_xmit_base"]),
-        key(
             "routes",
             Shape::List(Box::new(Shape::Table(&ROUTE))),
             "Routes that this machine has while it is active.",
@@ -212,14 +204,6 @@ fn reactions() -> Vec<Key> {
         .default(1),
         on_death("release"),
         key(
-            "accept",
-            Shape::Bool,
-            "Whether the machine itself answers on the addresses, to ping and to its own programs. \
-             With `false` only the services on them do.",
-        )
-        .default(true)
-        .alias(&["no_accept", "accept_mode"]),
-        key(
             "startup",
             time(),
             "After a start, the longest wait for the first verdicts of the checks before the \
@@ -250,6 +234,20 @@ fn reactions() -> Vec<Key> {
     ]
 }
 
+/// What VRRP has and director does not: why the file works without it.
+pub(in super::super) fn unsupported(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "virtual_mac" | "use_vmac" | "vmac" | "vmac_xmit_base" => {
+            "remove it: the addresses are on the interface itself, and gratuitous ARP tells clients \
+             its MAC address"
+        }
+        "accept" | "no_accept" | "accept_mode" => {
+            "remove it: the machine itself answers on the addresses; a firewall can limit that"
+        }
+        _ => return None,
+    })
+}
+
 /// How the file says what a word of keepalived's VRRP means, if one key's name does not.
 pub(in super::super) fn keepalived(word: &str) -> Option<&'static str> {
     Some(match word {
@@ -270,8 +268,6 @@ pub(in super::super) fn keepalived(word: &str) -> Option<&'static str> {
             "members = [{ id = 52, interface = \"eth1\", addresses = [\"10.0.0.1\"] }] in the \
              section"
         }
-        "use_vmac" | "vmac_xmit_base" => "virtual_mac = true",
-        "no_accept" => "accept = false",
         "notify_master" => "notify = { command = \"...\", on = \"active\" }",
         "notify_backup" => "notify = { command = \"...\", on = \"backup\" }",
         "notify_fault" => "notify = { command = \"...\", on = \"fault\" }",

@@ -51,8 +51,6 @@ fn failover(entry: &Entry<'_>, findings: &mut Findings) -> Option<FailoverDecl> 
     let track = reactions::track(&fields, &mut services, findings);
     let floor = fields.get("floor");
     let floor = floor.and_then(|field| field.whole::<u8>(findings));
-    let accept = fields.get("accept");
-    let accept = accept.and_then(|field| field.bool(findings));
     let mut bounded = |name, most| within(&fields.get(name)?, 0, most, findings);
     let startup = bounded("startup", HOUR);
     let linger = bounded("linger", 60 * SECOND);
@@ -69,7 +67,6 @@ fn failover(entry: &Entry<'_>, findings: &mut Findings) -> Option<FailoverDecl> 
         track,
         floor: floor.map_or(1, |floor| floor.value),
         on_death,
-        accept: accept.is_none_or(|accept| accept.value),
         startup: startup.map_or(Failover::DEFAULT_STARTUP, |time| time.value),
         linger: linger.map_or(Failover::DEFAULT_LINGER, |time| time.value),
         announce,

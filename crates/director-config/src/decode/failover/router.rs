@@ -11,7 +11,7 @@ use super::super::super::diagnostic::{Diagnostic, Findings};
 use super::super::super::source::{Span, Spanned};
 use super::super::fields::Fields;
 use super::address::{addresses, interface_name, plain, routes};
-use crate::state::failover::{MacDevice, Route, VirtualAddress, VirtualRouter};
+use crate::state::failover::{Route, VirtualAddress, VirtualRouter};
 
 /// What all routers of a section have in common.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +42,6 @@ pub(super) fn routers(
     let id = id_field.and_then(|field| field.whole::<u8>(findings));
     let interface = fields.require("interface", findings);
     let interface = interface.and_then(|field| interface_name(&field, findings));
-    let mac = mac(fields, findings);
     let routes = routes(fields, findings);
     let peers = fields.get("peers").map(|field| {
         let peers = plain(&field, findings);
@@ -75,7 +74,6 @@ pub(super) fn routers(
     let table = Table {
         id: Spanned::new(number, id.span),
         interface,
-        mac,
         routes,
         peers,
         sources,
@@ -94,7 +92,6 @@ pub(super) fn routers(
 struct Table {
     id: Spanned<VirtualRouterId>,
     interface: Arc<str>,
-    mac: Option<MacDevice>,
     routes: Vec<Route>,
     peers: Vec<Spanned<IpAddr>>,
     sources: Vec<Spanned<IpAddr>>,
@@ -207,7 +204,6 @@ impl Table {
             auth: common.auth,
             checksum: common.checksum,
             least_hop_limit: common.least_hop_limit,
-            mac: self.mac.clone(),
         })
     }
 }
@@ -226,16 +222,4 @@ fn link_local_first(id: VirtualRouterId, addresses: &mut Vec<VirtualAddress>) {
         },
     };
     addresses.insert(0, first);
-}
-
-fn mac(fields: &Fields<'_>, findings: &mut Findings) -> Option<MacDevice> {
-    let field = fields.get("virtual_mac")?;
-    match field.as_bool() {
-        Some(true) => Some(MacDevice { name: None }),
-        Some(false) => None,
-        None => {
-            let name = interface_name(&field, findings)?;
-            Some(MacDevice { name: Some(name) })
-        }
-    }
 }

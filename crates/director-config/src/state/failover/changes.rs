@@ -221,11 +221,6 @@ fn router(old: &VirtualRouter, new: &VirtualRouter, say: &mut Say<'_>) {
             listed(removed.into_iter())
         ));
     }
-    if old.mac != new.mac {
-        say.moves(format!(
-            "the MAC address of router {id} changes: clients learn it by ARP"
-        ));
-    }
 }
 
 /// Peers that stay silent because the file no longer names them.

@@ -17,7 +17,7 @@ mod router;
 pub use changes::{Change, Effect, changes, splits};
 pub use follow::{Follow, FollowBy, Track, TrackEffect, TrackFile, Tracked};
 pub use held::{Announce, Held, OnDeath, Route, VirtualAddress};
-pub use router::{MacDevice, VirtualRouter};
+pub use router::{VirtualRouter};
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -73,9 +73,6 @@ pub struct Failover {
     pub floor: u8,
     /// What becomes of the addresses when the daemon dies.
     pub on_death: OnDeath,
-    /// Whether the machine answers on the addresses itself, not only for the services on them. An
-    /// owner always accepts.
-    pub accept: bool,
     /// The longest wait at start for the first verdicts of the checks before the router claims
     /// anything.
     pub startup: Duration,

@@ -40,8 +40,6 @@ pub struct VirtualRouter {
     /// The least TTL or hop limit that it accepts: 255 on a link, less for unicast peers beyond
     /// routers.
     pub least_hop_limit: u8,
-    /// The macvlan interface with the virtual MAC address, if wanted.
-    pub mac: Option<MacDevice>,
 }
 
 impl VirtualRouter {
@@ -63,16 +61,6 @@ impl VirtualRouter {
         )
     }
 
-    /// The virtual MAC address of RFC 9568, 7.3.
-    #[must_use]
-    pub const fn virtual_mac(&self) -> [u8; 6] {
-        let family = match self.family {
-            Family::V4 => 1,
-            Family::V6 => 2,
-        };
-        [0, 0, 0x5e, 0, family, self.id.get()]
-    }
-
     /// Whether it speaks to named peers only.
     #[must_use]
     pub const fn is_unicast(&self) -> bool {
@@ -84,12 +72,4 @@ impl VirtualRouter {
         let named = self.addresses.iter().filter(|held| held.advertised);
         named.map(|held| held.address)
     }
-}
-
-/// A macvlan interface with the virtual MAC address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MacDevice {
-    /// Its name, at most 15 bytes. `None`: the daemon chooses `vrrp4.ID` or `vrrp6.ID`, or another
-    /// name if that one is taken.
-    pub name: Option<Arc<str>>,
 }
