@@ -17,7 +17,7 @@ use ipvs::ServiceKey;
 use crate::http::Client;
 use crate::net::namespace;
 
-pub(crate) use failover::{Failover, FailoverStatus, FailoverVerb, Move};
+pub(crate) use failover::{Auto, Failover, FailoverStatus, FailoverVerb, Move};
 pub(crate) use operator::{
     Disable, Drain, Enable, Events, Reload, ServerOf, Status, Undrain, Weight, Weighting, Why,
 };

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use super::args::{Args, Failover, FailoverStatus, FailoverVerb, Move, TextOrJson};
+use super::args::{Args, Auto, Failover, FailoverStatus, FailoverVerb, Move, TextOrJson};
 use super::exit::Exit;
 use super::hand::{ask, on_behalf_of};
 use super::output::{print, say};
-use crate::control::failover::{FailoverHold, VirtualRouterStatus};
+use crate::control::failover::{FailoverHold, FailoverRole, VirtualRouterStatus};
 use crate::control::operator::FailoverDo;
 use crate::http::Client;
 use crate::http::api;
@@ -20,6 +20,9 @@ use crate::words::{calendar, count, printable};
 
 /// The time between two looks while waiting.
 const PACE: Duration = Duration::from_millis(100);
+
+/// After this time, a request that has no effect has been and gone between two looks.
+const UNHEARD: Duration = Duration::from_secs(3);
 
 pub(crate) fn run(args: &Args, verb: &Failover) -> anyhow::Result<Exit> {
     match &verb.verb {
@@ -29,7 +32,7 @@ pub(crate) fn run(args: &Args, verb: &Failover) -> anyhow::Result<Exit> {
         Some(FailoverVerb::Yield(verb)) if verb.unless_restart => leave(args, &verb.of),
         Some(FailoverVerb::Yield(verb)) => operate(args, &verb.of, FailoverDo::Yield),
         Some(FailoverVerb::Claim(verb)) => operate(args, verb, FailoverDo::Claim),
-        Some(FailoverVerb::Auto(verb)) => operate(args, verb, FailoverDo::Auto),
+        Some(FailoverVerb::Auto(verb)) => auto(args, verb),
     }
 }
 
@@ -76,27 +79,14 @@ pub(crate) fn text(section: &api::Failover) -> String {
     let mut line = |name: &str, value: String| {
         let _ = writeln!(text, "  {name:<9} {value}");
     };
-    let hold = match section.hold {
-        None => "",
-        Some(FailoverHold::Yielded) => ", yielded by an operator",
-        Some(FailoverHold::Claimed) => ", claimed by an operator",
-    };
+    let hold = hold(section).map_or(String::new(), |hold| format!(", {hold}"));
     let declared = if section.priority == section.declared_priority {
         String::new()
     } else {
         format!(" ({} in the file)", section.declared_priority)
     };
     line("priority", format!("{}{declared}{hold}", section.priority));
-    line(
-        "peer",
-        section.peer.as_ref().map_or_else(
-            || "none heard".to_owned(),
-            |peer| {
-                let addresses = count(peer.addresses, "address", "addresses");
-                format!("{}, priority {}, {addresses}", peer.address, peer.priority)
-            },
-        ),
-    );
+    line("peer", peer(section));
     for router in &section.routers {
         line("router", member(router));
     }
@@ -122,6 +112,36 @@ pub(crate) fn text(section: &api::Failover) -> String {
         ),
     );
     text
+}
+
+/// What overrides the priorities.
+pub(crate) fn hold(section: &api::Failover) -> Option<String> {
+    let done = match section.hold? {
+        FailoverHold::Yielded => "yielded",
+        FailoverHold::Claimed => "claimed",
+    };
+    let Some(set) = &section.hold_set else {
+        return Some(format!("{done} for a while, by director itself"));
+    };
+    let mut text = format!("{done} by {}", printable(&set.by));
+    if let Some(reason) = &set.reason {
+        let _ = write!(text, ": {}", printable(reason));
+    }
+    if let Some(until) = set.until {
+        let _ = write!(text, ", until {}", calendar(until));
+    }
+    Some(text)
+}
+
+/// The router last heard.
+pub(crate) fn peer(section: &api::Failover) -> String {
+    section.peer.as_ref().map_or_else(
+        || "none heard".to_owned(),
+        |peer| {
+            let addresses = count(peer.addresses, "address", "addresses");
+            format!("{}, priority {}, {addresses}", peer.address, peer.priority)
+        },
+    )
 }
 
 fn member(router: &VirtualRouterStatus) -> String {
@@ -170,6 +190,18 @@ fn operate(args: &Args, verb: &Move, action: FailoverDo) -> anyhow::Result<Exit>
     Ok(asked)
 }
 
+/// Ends what operators set. There is nothing to wait for: the priorities may have it stay.
+fn auto(args: &Args, verb: &Auto) -> anyhow::Result<Exit> {
+    let body = api::FailoverBody {
+        section: verb.section.clone(),
+        action: FailoverDo::Auto,
+        reason: verb.reason.clone(),
+        for_seconds: None,
+        on_behalf_of: on_behalf_of(),
+    };
+    ask(&args.client()?, "/v1/failover", &body)
+}
+
 /// Hands over, if the unit stops for good.
 fn leave(args: &Args, verb: &Move) -> anyhow::Result<Exit> {
     if !is_stopping()? || sections(&args.client()?, None)?.is_empty() {
@@ -211,6 +243,7 @@ fn wait(
 ) -> anyhow::Result<bool> {
     let name = &before.name;
     let start = Instant::now();
+    let mut is_held = false;
     loop {
         let now = sections(client, Some(name))?.into_iter().next();
         let Some(now) = now else { return Ok(true) };
@@ -224,7 +257,9 @@ fn wait(
             return Ok(true);
         }
         // It asked its peers, and none came.
-        let refused = !holds && now.hold.is_none() && start.elapsed() > PACE;
+        is_held |= now.hold.is_some();
+        let is_over = now.hold.is_none() && now.role == FailoverRole::Active;
+        let refused = !holds && is_over && (is_held || start.elapsed() > UNHEARD);
         if refused {
             say!("director: `{name}` stays active: no other router has taken over");
             return Ok(false);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+use super::operator::Setting;
 use crate::state::BootTime;
 
 /// The role of a failover section on this machine.
@@ -47,7 +48,7 @@ impl FailoverRole {
     }
 }
 
-/// An operator's wish that overrides the priorities.
+/// What overrides the priorities: an operator's wish, or a contest about an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailoverHold {
@@ -72,8 +73,10 @@ pub struct FailoverStatus {
     pub declared_priority: u8,
     /// The priority with which it claims now.
     pub priority: u8,
-    /// An operator's yield or claim.
+    /// What overrides the priorities.
     pub hold: Option<FailoverHold>,
+    /// Who set that, why, and until when; `None` if director did so itself.
+    pub set: Option<Setting<FailoverHold>>,
     /// Other routers, as last heard.
     pub peer: Option<FailoverPeer>,
     /// The virtual routers.

@@ -118,6 +118,8 @@ pub(super) fn show(router: &mut Router, way: &Way<'_>) {
         declared_priority: declared.0,
         priority: priority.0,
         hold,
+        // The core knows.
+        set: None,
         peer,
         routers,
         counters: Arc::clone(&router.counters),

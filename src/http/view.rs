@@ -54,6 +54,7 @@ fn failover(snapshot: &Snapshot, status: &FailoverStatus) -> api::Failover {
         declared_priority: status.declared_priority,
         priority: status.priority,
         hold: status.hold,
+        hold_set: status.set.as_ref().map(|set| setting(set, None)),
         peer: status.peer,
         routers: status.routers.to_vec(),
         counters: status.counters.read(),

@@ -38,7 +38,7 @@ pub(crate) enum FailoverVerb {
     Claim(Move),
     /// End a yield or a claim: the priorities decide again.
     #[command(after_help = "Example:\n  director failover auto front")]
-    Auto(Move),
+    Auto(Auto),
 }
 
 #[derive(Debug, Default, ClapArgs)]
@@ -74,4 +74,14 @@ pub(crate) struct Move {
     /// Stop waiting after this time.
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s", requires = "wait")]
     pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Auto {
+    /// Section of the service file; all sections without it.
+    #[arg(value_name = "NAME")]
+    pub(crate) section: Option<String>,
+    /// Reason, shown by `director events`.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! What all forms of the status have in common: its head with a summary, its tail, its colours.
 
 use super::layout::{flow, wrap};
+use crate::cli::failover;
 use crate::control::failover::FailoverRole;
 use crate::control::snapshot::{ServerState, ServiceState};
 use crate::http::api::{Drift, Head, Service, Status, Summary};
@@ -89,12 +90,14 @@ impl Page<'_> {
             self.words(Some(RED), &format!("TROUBLE: {}", printable(trouble)));
         }
         for section in &head.failover {
+            let hold = failover::hold(section).map_or(String::new(), |hold| format!("; {hold}"));
             let line = format!(
-                "failover {}: {} {}: {}",
+                "failover {}: {} {}: {}; peer: {}{hold}",
                 printable(&section.name),
                 section.role.word(),
                 self.since(section.since),
-                printable(&section.reason)
+                printable(&section.reason),
+                failover::peer(section)
             );
             let colour = match section.role {
                 FailoverRole::Active => GREEN,

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Core;
+use super::hand::setting;
 use crate::check::Verdict;
 use crate::control::Now;
 use crate::control::event::{EventKind, Subject};
 use crate::control::failover::{FailoverHold, FailoverRole, FailoverStatus};
-use crate::control::operator::{Answer, FailoverDo, FailoverRequest, Refusal, RefusalKind};
+use crate::control::operator::{
+    Answer, FailoverDo, FailoverRequest, Refusal, RefusalKind, Setting,
+};
 use crate::daemon::messages::{Notification, NotifyAbout, NotifyEvent};
 use crate::failover::{Command, Operation, Report};
 use crate::state::BootTime;
@@ -29,6 +32,8 @@ pub(super) struct FailoverState {
     declared: Arc<Failovers>,
     pub(super) shown: BTreeMap<Arc<str>, Arc<FailoverStatus>>,
     health: BTreeMap<Arc<str>, Health>,
+    /// What operators set.
+    set: BTreeMap<Arc<str>, Setting<FailoverHold>>,
     /// Whether the first verdicts are in.
     ready: bool,
     look_at: Option<BootTime>,
@@ -49,6 +54,26 @@ impl FailoverState {
     pub(super) const fn next(&self) -> Option<BootTime> {
         self.look_at
     }
+
+    /// What an operator set, if it is what the section does.
+    fn set_for(&self, status: &FailoverStatus) -> Option<Setting<FailoverHold>> {
+        let set = self.set.get(&status.name);
+        set.filter(|set| status.hold == Some(set.value)).cloned()
+    }
+
+    /// Notes what an operator wants of a section.
+    fn operated(&mut self, name: &Arc<str>, set: Option<Setting<FailoverHold>>) {
+        match set {
+            Some(set) => self.set.insert(Arc::clone(name), set),
+            None => self.set.remove(name),
+        };
+        let Some(status) = self.shown.get(name) else {
+            return;
+        };
+        let mut status = FailoverStatus::clone(status);
+        status.set = self.set_for(&status);
+        self.shown.insert(Arc::clone(name), Arc::new(status));
+    }
 }
 
 impl Core {
@@ -63,6 +88,9 @@ impl Core {
             .retain(|name, _| declared.get(name).is_some());
         self.failover
             .shown
+            .retain(|name, _| declared.get(name).is_some());
+        self.failover
+            .set
             .retain(|name, _| declared.get(name).is_some());
         self.show.touch();
         self.out
@@ -170,24 +198,17 @@ impl Core {
         }
     }
 
-    /// Whether a service has no usable server, on one of its listen addresses.
+    /// Whether a service has lost its quorum or has no usable server, on one of its listen addresses.
     fn is_out(&self, name: &str) -> bool {
         let parts = self.show.parts.values();
         let mut parts = parts.filter(|part| &*part.name == name && !part.leaving);
-        parts.any(|part| part.declared > 0 && part.up == 0)
+        parts.any(|part| part.declared > 0 && (part.up == 0 || part.is_out()))
     }
 
     /// The runtime reports.
     pub(super) fn failover_report(&mut self, report: Report, now: Now) {
         match report {
-            Report::Status(status) => {
-                if self.failover.declared.get(&status.name).is_some() {
-                    self.failover
-                        .shown
-                        .insert(Arc::clone(&status.name), Arc::from(status));
-                    self.show.touch();
-                }
-            }
+            Report::Status(status) => self.failover_status(*status),
             Report::Gone(name) => {
                 if self.failover.declared.get(&name).is_none() {
                     self.failover.shown.remove(&name);
@@ -209,6 +230,24 @@ impl Core {
                 self.event(EventKind::FailoverWeak, Subject::None, text, now);
             }
         }
+    }
+
+    fn failover_status(&mut self, mut status: FailoverStatus) {
+        let name = Arc::clone(&status.name);
+        let state = &mut self.failover;
+        if state.declared.get(&name).is_none() {
+            return;
+        }
+        if status.hold.is_none() {
+            let ended = state.shown.get(&name).and_then(|before| before.hold);
+            // A request that came since then is on its way to the runtime.
+            if state.set.get(&name).map(|set| set.value) == ended {
+                state.set.remove(&name);
+            }
+        }
+        status.set = state.set_for(&status);
+        state.shown.insert(name, Arc::new(status));
+        self.show.touch();
     }
 
     /// Runs the commands of a section that are for this event.
@@ -248,10 +287,12 @@ impl Core {
     ) -> Result<Answer, Refusal> {
         let sections = self.chosen_sections(request)?;
         let time = request.note.for_seconds.map(Duration::from_secs);
-        if time.is_some_and(|time| time.is_zero()) {
-            let message = "a time of 0 expires immediately";
+        if request.action == FailoverDo::Auto && time.is_some() {
+            let message = "`auto` ends a yield or a claim for good: leave the time out";
             return Err(Refusal::new(RefusalKind::Invalid, message));
         }
+        // Refuses times of 0 and beyond all calendars.
+        setting((), &request.note, now)?;
         let mut orders = Vec::new();
         for status in sections {
             orders.push((
@@ -261,6 +302,13 @@ impl Core {
         }
         let mut done = Vec::new();
         for (section, (operation, text)) in orders {
+            let hold = match operation {
+                Operation::Yield { .. } => Some(FailoverHold::Yielded),
+                Operation::Claim { .. } => Some(FailoverHold::Claimed),
+                Operation::Auto => None,
+            };
+            let set = hold.map(|hold| setting(hold, &request.note, now));
+            self.failover.operated(&section, set.transpose()?);
             let by = &request.note.by;
             let reason = request.note.reason.as_ref();
             let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
@@ -280,6 +328,7 @@ impl Core {
                 .failover
                 .push(Command::Operate { section, operation });
         }
+        self.show.touch();
         Ok(Answer::done(done))
     }
 

@@ -356,7 +356,7 @@ enum Change {
     Nothing,
 }
 
-fn setting<T>(value: T, note: &Note, now: Now) -> Result<Setting<T>, Refusal> {
+pub(super) fn setting<T>(value: T, note: &Note, now: Now) -> Result<Setting<T>, Refusal> {
     let time = note.for_seconds.map(Duration::from_secs);
     if time.is_some_and(|time| time.is_zero()) {
         return Err(invalid("a time of 0 expires immediately".to_owned()));

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Setting;
 use crate::control::failover::{
     FailoverCounts, FailoverHold, FailoverPeer, FailoverRole, VirtualRouterStatus,
 };
@@ -22,8 +23,10 @@ pub struct Failover {
     pub declared_priority: u8,
     /// The priority with which it claims now.
     pub priority: u8,
-    /// An operator's yield or claim; null without one.
+    /// A yield or claim; null without one.
     pub hold: Option<FailoverHold>,
+    /// Who set it, why, and until when; null if director did so itself.
+    pub hold_set: Option<Setting>,
     /// The router last heard; null before the first advert.
     pub peer: Option<FailoverPeer>,
     /// The virtual routers.

@@ -22,7 +22,7 @@ mod keepalived;
 mod leaks;
 mod machine;
 mod named;
-mod operator;
+pub(crate) mod operator;
 mod paused;
 mod planned;
 mod refusals;

@@ -23,7 +23,7 @@ servers = [\"10.2.0.11\", \"10.2.0.12\", { name = \"app3\", address = \"10.2.0.1
 ";
 
 /// Runs a verb next to the daemon; words are split at blanks.
-pub(super) fn verb(daemon: &Daemon<'_>, line: &str) -> Outcome {
+pub(crate) fn verb(daemon: &Daemon<'_>, line: &str) -> Outcome {
     let mut command = Command::new(DIRECTOR);
     command
         .args(line.split_whitespace())
@@ -35,7 +35,7 @@ pub(super) fn verb(daemon: &Daemon<'_>, line: &str) -> Outcome {
 }
 
 #[track_caller]
-pub(super) fn done(daemon: &Daemon<'_>, line: &str) -> String {
+pub(crate) fn done(daemon: &Daemon<'_>, line: &str) -> String {
     let outcome = verb(daemon, line);
     assert!(
         outcome.success(),
@@ -46,7 +46,7 @@ pub(super) fn done(daemon: &Daemon<'_>, line: &str) -> String {
 }
 
 #[track_caller]
-fn refused(daemon: &Daemon<'_>, line: &str, said: &str) {
+pub(crate) fn refused(daemon: &Daemon<'_>, line: &str, said: &str) {
     let outcome = verb(daemon, line);
     assert_eq!(outcome.code, 1, "director {line}: {outcome}");
     assert!(outcome.stderr.contains(said), "director {line}: {outcome}");

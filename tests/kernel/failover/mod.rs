@@ -12,10 +12,12 @@
     reason = "helpers of tests may fail as tests do"
 )]
 
+mod faults;
 mod leases;
 mod pair;
 mod probe;
 mod switchover;
+mod verbs;
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -81,6 +83,23 @@ fn role(daemon: &Daemon<'_>) -> String {
         .as_str()
         .unwrap_or_default()
         .to_owned()
+}
+
+/// A counter of director's section.
+fn counter(daemon: &Daemon<'_>, name: &str) -> u64 {
+    let status = daemon.get("/v1/status").expect("the director answers");
+    status["failover"][0]["counters"][name]
+        .as_u64()
+        .expect("the counter is there")
+}
+
+/// Waits until director has sent this many more adverts.
+#[track_caller]
+fn sends(daemon: &Daemon<'_>, more: u64) {
+    let start = counter(daemon, "sent");
+    eventually("adverts go on", || {
+        (counter(daemon, "sent") >= start + more).then_some(())
+    });
 }
 
 /// Waits until director's section has this role.

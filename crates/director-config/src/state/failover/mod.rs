@@ -17,7 +17,7 @@ mod router;
 pub use changes::{Change, Effect, changes, splits};
 pub use follow::{Follow, FollowBy, Track, TrackEffect, TrackFile, Tracked};
 pub use held::{Announce, Held, OnDeath, Route, VirtualAddress};
-pub use router::{VirtualRouter};
+pub use router::VirtualRouter;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
