@@ -175,6 +175,7 @@ pub(super) fn overlay(situation: &Situation<'_>) -> Overlaid {
 }
 
 /// How much of a service is up.
+#[derive(Clone, Copy)]
 struct Strength {
     up: usize,
     min_healthy: usize,

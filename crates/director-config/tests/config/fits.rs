@@ -1,6 +1,12 @@
 //! Whether a value fits a JSON Schema, as far as the schemas of this project need it. The test of
 //! `director plan --format json` in `tests/docs` uses it, too.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may fail as tests do"
+)]
+
 use serde_json::Value;
 
 /// Says what does not fit. Panics at a keyword that it does not know.
