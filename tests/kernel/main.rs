@@ -29,4 +29,5 @@ mod schedulers;
 mod seeing;
 mod smoke;
 mod through;
+mod users;
 mod verbs;

@@ -35,7 +35,8 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use page::{Block, Step};
-use shell::{Outcome, Shell};
+use shell::Outcome;
+pub(crate) use shell::Shell;
 
 /// Commands that change nothing.
 const LOOKS: [&str; 3] = ["director status", "director events", "client curl "];
@@ -44,7 +45,7 @@ const LOOKS: [&str; 3] = ["director status", "director events", "client curl "];
 const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Before the commands of most pages: the network exists, and they are typed on the director.
-const ON_THE_DIRECTOR: &str = "sh examples/network.sh up
+pub(crate) const ON_THE_DIRECTOR: &str = "sh examples/network.sh up
 exec ip netns exec director bash";
 
 /// A director that runs with the file of `docs/operating.md`. It has had requests, and one of its
@@ -156,7 +157,7 @@ servers = ["10.0.0.11"]
 
 /// Runs all commands of a page.
 #[track_caller]
-fn run(page: &str, before: &str) {
+pub(crate) fn run(page: &str, before: &str) {
     let path = Path::new(page);
     let shell = &mut Shell::start();
     let blocks = page::blocks(path);
@@ -221,13 +222,19 @@ fn web_file(page: &str) -> String {
 /// Runs a command, and describes how its output differs from what is shown. A command that only
 /// looks is repeated for a while, as a reader would, until the checks have results.
 fn carry_out(shell: &mut Shell, step: &Step) -> (Outcome, Option<String>) {
+    // A line `?` asks `DIRECTOR_UPDATE_DOCS` for the output.
+    let patience = if step.shown == ["?"] {
+        PATIENCE / 16
+    } else {
+        PATIENCE
+    };
     let looks = LOOKS.iter().any(|look| step.command.contains(look));
     let start = Instant::now();
     loop {
         let outcome = shell.run(&step.command);
         let differs = compare::compare(&step.shown, &outcome.lines).err();
         let settled = differs.is_none() && is_well(step, &outcome);
-        if !looks || settled || start.elapsed() > PATIENCE {
+        if !looks || settled || start.elapsed() > patience {
             return (outcome, differs);
         }
         thread::sleep(Duration::from_secs(1));

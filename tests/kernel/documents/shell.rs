@@ -35,7 +35,7 @@ const STAND_INS: [(&str, &str); 2] = [
     ("systemctl", include_str!("stand-ins/systemctl")),
 ];
 
-pub(super) struct Shell {
+pub(crate) struct Shell {
     bash: Child,
     stdin: ChildStdin,
     output: Receiver<String>,
@@ -43,13 +43,13 @@ pub(super) struct Shell {
 }
 
 /// A command's output on both streams, and its exit code.
-pub(super) struct Outcome {
-    pub(super) lines: Vec<String>,
+pub(crate) struct Outcome {
+    pub(crate) lines: Vec<String>,
     pub(super) code: i32,
 }
 
 impl Shell {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         // The lab loads the kernel's modules before the first namespace.
         drop(Netns::new("documents"));
         let directory = tempfile::tempdir().unwrap();
@@ -111,13 +111,13 @@ impl Shell {
     }
 
     /// Puts a file into the current directory.
-    pub(super) fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.directory.path().join(name), text).unwrap();
     }
 
     /// Runs a command that has to succeed.
     #[track_caller]
-    pub(super) fn prepare(&mut self, command: &str) {
+    pub(crate) fn prepare(&mut self, command: &str) {
         let outcome = self.run(command);
         assert!(outcome.code == 0, "{command}: {outcome}");
     }
@@ -128,7 +128,7 @@ impl Shell {
     ///
     /// If it does not end in time.
     #[track_caller]
-    pub(super) fn run(&mut self, command: &str) -> Outcome {
+    pub(crate) fn run(&mut self, command: &str) -> Outcome {
         if is_endless(command) {
             let [short, long] =
                 ENDLESS_FOR.map(|seconds| format!("timeout {seconds} {command} </dev/null\n"));
