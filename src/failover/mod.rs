@@ -20,6 +20,7 @@ mod events;
 mod files;
 mod holder;
 mod message;
+mod place;
 mod realtime;
 mod router;
 mod runtime;

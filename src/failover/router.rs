@@ -12,10 +12,11 @@ use vrrp::{Family, Priority, Version};
 use super::events;
 use super::holder::{BRIDGE, Order, Orders, Remnant, View};
 use super::message::{Operation, Report};
+use super::place::Place;
 use super::sockets::{Key, Sockets};
 use crate::control::event::EventKind;
 use crate::control::failover::FailoverCounters;
-use crate::state::failover::{Failover, TrackEffect, TrackFile, Tracked, VirtualRouter};
+use crate::state::failover::{Failover, TrackEffect, TrackFile, Tracked};
 use crate::words::path;
 
 /// The time between two events about discarded messages of one kind, or about lateness.
@@ -33,17 +34,6 @@ pub(super) struct Way<'a> {
     pub(super) holder: &'a Orders,
     pub(super) tell: &'a dyn Fn(Report),
     pub(super) now: Duration,
-}
-
-/// What a member sends with and from.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Place {
-    /// Addresses of this machine on the interface that are not virtual.
-    own: Vec<IpAddr>,
-    source: Option<IpAddr>,
-    mtu: u16,
-    /// Why it cannot send or receive.
-    fault: Option<Arc<str>>,
 }
 
 /// A section that runs.
@@ -155,7 +145,7 @@ impl Router {
             self.section = before;
             return false;
         }
-        let places = self.look(view);
+        let places = self.look(view, way);
         let config = config(section, &places, self.priority());
         if self
             .machine
@@ -173,7 +163,7 @@ impl Router {
 
     /// The interfaces have changed.
     pub(super) fn interfaces(&mut self, view: &View, way: &Way<'_>) {
-        let places = self.look(view);
+        let places = self.look(view, way);
         let other = places
             .iter()
             .zip(&self.places)
@@ -221,7 +211,7 @@ impl Router {
     }
 
     /// What each member has now.
-    fn look(&self, view: &View) -> Vec<Place> {
+    fn look(&self, view: &View, way: &Way<'_>) -> Vec<Place> {
         let virtual_addresses: Vec<IpAddr> = self
             .section
             .routers
@@ -230,7 +220,7 @@ impl Router {
             .collect();
         let routers = self.section.routers.iter();
         routers
-            .map(|router| look(router, view, &virtual_addresses))
+            .map(|router| Place::of(router, view, way.sockets, &virtual_addresses))
             .collect()
     }
 
@@ -299,7 +289,7 @@ impl Router {
         self.lowered = by;
         self.service_fault = fault;
         self.track(view, failing);
-        let places = self.look(view);
+        let places = self.look(view, way);
         self.touched |= self.places != places;
         self.places = places;
         self.tell_faults(way);
@@ -535,43 +525,6 @@ impl Router {
             self.event(EventKind::FailoverLate, text, way);
         }
     }
-}
-
-/// What a member has now.
-fn look(router: &VirtualRouter, view: &View, virtual_addresses: &[IpAddr]) -> Place {
-    let mut place = Place {
-        mtu: 1500,
-        ..Place::default()
-    };
-    let name = &router.interface;
-    let Some((link, addresses)) = view.link(name) else {
-        place.fault = Some(Arc::from(format!("interface `{name}` does not exist")));
-        return place;
-    };
-    place.mtu = link.mtu;
-    let own = addresses.iter().filter(|found| {
-        Family::of(found.address) == router.family && !virtual_addresses.contains(&found.address)
-    });
-    place.own = own.clone().map(|found| found.address).collect();
-    let mut usable = own.filter(|found| found.usable);
-    place.source = router.source.or_else(|| {
-        let found = usable.find(|found| match found.address {
-            IpAddr::V4(_) => !found.secondary,
-            IpAddr::V6(address) => address.is_unicast_link_local(),
-        })?;
-        Some(found.address)
-    });
-    if !link.up {
-        place.fault = Some(Arc::from(format!("interface `{name}` is down")));
-    } else if place.source.is_none() {
-        let kind = match router.family {
-            Family::V4 => "IPv4",
-            Family::V6 => "link-local IPv6",
-        };
-        let text = format!("interface `{name}` has no {kind} address to send adverts from");
-        place.fault = Some(Arc::from(text));
-    }
-    place
 }
 
 /// A source for a router whose interface has none: it is faulty, and sends nothing.

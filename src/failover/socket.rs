@@ -68,7 +68,7 @@ impl AdvertSocket {
                 }
             }
             Family::V6 => {
-                socket.set_only_v6(true)?;
+                // A raw socket of IPv6 receives no IPv4; the kernel refuses `IPV6_V6ONLY` on it.
                 socket.set_unicast_hops_v6(hops)?;
                 socket.set_multicast_hops_v6(hops)?;
                 socket.set_multicast_loop_v6(false)?;

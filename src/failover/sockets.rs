@@ -60,6 +60,11 @@ impl Sockets {
         failures
     }
 
+    /// Why a socket could not be opened.
+    pub(super) fn failure(&self, key: &Key) -> Option<&str> {
+        self.failed.get(key).map(String::as_str)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &AdvertSocket)> {
         self.open.iter().map(|(key, (socket, _))| (key, socket))
     }
