@@ -31,13 +31,22 @@ pub(super) enum Keeper<'h> {
 
 impl<'h> Keeper<'h> {
     fn director(host: &'h Host) -> Self {
-        Self::Director(Daemon::start(host, &ours(ALL)))
+        Self::director_with(host, &ours(ALL))
+    }
+
+    pub(super) fn director_with(host: &'h Host, text: &str) -> Self {
+        Self::Director(Daemon::start(host, text))
     }
 
     pub(super) fn keepalived(host: &'h Host) -> Self {
+        Self::keepalived_with(host, &theirs(ALL))
+    }
+
+    /// keepalived with a file of its own.
+    pub(super) fn keepalived_with(host: &'h Host, text: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("keepalived.conf");
-        fs::write(&file, theirs(ALL)).unwrap();
+        fs::write(&file, text).unwrap();
         let log = fs::File::create(directory.path().join("log")).unwrap();
         let mut command = Command::new("/usr/sbin/keepalived");
         command
@@ -88,7 +97,7 @@ impl<'h> Keeper<'h> {
         }
     }
 
-    fn log(&self) -> String {
+    pub(super) fn log(&self) -> String {
         match self {
             Self::Director(daemon) => daemon.log(),
             Self::Keepalived { directory, .. } => {

@@ -25,12 +25,15 @@ mod named;
 pub(crate) mod operator;
 mod paused;
 mod planned;
+mod quorum;
 mod refusals;
 mod reloads;
 mod sources;
 mod statements;
 mod unasked;
 mod watched;
+
+pub(crate) use operator::verb;
 
 use std::fmt::{Debug, Display};
 use std::fs;
@@ -145,7 +148,7 @@ impl<'h> Daemon<'h> {
     }
 
     /// Writes another service file next to it, for the verbs.
-    fn write_as(&self, name: &str, file: &str) {
+    pub(crate) fn write_as(&self, name: &str, file: &str) {
         fs::write(self.path("beside"), paced_file(file)).unwrap();
         fs::rename(self.path("beside"), self.path(name)).unwrap();
     }
