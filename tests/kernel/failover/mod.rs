@@ -17,6 +17,7 @@ mod leases;
 mod pair;
 mod probe;
 mod switchover;
+mod sync;
 mod verbs;
 
 use std::fs;
