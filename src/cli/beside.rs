@@ -11,6 +11,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -19,10 +20,12 @@ use ipvs::{ServerKey, ServiceFlags, ServiceKey, Weight};
 use super::args::Args;
 use super::output::say;
 use crate::apply::Incarnation;
+use crate::config::{self, Environment, Memory};
 use crate::control::snapshot::{Role, ServerState};
 use crate::http::api::{Files, OverlaidServer, OverlaidService, Overlay, Version};
 use crate::http::{Client, ClientError};
 use crate::net;
+use crate::state::failover::{Change, Failovers, changes};
 use crate::state::health::{MarkRange, ServiceWatch, Watch};
 use crate::state::{
     Desired, DesiredServer, DesiredService, Observed, ObservedServer, ObservedService,
@@ -89,6 +92,27 @@ impl Beside {
     /// The service files that it has in force.
     pub(crate) fn files(&self) -> Result<Files, ClientError> {
         self.client.get("/v1/files")
+    }
+
+    /// What a file does to the addresses that the director holds by the files in force. These are
+    /// read in this process's environment; if they cannot be, it says so.
+    pub(crate) fn address_changes(&self, after: &Failovers) -> Result<Vec<Change>, ClientError> {
+        let there = self.files()?;
+        let files = there.files.into_iter();
+        let files: Memory = files.map(|file| (file.path, file.text)).collect();
+        let environment = Environment::of_process();
+        let before = config::load_from(Path::new(&there.root), &files, &environment);
+        match before.failovers {
+            Some(before) => Ok(changes(&before, after)),
+            None if after.is_empty() => Ok(Vec::new()),
+            None => {
+                say!(
+                    "director: cannot tell what this does to addresses: the files in force need \
+                     the director's environment variables"
+                );
+                Ok(Vec::new())
+            }
+        }
     }
 
     /// The director's overlay. Says on stderr that it is taken into account.

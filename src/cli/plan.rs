@@ -1,6 +1,7 @@
 //! `director plan`.
 
 use anyhow::bail;
+use serde_json::{Value, json};
 
 use super::args::{Args, Plan};
 use super::beside;
@@ -13,6 +14,7 @@ use super::planfile::PlanFile;
 use super::report::Report;
 use super::session::Session;
 use crate::apply::Platform;
+use crate::state::failover::{Change, Effect};
 use crate::words::{count, listed};
 
 pub(crate) fn run(args: &Args, verb: &Plan) -> anyhow::Result<Exit> {
@@ -33,7 +35,9 @@ fn plan(args: &Args, verb: &Plan, report: &mut Report) -> anyhow::Result<Exit> {
         declared.say_needs_daemon();
     }
     let Declared {
-        mut desired, watch, ..
+        mut desired,
+        watch,
+        failovers,
     } = declared;
     if beside.is_some() && verb.out.is_some() {
         bail!(
@@ -41,6 +45,10 @@ fn plan(args: &Args, verb: &Plan, report: &mut Report) -> anyhow::Result<Exit> {
                reload`"
         );
     }
+    let addresses = match &beside {
+        Some(beside) => beside.address_changes(&failovers)?,
+        None => Vec::new(),
+    };
     let mut session = Session::open(args)?;
     session.hide(watch.run.marks);
     let overlay = match beside {
@@ -69,19 +77,39 @@ fn plan(args: &Args, verb: &Plan, report: &mut Report) -> anyhow::Result<Exit> {
         PlanFile::save(path, &session.incarnation, &desired, &plan)?;
     }
     let warnings = machine::warnings(&desired, Some(&watch));
+    let is_changed = !plan.is_empty() || !addresses.is_empty();
     if verb.form.is_json() {
         report.plan(&plan, now);
         report.of_plan("joining", joining.iter().map(Joining::to_json).collect());
+        report.of_plan("addresses", addresses.iter().map(address_json).collect());
+        report.of_plan("changes", is_changed.into());
         report.warnings(&warnings);
     } else {
         let mut text = plan.render(now, style(args));
         text.extend(joining.iter().map(Joining::render));
+        text.extend(addresses.iter().map(address_line));
         print(&text)?;
     }
     machine::print(args, &warnings);
-    Ok(if plan.is_empty() {
-        Exit::Done
-    } else {
+    Ok(if is_changed {
         Exit::Changes
+    } else {
+        Exit::Done
+    })
+}
+
+/// What the edit does to virtual addresses, in words.
+fn address_line(change: &Change) -> String {
+    match change.effect {
+        Effect::Splits => format!("{change}; `director reload` refuses it without --force\n"),
+        Effect::None | Effect::Moves => format!("{change}\n"),
+    }
+}
+
+fn address_json(change: &Change) -> Value {
+    json!({
+        "section": change.section,
+        "effect": change.effect.word(),
+        "text": change.text,
     })
 }

@@ -165,15 +165,21 @@ pub struct QuorumStatus {
 }
 
 impl ServiceStatus {
-    /// Whether the service is out: its quorum is lost, or no server for clients serves. What a
+    /// Whether the service is out: its quorum is lost, or no server for clients is usable. What a
     /// failover section follows.
+    ///
+    /// A failed server that stays in because too few are left is not usable. A service that
+    /// declares no servers is not out: another director has none for it either.
     #[must_use]
     pub fn is_out(&self) -> bool {
-        let serves = |server: &ServerStatus| {
+        let is_usable = |server: &ServerStatus| {
             let weight = server.server.map_or(0, |server| server.weight.get());
-            weight > 0 && matches!(server.role, Role::Regular | Role::Backup)
+            weight > 0
+                && server.state != ServerState::Panic
+                && matches!(server.role, Role::Regular | Role::Backup)
         };
-        self.quorum.is_some_and(|quorum| quorum.lost) || !self.servers.iter().any(serves)
+        let is_without = self.declared > 0 && !self.servers.iter().any(is_usable);
+        self.quorum.is_some_and(|quorum| quorum.lost) || is_without
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::state::MachineCode;
 use crate::plan::json::VERSION;
+use crate::state::failover::Effect;
 
 /// `director check --format json`.
 pub(super) fn check() -> Value {
@@ -17,6 +18,7 @@ pub(super) fn plan() -> Value {
     let mut root = plan_object();
     let properties = &mut root["properties"];
     properties["joining"] = json!({ "type": "array", "items": { "$ref": "#/$defs/joining" } });
+    properties["addresses"] = list("address");
     properties["warnings"] = list("warning");
     properties["diagnostics"] = list("diagnostic");
     properties["error"] = json!({ "anyOf": [{ "type": "null" }, { "$ref": "#/$defs/error" }] });
@@ -67,6 +69,7 @@ const ALL: &[&str] = &[
     "lacking",
     "guard",
     "joining",
+    "address",
     "warning",
     "diagnostic",
     "position",
@@ -164,6 +167,11 @@ fn definition(name: &str) -> Value {
             ("servers", strings()),
             ("rise", count()),
             ("stay", strings()),
+        ]),
+        "address" => object(&[
+            ("section", string()),
+            ("effect", json!({ "enum": Effect::ALL.map(Effect::word) })),
+            ("text", string()),
         ]),
         "warning" => warning(),
         "diagnostic" => diagnostic(),

@@ -16,7 +16,9 @@ use crate::control::operator::{
 use crate::daemon::messages::{Notification, NotifyAbout, NotifyEvent};
 use crate::failover::{Command, Operation, Report};
 use crate::state::BootTime;
-use crate::state::failover::{Failover, FailoverOn, Failovers, FollowBy, TrackEffect, Tracked};
+use crate::state::failover::{
+    Change, Failover, FailoverOn, Failovers, FollowBy, TrackEffect, Tracked, changes, splits,
+};
 use crate::state::health::Notify;
 use crate::words::length;
 
@@ -77,11 +79,33 @@ impl FailoverState {
 }
 
 impl Core {
-    /// A file is in force.
-    pub(super) fn declare_failover(&mut self, declared: &Arc<Failovers>, now: Now) {
-        if self.failover.declared == *declared {
-            return;
+    /// What a new file does to the addresses; nothing at the start, which has no file before.
+    fn address_changes(&self, after: &Failovers) -> Vec<Change> {
+        if self.is_ready() {
+            changes(&self.failover.declared, after)
+        } else {
+            Vec::new()
         }
+    }
+
+    /// Why a new file is refused: other directors would not understand this one any more.
+    pub(super) fn refuse_split(&self, after: &Failovers) -> Option<String> {
+        let changes = self.address_changes(after);
+        let splits: Vec<String> = splits(&changes).iter().map(ToString::to_string).collect();
+        (!splits.is_empty()).then(|| {
+            format!(
+                "refused: {}; two directors may hold the addresses then; use --force to override",
+                splits.join(", and ")
+            )
+        })
+    }
+
+    /// A file is in force. Returns what it does to the addresses.
+    pub(super) fn declare_failover(&mut self, declared: &Arc<Failovers>, now: Now) -> Vec<Change> {
+        if self.failover.declared == *declared {
+            return Vec::new();
+        }
+        let changes = self.address_changes(declared);
         self.failover.declared = Arc::clone(declared);
         self.failover
             .health
@@ -98,6 +122,7 @@ impl Core {
             .push(Command::Declare(Arc::clone(declared)));
         self.failover.look_at = (!declared.failovers.is_empty()).then_some(now.boot);
         self.look_at_health(now);
+        changes
     }
 
     /// Observes health, if it is time.
@@ -198,11 +223,11 @@ impl Core {
         }
     }
 
-    /// Whether a service has lost its quorum or has no usable server, on one of its listen addresses.
+    /// Whether a service is out, on one of its listen addresses.
     fn is_out(&self, name: &str) -> bool {
         let parts = self.show.parts.values();
         let mut parts = parts.filter(|part| &*part.name == name && !part.leaving);
-        parts.any(|part| part.declared > 0 && (part.up == 0 || part.is_out()))
+        parts.any(|part| part.is_out())
     }
 
     /// The runtime reports.

@@ -26,6 +26,7 @@ use crate::daemon::messages::{
     Declaration, First, Job, Loaded, NotDone, Order, ReadOrder, Reply, Transacted, Transaction,
 };
 use crate::daemon::overlay::{Situation, overlay};
+use crate::state::failover::{Change, Effect};
 use crate::state::{DesiredService, Sysctl};
 use crate::words::{count, listed, path as shown};
 
@@ -72,6 +73,12 @@ impl Core {
         match loaded {
             Err(why) => self.reject(&why, now),
             Ok(mut loaded) => {
+                if !order.force
+                    && let Some(why) = self.refuse_split(&loaded.failovers)
+                {
+                    self.reject(&why, now);
+                    return;
+                }
                 match loaded.first.take() {
                     Some(first) => self.adopt(*first, &loaded, now),
                     None => self.reloading.count(),
@@ -285,14 +292,15 @@ impl Core {
                 self.believed.quiescent = loaded.quiescent(self.believed.quiescent);
                 self.rest = loaded.rest.clone();
                 self.run = loaded.run.clone();
-                self.declare_failover(&loaded.failovers, now);
+                let (split, moved) = said(&self.declare_failover(&loaded.failovers, now));
                 self.ledger_kept(&done.unkept.clone().map_or(Ok(()), Err), now);
                 self.reloading.enter(Stage::Absorbing {
                     loaded,
                     next: 0,
                     done: Carried {
                         steps: done.steps,
-                        forced: done.forced,
+                        forced: [done.forced, split].concat(),
+                        moved,
                         unkept: done.unkept,
                         unchecked: BTreeSet::new(),
                     },
@@ -331,6 +339,7 @@ impl Core {
         let Carried {
             steps,
             forced,
+            moved,
             unkept,
             unchecked,
         } = done;
@@ -375,7 +384,11 @@ impl Core {
         for text in &done {
             tracing::warn!("{text}");
         }
+        for text in &moved {
+            tracing::info!("{text}");
+        }
         done.extend(lines);
+        done.extend(moved);
         let mut answer = Answer::done(done);
         answer.not_kept = unkept;
         self.answer_reload(&Ok(answer));
@@ -402,6 +415,15 @@ impl Core {
             self.reload(order, None, now);
         }
     }
+}
+
+/// What an edit does to the addresses: what was forced, and the rest.
+fn said(changes: &[Change]) -> (Vec<String>, Vec<String>) {
+    let (forced, rest): (Vec<_>, Vec<_>) = changes
+        .iter()
+        .partition(|change| change.effect == Effect::Splits);
+    let texts = |changes: Vec<&Change>| changes.iter().map(ToString::to_string).collect();
+    (texts(forced), texts(rest))
 }
 
 /// Services that had checks and have none any more.

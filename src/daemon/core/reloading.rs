@@ -68,6 +68,8 @@ pub(super) struct Carried {
     pub(super) steps: usize,
     /// What the guards object to, and was forced.
     pub(super) forced: Vec<String>,
+    /// What else the file does to the addresses.
+    pub(super) moved: Vec<String>,
     /// Why its ledger is not on disk, if so.
     pub(super) unkept: Option<String>,
     /// The services that had checks and have none in the new file, by their earlier names.

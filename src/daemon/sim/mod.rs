@@ -13,6 +13,7 @@ mod causes;
 mod chaos;
 mod deploying;
 mod disk;
+mod failover;
 mod files;
 mod operator;
 mod quorum;
@@ -45,6 +46,7 @@ use crate::control::Now;
 use crate::control::event::Event;
 use crate::control::operator::{Answer, Note, Refusal, Request, ServerRequest, Settings};
 use crate::control::snapshot::{Published, ServerState, ServiceStatus};
+use crate::failover as runtime;
 use crate::state::BootTime;
 use crate::words::chain;
 
@@ -80,6 +82,8 @@ struct Sim {
     stagger: Option<u64>,
     /// The number of checks started and stopped so far.
     started: usize,
+    /// What the core said to the threads of failover, which do not run here.
+    told_failover: Vec<runtime::Command>,
     kept: Settings,
 }
 
@@ -146,6 +150,7 @@ impl Sim {
             cut_off: false,
             stagger: None,
             started: 0,
+            told_failover: Vec::new(),
             kept: settings,
         }
     }
@@ -184,6 +189,7 @@ impl Sim {
     fn deliver(&mut self) {
         loop {
             let out = std::mem::take(&mut self.core.out);
+            self.told_failover.extend(out.failover);
             for command in out.checks {
                 match command {
                     Command::Start {

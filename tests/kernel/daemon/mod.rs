@@ -33,8 +33,6 @@ mod statements;
 mod unasked;
 mod watched;
 
-pub(crate) use operator::verb;
-
 use std::fmt::{Debug, Display};
 use std::fs;
 use std::io::{Read, Write};

@@ -3,6 +3,7 @@
 use super::probe::probe;
 use super::{Link, VIRTUAL, becomes, file, holds, role};
 use crate::daemon::Daemon;
+use crate::daemon::operator::verb;
 use crate::lab::eventually;
 
 const SETTINGS: &str = "interval = \"100ms\"\npreempt = true";
@@ -127,4 +128,50 @@ fn a_cut_cable_costs_three_intervals() {
     });
     assert!(!probed.lost.is_empty(), "the cable was cut");
     eprintln!("outage of a cut cable at 100 ms: {:?}", probed.outage());
+}
+
+#[test]
+#[ignore = "needs the lab"]
+fn plan_and_reload_say_what_an_edit_moves_and_refuse_what_splits_the_pair() {
+    let link = Link::new();
+    let (a, b) = pair(&link);
+    let lower = file(90, SETTINGS);
+    a.write_as("next.toml", &lower);
+    let text = "[failover.front]: the priority falls from 150 to 90: this edit moves 10.0.0.100 to \
+                the other director if its priority is higher";
+    let plan = verb(&a, "plan next.toml");
+    assert_eq!(plan.code, 2, "{plan}");
+    assert!(plan.stdout.contains(text), "{plan}");
+    let plan = verb(&a, "plan --format json next.toml");
+    let json: serde_json::Value = serde_json::from_str(&plan.stdout).unwrap();
+    assert_eq!(json["changes"], true, "{json}");
+    assert_eq!(json["addresses"][0]["effect"], "moves", "{json}");
+    // Nothing changes, nothing is said.
+    let same = verb(&a, "plan services.toml");
+    assert_eq!(same.code, 0, "{same}");
+    assert!(!same.stdout.contains("failover"), "{same}");
+
+    let other = file(150, SETTINGS).replace("id = 51", "id = 52");
+    a.write_as("next.toml", &other);
+    let plan = verb(&a, "plan next.toml");
+    assert!(
+        plan.stdout
+            .contains("`director reload` refuses it without --force"),
+        "{plan}"
+    );
+    a.write(&other);
+    let refused = verb(&a, "reload");
+    assert_eq!(refused.code, 1, "{refused}");
+    let why = "the id changes from 51 to 52 on `eth0`";
+    assert!(refused.stderr.contains(why), "{refused}");
+    assert_eq!((role(&a).as_str(), role(&b).as_str()), ("active", "backup"));
+    holds(&link.a, &link.b, VIRTUAL);
+
+    // The director notices it by itself.
+    a.write(&lower);
+    eventually("the log says what moves", || {
+        a.log().contains(text).then_some(())
+    });
+    becomes(&b, "active");
+    holds(&link.b, &link.a, VIRTUAL);
 }

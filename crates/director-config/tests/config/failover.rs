@@ -390,8 +390,8 @@ fn an_edit_says_what_moves() {
     assert_eq!(
         edit("priority = 150", "priority = 120"),
         [
-            "[failover.front]: the priority falls from 150 to 120: a director with a higher one \
-             takes over 192.0.2.10, 2001:db8::10"
+            "[failover.front]: the priority falls from 150 to 120: this edit moves 192.0.2.10, \
+             2001:db8::10 to the other director if its priority is higher"
         ]
     );
     assert_eq!(

@@ -32,6 +32,21 @@ pub enum Effect {
     Splits,
 }
 
+impl Effect {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::None, Self::Moves, Self::Splits];
+
+    /// The word in JSON.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Moves => "moves",
+            Self::Splits => "splits",
+        }
+    }
+}
+
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "[{}]: {}", self.section, self.text)
@@ -265,13 +280,13 @@ fn priority(old: &Failover, new: &Failover, say: &mut Say<'_>) {
     let moved = listed(addresses(new));
     say.moves(if to < from {
         format!(
-            "the priority falls from {from} to {to}: a director with a higher one takes over \
-             {moved}"
+            "the priority falls from {from} to {to}: this edit moves {moved} to the other \
+             director if its priority is higher"
         )
     } else {
         format!(
-            "the priority rises from {from} to {to}: this director takes over {moved} from one \
-             with a lower one"
+            "the priority rises from {from} to {to}: this edit moves {moved} to this director if \
+             the other's priority is lower"
         )
     });
 }
