@@ -245,9 +245,10 @@ impl<'s> Reference<'s> {
 /// The anchor of a heading.
 fn anchor(title: &str) -> String {
     let lower = title.to_lowercase();
-    let kept = lower
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || "_-".contains(*c));
+    let kept = lower.chars().filter_map(|c| match c {
+        ' ' => Some('-'),
+        c => (c.is_ascii_alphanumeric() || "_-".contains(c)).then_some(c),
+    });
     kept.collect()
 }
 
