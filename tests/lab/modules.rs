@@ -11,7 +11,7 @@ use std::{process::Command, sync::Once};
 use super::program;
 
 /// Modules with per-namespace parts, and `fou`, which nothing requests under its own name.
-const MODULES: [&str; 17] = [
+const MODULES: [&str; 19] = [
     "veth",
     "bridge",
     "sctp",
@@ -26,9 +26,11 @@ const MODULES: [&str; 17] = [
     "ip6_gre",
     "fou",
     "fou6",
+    "iptable_filter",
     "iptable_mangle",
     "ip6table_mangle",
     "nf_tables",
+    "macvlan",
 ];
 
 /// Whether the kernel has a module of this name, loaded, unloaded or built in.

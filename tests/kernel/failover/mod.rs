@@ -13,6 +13,7 @@
 )]
 
 mod faults;
+mod frr;
 mod leases;
 mod pair;
 mod probe;
