@@ -80,6 +80,8 @@ impl<'h> Desk<'h> {
             .args(args)
             .current_dir(self.directory.path())
             .env("DIRECTOR_STATE_DIR", self.directory.path().join("state"))
+            // One of the machines of the examples.
+            .env("DIRECTOR_MACHINE", "lb1")
             .env_remove("NO_COLOR");
         command
     }
