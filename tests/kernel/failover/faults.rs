@@ -2,6 +2,9 @@
 //! a router that floods the link.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::Signal;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -116,6 +119,63 @@ fn one_way_loss_is_named_and_heals() {
     logs(&a, "no other router is active any more");
     holds(&link.a, &link.b, VIRTUAL);
     assert_eq!(counter(&a, "became_active"), 1);
+}
+
+#[test]
+#[ignore = "needs the lab"]
+fn a_date_that_is_set_changes_nothing() {
+    // All tests that run at the same time would have the other date, too.
+    if thread::available_parallelism().is_ok_and(|threads| threads.get() > 1) {
+        return;
+    }
+    let link = Link::new();
+    let (a, b) = pair(&link, RETURNS);
+    let date = Date::now();
+    for hours in [1, -1] {
+        date.set(hours);
+        sends(&a, 20);
+        for (daemon, role, times) in [(&a, "active", 1), (&b, "backup", 0)] {
+            assert_eq!(super::role(daemon), role, "{hours}: {}", daemon.log());
+            for (name, expected) in [("became_active", times), ("conflicts", 0), ("stalls", 0)] {
+                assert_eq!(counter(daemon, name), expected, "{hours}: {name}");
+            }
+        }
+        holds(&link.a, &link.b, VIRTUAL);
+    }
+}
+
+/// The date of the machine, which comes back in the end.
+struct Date {
+    then: SystemTime,
+    since: Instant,
+}
+
+impl Date {
+    fn now() -> Self {
+        Self {
+            then: SystemTime::now(),
+            since: Instant::now(),
+        }
+    }
+
+    /// Sets the clock to so many hours from the true time.
+    fn set(&self, hours: i64) {
+        let now = (self.then + self.since.elapsed())
+            .duration_since(UNIX_EPOCH)
+            .unwrap();
+        let seconds = i64::try_from(now.as_secs()).unwrap() + hours * 3600;
+        let done = Command::new("date")
+            .args(["-s", &format!("@{seconds}")])
+            .stdout(Stdio::null())
+            .status();
+        assert!(done.unwrap().success(), "the date cannot be set");
+    }
+}
+
+impl Drop for Date {
+    fn drop(&mut self) {
+        self.set(0);
+    }
 }
 
 #[test]
