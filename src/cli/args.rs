@@ -21,7 +21,7 @@ pub(crate) use failover::{Auto, Failover, FailoverStatus, FailoverVerb, Move};
 pub(crate) use operator::{
     Disable, Drain, Enable, Events, Reload, ServerOf, Status, Undrain, Weight, Weighting, Why,
 };
-pub(crate) use view::{Metrics, view_of};
+pub(crate) use view::{Connections, Metrics, Top, view_of};
 
 /// The service file of the packaged unit, `director.service`.
 pub(crate) const UNIT_FILE: &str = "/etc/director/director.toml";
@@ -192,6 +192,10 @@ pub(crate) enum Verb {
     ///
     /// Times are local; JSON has UTC. director keeps the last 4096 events.
     Events(Events),
+    /// List the kernel's connections, with the names of the service file.
+    ///
+    /// Needs root, and no running director: without one there are no names.
+    Connections(Connections),
     /// Print metrics for Prometheus.
     ///
     /// The same text as `GET /metrics` on the view socket. Exit code: 0 printed, 1 error, 4 no

@@ -19,6 +19,7 @@ mod command;
 mod complete;
 mod completions;
 mod confirm;
+mod connections;
 mod events;
 mod exit;
 mod export;
@@ -108,6 +109,7 @@ fn run(args: &Args) -> anyhow::Result<Exit> {
         Verb::Disown(verb) => adopt::disown(args, verb),
         Verb::Status(verb) => status::run(args, verb),
         Verb::Events(verb) => events::run(args, verb),
+        Verb::Connections(verb) => connections::run(args, verb),
         Verb::Metrics(verb) => metrics::run(args, verb),
         Verb::Drain(verb) => hand::drain(args, verb),
         Verb::Undrain(verb) => hand::undrain(args, verb),

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use crate::plan::Style;
 use crate::words::{json, safe, safe_coloured};
 
-use super::args::{Args, Colour};
+use super::args::{Args, Colour, TextOrJson};
 
 /// The style for stdout.
 pub(crate) fn style(args: &Args) -> Style {
@@ -92,6 +92,14 @@ pub(crate) fn stream_json(text: String) -> io::Result<ControlFlow<()>> {
 /// Like [`print`] for JSON.
 pub(crate) fn print_json(text: String) -> io::Result<()> {
     stream_json(text).map(|_| ())
+}
+
+/// Like [`print`] or [`print_json`], by the format.
+pub(crate) fn print_either(format: TextOrJson, text: String) -> io::Result<()> {
+    match format {
+        TextOrJson::Text => print(&text),
+        TextOrJson::Json => print_json(text),
+    }
 }
 
 /// Writes bytes to stdout as they are: output for programs only.

@@ -1,10 +1,81 @@
 //! The verbs that only look, and may use the view socket.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args as ClapArgs, ValueEnum, ValueHint};
 
+use super::{TextOrJson, time};
+use crate::cli::connections::Net;
 use crate::metrics::Format;
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  director connections --service web --client 10.1.0.0/16\n  director connections --server app2 --state established\n  director connections --top clients\n  director connections --top servers --service web --watch"
+)]
+pub(crate) struct Connections {
+    /// Only connections to this service: a name in the file, or a listen address.
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) service: Vec<String>,
+    /// Only connections to this server: a name in the file, an address, or an address and port.
+    #[arg(long, value_name = "SERVER")]
+    pub(crate) server: Vec<String>,
+    /// Only connections of clients in this network, such as `10.1.0.0/16`, or of this client.
+    #[arg(long, value_name = "NET")]
+    pub(crate) client: Vec<Net>,
+    /// Only connections in this state, such as `established`, `fin_wait`, `udp`.
+    #[arg(long, value_name = "STATE")]
+    pub(crate) state: Vec<String>,
+    /// Count instead: the clients, servers or services with the most entries.
+    #[arg(long, value_name = "WHICH")]
+    pub(crate) top: Option<Top>,
+    /// At most this many rows. [default: with --top 10, otherwise all]
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    /// Repeat until Ctrl-C.
+    #[arg(
+        long,
+        short = 'w',
+        value_name = "TIME",
+        value_parser = time,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "2s",
+        requires = "top"
+    )]
+    pub(crate) watch: Option<Duration>,
+    /// Format: a table, or one JSON object for each entry.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub(crate) format: TextOrJson,
+}
+
+/// What `--top` counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Top {
+    Clients,
+    Servers,
+    Services,
+}
+
+impl Top {
+    /// One of them.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Clients => "client",
+            Self::Servers => "server",
+            Self::Services => "service",
+        }
+    }
+
+    /// Several of them.
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::Clients => "clients",
+            Self::Servers => "servers",
+            Self::Services => "services",
+        }
+    }
+}
 
 #[derive(Debug, ClapArgs)]
 #[command(

@@ -11,7 +11,7 @@ mod layout;
 mod lines;
 mod page;
 mod tables;
-mod watch;
+pub(crate) mod watch;
 mod why;
 
 use std::collections::HashMap;

@@ -1,6 +1,7 @@
 //! `status --watch`: refreshes the status. On a terminal it is drawn in place on the alternate
 //! screen, and the previous contents come back at the end.
 
+use std::fmt::Display;
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -10,17 +11,16 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::super::args::TextOrJson;
 use super::super::output::{control, stream};
-use crate::http::ClientError;
 use crate::words::{count, safe_coloured};
 
 /// The shortest interval between refreshes.
 const SHORTEST: Duration = Duration::from_millis(100);
 
 /// Shows the status until a signal arrives or the reader is gone.
-pub(super) fn run(
+pub(crate) fn run<E: Display + Into<anyhow::Error>>(
     pace: Duration,
     format: TextOrJson,
-    mut page: impl FnMut() -> Result<String, ClientError>,
+    mut page: impl FnMut() -> Result<String, E>,
 ) -> anyhow::Result<()> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
@@ -29,7 +29,7 @@ pub(super) fn run(
     let mut signals = runtime.block_on(async { Signals::new() })?;
     let screen = io::stdout().is_terminal() && format == TextOrJson::Text;
     // If no director is running at the start, report it as any verb does.
-    let mut shown: Result<String, ClientError> = Ok(page()?);
+    let mut shown: Result<_, E> = Ok(page().map_err(Into::into)?);
     let _screen = screen.then(Screen::enter).transpose()?;
     loop {
         let text = match shown {
