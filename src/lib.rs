@@ -13,6 +13,7 @@ pub mod http;
 pub mod metrics;
 pub mod net;
 pub mod plan;
+pub mod why;
 
 pub use director_check as check;
 pub use director_config as config;

@@ -21,7 +21,7 @@ pub(crate) use failover::{Auto, Failover, FailoverStatus, FailoverVerb, Move};
 pub(crate) use operator::{
     Disable, Drain, Enable, Events, Reload, ServerOf, Status, Undrain, Weight, Weighting, Why,
 };
-pub(crate) use view::{Connections, Metrics, Top, view_of};
+pub(crate) use view::{Connections, Explain, Metrics, Top, view_of};
 
 /// The service file of the packaged unit, `director.service`.
 pub(crate) const UNIT_FILE: &str = "/etc/director/director.toml";
@@ -196,6 +196,11 @@ pub(crate) enum Verb {
     ///
     /// Needs root, and no running director: without one there are no names.
     Connections(Connections),
+    /// Say which server a client gets, and why.
+    ///
+    /// By its connection, its persistence template, or the scheduler as it decides now. Needs root,
+    /// and no running director: without one there are no names.
+    Why(Explain),
     /// Print metrics for Prometheus.
     ///
     /// The same text as `GET /metrics` on the view socket. Exit code: 0 printed, 1 error, 4 no

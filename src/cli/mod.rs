@@ -46,6 +46,7 @@ mod session;
 mod status;
 mod syslog;
 mod waiting;
+mod why;
 
 use std::process::ExitCode;
 
@@ -110,6 +111,7 @@ fn run(args: &Args) -> anyhow::Result<Exit> {
         Verb::Status(verb) => status::run(args, verb),
         Verb::Events(verb) => events::run(args, verb),
         Verb::Connections(verb) => connections::run(args, verb),
+        Verb::Why(verb) => why::run(args, verb),
         Verb::Metrics(verb) => metrics::run(args, verb),
         Verb::Drain(verb) => hand::drain(args, verb),
         Verb::Undrain(verb) => hand::undrain(args, verb),

@@ -65,6 +65,7 @@ mod error;
 mod explain;
 #[cfg(feature = "fake")]
 pub mod fake;
+pub mod hashing;
 mod model;
 mod operation;
 #[cfg(feature = "serde")]

@@ -1,5 +1,6 @@
 //! The verbs that only look, and may use the view socket.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use clap::{Args as ClapArgs, ValueEnum, ValueHint};
 
 use super::{TextOrJson, time};
 use crate::cli::connections::Net;
+use crate::cli::why::Who;
 use crate::metrics::Format;
 
 #[derive(Debug, ClapArgs)]
@@ -45,6 +47,25 @@ pub(crate) struct Connections {
     )]
     pub(crate) watch: Option<Duration>,
     /// Format: a table, or one JSON object for each entry.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub(crate) format: TextOrJson,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  director why web 198.51.100.7\n  director why tcp://192.0.2.10:443 198.51.100.7:50000"
+)]
+pub(crate) struct Explain {
+    /// Service: a name in the file, or a listen address.
+    #[arg(value_name = "SERVICE")]
+    pub(crate) service: String,
+    /// The client's address, or one connection of it: `192.0.2.7`, `192.0.2.7:50000`.
+    #[arg(value_name = "CLIENT[:PORT]")]
+    pub(crate) client: Who,
+    /// The address that the client connects to, for firewall-mark services under `dh`.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) to: Option<SocketAddr>,
+    /// Format: text, or JSON.
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub(crate) format: TextOrJson,
 }

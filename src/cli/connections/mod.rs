@@ -28,7 +28,7 @@ use crate::net;
 use crate::words::{count, printable};
 use filter::Filter;
 pub(crate) use filter::Net;
-use names::Names;
+pub(crate) use names::Names;
 
 /// After this many entries, and each time again, a terminal sees how far the reading is.
 const PROGRESS: u64 = 200_000;

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-use ipvs::{Connection, Protocol, ServiceKey};
+use ipvs::{Connection, Protocol, ServerKey, ServiceKey};
 
 use super::super::args::Args;
+use crate::control::snapshot::ServerState;
 use crate::http::api;
 use crate::words::chain;
 
@@ -14,7 +15,7 @@ type Virtual = (Protocol, SocketAddr);
 
 /// The names of a running director, or none.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(crate) struct Names {
     services: Vec<api::Service>,
     by_address: HashMap<Virtual, usize>,
     /// Servers with a name, by service and address; a server of several services has one name in
@@ -26,17 +27,17 @@ pub(super) struct Names {
 
 impl Names {
     /// The names of the running director; if none can be asked, none, and why.
-    pub(super) fn ask(args: &Args) -> (Self, Option<String>) {
+    pub(crate) fn ask(args: &Args) -> (Self, Option<String>) {
         let asked = args
             .viewer()
             .and_then(|client| Ok(client.get("/v1/status")?));
         match asked {
-            Ok(status) => (Self::of(status), None),
+            Ok(status) => (Self::from_status(status), None),
             Err(error) => (Self::default(), Some(chain(error.as_ref()))),
         }
     }
 
-    pub(super) fn of(status: api::Status) -> Self {
+    pub(super) fn from_status(status: api::Status) -> Self {
         let mut names = Self::default();
         for (number, service) in status.services.iter().enumerate() {
             if let ServiceKey::Address {
@@ -61,7 +62,7 @@ impl Names {
     }
 
     /// The services with this name or listen address.
-    pub(super) fn services<'s>(&'s self, word: &'s str) -> impl Iterator<Item = &'s api::Service> {
+    pub(crate) fn services<'s>(&'s self, word: &'s str) -> impl Iterator<Item = &'s api::Service> {
         let key = word.parse::<ServiceKey>().ok();
         self.services
             .iter()
@@ -74,6 +75,36 @@ impl Names {
         servers
             .filter(move |server| server.name.as_deref() == Some(name))
             .map(|server| SocketAddr::new(server.address.address, server.address.port))
+    }
+
+    /// The name of the service with this listen address.
+    pub(crate) fn services_name(&self, key: &ServiceKey) -> Option<&str> {
+        Some(self.declared(key)?.name.as_str())
+    }
+
+    /// A server's name, state, and the reason for it.
+    pub(crate) fn of(
+        &self,
+        key: &ServiceKey,
+        server: ServerKey,
+    ) -> Option<(Option<&str>, ServerState, &str)> {
+        let server = self.server_of(key, server)?;
+        Some((server.name.as_deref(), server.state, &server.reason))
+    }
+
+    /// A server's weight in the file.
+    pub(crate) fn declared_weight(&self, key: &ServiceKey, server: ServerKey) -> Option<u32> {
+        Some(self.server_of(key, server)?.declared_weight)
+    }
+
+    fn declared(&self, key: &ServiceKey) -> Option<&api::Service> {
+        let mut services = self.services.iter();
+        services.find(|service| service.listen == *key)
+    }
+
+    fn server_of(&self, key: &ServiceKey, server: ServerKey) -> Option<&api::Server> {
+        let mut servers = self.declared(key)?.servers.iter();
+        servers.find(|known| known.address == server)
     }
 
     fn number(&self, connection: &Connection) -> Option<usize> {

@@ -103,6 +103,7 @@ pages! {
     json "docs/json.md" ON_THE_DIRECTOR;
     lvs "docs/lvs.md" ON_A_SERVER;
     metrics "docs/metrics.md" RUNNING;
+    connections "docs/connections.md" RUNNING;
     migrating "docs/migrating.md" BY_HAND;
     from_haproxy "docs/from-haproxy.md" ON_THE_DIRECTOR;
 }
@@ -211,7 +212,7 @@ pub(crate) fn run(page: &str, before: &str) {
 /// `web.toml` for a page: the first of README's tutorial; the one with names for `docs/api.md`.
 fn web_file(page: &str) -> String {
     let of = match page {
-        "docs/api.md" | "docs/metrics.md" => "docs/operating.md",
+        "docs/api.md" | "docs/connections.md" | "docs/metrics.md" => "docs/operating.md",
         _ => "README.md",
     };
     let mut blocks = page::blocks(Path::new(of)).into_iter();

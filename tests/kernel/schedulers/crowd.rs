@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
+use ipvs::hashing::Hashed;
 use ipvs::{ForwardMethod, Service};
 
-use super::hashed::Hashed;
 use crate::{
     lab::{Answers, Lan},
     rig::{PORT, Rig, family, real, refused},

@@ -1,11 +1,9 @@
 //! `dh` and `sh`: tables of 256 places, by destination and by source.
 
+use ipvs::hashing::{Hashed, Places};
 use ipvs::{ForwardMethod, ServiceFlags};
 
-use super::{
-    crowd,
-    hashed::{Hashed, Places},
-};
+use super::crowd;
 use crate::{
     lab::{Family, Lan, Tcp, Udp, V4, V6},
     rig::{PORT, Rig, marked, real, refused},
@@ -26,7 +24,7 @@ fn sh_places_clients_by_their_address_and_by_the_order_of_servers() {
         let servers = crowd::listed(&rig, &web, &[1, 1, 1]);
         let places = Places::sh(&servers);
         let answers = crowd::everybody(&rig, &web);
-        let home = |from| Some(places.at(from, 0));
+        let home = |from| places.at(from, 0);
         assert_eq!(answers.sequence(), crowd::expected(&answers, home));
         assert_eq!(answers.counts().len(), 3, "not all on one: {answers}");
         assert_eq!(
@@ -41,7 +39,11 @@ fn sh_places_clients_by_their_address_and_by_the_order_of_servers() {
         let reversed: Vec<Hashed> = servers.iter().rev().copied().collect();
         let places = Places::sh(&reversed);
         let again = crowd::everybody(&rig, &web);
-        let expected: Vec<String> = again.0.iter().map(|a| real(places.at(a.from, 0))).collect();
+        let expected: Vec<String> = again
+            .0
+            .iter()
+            .map(|a| real(places.at(a.from, 0).unwrap()))
+            .collect();
         assert_eq!(again.sequence(), expected);
         assert_ne!(again, answers, "the order decides");
     }
@@ -56,7 +58,7 @@ fn sh_gives_places_by_weight() {
     let places = Places::sh(&crowd::listed(&rig, &web, &weights));
     assert_eq!([1, 2, 3].map(|n| places.share(n)), [32, 160, 64]);
     let answers = crowd::everybody(&rig, &web);
-    let home = |from| Some(places.at(from, 0));
+    let home = |from| places.at(from, 0);
     assert_eq!(answers.sequence(), crowd::expected(&answers, home));
 }
 
@@ -68,7 +70,7 @@ fn sh_refuses_the_share_of_weight_0_unless_it_may_fall_back() {
     let places = Places::sh(&crowd::listed(&rig, &web, &[1, 1, 1]));
     rig.weigh(&web, 2, 0);
     let answers = crowd::everybody(&rig, &web);
-    let home = |from| Some(places.at(from, 0)).filter(|number| *number != 2);
+    let home = |from| places.at(from, 0).filter(|number| *number != 2);
     assert_eq!(answers.sequence(), crowd::expected(&answers, home));
     assert!(!answers.failures().is_empty(), "somebody is refused");
 
@@ -126,7 +128,7 @@ fn dh_places_destinations_by_their_address() {
             let mut refusals = 0;
             for n in 0..DESTINATIONS {
                 let at = rig.net.nth_service(family, n, PORT);
-                let number = places.at(at.ip(), 0);
+                let number = places.at(at.ip(), 0).unwrap();
                 let expected = if quiesced == Some(number) {
                     refusals += 1;
                     refused()

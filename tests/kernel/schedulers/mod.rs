@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!   counted.rs   rr, wrr, lc, wlc, sed, nq, fo, ovf: from weights and connections
-//!   hashed.rs    dh, sh, mh: from addresses and ports
+//!   ipvs::hashing dh, sh, mh: from addresses and ports
 //!
 //!   rotation.rs  rr wrr         by turns
 //!   least.rs     lc wlc sed nq  by connections that are held open
@@ -28,7 +28,6 @@
 
 mod counted;
 mod crowd;
-mod hashed;
 mod hashing;
 mod least;
 mod locality;

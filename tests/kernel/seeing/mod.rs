@@ -6,4 +6,6 @@
     reason = "helpers of tests may fail as tests do"
 )]
 
+mod connections;
 mod prometheus;
+mod why;

@@ -1,0 +1,142 @@
+//! `director why` is right: asked before each request of real clients, it names the server that
+//! then answers.
+
+use std::net::{IpAddr, SocketAddr};
+use std::process::Command;
+
+use ipvs::{ForwardMethod, Netmask, Service, ServiceFlags};
+use serde_json::Value;
+
+use crate::lab::{Family, Lan, Tcp, V4, V6};
+use crate::rig::{Rig, family, real, refused};
+
+/// Direct routing, three servers, and a client with this many addresses in each family.
+fn rig() -> Rig {
+    let net = Lan::dr().addresses(24).build();
+    Rig::new(net, ForwardMethod::DirectRoute)
+}
+
+/// The answer of `director why`.
+#[track_caller]
+fn why(rig: &Rig, service: &Service, client: &str) -> Value {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_director"));
+    command.args(["why", &service.key.to_string(), client]);
+    // No director runs.
+    command.args(["--format", "json", "--socket", "/nowhere"]);
+    let outcome = rig.net.director.command(command, &[]);
+    assert!(outcome.success(), "{outcome}");
+    let answers: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    answers[0].clone()
+}
+
+/// The server that `why` names, by its name in the lab; a refusal in the lab's words.
+fn named(rig: &Rig, service: &Service, answer: &Value) -> String {
+    let Some(server) = answer["chosen"]["server"].as_str() else {
+        let because = answer["because"].as_str();
+        assert!(matches!(because, Some("refused" | "no-server")), "{answer}");
+        return refused();
+    };
+    let number = (1..=3).find(|number| rig.key(service, *number).to_string() == server);
+    real(number.unwrap_or_else(|| panic!("{answer}")))
+}
+
+/// Asks `why` for each address of the client, then sends a request from it; returns the number of
+/// clients.
+#[track_caller]
+fn compare(rig: &Rig, service: &Service) -> usize {
+    let addresses = rig.net.client(1).addresses(family(service));
+    let named = |from: &IpAddr| named(rig, service, &why(rig, service, &from.to_string()));
+    let named: Vec<String> = addresses.iter().map(named).collect();
+    let answers = rig
+        .ask(service)
+        .times(addresses.len())
+        .from(addresses)
+        .run();
+    assert_eq!(named, answers.sequence(), "{service:?}");
+    named.len()
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn why_names_the_server_of_every_client_of_a_hash_scheduler() {
+    let mut rig = rig();
+    let mut clients = 0;
+    for family in Family::BOTH {
+        for (scheduler, weights) in [("sh", [1, 2, 5]), ("mh", [1, 2, 5])] {
+            let mut web = rig.balance(Tcp, family, scheduler, &weights);
+            clients += compare(&rig, &web);
+            // A server of weight 1 goes to 0: its clients are refused, or fall back.
+            rig.weigh(&web, 1, 0);
+            clients += compare(&rig, &web);
+            web.flags = ServiceFlags::SH_FALLBACK;
+            rig.ipvs.update_service(&web).unwrap();
+            clients += compare(&rig, &web);
+            rig.ipvs.delete_service(&web.key).unwrap();
+        }
+    }
+    assert!(clients >= 200, "{clients}");
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn why_names_the_server_of_a_connection_whose_port_counts() {
+    let mut rig = rig();
+    for scheduler in ["sh", "mh"] {
+        let mut web = rig.balance(Tcp, V4, scheduler, &[1, 1, 1]);
+        web.flags = ServiceFlags::SH_PORT | ServiceFlags::SH_FALLBACK;
+        rig.ipvs.update_service(&web).unwrap();
+        let client = rig.net.client(1).address(V4);
+        let answer = why(&rig, &web, &client.to_string());
+        assert_eq!(answer["because"], "needs-port", "{answer}");
+        for port in 40_000..40_024 {
+            let connection = SocketAddr::new(client, port).to_string();
+            let answer = why(&rig, &web, &connection);
+            assert_eq!(answer["because"], "hash", "{answer}");
+            let reached = rig.ask(&web).port(port).run().sequence();
+            assert_eq!(reached, [named(&rig, &web, &answer)], "{connection}");
+            // Now the connection exists.
+            let after = why(&rig, &web, &connection);
+            assert_eq!(after["because"], "connection", "{after}");
+            assert_eq!(after["chosen"], answer["chosen"]);
+        }
+        rig.ipvs.delete_service(&web.key).unwrap();
+    }
+}
+
+/// The server that answers a request from this address.
+fn ask(rig: &Rig, service: &Service, from: IpAddr) -> String {
+    rig.ask(service).from([from]).run().sequence()[0].clone()
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn why_finds_the_template_of_a_client_and_of_its_network() {
+    let mut rig = rig();
+    for (family, mask) in [
+        (V4, Netmask::V4([255, 255, 255, 0].into())),
+        (V6, Netmask::V6(64)),
+    ] {
+        let mut web = rig.balance(Tcp, family, "rr", &[1, 1, 1]);
+        web = web.persistent(300);
+        rig.ipvs.update_service(&web).unwrap();
+        let addresses = rig.net.client(1).addresses(family);
+        let answer = why(&rig, &web, &addresses[0].to_string());
+        assert_eq!(answer["because"], "open", "{answer}");
+        assert_eq!(answer["among"].as_array().unwrap().len(), 3);
+        let first = ask(&rig, &web, addresses[0]);
+        let answer = why(&rig, &web, &addresses[0].to_string());
+        assert_eq!(answer["because"], "template", "{answer}");
+        assert_eq!(named(&rig, &web, &answer), first);
+        let other = why(&rig, &web, &addresses[1].to_string());
+        assert_eq!(other["because"], "open", "{other}");
+
+        web = web.netmask(mask);
+        rig.ipvs.update_service(&web).unwrap();
+        let first = ask(&rig, &web, addresses[2]);
+        let answer = why(&rig, &web, &addresses[3].to_string());
+        assert_eq!(answer["because"], "template", "{answer}");
+        assert_eq!(named(&rig, &web, &answer), first);
+        assert_eq!(ask(&rig, &web, addresses[3]), first);
+        rig.ipvs.delete_service(&web.key).unwrap();
+    }
+}
