@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use super::{command, director};
 
-const VERBS: [&str; 22] = [
+const VERBS: [&str; 24] = [
     "check",
     "plan",
     "apply",
@@ -18,6 +18,8 @@ const VERBS: [&str; 22] = [
     "run",
     "status",
     "events",
+    "connections",
+    "why",
     "metrics",
     "drain",
     "undrain",

@@ -297,7 +297,10 @@ mod tests {
     fn the_parts_are_those_of_the_sorted_times() {
         let histogram = Histogram::default();
         let empty = histogram.read();
-        assert_eq!((empty.median, empty.p99, empty.max, empty.count), Default::default());
+        assert_eq!(
+            (empty.median, empty.p99, empty.max, empty.count),
+            Default::default()
+        );
         for micros in 1..=1000 {
             histogram.add(Duration::from_micros(micros));
         }

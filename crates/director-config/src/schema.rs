@@ -95,6 +95,15 @@ struct Strings {
     examples: Vec<&'static str>,
 }
 
+/// A table, or named tables in it: all values of those are tables.
+fn one_or_named(one: Map<String, Value>, named: Map<String, Value>) -> Map<String, Value> {
+    map(json!({
+        "if": { "additionalProperties": { "type": "object" } },
+        "then": named,
+        "else": one,
+    }))
+}
+
 impl Forms {
     fn of(shape: &Shape, definitions: &mut Map<String, Value>) -> Self {
         let mut forms = Self::default();
@@ -159,11 +168,15 @@ impl Forms {
         forms
     }
 
-    /// Also allows what `other` does. No two shapes of a key have the same type, except for texts.
+    /// Also allows what `other` does. No two shapes of a key have the same type, except for texts,
+    /// and for a table beside named tables.
     fn or(&mut self, other: Self) {
         self.boolean = self.boolean.take().or(other.boolean);
         self.integer = self.integer.or(other.integer);
-        self.object = self.object.take().or(other.object);
+        self.object = match (self.object.take(), other.object) {
+            (Some(here), Some(there)) => Some(one_or_named(here, there)),
+            (here, there) => here.or(there),
+        };
         self.array = self.array.take().or(other.array);
         match (&mut self.string, other.string) {
             (Some(here), Some(there)) => here.or(there),

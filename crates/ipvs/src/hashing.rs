@@ -15,9 +15,9 @@
 //! // In the kernel's order, which is that of a dump: last added first.
 //! let places = Places::mh(&[server(2, 12), server(1, 11)]);
 //! let client = IpAddr::from([192, 0, 2, 7]);
-//! assert_eq!(places.at(client, 0), Some(1));
-//! // Server 1 is full: with the fallback flag, its clients go to another one.
-//! assert_eq!(places.fall_back(client, 0, |number| number != 1), Some(2));
+//! assert_eq!(places.at(client, 0), Some(2));
+//! // Server 2 is full: with the fallback flag, its clients go to another one.
+//! assert_eq!(places.fall_back(client, 0, |number| number != 2), Some(1));
 //! ```
 //!
 //! The kernel makes the tables anew when a server is added, changed or deleted. A 32-bit kernel has
