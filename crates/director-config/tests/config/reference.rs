@@ -222,6 +222,10 @@ impl<'s> Reference<'s> {
                 }),
                 "object" => Some(match reference_of(schema) {
                     Some(name) => self.link(last(text(name).as_str())),
+                    None if reference_of(&schema["else"]).is_some() => {
+                        let one = reference_of(&schema["else"]).unwrap();
+                        format!("{}, or named ones", self.link(last(text(one).as_str())))
+                    }
                     None => format!("table: {}", self.value(&schema["additionalProperties"])),
                 }),
                 // The head says once that a variable is allowed.
@@ -290,6 +294,10 @@ fn references(schema: &Value, named: bool, found: &mut Vec<(String, bool)>) {
     }
     if let Some(values) = schema.get("additionalProperties") {
         references(values, true, found);
+    }
+    // A table, or named tables of the same kind: shown as the one table.
+    if let Some(one) = schema.get("else") {
+        references(one, named, found);
     }
 }
 
