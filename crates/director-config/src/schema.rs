@@ -96,7 +96,11 @@ struct Strings {
 }
 
 /// A table, or named tables in it: all values of those are tables.
-fn one_or_named(one: Map<String, Value>, named: Map<String, Value>) -> Map<String, Value> {
+fn one_or_named(here: Map<String, Value>, there: Map<String, Value>) -> Map<String, Value> {
+    let (named, one) = match here.contains_key("propertyNames") {
+        true => (here, there),
+        false => (there, here),
+    };
     map(json!({
         "if": { "additionalProperties": { "type": "object" } },
         "then": named,

@@ -93,7 +93,7 @@ fn a_server_that_an_operator_drains_does_not_count() {
     assert_eq!(sim.state(WEB, "10.0.0.11"), ServerState::Drained);
     sim.ask(Request::Undrain(Sim::request("web", "10.0.0.11")))
         .unwrap();
-    sim.seconds(2);
+    sim.seconds(5);
     assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
 }
 
