@@ -58,9 +58,9 @@ pub(crate) fn run(args: &Args, verb: &Run) -> anyhow::Result<Exit> {
     };
     run::run(&options, |director| {
         let control = http::serve(&place, Arc::clone(&director))
-            .with_context(|| format!("cannot create the control socket {}", shown(&place.path)))?;
+            .with_context(|| format!("cannot create the control socket `{}`", shown(&place.path)))?;
         let view = http::serve_view(&view, director)
-            .with_context(|| format!("cannot create the view socket {}", shown(&view.path)))?;
+            .with_context(|| format!("cannot create the view socket `{}`", shown(&view.path)))?;
         Ok((control, view))
     })?;
     Ok(Exit::Done)
