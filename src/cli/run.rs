@@ -57,8 +57,9 @@ pub(crate) fn run(args: &Args, verb: &Run) -> anyhow::Result<Exit> {
         netns: args.netns.clone(),
     };
     run::run(&options, |director| {
-        let control = http::serve(&place, Arc::clone(&director))
-            .with_context(|| format!("cannot create the control socket `{}`", shown(&place.path)))?;
+        let control = http::serve(&place, Arc::clone(&director)).with_context(|| {
+            format!("cannot create the control socket `{}`", shown(&place.path))
+        })?;
         let view = http::serve_view(&view, director)
             .with_context(|| format!("cannot create the view socket `{}`", shown(&view.path)))?;
         Ok((control, view))

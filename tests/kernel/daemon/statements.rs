@@ -57,7 +57,7 @@ fn the_answer_to_a_reload_comes_when_the_file_is_in_force() {
 fn reconciled_is_when_a_comparison_found_what_director_expects() {
     let net = Lan::nat().real_servers(3).build();
     let report = format!("{WEB}[policy]\ndrift = \"report\"\n");
-    for (file, then) in [(WEB, "1=1 2=1 3=3"), (&report, "1=1 2=7 3=3")] {
+    for (file, then, repairs) in [(WEB, "1=1 2=1 3=3", true), (&report, "1=1 2=7 3=3", false)] {
         let daemon = Daemon::start(&net.director, file);
         let first = later(&daemon, "reconciled", 0)["reconciled"].as_u64();
         later(&daemon, "reconciled", first.unwrap());
@@ -67,8 +67,15 @@ fn reconciled_is_when_a_comparison_found_what_director_expects() {
             daemon.log().contains("7 instead of 1").then_some(())
         });
         daemon.weights(SERVICE, then);
-        let now = status(&daemon)["now"].as_u64();
-        later(&daemon, "reconciled", now.unwrap());
+        let now = status(&daemon)["now"].as_u64().unwrap();
+        if repairs {
+            later(&daemon, "reconciled", now);
+        } else {
+            // The difference stays, and so does the time before it.
+            let then = later(&daemon, "now", now + 5);
+            assert!(then["reconciled"].as_u64().unwrap() <= now, "{then}");
+            assert!(!then["drift"].as_array().unwrap().is_empty(), "{then}");
+        }
         assert_eq!(weights(&net.director, SERVICE), then);
     }
 }

@@ -167,9 +167,9 @@ fn it_is_drawn_in_place_and_leaves_the_terminal_as_it_was() {
     let drawn = printed().matches("\x1b[H").count();
 
     done(&daemon, "drain web 10.2.0.11 --reason new-disks");
-    let second = shows("drained");
+    let second = shows("new-disks");
     assert!(
-        second.with("drained")[0].contains("new-disks"),
+        second.with("new-disks")[0].contains("drained"),
         "{second:?}"
     );
     assert!(printed().matches("\x1b[H").count() > drawn);

@@ -70,7 +70,7 @@ fn a_lease_ends_with_a_killed_process_and_stays_for_a_restarted_one() {
     daemon.stop();
     assert!(has(&link.a, VIRTUAL));
     daemon.launch();
-    assert_eq!(super::role(&daemon), "active");
+    becomes(&daemon, "active");
     assert!(daemon.log().contains("continues for the previous process"));
 }
 

@@ -96,7 +96,6 @@ fn prometheus_scrapes_a_director_and_every_expression_has_an_answer() {
     ));
     // One server dies, so that there is something to see.
     drop(servers.pop());
-    daemon.weights("tcp://10.1.0.100:80", "1=1 2=1");
 
     let director = &net.director;
     eventually("Prometheus has scraped the state", || {

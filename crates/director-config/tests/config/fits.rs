@@ -116,6 +116,7 @@ fn is_of(value: &Value, kind: &Value) -> bool {
         "string" => value.is_string(),
         "integer" => value.is_i64(),
         "boolean" => value.is_boolean(),
+        "null" => value.is_null(),
         other => panic!("the type {other} is not expected"),
     }
 }
