@@ -241,6 +241,9 @@ fn connections(
     Ok(servers.iter().map(of).collect())
 }
 
+/// How many looks in a row a server is missing before it counts as gone from the file.
+const ABSENT: u32 = 5;
+
 /// Waits until servers serve again, or as backup servers are ready to.
 pub(crate) fn for_checks(
     client: &Client,
@@ -248,6 +251,7 @@ pub(crate) fn for_checks(
     patience: Duration,
 ) -> anyhow::Result<Exit> {
     let mut told = String::new();
+    let mut absent = 0;
     let look = || {
         let status = named.status(client)?;
         if status.head.loaded.is_none() {
@@ -255,6 +259,11 @@ pub(crate) fn for_checks(
         }
         let mut servers = named.in_status(&status);
         servers.retain(|(_, server)| server.state != ServerState::Leaving);
+        absent = if servers.is_empty() { absent + 1 } else { 0 };
+        // Just after a start the file is in force before all services are shown.
+        if (1..ABSENT).contains(&absent) {
+            return Ok(starting());
+        }
         if servers.is_empty() {
             let word = printable(&named.server);
             return Ok(Look::Never(format!(
