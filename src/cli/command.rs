@@ -64,12 +64,13 @@ pub(super) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, E
 }
 
 /// Refuses an option that was typed although the verb does nothing with it. One that comes from the
-/// environment is meant for other verbs.
+/// environment is meant for other verbs, and `--color` may stand in an alias for all of them.
 fn refuse_useless(command: &mut Command, matches: &ArgMatches) -> Result<(), Error> {
     let Some((verb, own)) = matches.subcommand() else {
         return Ok(());
     };
-    let typed = |id: &&&str| own.value_source(id) == Some(ValueSource::CommandLine);
+    let typed =
+        |id: &&&str| **id != "color" && own.value_source(id) == Some(ValueSource::CommandLine);
     let Some(id) = useless(verb).iter().find(typed) else {
         return Ok(());
     };
@@ -144,7 +145,7 @@ mod tests {
             "director --state-dir x schema",
             "director --netns blue check a.toml",
             "director status --state-dir=x",
-            "director --color never reload",
+            "director --socket x schema",
         ] {
             let error = error(line);
             assert!(error.contains("unexpected argument '--"), "{line}: {error}");
