@@ -91,12 +91,12 @@ fn status_shows_every_state_and_why() {
 
 /// A line without its seconds, and with one blank between words.
 pub(crate) fn ageless(line: &str) -> String {
-    let words = line.split_whitespace();
-    let words = words.filter(|word| {
-        let digits = word
-            .trim_start_matches('(')
-            .trim_end_matches(['s', ',', ';', ')']);
-        !(word.contains('s') && digits.parse::<u64>().is_ok())
+    let words = line.split_whitespace().filter_map(|word| {
+        let bare = word.trim_matches(['(', ')', ',', ';', ':']);
+        let seconds = bare.strip_suffix('s');
+        let is_age = seconds.is_some_and(|digits| digits.parse::<u64>().is_ok());
+        // What stands behind an age stands behind its minutes if it has no seconds.
+        (!is_age).then_some(bare)
     });
     words.collect::<Vec<_>>().join(" ")
 }
