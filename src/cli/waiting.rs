@@ -99,7 +99,7 @@ impl Named {
 
 /// What a look at the director found.
 enum Look {
-    /// It is as it should be.
+    /// It is in order.
     Over,
     /// Not yet: what is waited for, and whether that is news.
     Waiting { what: String, news: bool },

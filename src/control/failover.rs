@@ -1,4 +1,4 @@
-//! The state of failover sections, for whoever shows it.
+//! The state of failover sections, for status and the API.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -32,7 +32,7 @@ pub(super) async fn metrics(
     let asked = Asked::take(query, &[&["service", "servers"]])?;
     let selection = asked.selection()?;
     let servers = match asked.one("servers")? {
-        // Whoever asks for some services wants to see their servers.
+        // A request for some services is about their servers.
         None if !selection.is_all() => Servers::All,
         None => Servers::Few,
         Some("all") => Servers::All,

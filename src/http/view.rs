@@ -85,7 +85,7 @@ pub(super) fn service(selected: &Selected) -> api::Service {
     service_with(selected, |_| true)
 }
 
-/// The same without servers of which there is nothing to say.
+/// The same without servers that have nothing to report.
 pub(super) fn brief(selected: &Selected) -> api::Service {
     service_with(selected, |server| !server.state.is_well())
 }

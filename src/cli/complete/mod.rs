@@ -104,7 +104,7 @@ fn shown(
 fn bounded<T: Send + 'static>(work: impl FnOnce() -> Option<T> + Send + 'static) -> Option<T> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
-        // Nobody waits any more if this came too late.
+        // The client may have given up by now.
         let _ = sender.send(work());
     });
     receiver.recv_timeout(PATIENCE).ok().flatten()

@@ -8,7 +8,7 @@ use ipvs::Connection;
 use super::super::args::Top;
 use super::names::{Names, listen};
 
-/// The address of each entry by client, or counts by server or service, of which there are few.
+/// The address of each entry by client, or counts by server or service; there are few of those.
 pub(super) enum Counts {
     /// Sorted at the end: a million clients take 4 MB (IPv6: 16), a map of them would take five
     /// times that.

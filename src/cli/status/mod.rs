@@ -183,7 +183,7 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// Leaves out servers of which there is nothing to say.
+/// Leaves out servers without anything to report.
 const BRIEF: (&str, &str) = ("brief", "true");
 
 /// The whole status. Ends in a newline.

@@ -221,7 +221,7 @@ fn a_server_that_is_put_back_serves_when_rise_further_checks_have_passed() {
     assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
     assert_eq!(sim.state(WEB, ONE), ServerState::Up);
 
-    // It died while it was out, and nobody has noticed yet.
+    // It died while it was out, and no check has noticed yet.
     sim.carried_out(Request::Disable(machine(ONE)));
     sim.seconds(2);
     sim.kill(ONE);

@@ -115,7 +115,7 @@ fn version_3_by_unicast_with_keepalived_and_equal_priorities() {
     eventually("keepalived has the address", || {
         has(&link.b, VIRTUAL).then_some(())
     });
-    // Equal priority preempts nobody.
+    // Equal priority does not preempt.
     let settings = "interval = \"200ms\"\npreempt = true\npeers = [\"10.0.0.1\", \"10.0.0.2\"]";
     let director = Daemon::start(&link.a, &file(100, settings));
     becomes(&director, "backup");

@@ -84,7 +84,7 @@ fn an_apply_for_programs_says_why_it_did_not_apply() {
     host.ipvsadm("-A -t 10.0.0.1:81 -s rr\n");
     assert_eq!(kind(&said(&desk, "apply --yes next.plan", 1)), "stale_plan");
 
-    // Nobody is there to agree.
+    // There is no peer to agree.
     let asked = said(&desk, "apply two.toml --force", 0);
     assert_eq!(asked["changed"], false, "nothing to agree to");
     let asked = said(&desk, "apply next.toml --force", 1);
