@@ -107,7 +107,7 @@ fn mask(value: &mut Value, key: &str, is_rate: bool) {
     let is_other = matches!(
         key,
         // Times.
-        "now" | "started" | "loaded" | "reconciled" | "since" | "at" | "until" | "at_ms"
+        "now" | "started" | "loaded" | "reconciled" | "since" | "state_since" | "at" | "until" | "at_ms"
             | "took_ms" | "longest_gap_ms"
             // Numbers of snapshots, events and processes.
             | "revision" | "id" | "next" | "pid"
