@@ -183,7 +183,7 @@ struct Strength {
     quorum: Option<QuorumStatus>,
 }
 
-/// The state of a quorum, of which `before` says whether it was lost.
+/// The state of a quorum; `before` says whether it was lost.
 ///
 /// What a failed server weighs that stays in, or one that an operator drains, does not count; a
 /// server without a verdict counts if it is in. While one is out and without a verdict, nothing is

@@ -193,3 +193,21 @@ impl Block {
         named.then_some(first)
     }
 }
+
+/// Compares the generated part of a page, between two markers, with what it should be, or with
+/// `UPDATE_GOLDEN` writes it.
+#[track_caller]
+pub(crate) fn generated(page: &str, begin: &str, end: &str, table: &str) {
+    let text = text(Path::new(page));
+    let (head, rest) = text.split_once(begin).expect("the table has a begin");
+    let (shown, tail) = rest.split_once(end).expect("the table has an end");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+        fs::write(path, [head, begin, table, end, tail].concat()).unwrap();
+        return;
+    }
+    assert!(
+        shown == table,
+        "{page}: run with UPDATE_GOLDEN=1; expected:\n{table}\nfound:\n{shown}"
+    );
+}

@@ -111,7 +111,7 @@ pub(crate) struct Metrics {
     /// most 1000 servers.
     #[arg(long, value_name = "WHICH")]
     pub(crate) servers: Option<WhichServers>,
-    /// Write to this file, all at once, as a textfile directory of `node_exporter` needs it.
+    /// Write to this file, which is replaced as a whole, as a textfile directory of `node_exporter` needs it.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
     /// Format: Prometheus' text format, or OpenMetrics.

@@ -84,7 +84,7 @@ pub(super) struct Out {
 /// An event that may run commands.
 #[derive(Debug, Clone)]
 pub(super) struct Notification {
-    /// The commands of its service, each of which says which events it is for; those of a failover
+    /// The commands of its service, each with the events that it is for; those of a failover
     /// section that are for this event.
     pub(super) commands: Arc<[Notify]>,
     pub(super) event: NotifyEvent,
