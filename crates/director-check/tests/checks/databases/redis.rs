@@ -95,6 +95,6 @@ fn redis_that_is_full_says_so_each_time() {
     let outcome = check_often(kind, redis.server.at, "127.0.0.2");
     assert_eq!(
         outcome.all_failed(),
-        "PING: ERR max number of clients reached"
+        r#"PING: ERR max number of clients reached (expected "+PONG")"#
     );
 }
