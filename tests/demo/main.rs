@@ -1,9 +1,10 @@
-//! A half-minute tour of the project: `scripts/demo` runs it in the lab.
+//! A tour of the project in less than a minute: `scripts/demo` runs it in the lab.
 //!
 //! A client, a director and three real servers, each in its own network namespace. A service file
 //! says what the balancer should do; `director` checks it, plans it, applies it, and finally runs as
-//! a daemon. Real requests go through the virtual address, and each answer names its server. The demo
-//! shows only real output: if a scene does not end as its text says, it exits with code 1.
+//! a daemon. Then two directors hold an address together, and one of them loses power. Real requests
+//! go through the virtual address, and each answer names its server. The demo shows only real output:
+//! if a scene does not end as its text says, it exits with code 1.
 
 #![allow(missing_docs, reason = "a program")]
 #![allow(
@@ -14,6 +15,7 @@
 
 #[path = "../lab/mod.rs"]
 mod lab;
+mod pair;
 mod running;
 mod show;
 
@@ -24,6 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use lab::{Answers, Connection, Lan, Outcome, Tcp, V4};
+use pair::Pair;
 use show::Show;
 
 /// The first version of the service file, with a mistake.
@@ -70,6 +73,7 @@ fn main() {
     demo.change_under_traffic();
     demo.export();
     demo.keep_running(web);
+    Pair::new(&demo.show, demo.directory.clone()).play();
     demo.show.end();
 }
 
