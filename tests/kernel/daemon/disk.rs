@@ -8,14 +8,14 @@ use super::{Daemon, SERVICE};
 use crate::lab::{Host, Lan, Tcp, eventually};
 
 /// A small file system for the state directory, unmounted when dropped.
-struct Disk<'h> {
+pub(crate) struct Disk<'h> {
     host: &'h Host,
     path: PathBuf,
 }
 
 impl<'h> Disk<'h> {
     /// Sixteen pages.
-    fn below(daemon: &Daemon<'h>) -> Self {
+    pub(crate) fn below(daemon: &Daemon<'h>) -> Self {
         let (host, path) = (daemon.host, daemon.path("state"));
         fs::create_dir(&path).unwrap();
         let shown = path.display();
@@ -25,7 +25,7 @@ impl<'h> Disk<'h> {
         Self { host, path }
     }
 
-    fn fill(&self) {
+    pub(crate) fn fill(&self) {
         let filler = self.path.join("filler");
         let outcome = self.host.attempt(&format!(
             "dd if=/dev/zero of={} bs=4096 count=100",

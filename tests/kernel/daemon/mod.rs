@@ -13,7 +13,7 @@ mod chaos;
 mod crashes;
 mod deaths;
 mod deploying;
-mod disk;
+pub(crate) mod disk;
 mod drift;
 mod exported;
 mod files;
@@ -92,7 +92,7 @@ impl<'h> Daemon<'h> {
     }
 
     /// A director that does not run yet.
-    fn idle(host: &'h Host, file: &str) -> Self {
+    pub(crate) fn idle(host: &'h Host, file: &str) -> Self {
         let daemon = Self {
             host,
             directory: tempfile::tempdir().unwrap(),

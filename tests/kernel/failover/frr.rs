@@ -1,4 +1,4 @@
-//! director and FRR's vrrpd: version 3 over IPv4.
+//! FRR's vrrpd, and what `matrix.rs` does not try with it: crashes and a planned switchover.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -6,36 +6,26 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::Signal;
 use nix::unistd::User;
 
-use super::{Link, VIRTUAL, becomes, counter, file, has};
+use super::matrix::{Program, Row, Way};
+use super::{Link, VIRTUAL, becomes, counter, file, has, peer};
 use crate::daemon::Daemon;
-use crate::lab::{Host, Process, eventually};
+use crate::lab::{Family, Host, Process, V4, eventually};
 
 /// vrrpd and the zebra that it needs, on a host. The address is on a macvlan interface, which FRR
 /// takes down while it is backup.
-struct Frr<'h> {
+pub(super) struct Frr<'h> {
     host: &'h Host,
+    family: Family,
     directory: tempfile::TempDir,
     processes: Vec<Process>,
 }
 
 impl<'h> Frr<'h> {
-    fn start(host: &'h Host, priority: u8) -> Self {
-        host.ip(&format!(
-            "link add vrrp4-51 link eth0 type macvlan mode bridge
-link set vrrp4-51 address 00:00:5e:00:01:33
-addr add {VIRTUAL}/32 dev vrrp4-51
-link set vrrp4-51 up
-"
-        ));
+    /// As a row of the matrix says.
+    pub(super) fn start_as(host: &'h Host, row: Row) -> Self {
+        let (text, batch) = peer::frr(row);
+        host.ip(&batch);
         let directory = tempfile::tempdir().unwrap();
-        let text = format!(
-            "interface eth0
- vrrp 51 version 3
- vrrp 51 priority {priority}
- vrrp 51 advertisement-interval 200
- vrrp 51 ip {VIRTUAL}
-"
-        );
         fs::write(directory.path().join("vrrpd.conf"), text).unwrap();
         fs::write(directory.path().join("zebra.conf"), "").unwrap();
         // It gives up root's rights, and keeps its sockets there.
@@ -47,6 +37,7 @@ link set vrrp4-51 up
         }
         let mut frr = Self {
             host,
+            family: row.family,
             directory,
             processes: Vec::new(),
         };
@@ -54,7 +45,7 @@ link set vrrp4-51 up
         frr
     }
 
-    fn launch(&mut self) {
+    pub(super) fn launch(&mut self) {
         for name in ["zebra", "vrrpd"] {
             let process = self.run(name);
             self.processes.push(process);
@@ -106,21 +97,34 @@ link set vrrp4-51 up
     }
 
     #[track_caller]
-    fn becomes(&self, role: &str) {
+    pub(super) fn becomes(&self, role: &str) {
+        let line = match self.family {
+            Family::V4 => "Status (v4)",
+            Family::V6 => "Status (v6)",
+        };
         eventually(&format!("FRR is {role}"), || {
             let shown = self.shows();
-            let mut lines = shown.lines().filter(|line| line.contains("Status (v4)"));
+            let mut lines = shown.lines().filter(|row| row.contains(line));
             lines.next()?.contains(role).then_some(())
         });
     }
 
     fn kill(&mut self) {
+        self.end(Signal::SIGKILL);
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.end(Signal::SIGTERM);
+    }
+
+    fn end(&mut self, signal: Signal) {
         for mut process in self.processes.drain(..).rev() {
-            process.signal(Signal::SIGKILL);
+            process.signal(signal);
             eventually("FRR has ended", || process.ended());
         }
         for name in ["zebra", "vrrpd"] {
-            fs::remove_file(self.directory.path().join(format!("{name}.vty"))).unwrap();
+            // Killed, it leaves it.
+            let _ = fs::remove_file(self.directory.path().join(format!("{name}.vty")));
         }
     }
 }
@@ -139,13 +143,20 @@ impl Drop for Frr<'_> {
     }
 }
 
+const ROW: Row = Row {
+    program: Program::Frr,
+    version: vrrp::Version::V3,
+    family: V4,
+    way: Way::Multicast,
+};
+
 const SETTINGS: &str = "interval = \"200ms\"\npreempt = true";
 
 #[test]
 #[ignore = "needs the lab"]
 fn director_above_frr() {
     let link = Link::new();
-    let frr = Frr::start(&link.b, 100);
+    let frr = Frr::start_as(&link.b, ROW);
     frr.becomes("Master");
     let mut director = Daemon::start(&link.a, &file(150, SETTINGS));
     becomes(&director, "active");
@@ -169,7 +180,7 @@ fn director_below_frr() {
     let link = Link::new();
     let director = Daemon::start(&link.a, &file(90, SETTINGS));
     becomes(&director, "active");
-    let mut frr = Frr::start(&link.b, 100);
+    let mut frr = Frr::start_as(&link.b, ROW);
     frr.becomes("Master");
     becomes(&director, "backup");
     eventually("it has let go", || (!has(&link.a, VIRTUAL)).then_some(()));

@@ -12,11 +12,18 @@
     reason = "helpers of tests may fail as tests do"
 )]
 
+mod bad_input;
 mod faults;
 mod frr;
 mod leases;
+mod loss;
+mod matrix;
 mod pair;
+mod peer;
 mod probe;
+mod raw;
+mod rfc_checksum;
+mod storms;
 mod switchover;
 mod sync;
 mod verbs;

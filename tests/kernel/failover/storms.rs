@@ -1,0 +1,180 @@
+//! What comes again and again: reloads, flushes of addresses, an interface that is deleted and made
+//! again; and a disk that is full.
+
+use super::probe::probe;
+use super::{Link, VIRTUAL, becomes, counter, file, has, holds, role, sends};
+use crate::daemon::Daemon;
+use crate::daemon::disk::Disk;
+use crate::daemon::operator::{done, verb};
+use crate::lab::{Host, eventually};
+
+const SETTINGS: &str = "interval = \"100ms\"\npreempt = true";
+
+/// A pair, the first one active.
+fn pair(link: &Link) -> (Daemon<'_>, Daemon<'_>) {
+    let a = Daemon::start(&link.a, &file(150, SETTINGS));
+    becomes(&a, "active");
+    let b = Daemon::start(&link.b, &file(100, SETTINGS));
+    becomes(&b, "backup");
+    holds(&link.a, &link.b, VIRTUAL);
+    (a, b)
+}
+
+#[test]
+#[ignore = "needs the lab"]
+fn a_hundred_reloads_change_no_role_and_lose_no_packet() {
+    let link = Link::new();
+    let (a, b) = pair(&link);
+    // Each one has something to do: another weight, on both sides.
+    let with = |priority, weight: u32| {
+        let service = format!(
+            "[service.web]\nlisten = \"tcp://{VIRTUAL}:80\"\nforward = \"nat\"\n\
+             servers = [{{ address = \"10.0.0.9\", weight = {weight} }}]\n"
+        );
+        file(priority, SETTINGS) + &service
+    };
+    let probed = probe(&link.client, VIRTUAL, &[&link.a, &link.b], || {
+        for round in 1..=50 {
+            for (daemon, priority) in [(&a, 150), (&b, 100)] {
+                daemon.write(&with(priority, round));
+                done(daemon, "reload");
+            }
+        }
+    });
+    assert_eq!(probed.lost, [0_u32; 0], "of {}", probed.sent);
+    for (daemon, role, times) in [(&a, "active", 1), (&b, "backup", 0)] {
+        assert_eq!(super::role(daemon), role, "{}", daemon.log());
+        assert_eq!(counter(daemon, "became_active"), times, "{}", daemon.log());
+    }
+    assert_eq!(counter(&a, "conflicts"), 0);
+}
+
+/// As networkd does when it is restarted, and cleans the interface of what it has not made.
+#[test]
+#[ignore = "needs the lab"]
+fn addresses_that_are_flushed_come_back_and_move_when_it_does_not_end() {
+    let link = Link::new();
+    let (a, b) = pair(&link);
+    let flushes = |times: usize| {
+        for _ in 0..times {
+            eventually("the address is there", || {
+                has(&link.a, VIRTUAL).then_some(())
+            });
+            link.a.run("ip address flush to 10.0.0.100 dev eth0");
+        }
+    };
+    flushes(3);
+    holds(&link.a, &link.b, VIRTUAL);
+    sends(&a, 5);
+    assert_eq!(counter(&b, "became_active"), 0, "{}", a.log());
+    // It does not end: the other one may be luckier.
+    flushes(2);
+    becomes(&b, "active");
+    becomes(&a, "backup");
+    holds(&link.b, &link.a, VIRTUAL);
+    let said = "another program removed 10.0.0.100 from `eth0`; director put it back; it happens \
+                again and again, so director hands over if a peer is there";
+    assert!(a.log().contains(said), "{}", a.log());
+}
+
+/// All addresses go, those of the machine too, and come back.
+#[test]
+#[ignore = "needs the lab"]
+fn a_machine_that_loses_all_addresses_and_gets_them_back_recovers() {
+    let link = Link::new();
+    let (a, b) = pair(&link);
+    for times in 1..=3 {
+        link.a.run("ip -4 address flush dev eth0");
+        becomes(&a, "fault");
+        becomes(&b, "active");
+        let log = a.log();
+        let why = "interface `eth0` has no IPv4 address to send adverts from";
+        assert!(log.contains(why), "{log}");
+        assert!(!has(&link.a, VIRTUAL), "{log}");
+        link.a.run("ip address add 10.0.0.1/24 dev eth0");
+        becomes(&a, "active");
+        becomes(&b, "backup");
+        holds(&link.a, &link.b, VIRTUAL);
+        assert_eq!(counter(&b, "became_active"), times);
+    }
+}
+
+/// A macvlan interface on each side, which can be deleted.
+fn edge(host: &Host, number: u8) {
+    host.ip(&format!(
+        "link add edge0 link eth0 type macvlan mode bridge
+addr add 10.7.0.{number}/24 dev edge0
+link set edge0 up
+"
+    ));
+}
+
+#[test]
+#[ignore = "needs the lab"]
+fn an_interface_that_is_deleted_moves_its_addresses_and_gets_them_back() {
+    let link = Link::new();
+    let on_edge = |priority| {
+        file(priority, SETTINGS)
+            .replace("eth0", "edge0")
+            .replace(VIRTUAL, "10.7.0.100")
+    };
+    edge(&link.a, 1);
+    edge(&link.b, 2);
+    let a = Daemon::start(&link.a, &on_edge(150));
+    becomes(&a, "active");
+    let b = Daemon::start(&link.b, &on_edge(100));
+    becomes(&b, "backup");
+    for times in 1..=3 {
+        link.a.run("ip link del edge0");
+        becomes(&a, "fault");
+        becomes(&b, "active");
+        assert!(a.log().contains("interface `edge0` does not exist"));
+        edge(&link.a, 1);
+        becomes(&a, "active");
+        becomes(&b, "backup");
+        holds(&link.a, &link.b, "10.7.0.100");
+        assert_eq!(counter(&b, "became_active"), times);
+    }
+}
+
+#[test]
+#[ignore = "needs the lab"]
+fn a_full_disk_delays_no_advert_and_no_takeover() {
+    let link = Link::new();
+    let mut a = Daemon::idle(&link.a, &file(150, SETTINGS));
+    let mut b = Daemon::idle(&link.b, &file(100, SETTINGS));
+    let disks = [Disk::below(&a), Disk::below(&b)];
+    a.launch();
+    becomes(&a, "active");
+    b.launch();
+    becomes(&b, "backup");
+    disks.iter().for_each(Disk::fill);
+    let sent = counter(&a, "sent");
+    let moved = verb(&a, "failover switchover front --wait");
+    assert!(moved.success(), "{moved}");
+    holds(&link.b, &link.a, VIRTUAL);
+    let moved = verb(&a, "failover switchover front --wait");
+    assert!(moved.success(), "{moved}");
+    holds(&link.a, &link.b, VIRTUAL);
+    assert!(counter(&a, "sent") > sent);
+    // A setting that should be on disk: one warning, and nothing else happens.
+    let weight = "[service.web]\nlisten = \"tcp://10.0.0.100:80\"\nforward = \"nat\"\n\
+                  servers = [\"10.0.0.9\"]\n";
+    a.write(&(file(150, SETTINGS) + weight));
+    eventually("it is said", || {
+        a.log().contains("No space left on device").then_some(())
+    });
+    sends(&a, 20);
+    assert_eq!((role(&a).as_str(), role(&b).as_str()), ("active", "backup"));
+    a.kill();
+    becomes(&b, "active");
+    holds(&link.b, &link.a, VIRTUAL);
+    a.launch();
+    becomes(&a, "active");
+    becomes(&b, "backup");
+    holds(&link.a, &link.b, VIRTUAL);
+    for daemon in [&a, &b] {
+        let warnings = daemon.log().matches("No space left on device").count();
+        assert!(warnings <= 2, "{warnings} warnings:\n{}", daemon.log());
+    }
+}
