@@ -39,7 +39,12 @@ use shell::Outcome;
 pub(crate) use shell::Shell;
 
 /// Commands that change nothing.
-const LOOKS: [&str; 3] = ["director status", "director events", "client curl "];
+const LOOKS: [&str; 4] = [
+    "director status",
+    "director events",
+    "director failover status",
+    "client curl ",
+];
 
 /// How long one of them may take to print what is shown. Only a failing test waits that long.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -61,6 +66,20 @@ sh examples/network.sh stop web3
 until director status | grep -q '2 of 3 up'; do sleep 1; done
 sh examples/network.sh start web3
 until director status | grep -q '3 of 3 up'; do sleep 1; done";
+
+/// The first of two directors; the second one starts, with a lower priority, when the first is active.
+const ON_A_PAIR: &str = "sh examples/network.sh up
+ip netns add director2
+ip -n switch link add director2 up master switch type veth peer name eth0 netns director2
+ip -n director2 link set lo up
+ip -n director2 link set eth0 up
+ip -n director2 address add 192.0.2.3/24 dev eth0
+ip -n director address del 192.0.2.10/32 dev eth0
+exec ip netns exec director bash
+mkdir /var/lib/second /run/second
+sh -c 'until director failover | grep -q \"^front: active\"; do sleep 0.2; done; \
+sed s/150/100/ pair.toml >second.toml; exec ip netns exec director2 director \
+--state-dir /var/lib/second --socket /run/second/sock run second.toml' </dev/null >second.log 2>&1 &";
 
 /// The same. Ansible writes below the home directory, and wants UTF-8.
 const WITH_ANSIBLE: &str = "sh examples/network.sh up
@@ -104,6 +123,7 @@ pages! {
     lvs "docs/lvs.md" ON_A_SERVER;
     metrics "docs/metrics.md" RUNNING;
     connections "docs/connections.md" RUNNING;
+    failover "docs/failover.md" ON_A_PAIR;
     migrating "docs/migrating.md" BY_HAND;
     from_haproxy "docs/from-haproxy.md" ON_THE_DIRECTOR;
 }
