@@ -98,10 +98,14 @@ impl Stage {
     fn file(&self, priority: u8) -> String {
         let (address, interval) = (self.row.address(), self.row.interval_ms());
         let version = self.row.version.number();
-        let peers = match self.row.way {
+        let mut peers = match self.row.way {
             Multicast => String::new(),
             Unicast => format!("peers = [\"{}\"]", self.row.sender(&self.link.b)),
         };
+        if (self.row.program, self.row.family, self.row.way) == (Keepalived, V6, Unicast) {
+            // keepalived 2.2.7 leaves the hop limit of these at the kernel's 64.
+            peers.push_str("\nhop_limit = 64");
+        }
         format!(
             "version = 1
 [failover.front]
@@ -232,11 +236,11 @@ impl Row {
         }
     }
 
-    /// Whole seconds in version 2.
+    /// Whole seconds in version 2. In version 3 more than a guest that is short of time is late.
     pub(super) const fn interval_ms(self) -> u32 {
         match self.version {
             Version::V2 => 1000,
-            Version::V3 => 200,
+            Version::V3 => 500,
         }
     }
 

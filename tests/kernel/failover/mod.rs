@@ -96,10 +96,10 @@ fn role(daemon: &Daemon<'_>) -> String {
 
 /// A counter of director's section.
 fn counter(daemon: &Daemon<'_>, name: &str) -> u64 {
-    let status = daemon.get("/v1/status").expect("the director answers");
-    status["failover"][0]["counters"][name]
-        .as_u64()
-        .expect("the counter is there")
+    // A section that has just been declared has none yet.
+    eventually(&format!("the counter `{name}` is there"), || {
+        daemon.get("/v1/status")?["failover"][0]["counters"][name].as_u64()
+    })
 }
 
 /// Waits until director has sent this many more adverts.

@@ -123,10 +123,16 @@ pub(super) fn frr(row: Row) -> (String, String) {
 "
     );
     let mut batch = format!(
-        "link add {device} link eth0 addrgenmode random type macvlan mode bridge
+        "link add {device} link eth0 type macvlan mode bridge
 link set {device} address {mac}
 "
     );
+    if row.family == Family::V6 {
+        // The one that follows from the card's address is virtual; FRR sends from this one.
+        batch.push_str(&format!(
+            "link set {device} addrgenmode none\naddr add fe80::2:33/64 dev {device} nodad\n"
+        ));
+    }
     for address in addresses {
         text.push_str(&format!(" vrrp 51 {word} {address}\n"));
         let length = if row.family == Family::V4 { 32 } else { 128 };
