@@ -11,6 +11,7 @@
     reason = "helpers of tests may fail as tests do"
 )]
 
+mod golden;
 mod memory;
 mod tables;
 
