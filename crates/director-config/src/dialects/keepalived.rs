@@ -127,17 +127,24 @@ pub(super) static KEYS: &[Foreign] = &[
         "notify",
         "notify = { command = \"...\", on = [\"service-above\", \"service-below\"] }",
     ),
-    near(
+    same(
         &["hysteresis"],
         &SERVICE,
-        "min_healthy",
-        "director has no hysteresis here: `damping` holds out a server that changes too often",
+        "hysteresis",
+        "quorum = 2 and hysteresis = 1 of the service",
+    ),
+    same(&["quorum"], &SERVICE, "quorum", "quorum = 2 of the service"),
+    near(
+        &["logallfailures"],
+        &SERVICE,
+        "check",
+        "nothing to set: `director status` shows the last failure of each check",
     ),
     near(
-        &["quorum"],
-        &SERVICE,
-        "min_healthy",
-        "min_healthy = 2: that many servers stay in, up or down",
+        &["snmpname"],
+        &ROOT,
+        "service",
+        "the service's name, [service.NAME], is in the metrics, too",
     ),
     same(
         &["alpha"],

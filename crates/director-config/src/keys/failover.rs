@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::health::share;
 use super::vocabulary;
-use super::{Key, Shape, U32_MAX, key, required, text, time, whole, words};
+use super::{Key, Shape, U32_MAX, key, pattern, patterned, required, text, time, whole, words};
 
 /// keepalived's names for what `announce` has.
 const ANNOUNCE_ALIASES: &[&str] = &[
@@ -37,7 +37,7 @@ fn router(is_required: bool) -> Vec<Key> {
         .alias(&["virtual_router_id", "vrid", "router_id"]),
         must(key(
             "interface",
-            text("eth0"),
+            patterned("eth0", pattern::INTERFACE),
             "The interface that sends and receives the adverts, and gets the addresses. While it \
              is down, the section is in fault.",
         ))
@@ -58,14 +58,14 @@ fn router(is_required: bool) -> Vec<Key> {
         ]),
         key(
             "peers",
-            Shape::OneOrMore(Box::new(text("10.0.0.2"))),
+            Shape::OneOrMore(Box::new(patterned("10.0.0.2", pattern::ADDRESS))),
             "The other directors' addresses, for unicast. This machine's own address may be in the \
              list. Without it: multicast.",
         )
         .alias(&["unicast_peer", "unicast_peers", "peer"]),
         key(
             "source",
-            Shape::OneOrMore(Box::new(text("10.0.0.1"))),
+            Shape::OneOrMore(Box::new(patterned("10.0.0.1", pattern::ADDRESS))),
             "The address from which adverts are sent, at most one of each family; by default the \
              interface's first own one, for IPv6 its link-local one.",
         )
@@ -80,7 +80,10 @@ fn router(is_required: bool) -> Vec<Key> {
 }
 
 fn virtual_address() -> Shape {
-    Shape::Either(vec![text("192.0.2.10"), Shape::Table(&VIRTUAL_ADDRESS)])
+    Shape::Either(vec![
+        patterned("192.0.2.10", pattern::PREFIXED),
+        Shape::Table(&VIRTUAL_ADDRESS),
+    ])
 }
 
 fn on_death(default: &'static str) -> Key {
@@ -317,7 +320,7 @@ fn address(is_required: bool) -> Vec<Key> {
     vec![
         must(key(
             "interface",
-            text("eth0"),
+            patterned("eth0", pattern::INTERFACE),
             "The interface that gets the addresses.",
         ))
         .alias(&["dev", "iface"]),
@@ -378,12 +381,12 @@ section!(
     [
         required(
             "address",
-            text("192.0.2.10"),
+            patterned("192.0.2.10", pattern::PREFIXED),
             "The address, with the length of its prefix if that is not 32 or 128."
         ),
         key(
             "interface",
-            text("eth1"),
+            patterned("eth1", pattern::INTERFACE),
             "The interface that gets it, if it is another one than the section's."
         )
         .alias(&["dev"]),
@@ -409,15 +412,25 @@ section!(
     [
         required(
             "to",
-            text("198.51.100.0/24"),
+            patterned("198.51.100.0/24", pattern::DESTINATION),
             "The destination: an address, a prefix or `default`."
         )
         .alias(&["dst", "destination"]),
-        key("via", text("192.0.2.1"), "The next hop.").alias(&["gw", "gateway"]),
-        key("interface", text("eth0"), "The outgoing interface.").alias(&["dev"]),
+        key(
+            "via",
+            patterned("192.0.2.1", pattern::ADDRESS),
+            "The next hop."
+        )
+        .alias(&["gw", "gateway"]),
+        key(
+            "interface",
+            patterned("eth0", pattern::INTERFACE),
+            "The outgoing interface."
+        )
+        .alias(&["dev"]),
         key(
             "source",
-            text("192.0.2.10"),
+            patterned("192.0.2.10", pattern::ADDRESS),
             "The preferred source address."
         )
         .alias(&["src"]),
@@ -491,7 +504,7 @@ section!(
     [
         key(
             "interface",
-            text("eth1"),
+            patterned("eth1", pattern::INTERFACE),
             "An interface; fails while it is down or missing."
         )
         .alias(&["dev"]),

@@ -43,8 +43,29 @@ macro_rules! port {
     };
 }
 
+macro_rules! prefixed {
+    ($or:literal) => {
+        concat!(
+            "^(",
+            $or,
+            v4!(),
+            "(/0*(3[0-2]|[12]?[0-9]))?|(",
+            v6!(),
+            r"|\[",
+            v6!(),
+            r"\])(/0*(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?)$|\$"
+        )
+    };
+}
+
 /// An address.
 pub(crate) const ADDRESS: &str = concat!("^(", v4!(), "|", v6!(), r"|\[", v6!(), r"\])$|\$");
+
+/// An address, perhaps with the length of its prefix.
+pub(crate) const PREFIXED: &str = prefixed!("");
+
+/// The destination of a route.
+pub(crate) const DESTINATION: &str = prefixed!("default|");
 
 /// An IPv4 mask.
 pub(crate) const MASK: &str = concat!("^", v4!(), r"$|\$");
