@@ -498,7 +498,7 @@ pub(crate) enum TextOrJson {
 }
 
 // How a verb prints. (Not a doc comment: clap would use it as the verb's.)
-#[derive(Debug, Clone, Copy, ClapArgs)]
+#[derive(Debug, Clone, Copy, Default, ClapArgs)]
 pub(crate) struct Form {
     /// Format of the output: text for people, JSON for programs.
     #[arg(long, short = 'o', value_name = "FORM", default_value = "text")]
@@ -581,7 +581,18 @@ mod tests {
 
     #[test]
     fn json_is_asked_for_in_three_ways() {
-        for line in ["check", "plan a", "apply a", "status", "events"] {
+        for line in [
+            "check",
+            "plan a",
+            "apply a",
+            "status",
+            "events",
+            "connections",
+            "why web 192.0.2.7",
+            "failover",
+            "failover status",
+            "failover status front",
+        ] {
             for option in [
                 "--json",
                 "-o json",
@@ -592,6 +603,9 @@ mod tests {
                 let typed = format!("director {line} {option}");
                 let args = Args::try_parse_from(typed.split(' ')).unwrap();
                 let form = match args.verb {
+                    Verb::Connections(verb) => verb.form,
+                    Verb::Why(verb) => verb.form,
+                    Verb::Failover(verb) => verb.status().unwrap().form,
                     Verb::Check(verb) => verb.form,
                     Verb::Plan(verb) => verb.form,
                     Verb::Apply(verb) => verb.form,

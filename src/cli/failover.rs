@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use super::args::{Args, Auto, Failover, FailoverStatus, FailoverVerb, Move, TextOrJson};
+use super::args::{Args, Auto, Failover, FailoverStatus, FailoverVerb, Move};
 use super::exit::Exit;
 use super::hand::{ask, on_behalf_of};
 use super::output::{print, say};
@@ -25,9 +25,11 @@ const PACE: Duration = Duration::from_millis(100);
 const UNHEARD: Duration = Duration::from_secs(3);
 
 pub(crate) fn run(args: &Args, verb: &Failover) -> anyhow::Result<Exit> {
+    if verb.is_too_much() {
+        bail!("only `director failover status` prints JSON");
+    }
     match &verb.verb {
-        None => status(args, &FailoverStatus::default()),
-        Some(FailoverVerb::Status(verb)) => status(args, verb),
+        None | Some(FailoverVerb::Status(_)) => status(args, &verb.status().unwrap_or_default()),
         Some(FailoverVerb::Switchover(verb)) => operate(args, verb, FailoverDo::Switchover),
         Some(FailoverVerb::Yield(verb)) if verb.unless_restart => leave(args, &verb.of),
         Some(FailoverVerb::Yield(verb)) => operate(args, &verb.of, FailoverDo::Yield),
@@ -54,7 +56,7 @@ fn sections(client: &Client, name: Option<&str>) -> anyhow::Result<Vec<api::Fail
 
 fn status(args: &Args, verb: &FailoverStatus) -> anyhow::Result<Exit> {
     let sections = sections(&args.client()?, verb.section.as_deref())?;
-    if verb.format == TextOrJson::Json {
+    if verb.form.is_json() {
         print(&format!("{}\n", serde_json::to_string_pretty(&sections)?))?;
         return Ok(Exit::Done);
     }

@@ -47,15 +47,15 @@ pub(crate) fn run(args: &Args, verb: &Explain) -> anyhow::Result<Exit> {
     let mut objects = Vec::new();
     for key in keys {
         let found = Found::read(&mut kernel, key, verb, &names)?;
-        match verb.format {
+        match verb.form.get() {
             TextOrJson::Text => found.for_people(&mut text, &names),
             TextOrJson::Json => objects.push(found.object(&names)),
         }
     }
-    if verb.format == TextOrJson::Json {
+    if verb.form.get() == TextOrJson::Json {
         text = format!("{:#}\n", Value::from(objects));
     }
-    print_either(verb.format, text)?;
+    print_either(verb.form.get(), text)?;
     Ok(Exit::Done)
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, Subcommand};
 
 use super::operator::Why;
-use super::{TextOrJson, time};
+use super::{Form, time};
 
 #[derive(Debug, ClapArgs)]
 #[command(
@@ -15,12 +15,41 @@ use super::{TextOrJson, time};
 pub(crate) struct Failover {
     #[command(subcommand)]
     pub(crate) verb: Option<FailoverVerb>,
+    /// Of the sections, without a verb.
+    #[command(flatten)]
+    form: Form,
+}
+
+impl Failover {
+    /// What to show, if nothing is to be done.
+    pub(crate) fn status(&self) -> Option<FailoverStatus> {
+        match &self.verb {
+            None => Some(FailoverStatus {
+                section: None,
+                form: self.form,
+            }),
+            Some(FailoverVerb::Status(status)) => Some(FailoverStatus {
+                section: status.section.clone(),
+                form: if self.form.is_json() {
+                    self.form
+                } else {
+                    status.form
+                },
+            }),
+            Some(_) => None,
+        }
+    }
+
+    /// Whether it is to print JSON although it does something, which only says so in words.
+    pub(crate) fn is_too_much(&self) -> bool {
+        self.form.is_json() && self.status().is_none()
+    }
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum FailoverVerb {
     /// Show the role, its reason, the peer and the adverts of each section (default).
-    #[command(after_help = "Example:\n  director failover status front --format json")]
+    #[command(after_help = "Example:\n  director failover status front --json")]
     Status(FailoverStatus),
     /// Move the addresses to the other director without losing a packet.
     ///
@@ -46,9 +75,8 @@ pub(crate) struct FailoverStatus {
     /// Only this section of the service file.
     #[arg(value_name = "NAME")]
     pub(crate) section: Option<String>,
-    /// Format: text, or the API's JSON.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    pub(crate) format: TextOrJson,
+    #[command(flatten)]
+    pub(crate) form: Form,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, ValueEnum, ValueHint};
 
-use super::{TextOrJson, time};
+use super::{Form, time};
 use crate::cli::connections::Net;
 use crate::cli::why::Who;
 use crate::metrics::Format;
@@ -46,9 +46,8 @@ pub(crate) struct Connections {
         requires = "top"
     )]
     pub(crate) watch: Option<Duration>,
-    /// Format: a table, or one JSON object for each entry.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    pub(crate) format: TextOrJson,
+    #[command(flatten)]
+    pub(crate) form: Form,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -65,9 +64,8 @@ pub(crate) struct Explain {
     /// The address that the client connects to, for firewall-mark services under `dh`.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) to: Option<SocketAddr>,
-    /// Format: text, or JSON.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    pub(crate) format: TextOrJson,
+    #[command(flatten)]
+    pub(crate) form: Form,
 }
 
 /// What `--top` counts.

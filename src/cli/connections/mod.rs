@@ -45,8 +45,8 @@ pub(crate) fn run(args: &Args, verb: &Verb) -> anyhow::Result<Exit> {
     if let Some(top) = verb.top {
         let page = || page(top, verb, &filter, &names);
         match verb.watch {
-            Some(pace) => watch::run(pace, verb.format, page)?,
-            None => super::output::print_either(verb.format, page()?)?,
+            Some(pace) => watch::run(pace, verb.form.get(), page)?,
+            None => super::output::print_either(verb.form.get(), page()?)?,
         }
     } else {
         list(verb, &filter, &names)?;
@@ -82,7 +82,7 @@ fn list(verb: &Verb, filter: &Filter, names: &Names) -> anyhow::Result<()> {
     let mut piece = String::new();
     let mut shown = 0;
     let limit = verb.limit.unwrap_or(u64::MAX);
-    let text = verb.format == TextOrJson::Text;
+    let text = verb.form.get() == TextOrJson::Text;
     if text {
         piece.push_str(HEADER);
     }
@@ -170,7 +170,7 @@ fn page(top: Top, verb: &Verb, filter: &Filter, names: &Names) -> anyhow::Result
     })?;
     let limit = usize::try_from(verb.limit.unwrap_or(10)).unwrap_or(usize::MAX);
     let (rows, different) = counts.most(limit, names);
-    Ok(match verb.format {
+    Ok(match verb.form.get() {
         TextOrJson::Json => {
             let rows: Vec<Value> = rows
                 .iter()

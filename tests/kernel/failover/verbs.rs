@@ -59,6 +59,12 @@ fn the_status_names_role_reason_and_peer() {
     );
     let json = done(&b, "failover status front --format json");
     let json: Value = serde_json::from_str(&json).unwrap();
+    for form in ["--json", "status front --json", "status front -o json"] {
+        let same: Value = serde_json::from_str(&done(&b, &format!("failover {form}"))).unwrap();
+        assert_eq!(same[0]["role"], json[0]["role"], "{form}");
+    }
+    let said = "only `director failover status` prints JSON";
+    refused(&b, "failover --json auto front", said);
     let front = &json[0];
     assert_eq!(
         (&front["name"], &front["role"]),
