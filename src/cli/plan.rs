@@ -51,12 +51,14 @@ fn plan(args: &Args, verb: &Plan, report: &mut Report) -> anyhow::Result<Exit> {
     };
     let mut session = Session::open(args)?;
     session.hide(watch.run.marks);
+    let mut without_checks = json!([]);
     let overlay = match beside {
         Some(beside) => {
             let overlay =
                 beside.overlay("showing what a reload would change, given current health")?;
             let unchecked = overlay.unchecked(&desired, &watch);
             if !unchecked.is_empty() {
+                without_checks = unchecked.iter().map(|name| json!(name)).collect();
                 say!(
                     "warning: a reload removes the checks of {}: {}",
                     count(unchecked.len(), "service", "services"),
@@ -81,6 +83,7 @@ fn plan(args: &Args, verb: &Plan, report: &mut Report) -> anyhow::Result<Exit> {
     if verb.form.is_json() {
         report.plan(&plan, now);
         report.of_plan("joining", joining.iter().map(Joining::to_json).collect());
+        report.of_plan("without_checks", without_checks);
         report.of_plan("addresses", addresses.iter().map(address_json).collect());
         report.of_plan("changes", is_changed.into());
         report.warnings(&warnings);

@@ -19,6 +19,7 @@ pub(super) fn plan() -> Value {
     let properties = &mut root["properties"];
     properties["joining"] = json!({ "type": "array", "items": { "$ref": "#/$defs/joining" } });
     properties["addresses"] = list("address");
+    properties["without_checks"] = strings();
     properties["warnings"] = list("warning");
     properties["diagnostics"] = list("diagnostic");
     properties["error"] = json!({ "anyOf": [{ "type": "null" }, { "$ref": "#/$defs/error" }] });
