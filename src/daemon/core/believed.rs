@@ -32,6 +32,9 @@ pub(super) struct Believed {
     written: BTreeMap<ServiceKey, u64>,
     /// Services with a failed operation: attempts, and the earliest time of the next one.
     refused: BTreeMap<ServiceKey, (u32, BootTime)>,
+    /// Those of them of which the last attempt may have left anything: not all of its failures say
+    /// that the table was another one than believed.
+    unsure: BTreeSet<ServiceKey>,
     /// Whether the worker is comparing the tables.
     reading: bool,
     next_reading: BootTime,
@@ -138,6 +141,22 @@ impl Believed {
     /// Records that the operations on a service succeeded.
     pub(super) fn accept(&mut self, key: &ServiceKey) {
         self.refused.remove(key);
+        self.unsure.remove(key);
+    }
+
+    /// Records that a failed operation may have changed the service.
+    pub(super) fn doubt(&mut self, key: ServiceKey) {
+        self.unsure.insert(key);
+    }
+
+    /// Whether a difference from the believed table may be director's own doing.
+    pub(super) fn is_unsure(&self, key: &ServiceKey) -> bool {
+        self.unsure.contains(key)
+    }
+
+    /// Records that a service was read: from now on, what differs is by others.
+    pub(super) fn is_read(&mut self, key: &ServiceKey) {
+        self.unsure.remove(key);
     }
 
     pub(super) fn is_refused(&self, key: &ServiceKey) -> bool {

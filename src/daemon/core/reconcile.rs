@@ -160,8 +160,9 @@ impl Core {
         there: Option<&ObservedService>,
         now: Now,
     ) -> bool {
-        // A failed attempt is not drift, and an unknown state cannot have changed.
-        let (Some(before), false) = (before, self.believed.is_refused(key)) else {
+        // What a failed attempt left is not drift, and an unknown state cannot have changed. But an
+        // attempt that failed because the table was another one has found drift.
+        let (Some(before), false) = (before, self.believed.is_unsure(key)) else {
             return false;
         };
         let mut changes = differences(before, there);

@@ -174,6 +174,11 @@ impl Core {
                 _ => {
                     let error = failure.map(|failure| &failure.error);
                     let service = operation.service_key();
+                    if let (Some(key), Some(error)) = (service, error)
+                        && !error.is_stale_view()
+                    {
+                        self.believed.doubt(key);
+                    }
                     // A service's first failure is the cause of its later ones.
                     not_done.entry(service).or_insert(error);
                 }
@@ -248,6 +253,7 @@ impl Core {
         }
         self.believed.foreign.remove(key);
         let meddled = !by_us && self.drift(key, before.as_deref(), there.as_ref(), now);
+        self.believed.is_read(key);
         if let Some(there) = there {
             self.believed.insert(*key, there);
         }

@@ -476,6 +476,30 @@ fn drift_is_repaired_within_a_period_and_reported() {
 }
 
 #[test]
+fn a_change_that_a_verdict_meets_before_a_reading_does_is_reported_too() {
+    let key: ServiceKey = WEB.parse().unwrap();
+    let server = ServerKey::new([10, 0, 0, 12], 80);
+    for (break_it, said) in [
+        (Operation::DeleteServer(key, server), "10.0.0.12:80 is gone"),
+        (Operation::DeleteService(key), "the service is gone"),
+    ] {
+        let period = "\n[daemon]\nreconcile = \"1h\"\n";
+        let mut sim = running(&format!("{THREE}{period}"));
+        sim.meddle(break_it);
+        sim.kill("10.0.0.12");
+        sim.seconds(5);
+        let drift = sim.events("drift");
+        assert_eq!(drift.len(), 1, "{drift:?}");
+        assert!(drift[0].contains(said), "{drift:?}");
+        assert_eq!(sim.published.meters.read().repairs, 1);
+        sim.revive("10.0.0.12");
+        sim.seconds(5);
+        assert_eq!(sim.weights(WEB), "11=1 12=1 13=1");
+        assert_eq!(sim.events("drift").len(), 1, "its own changes are none");
+    }
+}
+
+#[test]
 fn a_quiet_period_sends_nothing() {
     let mut sim = running(THREE);
     sim.seconds(60);
