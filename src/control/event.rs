@@ -233,7 +233,8 @@ kinds! {
         "The service file that is in force now has no checks for services that had some; `text` names \
          them. Their servers count as up.";
     Rejected: "rejected", Error, Nothing,
-        "director rejected the service file; `text` has all mistakes, a line each.";
+        "director rejected the service file; `text` says why: all mistakes, a line each, or what a \
+         guard objects to.";
     NotKept: "not-kept", Error, Nothing,
         "director cannot write the state directory, so a setting or the ledger is not on disk, or the \
          newer file is not in force.";

@@ -36,8 +36,10 @@ pub struct Snapshot {
     pub started: Option<SystemTime>,
     /// When the file in force came into force.
     pub loaded: Option<SystemTime>,
-    /// What is wrong with a newer file that was rejected, as `check` reports it.
+    /// Why a newer file was rejected; its mistakes as `check` reports them.
     pub rejected: Option<Arc<str>>,
+    /// What rejected it.
+    pub rejected_by: RejectedBy,
     /// The services, including those that are leaving.
     pub services: BTreeMap<ServiceKey, Arc<ServiceStatus>>,
     /// Services in the kernel that director does not own.
@@ -63,6 +65,51 @@ impl Snapshot {
     #[must_use]
     pub fn date(&self, boot: BootTime) -> Option<SystemTime> {
         self.at.map(|at| at.calendar(boot))
+    }
+}
+
+/// What rejects a service file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RejectedBy {
+    /// The file has mistakes.
+    #[default]
+    Mistakes,
+    /// A guard: the file would take too much away. Whoever wants that forces the reload.
+    Guard,
+    /// The kernel or the machine: the file could not be put in force.
+    Failure,
+}
+
+/// A rejected file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// What rejected it.
+    pub by: RejectedBy,
+    /// Why, for people.
+    pub why: String,
+}
+
+impl Rejection {
+    /// A file that has mistakes.
+    #[must_use]
+    pub const fn mistakes(why: String) -> Self {
+        let by = RejectedBy::Mistakes;
+        Self { by, why }
+    }
+
+    /// A file that a guard stopped.
+    #[must_use]
+    pub const fn guard(why: String) -> Self {
+        let by = RejectedBy::Guard;
+        Self { by, why }
+    }
+
+    /// A file that could not be put in force.
+    #[must_use]
+    pub const fn failure(why: String) -> Self {
+        let by = RejectedBy::Failure;
+        Self { by, why }
     }
 }
 

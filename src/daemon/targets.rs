@@ -204,11 +204,6 @@ impl Targets {
         let ago = now.wall.duration_since(at).ok()?;
         Some(BootTime(now.boot.0.saturating_sub(ago)))
     }
-
-    /// The number of targets.
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
-    }
 }
 
 /// The targets of a server.

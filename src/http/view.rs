@@ -22,6 +22,7 @@ pub(super) fn head(snapshot: &Snapshot, now: SystemTime) -> api::Head {
         loaded: snapshot.loaded.map(api::unix),
         reconciled: snapshot.reconciled.map(api::unix),
         rejected: snapshot.rejected.as_deref().map(str::to_owned),
+        rejected_by: snapshot.rejected.as_ref().map(|_| snapshot.rejected_by),
         trouble: snapshot.trouble.as_deref().map(str::to_owned),
         foreign: snapshot.foreign.to_vec(),
         disabled: disabled

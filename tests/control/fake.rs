@@ -11,7 +11,7 @@ use director::check::{NotChecked, Record, Results, Seen, Statistics};
 use director::control::event::{Event, EventKind};
 use director::control::operator::{Answer, Refusal, RefusalKind, Request, Setting};
 use director::control::snapshot::{
-    Published, QuorumStatus, Role, ServerState, ServerStatus, ServiceStatus, Snapshot,
+    Published, QuorumStatus, RejectedBy, Role, ServerState, ServerStatus, ServiceStatus, Snapshot,
 };
 use director::control::{Counted, Director, Identity, InForce, Reply};
 use director::http::{Options, Server, serve, serve_view};
@@ -399,6 +399,7 @@ pub(crate) fn snapshot() -> Snapshot {
         started: Some(at(NOON - 90_000)),
         loaded: Some(at(NOON - 7300)),
         rejected: None,
+        rejected_by: RejectedBy::default(),
         services: BTreeMap::from([(web(), Arc::new(service)), (old_key, Arc::new(old))]),
         foreign: Arc::new([ServiceKey::udp([192, 0, 2, 99], 53)]),
         failovers: BTreeMap::new(),

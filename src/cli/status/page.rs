@@ -3,7 +3,7 @@
 use super::layout::{flow, wrap};
 use crate::cli::failover;
 use crate::control::failover::FailoverRole;
-use crate::control::snapshot::{ServerState, ServiceState};
+use crate::control::snapshot::{RejectedBy, ServerState, ServiceState};
 use crate::http::api::{Drift, Head, Service, Status, Summary};
 use crate::plan::Style;
 use crate::state::Sysctl;
@@ -107,11 +107,7 @@ impl Page<'_> {
             self.words(Some(colour), &line);
         }
         if let Some(rejected) = &head.rejected {
-            let title = "REJECTED: a newer file has mistakes and is not in force";
-            self.words(Some(RED), title);
-            for line in rejected.lines() {
-                self.line(&format!("  {}", printable(line)));
-            }
+            self.rejected(rejected, head.rejected_by.unwrap_or_default());
         }
         for drift in &head.drift {
             self.words(Some(YELLOW), &differs(drift));
@@ -119,6 +115,32 @@ impl Page<'_> {
         for name in &head.lacking {
             let text = Sysctl::named(name).map_or_else(|| printable(name), Sysctl::lacking);
             self.words(Some(YELLOW), &format!("LACKING: {text}"));
+        }
+    }
+
+    /// Why a newer file is not in force, and what to type if it should be.
+    fn rejected(&mut self, why: &str, by: RejectedBy) {
+        let (title, next) = match by {
+            RejectedBy::Mistakes => ("a newer file has mistakes and is not in force", None),
+            RejectedBy::Guard => (
+                "a guard refused the newer file, which is not in force",
+                Some("if this is intended, run `director reload --force`"),
+            ),
+            RejectedBy::Failure => (
+                "a newer file could not be put in force",
+                Some("once the cause is gone, run `director reload`"),
+            ),
+        };
+        self.words(Some(RED), &format!("REJECTED: {title}"));
+        // Told to somebody who had typed the command.
+        let why = why.strip_suffix("; use --force to override").unwrap_or(why);
+        let why = why.strip_prefix("refused: ").unwrap_or(why);
+        for line in why.lines() {
+            self.line(&format!("  {}", printable(line)));
+        }
+        let next = next.filter(|_| !why.contains("run `director reload"));
+        if let Some(next) = next {
+            self.line(&format!("  {next}"));
         }
     }
 

@@ -22,6 +22,7 @@ use super::reloading::{Carried, Stage};
 use crate::control::Now;
 use crate::control::event::{EventKind, Subject};
 use crate::control::operator::{Answer, Refusal, RefusalKind};
+use crate::control::snapshot::Rejection;
 use crate::daemon::messages::{
     Declaration, First, Job, Loaded, NotDone, Order, ReadOrder, Reply, Transacted, Transaction,
 };
@@ -63,7 +64,7 @@ impl Core {
     }
 
     /// The worker has compared the file.
-    pub(super) fn loaded(&mut self, loaded: Result<Box<Loaded>, String>, now: Now) {
+    pub(super) fn loaded(&mut self, loaded: Result<Box<Loaded>, Rejection>, now: Now) {
         if self.came_late(now) {
             return;
         }
@@ -71,12 +72,12 @@ impl Core {
             return;
         };
         match loaded {
-            Err(why) => self.reject(&why, now),
+            Err(rejection) => self.reject(&rejection, now),
             Ok(mut loaded) => {
                 if !order.force
                     && let Some(why) = self.refuse_split(&loaded.failovers)
                 {
-                    self.reject(&why, now);
+                    self.reject(&Rejection::guard(why), now);
                     return;
                 }
                 match loaded.first.take() {
@@ -280,11 +281,12 @@ impl Core {
             (Err(NotDone::Unkept(why)), Some(_)) if self.is_ready() => {
                 self.put_off(&why, order, now);
             }
-            (Err(NotDone::Unkept(why) | NotDone::Refused(why)), Some(_)) => self.reject(&why, now),
+            (Err(NotDone::Unkept(why)), Some(_)) => self.reject(&Rejection::failure(why), now),
+            (Err(NotDone::Refused(rejection)), Some(_)) => self.reject(&rejection, now),
             // The next reading of the tables finds the actual state, and tries again.
             (Err(NotDone::Unkept(why)), None) => self.is_not_kept(Matter::Ledger, &why, now),
-            (Err(NotDone::Refused(why)), None) => {
-                self.event(EventKind::KernelRefused, Subject::None, why, now);
+            (Err(NotDone::Refused(rejection)), None) => {
+                self.event(EventKind::KernelRefused, Subject::None, rejection.why, now);
             }
             (Ok(done), None) => self.ledger_kept(&done.unkept.map_or(Ok(()), Err), now),
             (Ok(done), Some(loaded)) => {
@@ -311,7 +313,8 @@ impl Core {
     }
 
     /// Rejects the new file: the old one stays in force.
-    pub(super) fn reject(&mut self, why: &str, now: Now) {
+    pub(super) fn reject(&mut self, rejection: &Rejection, now: Now) {
+        let why = rejection.why.as_str();
         self.reloading.leave();
         self.is_kept(Matter::File, now);
         let stays = if self.is_ready() {
@@ -325,6 +328,7 @@ impl Core {
         let text = format!("{}{stays}\n{why}", name(self.reloading.file()));
         self.event(EventKind::Rejected, Subject::None, text, now);
         self.show.rejected = Some(Arc::from(why));
+        self.show.rejected_by = rejection.by;
         self.show.meters().rejections.add(1);
         self.show.touch();
         let refusal = Refusal {
@@ -362,7 +366,7 @@ impl Core {
         let text = format!(
             "in force: {}, {}; {} made",
             count(self.services.len(), "service", "services"),
-            count(self.targets.len(), "check", "checks"),
+            count(self.declared_checks(), "check", "checks"),
             count(steps, "change", "changes"),
         );
         self.event(EventKind::Loaded, Subject::None, text.clone(), now);
@@ -394,6 +398,17 @@ impl Core {
         self.answer_reload(&Ok(answer));
         self.believed.read_before(now.boot.after(self.period()));
         self.again(now);
+    }
+
+    /// The number of checks that the file in force declares: without those of servers that are no
+    /// longer declared and still stay, and each once, however many services share it.
+    fn declared_checks(&self) -> usize {
+        let servers = self
+            .services
+            .values()
+            .flat_map(|service| service.servers.values());
+        let checks: HashSet<_> = servers.flat_map(|server| &server.checks).collect();
+        checks.len()
     }
 
     /// The name of a service that a new declaration leaves without any check.

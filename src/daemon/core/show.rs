@@ -14,7 +14,7 @@ use crate::control::event::{Event, EventKind, Level, Subject};
 use crate::control::meters::Meters;
 use crate::control::operator::ServerSettings;
 use crate::control::snapshot::{
-    Published, Role, ServerState as State, ServerStatus, ServiceStatus, Snapshot,
+    Published, RejectedBy, Role, ServerState as State, ServerStatus, ServiceStatus, Snapshot,
 };
 use crate::daemon::messages::{Notification, NotifyAbout, NotifyEvent};
 use crate::daemon::overlay::Seat;
@@ -45,6 +45,7 @@ pub(super) struct Show {
     started: BootTime,
     pub(super) loaded: Option<BootTime>,
     pub(super) rejected: Option<Arc<str>>,
+    pub(super) rejected_by: RejectedBy,
     pub(super) reconciled: Option<BootTime>,
     trouble: Option<Arc<str>>,
     /// Why the network namespace has lost its name, if so.
@@ -69,6 +70,7 @@ impl Show {
             started: now.boot,
             loaded: None,
             rejected: None,
+            rejected_by: RejectedBy::default(),
             reconciled: None,
             trouble: None,
             nameless: None,
@@ -248,6 +250,7 @@ impl Core {
             started: Some(now.calendar(show.started)),
             loaded: show.loaded.map(|then| now.calendar(then)),
             rejected: show.rejected.clone(),
+            rejected_by: show.rejected_by,
             services: self.show.parts.clone(),
             foreign: self.believed.foreign.iter().copied().collect(),
             disabled: self.settings.disabled.clone(),

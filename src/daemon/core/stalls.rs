@@ -12,6 +12,7 @@ use super::reloading::Stage;
 use crate::control::Now;
 use crate::control::event::{EventKind, Subject};
 use crate::control::operator::{Refusal, RefusalKind};
+use crate::control::snapshot::Rejection;
 use crate::daemon::messages::{Order, Reply};
 use crate::daemon::pulse::{Stall, Thread};
 use crate::state::BootTime;
@@ -103,7 +104,7 @@ impl Core {
                     self.reloading.leave();
                     self.refuse_waiting(&why);
                 } else {
-                    self.reject(&why, now);
+                    self.reject(&Rejection::failure(why), now);
                 }
             }
             Stage::Transacting { .. } if time >= TRANSACTING => {

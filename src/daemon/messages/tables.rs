@@ -7,6 +7,7 @@ use ipvs::ServiceKey;
 
 use super::{FilesRead, Hot, Order};
 use crate::check::{Command, Target, TargetId};
+use crate::control::snapshot::Rejection;
 use crate::control::{Counted, InForce};
 use crate::state::failover::Failovers;
 use crate::state::health::{RunSettings, ServiceWatch};
@@ -55,7 +56,7 @@ impl Job {
 
 /// A result of the worker.
 pub(in crate::daemon) enum Done {
-    Loaded(Result<Box<Loaded>, String>),
+    Loaded(Result<Box<Loaded>, Rejection>),
     Transacted(Result<Transacted, NotDone>),
     /// The ledger is on disk, or why it is not.
     Kept(Result<(), String>),
@@ -165,7 +166,7 @@ pub(in crate::daemon) struct Transacted {
 #[derive(Debug)]
 pub(in crate::daemon) enum NotDone {
     /// A guard or the kernel refused it.
-    Refused(String),
+    Refused(Rejection),
     /// The state directory cannot be written.
     Unkept(String),
 }

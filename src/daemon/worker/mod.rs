@@ -19,6 +19,7 @@ use crate::apply::{
     ApplyError, Incarnation, Journal, Kernel, Ledger, Platform, PlatformError, Remains, Store,
 };
 use crate::config::{Services, Shape};
+use crate::control::snapshot::Rejection;
 use crate::control::{Counted, InForce};
 use crate::state::Sysctl;
 use crate::state::health::MarkRange;
@@ -129,7 +130,7 @@ impl<T: Transport> Worker<T> {
         Ok(Counted { table, buckets })
     }
 
-    fn take(&mut self, read: FilesRead) -> Result<Box<Loaded>, String> {
+    fn take(&mut self, read: FilesRead) -> Result<Box<Loaded>, Rejection> {
         let FilesRead { first, order, .. } = read;
         let Declared {
             rest,
@@ -138,12 +139,13 @@ impl<T: Transport> Worker<T> {
             services: candidate,
             shape,
             warnings,
-        } = read.outcome?;
+        } = read.outcome.map_err(Rejection::mistakes)?;
         if !first && !order.force {
             let lacks = shape.lacks(&self.shape);
             if !lacks.is_empty() {
                 let force = "if this is intended, run `director reload --force`";
-                return Err(format!("{}; {force}", lacks.join("; ")));
+                let why = format!("{}; {force}", lacks.join("; "));
+                return Err(Rejection::guard(why));
             }
         }
         if !warnings.is_empty() {
@@ -160,20 +162,23 @@ impl<T: Transport> Worker<T> {
             let cut_off = shape.cut_off(&self.shape);
             if !cut_off.is_empty() {
                 let ask = "if this is intended, run `director reload`";
-                return Err(format!("{}; {ask}", cut_off.join("; ")));
+                let why = format!("{}; {ask}", cut_off.join("; "));
+                return Err(Rejection::guard(why));
             }
         }
         self.candidate = Some((candidate, shape));
         let (mut found, mut adopted) = (BTreeMap::new(), None);
         if first {
             self.private.configure(&run);
-            let first = self.first(&run.marks).map_err(|error| chain(&error))?;
+            let failed = |error| Rejection::failure(chain(&error));
+            let first = self.first(&run.marks).map_err(failed)?;
             if !order.force {
-                self.is_whole(&first)?;
+                self.is_whole(&first).map_err(Rejection::guard)?;
             }
             adopted = Some(Box::new(first));
         } else if !fresh.is_empty() {
-            found = standing(&mut self.kernel, &fresh).map_err(|error| chain(&error))?;
+            let there = standing(&mut self.kernel, &fresh);
+            found = there.map_err(|error| Rejection::failure(chain(&error)))?;
         }
         Ok(Box::new(Loaded {
             changed,

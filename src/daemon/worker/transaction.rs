@@ -11,6 +11,7 @@ use ipvs::{Operation, Report, ServiceKey};
 use super::Worker;
 use crate::apply::{ApplyError, Kernel, Platform, PlatformError, Prepared, Remains, converge};
 use crate::config::Services;
+use crate::control::snapshot::Rejection;
 use crate::daemon::messages::{Hot, NotDone, Transacted, Transaction};
 use crate::daemon::tables::Tables;
 use crate::plan::{Beside, Objection, Situation, diff, sysctls_for};
@@ -53,7 +54,8 @@ impl<T: Transport> Worker<T> {
             hot: &hot,
         };
         let observed = platform.observe();
-        let observed = observed.map_err(|error| NotDone::Refused(chain(&error)))?;
+        let observed =
+            observed.map_err(|error| NotDone::Refused(Rejection::failure(chain(&error))))?;
         let now = platform.now();
         let owned = beside.services.keys();
         let stay = owned.filter(|key| !beside.leaving.contains_key(key));
@@ -90,10 +92,10 @@ impl<T: Transport> Worker<T> {
         objections.extend(emptied);
         let reasons: Vec<String> = objections.iter().map(ToString::to_string).collect();
         if !reasons.is_empty() && !order.force {
-            return Err(NotDone::Refused(format!(
+            return Err(NotDone::Refused(Rejection::guard(format!(
                 "refused: {}; use --force to override",
                 reasons.join(", and ")
-            )));
+            ))));
         }
         let prepared = Prepared {
             plan,
@@ -112,7 +114,7 @@ impl<T: Transport> Worker<T> {
         )
         .map_err(|error| match &error {
             ApplyError::Store(_) => NotDone::Unkept(chain(&error)),
-            _ => NotDone::Refused(explain(&error)),
+            _ => NotDone::Refused(Rejection::failure(explain(&error))),
         })?;
         if is_reload && let Some(candidate) = self.candidate.take() {
             let services = self.in_force.len();

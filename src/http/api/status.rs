@@ -7,7 +7,7 @@ use ipvs::{ServerKey, ServiceKey};
 use serde::{Deserialize, Serialize};
 
 use super::Failover;
-use crate::control::snapshot::{Role, ServerState, ServiceState};
+use crate::control::snapshot::{RejectedBy, Role, ServerState, ServiceState};
 
 /// The whole status, or that of the requested services.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,8 +34,11 @@ pub struct Head {
     pub loaded: Option<u64>,
     /// When a comparison of the kernel with the believed tables last found no difference.
     pub reconciled: Option<u64>,
-    /// What is wrong with a newer file that was rejected, as `director check` reports it.
+    /// Why a newer file was rejected; its mistakes as `director check` reports them.
     pub rejected: Option<String>,
+    /// What rejected it; null without such a file.
+    #[serde(default)]
+    pub rejected_by: Option<RejectedBy>,
     /// The reason why the kernel is not in sync.
     pub trouble: Option<String>,
     /// Services in the kernel that director does not own.
