@@ -13,4 +13,5 @@ mod metrics;
 mod raw;
 mod routes;
 mod screens;
+mod shown;
 mod verbs;

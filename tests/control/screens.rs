@@ -66,7 +66,7 @@ fn server(service: u32, number: u32) -> ServerStatus {
     }
 }
 
-fn out(server: &mut ServerStatus, state: ServerState, reason: &str) {
+pub(crate) fn out(server: &mut ServerStatus, state: ServerState, reason: &str) {
     let (weight, none) = (Weight::ZERO, state == ServerState::Pending);
     server.server = (!none).then(|| server.as_declared.weight(weight));
     server.state = state;
@@ -77,7 +77,7 @@ fn out(server: &mut ServerStatus, state: ServerState, reason: &str) {
     }
 }
 
-fn service(number: u32, servers: u32) -> ServiceStatus {
+pub(crate) fn service(number: u32, servers: u32) -> ServiceStatus {
     let name = NAMES[number as usize % NAMES.len()];
     let name = match number as usize / NAMES.len() {
         0 => name.to_owned(),
@@ -99,7 +99,7 @@ fn service(number: u32, servers: u32) -> ServiceStatus {
 }
 
 /// So many services, some of them in trouble.
-fn many(services: u32, servers: impl Fn(u32) -> u32) -> Snapshot {
+pub(crate) fn many(services: u32, servers: impl Fn(u32) -> u32) -> Snapshot {
     let mut all = BTreeMap::new();
     for number in 0..services {
         let mut service = service(number, servers(number));
@@ -181,14 +181,14 @@ fn table(snapshot: &Snapshot) -> Table {
     }
 }
 
-fn running(snapshot: Snapshot) -> Running {
+pub(crate) fn running(snapshot: Snapshot) -> Running {
     let table = table(&snapshot);
     let running = run_with(snapshot);
     *running.fake.table.lock().unwrap() = Some(table);
     running
 }
 
-fn three() -> Running {
+pub(crate) fn three() -> Running {
     running(many(3, |_| 3))
 }
 
@@ -196,20 +196,20 @@ fn thirty_nine() -> Running {
     running(many(39, |_| 3))
 }
 
-fn shown(running: &Running, line: &str) -> String {
+pub(crate) fn shown(running: &Running, line: &str) -> String {
     let run: Run = director_with(running, line, &[("COLUMNS", "80")]);
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{line}");
     run.stdout
 }
 
-fn is_within(text: &str, width: usize) {
+pub(crate) fn is_within(text: &str, width: usize) {
     for line in text.lines() {
         assert!(line.width() <= width, "{} of {width}: {line}", line.width());
     }
 }
 
 /// Compares with a golden text; ages in seconds may be one or two more.
-fn golden(name: &str, text: &str) {
+pub(crate) fn golden(name: &str, text: &str) {
     let path = format!(
         "{}/tests/control/screens/{name}.txt",
         env!("CARGO_MANIFEST_DIR")

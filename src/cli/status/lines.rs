@@ -5,7 +5,7 @@ use super::layout::{Column, Grid, Overlong};
 use super::page::{self, DIM, Page};
 use crate::control::snapshot::ServerState;
 use crate::http::api::{Server, Service};
-use crate::words::printable;
+use crate::words::{count, printable};
 
 /// The width of the last column from which connections are shown, if it would like to be wider.
 const ROOM: usize = 32;
@@ -40,7 +40,7 @@ impl Page<'_> {
                     service.listen.to_string(),
                     format!("{}/{}", service.up, service.declared),
                     number.map_or_else(String::new, |number| number.to_string()),
-                    why(service),
+                    why(service, left(service, connections)),
                 ]
             })
             .collect();
@@ -80,8 +80,22 @@ impl Page<'_> {
     }
 }
 
-/// `app4: connection refused`; `2 down, 1 drained; app4: connection refused`.
-fn why(service: &Service) -> String {
+/// The connections of servers that are out and let them end, if there are such servers. What is no
+/// longer declared says it itself.
+fn left(service: &Service, connections: &Connections) -> Option<u64> {
+    let servers = service.servers.iter();
+    let out = servers.filter(|server| is_out(server.state) && server.weight.is_some());
+    let known = out.filter_map(|server| connections.of(service.listen, server.address));
+    known.fold(None, |sum, number| Some(sum.unwrap_or(0) + number))
+}
+
+const fn is_out(state: ServerState) -> bool {
+    matches!(state, ServerState::Drained | ServerState::Disabled)
+}
+
+/// `app4: connection refused`; `app4 drained, 12 connections left, by root`;
+/// `2 down, 1 drained, 12 connections left; app4: connection refused`.
+fn why(service: &Service, left: Option<u64>) -> String {
     let mut servers: Vec<&Server> = service.servers.iter().collect();
     servers.sort_by_key(|server| server.state.rank());
     let Some(worst) = servers.iter().find(|server| !server.state.is_well()) else {
@@ -99,21 +113,31 @@ fn why(service: &Service) -> String {
     let mut said = failing.filter_map(|check| check.text.as_deref());
     let said = said.find(|text| worst.reason.ends_with(text));
     let reason = printable(said.unwrap_or(&worst.reason));
-    let tally: Vec<_> = ServerState::WORST_FIRST
+    let mut tally: Vec<_> = ServerState::WORST_FIRST
         .iter()
         .filter(|state| !state.is_well())
-        .filter_map(|state| {
-            let number = service.states.get(state)?;
-            Some((*number, state.word()))
-        })
+        .filter_map(|state| Some((*service.states.get(state)?, *state, String::new())))
         .collect();
+    let out = tally.iter_mut().rfind(|(_, state, _)| is_out(*state));
+    if let (Some((.., after)), Some(left)) = (out, left) {
+        *after = format!(", {} left", count(left, "connection", "connections"));
+    }
     match tally.as_slice() {
-        [(1, word)] if reason.starts_with(word) => format!("{of} {reason}"),
-        [(1, word)] => format!("{of} {word}: {reason}"),
+        [(1, state, left)] => {
+            let word = state.word();
+            let rest = reason.strip_prefix(word);
+            match rest.filter(|rest| rest.is_empty() || rest.starts_with(' ')) {
+                Some(rest) if left.is_empty() || rest.is_empty() => {
+                    format!("{of} {word}{left}{rest}")
+                }
+                Some(rest) => format!("{of} {word}{left},{rest}"),
+                None => format!("{of} {word}{left}: {reason}"),
+            }
+        }
         all => {
             let all: Vec<_> = all
                 .iter()
-                .map(|(number, word)| format!("{number} {word}"))
+                .map(|(number, state, left)| format!("{number} {}{left}", state.word()))
                 .collect();
             format!("{}; {of}: {reason}", all.join(", "))
         }

@@ -104,7 +104,8 @@ impl<'a> Asked<'a> {
             }
             (TextOrJson::Text, Some(column)) => {
                 let stats: Stats = client.get(&self.path("stats", &[]))?;
-                counters::render(&stats, column, self.style)
+                let screen = screen(self.verb.watch.is_some());
+                counters::render(&stats, column, self.style, screen.width)
             }
             (TextOrJson::Text, None) => self.for_people(client)?,
         })
