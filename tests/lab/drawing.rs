@@ -166,6 +166,11 @@ impl Switch {
         let state = if on { "up" } else { "down" };
         self.host.ip(&format!("link set {device} {state}\n"));
     }
+
+    /// Removes a port and its cable for good, as if the machine were gone.
+    pub(crate) fn remove(&self, device: &str) {
+        self.host.ip(&format!("link del {device}\n"));
+    }
 }
 
 /// The batch that creates the bridges, and the cables to the hosts.

@@ -19,6 +19,7 @@
 //! test panics. Names are unique, so tests may run in parallel.
 //!
 //! * [`Lan`] draws the IPVS topologies: NAT, direct routing, tunnels.
+//! * [`Link`] is two directors and a client on one link, for failover; [`probe`] measures its outages.
 //! * [`Drawing`] is the level below, for any other network.
 //! * [`Host`] runs programs and closures inside, reads and sets its sysctls, runs servers and sends
 //!   requests.
@@ -44,9 +45,11 @@ mod ask;
 mod drawing;
 mod host;
 mod lan;
+mod link;
 mod modules;
 mod netns;
 mod pace;
+pub(crate) mod probe;
 mod program;
 mod serve;
 mod traffic;
@@ -58,6 +61,7 @@ pub(crate) use ask::{Answer, Answers, Ask, Connection};
 pub(crate) use drawing::{Drawing, Sketch, Switch};
 pub(crate) use host::Host;
 pub(crate) use lan::{Lan, LanBuilder};
+pub(crate) use link::{Link, has_now};
 pub(crate) use modules::has_module;
 pub(crate) use netns::Netns;
 pub(crate) use pace::{pace, paced, paced_file, paced_ms};

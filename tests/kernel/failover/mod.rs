@@ -20,7 +20,6 @@ mod loss;
 mod matrix;
 mod pair;
 mod peer;
-mod probe;
 mod raw;
 mod rfc_checksum;
 mod storms;
@@ -34,39 +33,10 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::Signal;
 
 use crate::daemon::Daemon;
-use crate::lab::{Drawing, Host, Process, Sketch, Switch, eventually};
+use crate::lab::{Host, Link, Process, eventually, probe};
 
 /// The virtual address of most tests.
 const VIRTUAL: &str = "10.0.0.100";
-
-/// Two machines that hold the virtual address, and a client.
-struct Link {
-    a: Host,
-    b: Host,
-    client: Host,
-    switch: Switch,
-}
-
-impl Link {
-    fn new() -> Self {
-        let host = |name: &str, number: u8| {
-            let addresses = [format!("10.0.0.{number}/24"), format!("fd00::{number}/64")];
-            Sketch::new(name).plug("lan", &addresses)
-        };
-        let drawing = Drawing::new()
-            .host(host("a", 1))
-            .host(host("b", 2))
-            .host(host("client", 9));
-        let (hosts, switch) = drawing.build();
-        let [a, b, client] = <[Host; 3]>::try_from(hosts).unwrap();
-        Self {
-            a,
-            b,
-            client,
-            switch,
-        }
-    }
-}
 
 /// Whether a host has the address.
 fn has(host: &Host, address: &str) -> bool {

@@ -1,4 +1,4 @@
-//! Packets to the virtual address all the time: which of them are lost.
+//! Packets to a virtual address all the time: which of them are lost.
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, UdpSocket};
@@ -6,23 +6,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::lab::Host;
+use super::Host;
 
 const PORT: u16 = 7777;
 
-/// The time between two probes.
+/// The time between two probes of [`probe`].
 const PACE: Duration = Duration::from_millis(4);
 
 /// What became of the probes.
 #[derive(Debug)]
-pub(super) struct Probed {
-    pub(super) sent: u32,
-    pub(super) lost: Vec<u32>,
+pub(crate) struct Probed {
+    pub(crate) sent: u32,
+    pub(crate) lost: Vec<u32>,
+    /// The time between two probes.
+    pace: Duration,
 }
 
 impl Probed {
     /// The longest sequence of lost probes, as a time.
-    pub(super) fn outage(&self) -> Duration {
+    pub(crate) fn outage(&self) -> Duration {
         let (mut longest, mut run, mut last) = (0, 0, None);
         for lost in &self.lost {
             run = if last == Some(lost.wrapping_sub(1)) {
@@ -33,7 +35,7 @@ impl Probed {
             last = Some(*lost);
             longest = longest.max(run);
         }
-        PACE * longest
+        self.pace * longest
     }
 }
 
@@ -47,7 +49,18 @@ impl Drop for Ends<'_> {
 }
 
 /// Sends probes from a client to the address, which these hosts answer, while something happens.
-pub(super) fn probe(
+pub(crate) fn probe(
+    client: &Host,
+    address: &str,
+    hosts: &[&Host],
+    during: impl FnOnce(),
+) -> Probed {
+    probe_every(PACE, client, address, hosts, during)
+}
+
+/// The same with another time between two probes.
+pub(crate) fn probe_every(
+    pace: Duration,
     client: &Host,
     address: &str,
     hosts: &[&Host],
@@ -68,7 +81,7 @@ pub(super) fn probe(
         let socket = client.enter(|| UdpSocket::bind((any(to), 0)).unwrap());
         let stop = AtomicBool::new(false);
         let probed = thread::scope(|scope| {
-            let sender = scope.spawn(|| send(&socket, to, &stop));
+            let sender = scope.spawn(|| send(&socket, to, pace, &stop));
             let receiver = scope.spawn(|| receive(&socket, &over));
             let stopping = (Ends(&stop), Ends(&over));
             during();
@@ -81,7 +94,7 @@ pub(super) fn probe(
             let lost = (0..sent)
                 .filter(|number| !answered.contains(number))
                 .collect();
-            Probed { sent, lost }
+            Probed { sent, lost, pace }
         });
         for echo in echoes {
             echo.join().unwrap();
@@ -109,14 +122,14 @@ fn echo(socket: &UdpSocket, over: &AtomicBool) {
     }
 }
 
-fn send(socket: &UdpSocket, to: SocketAddr, stop: &AtomicBool) -> u32 {
+fn send(socket: &UdpSocket, to: SocketAddr, pace: Duration, stop: &AtomicBool) -> u32 {
     let mut number: u32 = 0;
     let start = Instant::now();
     while !stop.load(Ordering::Relaxed) {
         // A client without a neighbour entry is told so; the probe is lost.
         let _ = socket.send_to(&number.to_ne_bytes(), to);
         number += 1;
-        thread::sleep((PACE * number).saturating_sub(start.elapsed()));
+        thread::sleep((pace * number).saturating_sub(start.elapsed()));
     }
     number
 }
