@@ -13,7 +13,6 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,13 +24,13 @@ use ipvs::{Client, ServerKey, ServiceKey};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::Signal;
 use nix::sys::time::TimeValLike;
-use serde_json::Value;
 
 use crate::checks::{
     KEEPALIVED, MEASURED, PORT, Running, TARGETS, address, connections, processor_seconds,
     resident, warm_up,
 };
 use crate::declared::large_file;
+use crate::director::Daemon;
 use crate::lab::Netns;
 use crate::measure::{Figure, Reach, seconds};
 use crate::{Bench, namespace, tables};
@@ -247,110 +246,6 @@ fn verdicts(figures: &mut Vec<Figure>) {
     ));
     daemon.stop();
     server.stop(&net);
-}
-
-/// A director that runs in a namespace.
-pub(crate) struct Daemon {
-    process: Running,
-    directory: PathBuf,
-}
-
-impl Daemon {
-    pub(crate) fn start(net: &Netns, file: &str) -> Self {
-        let directory = std::env::temp_dir().join(format!("daemon-{}", net.name()));
-        fs::create_dir_all(&directory).unwrap();
-        fs::write(directory.join("services.toml"), file).unwrap();
-        let log = fs::File::create(directory.join("log")).unwrap();
-        let director = std::env::var("DIRECTOR_BIN")
-            .expect("DIRECTOR_BIN names the release build of director: use scripts/bench");
-        let child = net.enter(|| {
-            Command::new(director)
-                .args(["run", "services.toml", "--socket", "control.sock"])
-                .current_dir(&directory)
-                .env("DIRECTOR_STATE_DIR", directory.join("state"))
-                .env("DIRECTOR_LOG", "info,director::daemon::worker=debug")
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(log)
-                .spawn()
-                .unwrap()
-        });
-        let daemon = Self {
-            process: Running(child),
-            directory,
-        };
-        let end = Instant::now() + PATIENCE;
-        let is_ready = || {
-            daemon
-                .status()
-                .is_some_and(|status| !status["loaded"].is_null())
-        };
-        while !is_ready() {
-            assert!(Instant::now() < end, "not ready: {}", daemon.log());
-            thread::sleep(Duration::from_millis(500));
-        }
-        daemon
-    }
-
-    pub(crate) fn pid(&self) -> i32 {
-        self.process.pid().as_raw()
-    }
-
-    /// The output of `director status --format json`; `None` without an answer.
-    fn status(&self) -> Option<Value> {
-        let mut socket = UnixStream::connect(self.directory.join("control.sock")).ok()?;
-        socket.write_all(b"GET /v1/status HTTP/1.0\r\n\r\n").ok()?;
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).ok()?;
-        let (_, body) = answer.split_once("\r\n\r\n")?;
-        serde_json::from_str(body).ok()
-    }
-
-    /// The longest time between two checks of a server so far, in seconds.
-    fn longest_gap(&self) -> f64 {
-        let status = self.status().unwrap();
-        let services = status["services"].as_array().unwrap().iter();
-        let servers = services.flat_map(|service| service["servers"].as_array().unwrap());
-        let checks = servers.flat_map(|server| server["checks"].as_array().unwrap());
-        let gaps = checks.map(|check| check["longest_gap_ms"].as_f64().unwrap());
-        gaps.fold(0.0, f64::max) / 1e3
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.directory.join("log")).unwrap()
-    }
-
-    /// How often it has compared the tables so far.
-    fn readings(&self) -> f64 {
-        self.log().matches("tables read").count() as f64
-    }
-
-    /// Writes the next file next to the one in force.
-    fn write(&self, file: &str) {
-        fs::write(self.directory.join("next.toml"), file).unwrap();
-    }
-
-    /// Puts it in place and requests a reload.
-    fn put_in_place(&self) {
-        let next = self.directory.join("next.toml");
-        fs::rename(next, self.directory.join("services.toml")).unwrap();
-        self.process.signal(Signal::SIGHUP);
-    }
-
-    fn replace(&self, file: &str) {
-        self.write(file);
-        self.put_in_place();
-    }
-
-    /// Stops it, and prints how punctual its checks were.
-    pub(crate) fn stop(self) {
-        let Self { process, directory } = self;
-        process.stop();
-        let log = fs::read_to_string(directory.join("log")).unwrap();
-        for line in log.lines().filter(|line| line.contains("kept their time")) {
-            println!("{line}");
-        }
-    }
 }
 
 /// keepalived's checker with a large table.

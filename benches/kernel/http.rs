@@ -23,7 +23,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
 
 use crate::checks::{KEEPALIVED, PORT, Running, address, connections, processor_seconds};
-use crate::daemon::{Daemon, median};
+use crate::daemon::median;
+use crate::director::Daemon;
 use crate::lab::Netns;
 use crate::measure::{Figure, Reach};
 use crate::{Bench, namespace};

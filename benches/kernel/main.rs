@@ -10,6 +10,8 @@
 //! checks.rs    those of its health checks
 //! daemon.rs    those of `director run`
 //! http.rs      those of its HTTP checks
+//! failover/    those of failover, beside keepalived's
+//! director.rs  a `director run`
 //! tables.rs    the services and servers that are measured with
 //! measure.rs   runs, in turns, and their medians
 //! ```
@@ -31,6 +33,8 @@ mod lab;
 mod checks;
 mod daemon;
 mod declared;
+mod director;
+mod failover;
 mod http;
 mod measure;
 mod tables;
@@ -63,11 +67,13 @@ fn main() -> ExitCode {
         [command] if command == "accept" => return checks::accept(),
         [command] if command == "answer" => return http::answer(),
         [command] if command == "hang" => return http::hang(),
+        [command] if command == "spin" => return failover::spin(),
         [command, targets, interval] if command == "check" => {
             return checks::check(targets.parse().unwrap(), interval.parse().unwrap());
         }
         _ => {}
     }
+    let long = arguments.iter().any(|word| word == "--long");
     let ours = env::var("DIRECTOR_IPVSADM").unwrap_or_else(|_| {
         panic!("DIRECTOR_IPVSADM must name the release build of ipvsadm: use scripts/bench")
     });
@@ -88,8 +94,11 @@ fn main() -> ExitCode {
                 .strip_prefix(word)
                 .is_some_and(|rest| rest.starts_with('-'))
     };
-    let wanted =
-        |group: &str| arguments.is_empty() || arguments.iter().any(|word| names(word, group));
+    // Failover has a boot of its own.
+    let wanted = |group: &str| {
+        let all = arguments.is_empty() && !group.starts_with("failover");
+        all || arguments.iter().any(|word| names(word, group))
+    };
     if wanted("ipvsadm") {
         bench.restore(&mut figures);
         bench.list(&mut figures, 500, 10, 3.0);
@@ -116,6 +125,7 @@ fn main() -> ExitCode {
     if wanted("daemon-tables") {
         daemon::tables(&mut figures);
     }
+    failover::all(&wanted, long, &mut figures);
     concluded(&figures)
 }
 

@@ -15,6 +15,16 @@ pub(crate) enum Reach {
     AtMost(f64),
     /// The first value itself is below this.
     Below(f64),
+    /// The first value itself is zero.
+    Zero,
+}
+
+/// How a value is printed.
+#[derive(Debug, Clone, Copy)]
+enum Unit {
+    /// Seconds with their fraction; counts of 100 or more without one.
+    Seconds,
+    Count,
 }
 
 /// A ratio and its goal.
@@ -24,6 +34,7 @@ pub(crate) struct Figure {
     first: f64,
     second: f64,
     reach: Reach,
+    unit: Unit,
 }
 
 impl Figure {
@@ -34,6 +45,7 @@ impl Figure {
             first: slow,
             second: fast,
             reach: Reach::AtLeast(reach),
+            unit: Unit::Seconds,
         }
     }
 
@@ -44,6 +56,7 @@ impl Figure {
             first,
             second,
             reach: Reach::AtMost(reach),
+            unit: Unit::Seconds,
         }
     }
 
@@ -54,6 +67,18 @@ impl Figure {
             first,
             second,
             reach,
+            unit: Unit::Seconds,
+        }
+    }
+
+    /// A count that must be zero, next to another program's, if that has one.
+    pub(crate) fn zero(name: &str, first: u64, second: Option<u64>) -> Self {
+        Self {
+            name: name.into(),
+            first: first as f64,
+            second: second.map_or(f64::NAN, |count| count as f64),
+            reach: Reach::Zero,
+            unit: Unit::Count,
         }
     }
 
@@ -66,6 +91,7 @@ impl Figure {
             Reach::AtLeast(reach) => self.ratio() >= reach,
             Reach::AtMost(reach) => self.ratio() <= reach,
             Reach::Below(reach) => self.first < reach,
+            Reach::Zero => self.first == 0.0,
         }
     }
 }
@@ -79,28 +105,33 @@ pub(crate) fn print(figures: &[Figure]) {
             Reach::AtLeast(reach) => format!("at least {reach}"),
             Reach::AtMost(reach) => format!("at most {reach}"),
             Reach::Below(reach) => format!("first below {reach}"),
+            Reach::Zero => "first 0".to_owned(),
         };
         let verdict = if figure.is_reached() {
             "reached"
         } else {
             "**missed**"
         };
+        let ratio = if figure.ratio().is_finite() {
+            format!("{:.2}", figure.ratio())
+        } else {
+            String::new()
+        };
         println!(
-            "| {} | {} | {} | {:.2} | {reach} | {verdict} |",
+            "| {} | {} | {} | {ratio} | {reach} | {verdict} |",
             figure.name,
-            number(figure.first),
-            number(figure.second),
-            figure.ratio(),
+            number(figure.first, figure.unit),
+            number(figure.second, figure.unit),
         );
     }
 }
 
-/// Seconds with their fraction; counts without one.
-fn number(value: f64) -> String {
-    if value < 100.0 {
-        format!("{value:.4} s")
-    } else {
-        format!("{value:.0}")
+fn number(value: f64, unit: Unit) -> String {
+    match unit {
+        _ if value.is_nan() => String::new(),
+        _ if value.is_infinite() => "for ever".to_owned(),
+        Unit::Seconds if value < 100.0 => format!("{value:.4} s"),
+        Unit::Seconds | Unit::Count => format!("{value:.0}"),
     }
 }
 
