@@ -17,6 +17,7 @@
 //!
 //! `docs/metrics.md` documents every family.
 
+mod failover;
 mod process;
 mod scrape;
 mod server;

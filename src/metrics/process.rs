@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage};
 use nix::sys::time::TimeValLike;
 
+use super::failover;
 use super::text::{Family, Text, labels};
 use crate::check::Statistics;
 use crate::control::meters::Reading;
@@ -29,6 +30,7 @@ impl Director {
         self.tables(text);
         self.checks(text);
         self.events(text);
+        failover::write(&self.snapshot, text);
         process(text, self.snapshot.started);
     }
 

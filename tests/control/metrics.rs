@@ -3,11 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
 
+use director::control::failover::{FailoverCounters, FailoverRole, FailoverStatus};
 use director::control::operator::Request;
+use director::control::snapshot::Snapshot;
+use director::state::BootTime;
 use director::state::health::MarkRange;
 
-use super::fake::{run, run_here};
+use super::fake::{Running, run, run_here, run_with, snapshot};
 use super::raw::{Answer, ask, connect, get};
 use super::verbs::command;
 
@@ -24,8 +29,41 @@ fn steady(text: &str) -> String {
         .collect()
 }
 
+/// A director with a failover section.
+fn with_failover() -> Running {
+    let counters = FailoverCounters {
+        sent: 9000.into(),
+        send_failures: 1.into(),
+        received: 120.into(),
+        discarded: 3.into(),
+        late: 2.into(),
+        latest_us: 61_500.into(),
+        peer_late: 4.into(),
+        became_active: 2.into(),
+        conflicts: 1.into(),
+        stalls: 5.into(),
+    };
+    let front = FailoverStatus {
+        name: "front".into(),
+        role: FailoverRole::Active,
+        since: BootTime(Duration::from_secs(60)),
+        why: "no advert for 3609 ms".into(),
+        declared_priority: 150,
+        priority: 130,
+        hold: None,
+        set: None,
+        peer: None,
+        routers: Arc::default(),
+        counters: Arc::new(counters),
+    };
+    run_with(Snapshot {
+        failovers: BTreeMap::from([("front".into(), Arc::new(front))]),
+        ..snapshot()
+    })
+}
+
 fn metrics(query: &str) -> String {
-    let answer = get(&run().socket(), &format!("/metrics{query}"));
+    let answer = get(&with_failover().socket(), &format!("/metrics{query}"));
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.body
 }
@@ -86,6 +124,7 @@ fn a_service_that_is_asked_for_comes_with_its_servers_and_without_the_director()
     assert!(text.contains("director_server_up{service=\"web\""));
     assert!(!text.contains("service=\"dns\""));
     assert!(!text.contains("director_build_info"));
+    assert!(!text.contains("director_failover_"));
     assert!(!metrics("?servers=none").contains("director_server_"));
     assert!(!metrics("?service=web&servers=none").contains("director_server_"));
 }
@@ -130,7 +169,7 @@ fn open_metrics_ends_with_eof_and_names_units() {
 
 #[test]
 fn gzip_is_what_gunzip_reads() {
-    let running = run();
+    let running = with_failover();
     let mut stream = connect(&running.socket());
     // HTTP/1.0, so that the body is not in chunks.
     let head = "GET /metrics HTTP/1.0\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n";

@@ -19,6 +19,10 @@ forward = "nat"
 scheduler = "rr"
 min_healthy = 1
 servers = [{ name = "one", address = "10.2.0.11", port = 80 }, "10.2.0.12:80", "10.2.0.13:80"]
+[failover.front]
+id = 51
+interface = "eth0"
+addresses = ["10.1.0.101"]
 "#;
 
 const PROMETHEUS: &str = "127.0.0.1:9090";
