@@ -9,6 +9,7 @@ pub mod cli;
 pub mod control;
 pub mod daemon;
 pub mod failover;
+pub mod history;
 pub mod http;
 pub mod metrics;
 pub mod net;

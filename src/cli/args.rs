@@ -2,6 +2,7 @@
 
 mod failover;
 mod operator;
+mod past;
 mod view;
 
 use std::ffi::OsString;
@@ -14,6 +15,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use ipvs::ServiceKey;
 
+use super::clock::moment;
 use crate::http::Client;
 use crate::net::namespace;
 
@@ -21,6 +23,7 @@ pub(crate) use failover::{Auto, Failover, FailoverStatus, FailoverVerb, Move};
 pub(crate) use operator::{
     Disable, Drain, Enable, Events, Reload, ServerOf, Status, Undrain, Weight, Weighting, Why,
 };
+pub(crate) use past::{Diff, History};
 pub(crate) use view::{Connections, Explain, Metrics, Top, view_of};
 
 /// The service file of the packaged unit, `director.service`.
@@ -192,6 +195,15 @@ pub(crate) enum Verb {
     ///
     /// Times are local; JSON has UTC. director keeps the last 4096 events.
     Events(Events),
+    /// Show what changed, when, and by what: file, check, operator, another program.
+    ///
+    /// From the disk, so also from before a restart, and while no director runs. Times are local; JSON
+    /// has UTC. `[daemon]` says how much is kept: a week or 64 MB by default.
+    History(History),
+    /// Show the difference between the tables at two times, as a plan.
+    ///
+    /// Exit code: 0 no difference, 2 a difference, 1 error.
+    Diff(Diff),
     /// List the kernel's connections, with the names of the service file.
     ///
     /// Needs root, and no running director: without one there are no names.
@@ -376,7 +388,7 @@ pub(crate) struct Apply {
 
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  director export > director.toml\n  director export --kernel --format ipvsadm > rules"
+    after_help = "Examples:\n  director export > director.toml\n  director export --kernel --format ipvsadm > rules\n  director export --at 14:00 > before.toml"
 )]
 pub(crate) struct Export {
     /// Format of the file; `ipvsadm` is always the kernel's tables.
@@ -388,6 +400,10 @@ pub(crate) struct Export {
     /// Write the kernel's tables as they are now, even if a director runs.
     #[arg(long)]
     pub(crate) kernel: bool,
+    /// Write what was in force at this time: `10m`, `2h`, `7d` ago, `13:00`, `2026-11-21 13:00`. With
+    /// `ipvsadm`, the tables as they were.
+    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "kernel")]
+    pub(crate) at: Option<u64>,
 }
 
 impl Export {

@@ -22,6 +22,7 @@ fn useless(verb: &str) -> &'static [&'static str] {
         }
         // They ask no director, and print nothing in colour.
         "confirm" => &["socket", "color"],
+        "history" => &["color"],
         "export" | "adopt" | "disown" => &["color"],
         _ => &[],
     }

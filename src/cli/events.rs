@@ -36,12 +36,15 @@ pub(crate) fn run(args: &Args, verb: &Events) -> anyhow::Result<Exit> {
     }
     let client = args.viewer()?;
     let mut trouble = None;
-    client.lines(&format!("/v1/events{}", query(&parameters)), |line| {
-        show(&line, verb.form.get()).unwrap_or_else(|error| {
-            trouble = Some(error);
-            ControlFlow::Break(())
-        })
-    })?;
+    client.lines(
+        &format!("/v1/events{}", query(&parameters)),
+        |line: Line| {
+            show(&line, verb.form.get()).unwrap_or_else(|error| {
+                trouble = Some(error);
+                ControlFlow::Break(())
+            })
+        },
+    )?;
     match trouble {
         Some(error) => Err(error.into()),
         None => Ok(Exit::Done),

@@ -23,6 +23,9 @@ use crate::state::Observed;
 use crate::words::{calendar, count, path as shown, printable};
 
 pub(crate) fn run(args: &Args, verb: &Export) -> anyhow::Result<Exit> {
+    if let Some(at) = verb.at {
+        return super::earlier::run(args, verb.format(), at);
+    }
     let beside = beside::find(args)?;
     let format = match verb.format() {
         ExportFormat::Toml => Some(config::Format::Toml),

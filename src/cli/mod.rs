@@ -20,12 +20,14 @@ mod complete;
 mod completions;
 mod confirm;
 mod connections;
+mod earlier;
 mod events;
 mod exit;
 mod export;
 mod failover;
 mod flush;
 mod hand;
+mod history;
 mod ipvsadm;
 mod joining;
 mod load;
@@ -35,6 +37,7 @@ mod memory;
 mod metrics;
 mod next;
 mod output;
+mod past;
 mod pipe;
 mod plan;
 mod planfile;
@@ -110,6 +113,8 @@ fn run(args: &Args) -> anyhow::Result<Exit> {
         Verb::Disown(verb) => adopt::disown(args, verb),
         Verb::Status(verb) => status::run(args, verb),
         Verb::Events(verb) => events::run(args, verb),
+        Verb::History(verb) => history::history(args, verb),
+        Verb::Diff(verb) => history::diff(args, verb),
         Verb::Connections(verb) => connections::run(args, verb),
         Verb::Why(verb) => why::run(args, verb),
         Verb::Metrics(verb) => metrics::run(args, verb),

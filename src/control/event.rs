@@ -246,6 +246,11 @@ kinds! {
         "A file system, a disk or the kernel has not answered for too long.";
     Answers: "answers", Info, Nothing,
         "What had stalled has answered.";
+    HistoryPaused: "history-paused", Warn, Nothing,
+        "director cannot write the history: a full disk, for example. It tries again; nothing else waits \
+         for it.";
+    HistoryResumed: "history-resumed", Info, Nothing,
+        "The history goes on.";
     NamespaceGone: "namespace-gone", Error, Nothing,
         "The network namespace in which director works has lost its name.";
     FailoverActive: "failover-active", Info, Nothing,

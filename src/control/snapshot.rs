@@ -18,7 +18,7 @@ use super::failover::FailoverStatus;
 use super::meters::Meters;
 use super::operator::Setting;
 use crate::check::Record;
-use crate::state::health::{CheckSpec, MarkRange};
+use crate::state::health::{CheckSpec, HistoryLimits, MarkRange};
 use crate::state::{BootTime, Sysctl};
 
 /// The whole state at one time.
@@ -32,6 +32,8 @@ pub struct Snapshot {
     pub file: Arc<str>,
     /// The firewall marks of private services, which no one is shown.
     pub marks: MarkRange,
+    /// How much of the past is kept.
+    pub history: HistoryLimits,
     /// When the director started.
     pub started: Option<SystemTime>,
     /// When the file in force came into force.
@@ -466,6 +468,11 @@ impl Published {
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
+    }
+
+    /// Wakes those who wait, although nothing is new.
+    pub fn wake(&self) {
+        self.tell();
     }
 
     fn tell(&self) {

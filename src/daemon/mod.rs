@@ -17,6 +17,7 @@ mod background;
 pub mod commands;
 mod common;
 mod core;
+mod historian;
 mod keeper;
 mod link;
 pub mod log;

@@ -12,6 +12,7 @@ use ipvs::Client;
 
 use super::background::has_ended;
 use super::core::Core;
+use super::historian::Historian;
 use super::keeper;
 use super::link::Link;
 use super::messages::{Changes, Input, Job, Out, ReadOrder, Task};
@@ -164,6 +165,7 @@ struct Threads<S> {
     keep: Sender<Task>,
     keeper: JoinHandle<()>,
     outside: Outside,
+    historian: Historian,
     /// From the first file that declares addresses on.
     failover: RefCell<Option<Running>>,
     inputs: Sender<Input>,
@@ -206,6 +208,13 @@ impl<S> Threads<S> {
         }))?;
         let name = Name::new(options.incarnation.namespace, options.netns.clone());
         let outside = Outside::start(name, inputs, published)?;
+        let historian = Historian::start(
+            options.store.directory(),
+            Arc::clone(published),
+            jobs.clone(),
+            inputs.clone(),
+        )
+        .context("cannot start the thread of the history")?;
         Ok(Self {
             checks,
             pulses,
@@ -215,6 +224,7 @@ impl<S> Threads<S> {
             keep,
             keeper,
             outside,
+            historian,
             failover: RefCell::default(),
             inputs: inputs.clone(),
             served,
@@ -299,11 +309,12 @@ impl<S> Threads<S> {
             );
         }
         drop(self.checks);
+        let historian = self.historian.stop(on_stop != OnStop::Keep);
         let _ = self.jobs.send(Job::End);
         drop(self.keep);
         drop(self.files);
         let patience = Instant::now() + FAREWELL;
-        for thread in [self.worker, self.keeper] {
+        for thread in [self.worker, self.keeper, historian] {
             join(thread, patience);
         }
     }

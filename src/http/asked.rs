@@ -6,6 +6,7 @@ use axum::extract::rejection::QueryRejection;
 use super::failure::Failure;
 use crate::control::event::EventKind;
 use crate::control::select::{EventFilter, Selection, StateWord, Unmatched, Word};
+use crate::history::Filter;
 
 pub(super) type Parameters = Result<Query<Vec<(String, String)>>, QueryRejection>;
 
@@ -75,6 +76,18 @@ impl Asked {
             services: self.words("service"),
             servers: self.words("server"),
             states: states.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The part of the history that is asked for.
+    pub(super) fn history(&self) -> Result<Filter, Failure> {
+        let milliseconds = |seconds: u64| seconds.saturating_mul(1000);
+        let until = self.number("until")?.map(milliseconds);
+        Ok(Filter {
+            since_ms: self.number("since")?.map(milliseconds),
+            until_ms: until.map(|until| until.saturating_add(999)),
+            services: self.words("service"),
+            servers: self.words("server"),
         })
     }
 

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::runtime::{self, Runtime};
 
-use super::api::{Line, NAMESPACE_HEADER, Problem, VERSION_HEADER, Version, in_header};
+use super::api::{NAMESPACE_HEADER, Problem, VERSION_HEADER, Version, in_header};
 use crate::control::operator::{Answer, Refusal};
 use crate::net::namespace::Id;
 
@@ -175,10 +175,10 @@ impl Client {
     ///
     /// # Errors
     /// Any [`ClientError`]; [`ClientError::Lost`] if the director went away.
-    pub fn lines(
+    pub fn lines<T: DeserializeOwned>(
         &self,
         path: &str,
-        mut each: impl FnMut(Line) -> ControlFlow<()>,
+        mut each: impl FnMut(T) -> ControlFlow<()>,
     ) -> Result<(), ClientError> {
         self.runtime.block_on(async {
             let response = self.ask(Method::GET, path, Bytes::new()).await?;

@@ -26,6 +26,7 @@ mod caller;
 mod client;
 mod events;
 mod failure;
+mod history;
 mod metrics;
 mod permits;
 mod request;

@@ -14,7 +14,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use ipvs::ServiceKey;
 use serde::Serialize;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::api;
 use super::asked::{Asked, Parameters, SELECTION};
@@ -23,7 +23,7 @@ use super::events::{self, From as Start};
 use super::failure::Failure;
 use super::metrics::metrics;
 use super::permits::Permits;
-use super::{request, stats, stream, view};
+use super::{history, request, stats, stream, view};
 use crate::apply::boot_time;
 use crate::control::operator::{Answer, Refusal, RefusalKind, Request};
 use crate::control::select::{Selected, Selection, Word};
@@ -92,6 +92,9 @@ fn viewing() -> Router<Desk> {
         .route("/v1/events", get(follow))
         .route("/v1/stats", get(counters))
         .route("/v1/overlay", get(overlay))
+        .route("/v1/history", get(history::rows))
+        .route("/v1/history/at", get(history::at))
+        .route("/v1/history/diff", get(history::diff))
         .route("/metrics", get(metrics))
 }
 
@@ -99,6 +102,7 @@ fn viewing() -> Router<Desk> {
 fn operating(routes: Router<Desk>) -> Router<Desk> {
     routes
         .route("/v1/files", get(files))
+        .route("/v1/history/files", get(history::files))
         .route("/v1/drain", post(drain))
         .route("/v1/undrain", post(undrain))
         .route("/v1/weight", post(weight))
@@ -180,19 +184,22 @@ async fn files(
     query: Parameters,
 ) -> Result<Response, Failure> {
     Asked::take(query, &[])?;
-    // The files themselves are often readable for root only, because of the passwords in them.
-    if !caller.is_trusted() {
-        let why = "only root and the director's own user may read the service files: there may be \
-                   passwords in them";
-        return Err(
-            Failure::from(Refusal::new(RefusalKind::Refused, why)).status(StatusCode::FORBIDDEN)
-        );
-    }
+    may_read_files(caller)?;
     let (reply, answer) = Reply::new();
     desk.director.files(reply);
     Ok(stream::whole(&view::files(
         &answered(answer, PATIENCE).await?,
     )))
+}
+
+/// The files themselves are often readable for root only, because of the passwords in them.
+pub(super) fn may_read_files(caller: Caller) -> Result<(), Failure> {
+    if caller.is_trusted() {
+        return Ok(());
+    }
+    let why = "only root and the director's own user may read the service files: there may be \
+               passwords in them";
+    Err(Failure::from(Refusal::new(RefusalKind::Refused, why)).status(StatusCode::FORBIDDEN))
 }
 
 async fn follow(
@@ -313,6 +320,12 @@ async fn reload(State(desk): State<Desk>, body: Body) -> Result<Response, Failur
 }
 
 impl Desk {
+    /// A place among those who read much at a time.
+    pub(super) fn reader(&self, caller: Caller) -> Result<OwnedSemaphorePermit, Failure> {
+        let busy = || Failure::unavailable("too many readers; try again");
+        self.readers.take(caller).ok_or_else(busy)
+    }
+
     /// The kernel's tables, read for one caller at a time.
     pub(super) async fn counted(
         &self,

@@ -93,7 +93,8 @@ fn start(
     listener.set_nonblocking(true)?;
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(2)
+        // As many as there are readers of the history, and one to spare.
+        .max_blocking_threads(12)
         .build()?;
     let (stop, stopped) = oneshot::channel();
     let thread = thread::Builder::new()

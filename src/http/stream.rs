@@ -43,6 +43,12 @@ impl Sink {
         self.0.send(Ok(piece.into())).await.map_err(|_| Gone)
     }
 
+    /// The same for a thread that may block.
+    pub(super) fn send_blocking(&self, piece: Vec<u8>) -> Result<(), Gone> {
+        let piece = json_bytes(piece).into();
+        self.0.blocking_send(Ok(piece)).map_err(|_| Gone)
+    }
+
     /// Ends the body so that the client knows it is incomplete.
     async fn abort(&self, error: serde_json::Error) {
         let _ = self.0.send(Err(error.into())).await;
@@ -73,6 +79,11 @@ impl hyper::body::Body for Pieces {
 pub(super) fn whole(answer: &impl Serialize) -> Response {
     // The director's own data: strings, numbers and string keys.
     let body = json_bytes(serde_json::to_vec(answer).unwrap_or_default());
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// JSON that is there already.
+pub(super) fn bytes(body: Body) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use super::{command, director};
 
-const VERBS: [&str; 24] = [
+const VERBS: [&str; 26] = [
     "check",
     "plan",
     "apply",
@@ -18,6 +18,8 @@ const VERBS: [&str; 24] = [
     "run",
     "status",
     "events",
+    "history",
+    "diff",
     "connections",
     "why",
     "metrics",
@@ -70,7 +72,7 @@ fn a_verb_shows_its_own_options_first_and_the_global_ones_that_mean_something_to
                 &["--netns", "--socket"]
             }
             "confirm" => &["--state-dir", "--netns"],
-            "export" | "adopt" | "disown" => &["--state-dir", "--netns", "--socket"],
+            "history" | "export" | "adopt" | "disown" => &["--state-dir", "--netns", "--socket"],
             _ => &ALL,
         };
         let help = director(&format!("{verb} --help")).stdout;

@@ -15,7 +15,9 @@ use director::control::snapshot::{
 };
 use director::control::{Counted, Director, Identity, InForce, Reply};
 use director::http::{Options, Server, serve, serve_view};
-use director::state::health::{CheckAt, CheckKind, CheckSpec, MarkRange, Pace, TcpCheck};
+use director::state::health::{
+    CheckAt, CheckKind, CheckSpec, HistoryLimits, MarkRange, Pace, TcpCheck,
+};
 use ipvs::{
     Family, ForwardMethod, Fwmark, Name, Rates, ServerEntry, ServerKey, Service, ServiceEntry,
     ServiceFlags, ServiceKey, Stats, Table, TableService, Totals, Weight,
@@ -396,6 +398,7 @@ pub(crate) fn snapshot() -> Snapshot {
         at: None,
         file: "/etc/director/services.toml".into(),
         marks: MarkRange::DEFAULT,
+        history: HistoryLimits::default(),
         started: Some(at(NOON - 90_000)),
         loaded: Some(at(NOON - 7300)),
         rejected: None,

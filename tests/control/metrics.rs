@@ -199,6 +199,7 @@ fn the_view_socket_shows_everything_and_changes_nothing() {
         "/v1/events",
         "/v1/stats",
         "/v1/overlay",
+        "/v1/history",
         "/metrics",
     ] {
         assert_eq!(get(&view, path).status, 200, "{path}");

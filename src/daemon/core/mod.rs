@@ -136,6 +136,7 @@ impl Core {
             Input::Kept(number, result) => self.kept(number, &result, now),
             Input::Missing(missing) => self.is_missing(missing, now),
             Input::Failover(report) => self.failover_report(report, now),
+            Input::Recorded(recorded) => self.recorded(recorded, now),
             Input::Nameless(why) => self.nameless(why, now),
             Input::Stop | Input::Superseded(_) => {}
         }

@@ -16,7 +16,7 @@ use crate::control::operator::ServerSettings;
 use crate::control::snapshot::{
     Published, RejectedBy, Role, ServerState as State, ServerStatus, ServiceStatus, Snapshot,
 };
-use crate::daemon::messages::{Notification, NotifyAbout, NotifyEvent};
+use crate::daemon::messages::{Notification, NotifyAbout, NotifyEvent, Recorded};
 use crate::daemon::overlay::Seat;
 use crate::daemon::server::ServerState;
 use crate::plan::connections;
@@ -193,6 +193,22 @@ impl Core {
         all.reduce(|all, one| format!("{all}; {one}").into())
     }
 
+    /// The history goes on, or does not.
+    pub(super) fn recorded(&mut self, recorded: Recorded, now: Now) {
+        let (kind, text) = match recorded {
+            Recorded::Paused(why) => (
+                EventKind::HistoryPaused,
+                format!("cannot write the history: {why}; director tries again"),
+            ),
+            Recorded::Resumed => (EventKind::HistoryResumed, "the history goes on".to_owned()),
+            Recorded::Damaged(what) => (
+                EventKind::StateDamaged,
+                format!("the history is damaged: {what}; it goes on without that"),
+            ),
+        };
+        self.event(kind, Subject::None, text, now);
+    }
+
     /// The network namespace has lost its name.
     pub(super) fn nameless(&mut self, why: String, now: Now) {
         self.event(EventKind::NamespaceGone, Subject::None, why.clone(), now);
@@ -247,6 +263,7 @@ impl Core {
             at: Some(now),
             file: show.file.clone(),
             marks: self.run.marks,
+            history: self.run.history,
             started: Some(now.calendar(show.started)),
             loaded: show.loaded.map(|then| now.calendar(then)),
             rejected: show.rejected.clone(),

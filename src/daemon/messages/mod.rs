@@ -57,12 +57,25 @@ pub(super) enum Input {
     Missing(Missing),
     /// The failover threads report.
     Failover(failover::Report),
+    /// How the history does.
+    Recorded(Recorded),
     /// The network namespace has lost its name, with the consequences.
     Nameless(String),
     /// Another namespace has the name now: the director ends, for this reason.
     Superseded(String),
     /// The director stops.
     Stop,
+}
+
+/// How the history does.
+#[derive(Debug, Clone)]
+pub(super) enum Recorded {
+    /// The disk takes nothing, for this reason.
+    Paused(String),
+    /// It does again.
+    Resumed,
+    /// What an earlier director recorded is damaged.
+    Damaged(String),
 }
 
 /// The work for the threads around the core.

@@ -385,3 +385,23 @@ fn a_state_directory_that_was_taken_away_is_written_again() {
         assert!(sim.state_directory().join(file).exists(), "{file}");
     }
 }
+
+#[test]
+fn a_history_that_pauses_or_is_damaged_is_an_event_and_no_trouble() {
+    let mut sim = running(THREE);
+    for recorded in [
+        Recorded::Damaged("12 bytes of a file cannot be read".to_owned()),
+        Recorded::Paused("No space left on device".to_owned()),
+        Recorded::Resumed,
+    ] {
+        sim.handle(Input::Recorded(recorded));
+    }
+    sim.seconds(1);
+    assert_eq!(
+        sim.events("history-paused"),
+        ["cannot write the history: No space left on device; director tries again"]
+    );
+    assert_eq!(sim.events("history-resumed"), ["the history goes on"]);
+    assert!(sim.events("state-damaged")[0].starts_with("the history is damaged: 12 bytes"));
+    assert_eq!(sim.trouble(), None);
+}

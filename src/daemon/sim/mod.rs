@@ -34,7 +34,7 @@ use ipvs::{Client, Operation, ServerKey, ServiceKey};
 
 use super::core::Core;
 use super::keeper;
-use super::messages::{Done, Input, Job, ReadOrder};
+use super::messages::{Done, Input, Job, ReadOrder, Recorded};
 use super::private::Private;
 use super::pulse::{Pulse, Stall};
 use super::reader::FileReader;

@@ -6,6 +6,7 @@
 mod event;
 mod failover;
 mod files;
+mod history;
 mod overlay;
 mod request;
 mod stats;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use event::{Event, Line};
 pub use failover::{Failover, FailoverBody};
 pub use files::{File, Files};
+pub use history::HistoryLine;
 pub use overlay::{OverlaidServer, OverlaidService, Overlay};
 pub use request::{HostBody, ReloadBody, ServerBody, WeightBody};
 pub use stats::{Counters, ServerStats, ServiceStats, Stats};

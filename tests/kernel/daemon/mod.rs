@@ -18,6 +18,7 @@ mod drift;
 mod exported;
 mod files;
 mod held;
+mod history;
 mod keepalived;
 mod leaks;
 mod machine;

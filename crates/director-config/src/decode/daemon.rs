@@ -5,7 +5,7 @@ use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::keys;
 use super::super::model::Declaration;
 use super::fields::{Field, shown};
-use super::time::{DAY, within};
+use super::time::{DAY, HOUR, within};
 use crate::state::health::MarkRange;
 
 pub(super) fn daemon(field: &Field<'_>, into: &mut Declaration, findings: &mut Findings) {
@@ -29,6 +29,41 @@ pub(super) fn daemon(field: &Field<'_>, into: &mut Declaration, findings: &mut F
     {
         into.run.ports = (first, last);
     }
+    if let Some(field) = fields.get("history_size")
+        && let Some(size) = size(&field, findings)
+    {
+        into.run.history.size = size;
+    }
+    let age = fields.get("history_age");
+    let age = age.and_then(|field| within(&field, HOUR, 3650 * DAY, findings));
+    if let Some(age) = age {
+        into.run.history.age = age.value;
+    }
+}
+
+/// A size on disk in bytes: 1 MB to 1 TB, or 0 for `off`.
+fn size(field: &Field<'_>, findings: &mut Findings) -> Option<u64> {
+    let text = field.text(findings)?;
+    if text.value == "off" {
+        return Some(0);
+    }
+    let units = [("MB", 1 << 20), ("GB", 1 << 30), ("TB", 1_u64 << 40)];
+    let bytes = units.into_iter().find_map(|(unit, bytes)| {
+        let digits = text.value.strip_suffix(unit)?;
+        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| digits.parse::<u64>().ok()?.checked_mul(bytes))?
+    });
+    let problem = match bytes {
+        None => "is not a size",
+        Some(bytes) if !(1 << 20..=1 << 40).contains(&bytes) => "is not within 1MB and 1TB",
+        Some(bytes) => return Some(bytes),
+    };
+    let message = format!("`{}` {problem}", shown(text.value));
+    findings.push(
+        Diagnostic::new(Code::BadRange, field.span(), message)
+            .help("a size is a number with its unit: \"64MB\", \"2GB\"; \"off\" for no history"),
+    );
+    None
 }
 
 /// A range from 1 to at most `most`, both ends included.

@@ -190,6 +190,19 @@ section!(
             "The source ports of checks through the forwarding path."
         )
         .default("20000-29999"),
+        key(
+            "history_size",
+            patterned("64MB", pattern::SIZE),
+            "How much disk the history may take, 1MB to 1TB; `off` records none. See \
+             [history.md](history.md)."
+        )
+        .default("64MB"),
+        key(
+            "history_age",
+            time(),
+            "How long the history keeps what was, 1h to 3650d."
+        )
+        .default("7d"),
     ]
 );
 

@@ -115,6 +115,9 @@ pub(crate) const HALF: &str = r"^0*(50|[0-4]?[0-9])%$|\$";
 /// A time.
 pub(crate) const TIME: &str = r"^([0-9]+(ms|s|m|h|d))+$|\$";
 
+/// A size on disk.
+pub(crate) const SIZE: &str = r"^(off|[0-9]{1,9}(MB|GB|TB))$|\$";
+
 /// A range of ports.
 pub(crate) const PORTS: &str = concat!("^", port!(), "-", port!(), r"$|\$");
 

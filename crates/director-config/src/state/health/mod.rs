@@ -15,6 +15,6 @@ mod policy;
 pub use crate::kinds::*;
 pub use check::{CheckAt, CheckSpec, Combine, Pace};
 pub use policy::{
-    Damping, Initial, MarkRange, Notify, NotifyOn, OnFail, Quorum, RunSettings, ServerWatch,
-    ServiceWatch, Threshold, Watch, WeightSteps,
+    Damping, HistoryLimits, Initial, MarkRange, Notify, NotifyOn, OnFail, Quorum, RunSettings,
+    ServerWatch, ServiceWatch, Threshold, Watch, WeightSteps,
 };

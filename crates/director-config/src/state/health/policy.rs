@@ -28,6 +28,26 @@ pub struct RunSettings {
     pub marks: MarkRange,
     /// The source ports of such checks, both ends included.
     pub ports: (u16, u16),
+    /// How much of the past is kept.
+    pub history: HistoryLimits,
+}
+
+/// How much of the past the daemon keeps on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistoryLimits {
+    /// The most bytes; 0 keeps no history.
+    pub size: u64,
+    /// The longest time; an hour to ten years.
+    pub age: Duration,
+}
+
+impl Default for HistoryLimits {
+    fn default() -> Self {
+        Self {
+            size: 64 << 20,
+            age: Duration::from_secs(7 * 86_400),
+        }
+    }
 }
 
 impl Default for RunSettings {
@@ -36,6 +56,7 @@ impl Default for RunSettings {
             reconcile: Duration::from_secs(5),
             marks: MarkRange::DEFAULT,
             ports: (20_000, 29_999),
+            history: HistoryLimits::default(),
         }
     }
 }
