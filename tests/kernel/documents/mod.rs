@@ -124,7 +124,6 @@ pages! {
     metrics "docs/metrics.md" RUNNING;
     connections "docs/connections.md" RUNNING;
     failover "docs/failover.md" ON_A_PAIR;
-    history "docs/history.md" RUNNING;
     migrating "docs/migrating.md" BY_HAND;
     from_haproxy "docs/from-haproxy.md" ON_THE_DIRECTOR;
 }
