@@ -21,6 +21,8 @@ const SYSCTLS: &str = "/proc/sys/net/ipv4/vs";
 #[derive(Debug)]
 pub struct Kernel<T: Transport = NetlinkSocket> {
     client: Client<T>,
+    /// The time that a simulation handed in.
+    simulated: Option<BootTime>,
 }
 
 impl Kernel {
@@ -29,16 +31,23 @@ impl Kernel {
     /// # Errors
     /// The same as for [`Client::connect`].
     pub fn connect() -> ipvs::Result<Self> {
-        Ok(Self {
-            client: Client::connect()?,
-        })
+        Ok(Self::over(Client::connect()?))
     }
 }
 
 impl<T: Transport> Kernel<T> {
     /// Uses an existing client, such as one of an in-memory kernel.
     pub fn over(client: Client<T>) -> Self {
-        Self { client }
+        Self {
+            client,
+            simulated: None,
+        }
+    }
+
+    /// Makes this the time since boot, until the next call: a simulation has a clock of its own.
+    #[cfg(test)]
+    pub(crate) fn set_now(&mut self, now: BootTime) {
+        self.simulated = Some(now);
     }
 
     /// The connection to IPVS below.
@@ -116,7 +125,7 @@ impl<T: Transport> Platform for Kernel<T> {
     }
 
     fn now(&self) -> BootTime {
-        boot_time()
+        self.simulated.unwrap_or_else(boot_time)
     }
 }
 

@@ -273,6 +273,7 @@ impl Sim {
     }
 
     fn work(&mut self, job: Job) {
+        self.worker.kernel.set_now(self.now.boot);
         if let Some(done) = self.worker.work(job) {
             self.coming.push((self.now.boot.after(self.pace), done));
         }
