@@ -81,9 +81,11 @@ fn with(a: &Desired, store: &Store) -> Memory {
     memory
 }
 
-fn cases(cases: u32) -> ProptestConfig {
+/// `scripts/test --quick` sets `DIRECTOR_QUICK` and runs an eighth of the cases.
+fn cases(all: u32) -> ProptestConfig {
+    let few = std::env::var_os("DIRECTOR_QUICK");
     ProptestConfig {
-        cases,
+        cases: few.map_or(all, |_| all.div_ceil(8)),
         failure_persistence: None,
         ..ProptestConfig::default()
     }

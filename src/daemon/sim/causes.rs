@@ -491,7 +491,7 @@ fn live(sim: &mut Sim, hour: &Hour, flapper: Option<(u8, u64)>) -> Result<Out, T
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4, max_shrink_iters: 8, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(4), max_shrink_iters: 8, ..ProptestConfig::default() })]
 
     #[test]
     fn in_hours_of_common_causes_no_service_is_left_alone_and_no_server_is_held_out(hour in hour()) {

@@ -127,7 +127,7 @@ fn serving(sim: &Sim, service: &str) -> BTreeMap<u8, u32> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(96), ..ProptestConfig::default() })]
 
     #[test]
     fn it_always_comes_to_rest_where_it_should(

@@ -87,6 +87,14 @@ struct Sim {
     kept: Settings,
 }
 
+/// The number of random cases: `scripts/test --quick` sets `DIRECTOR_QUICK` and runs an eighth of them.
+fn cases(all: u32) -> u32 {
+    match std::env::var_os("DIRECTOR_QUICK") {
+        Some(_) => all.div_ceil(8),
+        None => all,
+    }
+}
+
 /// A target being checked.
 struct Checked {
     target: Arc<Target>,

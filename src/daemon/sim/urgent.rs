@@ -1,4 +1,4 @@
-//! A verdict goes first: while thousands of operations are left, its operation is sent immediately,
+//! A verdict goes first: while a thousand operations are left, its operation is sent immediately,
 //! and only one slice of bounded size is done between two looks at the inbox.
 
 use ipvs::{Operation, ServiceKey};
@@ -6,9 +6,9 @@ use ipvs::{Operation, ServiceKey};
 use super::scenarios::{THREE, WEB, running};
 use super::*;
 
-const SERVICES: u16 = 500;
-/// The number of servers of each, for 4,500 operations in all.
-const SERVERS: u16 = 8;
+const SERVICES: u16 = 200;
+/// The number of servers of each, for a thousand operations in all.
+const SERVERS: u16 = 4;
 
 /// The most kernel requests of one slice, reading and writing: for sixteen services each its entry,
 /// its list of servers, itself and its servers.
@@ -140,6 +140,6 @@ fn a_verdict_does_not_wait_for_a_reload() {
     assert!(waited >= 200, "two jobs of a second each: {waited} steps");
     // All changed services are examined once more, in sixteens.
     assert!(slices >= usize::from(SERVICES) / 16, "{slices}");
-    assert_eq!(sim.weights("tcp://192.0.2.99:500").matches("=2").count(), 8);
+    assert_eq!(sim.weights("tcp://192.0.2.99:200").matches("=2").count(), 4);
     assert!(urgent.given > waited);
 }

@@ -332,7 +332,7 @@ fn written(parts: &[Part]) -> Vec<(String, String)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_global_rejects: 100_000, ..ProptestConfig::with_cases(300) })]
+    #![proptest_config(ProptestConfig { max_global_rejects: 100_000, ..ProptestConfig::with_cases(crate::cases(300)) })]
 
     #[test]
     fn whatever_several_files_declare_one_declares(parts in prop::collection::vec(part(), 1..4)) {

@@ -22,3 +22,11 @@ mod noise;
 mod reference;
 mod round_trip;
 mod schema;
+
+/// The number of random cases: `scripts/test --quick` sets `DIRECTOR_QUICK` and runs an eighth of them.
+fn cases(all: u32) -> u32 {
+    match std::env::var_os("DIRECTOR_QUICK") {
+        Some(_) => all.div_ceil(8),
+        None => all,
+    }
+}

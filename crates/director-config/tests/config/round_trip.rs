@@ -242,7 +242,7 @@ fn observed() -> impl Strategy<Value = Observed> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(crate::cases(400)))]
 
     #[test]
     fn what_a_kernel_holds_comes_back(observed in observed()) {

@@ -9,15 +9,16 @@ use vrrp::{Interval, Priority};
 
 use super::world::{Kind, Weather, World, member};
 
-/// `PROPTEST_CASES` runs more.
+/// `PROPTEST_CASES` runs more; `scripts/test --quick` sets `DIRECTOR_QUICK` and runs fewer.
 pub(crate) fn cases() -> ProptestConfig {
+    let few = std::env::var_os("DIRECTOR_QUICK");
     ProptestConfig {
         max_shrink_iters: 20_000,
         ..ProptestConfig::with_cases(
             std::env::var("PROPTEST_CASES")
                 .ok()
                 .and_then(|cases| cases.parse().ok())
-                .unwrap_or(200),
+                .unwrap_or(few.map_or(200, |_| 25)),
         )
     }
 }

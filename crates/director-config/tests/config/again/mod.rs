@@ -440,7 +440,7 @@ const START: [(&str, &str); 3] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(crate::cases(256)))]
 
     #[test]
     fn reading_again_is_reading_everything(
