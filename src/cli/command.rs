@@ -22,8 +22,7 @@ fn useless(verb: &str) -> &'static [&'static str] {
         }
         // They ask no director, and print nothing in colour.
         "confirm" => &["socket", "color"],
-        "history" => &["color"],
-        "export" | "adopt" | "disown" => &["color"],
+        "history" | "export" | "adopt" | "disown" => &["color"],
         _ => &[],
     }
 }

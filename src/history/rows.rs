@@ -238,7 +238,7 @@ fn of_change(at: u64, state: &State, change: &Change, before: Before) -> Option<
     let servers = |number| count(number, "server", "servers");
     match (before.bare, after) {
         (None, Some(service)) => {
-            row.text = format!("added, with {}", servers(service.servers.len()))
+            row.text = format!("added, with {}", servers(service.servers.len()));
         }
         (Some(_), None) => row.text = format!("removed, with {}", servers(before.servers)),
         (Some(old), Some(service)) => {

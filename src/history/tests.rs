@@ -59,7 +59,9 @@ fn server(number: u8, (state, weight, reason): (ServerState, Option<u32>, &str))
         ends: None,
     });
     ServerStatus {
-        name: (number % 2 == 0).then(|| Arc::from(format!("app{number}"))),
+        name: number
+            .is_multiple_of(2)
+            .then(|| Arc::from(format!("app{number}"))),
         role: Role::Regular,
         server: weight,
         as_declared,

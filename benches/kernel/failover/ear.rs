@@ -39,7 +39,8 @@ impl Ear {
         self.0.set_nonblocking(true).unwrap();
         while self.0.read(&mut packet).is_ok() {}
         self.0.set_nonblocking(false).unwrap();
-        self.0.read(&mut packet).expect("an advert comes");
+        let length = self.0.read(&mut packet).expect("an advert comes");
+        assert!(length > 0, "an advert is not empty");
     }
 
     /// Sends a message to the group; whether that was possible.

@@ -143,8 +143,9 @@ fn has_weight(link: &Link, weight: u32) -> bool {
         client.servers(&tables::service_key(service))
     });
     let servers = servers.unwrap_or_default();
-    let last = servers.iter().map(|entry| entry.server.weight.get()).last();
-    last == Some(weight)
+    servers
+        .last()
+        .is_some_and(|entry| entry.server.weight.get() == weight)
 }
 
 fn busy_loop() -> Running {
