@@ -42,6 +42,10 @@ const VRRP: [&[u8]; 3] = [
 ];
 
 fn main() -> io::Result<()> {
+    let sync = include_bytes!("../../crates/ipvs-sync/tests/kernel-6.1.bin");
+    write("sync", "kernel", sync)?;
+    write("peer", "entries", &[&[5], &sync[..]].concat())?;
+    write("peer", "state", b"\x03{\"served\":1,\"sections\":[]}")?;
     for (number, message) in VRRP.iter().enumerate() {
         write("vrrp", &number.to_string(), message)?;
     }

@@ -1,0 +1,121 @@
+//! Messages between directors: round trips, limits, and bytes that are none.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::collections::BTreeMap;
+
+use director_peer::served::Served;
+use director_peer::wire::{
+    Frame, Hello, LONGEST, PAGE, PROTOCOL, Request, Section, Services, State, TableEnd, WireError,
+};
+use ipvs::{Service, ServiceKey};
+use ipvs_sync::Entry;
+use proptest::prelude::*;
+
+fn frames() -> Vec<Frame> {
+    let entry = Entry::new(
+        6,
+        "10.0.0.1:1".parse().unwrap(),
+        "10.0.0.2:2".parse().unwrap(),
+        "10.0.0.3:3".parse().unwrap(),
+    );
+    let mut served = Served::default();
+    let key = ServiceKey::tcp([192, 0, 2, 10], 80);
+    served.add(&Service::new(key, Service::RR), [].iter());
+    let (services, more) = served.page(None, PAGE);
+    vec![
+        Frame::Hello(Hello {
+            protocol: PROTOCOL,
+            version: "0.1.0".to_owned(),
+            name: "a".to_owned(),
+            instance: u64::MAX,
+        }),
+        Frame::Request(Request::State),
+        Frame::Request(Request::Services {
+            after: Some("tcp://192.0.2.10:80".to_owned()),
+        }),
+        Frame::Request(Request::Table),
+        Frame::State(State {
+            served: 1,
+            sections: vec![Section {
+                name: "front".to_owned(),
+                holds: true,
+                priority: 100,
+                addresses: vec!["192.0.2.10".parse().unwrap()],
+            }],
+        }),
+        Frame::Services(Services { services, more }),
+        Frame::Entries(vec![entry; 3]),
+        Frame::TableEnd(TableEnd {
+            entries: 3,
+            left_out: BTreeMap::from([("of no service".to_owned(), 2)]),
+            failed: None,
+        }),
+        Frame::Refused("another protocol".to_owned()),
+    ]
+}
+
+#[test]
+fn every_message_is_decoded_as_it_was_encoded() {
+    for frame in frames() {
+        let bytes = frame.encode().unwrap();
+        let (length, rest) = bytes.split_first_chunk::<4>().unwrap();
+        assert_eq!(u32::from_be_bytes(*length) as usize, rest.len());
+        assert_eq!(Frame::decode(rest).unwrap(), frame);
+    }
+}
+
+#[test]
+fn a_key_that_a_version_does_not_know_does_no_harm() {
+    let body = br#"{"protocol":2,"version":"9","name":"","instance":1,"new":[1]}"#;
+    let bytes = [&[1], &body[..]].concat();
+    let Frame::Hello(hello) = Frame::decode(&bytes).unwrap() else {
+        panic!("a hello");
+    };
+    assert_eq!(hello.protocol, 2);
+}
+
+#[test]
+fn limits_are_kept_and_named() {
+    assert!(matches!(
+        Frame::decode(&[]),
+        Err(WireError::Length { found: 0 })
+    ));
+    let long = vec![b' '; LONGEST + 1];
+    assert!(matches!(
+        Frame::decode(&long),
+        Err(WireError::Length { .. })
+    ));
+    assert!(Frame::Refused("x".repeat(LONGEST)).encode().is_none());
+    assert!(matches!(
+        Frame::decode(&[9]),
+        Err(WireError::Kind { kind: 9 })
+    ));
+    let mut services = String::from(r#"{"more":false,"services":{"#);
+    for number in 0..=PAGE {
+        let comma = if number == 0 { "" } else { "," };
+        services +=
+            &format!(r#"{comma}"{number}":{{"settings":0,"servers":0,"order":0,"weights":0}}"#);
+    }
+    services += "}}";
+    let bytes = [&[4], services.as_bytes()].concat();
+    assert!(matches!(
+        Frame::decode(&bytes),
+        Err(WireError::Page { found: 501 })
+    ));
+    for (kind, what) in [(2, "kind 2"), (5, "entries")] {
+        let error = Frame::decode(&[kind, b'{']).unwrap_err();
+        assert!(error.to_string().contains(what), "{error}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), which in 0..9_usize, at: usize, to: u8) {
+        let _ = Frame::decode(&bytes);
+        let mut frame = frames()[which].encode().unwrap().split_off(4);
+        let at = at % frame.len();
+        frame[at] = to;
+        let _ = Frame::decode(&frame);
+    }
+}
