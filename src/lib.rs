@@ -13,6 +13,7 @@ pub mod history;
 pub mod http;
 pub mod metrics;
 pub mod net;
+pub mod peers;
 pub mod plan;
 pub mod why;
 

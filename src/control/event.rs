@@ -274,6 +274,25 @@ kinds! {
         "Another program removed or added a virtual address, or the kernel refused one.";
     FailoverHold: "failover-hold", Info, Nothing,
         "An operator's yield or claim began, ended or failed.";
+    FailoverSynced: "failover-synced", Info, Nothing,
+        "A section that waits for the connections of the active director has them, or its `deadline` is \
+         over: `text` says which.";
+    PeerUp: "peer-up", Info, Nothing,
+        "A peer is connected. `text` begins with its name.";
+    PeerDown: "peer-down", Warn, Nothing,
+        "A peer is not connected: `text` has the reason.";
+    PeerDiffers: "peer-differs", Warn, Nothing,
+        "A peer serves something else than this director; `text` names what.";
+    PeerAgrees: "peer-agrees", Info, Nothing,
+        "It serves the same again.";
+    PeerRefused: "peer-refused", Warn, Nothing,
+        "A connection to the channel of peers was refused, or this director does not listen for them.";
+    ResyncStarted: "resync-started", Info, Nothing,
+        "A peer begins to send its connections.";
+    ResyncDone: "resync-done", Info, Nothing,
+        "They are in the own table; `text` has their number, and what was refused.";
+    ResyncFailed: "resync-failed", Warn, Nothing,
+        "They cannot be taken.";
     FailoverWeak: "failover-weak", Warn, Nothing,
         "Failover works, but without something that it wants: a real-time priority, locked memory.";
 }

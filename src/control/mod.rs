@@ -13,6 +13,7 @@ pub mod failover;
 pub mod meters;
 mod now;
 pub mod operator;
+pub mod peer;
 pub mod select;
 pub mod snapshot;
 

@@ -17,6 +17,7 @@ use super::event::Event;
 use super::failover::FailoverStatus;
 use super::meters::Meters;
 use super::operator::Setting;
+use super::peer::PeerStatus;
 use crate::check::Record;
 use crate::state::health::{CheckSpec, HistoryLimits, MarkRange};
 use crate::state::{BootTime, Sysctl};
@@ -50,6 +51,8 @@ pub struct Snapshot {
     pub disabled: BTreeMap<std::net::IpAddr, Setting<()>>,
     /// The failover sections.
     pub failovers: BTreeMap<Arc<str>, Arc<FailoverStatus>>,
+    /// The other directors.
+    pub peers: BTreeMap<Arc<str>, Arc<PeerStatus>>,
     /// When a comparison of the kernel with the believed tables last found no difference.
     pub reconciled: Option<SystemTime>,
     /// The reason why the kernel is not in sync.

@@ -29,6 +29,7 @@ use crate::config::Disk;
 use crate::control::snapshot::Published;
 use crate::control::{Director, Identity, Now};
 use crate::failover::{Command, Report, Running};
+use crate::peers;
 use crate::state::Desired;
 
 /// The most inputs handled before the clock is read again.
@@ -168,6 +169,7 @@ struct Threads<S> {
     historian: Historian,
     /// From the first file that declares addresses on.
     failover: RefCell<Option<Running>>,
+    peers: peers::Running,
     inputs: Sender<Input>,
     /// What makes the director visible: the control socket.
     served: S,
@@ -207,6 +209,10 @@ impl<S> Threads<S> {
             waiting: Arc::default(),
         }))?;
         let name = Name::new(options.incarnation.namespace, options.netns.clone());
+        let reported = inputs.clone();
+        let peers = peers::Running::new(move |report| {
+            let _ = reported.send(Input::Peer(report));
+        });
         let outside = Outside::start(name, inputs, published)?;
         let historian = Historian::start(
             options.store.directory(),
@@ -226,6 +232,7 @@ impl<S> Threads<S> {
             outside,
             historian,
             failover: RefCell::default(),
+            peers,
             inputs: inputs.clone(),
             served,
         })
@@ -254,6 +261,9 @@ impl<S> Threads<S> {
         }
         for command in out.failover.drain(..) {
             self.command(command);
+        }
+        for command in out.peers.drain(..) {
+            self.peers.send(command);
         }
         if std::mem::take(&mut out.look) {
             let _ = self.keep.send(Task::Look);

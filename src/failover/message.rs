@@ -21,6 +21,13 @@ pub enum Command {
         /// Why it is in fault, if so.
         fault: Option<Arc<str>>,
     },
+    /// Whether a section that waits for connections may take over from a router of lower priority.
+    MayPreempt {
+        /// The section's name.
+        section: Arc<str>,
+        /// Whether it may.
+        may: bool,
+    },
     /// The first verdicts are in.
     Ready,
     /// An operator's wish.

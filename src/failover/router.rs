@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use vrrp::codec::{AddressList, Datagram, DecodeError, Expect, MULTICAST_V4, MULTICAST_V6};
-use vrrp::machine::{Action, Config, Fate, Input, Machine, Member, State};
+use vrrp::machine::{Action, Config, Fate, Input, Machine, Member, Preempt, State};
 use vrrp::{Family, Priority, Version};
 
 use super::events;
@@ -49,6 +49,8 @@ pub(super) struct Router {
     remnant: Option<Remnant>,
     /// Addresses of an earlier process are there, and this one is not active.
     leftover: bool,
+    /// Whether it has the connections for which it waits: `preempt.when`.
+    is_synced: bool,
     lowered: u32,
     track_lowered: u32,
     service_fault: Option<Arc<str>>,
@@ -67,7 +69,7 @@ impl Router {
     /// carry it, which `check` has excluded.
     pub(super) fn new(section: Arc<Failover>, now: Duration) -> Result<Self, String> {
         let places = vec![Place::default(); section.routers.len()];
-        let machine = Machine::new(config(&section, &places, section.priority))
+        let machine = Machine::new(config(&section, &places, section.priority, false))
             .map_err(|error| error.to_string())?;
         Ok(Self {
             told: vec![false; places.len()],
@@ -78,6 +80,7 @@ impl Router {
             actions: Vec::new(),
             remnant: None,
             leftover: false,
+            is_synced: false,
             lowered: 0,
             track_lowered: 0,
             service_fault: None,
@@ -146,7 +149,7 @@ impl Router {
             return false;
         }
         let places = self.look(view, way);
-        let config = config(section, &places, self.priority());
+        let config = config(section, &places, self.priority(), self.is_synced);
         if self
             .machine
             .reconfigure(way.now, config, &mut self.actions)
@@ -169,7 +172,7 @@ impl Router {
             .zip(&self.places)
             .any(|(new, old)| (&new.own, new.source, new.mtu) != (&old.own, old.source, old.mtu));
         if other {
-            let config = config(&self.section, &places, self.priority());
+            let config = config(&self.section, &places, self.priority(), self.is_synced);
             // The same routers with another source: it cannot fail.
             let _ = self.machine.reconfigure(way.now, config, &mut self.actions);
         }
@@ -270,6 +273,15 @@ impl Router {
             };
             self.machine.handle(way.now, input, &mut self.actions);
         }
+    }
+
+    /// It has the connections of the active router, or no longer waits for them.
+    pub(super) fn may_preempt(&mut self, may: bool, way: &Way<'_>) {
+        self.is_synced = may;
+        let config = config(&self.section, &self.places, self.priority(), may);
+        // The same routers: it cannot fail.
+        let _ = self.machine.reconfigure(way.now, config, &mut self.actions);
+        self.act(way);
     }
 
     fn tell_priority(&mut self, way: &Way<'_>) {
@@ -536,7 +548,7 @@ const fn placeholder(family: Family) -> IpAddr {
 }
 
 /// The settings of the machine.
-fn config(section: &Failover, places: &[Place], priority: Priority) -> Config {
+fn config(section: &Failover, places: &[Place], priority: Priority, is_synced: bool) -> Config {
     let members = section.routers.iter().enumerate().map(|(index, router)| {
         let place = places.get(index);
         let mut addresses = AddressList::new(router.family);
@@ -558,7 +570,10 @@ fn config(section: &Failover, places: &[Place], priority: Priority) -> Config {
     });
     Config {
         priority,
-        preempt: section.preempt,
+        preempt: match section.synced {
+            Some(_) if is_synced => Preempt::default(),
+            _ => section.preempt,
+        },
         startup_delay: section.startup,
         linger: section.linger,
         stall: None,

@@ -249,6 +249,9 @@ impl Runtime {
                 self.ready = true;
                 self.each(|router, way| router.handle(Input::Ready, way));
             }
+            Command::MayPreempt { section, may } => {
+                self.on(&section, |router, way| router.may_preempt(may, way));
+            }
             Command::Operate { section, operation } => {
                 self.on(&section, |router, way| router.operate(operation, way));
             }

@@ -77,6 +77,15 @@ impl By {
             | Kind::FailoverPeer
             | Kind::FailoverLate
             | Kind::FailoverAddress
+            | Kind::FailoverSynced
+            | Kind::PeerUp
+            | Kind::PeerDown
+            | Kind::PeerDiffers
+            | Kind::PeerAgrees
+            | Kind::PeerRefused
+            | Kind::ResyncStarted
+            | Kind::ResyncDone
+            | Kind::ResyncFailed
             | Kind::FailoverWeak => Self::Failover,
             Kind::KernelRefused
             | Kind::Forgotten

@@ -9,6 +9,7 @@ use super::api;
 use crate::control::InForce;
 use crate::control::failover::FailoverStatus;
 use crate::control::operator::Setting;
+use crate::control::peer::PeerStatus;
 use crate::control::select::Selected;
 use crate::control::snapshot::{Difference, ServerStatus, Snapshot};
 
@@ -43,6 +44,33 @@ pub(super) fn head(snapshot: &Snapshot, now: SystemTime) -> api::Head {
             .values()
             .map(|one| failover(snapshot, one))
             .collect(),
+        peers: snapshot
+            .peers
+            .values()
+            .map(|one| peer(snapshot, one))
+            .collect(),
+    }
+}
+
+fn peer(snapshot: &Snapshot, status: &PeerStatus) -> api::Peer {
+    let date = |at| snapshot.date(at).map_or(0, api::unix);
+    api::Peer {
+        name: status.name.to_string(),
+        address: status.address,
+        port: status.port,
+        up: status.up,
+        since: date(status.since),
+        reason: status.reason.clone(),
+        version: status.version.clone(),
+        holds: status.holds.clone(),
+        differs: status.differs.clone(),
+        resync: status.resync.as_ref().map(|resync| api::Resync {
+            at: date(resync.at),
+            entries: resync.entries,
+            missing: resync.missing,
+            took_ms: resync.took_ms,
+            refused: resync.refused.clone(),
+        }),
     }
 }
 

@@ -23,6 +23,7 @@ mod library_rig;
 mod library_socket;
 mod library_tables;
 mod live;
+mod peers;
 mod processors;
 mod rig;
 mod schedulers;

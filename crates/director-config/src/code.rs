@@ -174,6 +174,7 @@ codes! {
     HarmfulCheck "harmful-check" Warning "A check that its server treats as an attack.";
     IdleCheck "idle-check" Warning "A check that is never made.";
     FailoverSteps "failover-steps" Warning "Steps that lower a priority further than its floor.";
+    PeerSync "peer-sync" Warning "No backup sync daemon takes the connections of peers.";
     IdleAddress "idle-address" Warning "No service listens on the addresses of a section.";
     UncoveredListen "uncovered-listen" Warning "A service listens on an address that no section holds.";
     UnusedAllow "unused-allow" Warning "`allow` names a warning that does not occur.";

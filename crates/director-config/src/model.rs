@@ -21,7 +21,7 @@ use super::keys::Shape;
 use super::kinds::Kind;
 use super::source::{Span, Spanned};
 use super::tree::{Entry, Node, Value};
-use crate::state::failover::{Failover, Held};
+use crate::state::failover::{Failover, Held, Peer};
 use crate::state::health::{
     CheckSpec, Combine, Damping, Initial, Notify, OnFail, RunSettings, Threshold, WeightSteps,
 };
@@ -459,6 +459,7 @@ impl PersistenceDecl {
 pub(super) struct AddressDecls {
     pub(super) failovers: Vec<FailoverDecl>,
     pub(super) held: Vec<HeldDecl>,
+    pub(super) peers: Vec<PeerDecl>,
     /// The machine whose values are in there.
     pub(super) machine: Option<Arc<str>>,
 }
@@ -481,4 +482,13 @@ pub(super) struct HeldDecl {
     pub(super) held: Held,
     pub(super) at: Span,
     pub(super) addresses: Vec<Spanned<IpAddr>>,
+}
+
+/// A peer.
+#[derive(Debug)]
+pub(super) struct PeerDecl {
+    pub(super) peer: Peer,
+    pub(super) address: Spanned<IpAddr>,
+    /// The place of its key.
+    pub(super) key_at: Span,
 }

@@ -232,6 +232,12 @@ pub(super) const FOLLOW_BY: &[Word] = &[
     .alias(&["server"]),
 ];
 
+/// What `preempt` waits for.
+pub(super) const PREEMPT_WHEN: &[Word] = &[word(
+    "synced",
+    "This director has the connections of the active one.",
+)];
+
 /// The events of a failover section that trigger a command.
 pub(super) const FAILOVER_ON: &[Word] = &[
     word("active", "This director holds the addresses now.").alias(&["master", "notify_master"]),

@@ -4,7 +4,7 @@ use super::layout::{flow, wrap};
 use crate::cli::failover;
 use crate::control::failover::FailoverRole;
 use crate::control::snapshot::{RejectedBy, ServerState, ServiceState};
-use crate::http::api::{Drift, Head, Service, Status, Summary};
+use crate::http::api::{Drift, Head, Peer, Service, Status, Summary};
 use crate::plan::Style;
 use crate::state::Sysctl;
 use crate::words::{count, length, printable};
@@ -72,6 +72,33 @@ impl Page<'_> {
         self.summary(&head.summary);
     }
 
+    /// Another director.
+    fn peer(&mut self, peer: &Peer) {
+        let state = if peer.up {
+            format!("connected {}", self.since(peer.since))
+        } else {
+            let (since, why) = (self.since(peer.since), printable(&peer.reason));
+            format!("not connected {since}: {why}")
+        };
+        let resync = peer.resync.as_ref().map_or(String::new(), |resync| {
+            let behind = match resync.missing {
+                0 => String::new(),
+                missing => format!(", {missing} are missing"),
+            };
+            let (entries, ago) = (resync.entries, self.since(resync.at));
+            format!("; sent {entries} connections {ago} ago{behind}")
+        });
+        let line = format!("peer {}: {state}{resync}", printable(&peer.name));
+        self.words(Some(if peer.up { GREEN } else { RED }), &line);
+        for text in &peer.differs {
+            self.words(Some(YELLOW), &format!("  differs: {}", printable(text)));
+        }
+        let refused = peer.resync.iter().flat_map(|resync| &resync.refused);
+        for text in refused {
+            self.words(Some(YELLOW), &format!("  {}", printable(text)));
+        }
+    }
+
     /// How the kernel compares with what it should be.
     fn sync(&self, head: &Head) -> String {
         let lacking = match head.lacking.len() {
@@ -105,6 +132,9 @@ impl Page<'_> {
                 _ => BLUE,
             };
             self.words(Some(colour), &line);
+        }
+        for peer in &head.peers {
+            self.peer(peer);
         }
         if let Some(rejected) = &head.rejected {
             self.rejected(rejected, head.rejected_by.unwrap_or_default());

@@ -57,6 +57,11 @@ impl FailoverState {
         self.look_at
     }
 
+    /// The sections of the file in force.
+    pub(super) fn declared(&self) -> Arc<Failovers> {
+        Arc::clone(&self.declared)
+    }
+
     /// What an operator set, if it is what the section does.
     fn set_for(&self, status: &FailoverStatus) -> Option<Setting<FailoverHold>> {
         let set = self.set.get(&status.name);
@@ -107,6 +112,7 @@ impl Core {
         }
         let changes = self.address_changes(declared);
         self.failover.declared = Arc::clone(declared);
+        self.declare_peers(&declared.peers);
         self.failover
             .health
             .retain(|name, _| declared.get(name).is_some());
@@ -143,6 +149,7 @@ impl Core {
         for section in &declared.failovers {
             self.observe(section);
         }
+        self.may_take_over(now);
     }
 
     /// Whether all servers have been judged once.
@@ -272,6 +279,7 @@ impl Core {
         }
         status.set = state.set_for(&status);
         state.shown.insert(name, Arc::new(status));
+        self.tell_sections();
         self.show.touch();
     }
 

@@ -31,6 +31,7 @@ mod holdings;
 mod judge;
 mod keep;
 mod name;
+mod peers;
 mod reconcile;
 mod reload;
 mod reloading;
@@ -80,6 +81,7 @@ pub(super) struct Core {
     keeping: keep::Keeping,
     answers: Answers,
     failover: failover::FailoverState,
+    peers: peers::PeersState,
     /// The calendar time at boot; if it changes, the date was set.
     epoch: Option<SystemTime>,
     stalls: stalls::Stalls,
@@ -112,6 +114,7 @@ impl Core {
             keeping: keep::Keeping::default(),
             answers: Answers::default(),
             failover: failover::FailoverState::default(),
+            peers: peers::PeersState::default(),
             epoch: now.wall.checked_sub(now.boot.0),
             stalls: stalls::Stalls::default(),
             drifted: drifted::Drifted::default(),
@@ -137,6 +140,7 @@ impl Core {
             Input::Missing(missing) => self.is_missing(missing, now),
             Input::Failover(report) => self.failover_report(report, now),
             Input::Recorded(recorded) => self.recorded(recorded, now),
+            Input::Peer(report) => self.peer_report(report, now),
             Input::Nameless(why) => self.nameless(why, now),
             Input::Stop | Input::Superseded(_) => {}
         }

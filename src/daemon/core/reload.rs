@@ -350,6 +350,7 @@ impl Core {
         self.is_kept(Matter::File, now);
         self.look_at_awaited();
         self.forget_stale(now);
+        self.tell_served();
         let services = &self.services;
         let servers = services.values().flat_map(|service| service.servers.keys());
         let addresses: HashSet<_> = servers.map(|server| server.address).collect();

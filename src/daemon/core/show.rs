@@ -272,6 +272,7 @@ impl Core {
             foreign: self.believed.foreign.iter().copied().collect(),
             disabled: self.settings.disabled.clone(),
             failovers: self.failover.shown.clone(),
+            peers: self.peers.shown.clone(),
             reconciled: show.reconciled.map(|then| now.calendar(then)),
             trouble: self.whole_trouble(),
             drift: self.all_drift(),

@@ -20,6 +20,7 @@ use serde::Serialize;
 use crate::check::{Command, Finding};
 use crate::control::operator::{Answer, Refusal, Request};
 use crate::failover;
+use crate::peers;
 use crate::state::failover::FailoverOn;
 use crate::state::health::{Notify, NotifyOn};
 
@@ -59,6 +60,8 @@ pub(super) enum Input {
     Failover(failover::Report),
     /// How the history does.
     Recorded(Recorded),
+    /// The threads of peers report.
+    Peer(peers::Report),
     /// The network namespace has lost its name, with the consequences.
     Nameless(String),
     /// Another namespace has the name now: the director ends, for this reason.
@@ -90,6 +93,8 @@ pub(super) struct Out {
     pub(super) keep: Option<Keep>,
     /// For the failover threads.
     pub(super) failover: Vec<failover::Command>,
+    /// For the threads of peers.
+    pub(super) peers: Vec<peers::Command>,
     /// Look whether the state directory is still there; [`Input::Missing`] answers.
     pub(super) look: bool,
 }

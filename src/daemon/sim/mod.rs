@@ -16,6 +16,7 @@ mod disk;
 mod failover;
 mod files;
 mod operator;
+mod peers;
 mod quorum;
 mod scenarios;
 mod shown;

@@ -8,6 +8,7 @@ mod failover;
 mod files;
 mod history;
 mod overlay;
+mod peer;
 mod request;
 mod stats;
 mod status;
@@ -21,6 +22,7 @@ pub use failover::{Failover, FailoverBody};
 pub use files::{File, Files};
 pub use history::HistoryLine;
 pub use overlay::{OverlaidServer, OverlaidService, Overlay};
+pub use peer::{Peer, Resync};
 pub use request::{HostBody, ReloadBody, ServerBody, WeightBody};
 pub use stats::{Counters, ServerStats, ServiceStats, Stats};
 pub use status::{

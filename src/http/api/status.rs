@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipvs::{ServerKey, ServiceKey};
 use serde::{Deserialize, Serialize};
 
-use super::Failover;
+use super::{Failover, Peer};
 use crate::control::snapshot::{RejectedBy, Role, ServerState, ServiceState};
 
 /// The whole status, or that of the requested services.
@@ -57,6 +57,9 @@ pub struct Head {
     /// The failover sections; missing if the file has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failover: Vec<Failover>,
+    /// The other directors; missing if the file has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<Peer>,
 }
 
 /// A difference from the declaration that stays.

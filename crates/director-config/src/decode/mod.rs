@@ -281,6 +281,7 @@ mod tests {
             &keys::VIRTUAL_ADDRESS,
             &keys::ROUTE,
             &keys::PREEMPT,
+            &keys::PEER,
             &keys::FOLLOW,
             &keys::TRACK,
             &keys::ANNOUNCE,

@@ -449,12 +449,55 @@ section!(
     PREEMPT,
     "`preempt`",
     "A director takes over from one of lower priority.",
-    [required(
-        "after",
-        time(),
-        "How long it has to outrank the active one first; at most 1h."
-    )
-    .alias(&["delay", "preempt_delay"])]
+    [
+        key(
+            "after",
+            time(),
+            "How long it has to outrank the active one first; at most 1h."
+        )
+        .alias(&["delay", "preempt_delay"]),
+        key(
+            "when",
+            words(vocabulary::PREEMPT_WHEN),
+            "Instead of `after`: not before it has the connections of the active one, which a \
+             [peer.NAME] sends."
+        ),
+        key(
+            "deadline",
+            time(),
+            "With `when`: after this time it takes over in any case; 1s to 1h."
+        )
+        .default("1m"),
+    ]
+);
+
+section!(
+    PEER,
+    "a peer",
+    "A director of the group. All directors can have the same file: the one with an address of \
+     this machine is itself.",
+    [
+        required(
+            "address",
+            text("10.0.0.2"),
+            "The address on which it listens for its peers, and from which it connects to them."
+        ),
+        key("port", whole(1, 65535), "The TCP port on which it listens.").default(8849),
+        required(
+            "key_file",
+            text("/etc/director/peer.key"),
+            "The absolute path of the key that all directors share: 64 hexadecimal digits, as \
+             `openssl rand -hex 32` writes them."
+        )
+        .alias(&["key", "secret", "psk"]),
+        key(
+            "resync",
+            Shape::Either(vec![Shape::Off, time()]),
+            "The time between two transfers of its connections into the own table, while it holds \
+             addresses that this director does not; 5s to 1d. `false` for none."
+        )
+        .default("1m"),
+    ]
 );
 
 section!(

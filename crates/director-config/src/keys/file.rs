@@ -1,7 +1,7 @@
 //! The root of a file, and the settings of namespace and daemon.
 
 use super::allow::allow;
-use super::failover::{ADDRESS, FAILOVER, MACHINE};
+use super::failover::{ADDRESS, FAILOVER, MACHINE, PEER};
 use super::vocabulary;
 use super::{
     DEFAULTS, POOL, SERVICE, Shape, key, pattern, patterned, required, text, time, whole, words,
@@ -64,6 +64,12 @@ section!(
              single section without one."
         )
         .alias(&["addresses", "static_ipaddress", "virtual_ipaddress"]),
+        key(
+            "peer",
+            Shape::Named(&PEER),
+            "The directors of the group, this one among them: they tell each other what they hold \
+             and serve, and their connections."
+        ),
         key(
             "machine",
             Shape::Named(&MACHINE),

@@ -17,6 +17,8 @@ pub(super) struct Declared<'d> {
     pub(super) listens: &'d [Spanned<Listen>],
     /// Whether these are all services: of a partial reading, or after a mistake, they are not.
     pub(super) is_whole: bool,
+    /// Whether there is a backup sync daemon.
+    pub(super) takes_sync: bool,
 }
 
 /// Checks the sections and brings them into their final form.
@@ -26,9 +28,11 @@ pub(super) fn failovers(
     findings: &mut Findings,
 ) -> Failovers {
     check_ids(&decls, findings);
+    check_peers(&decls, findings);
     let held = check_addresses(&decls, findings);
     if declared.is_whole {
         check_services(&decls, declared, findings);
+        check_resync(&decls, declared, findings);
         check_listens(&decls, &held, declared, findings);
     }
     let failovers = decls.failovers.into_iter();
@@ -36,6 +40,11 @@ pub(super) fn failovers(
     Failovers {
         failovers: failovers.map(|decl| Arc::new(decl.failover)).collect(),
         held: addresses.map(|decl| Arc::new(decl.held)).collect(),
+        peers: decls
+            .peers
+            .into_iter()
+            .map(|decl| Arc::new(decl.peer))
+            .collect(),
         machine: decls.machine,
     }
 }
@@ -61,6 +70,69 @@ fn check_ids(decls: &AddressDecls, findings: &mut Findings) {
                     .help("another id, the same on all directors"),
             );
         }
+    }
+}
+
+/// Peers have addresses of their own that never move, and share one key.
+fn check_peers(decls: &AddressDecls, findings: &mut Findings) {
+    let mut seen: HashMap<IpAddr, Span> = HashMap::new();
+    let held: HashMap<IpAddr, Span> = decls
+        .failovers
+        .iter()
+        .flat_map(|decl| &decl.addresses)
+        .map(|held| (held.value, held.span))
+        .collect();
+    for decl in &decls.peers {
+        let address = decl.address.value;
+        if let Some(first) = seen.insert(address, decl.address.span) {
+            let message = format!("two peers have the address `{address}`");
+            findings.push(
+                Diagnostic::new(Code::FailoverPeer, decl.address.span, message)
+                    .label("the second one")
+                    .also(first, "the first one"),
+            );
+        }
+        if let Some(held) = held.get(&address) {
+            let message = format!("the peer's address `{address}` is a virtual address");
+            findings.push(
+                Diagnostic::new(Code::FailoverPeer, decl.address.span, message)
+                    .also(*held, "which moves")
+                    .help("an address that always belongs to one machine"),
+            );
+        }
+    }
+    let mut peers = decls.peers.iter();
+    if let Some(first) = peers.next()
+        && let Some(other) = peers.find(|decl| decl.peer.key_file != first.peer.key_file)
+    {
+        let message = "the peers have different keys";
+        findings.push(
+            Diagnostic::new(Code::FailoverPeer, other.key_at, message)
+                .also(first.key_at, "the first one")
+                .help("one key for all directors of the group, in the same file on each"),
+        );
+    }
+    for decl in &decls.failovers {
+        if decl.failover.synced.is_some() && decls.peers.is_empty() {
+            let message = "`preempt` waits for connections that nobody sends";
+            findings.push(
+                Diagnostic::new(Code::FailoverPeer, decl.at, message)
+                    .help("a [peer.NAME] for each director"),
+            );
+        }
+    }
+}
+
+/// The connections of peers reach the table by way of the backup sync daemon.
+fn check_resync(decls: &AddressDecls, declared: &Declared<'_>, findings: &mut Findings) {
+    let mut wanted = decls.peers.iter().filter(|decl| decl.peer.resync.is_some());
+    if let Some(decl) = wanted.next().filter(|_| !declared.takes_sync) {
+        let message = "without a backup sync daemon, no connections of peers reach the own table";
+        findings.push(
+            Diagnostic::new(Code::PeerSync, decl.address.span, message).help(
+                "`sync = { role = \"backup\", interface = \"lo\" }`, or `resync = false` for each peer",
+            ),
+        );
     }
 }
 

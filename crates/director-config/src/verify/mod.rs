@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ipvs::ServiceKey;
+use ipvs::{DaemonRole, ServiceKey};
 
 pub(super) use self::service::MAX_SERVERS;
 use super::diagnostic::Findings;
@@ -101,6 +101,11 @@ impl<'e> Verifier<'e> {
             names: builder.services.values().map(|one| &*one.name).collect(),
             listens: &builder.listens,
             is_whole: !is_part && !findings.has_errors(),
+            takes_sync: declaration
+                .daemons
+                .iter()
+                .flatten()
+                .any(|daemon| daemon.value.role == DaemonRole::Backup),
         };
         let failovers = failover::failovers(declaration.addresses, &declared, findings);
         let watch = Watch {

@@ -17,13 +17,14 @@ use super::super::super::suggest::nearest;
 use super::super::super::tree::{Entry, Node, Table, Value};
 use super::super::fields::{Field, Fields, shown};
 use super::super::name::named;
-use super::{failover, held, section};
+use super::{failover, held, peer, section};
 
 /// The sections as read, of all files.
 #[derive(Debug, Default)]
 pub(in super::super) struct AddressSections {
     failovers: Vec<Entry<'static>>,
     held: Vec<Entry<'static>>,
+    peers: Vec<Entry<'static>>,
     machines: Vec<Entry<'static>>,
 }
 
@@ -33,6 +34,7 @@ impl AddressSections {
         let lists = [
             (&mut self.failovers, "failover", "failover sections"),
             (&mut self.held, "address", "address sections"),
+            (&mut self.peers, "peer", "peers"),
             (&mut self.machines, "machine", "machine sections"),
         ];
         for (list, key, what) in lists {
@@ -87,6 +89,13 @@ impl AddressSections {
         if let (Some(name), true) = (&name, is_sure) {
             self.check_priorities(name, selected.as_ref(), &machines, findings);
         }
+        let peers = self.peers.iter();
+        decls.peers = peers
+            .filter_map(|entry| peer::peer(entry, findings))
+            .collect();
+        decls
+            .peers
+            .sort_by(|one, next| one.peer.name.cmp(&next.peer.name));
         decls.machine = selected.map(|selected| selected.name.as_str().into());
         for machine in &machines {
             let mut theirs = Findings::default();

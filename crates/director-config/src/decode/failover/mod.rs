@@ -2,6 +2,7 @@
 
 mod address;
 mod machine;
+mod peer;
 mod reactions;
 mod router;
 
@@ -17,7 +18,7 @@ use super::super::keys;
 use super::super::model::{FailoverDecl, HeldDecl};
 use super::super::source::Spanned;
 use super::super::tree::Entry;
-use super::super::vocabulary::CHECKSUMS;
+use super::super::vocabulary::{CHECKSUMS, PREEMPT_WHEN};
 use super::fields::{Fields, shown};
 use super::name::named;
 use super::time::{HOUR, SECOND, time, within, write};
@@ -45,7 +46,7 @@ fn failover(entry: &Entry<'_>, findings: &mut Findings) -> Option<FailoverDecl> 
     }
     let priority = fields.get("priority");
     let priority = priority.and_then(|field| field.whole::<u8>(findings));
-    let preempt = preempt(&fields, findings);
+    let (preempt, synced) = preempt(&fields, findings);
     let mut services = Vec::new();
     let follow = reactions::follow(&fields, &mut services, findings);
     let track = reactions::track(&fields, &mut services, findings);
@@ -62,6 +63,7 @@ fn failover(entry: &Entry<'_>, findings: &mut Findings) -> Option<FailoverDecl> 
         name: name.value.as_str().into(),
         priority: priority.map_or(Priority::DEFAULT, |priority| Priority(priority.value)),
         preempt,
+        synced,
         routers: found.routers,
         follow,
         track,
@@ -213,23 +215,53 @@ fn auth(fields: &Fields<'_>, version: Version, findings: &mut Findings) -> Auth 
     }
 }
 
-fn preempt(fields: &Fields<'_>, findings: &mut Findings) -> Preempt {
+/// `preempt`; and whether it waits until this director is synchronised, at most for how long.
+fn preempt(fields: &Fields<'_>, findings: &mut Findings) -> (Preempt, Option<Duration>) {
+    let default = (Preempt::default(), None);
     let Some(field) = fields.get("preempt") else {
-        return Preempt::default();
+        return default;
     };
     match field.as_bool() {
-        Some(true) => return Preempt::default(),
-        Some(false) => return Preempt::Never,
+        Some(true) => return default,
+        Some(false) => return (Preempt::Never, None),
         None if !field.is_table() => {
             let _: Option<()> = field.wrong_type(findings);
-            return Preempt::default();
+            return default;
         }
         None => {}
     }
-    let after = field
-        .table(&keys::PREEMPT, findings)
-        .and_then(|fields| within(&fields.require("after", findings)?, 0, HOUR, findings));
-    Preempt::After(after.map_or(Duration::ZERO, |after| after.value))
+    let Some(fields) = field.table(&keys::PREEMPT, findings) else {
+        return default;
+    };
+    let (after, when) = (fields.get("after"), fields.get("when"));
+    let deadline = fields.get("deadline");
+    if let (Some(after), Some(when)) = (after, when) {
+        let message = "`after` and `when` are two ways to wait";
+        findings.push(
+            Diagnostic::new(Code::EitherOr, when.at, message)
+                .also(after.at, "the other one")
+                .help("deadline = \"1m\" limits the wait of `when`"),
+        );
+    }
+    if let (Some(deadline), None) = (deadline, when) {
+        let message = "`deadline` limits the wait of `when`";
+        findings
+            .push(Diagnostic::new(Code::EitherOr, deadline.at, message).help("when = \"synced\""));
+    }
+    let limit = deadline
+        .and_then(|field| within(&field, SECOND, peer::LONGEST_DEADLINE, findings))
+        .map_or(peer::DEFAULT_DEADLINE, |deadline| deadline.value);
+    if let Some(when) = when {
+        let known = word(&when, PREEMPT_WHEN, findings);
+        return (Preempt::Never, known.map(|_| limit));
+    }
+    if after.is_none() && deadline.is_none() {
+        let message = "`preempt` needs `after` or `when`";
+        findings.push(Diagnostic::new(Code::MissingKey, field.at, message));
+    }
+    let after = after.and_then(|field| within(&field, 0, HOUR, findings));
+    let after = after.map_or(Duration::ZERO, |after| after.value);
+    (Preempt::After(after), None)
 }
 
 /// What lowers the priority, and the priority.

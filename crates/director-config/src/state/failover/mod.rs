@@ -12,11 +12,13 @@
 mod changes;
 mod follow;
 mod held;
+mod peer;
 mod router;
 
 pub use changes::{Change, Effect, changes, splits};
 pub use follow::{Follow, FollowBy, Track, TrackEffect, TrackFile, Tracked};
 pub use held::{Announce, Held, OnDeath, Route, VirtualAddress};
+pub use peer::Peer;
 pub use router::VirtualRouter;
 
 use std::collections::BTreeSet;
@@ -34,12 +36,14 @@ pub struct Failovers {
     pub failovers: Vec<Arc<Failover>>,
     /// The `[address.NAME]` sections, in the order of their names.
     pub held: Vec<Arc<Held>>,
+    /// The `[peer.NAME]` sections, in the order of their names.
+    pub peers: Arc<[Arc<Peer>]>,
     /// The name of the `[machine.NAME]` section whose values are in here.
     pub machine: Option<Arc<str>>,
 }
 
 impl Failovers {
-    /// Whether the file says nothing about addresses.
+    /// Whether the file says nothing about addresses; it may name peers.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.failovers.is_empty() && self.held.is_empty()
@@ -61,6 +65,9 @@ pub struct Failover {
     pub priority: Priority,
     /// Whether it takes over from an active router of lower priority.
     pub preempt: Preempt,
+    /// Whether it takes over from a director of lower priority only when it has that one's
+    /// connections, or after this time. [`Failover::preempt`] is `Never` then.
+    pub synced: Option<Duration>,
     /// The virtual routers that move together, at least one, in the order of the file; of one
     /// entry with addresses of both families the IPv4 router comes first.
     pub routers: Vec<VirtualRouter>,

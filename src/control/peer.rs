@@ -1,0 +1,69 @@
+//! The state of peers, for status and the API.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::state::BootTime;
+
+/// Another director, as seen over the connection that this one opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerStatus {
+    /// Its name in the file.
+    pub name: Arc<str>,
+    /// Its address.
+    pub address: IpAddr,
+    /// Its port.
+    pub port: u16,
+    /// Whether it is connected.
+    pub up: bool,
+    /// Since when it is, or is not.
+    pub since: BootTime,
+    /// Why it is not connected, for people.
+    pub reason: String,
+    /// The version of its program; empty before the first connection.
+    pub version: String,
+    /// The failover sections whose addresses it holds, by its own names.
+    pub holds: Vec<String>,
+    /// The addresses that it holds.
+    pub held: BTreeSet<IpAddr>,
+    /// What it serves otherwise than this director, for people.
+    pub differs: Vec<String>,
+    /// The last transfer of its connections.
+    pub resync: Option<Resync>,
+}
+
+/// A transfer of a peer's connections into the own table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resync {
+    /// When it ended.
+    pub at: BootTime,
+    /// How many entries are in the own table.
+    pub entries: u64,
+    /// How many should be, and are not.
+    pub missing: u64,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// What was refused or left out, for people.
+    pub refused: Vec<String>,
+}
+
+impl PeerStatus {
+    /// A peer that was never connected.
+    #[must_use]
+    pub fn new(name: &Arc<str>, address: IpAddr, port: u16, now: BootTime) -> Self {
+        Self {
+            name: Arc::clone(name),
+            address,
+            port,
+            up: false,
+            since: now,
+            reason: String::new(),
+            version: String::new(),
+            holds: Vec::new(),
+            held: BTreeSet::new(),
+            differs: Vec::new(),
+            resync: None,
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Other directors, in `GET /v1/status`.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// Another director, as this one sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// The name in the file.
+    pub name: String,
+    /// Its address.
+    pub address: IpAddr,
+    /// Its port.
+    pub port: u16,
+    /// Whether it is connected.
+    pub up: bool,
+    /// Since when it is, or is not.
+    pub since: u64,
+    /// Why it is not connected, for people.
+    pub reason: String,
+    /// The version of its program; empty before the first connection.
+    pub version: String,
+    /// The failover sections whose addresses it holds, by its own names.
+    pub holds: Vec<String>,
+    /// What it serves otherwise than this director, for people.
+    pub differs: Vec<String>,
+    /// The last transfer of its connections; null before the first.
+    pub resync: Option<Resync>,
+}
+
+/// A transfer of a peer's connections into the own table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resync {
+    /// When it ended.
+    pub at: u64,
+    /// How many entries are in the own table.
+    pub entries: u64,
+    /// How many should be, and are not.
+    pub missing: u64,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// What was refused or left out, for people.
+    pub refused: Vec<String>,
+}

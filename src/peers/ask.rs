@@ -1,0 +1,290 @@
+//! Asks one peer, once a second: who holds what, what differs, and for its table where that helps.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use director_peer::served::Served;
+use director_peer::wire::{Frame, Hello, Request, State};
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::link::{Link, PATIENCE};
+use super::message::{Report, Tell};
+use super::own::{Own, held, itself};
+use super::resync::{self, Outcome};
+use super::tls::key;
+use crate::apply::boot_time;
+use crate::control::event::EventKind;
+use crate::control::peer::{PeerStatus, Resync};
+use crate::state::failover::Peer;
+
+/// The time between two questions.
+const PACE: Duration = Duration::from_secs(1);
+
+/// The pause before a second attempt to connect; it doubles up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(16);
+
+/// The most services of a peer.
+const SERVICES: usize = 200_000;
+
+/// The most differences that are named.
+const NAMED: usize = 8;
+
+/// Asks, until another list of peers is declared.
+pub(super) fn ask(peers: &Arc<[Arc<Peer>]>, peer: &Peer, own: &Own, generation: u64, tell: &Tell) {
+    if itself(peers).is_some_and(|itself| itself.name == peer.name) {
+        return;
+    }
+    let mut asking = Asking {
+        peer,
+        own,
+        generation,
+        tell,
+        status: PeerStatus::new(&peer.name, peer.address, peer.port, boot_time()),
+        compared: None,
+        tried: None,
+        fetched: HashSet::new(),
+        complained: false,
+    };
+    asking.show();
+    let mut pause = FIRST_PAUSE;
+    while own.is_current(generation) {
+        match asking.session(peers) {
+            Ok(()) => return,
+            Err(why) if asking.status.up => {
+                pause = FIRST_PAUSE;
+                asking.down(&format!("{why:#}"));
+            }
+            Err(why) => {
+                asking.down(&format!("{why:#}"));
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+        thread::sleep(pause);
+    }
+}
+
+/// What is known of a peer.
+struct Asking<'a> {
+    peer: &'a Peer,
+    own: &'a Own,
+    generation: u64,
+    tell: &'a Tell,
+    status: PeerStatus,
+    /// The digests that were compared last, ours and the peer's.
+    compared: Option<(u64, u64)>,
+    /// When its table was asked for last.
+    tried: Option<Instant>,
+    /// The addresses that it held then.
+    fetched: HashSet<IpAddr>,
+    /// Whether it was said that there is no sync daemon.
+    complained: bool,
+}
+
+impl Asking<'_> {
+    fn show(&self) {
+        (self.tell)(Report::Status(Box::new(self.status.clone())));
+    }
+
+    fn event(&self, kind: EventKind, text: &str) {
+        let text = format!("`{}` {text}", self.peer.name);
+        (self.tell)(Report::Event(kind, text));
+    }
+
+    fn down(&mut self, why: &str) {
+        let was_up = self.status.up;
+        if was_up || *self.status.reason != *why {
+            if was_up || self.status.reason.is_empty() {
+                self.event(EventKind::PeerDown, &format!("is not connected: {why}"));
+            }
+            if was_up {
+                self.status.since = boot_time();
+            }
+            self.status.up = false;
+            self.status.holds.clear();
+            self.status.reason = why.to_owned();
+            self.show();
+        }
+        // The next one may be another process with another table.
+        (self.compared, self.tried) = (None, None);
+    }
+
+    /// One connection. `Ok`: the peers are others now.
+    fn session(&mut self, peers: &[Arc<Peer>]) -> anyhow::Result<()> {
+        let identity = key(self.peer)?;
+        let from = itself(peers).map(|own| own.address);
+        let stream = connect(self.peer, from)?;
+        let mut link = Link::client(stream, &identity)?;
+        link.send(&Frame::Hello(self.own.hello()))?;
+        let Frame::Hello(hello) = link.receive(PATIENCE).context("no hello")? else {
+            bail!("it does not begin with a hello");
+        };
+        self.own.check(&hello).map_err(anyhow::Error::msg)?;
+        self.up(&hello);
+        while self.own.is_current(self.generation) {
+            link.send(&Frame::Request(Request::State))?;
+            let Frame::State(state) = link.receive(PATIENCE)? else {
+                bail!("an answer to another question");
+            };
+            self.compare(&mut link, &state)?;
+            self.note(&state);
+            self.fetch(&mut link, &state)?;
+            thread::sleep(PACE);
+        }
+        Ok(())
+    }
+
+    fn up(&mut self, hello: &Hello) {
+        let own = env!("CARGO_PKG_VERSION");
+        let version = if hello.version == own {
+            String::new()
+        } else {
+            format!("; it has version {}, this director {own}", hello.version)
+        };
+        self.status.up = true;
+        self.status.since = boot_time();
+        self.status.version = hello.version.clone();
+        self.status.reason = "connected".to_owned();
+        self.event(EventKind::PeerUp, &format!("is connected{version}"));
+        self.show();
+    }
+
+    /// What it holds.
+    fn note(&mut self, state: &State) {
+        let holding = state.sections.iter().filter(|section| section.holds);
+        let holds: Vec<String> = holding.map(|section| section.name.clone()).collect();
+        if self.status.holds != holds {
+            self.status.holds = holds;
+            self.status.held = held(&state.sections).into_iter().collect();
+            self.show();
+        }
+    }
+
+    /// Compares what both serve, if one of them has changed.
+    fn compare(&mut self, link: &mut Link, state: &State) -> anyhow::Result<()> {
+        let (own, digest) = self.own.served();
+        if self.compared == Some((digest, state.served)) {
+            return Ok(());
+        }
+        let mut differs = Vec::new();
+        if digest != state.served {
+            differs = own.differences(&services(link)?, NAMED);
+        }
+        self.compared = Some((digest, state.served));
+        if self.status.differs != differs {
+            if differs.is_empty() {
+                self.event(
+                    EventKind::PeerAgrees,
+                    "serves the same as this director again",
+                );
+            } else {
+                let text = format!("serves something else: {}", differs.join("; "));
+                self.event(EventKind::PeerDiffers, &text);
+            }
+            self.status.differs = differs;
+            self.show();
+        }
+        Ok(())
+    }
+
+    /// Gets its table, if it holds addresses that this director does not, and it is time.
+    fn fetch(&mut self, link: &mut Link, state: &State) -> anyhow::Result<()> {
+        let Some(period) = self.peer.resync else {
+            return Ok(());
+        };
+        let own = self.own.held();
+        let theirs: HashSet<IpAddr> = held(&state.sections).difference(&own).copied().collect();
+        let is_due = self.tried.is_none_or(|tried| tried.elapsed() >= period);
+        if theirs.is_empty() || !is_due && theirs.is_subset(&self.fetched) {
+            return Ok(());
+        }
+        let Some(daemon) = resync::daemon()? else {
+            if !std::mem::replace(&mut self.complained, true) {
+                let text = "could send its connections, but this machine has no backup sync daemon: \
+                            `sync = { role = \"backup\", interface = \"lo\" }`";
+                self.event(EventKind::ResyncFailed, text);
+            }
+            return Ok(());
+        };
+        let is_first = self.tried.is_none();
+        self.tried = Some(Instant::now());
+        self.fetched = theirs;
+        if is_first {
+            self.event(EventKind::ResyncStarted, "sends its connections");
+        }
+        let start = Instant::now();
+        match resync::resync(link, self.own, &daemon)? {
+            Ok(outcome) => self.done(&outcome, start.elapsed(), is_first),
+            Err(why) => {
+                self.event(
+                    EventKind::ResyncFailed,
+                    &format!("sent no usable table: {why:#}"),
+                );
+                bail!("the resync failed: {why:#}");
+            }
+        }
+        Ok(())
+    }
+
+    fn done(&mut self, outcome: &Outcome, took: Duration, is_first: bool) {
+        let refused: Vec<String> = outcome.refused.clone();
+        let resync = Resync {
+            at: boot_time(),
+            entries: outcome.entries,
+            missing: outcome.missing,
+            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            refused,
+        };
+        let before = self.status.resync.replace(resync);
+        let said = before.is_some_and(|before| {
+            before.refused == outcome.refused && before.missing == outcome.missing
+        });
+        if is_first || !said {
+            let mut text = format!("sent {} connections", outcome.entries);
+            if outcome.missing > 0 {
+                text += &format!(", of which {} are not in the own table", outcome.missing);
+            }
+            for refused in &outcome.refused {
+                text += &format!("; {refused}");
+            }
+            self.event(EventKind::ResyncDone, &text);
+        }
+        self.show();
+    }
+}
+
+/// Connects from the own address of peers: by that the other side knows who it is.
+fn connect(peer: &Peer, from: Option<IpAddr>) -> anyhow::Result<TcpStream> {
+    let to = SocketAddr::new(peer.address, peer.port);
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
+    if let Some(from) = from.filter(|from| from.is_ipv4() == to.is_ipv4()) {
+        socket.bind(&SockAddr::from(SocketAddr::new(from, 0)))?;
+    }
+    socket.connect_timeout(&to.into(), PATIENCE)?;
+    socket.set_tcp_nodelay(true)?;
+    Ok(socket.into())
+}
+
+/// All that a peer serves.
+fn services(link: &mut Link) -> anyhow::Result<Served> {
+    let mut served = Served::default();
+    let mut after = None;
+    loop {
+        link.send(&Frame::Request(Request::Services { after }))?;
+        let Frame::Services(page) = link.receive(PATIENCE)? else {
+            bail!("an answer to another question");
+        };
+        after = page.services.keys().next_back().cloned();
+        served.extend(page.services);
+        if !page.more || after.is_none() {
+            return Ok(served);
+        }
+        if served.len() > SERVICES {
+            bail!("it says that it serves more than {SERVICES} services");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! What the core and the threads of peers say to each other.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use director_peer::wire::Section;
+
+use crate::control::event::EventKind;
+use crate::control::peer::PeerStatus;
+use crate::state::DesiredService;
+use crate::state::failover::Peer;
+
+/// The core to the threads.
+#[derive(Debug)]
+pub enum Command {
+    /// The peers of the file in force.
+    Declare(Arc<[Arc<Peer>]>),
+    /// What this director serves by its file, and the first and last mark of its checks.
+    Serve(Vec<Arc<DesiredService>>, (u32, u32)),
+    /// The failover sections as they are now.
+    Hold(Vec<Section>),
+}
+
+/// The threads to the core.
+#[derive(Debug)]
+pub enum Report {
+    /// The state of a peer has changed.
+    Status(Box<PeerStatus>),
+    /// Something happened.
+    Event(EventKind, String),
+    /// A connection of a peer was refused, for this reason.
+    Refused(IpAddr, String),
+}
+
+/// Reports to the core.
+pub(super) type Tell = Arc<dyn Fn(Report) + Send + Sync>;

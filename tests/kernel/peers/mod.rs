@@ -1,0 +1,10 @@
+//! Directors that tell each other their connections.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may fail as tests do"
+)]
+
+mod channel;
+mod table;
