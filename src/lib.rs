@@ -4,6 +4,7 @@
 //! keeps them so. The library [`ipvs`] talks to the kernel. `ARCHITECTURE.md` shows the modules and
 //! their dependencies.
 
+pub mod announce;
 pub mod apply;
 pub mod cli;
 pub mod control;

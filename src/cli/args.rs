@@ -1,5 +1,6 @@
 //! The command line. clap generates `--help`, the man pages and the completions from it.
 
+mod announce;
 mod failover;
 mod operator;
 mod past;
@@ -19,6 +20,7 @@ use super::clock::moment;
 use crate::http::Client;
 use crate::net::namespace;
 
+pub(crate) use announce::{Announce, AnnounceStatus, AnnounceVerb, Resume, Withdraw};
 pub(crate) use failover::{Auto, Failover, FailoverStatus, FailoverVerb, Move};
 pub(crate) use operator::{
     Disable, Drain, Enable, Events, Reload, ServerOf, Status, Undrain, Weight, Weighting, Why,
@@ -249,6 +251,8 @@ pub(crate) enum Verb {
     Enable(Enable),
     /// Show which director holds the virtual addresses, and move them.
     Failover(Failover),
+    /// Show which addresses are announced by BGP or OSPF, and withdraw them.
+    Announce(Announce),
     /// Make the running director reload its service file.
     ///
     /// If the file has mistakes, the old configuration stays in force.

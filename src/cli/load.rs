@@ -75,7 +75,9 @@ impl Declared {
         let failovers = failovers.map(|one| format!("[failover.{}]", one.name));
         let held = self.failovers.held.iter();
         let held = held.map(|one| format!("[address.{}]", one.name));
-        let names: Vec<_> = failovers.chain(held).collect();
+        let announced = self.failovers.announced.iter();
+        let announced = announced.map(|one| format!("[announce.{}]", one.name));
+        let names: Vec<_> = failovers.chain(held).chain(announced).collect();
         let Some(first) = names.first() else { return };
         let others = match names.len() - 1 {
             0 => String::new(),

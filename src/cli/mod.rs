@@ -10,6 +10,7 @@
 //! with `NO_COLOR`.
 
 mod adopt;
+mod announce;
 mod apply;
 mod args;
 mod beside;
@@ -124,6 +125,7 @@ fn run(args: &Args) -> anyhow::Result<Exit> {
         Verb::Disable(verb) => hand::disable(args, verb),
         Verb::Enable(verb) => hand::enable(args, verb),
         Verb::Failover(verb) => failover::run(args, verb),
+        Verb::Announce(verb) => announce::run(args, verb),
         Verb::Reload(verb) => hand::reload(args, verb),
         Verb::Schema(verb) => schema::run(verb),
         Verb::Completions(verb) => completions::run(verb),

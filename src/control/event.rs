@@ -253,6 +253,18 @@ kinds! {
         "The history goes on.";
     NamespaceGone: "namespace-gone", Error, Nothing,
         "The network namespace in which director works has lost its name.";
+    Announced: "announced", Info, Nothing,
+        "The addresses of an announce section are announced. `text` begins with the section's name and ends \
+         with the reason.";
+    Withdrawn: "withdrawn", Warn, Nothing,
+        "They are withdrawn, or have the fallback metric: too little is healthy, or an operator wants it.";
+    AnnounceDamped: "announce-damped", Warn, Nothing,
+        "The health of an announce section changed too often: it stays withdrawn for a while.";
+    AnnounceTrouble: "announce-trouble", Error, Nothing,
+        "The kernel refuses an address, a route or an interface of an announce section.";
+    AnnounceRestored: "announce-restored", Warn, Nothing,
+        "Another program removed an address or the interface of an announce section, and director put it back; \
+         or the kernel refuses nothing any more.";
     FailoverActive: "failover-active", Info, Nothing,
         "A failover section is active: this machine holds its addresses. `text` begins with the section's \
          name and ends with the reason.";

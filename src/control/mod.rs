@@ -7,6 +7,7 @@
 //!
 //! Neither side knows the other. `cli/` starts both.
 
+pub mod announce;
 mod director;
 pub mod event;
 pub mod failover;

@@ -32,6 +32,8 @@ pub enum Request {
     Enable(HostRequest),
     /// Move virtual addresses to another director, or back.
     Failover(FailoverRequest),
+    /// Withdraw the addresses of announce sections, or announce them again.
+    Announce(AnnounceRequest),
     /// Reload the service file.
     Reload {
         /// Whether to override guards (last server, too large a share taken away).
@@ -81,6 +83,29 @@ pub enum FailoverDo {
     Claim,
     /// End a yield or a claim.
     Auto,
+}
+
+/// A request about an announce section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnnounceRequest {
+    /// The section's name in the file; `None`: all of them.
+    #[serde(default)]
+    pub section: Option<String>,
+    /// What to do.
+    pub action: AnnounceDo,
+    /// Who asks, why, and for how long.
+    #[serde(flatten)]
+    pub note: Note,
+}
+
+/// What an operator wants of an announce section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnnounceDo {
+    /// Withdraw the addresses, whatever is healthy.
+    Withdraw,
+    /// Let health decide again, and forget what was damped.
+    Resume,
 }
 
 /// A request about a machine.
@@ -172,13 +197,15 @@ pub struct Settings {
     pub servers: BTreeMap<(ServiceKey, ServerKey), ServerSettings>,
     /// Machines that are out of every service.
     pub disabled: BTreeMap<IpAddr, Setting<()>>,
+    /// Announce sections that are withdrawn, by their names in the file.
+    pub withdrawn: BTreeMap<String, Setting<()>>,
 }
 
 impl Settings {
     /// Whether there are no settings.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.servers.is_empty() && self.disabled.is_empty()
+        self.servers.is_empty() && self.disabled.is_empty() && self.withdrawn.is_empty()
     }
 
     /// Whether any setting ends by itself.
@@ -189,7 +216,8 @@ impl Settings {
             let weight = set.weight.as_ref().and_then(|set| set.ends);
             drain.or(weight).is_some()
         };
-        self.servers.values().any(of_server) || self.disabled.values().any(|set| set.ends.is_some())
+        let mut others = self.disabled.values().chain(self.withdrawn.values());
+        self.servers.values().any(of_server) || others.any(|set| set.ends.is_some())
     }
 }
 

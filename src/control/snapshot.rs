@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::Now;
+use super::announce::AnnounceStatus;
 use super::event::Event;
 use super::failover::FailoverStatus;
 use super::meters::Meters;
@@ -53,6 +54,8 @@ pub struct Snapshot {
     pub failovers: BTreeMap<Arc<str>, Arc<FailoverStatus>>,
     /// The other directors.
     pub peers: BTreeMap<Arc<str>, Arc<PeerStatus>>,
+    /// The announce sections.
+    pub announced: BTreeMap<Arc<str>, Arc<AnnounceStatus>>,
     /// When a comparison of the kernel with the believed tables last found no difference.
     pub reconciled: Option<SystemTime>,
     /// The reason why the kernel is not in sync.

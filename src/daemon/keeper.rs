@@ -33,6 +33,8 @@ struct Kept {
     written_ms: u64,
     servers: Vec<OfServer>,
     disabled: Vec<OfMachine>,
+    #[serde(default)]
+    withdrawn: Vec<OfAnnouncement>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,6 +48,13 @@ struct OfServer {
 #[derive(Debug, Serialize, Deserialize)]
 struct OfMachine {
     address: IpAddr,
+    #[serde(flatten)]
+    set: Setting<()>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct OfAnnouncement {
+    section: String,
     #[serde(flatten)]
     set: Setting<()>,
 }
@@ -93,6 +102,7 @@ pub(super) fn read(store: &Store, boot: &str, now: Now) -> Result<Settings, Stor
     let mut kept: Kept = store.read(FILE)?.unwrap_or_default();
     let servers = std::mem::take(&mut kept.servers);
     let disabled = std::mem::take(&mut kept.disabled);
+    let withdrawn = std::mem::take(&mut kept.withdrawn).into_iter();
     let servers = servers.into_iter().map(|of| {
         let set = ServerSettings {
             drain: of.set.drain.map(|set| kept.revive(set, boot, now)),
@@ -105,6 +115,9 @@ pub(super) fn read(store: &Store, boot: &str, now: Now) -> Result<Settings, Stor
         servers: servers.collect(),
         disabled: disabled
             .map(|of| (of.address, kept.revive(of.set, boot, now)))
+            .collect(),
+        withdrawn: withdrawn
+            .map(|of| (of.section, kept.revive(of.set, boot, now)))
             .collect(),
     })
 }
@@ -123,12 +136,18 @@ pub(super) fn write(store: &Store, boot: &str, keep: &Keep) -> Result<(), StoreE
         address: *address,
         set: set.clone(),
     });
+    let withdrawn = settings.withdrawn.iter();
+    let withdrawn = withdrawn.map(|(section, set)| OfAnnouncement {
+        section: section.clone(),
+        set: set.clone(),
+    });
     let kept = Kept {
         version: 1,
         boot: boot.to_owned(),
         written_ms: u64::try_from(at.boot.0.as_millis()).unwrap_or(u64::MAX),
         servers: servers.collect(),
         disabled: disabled.collect(),
+        withdrawn: withdrawn.collect(),
     };
     store.write(FILE, &kept)
 }

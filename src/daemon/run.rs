@@ -22,6 +22,7 @@ use super::private::Private;
 use super::pulse::{Pulse, Pulses};
 use super::reader::{self, FileReader};
 use super::worker::Worker;
+use crate::announce;
 use crate::apply::{Incarnation, Kernel, Ledger, Platform, Prepared, Store, boot_time, converge};
 use crate::check::Checks;
 use crate::check::through::Passages;
@@ -37,6 +38,9 @@ const INPUTS: usize = 64;
 
 /// How long to wait for hanging threads at the end.
 const FAREWELL: Duration = Duration::from_secs(10);
+
+/// The most that `linger` may be.
+const LONGEST_LINGER: Duration = Duration::from_secs(60);
 
 /// The interval between checks of drains when the director stops by draining.
 const DRAIN_PAUSE: Duration = Duration::from_millis(500);
@@ -123,6 +127,7 @@ fn turn<S>(
             core.handle(input, tables, clock());
             threads.deliver(&mut core.out);
         }
+        threads.beat();
         core.stalled(threads.pulses.stalls(), clock());
         core.tick(tables, clock());
         threads.deliver(&mut core.out);
@@ -170,6 +175,8 @@ struct Threads<S> {
     /// From the first file that declares addresses on.
     failover: RefCell<Option<Running>>,
     peers: peers::Running,
+    /// From the first file that announces addresses on.
+    announce: RefCell<Option<announce::Running>>,
     inputs: Sender<Input>,
     /// What makes the director visible: the control socket.
     served: S,
@@ -233,6 +240,7 @@ impl<S> Threads<S> {
             historian,
             failover: RefCell::default(),
             peers,
+            announce: RefCell::default(),
             inputs: inputs.clone(),
             served,
         })
@@ -265,6 +273,9 @@ impl<S> Threads<S> {
         for command in out.peers.drain(..) {
             self.peers.send(command);
         }
+        for command in out.announce.drain(..) {
+            self.announce(command);
+        }
         if std::mem::take(&mut out.look) {
             let _ = self.keep.send(Task::Look);
         }
@@ -275,7 +286,7 @@ impl<S> Threads<S> {
         let mut failover = self.failover.borrow_mut();
         if failover.is_none()
             && let Command::Declare(declared) = &command
-            && !declared.is_empty()
+            && declared.hold_addresses()
         {
             let inputs = self.inputs.clone();
             let tell = move |report: Report| {
@@ -294,6 +305,39 @@ impl<S> Threads<S> {
         }
     }
 
+    /// Passes a command to the thread of announcements, which the first file with such sections
+    /// starts.
+    fn announce(&self, command: announce::Command) {
+        let mut announce = self.announce.borrow_mut();
+        if announce.is_none()
+            && let announce::Command::Declare(sections) = &command
+            && !sections.is_empty()
+        {
+            let inputs = self.inputs.clone();
+            let tell = move |report| {
+                let _ = inputs.send(Input::Announce(report));
+            };
+            match announce::Running::start(tell) {
+                Ok(running) => *announce = Some(running),
+                Err(error) => {
+                    let text = format!("nothing is announced: {error:#}");
+                    let report = announce::Report::Failed(text);
+                    let _ = self.inputs.send(Input::Announce(report));
+                }
+            }
+        }
+        if let Some(running) = &*announce {
+            running.send(command);
+        }
+    }
+
+    /// Shows the thread of announcements that the core runs.
+    fn beat(&self) {
+        if let Some(running) = &*self.announce.borrow() {
+            running.beat();
+        }
+    }
+
     /// Ends them all; afterwards everything is on disk. If the tables go, the peers take over
     /// first.
     fn stop(self, on_stop: OnStop) {
@@ -305,6 +349,10 @@ impl<S> Threads<S> {
             .flat_map(|running| running.stop(on_stop != OnStop::Keep))
         {
             join(thread, patience);
+        }
+        if let Some(announce) = self.announce.into_inner() {
+            let patience = Instant::now() + FAREWELL + LONGEST_LINGER;
+            join(announce.stop(on_stop != OnStop::Keep), patience);
         }
         drop(self.served);
         self.outside.stop();

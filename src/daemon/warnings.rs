@@ -3,10 +3,13 @@
 //! The worker checks the machine when a file has come into force, as `director plan` and `apply`
 //! do. Nothing here changes anything, and no check or transaction depends on it.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::net::{Machine, NetError, Warning, advise, advise_checks};
+use crate::net::{Machine, NetError, Warning, advise_checks, advise_holding};
 use crate::state::DesiredService;
+use crate::state::failover::Failovers;
 use crate::state::health::ServiceWatch;
 
 /// What was already reported.
@@ -15,9 +18,18 @@ pub(super) struct Warnings {
     said: Vec<Warning>,
     /// Whether a failure to read the machine's settings was reported.
     unknown: bool,
+    /// The addresses that announce sections put on the machine, and take away.
+    announced: BTreeSet<IpAddr>,
 }
 
 impl Warnings {
+    /// Addresses that come and go with health; that they are missing is no problem.
+    pub(super) fn announced(&mut self, failovers: &Failovers) {
+        let sections = failovers.announced.iter();
+        let addresses = sections.flat_map(|section| section.addresses.iter().copied());
+        self.announced = addresses.collect();
+    }
+
     /// Asks the machine, in the network namespace of this thread, and says what is new.
     pub(super) fn look<'d>(
         &mut self,
@@ -25,7 +37,7 @@ impl Warnings {
     ) {
         let declared = services.clone().map(|(declared, _)| declared);
         let asked = Machine::ask(declared.clone()).map(|machine| {
-            let mut warnings = advise(declared, &machine);
+            let mut warnings = advise_holding(declared, &machine, &self.announced);
             warnings.extend(advise_checks(services, &machine));
             warnings
         });

@@ -7,13 +7,13 @@ use nix::poll::PollTimeout;
 use nix::time::{ClockId, clock_gettime};
 
 /// The time since boot.
-pub(super) fn now() -> Duration {
+pub(crate) fn now() -> Duration {
     // The kernel has had this clock since 2.6.39; it cannot fail.
     clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
 }
 
 /// A timeout for poll(2) until a time, rounded up.
-pub(super) fn timeout(now: Duration, until: Option<Duration>) -> PollTimeout {
+pub(crate) fn timeout(now: Duration, until: Option<Duration>) -> PollTimeout {
     let Some(until) = until else {
         return PollTimeout::NONE;
     };

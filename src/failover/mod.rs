@@ -37,6 +37,15 @@ use anyhow::Context;
 
 pub use message::{Command, Operation, Report};
 
+/// Addresses as leases, for others that hold some.
+pub(crate) mod lease {
+    pub(crate) use super::clock::{now, timeout};
+    pub(crate) use super::holder::{
+        Address, Link, Monitor, News, Place, Requests, Table, ip, number,
+    };
+    pub(crate) use super::wake::{Inbox, Post, queue};
+}
+
 use runtime::{Message, Runtime};
 use wake::Post;
 

@@ -8,7 +8,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 /// The sending end; never blocks.
 #[derive(Debug)]
-pub(super) struct Post<T> {
+pub(crate) struct Post<T> {
     sender: Sender<T>,
     bell: Arc<EventFd>,
 }
@@ -24,7 +24,7 @@ impl<T> Clone for Post<T> {
 
 impl<T> Post<T> {
     /// Sends and wakes the receiver. A receiver that is gone is no error.
-    pub(super) fn send(&self, message: T) {
+    pub(crate) fn send(&self, message: T) {
         if self.sender.send(message).is_ok() {
             // Full at 2^64 - 1, which wakes as well.
             let _ = self.bell.write(1);
@@ -34,13 +34,13 @@ impl<T> Post<T> {
 
 /// The receiving end.
 #[derive(Debug)]
-pub(super) struct Inbox<T> {
+pub(crate) struct Inbox<T> {
     receiver: Receiver<T>,
     bell: Arc<EventFd>,
 }
 
 /// A queue.
-pub(super) fn queue<T>() -> nix::Result<(Post<T>, Inbox<T>)> {
+pub(crate) fn queue<T>() -> nix::Result<(Post<T>, Inbox<T>)> {
     let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
     let bell = Arc::new(EventFd::from_value_and_flags(0, flags)?);
     let (sender, receiver) = mpsc::channel();
@@ -53,7 +53,7 @@ pub(super) fn queue<T>() -> nix::Result<(Post<T>, Inbox<T>)> {
 
 impl<T> Inbox<T> {
     /// At most this many messages that have come. If more are left, the inbox stays readable.
-    pub(super) fn take(&self, most: usize) -> Vec<T> {
+    pub(crate) fn take(&self, most: usize) -> Vec<T> {
         let _ = self.bell.read();
         let messages: Vec<T> = self.receiver.try_iter().take(most).collect();
         if messages.len() == most {
@@ -63,7 +63,7 @@ impl<T> Inbox<T> {
     }
 
     /// Readable when there are messages.
-    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
         self.bell.as_fd()
     }
 }

@@ -20,6 +20,8 @@ pub enum By {
     Drift,
     /// Failover.
     Failover,
+    /// Announcements: health, damping, or the kernel.
+    Announce,
     /// director itself: a growing weight, a drain that is over, its start and stop.
     Director,
     /// Something while no director ran.
@@ -37,6 +39,7 @@ impl By {
             Self::Operator => "operator",
             Self::Drift => "drift",
             Self::Failover => "failover",
+            Self::Announce => "announce",
             Self::Director => "director",
             Self::Absence => "absence",
         }
@@ -87,6 +90,11 @@ impl By {
             | Kind::ResyncDone
             | Kind::ResyncFailed
             | Kind::FailoverWeak => Self::Failover,
+            Kind::Announced
+            | Kind::Withdrawn
+            | Kind::AnnounceDamped
+            | Kind::AnnounceTrouble
+            | Kind::AnnounceRestored => Self::Announce,
             Kind::KernelRefused
             | Kind::Forgotten
             | Kind::NotKept

@@ -6,10 +6,12 @@ use axum::body::{Body, to_bytes};
 use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
 
-use super::api::{FailoverBody, HostBody, ReloadBody, ServerBody, WeightBody};
+use super::api::{AnnounceBody, FailoverBody, HostBody, ReloadBody, ServerBody, WeightBody};
 use super::caller::Caller;
 use super::failure::Failure;
-use crate::control::operator::{FailoverRequest, HostRequest, Note, Request, ServerRequest};
+use crate::control::operator::{
+    AnnounceRequest, FailoverRequest, HostRequest, Note, Request, ServerRequest,
+};
 
 /// The largest body, in bytes.
 const SIZE: usize = 16 * 1024;
@@ -117,6 +119,25 @@ pub(super) async fn host(
     Ok(request(HostRequest {
         server,
         force,
+        note,
+    }))
+}
+
+pub(super) async fn announce(body: AnnounceBody, caller: Caller) -> Result<Request, Failure> {
+    let AnnounceBody {
+        section,
+        action,
+        reason,
+        for_seconds,
+        on_behalf_of,
+    } = body;
+    if let Some(section) = &section {
+        name("section", section)?;
+    }
+    let note = note(caller, reason, for_seconds, on_behalf_of).await?;
+    Ok(Request::Announce(AnnounceRequest {
+        section,
+        action,
         note,
     }))
 }

@@ -109,6 +109,7 @@ fn operating(routes: Router<Desk>) -> Router<Desk> {
         .route("/v1/disable", post(disable))
         .route("/v1/enable", post(enable))
         .route("/v1/failover", post(failover))
+        .route("/v1/announce", post(announce))
         .route("/v1/reload", post(reload))
 }
 
@@ -311,6 +312,15 @@ async fn failover(
     body: Body,
 ) -> Result<Response, Failure> {
     let request = request::failover(request::read(body).await?, caller);
+    desk.request(request.await?, PATIENCE).await
+}
+
+async fn announce(
+    State(desk): State<Desk>,
+    Extension(caller): Extension<Caller>,
+    body: Body,
+) -> Result<Response, Failure> {
+    let request = request::announce(request::read(body).await?, caller);
     desk.request(request.await?, PATIENCE).await
 }
 

@@ -7,6 +7,7 @@ use ipvs::ServiceFlags;
 
 use super::api;
 use crate::control::InForce;
+use crate::control::announce::AnnounceStatus;
 use crate::control::failover::FailoverStatus;
 use crate::control::operator::Setting;
 use crate::control::peer::PeerStatus;
@@ -49,6 +50,11 @@ pub(super) fn head(snapshot: &Snapshot, now: SystemTime) -> api::Head {
             .values()
             .map(|one| peer(snapshot, one))
             .collect(),
+        announce: snapshot
+            .announced
+            .values()
+            .map(|one| announce(snapshot, one))
+            .collect(),
     }
 }
 
@@ -71,6 +77,23 @@ fn peer(snapshot: &Snapshot, status: &PeerStatus) -> api::Peer {
             took_ms: resync.took_ms,
             refused: resync.refused.clone(),
         }),
+    }
+}
+
+fn announce(snapshot: &Snapshot, status: &AnnounceStatus) -> api::Announce {
+    let date = |boot| snapshot.date(boot).map(api::unix);
+    api::Announce {
+        name: status.name.to_string(),
+        state: status.state,
+        in_place: status.in_place,
+        since: date(status.since).unwrap_or_default(),
+        reason: status.why.to_string(),
+        until: status.until.and_then(date),
+        withdrawn: status.set.as_ref().map(|set| setting(set, None)),
+        interface: status.interface.to_string(),
+        addresses: status.addresses.to_vec(),
+        healthy: status.healthy,
+        trouble: status.trouble.as_deref().map(str::to_owned),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Compares the declaration with the machine.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -36,8 +36,19 @@ pub fn advise<'d>(
     services: impl IntoIterator<Item = &'d Arc<DesiredService>>,
     machine: &Machine,
 ) -> Vec<Warning> {
+    advise_holding(services, machine, &BTreeSet::new())
+}
+
+/// The same, for a director that puts some addresses on the machine itself: these may be missing.
+#[must_use]
+pub fn advise_holding<'d>(
+    services: impl IntoIterator<Item = &'d Arc<DesiredService>>,
+    machine: &Machine,
+    held: &BTreeSet<IpAddr>,
+) -> Vec<Warning> {
     let mut advice = Advice {
         machine,
+        held,
         own: None,
         missing: Found::default(),
         unready: Found::default(),
@@ -59,6 +70,7 @@ pub fn advise<'d>(
 
 struct Advice<'m> {
     machine: &'m Machine,
+    held: &'m BTreeSet<IpAddr>,
     /// The machine's addresses, indexed on first use.
     own: Option<HashMap<IpAddr, AddressState>>,
     missing: Found,
@@ -81,6 +93,7 @@ impl Advice<'_> {
                 let (code, found) = match self.state_of(address) {
                     Some(AddressState::Duplicate) => (MachineCode::AddressTaken, &mut self.taken),
                     Some(_) => (MachineCode::AddressUnready, &mut self.unready),
+                    None if self.held.contains(&address) => return,
                     None => (MachineCode::AddressMissing, &mut self.missing),
                 };
                 if !allowed.contains(code) {

@@ -34,7 +34,7 @@ mod warning;
 mod tests;
 
 pub use address::{AddressState, InterfaceAddress};
-pub use advise::advise;
+pub use advise::{advise, advise_holding};
 pub use error::{NetError, Question};
 pub use leaving::advise_checks;
 pub use machine::{Interface, Machine};

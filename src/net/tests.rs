@@ -125,6 +125,17 @@ fn nothing_where_all_is_well() {
 }
 
 #[test]
+fn an_address_that_director_holds_itself_may_be_missing() {
+    let desired = web(r#""tcp://198.51.100.77:80""#, r#""10.2.0.11""#);
+    let advice = |held: &str| {
+        let held = [held.parse().unwrap()].into();
+        advise_holding(desired.services.values(), &machine(), &held).len()
+    };
+    assert_eq!(advice("198.51.100.77"), 0);
+    assert_eq!(advice("198.51.100.78"), 1);
+}
+
+#[test]
 fn an_address_that_is_not_here() {
     says(
         &web(

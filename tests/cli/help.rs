@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use super::{command, director};
 
-const VERBS: [&str; 26] = [
+const VERBS: [&str; 27] = [
     "check",
     "plan",
     "apply",
@@ -29,6 +29,7 @@ const VERBS: [&str; 26] = [
     "disable",
     "enable",
     "failover",
+    "announce",
     "reload",
     "schema",
     "completions",

@@ -64,9 +64,11 @@ fn there_is_a_page_for_every_verb_and_one_for_the_file() {
         .iter()
         .map(|verb| format!("man8/director-{verb}.8"))
         .collect();
-    // `failover` has verbs of its own.
+    // `failover` and `announce` have verbs of their own.
     let nested = ["status", "switchover", "yield", "claim", "auto"];
     expected.extend(nested.map(|verb| format!("man8/director-failover-{verb}.8")));
+    let nested = ["status", "withdraw", "resume"];
+    expected.extend(nested.map(|verb| format!("man8/director-announce-{verb}.8")));
     expected.extend([
         "man8/director.8".to_owned(),
         "man5/director.toml.5".to_owned(),

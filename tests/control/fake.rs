@@ -407,6 +407,7 @@ pub(crate) fn snapshot() -> Snapshot {
         foreign: Arc::new([ServiceKey::udp([192, 0, 2, 99], 53)]),
         failovers: BTreeMap::new(),
         peers: BTreeMap::new(),
+        announced: BTreeMap::new(),
         disabled: BTreeMap::from([(IpAddr::from([10, 0, 0, 16]), maintenance)]),
         reconciled: Some(at(NOON - 2)),
         trouble: None,

@@ -6,6 +6,7 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod announce;
 mod apply;
 mod daemon;
 mod documents;

@@ -21,7 +21,7 @@ use super::keys::Shape;
 use super::kinds::Kind;
 use super::source::{Span, Spanned};
 use super::tree::{Entry, Node, Value};
-use crate::state::failover::{Failover, Held, Peer};
+use crate::state::failover::{Announced, Failover, Held, Peer};
 use crate::state::health::{
     CheckSpec, Combine, Damping, Initial, Notify, OnFail, RunSettings, Threshold, WeightSteps,
 };
@@ -460,6 +460,7 @@ pub(super) struct AddressDecls {
     pub(super) failovers: Vec<FailoverDecl>,
     pub(super) held: Vec<HeldDecl>,
     pub(super) peers: Vec<PeerDecl>,
+    pub(super) announced: Vec<AnnouncedDecl>,
     /// The machine whose values are in there.
     pub(super) machine: Option<Arc<str>>,
 }
@@ -491,4 +492,14 @@ pub(super) struct PeerDecl {
     pub(super) address: Spanned<IpAddr>,
     /// The place of its key.
     pub(super) key_at: Span,
+}
+
+/// An announce section.
+#[derive(Debug)]
+pub(super) struct AnnouncedDecl {
+    pub(super) announced: Announced,
+    pub(super) at: Span,
+    pub(super) addresses: Vec<Spanned<IpAddr>>,
+    /// The services that it names.
+    pub(super) services: Vec<Spanned<Arc<str>>>,
 }

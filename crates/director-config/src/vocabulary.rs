@@ -238,6 +238,37 @@ pub(super) const PREEMPT_WHEN: &[Word] = &[word(
     "This director has the connections of the active one.",
 )];
 
+/// How a routing daemon gets to know addresses.
+pub(super) const ANNOUNCE_VIA: &[Word] = &[
+    word(
+        "address",
+        "The addresses are on the interface while they are announced: bird's `direct`, FRR's \
+         `redistribute connected`.",
+    )
+    .alias(&["connected", "direct", "addresses"]),
+    word(
+        "route",
+        "A route to each address exists, for bird's `kernel`.",
+    )
+    .alias(&["kernel", "routes"]),
+];
+
+/// What an announcement counts.
+pub(super) const ANNOUNCE_FOLLOW_BY: &[Word] = &[
+    word(
+        "services",
+        "Services with a usable server, that are not below their quorum.",
+    )
+    .alias(&["service"]),
+    word("servers", "Servers of the services that are up.").alias(&["server"]),
+];
+
+/// How many of them are enough.
+pub(super) const ANNOUNCE_NEED: &[Word] = &[
+    word("any", "One of them.").alias(&["one", "some"]),
+    word("all", "All of them.").alias(&["every"]),
+];
+
 /// The events of a failover section that trigger a command.
 pub(super) const FAILOVER_ON: &[Word] = &[
     word("active", "This director holds the addresses now.").alias(&["master", "notify_master"]),

@@ -1,7 +1,8 @@
 //! What all forms of the status have in common: its head with a summary, its tail, its colours.
 
 use super::layout::{flow, wrap};
-use crate::cli::failover;
+use crate::cli::{announce, failover};
+use crate::control::announce::AnnounceState;
 use crate::control::failover::FailoverRole;
 use crate::control::snapshot::{RejectedBy, ServerState, ServiceState};
 use crate::http::api::{Drift, Head, Peer, Service, Status, Summary};
@@ -135,6 +136,17 @@ impl Page<'_> {
         }
         for peer in &head.peers {
             self.peer(peer);
+        }
+        for section in &head.announce {
+            let line = announce::line(section, &self.since(section.since));
+            let colour = match section.state {
+                _ if section.trouble.is_some() => RED,
+                AnnounceState::Announced => GREEN,
+                AnnounceState::Withdrawn => RED,
+                AnnounceState::Fallback | AnnounceState::Damped => YELLOW,
+                AnnounceState::Waiting | AnnounceState::TakenOut => BLUE,
+            };
+            self.words(Some(colour), &line);
         }
         if let Some(rejected) = &head.rejected {
             self.rejected(rejected, head.rejected_by.unwrap_or_default());

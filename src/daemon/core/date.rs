@@ -22,7 +22,9 @@ impl Core {
             show(set.drain.as_mut(), now);
             show(set.weight.as_mut(), now);
         }
-        for set in self.settings.disabled.values_mut() {
+        let settings = &mut self.settings;
+        let others = settings.disabled.values_mut();
+        for set in others.chain(settings.withdrawn.values_mut()) {
             show(Some(set), now);
         }
         if self.settings.has_deadlines() {

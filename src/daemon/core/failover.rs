@@ -113,6 +113,7 @@ impl Core {
         let changes = self.address_changes(declared);
         self.failover.declared = Arc::clone(declared);
         self.declare_peers(&declared.peers);
+        self.declare_announced(&declared.announced, now);
         self.failover
             .health
             .retain(|name, _| declared.get(name).is_some());

@@ -40,6 +40,13 @@ impl Core {
             Request::Failover(request) => {
                 return reply(self.operate_failover(&request, now));
             }
+            Request::Announce(request) => match self.operate_announcement(&request, now) {
+                Err(refusal) => return reply(Err(refusal)),
+                Ok(done) => {
+                    let answer = Answer::done(done);
+                    return self.keep_and_answer(reply, answer, BTreeSet::new(), now);
+                }
+            },
             Request::Drain(request) => self.drain(&request, now),
             Request::Undrain(request) => self.undrain(&request, now),
             Request::Weight { of, weight } => self.weigh(&of, weight, now),
@@ -287,7 +294,8 @@ impl Core {
             .filter(|(_, set)| is_over(Some(set), now))
             .map(|(address, _)| *address)
             .collect();
-        if over.is_empty() && enabled.is_empty() {
+        let are_over = self.expire_withdrawals(now);
+        if over.is_empty() && enabled.is_empty() && !are_over {
             return;
         }
         let mut services = BTreeSet::new();
@@ -376,7 +384,7 @@ pub(super) fn setting<T>(value: T, note: &Note, now: Now) -> Result<Setting<T>, 
 }
 
 /// Since when and by whom a setting exists, if a request adds nothing.
-fn stands<T: PartialEq>(
+pub(super) fn stands<T: PartialEq>(
     set: Option<&Setting<T>>,
     value: &T,
     note: &Note,
@@ -395,7 +403,7 @@ fn stands<T: PartialEq>(
     ))
 }
 
-fn by<T>(setting: &Setting<T>) -> String {
+pub(super) fn by<T>(setting: &Setting<T>) -> String {
     let reason = setting
         .reason
         .as_ref()

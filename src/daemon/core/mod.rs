@@ -18,6 +18,7 @@
 
 mod absorb;
 mod agenda;
+mod announce;
 mod answers;
 mod believed;
 mod causes;
@@ -82,6 +83,7 @@ pub(super) struct Core {
     answers: Answers,
     failover: failover::FailoverState,
     peers: peers::PeersState,
+    announce: announce::Announcements,
     /// The calendar time at boot; if it changes, the date was set.
     epoch: Option<SystemTime>,
     stalls: stalls::Stalls,
@@ -115,6 +117,7 @@ impl Core {
             answers: Answers::default(),
             failover: failover::FailoverState::default(),
             peers: peers::PeersState::default(),
+            announce: announce::Announcements::default(),
             epoch: now.wall.checked_sub(now.boot.0),
             stalls: stalls::Stalls::default(),
             drifted: drifted::Drifted::default(),
@@ -141,6 +144,7 @@ impl Core {
             Input::Failover(report) => self.failover_report(report, now),
             Input::Recorded(recorded) => self.recorded(recorded, now),
             Input::Peer(report) => self.peer_report(report, now),
+            Input::Announce(report) => self.announce_report(report, now),
             Input::Nameless(why) => self.nameless(why, now),
             Input::Stop | Input::Superseded(_) => {}
         }
@@ -179,6 +183,7 @@ impl Core {
         self.keep_again(now);
         self.send_answers(now);
         self.look_at_health(now);
+        self.look_at_announcements(now);
         self.publish(now);
     }
 
@@ -223,7 +228,8 @@ impl Core {
             .due(self.reloading.is_busy())
             .map(|due| now.until(due));
         let failover = self.failover.next().map(|time| now.until(time));
-        [timer, reading, publish, ledger, kept, failover]
+        let announce = self.announce.next().map(|time| now.until(time));
+        [timer, reading, publish, ledger, kept, failover, announce]
             .into_iter()
             .flatten()
             .fold(longest, Duration::min)

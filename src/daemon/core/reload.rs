@@ -80,6 +80,12 @@ impl Core {
                     self.reject(&Rejection::guard(why), now);
                     return;
                 }
+                if !order.force
+                    && let Some(why) = self.refuse_abandoned(&loaded, now)
+                {
+                    self.reject(&Rejection::guard(why), now);
+                    return;
+                }
                 match loaded.first.take() {
                     Some(first) => self.adopt(*first, &loaded, now),
                     None => self.reloading.count(),

@@ -225,13 +225,16 @@ impl Core {
             self.look_at_drift(&key, now);
             match self.status(&key, now) {
                 Some(mut status) => {
+                    self.announce_follows(&key, &status.name);
                     self.show.entered.note(key, &mut status, now);
                     let before = self.show.parts.insert(key, Arc::new(status));
                     self.show.redone += before.map_or(0, |before| before.servers.len());
                 }
                 None => {
                     self.show.entered.forget(&key);
-                    self.show.parts.remove(&key);
+                    if let Some(gone) = self.show.parts.remove(&key) {
+                        self.announce_follows(&key, &gone.name);
+                    }
                 }
             }
             self.show.touch();
@@ -239,6 +242,7 @@ impl Core {
                 break;
             }
         }
+        self.look_at_announcements(now);
     }
 
     /// Publishes the snapshot, if it changed and the last one is old enough.
@@ -273,6 +277,7 @@ impl Core {
             disabled: self.settings.disabled.clone(),
             failovers: self.failover.shown.clone(),
             peers: self.peers.shown.clone(),
+            announced: self.announce.shown(),
             reconciled: show.reconciled.map(|then| now.calendar(then)),
             trouble: self.whole_trouble(),
             drift: self.all_drift(),

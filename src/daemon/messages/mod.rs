@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use ipvs::{ServerKey, ServiceKey};
 use serde::Serialize;
 
+use crate::announce;
 use crate::check::{Command, Finding};
 use crate::control::operator::{Answer, Refusal, Request};
 use crate::failover;
@@ -62,6 +63,8 @@ pub(super) enum Input {
     Recorded(Recorded),
     /// The threads of peers report.
     Peer(peers::Report),
+    /// The thread of announcements reports.
+    Announce(announce::Report),
     /// The network namespace has lost its name, with the consequences.
     Nameless(String),
     /// Another namespace has the name now: the director ends, for this reason.
@@ -95,6 +98,8 @@ pub(super) struct Out {
     pub(super) failover: Vec<failover::Command>,
     /// For the threads of peers.
     pub(super) peers: Vec<peers::Command>,
+    /// For the thread of announcements.
+    pub(super) announce: Vec<announce::Command>,
     /// Look whether the state directory is still there; [`Input::Missing`] answers.
     pub(super) look: bool,
 }

@@ -9,6 +9,7 @@
     reason = "helpers of tests may fail as tests do"
 )]
 
+mod announce;
 mod causes;
 mod chaos;
 mod deploying;
@@ -40,6 +41,7 @@ use super::private::Private;
 use super::pulse::{Pulse, Stall};
 use super::reader::FileReader;
 use super::worker::Worker;
+use crate::announce as announcing;
 use crate::apply::{Incarnation, Kernel, Store};
 use crate::check::{Command, Finding, Record, Target, TargetId, Verdict};
 use crate::config::Disk;
@@ -85,6 +87,8 @@ struct Sim {
     started: usize,
     /// What the core said to the threads of failover, which do not run here.
     told_failover: Vec<runtime::Command>,
+    /// What the core said to the thread of announcements; everything succeeds.
+    told_announce: Vec<announcing::Command>,
     kept: Settings,
 }
 
@@ -160,6 +164,7 @@ impl Sim {
             stagger: None,
             started: 0,
             told_failover: Vec::new(),
+            told_announce: Vec::new(),
             kept: settings,
         }
     }
@@ -199,6 +204,15 @@ impl Sim {
         loop {
             let out = std::mem::take(&mut self.core.out);
             self.told_failover.extend(out.failover);
+            for command in out.announce {
+                if let announcing::Command::Set { section, to } = &command {
+                    let (section, to) = (Arc::clone(section), *to);
+                    let report = announcing::Report::Reached { section, to };
+                    self.core
+                        .handle(Input::Announce(report), &mut self.client, self.now);
+                }
+                self.told_announce.push(command);
+            }
             for command in out.checks {
                 match command {
                     Command::Start {

@@ -167,6 +167,7 @@ impl<T: Transport> Worker<T> {
             }
         }
         self.candidate = Some((candidate, shape));
+        self.warnings.announced(&failovers);
         let (mut found, mut adopted) = (BTreeMap::new(), None);
         if first {
             self.private.configure(&run);

@@ -29,12 +29,13 @@ use super::clock::{now, timeout};
 use super::wake::{Inbox, Post};
 use crate::state::failover::Route;
 use announce::Announcer;
-use netlink::{LEFT, LIVE, Monitor, News, Requests};
+use netlink::{LEFT, LIVE};
 use section::Schedule;
-use table::Table;
 
-pub(super) use netlink::Address;
-pub(super) use section::{BRIDGE, Holding, Place};
+pub(crate) use netlink::{Address, Link, Monitor, News, Requests, ip, number};
+pub(crate) use section::Place;
+pub(super) use section::{BRIDGE, Holding};
+pub(crate) use table::Table;
 pub(super) use table::View;
 
 /// The time between two renewals of a lease.

@@ -24,7 +24,7 @@ use crate::state::failover::VirtualAddress;
 
 /// Addresses with this `IFA_PROTO` are ours: VRRP's number. The kernel keeps it with the address
 /// (Linux 5.18), so that the next process knows them after any kind of end.
-pub(super) const LIVE: u8 = 112;
+pub(crate) const LIVE: u8 = 112;
 
 /// Ours, left by a process that ended on purpose and told its peers to wait for the next one.
 pub(super) const LEFT: u8 = 113;
@@ -40,42 +40,46 @@ const FOREVER: u32 = u32::MAX;
 
 /// A network interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::failover) struct Link {
-    pub(in crate::failover) index: u32,
-    pub(in crate::failover) name: String,
+pub(crate) struct Link {
+    pub(crate) index: u32,
+    pub(crate) name: String,
     /// Whether it is up and has a carrier.
-    pub(in crate::failover) up: bool,
-    pub(in crate::failover) mtu: u16,
+    pub(crate) up: bool,
+    pub(crate) mtu: u16,
     /// The hardware address of an Ethernet-like interface.
-    pub(in crate::failover) mac: Option<[u8; 6]>,
+    pub(crate) mac: Option<[u8; 6]>,
+    /// The alias (`IFLA_IFALIAS`), empty without one.
+    pub(crate) alias: String,
+    /// Whether it is a dummy interface.
+    pub(crate) is_dummy: bool,
 }
 
 /// An address of an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::failover) struct Address {
-    pub(in crate::failover) address: IpAddr,
-    pub(in crate::failover) prefix: u8,
-    pub(in crate::failover) index: u32,
+pub(crate) struct Address {
+    pub(crate) address: IpAddr,
+    pub(crate) prefix: u8,
+    pub(crate) index: u32,
     /// `IFA_PROTO`: who added it.
-    pub(in crate::failover) proto: u8,
+    pub(crate) proto: u8,
     /// Seconds until the kernel removes it; `None`: never.
-    pub(in crate::failover) valid: Option<u32>,
+    pub(crate) valid: Option<u32>,
     /// Whether another address of the same network came before it.
-    pub(in crate::failover) secondary: bool,
+    pub(crate) secondary: bool,
     /// Whether it is in use: duplicate address detection is over.
-    pub(in crate::failover) usable: bool,
+    pub(crate) usable: bool,
 }
 
 impl Address {
     /// Whether a director added it.
-    pub(in crate::failover) const fn is_ours(&self) -> bool {
+    pub(crate) const fn is_ours(&self) -> bool {
         matches!(self.proto, LIVE | LEFT)
     }
 }
 
 /// What rtnetlink reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::failover) enum News {
+pub(crate) enum News {
     Link(Link),
     LinkGone(u32),
     Address(Address),
@@ -86,13 +90,13 @@ pub(in crate::failover) enum News {
 
 /// Hears of changes.
 #[derive(Debug)]
-pub(super) struct Monitor {
+pub(crate) struct Monitor {
     socket: Socket,
     buffer: Vec<u8>,
 }
 
 impl Monitor {
-    pub(super) fn open() -> io::Result<Self> {
+    pub(crate) fn open() -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         let groups = [
             libc::RTMGRP_LINK,
@@ -113,7 +117,7 @@ impl Monitor {
     }
 
     /// What has come, at most so many datagrams.
-    pub(super) fn hear(&mut self, most: usize, mut each: impl FnMut(News)) {
+    pub(crate) fn hear(&mut self, most: usize, mut each: impl FnMut(News)) {
         for _ in 0..most {
             self.buffer.clear();
             match self.socket.recv_from(&mut self.buffer, 0) {
@@ -129,21 +133,21 @@ impl Monitor {
         }
     }
 
-    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 }
 
 /// Reads and changes.
 #[derive(Debug)]
-pub(super) struct Requests {
+pub(crate) struct Requests {
     socket: Socket,
     buffer: Vec<u8>,
     sequence: u32,
 }
 
 impl Requests {
-    pub(super) fn open() -> io::Result<Self> {
+    pub(crate) fn open() -> io::Result<Self> {
         let socket = Socket::new(NETLINK_ROUTE)?;
         SockRef::from(&socket).set_read_timeout(Some(PATIENCE))?;
         Ok(Self {
@@ -154,15 +158,14 @@ impl Requests {
     }
 
     /// All links and addresses.
-    pub(super) fn everything(&mut self) -> io::Result<Vec<News>> {
+    pub(crate) fn everything(&mut self) -> io::Result<Vec<News>> {
         let mut all = Vec::new();
         let links = LinkMessage::default();
         let addresses = AddressMessage::default();
         let queries: [(u16, &dyn Emitable); 2] =
             [(libc::RTM_GETLINK, &links), (libc::RTM_GETADDR, &addresses)];
         for (kind, body) in queries {
-            self.send(kind, body, NLM_F_REQUEST | NLM_F_DUMP)?;
-            self.answers(|kind, body| all.extend(decode(kind, body)))?;
+            self.list(kind, body, |kind, body| all.extend(decode(kind, body)))?;
         }
         Ok(all)
     }
@@ -172,7 +175,7 @@ impl Requests {
     /// By default a host address (/32, /128) without a route to a network, so that its end takes
     /// nothing along (`promote_secondaries`). IPv6: no duplicate address detection, which would
     /// take a second; deprecated, so that no connection of this machine uses it as its source.
-    pub(super) fn lease(
+    pub(crate) fn lease(
         &mut self,
         index: u32,
         place: &Place,
@@ -204,7 +207,7 @@ impl Requests {
     }
 
     /// Removes an address. One that is gone already is no error.
-    pub(super) fn remove(&mut self, index: u32, address: IpAddr, prefix: u8) -> io::Result<()> {
+    pub(crate) fn remove(&mut self, index: u32, address: IpAddr, prefix: u8) -> io::Result<()> {
         let message = address_of(index, address, prefix);
         self.send(libc::RTM_DELADDR, &message, NLM_F_REQUEST | NLM_F_ACK)?;
         match self.answers(|_, _| {}) {
@@ -213,8 +216,26 @@ impl Requests {
         }
     }
 
+    /// Has the kernel check queries, and select what they ask for (Linux 4.20).
+    pub(crate) fn strictly(self) -> Self {
+        // Without it, the kernel sends everything.
+        let _ = self.socket.set_netlink_get_strict_chk(true);
+        self
+    }
+
+    /// Reads a list.
+    pub(crate) fn list(
+        &mut self,
+        kind: u16,
+        query: &dyn Emitable,
+        each: impl FnMut(u16, &[u8]),
+    ) -> io::Result<()> {
+        self.send(kind, query, NLM_F_REQUEST | NLM_F_DUMP)?;
+        self.answers(each)
+    }
+
     /// Sends a change and waits for its acknowledgement.
-    pub(super) fn change(&mut self, kind: u16, body: &dyn Emitable, flags: u16) -> io::Result<()> {
+    pub(crate) fn change(&mut self, kind: u16, body: &dyn Emitable, flags: u16) -> io::Result<()> {
         self.send(kind, body, flags)?;
         self.answers(|_, _| {})
     }
@@ -316,7 +337,7 @@ fn decode(kind: u16, body: &[u8]) -> Option<News> {
 }
 
 /// A number of 32 bits in a message, in the machine's byte order.
-fn number(body: &[u8], at: usize) -> Option<u32> {
+pub(crate) fn number(body: &[u8], at: usize) -> Option<u32> {
     let bytes = body.get(at..at + 4)?;
     Some(u32::from_ne_bytes(bytes.try_into().ok()?))
 }
@@ -326,6 +347,9 @@ fn decode_link(body: &[u8]) -> Option<Link> {
     const IFLA_ADDRESS: u16 = 1;
     const IFLA_IFNAME: u16 = 3;
     const IFLA_MTU: u16 = 4;
+    const IFLA_LINKINFO: u16 = 18;
+    const IFLA_IFALIAS: u16 = 20;
+    const IFLA_INFO_KIND: u16 = 1;
     // AF_UNSPEC; a bridge speaks of its ports with a family of its own.
     if body.first() != Some(&0) {
         return None;
@@ -333,13 +357,19 @@ fn decode_link(body: &[u8]) -> Option<Link> {
     let flags = number(body, 8)?;
     let wanted = (libc::IFF_UP | libc::IFF_RUNNING | libc::IFF_LOWER_UP).unsigned_abs();
     let (mut name, mut mtu, mut mac) = (None, 1500, None);
+    let (mut alias, mut is_dummy) = (String::new(), false);
     for attribute in NlasIterator::new(body.get(16..)?) {
         let attribute = attribute.ok()?;
         let value = attribute.value();
         match attribute.kind() {
-            IFLA_IFNAME => {
-                let text = value.split(|byte| *byte == 0).next()?;
-                name = Some(String::from_utf8_lossy(text).into_owned());
+            IFLA_IFNAME => name = Some(text(value)),
+            IFLA_IFALIAS => alias = text(value),
+            // Nested, with the flag of that (`NLA_F_NESTED`) or without.
+            IFLA_LINKINFO => {
+                let kinds = NlasIterator::new(value).flatten();
+                is_dummy = kinds
+                    .filter(|nested| nested.kind() == IFLA_INFO_KIND)
+                    .any(|nested| text(nested.value()) == "dummy");
             }
             IFLA_MTU => mtu = number(value, 0)?,
             IFLA_ADDRESS => mac = <[u8; 6]>::try_from(value).ok(),
@@ -352,7 +382,15 @@ fn decode_link(body: &[u8]) -> Option<Link> {
         up: flags & wanted == wanted,
         mtu: u16::try_from(mtu).unwrap_or(u16::MAX),
         mac,
+        alias,
+        is_dummy,
     })
+}
+
+/// A text with or without its NUL.
+fn text(value: &[u8]) -> String {
+    let text = value.split(|byte| *byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(text).into_owned()
 }
 
 /// `struct ifaddrmsg` and the attributes of interest (`linux/if_addr.h`).
@@ -392,7 +430,8 @@ fn decode_address(body: &[u8]) -> Option<Address> {
     })
 }
 
-fn ip(octets: &[u8]) -> Option<IpAddr> {
+/// An address in a message.
+pub(crate) fn ip(octets: &[u8]) -> Option<IpAddr> {
     if let Ok(octets) = <[u8; 4]>::try_from(octets) {
         return Some(Ipv4Addr::from(octets).into());
     }

@@ -13,11 +13,11 @@ pub(in crate::failover) const BRIDGE: Interval = Interval::SECOND;
 
 /// An address on an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::failover) struct Place {
-    pub(in crate::failover) interface: Arc<str>,
-    pub(in crate::failover) address: IpAddr,
-    pub(in crate::failover) prefix: u8,
-    pub(in crate::failover) label: Option<Arc<str>>,
+pub(crate) struct Place {
+    pub(crate) interface: Arc<str>,
+    pub(crate) address: IpAddr,
+    pub(crate) prefix: u8,
+    pub(crate) label: Option<Arc<str>>,
 }
 
 /// What the holder has to know about a section.

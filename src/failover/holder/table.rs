@@ -11,7 +11,7 @@ const MOST: usize = 100_000;
 
 /// What is known.
 #[derive(Debug, Default)]
-pub(super) struct Table {
+pub(crate) struct Table {
     links: BTreeMap<u32, Link>,
     addresses: BTreeMap<(u32, IpAddr, u8), Address>,
     /// In which order addresses came: the first one of an interface is its primary.
@@ -34,7 +34,7 @@ impl View {
 
 impl Table {
     /// Whether it changed for others than ourselves.
-    pub(super) fn apply(&mut self, news: News) -> bool {
+    pub(crate) fn apply(&mut self, news: News) -> bool {
         match news {
             News::Link(link) => {
                 let old = self.links.insert(link.index, link.clone());
@@ -69,17 +69,17 @@ impl Table {
         }
     }
 
-    pub(super) fn forget(&mut self, address: &Address) {
+    pub(crate) fn forget(&mut self, address: &Address) {
         self.apply(News::AddressGone(*address));
     }
 
     /// The interface of this name.
-    pub(super) fn link(&self, name: &str) -> Option<&Link> {
+    pub(crate) fn link(&self, name: &str) -> Option<&Link> {
         self.links.values().find(|link| link.name == name)
     }
 
     /// The address that is at this place. IPv6 knows one address once, whatever its prefix.
-    pub(super) fn at(&self, place: &Place) -> Option<&Address> {
+    pub(crate) fn at(&self, place: &Place) -> Option<&Address> {
         let index = self.link(&place.interface)?.index;
         let range = (index, place.address, 0)..=(index, place.address, u8::MAX);
         let mut found = self.addresses.range(range).map(|(_, address)| address);
@@ -90,12 +90,12 @@ impl Table {
     }
 
     /// Whether an address is at this place.
-    pub(super) fn is_at(&self, address: &Address, place: &Place) -> bool {
+    pub(crate) fn is_at(&self, address: &Address, place: &Place) -> bool {
         address.prefix == place.prefix && self.was_at(address, place)
     }
 
     /// The same of one that is gone.
-    pub(super) fn was_at(&self, address: &Address, place: &Place) -> bool {
+    pub(crate) fn was_at(&self, address: &Address, place: &Place) -> bool {
         let link = self.link(&place.interface);
         address.address == place.address && link.is_some_and(|link| link.index == address.index)
     }
@@ -103,6 +103,16 @@ impl Table {
     /// Addresses that a director added.
     pub(super) fn ours(&self) -> impl Iterator<Item = &Address> {
         self.addresses.values().filter(|address| address.is_ours())
+    }
+
+    /// All addresses.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.addresses.values()
+    }
+
+    /// All interfaces.
+    pub(crate) fn links(&self) -> impl Iterator<Item = &Link> {
+        self.links.values()
     }
 
     pub(super) fn view(&self) -> View {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipvs::{ServerKey, ServiceKey};
 use serde::{Deserialize, Serialize};
 
-use super::{Failover, Peer};
+use super::{Announce, Failover, Peer};
 use crate::control::snapshot::{RejectedBy, Role, ServerState, ServiceState};
 
 /// The whole status, or that of the requested services.
@@ -60,6 +60,9 @@ pub struct Head {
     /// The other directors; missing if the file has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<Peer>,
+    /// The announce sections; missing if the file has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub announce: Vec<Announce>,
 }
 
 /// A difference from the declaration that stays.

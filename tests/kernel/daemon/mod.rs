@@ -199,7 +199,8 @@ impl<'h> Daemon<'h> {
         serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}"))
     }
 
-    fn http(&self, request: &str) -> Option<String> {
+    /// The body of its answer to a request.
+    pub(crate) fn http(&self, request: &str) -> Option<String> {
         let mut socket = UnixStream::connect(self.path("control.sock")).ok()?;
         socket.write_all(request.as_bytes()).ok()?;
         let mut answer = String::new();

@@ -137,7 +137,7 @@ pub(super) fn initial(field: &Field<'_>, findings: &mut Findings) -> Option<Init
 }
 
 /// The outer `None` after a mistake, the inner one for `false`.
-fn damping(
+pub(super) fn damping(
     field: &Field<'_>,
     below: Option<Option<Damping>>,
     findings: &mut Findings,

@@ -290,6 +290,9 @@ mod tests {
             &keys::MACHINE,
             &keys::MACHINE_FAILOVER,
             &keys::MACHINE_ADDRESS,
+            &keys::ANNOUNCEMENT,
+            &keys::ANNOUNCE_FOLLOW,
+            &keys::MACHINE_ANNOUNCEMENT,
             &keys::CHECK,
             &crate::kinds::tls::TLS,
         ];

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::announce::MACHINE_ANNOUNCEMENT;
 use super::health::share;
 use super::vocabulary;
 use super::{Key, Shape, U32_MAX, key, pattern, patterned, required, text, time, whole, words};
@@ -370,6 +371,11 @@ section!(
             "address",
             Shape::Named(&MACHINE_ADDRESS),
             "By the names of address sections: values that replace theirs on this machine."
+        ),
+        key(
+            "announce",
+            Shape::Named(&MACHINE_ANNOUNCEMENT),
+            "By the names of announce sections: values that replace theirs on this machine."
         ),
     ]
 );

@@ -1,6 +1,7 @@
 //! The root of a file, and the settings of namespace and daemon.
 
 use super::allow::allow;
+use super::announce::ANNOUNCEMENT;
 use super::failover::{ADDRESS, FAILOVER, MACHINE, PEER};
 use super::vocabulary;
 use super::{
@@ -70,6 +71,13 @@ section!(
             "The directors of the group, this one among them: they tell each other what they hold \
              and serve, and their connections."
         ),
+        key(
+            "announce",
+            Shape::Named(&ANNOUNCEMENT),
+            "Addresses that a BGP or OSPF daemon of this machine announces while their services \
+             are healthy, for several directors that are active together."
+        )
+        .alias(&["anycast", "bgp", "ospf", "ecmp"]),
         key(
             "machine",
             Shape::Named(&MACHINE),

@@ -149,6 +149,7 @@ macro_rules! section {
 pub(crate) use section;
 
 mod allow;
+mod announce;
 mod check;
 mod failover;
 mod file;
@@ -157,6 +158,7 @@ pub(crate) mod pattern;
 mod service;
 
 pub(super) use allow::ALLOWABLE;
+pub(super) use announce::{ANNOUNCE_FOLLOW, ANNOUNCEMENT, MACHINE_ANNOUNCEMENT};
 pub(super) use check::{CHECK, common, key_type};
 pub(super) use failover::{
     ADDRESS, ANNOUNCE, FAILOVER, FAILOVER_NOTIFY, FOLLOW, MACHINE, MACHINE_ADDRESS,
@@ -191,6 +193,7 @@ pub(super) fn elsewhere(
         &KERNEL,
         &TIMEOUTS,
         &FAILOVER,
+        &ANNOUNCEMENT,
         &SYNC,
         &DAEMON,
     ];
@@ -216,6 +219,8 @@ impl Section {
             &MACHINE_ADDRESS,
             &VIRTUAL_ADDRESS,
             &ANNOUNCE,
+            &ANNOUNCEMENT,
+            &MACHINE_ANNOUNCEMENT,
             &PREEMPT,
             &TRACK,
         ];

@@ -9,7 +9,7 @@ use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::model::{AddressDecls, Listen};
 use super::super::source::{Span, Spanned};
 use super::super::suggest::nearest;
-use crate::state::failover::Failovers;
+use crate::state::failover::{AnnouncedVia, Failovers};
 
 /// What the services are.
 pub(super) struct Declared<'d> {
@@ -30,6 +30,7 @@ pub(super) fn failovers(
     check_ids(&decls, findings);
     check_peers(&decls, findings);
     let held = check_addresses(&decls, findings);
+    check_interfaces(&decls, findings);
     if declared.is_whole {
         check_services(&decls, declared, findings);
         check_resync(&decls, declared, findings);
@@ -44,6 +45,11 @@ pub(super) fn failovers(
             .peers
             .into_iter()
             .map(|decl| Arc::new(decl.peer))
+            .collect(),
+        announced: decls
+            .announced
+            .into_iter()
+            .map(|decl| Arc::new(decl.announced))
             .collect(),
         machine: decls.machine,
     }
@@ -141,7 +147,8 @@ fn check_addresses(decls: &AddressDecls, findings: &mut Findings) -> HashMap<IpA
     let mut seen: HashMap<IpAddr, Span> = HashMap::new();
     let of_failovers = decls.failovers.iter().flat_map(|decl| &decl.addresses);
     let of_held = decls.held.iter().flat_map(|decl| &decl.addresses);
-    for address in of_failovers.chain(of_held) {
+    let of_announced = decls.announced.iter().flat_map(|decl| &decl.addresses);
+    for address in of_failovers.chain(of_held).chain(of_announced) {
         if let Some(first) = seen.get(&address.value) {
             let message = format!("`{}` is held twice", address.value);
             findings.push(
@@ -156,9 +163,54 @@ fn check_addresses(decls: &AddressDecls, findings: &mut Findings) -> HashMap<IpA
     seen
 }
 
+/// On one interface, addresses stand either for announcements or for routes: a routing daemon that
+/// reads the addresses would announce those of the others as well.
+fn check_interfaces(decls: &AddressDecls, findings: &mut Findings) {
+    let mut seen: HashMap<&Arc<str>, (bool, Span)> = HashMap::new();
+    for decl in &decls.announced {
+        let by_address = decl.announced.via == AnnouncedVia::Address;
+        let interface = &decl.announced.interface;
+        match seen.get(interface) {
+            Some((other, first)) if *other != by_address => {
+                let message = format!("`{interface}` has addresses and routes to announce");
+                findings.push(
+                    Diagnostic::new(Code::EitherOr, decl.at, message)
+                        .label("a section with another `via`")
+                        .also(*first, "the first one")
+                        .help("another `interface` in one of them")
+                        .reason(
+                            "a daemon that reads the interface would announce the addresses of both",
+                        ),
+                );
+            }
+            Some(_) => {}
+            None => {
+                seen.insert(interface, (by_address, decl.at));
+            }
+        }
+    }
+}
+
+/// Every announcement follows a service: one that it names, or one that listens on its addresses.
+fn check_followed(decls: &AddressDecls, used: &BTreeSet<IpAddr>, findings: &mut Findings) {
+    for decl in &decls.announced {
+        let mut addresses = decl.announced.addresses.iter();
+        if !decl.services.is_empty() || addresses.any(|address| used.contains(address)) {
+            continue;
+        }
+        let message = "no service listens on the addresses of this section";
+        findings.push_missing(
+            Diagnostic::new(Code::UnknownService, decl.at, message)
+                .label("nothing says when to announce them")
+                .help("follow = { services = [\"web\"] }"),
+        );
+    }
+}
+
 /// The services that `follow` and `track` name exist.
 fn check_services(decls: &AddressDecls, declared: &Declared<'_>, findings: &mut Findings) {
     let named = decls.failovers.iter().flat_map(|decl| &decl.services);
+    let named = named.chain(decls.announced.iter().flat_map(|decl| &decl.services));
     for service in named.filter(|service| !declared.names.contains(&*service.value)) {
         let message = format!("there is no service `{}`", service.value);
         let mistake = Diagnostic::new(Code::UnknownService, service.span, message);
@@ -193,6 +245,7 @@ fn check_listens(
             uncovered.push(Spanned::new(address, listen.span));
         }
     }
+    check_followed(decls, &used, findings);
     if used.is_empty() || has_marks {
         return;
     }
@@ -201,7 +254,10 @@ fn check_listens(
         .iter()
         .map(|decl| (decl.at, &decl.addresses));
     let of_held = decls.held.iter().map(|decl| (decl.at, &decl.addresses));
-    for (at, addresses) in of_failovers.chain(of_held) {
+    let of_announced = decls.announced.iter();
+    let of_announced = of_announced.filter(|decl| !decl.services.is_empty());
+    let of_announced = of_announced.map(|decl| (decl.at, &decl.addresses));
+    for (at, addresses) in of_failovers.chain(of_held).chain(of_announced) {
         if addresses
             .iter()
             .any(|address| used.contains(&address.value))
@@ -222,10 +278,10 @@ fn check_listens(
         findings.push(
             Diagnostic::new(Code::UncoveredListen, first.span, message)
                 .label("a service listens on it")
-                .help("add it to a [failover.NAME] or an [address.NAME]")
+                .help("add it to a [failover.NAME], an [announce.NAME] or an [address.NAME]")
                 .reason(
-                    "other listen addresses move with a failover section; this one stays where it \
-                     is configured",
+                    "other listen addresses move with a section; this one stays where it is \
+                     configured",
                 ),
         );
     }

@@ -32,6 +32,42 @@ pub(super) fn addresses(
     Some(found)
 }
 
+/// The same without lengths of prefixes, labels and interfaces.
+pub(super) fn addresses_alone(
+    fields: &Fields<'_>,
+    findings: &mut Findings,
+) -> Option<Vec<Spanned<IpAddr>>> {
+    let list = fields.require("addresses", findings)?;
+    let items = list.items(findings);
+    if items.is_empty() {
+        let message = format!("{} needs an address", fields.section.name);
+        findings.push_missing(
+            Diagnostic::new(Code::MissingKey, list.span(), message).label("an empty list"),
+        );
+    }
+    let found = items.filter_map(|item| alone(&item, findings));
+    Some(found.collect())
+}
+
+/// An address that is announced for itself: with another length it would be a network.
+fn alone(field: &Field<'_>, findings: &mut Findings) -> Option<Spanned<IpAddr>> {
+    let found = unicast(field, findings)?;
+    let address = found.value.address;
+    let whole = VirtualAddress::whole(address);
+    if found.value.prefix != whole {
+        let message = format!("`{address}/{}` is a network", found.value.prefix);
+        findings.push(
+            Diagnostic::new(Code::BadAddress, found.span, message)
+                .help(format!(
+                    "\"{address}\", which is announced as {address}/{whole}"
+                ))
+                .reason("a director forwards for single addresses"),
+        );
+        return None;
+    }
+    Some(Spanned::new(address, found.span))
+}
+
 fn virtual_address(field: &Field<'_>, findings: &mut Findings) -> Option<Spanned<VirtualAddress>> {
     if field.as_text().is_some() {
         return unicast(field, findings);

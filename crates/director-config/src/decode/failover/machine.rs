@@ -17,6 +17,7 @@ use super::super::super::suggest::nearest;
 use super::super::super::tree::{Entry, Node, Table, Value};
 use super::super::fields::{Field, Fields, shown};
 use super::super::name::named;
+use super::announcement::announced;
 use super::{failover, held, peer, section};
 
 /// The sections as read, of all files.
@@ -25,6 +26,7 @@ pub(in super::super) struct AddressSections {
     failovers: Vec<Entry<'static>>,
     held: Vec<Entry<'static>>,
     peers: Vec<Entry<'static>>,
+    announced: Vec<Entry<'static>>,
     machines: Vec<Entry<'static>>,
 }
 
@@ -35,6 +37,7 @@ impl AddressSections {
             (&mut self.failovers, "failover", "failover sections"),
             (&mut self.held, "address", "address sections"),
             (&mut self.peers, "peer", "peers"),
+            (&mut self.announced, "announce", "announce sections"),
             (&mut self.machines, "machine", "machine sections"),
         ];
         for (list, key, what) in lists {
@@ -125,12 +128,19 @@ impl AddressSections {
             &keys::MACHINE_ADDRESS,
             findings,
         );
+        let announced = overrides(
+            (&fields, "announce"),
+            &self.announced,
+            &keys::MACHINE_ANNOUNCEMENT,
+            findings,
+        );
         let name = name?.value;
         Some(Overrides {
             name,
             at,
             failovers,
             held,
+            announced,
         })
     }
 
@@ -152,12 +162,19 @@ impl AddressSections {
             let entry = merged(entry, |machine| &machine.held);
             decls.held.extend(held(&entry, findings));
         }
+        for entry in &self.announced {
+            let entry = merged(entry, |machine| &machine.announced);
+            decls.announced.extend(announced(&entry, findings));
+        }
         decls
             .failovers
             .sort_by(|one, next| one.failover.name.cmp(&next.failover.name));
         decls
             .held
             .sort_by(|one, next| one.held.name.cmp(&next.held.name));
+        decls
+            .announced
+            .sort_by(|one, next| one.announced.name.cmp(&next.announced.name));
         decls
     }
 
@@ -213,6 +230,7 @@ struct Overrides {
     at: Span,
     failovers: BySection,
     held: BySection,
+    announced: BySection,
 }
 
 /// The values below one key of a machine section.

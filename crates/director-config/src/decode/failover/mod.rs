@@ -1,6 +1,7 @@
 //! Failover sections, addresses, and the values of single machines.
 
 mod address;
+mod announcement;
 mod machine;
 mod peer;
 mod reactions;

@@ -25,7 +25,11 @@ use crate::state::failover::{
 /// The names of services, for the check that they exist.
 pub(super) type Named = Vec<Spanned<Arc<str>>>;
 
-fn name(field: &Field<'_>, into: &mut Named, findings: &mut Findings) -> Option<Arc<str>> {
+pub(super) fn name(
+    field: &Field<'_>,
+    into: &mut Named,
+    findings: &mut Findings,
+) -> Option<Arc<str>> {
     let name: Arc<str> = field.text(findings)?.value.into();
     into.push(Spanned::new(Arc::clone(&name), field.span()));
     Some(name)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use vrrp::Priority;
 
-use super::{Failover, Failovers, Held, VirtualRouter};
+use super::{Announced, AnnouncedVia, Failover, Failovers, Held, VirtualRouter};
 
 /// One consequence of an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +59,7 @@ pub fn changes(before: &Failovers, after: &Failovers) -> Vec<Change> {
     let mut found = Vec::new();
     failovers(before, after, &mut found);
     held(before, after, &mut found);
+    announced(before, after, &mut found);
     found
 }
 
@@ -321,6 +322,63 @@ fn held(before: &Failovers, after: &Failovers, into: &mut Vec<Change>) {
         if before == after && old.get(name) != new.get(name) {
             say.quiet("other settings change; no address moves by that".to_owned());
         }
+    }
+}
+
+fn announced(before: &Failovers, after: &Failovers, into: &mut Vec<Change>) {
+    let by_name = |all: &Failovers| -> BTreeMap<Arc<str>, Arc<Announced>> {
+        let all = all.announced.iter();
+        all.map(|one| (Arc::clone(&one.name), Arc::clone(one)))
+            .collect()
+    };
+    let (old, new) = (by_name(before), by_name(after));
+    for (name, old) in old.iter().filter(|(name, _)| !new.contains_key(*name)) {
+        let gone = listed(old.addresses.iter().copied());
+        Say::of("announce", name, into).moves(format!("removed: this director withdraws {gone}"));
+    }
+    for (name, new) in &new {
+        let mut say = Say::of("announce", name, into);
+        let Some(old) = old.get(name) else {
+            let all = listed(new.addresses.iter().copied());
+            say.moves(format!(
+                "new: this director announces {all} while its services are healthy"
+            ));
+            continue;
+        };
+        announcement(old, new, &mut say);
+    }
+}
+
+fn announcement(old: &Announced, new: &Announced, say: &mut Say<'_>) {
+    let (before, after): (BTreeSet<_>, BTreeSet<_>) = (
+        old.addresses.iter().collect(),
+        new.addresses.iter().collect(),
+    );
+    for address in after.difference(&before) {
+        say.moves(format!("announces {address} as well"));
+    }
+    for address in before.difference(&after) {
+        say.moves(format!("withdraws {address}"));
+    }
+    let place = |one: &Announced| (Arc::clone(&one.interface), one.via);
+    if place(old) != place(new) {
+        let described = |one: &Announced| match one.via {
+            AnnouncedVia::Address => format!("addresses on `{}`", one.interface),
+            AnnouncedVia::Route { table, metric, .. } => {
+                format!("routes in table {table}, metric {metric}")
+            }
+        };
+        let (before, after) = (described(old), described(new));
+        let text = format!("{before} become {after}; the routing daemon has to be told");
+        if before == after {
+            say.quiet("the metric for too little health changes".to_owned());
+        } else {
+            say.moves(text);
+        }
+    }
+    let rest = |one: &Announced| (one.follow.clone(), one.damping, one.linger);
+    if rest(old) != rest(new) {
+        say.quiet("other settings change; no address moves by that".to_owned());
     }
 }
 

@@ -4,17 +4,20 @@
 //! ```text
 //!   [failover.NAME] ─┐                                  ┌─► Failover   one state machine
 //!   [address.NAME]  ─┼─► with [machine.NAME] put in ────┤               1..n virtual routers
-//!   [machine.NAME]  ─┘   for this machine               └─► Held       addresses of this machine
+//!   [announce.NAME] ─┤   for this machine               ├─► Held       addresses of this machine
+//!   [machine.NAME]  ─┘                                  └─► Announced  addresses for BGP or OSPF
 //! ```
 //!
 //! Data only: the daemon runs it. `changes` says what an edit does to it.
 
+mod announced;
 mod changes;
 mod follow;
 mod held;
 mod peer;
 mod router;
 
+pub use announced::{Announced, AnnouncedFollow, AnnouncedVia};
 pub use changes::{Change, Effect, changes, splits};
 pub use follow::{Follow, FollowBy, Track, TrackEffect, TrackFile, Tracked};
 pub use held::{Announce, Held, OnDeath, Route, VirtualAddress};
@@ -38,6 +41,8 @@ pub struct Failovers {
     pub held: Vec<Arc<Held>>,
     /// The `[peer.NAME]` sections, in the order of their names.
     pub peers: Arc<[Arc<Peer>]>,
+    /// The `[announce.NAME]` sections, in the order of their names.
+    pub announced: Vec<Arc<Announced>>,
     /// The name of the `[machine.NAME]` section whose values are in here.
     pub machine: Option<Arc<str>>,
 }
@@ -46,7 +51,13 @@ impl Failovers {
     /// Whether the file says nothing about addresses; it may name peers.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.failovers.is_empty() && self.held.is_empty()
+        self.failovers.is_empty() && self.held.is_empty() && self.announced.is_empty()
+    }
+
+    /// Whether VRRP runs, or addresses are held without it.
+    #[must_use]
+    pub const fn hold_addresses(&self) -> bool {
+        !self.failovers.is_empty() || !self.held.is_empty()
     }
 
     /// The section of this name.

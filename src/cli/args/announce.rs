@@ -1,0 +1,71 @@
+//! `director announce`.
+
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Subcommand};
+
+use super::operator::Why;
+use super::{Form, time};
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    disable_help_subcommand = true,
+    after_help = "Examples:\n  director announce\n  director announce withdraw --reason 'kernel update' --for 2h --wait\n  director announce resume"
+)]
+pub(crate) struct Announce {
+    #[command(subcommand)]
+    pub(crate) verb: Option<AnnounceVerb>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AnnounceVerb {
+    /// Show the state of each section, its reason, and what is healthy (default).
+    #[command(after_help = "Example:\n  director announce status front --format json")]
+    Status(AnnounceStatus),
+    /// Withdraw the addresses, whatever is healthy: routers send packets to other directors.
+    ///
+    /// This director goes on forwarding, for at least `linger`. The setting survives restarts, until
+    /// `director announce resume` or the end of --for.
+    #[command(
+        after_help = "Example:\n  director announce withdraw front --reason 'kernel update' --wait"
+    )]
+    Withdraw(Withdraw),
+    /// End a withdrawal, and forget what was damped: health decides again.
+    #[command(after_help = "Example:\n  director announce resume front")]
+    Resume(Resume),
+}
+
+#[derive(Debug, Default, ClapArgs)]
+pub(crate) struct AnnounceStatus {
+    /// Only this section of the service file.
+    #[arg(value_name = "NAME")]
+    pub(crate) section: Option<String>,
+    #[command(flatten)]
+    pub(crate) form: Form,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Withdraw {
+    /// Section of the service file; all sections without it.
+    #[arg(value_name = "NAME")]
+    pub(crate) section: Option<String>,
+    #[command(flatten)]
+    pub(crate) why: Why,
+    /// Wait until the kernel has no address and no route of the section, so that the routing daemon
+    /// withdraws it.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Stop waiting after this time.
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s", requires = "wait")]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Resume {
+    /// Section of the service file; all sections without it.
+    #[arg(value_name = "NAME")]
+    pub(crate) section: Option<String>,
+    /// Reason, shown by `director events`.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+}
