@@ -38,6 +38,19 @@ pub enum Input {
     },
     /// End a yield or a claim.
     EndHold,
+    /// Before [`Input::Start`] or [`Input::Resume`]: a yield that an earlier process had.
+    RestoreYield {
+        /// Until when, as of [`Input::Yield`].
+        until: Option<Duration>,
+    },
+    /// Before [`Input::Resume`]: a claim that an earlier process had. It ends, as every claim does,
+    /// if this one is not active.
+    RestoreClaim {
+        /// The priority to which it was raised; more than 254 counts as 254.
+        priority: Priority,
+        /// Until when, as of [`Input::Claim`].
+        until: Option<Duration>,
+    },
     /// Another priority, as health changes; 0 counts as 1.
     Priority(Priority),
     /// A member cannot send or receive: its interface is down.

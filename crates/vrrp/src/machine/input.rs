@@ -25,6 +25,11 @@ impl Machine {
             Input::Yield { until } => self.yield_now(now, until, false, actions),
             Input::Claim { until } => self.claim(now, until, actions),
             Input::EndHold => self.end_hold(now, actions),
+            Input::RestoreYield { until } => self.restore(Hold::Yielded { until }),
+            Input::RestoreClaim { priority, until } => {
+                let priority = priority.clamp(Priority::LEAST, Priority::HIGHEST);
+                self.restore(Hold::Claimed { priority, until });
+            }
             Input::Priority(priority) => {
                 let before = self.priority();
                 self.config.priority = priority.max(Priority::LEAST);
@@ -44,6 +49,13 @@ impl Machine {
             }
         }
         self.arm(actions);
+    }
+
+    /// What an earlier process had; a running one has its own.
+    const fn restore(&mut self, hold: Hold) {
+        if matches!(self.phase, Phase::Stopped) {
+            self.hold = hold;
+        }
     }
 
     fn start(&mut self, now: Duration, last_sent: Option<Duration>, actions: &mut Vec<Action>) {

@@ -44,6 +44,11 @@ fn input() -> impl Strategy<Value = Input> {
         prop::option::of(time()).prop_map(|until| Input::Yield { until }),
         prop::option::of(time()).prop_map(|until| Input::Claim { until }),
         Just(Input::EndHold),
+        prop::option::of(time()).prop_map(|until| Input::RestoreYield { until }),
+        (any::<u8>(), prop::option::of(time())).prop_map(|(priority, until)| {
+            let priority = Priority(priority);
+            Input::RestoreClaim { priority, until }
+        }),
         any::<u8>().prop_map(|priority| Input::Priority(Priority(priority))),
         member.clone().prop_map(|member| Input::Fault { member }),
         member.clone().prop_map(|member| Input::Repaired { member }),

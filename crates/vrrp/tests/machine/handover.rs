@@ -225,3 +225,44 @@ fn a_router_that_is_started_again_while_it_hands_over_stays() {
     );
     assert_eq!(bench.hear(6600, 1, 100), Fate::DiscardedLower);
 }
+
+#[test]
+fn a_yield_of_an_earlier_process_goes_on() {
+    let mut bench = Bench::new(150);
+    let until = Some(Duration::from_secs(60));
+    assert_eq!(bench.input(0, Input::RestoreYield { until }), "");
+    assert_eq!(
+        bench.input(0, Input::Start),
+        "initialize -> backup: started"
+    );
+    assert_eq!(bench.machine.priority(), Priority::LEAST);
+    for second in 1..60 {
+        assert_eq!(bench.hear(second * 1000, 1, 100), Fate::Followed);
+    }
+    assert_eq!(bench.hear(60_000, 1, 100), Fate::DiscardedLower);
+    assert_eq!(bench.machine.priority(), Priority(150));
+    // A running one has its own.
+    bench.input(61_000, Input::RestoreYield { until: None });
+    assert!(!bench.machine.is_yielded());
+}
+
+#[test]
+fn a_claim_of_an_earlier_process_goes_on_with_its_role_only() {
+    let claim = Input::RestoreClaim {
+        priority: Priority(151),
+        until: None,
+    };
+    let mut bench = Bench::new(100);
+    bench.input(0, claim);
+    let last_sent = Duration::ZERO;
+    assert_eq!(
+        bench.input(500, Input::Resume { last_sent }),
+        "send 0 151; take; announce; initialize -> active: continues for the previous process"
+    );
+    assert_eq!(bench.hear(600, 1, 150), Fate::Answered);
+    let mut bench = Bench::new(100);
+    bench.input(0, claim);
+    bench.input(5000, Input::Resume { last_sent });
+    assert_eq!(bench.state(), State::Backup);
+    assert_eq!(bench.machine.priority(), Priority(100));
+}
