@@ -9,13 +9,14 @@
 //! - **The kernel says whose it is** (`IFA_PROTO`): ours carry VRRP's number. Others are never
 //!   touched, even if the service file names the same address.
 
+mod accept;
 mod announce;
 mod netlink;
 mod routes;
 mod section;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use nix::poll::{PollFd, PollFlags, poll};
 use super::clock::{now, timeout};
 use super::wake::{Inbox, Post};
 use crate::state::failover::Route;
+use accept::Filter;
 use announce::Announcer;
 use netlink::{LEFT, LIVE};
 use section::Schedule;
@@ -47,6 +49,9 @@ const SILENT: Duration = Duration::from_secs(3);
 /// An address that others removed this often within [`CONTESTED`] is handed over.
 const OFTEN: u32 = 5;
 const CONTESTED: Duration = Duration::from_secs(60);
+
+/// The time between two attempts to drop what no service takes.
+const UNFILTERED: Duration = Duration::from_secs(60);
 
 /// Datagrams of news and orders handled in one round.
 const ROUND: usize = 64;
@@ -118,6 +123,9 @@ pub(super) struct Holder {
     monitor: Monitor,
     requests: Requests,
     announcer: Announcer,
+    filter: Filter,
+    /// Why the filter is not in force, and when it is tried again.
+    unfiltered: Option<(String, Duration)>,
     table: Table,
     sections: BTreeMap<Arc<str>, Section>,
     renew_at: Duration,
@@ -139,6 +147,8 @@ impl Holder {
             monitor: Monitor::open()?,
             requests: Requests::open()?,
             announcer: Announcer::open()?,
+            filter: Filter::default(),
+            unfiltered: None,
             table: Table::default(),
             sections: BTreeMap::new(),
             renew_at: now() + RENEW,
@@ -258,6 +268,7 @@ impl Holder {
         for name in new {
             self.remove_routes(&name);
         }
+        self.filter();
         self.remove_undeclared();
         self.declared = true;
         for name in changed {
@@ -275,6 +286,30 @@ impl Holder {
             }
         }
         (self.tell)(Report::Interfaces(self.table.view()));
+    }
+
+    /// Drops what no service takes, for sections that want it.
+    fn filter(&mut self) {
+        let closed = self.sections.iter().filter(|(_, one)| !one.holding.accept);
+        let places = closed.clone().flat_map(|(_, one)| &one.holding.places);
+        let wanted = places.map(|place| place.address).collect();
+        let Err(why) = self.filter.adjust(&wanted) else {
+            self.unfiltered = None;
+            return;
+        };
+        let before = self.unfiltered.as_ref().map(|(before, _)| before);
+        if before != Some(&why) {
+            for (name, _) in closed {
+                (self.tell)(Report::Failed {
+                    section: Arc::clone(name),
+                    why: format!(
+                        "`accept = false` is not in force: {why}; packets to its addresses that no \
+                         service takes reach this machine's programs"
+                    ),
+                });
+            }
+        }
+        self.unfiltered = Some((why, now() + UNFILTERED));
     }
 
     /// What an earlier process left of a section: all of it, or it has left nothing.
@@ -512,6 +547,9 @@ impl Holder {
             return;
         }
         self.renew_at = now + RENEW;
+        if self.unfiltered.as_ref().is_some_and(|(_, at)| *at <= now) {
+            self.filter();
+        }
         let pulse = Duration::from_millis(self.pulse.load(Ordering::Relaxed));
         let alive = now.saturating_sub(pulse) < SILENT;
         let sections = self.sections.iter();
@@ -564,6 +602,9 @@ impl Holder {
     }
 
     fn stop(&mut self, keep: bool) {
+        if !keep {
+            let _ = self.filter.adjust(&BTreeSet::new());
+        }
         let names: Vec<Arc<str>> = self.sections.keys().map(Arc::clone).collect();
         for name in names {
             let Some(section) = self.sections.get(&name).filter(|section| section.held) else {

@@ -32,6 +32,8 @@ pub(in crate::failover) struct Holding {
     /// good.
     pub(in crate::failover) lease: Option<u32>,
     pub(in crate::failover) announce: Announce,
+    /// Whether the machine's programs get what no service takes.
+    pub(in crate::failover) accept: bool,
 }
 
 impl Holding {
@@ -48,6 +50,7 @@ impl Holding {
             places,
             lease: (section.on_death == OnDeath::Release).then(|| lease(section)),
             announce: section.announce,
+            accept: section.accept,
         }
     }
 
@@ -59,6 +62,7 @@ impl Holding {
             places: places(&section.interface, &section.addresses).collect(),
             lease: (section.on_death == OnDeath::Release).then_some(LEAST_LEASE),
             announce: section.announce,
+            accept: true,
         }
     }
 }

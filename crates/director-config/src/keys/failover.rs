@@ -208,6 +208,15 @@ fn reactions() -> Vec<Key> {
         .default(1),
         on_death("release"),
         key(
+            "accept",
+            Shape::Bool,
+            "Whether the machine's own programs get packets to the addresses that no service takes. \
+             `false`: they are dropped by nftables, except for ICMP echo, ARP and neighbour \
+             discovery (Accept_Mode of RFC 9568).",
+        )
+        .default(true)
+        .alias(&["no_accept", "accept_mode"]),
+        key(
             "startup",
             time(),
             "After a start, the longest wait for the first verdicts of the checks before the \
@@ -245,9 +254,6 @@ pub(in super::super) fn unsupported(word: &str) -> Option<&'static str> {
             "remove it: the addresses are on the interface itself, and gratuitous ARP tells clients \
              its MAC address"
         }
-        "accept" | "no_accept" | "accept_mode" => {
-            "remove it: the machine itself answers on the addresses; a firewall can limit that"
-        }
         _ => return None,
     })
 }
@@ -277,6 +283,7 @@ pub(in super::super) fn keepalived(word: &str) -> Option<&'static str> {
         "notify_fault" => "notify = { command = \"...\", on = \"fault\" }",
         "notify_stop" => "notify = { command = \"...\", on = \"stopped\" }",
         "lvs_sync_daemon" => "sync = \"eth1\", for both roles on all directors",
+        "no_accept" => "accept = false",
         "garp_master_delay" => "announce = { after = \"5s\" }",
         "garp_master_repeat" => "announce = { first = 5, second = 5 }",
         "garp_master_refresh" => "announce = { refresh = \"1m\" }",

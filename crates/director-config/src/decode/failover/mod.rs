@@ -58,6 +58,7 @@ fn failover(entry: &Entry<'_>, findings: &mut Findings) -> Option<FailoverDecl> 
     let linger = bounded("linger", 60 * SECOND);
     let on_death = reactions::on_death(&fields, OnDeath::Release, findings);
     let announce = reactions::announce(&fields, findings);
+    let accept = fields.get("accept").and_then(|value| value.bool(findings));
     let notify = reactions::notify(&fields, findings);
     let name = name?;
     let failover = Failover {
@@ -70,6 +71,7 @@ fn failover(entry: &Entry<'_>, findings: &mut Findings) -> Option<FailoverDecl> 
         track,
         floor: floor.map_or(1, |floor| floor.value),
         on_death,
+        accept: accept.is_none_or(|accept| accept.value),
         startup: startup.map_or(Failover::DEFAULT_STARTUP, |time| time.value),
         linger: linger.map_or(Failover::DEFAULT_LINGER, |time| time.value),
         announce,

@@ -91,6 +91,8 @@ pub struct Failover {
     pub floor: u8,
     /// What becomes of the addresses when the daemon dies.
     pub on_death: OnDeath,
+    /// Whether the machine's programs get packets to the addresses that no service takes.
+    pub accept: bool,
     /// The longest wait at start for the first verdicts of the checks before the router claims
     /// anything.
     pub startup: Duration,
