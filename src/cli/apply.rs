@@ -44,7 +44,13 @@ fn apply(args: &Args, verb: &Apply, report: &mut Report) -> anyhow::Result<Exit>
     let saved = PlanFile::read(&verb.file)?;
     let (desired, private) = match &saved {
         Some(saved) => (saved.desired.clone(), MarkRange::DEFAULT),
-        None => match load_as(args, &verb.file, verb.force, report)? {
+        None => match load_as(
+            args,
+            verb.machine.as_deref(),
+            &verb.file,
+            verb.force,
+            report,
+        )? {
             Some(declared) => {
                 beside::refuse(args, "use `director reload`")
                     .inspect_err(|_| report.kind = Some("director_running"))?;

@@ -282,6 +282,9 @@ pub(crate) struct Run {
     /// Start even if the file takes away more of a service than the policy allows.
     #[arg(long)]
     pub(crate) force: bool,
+    /// Read the file as this machine does, by its `[machine.NAME]`. [default: the host name]
+    #[arg(long, value_name = "NAME", env = "DIRECTOR_MACHINE", hide_env = true)]
+    pub(crate) machine: Option<String>,
     /// What to do with the tables on exit.
     #[arg(long, value_name = "WHAT", default_value = "keep")]
     pub(crate) on_stop: OnStop,
@@ -348,6 +351,9 @@ pub(crate) struct Plan {
     /// Service file.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
+    /// Read the file as this machine does, by its `[machine.NAME]`. [default: the host name]
+    #[arg(long, value_name = "NAME", env = "DIRECTOR_MACHINE", hide_env = true)]
+    pub(crate) machine: Option<String>,
     #[command(flatten)]
     pub(crate) form: Form,
     /// Also save the plan, for `director apply PLAN`.
@@ -366,6 +372,9 @@ pub(crate) struct Apply {
     /// Service file, or a plan saved by `director plan --out`.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
+    /// Read the file as this machine does, by its `[machine.NAME]`. [default: the host name]
+    #[arg(long, value_name = "NAME", env = "DIRECTOR_MACHINE", hide_env = true)]
+    pub(crate) machine: Option<String>,
     /// Do not ask for confirmation.
     #[arg(long, short)]
     pub(crate) yes: bool,

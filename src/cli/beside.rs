@@ -100,7 +100,11 @@ impl Beside {
         let there = self.files()?;
         let files = there.files.into_iter();
         let files: Memory = files.map(|file| (file.path, file.text)).collect();
-        let environment = Environment::of_process();
+        let mut environment = Environment::of_process();
+        // Both are read as the same machine.
+        if let Some(machine) = &after.machine {
+            environment = environment.on_machine(machine.to_string());
+        }
         let before = config::load_from(Path::new(&there.root), &files, &environment);
         match before.failovers {
             Some(before) => Ok(changes(&before, after)),

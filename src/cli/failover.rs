@@ -165,17 +165,28 @@ fn member(router: &VirtualRouterStatus) -> String {
 }
 
 fn operate(args: &Args, verb: &Move, action: FailoverDo) -> anyhow::Result<Exit> {
+    carry_out(args, verb, action, false)
+}
+
+fn carry_out(
+    args: &Args,
+    verb: &Move,
+    action: FailoverDo,
+    until_restart: bool,
+) -> anyhow::Result<Exit> {
     let client = args.client()?;
     let before = sections(&client, verb.section.as_deref())?;
     let body = api::FailoverBody {
         section: verb.section.clone(),
         action,
+        until_restart,
         reason: verb.why.reason.clone(),
         for_seconds: verb.why.time.as_ref().map(Duration::as_secs),
         on_behalf_of: on_behalf_of(),
     };
     let asked = ask(&client, "/v1/failover", &body)?;
-    if !verb.wait || asked != Exit::Done {
+    // What is not on disk is in force all the same.
+    if !verb.wait || !matches!(asked, Exit::Done | Exit::NotKept) {
         return Ok(asked);
     }
     for section in before {
@@ -197,6 +208,7 @@ fn auto(args: &Args, verb: &Auto) -> anyhow::Result<Exit> {
     let body = api::FailoverBody {
         section: verb.section.clone(),
         action: FailoverDo::Auto,
+        until_restart: false,
         reason: verb.reason.clone(),
         for_seconds: None,
         on_behalf_of: on_behalf_of(),
@@ -209,7 +221,7 @@ fn leave(args: &Args, verb: &Move) -> anyhow::Result<Exit> {
     if !is_stopping()? || sections(&args.client()?, None)?.is_empty() {
         return Ok(Exit::Done);
     }
-    operate(args, verb, FailoverDo::Yield)
+    carry_out(args, verb, FailoverDo::Yield, true)
 }
 
 /// Whether systemd has a job to stop the unit of this process: its `ExecStop=` commands are in the

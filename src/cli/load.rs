@@ -13,12 +13,8 @@ use crate::state::failover::Failovers;
 use crate::state::health::Watch;
 use crate::words::count;
 
-/// Reads the file; `-` is standard input. With `forced`, an empty file declares nothing.
-pub(crate) fn read(path: &Path, forced: bool) -> io::Result<Parsed> {
-    read_on(None, path, forced)
-}
-
-/// Like [`read`]; as the machine of this name does.
+/// Reads the file as the machine of this name does; `-` is standard input. With `forced`, an empty
+/// file declares nothing.
 pub(crate) fn read_on(machine: Option<&str>, path: &Path, forced: bool) -> io::Result<Parsed> {
     let mut environment = Environment::of_process();
     if let Some(machine) = machine {
@@ -90,20 +86,22 @@ impl Declared {
 /// The file's contents, or `None` if it has mistakes, which are printed.
 pub(crate) fn load(
     args: &Args,
+    machine: Option<&str>,
     path: &Path,
     report: &mut Report,
 ) -> anyhow::Result<Option<Declared>> {
-    load_as(args, path, false, report)
+    load_as(args, machine, path, false, report)
 }
 
 /// Like [`load`]; with `forced`, an empty file declares nothing.
 pub(crate) fn load_as(
     args: &Args,
+    machine: Option<&str>,
     path: &Path,
     forced: bool,
     report: &mut Report,
 ) -> anyhow::Result<Option<Declared>> {
-    let outcome = read(path, forced)?;
+    let outcome = read_on(machine, path, forced)?;
     print(args, "", &outcome);
     report.file(&outcome);
     let all = outcome.desired.zip(outcome.watch).zip(outcome.failovers);

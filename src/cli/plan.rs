@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Args, verb: &Plan) -> anyhow::Result<Exit> {
 }
 
 fn plan(args: &Args, verb: &Plan, report: &mut Report) -> anyhow::Result<Exit> {
-    let Some(declared) = load(args, &verb.file, report)? else {
+    let Some(declared) = load(args, verb.machine.as_deref(), &verb.file, report)? else {
         return Ok(Exit::Failed);
     };
     let beside = beside::find(args)?;

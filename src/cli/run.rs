@@ -46,6 +46,7 @@ pub(crate) fn run(args: &Args, verb: &Run) -> anyhow::Result<Exit> {
     };
     let options = Options {
         file,
+        machine: verb.machine.clone(),
         force: verb.force,
         on_stop: match verb.on_stop {
             OnStop::Keep => run::OnStop::Keep,

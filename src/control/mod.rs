@@ -15,6 +15,7 @@ pub mod meters;
 mod now;
 pub mod operator;
 pub mod peer;
+pub mod saved;
 pub mod select;
 pub mod snapshot;
 

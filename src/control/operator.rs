@@ -7,6 +7,8 @@ use std::time::SystemTime;
 use ipvs::{ServerKey, ServiceKey};
 use serde::{Deserialize, Serialize};
 
+use super::failover::FailoverHold;
+use super::saved::SavedSections;
 use crate::state::BootTime;
 
 /// A request by an operator. Services and servers have the names that people use; the core looks
@@ -66,6 +68,9 @@ pub struct FailoverRequest {
     pub section: Option<String>,
     /// What to do.
     pub action: FailoverDo,
+    /// Whether a yield ends when director restarts.
+    #[serde(default)]
+    pub until_restart: bool,
     /// Who asks, why, and for how long.
     #[serde(flatten)]
     pub note: Note,
@@ -190,7 +195,21 @@ pub struct ServerSettings {
     pub weight: Option<Setting<u32>>,
 }
 
-/// All operators' settings; they survive restarts and reboots.
+/// A yield or claim of a failover section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldSetting {
+    /// Who set it, why, and until when.
+    #[serde(flatten)]
+    pub set: Setting<FailoverHold>,
+    /// The priority to which a claim was raised.
+    pub priority: Option<u8>,
+    /// It ends when director restarts: the request was part of a stop.
+    #[serde(skip)]
+    pub until_restart: bool,
+}
+
+/// All operators' settings, and what the next process has to know; they survive restarts and
+/// reboots.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {
     /// Settings for servers of services.
@@ -199,13 +218,21 @@ pub struct Settings {
     pub disabled: BTreeMap<IpAddr, Setting<()>>,
     /// Announce sections that are withdrawn, by their names in the file.
     pub withdrawn: BTreeMap<String, Setting<()>>,
+    /// Yields and claims, by failover section.
+    pub holds: BTreeMap<String, HoldSetting>,
+    /// The failover sections of the file in force.
+    pub sections: SavedSections,
 }
 
 impl Settings {
     /// Whether there are no settings.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.servers.is_empty() && self.disabled.is_empty() && self.withdrawn.is_empty()
+        self.servers.is_empty()
+            && self.disabled.is_empty()
+            && self.withdrawn.is_empty()
+            && self.holds.is_empty()
+            && self.sections.is_empty()
     }
 
     /// Whether any setting ends by itself.
@@ -217,7 +244,9 @@ impl Settings {
             drain.or(weight).is_some()
         };
         let mut others = self.disabled.values().chain(self.withdrawn.values());
-        self.servers.values().any(of_server) || others.any(|set| set.ends.is_some())
+        self.servers.values().any(of_server)
+            || others.any(|set| set.ends.is_some())
+            || self.holds.values().any(|hold| hold.set.ends.is_some())
     }
 }
 

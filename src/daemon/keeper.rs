@@ -14,7 +14,8 @@ use super::messages::{Input, Keep, Missing, Task};
 use super::pulse::Pulse;
 use crate::apply::{Ledger, Store, StoreError, Versioned};
 use crate::control::Now;
-use crate::control::operator::{ServerSettings, Setting, Settings};
+use crate::control::operator::{HoldSetting, ServerSettings, Setting, Settings};
+use crate::control::saved::SavedSections;
 use crate::state::BootTime;
 use crate::words::chain;
 
@@ -35,6 +36,10 @@ struct Kept {
     disabled: Vec<OfMachine>,
     #[serde(default)]
     withdrawn: Vec<OfAnnouncement>,
+    #[serde(default)]
+    holds: Vec<OfSection>,
+    #[serde(default)]
+    sections: SavedSections,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -57,6 +62,13 @@ struct OfAnnouncement {
     section: String,
     #[serde(flatten)]
     set: Setting<()>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct OfSection {
+    section: String,
+    #[serde(flatten)]
+    hold: HoldSetting,
 }
 
 impl Versioned for Kept {
@@ -103,6 +115,8 @@ pub(super) fn read(store: &Store, boot: &str, now: Now) -> Result<Settings, Stor
     let servers = std::mem::take(&mut kept.servers);
     let disabled = std::mem::take(&mut kept.disabled);
     let withdrawn = std::mem::take(&mut kept.withdrawn).into_iter();
+    let holds = std::mem::take(&mut kept.holds);
+    let sections = std::mem::take(&mut kept.sections);
     let servers = servers.into_iter().map(|of| {
         let set = ServerSettings {
             drain: of.set.drain.map(|set| kept.revive(set, boot, now)),
@@ -111,7 +125,13 @@ pub(super) fn read(store: &Store, boot: &str, now: Now) -> Result<Settings, Stor
         ((of.service, of.server), set)
     });
     let disabled = disabled.into_iter();
+    let holds = holds.into_iter().map(|of| {
+        let set = kept.revive(of.hold.set, boot, now);
+        (of.section, HoldSetting { set, ..of.hold })
+    });
     Ok(Settings {
+        holds: holds.collect(),
+        sections,
         servers: servers.collect(),
         disabled: disabled
             .map(|of| (of.address, kept.revive(of.set, boot, now)))
@@ -141,6 +161,12 @@ pub(super) fn write(store: &Store, boot: &str, keep: &Keep) -> Result<(), StoreE
         section: section.clone(),
         set: set.clone(),
     });
+    let holds = settings.holds.iter();
+    let holds = holds.filter(|(_, hold)| !hold.until_restart);
+    let holds = holds.map(|(section, hold)| OfSection {
+        section: section.clone(),
+        hold: hold.clone(),
+    });
     let kept = Kept {
         version: 1,
         boot: boot.to_owned(),
@@ -148,6 +174,8 @@ pub(super) fn write(store: &Store, boot: &str, keep: &Keep) -> Result<(), StoreE
         servers: servers.collect(),
         disabled: disabled.collect(),
         withdrawn: withdrawn.collect(),
+        holds: holds.collect(),
+        sections: settings.sections.clone(),
     };
     store.write(FILE, &kept)
 }

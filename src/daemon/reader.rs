@@ -33,13 +33,13 @@ pub(super) struct FileReader<F: Files = Disk> {
 }
 
 impl<F: Files> FileReader<F> {
-    pub(super) fn new(file: PathBuf, files: F, pulse: Pulse) -> Self {
+    pub(super) fn new(file: PathBuf, files: F, environment: Environment, pulse: Pulse) -> Self {
         let files = Noticed {
             files,
             pulse: pulse.clone(),
         };
         Self {
-            reader: Reader::new(file.clone(), files, Environment::of_process()),
+            reader: Reader::new(file.clone(), files, environment),
             file,
             last: Services::new(),
             watched: Watched::default(),
@@ -225,7 +225,12 @@ mod tests {
         };
         files.set(true);
         let pulse = Pulse::default();
-        let reader = FileReader::new("a.toml".into(), files.clone(), pulse.clone());
+        let reader = FileReader::new(
+            "a.toml".into(),
+            files.clone(),
+            Environment::default(),
+            pulse.clone(),
+        );
         let (orders, todo) = mpsc::channel();
         let (sender, done) = mpsc::channel();
         start(reader, todo, move |read| sender.send(read).is_ok(), || {}).unwrap();

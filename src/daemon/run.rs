@@ -26,7 +26,7 @@ use crate::announce;
 use crate::apply::{Incarnation, Kernel, Ledger, Platform, Prepared, Store, boot_time, converge};
 use crate::check::Checks;
 use crate::check::through::Passages;
-use crate::config::Disk;
+use crate::config::{Disk, Environment};
 use crate::control::snapshot::Published;
 use crate::control::{Director, Identity, Now};
 use crate::failover::{Command, Report, Running};
@@ -50,6 +50,8 @@ const DRAIN_PAUSE: Duration = Duration::from_millis(500);
 pub struct Options {
     /// The path of the service file.
     pub file: PathBuf,
+    /// The machine whose `[machine.NAME]` counts; by default the host name.
+    pub machine: Option<String>,
     /// Whether to start although a guard objects to what the file would remove.
     pub force: bool,
     /// What to do with the tables on exit.
@@ -284,10 +286,13 @@ impl<S> Threads<S> {
     /// Passes a command to the failover threads, which the first file with addresses starts.
     fn command(&self, command: Command) {
         let mut failover = self.failover.borrow_mut();
-        if failover.is_none()
-            && let Command::Declare(declared) = &command
-            && declared.hold_addresses()
-        {
+        let is_first = match &command {
+            Command::Declare(declared) => declared.hold_addresses(),
+            // What a section is told before it is declared.
+            Command::Restore { .. } | Command::Careful { .. } => true,
+            _ => false,
+        };
+        if failover.is_none() && is_first {
             let inputs = self.inputs.clone();
             let tell = move |report: Report| {
                 let _ = inputs.send(Input::Failover(report));
@@ -440,7 +445,12 @@ fn start_reader(
     pulse: Pulse,
 ) -> anyhow::Result<Sender<ReadOrder>> {
     let (orders, todo) = mpsc::channel();
-    let files = FileReader::new(options.file.clone(), Disk, pulse);
+    let environment = Environment::of_process();
+    let environment = match &options.machine {
+        Some(machine) => environment.on_machine(machine.clone()),
+        None => environment,
+    };
+    let files = FileReader::new(options.file.clone(), Disk, environment, pulse);
     let (jobs, inputs) = (jobs.clone(), inputs.clone());
     let done = move |read| jobs.send(Job::Take(Box::new(read))).is_ok();
     let changed = move || {

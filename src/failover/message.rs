@@ -30,6 +30,21 @@ pub enum Command {
     },
     /// The first verdicts are in.
     Ready,
+    /// Before the section is declared: what an operator set in an earlier process.
+    Restore {
+        /// The section's name.
+        section: Arc<str>,
+        /// What.
+        restored: Restored,
+    },
+    /// Before the section is declared: the file is not the one that other directors know. It does
+    /// not go on for the last process, and claims nothing for a while.
+    Careful {
+        /// The section's name.
+        section: Arc<str>,
+        /// For how long it listens at least.
+        time: Duration,
+    },
     /// An operator's wish.
     Operate {
         /// The section's name.
@@ -54,6 +69,23 @@ pub enum Operation {
     },
     /// End both.
     Auto,
+}
+
+/// A yield or claim of an earlier process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restored {
+    /// A yield.
+    Yield {
+        /// Until when, since boot.
+        until: Option<Duration>,
+    },
+    /// A claim.
+    Claim {
+        /// The priority to which it was raised.
+        priority: u8,
+        /// Until when, since boot.
+        until: Option<Duration>,
+    },
 }
 
 /// The runtime to the core.

@@ -24,9 +24,11 @@ mod place;
 mod realtime;
 mod router;
 mod runtime;
+mod settings;
 mod socket;
 mod sockets;
 mod wake;
+mod wary;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -35,7 +37,7 @@ use std::thread::{self, JoinHandle};
 
 use anyhow::Context;
 
-pub use message::{Command, Operation, Report};
+pub use message::{Command, Operation, Report, Restored};
 
 /// Addresses as leases, for others that hold some.
 pub(crate) mod lease {

@@ -5,15 +5,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use vrrp::codec::{AddressList, Datagram, DecodeError, Expect, MULTICAST_V4, MULTICAST_V6};
-use vrrp::machine::{Action, Config, Fate, Input, Machine, Member, Preempt, State};
+use vrrp::codec::{Datagram, DecodeError, Expect, MULTICAST_V4, MULTICAST_V6};
+use vrrp::machine::{Action, Fate, Input, Machine, State};
 use vrrp::{Family, Priority, Version};
 
 use super::events;
 use super::holder::{BRIDGE, Order, Orders, Remnant, View};
-use super::message::{Operation, Report};
+use super::message::{Operation, Report, Restored};
 use super::place::Place;
+use super::settings::config;
 use super::sockets::{Key, Sockets};
+use super::wary::Wary;
 use crate::control::event::EventKind;
 use crate::control::failover::FailoverCounters;
 use crate::state::failover::{Failover, TrackEffect, TrackFile, Tracked};
@@ -36,6 +38,15 @@ pub(super) struct Way<'a> {
     pub(super) now: Duration,
 }
 
+/// What a section has to know of the process before.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Before {
+    /// What an operator set.
+    pub(super) restored: Option<Restored>,
+    /// Another file was in force: it listens for so long at least, and does not go on.
+    pub(super) careful: Option<Duration>,
+}
+
 /// A section that runs.
 pub(super) struct Router {
     pub(super) section: Arc<Failover>,
@@ -51,6 +62,8 @@ pub(super) struct Router {
     leftover: bool,
     /// Whether it has the connections for which it waits: `preempt.when`.
     is_synced: bool,
+    /// Until it has been active, or has understood another router.
+    wary: Option<Wary>,
     lowered: u32,
     track_lowered: u32,
     service_fault: Option<Arc<str>>,
@@ -62,22 +75,42 @@ pub(super) struct Router {
     shown: events::Shown,
     /// Its places or its settings changed since they were shown.
     touched: bool,
+    /// A stranger came or went.
+    alarmed: bool,
 }
 
 impl Router {
     /// A section that waits for the first view of the interfaces. `None` if the protocol cannot
     /// carry it, which `check` has excluded.
-    pub(super) fn new(section: Arc<Failover>, now: Duration) -> Result<Self, String> {
+    pub(super) fn new(
+        section: Arc<Failover>,
+        before: Before,
+        now: Duration,
+    ) -> Result<Self, String> {
         let places = vec![Place::default(); section.routers.len()];
-        let machine = Machine::new(config(&section, &places, section.priority, false))
-            .map_err(|error| error.to_string())?;
+        let mut settings = config(&section, &places, section.priority, false);
+        let careful = before.careful.unwrap_or_default();
+        settings.startup_delay = settings.startup_delay.max(careful);
+        let mut machine = Machine::new(settings).map_err(|error| error.to_string())?;
+        let mut actions = Vec::new();
+        if let Some(restored) = before.restored {
+            let input = match restored {
+                Restored::Yield { until } => Input::RestoreYield { until },
+                Restored::Claim { priority, until } => Input::RestoreClaim {
+                    priority: Priority(priority),
+                    until,
+                },
+            };
+            machine.handle(now, input, &mut actions);
+        }
         Ok(Self {
+            wary: Some(Wary::new(now, before.careful)),
             told: vec![false; places.len()],
             machine,
             places,
             started: false,
             timer: None,
-            actions: Vec::new(),
+            actions,
             remnant: None,
             leftover: false,
             is_synced: false,
@@ -91,6 +124,7 @@ impl Router {
             send_error: None,
             shown: events::Shown::new(now),
             touched: true,
+            alarmed: false,
             section,
         })
     }
@@ -200,6 +234,9 @@ impl Router {
 
     /// Whether the peers still wait for the process that left these addresses.
     fn holds(&self, remnant: Remnant) -> bool {
+        if self.wary.as_ref().is_some_and(Wary::is_careful) {
+            return false;
+        }
         let intervals = self.section.routers.iter().map(|router| {
             if remnant.on_purpose && router.version == Version::V3 {
                 router.interval.max(BRIDGE)
@@ -210,7 +247,14 @@ impl Router {
         let shortest = intervals
             .min()
             .map_or(Duration::ZERO, |interval| interval.duration());
-        remnant.age.is_some_and(|age| age <= shortest * 3)
+        // The kernel counts in whole seconds. After a crash, the peer may have claimed long before
+        // one is over.
+        let rounding = match remnant.on_purpose {
+            true => Duration::ZERO,
+            false => Duration::from_secs(1),
+        };
+        let age = remnant.age.map(|age| age + rounding);
+        age.is_some_and(|age| age <= shortest * 3)
     }
 
     /// What each member has now.
@@ -254,7 +298,9 @@ impl Router {
 
     /// Tells the machine which members became faulty, and which are repaired.
     fn tell_faults(&mut self, way: &Way<'_>) {
+        let stranger = self.wary.as_ref().and_then(Wary::fault);
         let whole = self.track_fault.as_ref().or(self.service_fault.as_ref());
+        let whole = whole.or(stranger.as_ref());
         for (member, place) in self.places.iter_mut().enumerate() {
             if place.fault.is_none() && member == 0 {
                 place.fault = whole.cloned();
@@ -332,6 +378,9 @@ impl Router {
 
     /// Its timer, if it is due.
     pub(super) fn tick(&mut self, way: &Way<'_>) {
+        if self.wary.is_some() {
+            self.look_out(way);
+        }
         if self.started && self.timer.is_some_and(|timer| timer <= way.now) {
             self.handle(Input::Timer, way);
         }
@@ -362,6 +411,8 @@ impl Router {
         };
         match expect.decode(datagram) {
             Ok(received) => {
+                // It understands the others.
+                self.wary = self.wary.take().filter(|wary| wary.fault().is_some());
                 let fate = self
                     .machine
                     .receive(way.now, member, &received, &mut self.actions);
@@ -372,9 +423,69 @@ impl Router {
                         .send(Order::Release(Arc::clone(&self.section.name)));
                 }
             }
-            Err(error) => self.discard(member, error, datagram.source, way),
+            Err(error) => {
+                self.overhear(member, datagram, Some(error), way);
+                self.discard(member, error, datagram.source, way);
+            }
         }
         self.act(way);
+    }
+
+    /// A message for no id of this machine.
+    pub(super) fn foreign(&mut self, key: &Key, datagram: &Datagram<'_>, way: &Way<'_>) {
+        if self.wary.is_none() {
+            return;
+        }
+        let routers = self.section.routers.iter();
+        let on = routers.map(|router| router.interface == key.0 && router.family == key.1);
+        for (member, is_on) in on.collect::<Vec<_>>().into_iter().enumerate() {
+            if is_on {
+                self.overhear(member, datagram, None, way);
+            }
+        }
+    }
+
+    fn overhear(
+        &mut self,
+        member: usize,
+        datagram: &Datagram<'_>,
+        error: Option<DecodeError>,
+        way: &Way<'_>,
+    ) {
+        let (Some(wary), Some(router), Some(place)) = (
+            &mut self.wary,
+            self.section.routers.get(member),
+            self.places.get(member),
+        ) else {
+            return;
+        };
+        self.alarmed |= wary.overhear(way.now, router, &place.own, datagram, error);
+    }
+
+    /// Whether its faults have to be looked at again.
+    pub(super) fn take_alarm(&mut self) -> bool {
+        std::mem::take(&mut self.alarmed)
+    }
+
+    /// The first verdicts are in.
+    pub(super) fn ready(&mut self, way: &Way<'_>) {
+        if self.wary.as_mut().is_none_or(Wary::is_ready) {
+            self.handle(Input::Ready, way);
+        }
+    }
+
+    /// What a wary section waits for.
+    fn look_out(&mut self, way: &Way<'_>) {
+        if self.machine.state() == State::Active {
+            self.wary = None;
+        }
+        let Some(lapse) = self.wary.as_mut().map(|wary| wary.tick(way.now)) else {
+            return;
+        };
+        self.alarmed |= lapse.changed;
+        if lapse.ready {
+            self.handle(Input::Ready, way);
+        }
     }
 
     fn discard(&mut self, member: usize, error: DecodeError, source: IpAddr, way: &Way<'_>) {
@@ -536,47 +647,5 @@ impl Router {
             );
             self.event(EventKind::FailoverLate, text, way);
         }
-    }
-}
-
-/// A source for a router whose interface has none: it is faulty, and sends nothing.
-const fn placeholder(family: Family) -> IpAddr {
-    match family {
-        Family::V4 => IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
-        Family::V6 => IpAddr::V6(std::net::Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0)),
-    }
-}
-
-/// The settings of the machine.
-fn config(section: &Failover, places: &[Place], priority: Priority, is_synced: bool) -> Config {
-    let members = section.routers.iter().enumerate().map(|(index, router)| {
-        let place = places.get(index);
-        let mut addresses = AddressList::new(router.family);
-        for address in router.advertised() {
-            // Addresses of another family are held, not advertised.
-            let _ = addresses.push(address);
-        }
-        let source = place.and_then(|place| place.source);
-        Member {
-            version: router.version,
-            router: router.id,
-            interval: router.interval,
-            source: source.unwrap_or_else(|| placeholder(router.family)),
-            addresses,
-            auth: router.auth,
-            form: router.checksum,
-            mtu: place.map_or(1500, |place| place.mtu).max(576),
-        }
-    });
-    Config {
-        priority,
-        preempt: match section.synced {
-            Some(_) if is_synced => Preempt::default(),
-            _ => section.preempt,
-        },
-        startup_delay: section.startup,
-        linger: section.linger,
-        stall: None,
-        members: members.collect(),
     }
 }

@@ -25,7 +25,7 @@ use vrrp::machine::{Input, Phase, State};
 use super::clock::now;
 use super::holder::{Holding, Order, Orders, Report as Held, View};
 use super::message::{Command, Report};
-use super::router::{Router, Way};
+use super::router::{Before, Router, Way};
 use super::socket::{LONGEST, Received};
 use super::sockets::Sockets;
 use super::wake::Inbox;
@@ -68,6 +68,8 @@ pub(super) struct Runtime {
     view: Option<View>,
     failing: Vec<TrackFile>,
     lowered: BTreeMap<Arc<str>, (u32, Option<Arc<str>>)>,
+    /// For sections that are declared next.
+    before: BTreeMap<Arc<str>, Before>,
     ready: bool,
     stopping: bool,
 }
@@ -94,6 +96,7 @@ impl Runtime {
             view: None,
             failing: Vec::new(),
             lowered: BTreeMap::new(),
+            before: BTreeMap::new(),
             ready: false,
             stopping: false,
         })
@@ -178,18 +181,31 @@ impl Runtime {
                     tell: &**tell,
                     now: now(),
                 };
+                let mut all = routers.values_mut();
+                let known = all.find_map(|router| {
+                    let member = router.member(key, id.get())?;
+                    Some((member, router))
+                });
+                if let Some((member, router)) = known {
+                    router.receive(member, &datagram, &way);
+                    continue;
+                }
                 for router in routers.values_mut() {
-                    if let Some(member) = router.member(key, id.get()) {
-                        router.receive(member, &datagram, &way);
-                        break;
-                    }
+                    router.foreign(key, &datagram, &way);
                 }
             }
         }
     }
 
     fn tick(&mut self) {
-        self.each(|router, way| router.tick(way));
+        let mut alarmed = false;
+        self.each(|router, way| {
+            router.tick(way);
+            alarmed |= router.take_alarm();
+        });
+        if alarmed {
+            self.look_at_tracks();
+        }
     }
 
     fn each(&mut self, mut with: impl FnMut(&mut Router, &Way<'_>)) {
@@ -247,7 +263,13 @@ impl Runtime {
             }
             Command::Ready => {
                 self.ready = true;
-                self.each(|router, way| router.handle(Input::Ready, way));
+                self.each(Router::ready);
+            }
+            Command::Restore { section, restored } => {
+                self.before.entry(section).or_default().restored = Some(restored);
+            }
+            Command::Careful { section, time } => {
+                self.before.entry(section).or_default().careful = Some(time);
             }
             Command::MayPreempt { section, may } => {
                 self.on(&section, |router, way| router.may_preempt(may, way));
@@ -281,7 +303,8 @@ impl Runtime {
             if self.routers.contains_key(&section.name) {
                 continue;
             }
-            match Router::new(Arc::clone(section), now()) {
+            let before = self.before.remove(&section.name).unwrap_or_default();
+            match Router::new(Arc::clone(section), before, now()) {
                 Ok(router) => {
                     self.routers.insert(Arc::clone(&section.name), router);
                 }
@@ -334,7 +357,7 @@ impl Runtime {
                 self.each(|router, way| {
                     router.interfaces(&view, way);
                     if ready && matches!(router.machine().phase(), Phase::Starting { .. }) {
-                        router.handle(Input::Ready, way);
+                        router.ready(way);
                     }
                 });
                 self.look_at_tracks();

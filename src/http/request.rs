@@ -146,6 +146,7 @@ pub(super) async fn failover(body: FailoverBody, caller: Caller) -> Result<Reque
     let FailoverBody {
         section,
         action,
+        until_restart,
         reason,
         for_seconds,
         on_behalf_of,
@@ -157,6 +158,7 @@ pub(super) async fn failover(body: FailoverBody, caller: Caller) -> Result<Reque
     Ok(Request::Failover(FailoverRequest {
         section,
         action,
+        until_restart,
         note,
     }))
 }

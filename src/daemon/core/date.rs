@@ -27,6 +27,10 @@ impl Core {
         for set in others.chain(settings.withdrawn.values_mut()) {
             show(Some(set), now);
         }
+        for hold in self.settings.holds.values_mut() {
+            show(Some(&mut hold.set), now);
+        }
+        self.show_holds();
         if self.settings.has_deadlines() {
             // After a reboot, only the date is left of them.
             self.keep(now);

@@ -10,9 +10,7 @@ use crate::check::Verdict;
 use crate::control::Now;
 use crate::control::event::{EventKind, Subject};
 use crate::control::failover::{FailoverHold, FailoverRole, FailoverStatus};
-use crate::control::operator::{
-    Answer, FailoverDo, FailoverRequest, Refusal, RefusalKind, Setting,
-};
+use crate::control::operator::{Answer, FailoverDo, FailoverRequest, Refusal, RefusalKind};
 use crate::daemon::messages::{Notification, NotifyAbout, NotifyEvent};
 use crate::failover::{Command, Operation, Report};
 use crate::state::BootTime;
@@ -31,11 +29,9 @@ const HASTE: Duration = Duration::from_millis(200);
 /// What the core keeps.
 #[derive(Debug, Default)]
 pub(super) struct FailoverState {
-    declared: Arc<Failovers>,
+    pub(super) declared: Arc<Failovers>,
     pub(super) shown: BTreeMap<Arc<str>, Arc<FailoverStatus>>,
     health: BTreeMap<Arc<str>, Health>,
-    /// What operators set.
-    set: BTreeMap<Arc<str>, Setting<FailoverHold>>,
     /// Whether the first verdicts are in.
     ready: bool,
     look_at: Option<BootTime>,
@@ -61,31 +57,11 @@ impl FailoverState {
     pub(super) fn declared(&self) -> Arc<Failovers> {
         Arc::clone(&self.declared)
     }
-
-    /// What an operator set, if it is what the section does.
-    fn set_for(&self, status: &FailoverStatus) -> Option<Setting<FailoverHold>> {
-        let set = self.set.get(&status.name);
-        set.filter(|set| status.hold == Some(set.value)).cloned()
-    }
-
-    /// Notes what an operator wants of a section.
-    fn operated(&mut self, name: &Arc<str>, set: Option<Setting<FailoverHold>>) {
-        match set {
-            Some(set) => self.set.insert(Arc::clone(name), set),
-            None => self.set.remove(name),
-        };
-        let Some(status) = self.shown.get(name) else {
-            return;
-        };
-        let mut status = FailoverStatus::clone(status);
-        status.set = self.set_for(&status);
-        self.shown.insert(Arc::clone(name), Arc::new(status));
-    }
 }
 
 impl Core {
     /// What a new file does to the addresses; nothing at the start, which has no file before.
-    fn address_changes(&self, after: &Failovers) -> Vec<Change> {
+    pub(super) fn address_changes(&self, after: &Failovers) -> Vec<Change> {
         if self.is_ready() {
             changes(&self.failover.declared, after)
         } else {
@@ -106,11 +82,25 @@ impl Core {
     }
 
     /// A file is in force. Returns what it does to the addresses.
-    pub(super) fn declare_failover(&mut self, declared: &Arc<Failovers>, now: Now) -> Vec<Change> {
+    pub(super) fn declare_failover(
+        &mut self,
+        declared: &Arc<Failovers>,
+        force: bool,
+        now: Now,
+    ) -> Vec<Change> {
+        let changes = if self.is_ready() {
+            self.address_changes(declared)
+        } else {
+            self.since_the_last_process(declared, force, now)
+        };
         if self.failover.declared == *declared {
+            // Without a section, an earlier file may have had some.
+            self.keep_sections(declared, now);
             return Vec::new();
         }
-        let changes = self.address_changes(declared);
+        if !self.is_ready() {
+            self.restore_holds(declared, now);
+        }
         self.failover.declared = Arc::clone(declared);
         self.declare_peers(&declared.peers);
         self.declare_announced(&declared.announced, now);
@@ -120,15 +110,13 @@ impl Core {
         self.failover
             .shown
             .retain(|name, _| declared.get(name).is_some());
-        self.failover
-            .set
-            .retain(|name, _| declared.get(name).is_some());
         self.show.touch();
         self.out
             .failover
             .push(Command::Declare(Arc::clone(declared)));
         self.failover.look_at = (!declared.failovers.is_empty()).then_some(now.boot);
         self.look_at_health(now);
+        self.keep_sections(declared, now);
         changes
     }
 
@@ -241,7 +229,7 @@ impl Core {
     /// The runtime reports.
     pub(super) fn failover_report(&mut self, report: Report, now: Now) {
         match report {
-            Report::Status(status) => self.failover_status(*status),
+            Report::Status(status) => self.failover_status(*status, now),
             Report::Gone(name) => {
                 if self.failover.declared.get(&name).is_none() {
                     self.failover.shown.remove(&name);
@@ -265,21 +253,14 @@ impl Core {
         }
     }
 
-    fn failover_status(&mut self, mut status: FailoverStatus) {
+    fn failover_status(&mut self, mut status: FailoverStatus, now: Now) {
         let name = Arc::clone(&status.name);
-        let state = &mut self.failover;
-        if state.declared.get(&name).is_none() {
+        if self.failover.declared.get(&name).is_none() {
             return;
         }
-        if status.hold.is_none() {
-            let ended = state.shown.get(&name).and_then(|before| before.hold);
-            // A request that came since then is on its way to the runtime.
-            if state.set.get(&name).map(|set| set.value) == ended {
-                state.set.remove(&name);
-            }
-        }
-        status.set = state.set_for(&status);
-        state.shown.insert(name, Arc::new(status));
+        self.hold_reported(&status, now);
+        status.set = self.set_for(&status);
+        self.failover.shown.insert(name, Arc::new(status));
         self.tell_sections();
         self.show.touch();
     }
@@ -342,7 +323,7 @@ impl Core {
                 Operation::Auto => None,
             };
             let set = hold.map(|hold| setting(hold, &request.note, now));
-            self.failover.operated(&section, set.transpose()?);
+            self.operated(&section, set.transpose()?, request.until_restart);
             let by = &request.note.by;
             let reason = request.note.reason.as_ref();
             let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));

@@ -38,7 +38,10 @@ impl Core {
         let done = match request {
             Request::Reload { force } => return self.reload(Order::asked(force), Some(reply), now),
             Request::Failover(request) => {
-                return reply(self.operate_failover(&request, now));
+                return match self.operate_failover(&request, now) {
+                    Err(refusal) => reply(Err(refusal)),
+                    Ok(answer) => self.keep_and_answer(reply, answer, BTreeSet::new(), now),
+                };
             }
             Request::Announce(request) => match self.operate_announcement(&request, now) {
                 Err(refusal) => return reply(Err(refusal)),

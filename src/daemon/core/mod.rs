@@ -29,6 +29,7 @@ mod failover;
 mod guard;
 mod hand;
 mod holdings;
+mod holds;
 mod judge;
 mod keep;
 mod name;
@@ -40,6 +41,7 @@ mod settle;
 mod show;
 mod stale;
 mod stalls;
+mod succession;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

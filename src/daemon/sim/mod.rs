@@ -140,7 +140,12 @@ impl Sim {
             incarnation,
             Private::new(Arc::default()),
         );
-        let files = FileReader::new(file.clone(), Disk, Pulse::default());
+        let files = FileReader::new(
+            file.clone(),
+            Disk,
+            crate::config::Environment::of_process(),
+            Pulse::default(),
+        );
         let core = Core::new(file, settings.clone(), false, published.clone(), now);
         Self {
             kernel,

@@ -44,6 +44,9 @@ pub struct FailoverBody {
     pub section: Option<String>,
     /// What to do: `switchover`, `yield`, `claim` or `auto`.
     pub action: FailoverDo,
+    /// Whether a yield ends when director restarts, instead of being kept on disk: for a stop.
+    #[serde(default)]
+    pub until_restart: bool,
     /// The reason, for people.
     #[serde(default)]
     pub reason: Option<String>,

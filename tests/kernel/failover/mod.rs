@@ -12,15 +12,18 @@
     reason = "helpers of tests may fail as tests do"
 )]
 
+mod accept;
 mod bad_input;
 mod faults;
 mod frr;
 mod leases;
 mod loss;
+mod many;
 mod matrix;
 mod pair;
 mod peer;
 mod raw;
+mod restart;
 mod rfc_checksum;
 mod storms;
 mod switchover;

@@ -5,7 +5,7 @@ use crate::daemon::Daemon;
 use crate::lab::eventually;
 
 /// keepalived's side of the tutorial.
-fn tutorial(state: &str, priority: u8) -> String {
+pub(super) fn tutorial(state: &str, priority: u8) -> String {
     format!(
         "state {state}
     interface eth0
@@ -23,7 +23,7 @@ fn tutorial(state: &str, priority: u8) -> String {
 }
 
 /// director's.
-fn ours(priority: u8) -> String {
+pub(super) fn ours(priority: u8) -> String {
     file(
         priority,
         "version = 2\npassword = \"1111\"\ninterval = \"1s\"\npreempt = true",
