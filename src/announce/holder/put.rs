@@ -135,14 +135,15 @@ impl Holder {
         let Some(section) = self.sections.get_mut(name) else {
             return;
         };
+        let is_well = trouble.is_none();
         if section.trouble != trouble {
             section.trouble.clone_from(&trouble);
             (self.tell)(Report::Trouble {
                 section: Arc::clone(name),
-                why: trouble.clone(),
+                why: trouble,
             });
         }
-        if trouble.is_none() && section.decided == Some(to) && section.told != Some(to) {
+        if is_well && section.decided == Some(to) && section.told != Some(to) {
             section.told = Some(to);
             (self.tell)(Report::Reached {
                 section: Arc::clone(name),

@@ -135,8 +135,8 @@ fn converse(child: &mut Child, script: &str) -> Result<(), String> {
     if let Some(output) = child.stderr.take() {
         let _ = output.take(4096).read_to_string(&mut said);
     }
-    let mut line = said.lines().next().unwrap_or_default().to_owned();
-    line.truncate(line.floor_char_boundary(LONGEST));
+    let line = said.lines().next().unwrap_or_default();
+    let line: String = line.chars().take(LONGEST).collect();
     Err(format!("`nft` refuses: {line}"))
 }
 
