@@ -115,11 +115,13 @@ fn an_export_of_the_kernel_says_what_it_does_not_know_and_a_reload_names_the_los
         assert!(outcome.stderr.contains(part), "{part}: {outcome}");
     }
     assert!(!outcome.stdout.contains("check"), "{outcome}");
+    // Planned from another file: director takes up its own within a second or two.
+    let warning = "removes the checks of 1 service: web";
+    fs::write(daemon.path("exported.toml"), &outcome.stdout).unwrap();
+    let planned = verb(&daemon, "plan exported.toml");
+    assert!(planned.stderr.contains(warning), "{planned}");
     fs::remove_dir_all(daemon.path("services.d")).unwrap();
     daemon.write(&outcome.stdout);
-    let warning = "removes the checks of 1 service: web";
-    let planned = verb(&daemon, "plan services.toml");
-    assert!(planned.stderr.contains(warning), "{planned}");
     let answer = done(&daemon, "reload --force");
     assert!(
         answer.contains(&format!("warning: the new file {warning}")),
