@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::routing::Bird;
-use super::{Farm, VIRTUAL, becomes, file, holds, logs, next_hops, state, usable};
+use super::{Farm, VIRTUAL, becomes, file, holds, next_hops, state, usable};
 use crate::daemon::Daemon;
 use crate::daemon::operator::done;
 use crate::lab::{Host, Tcp, eventually};
@@ -127,7 +127,6 @@ fn a_dead_director_is_withdrawn_with_its_lease_and_a_restarted_one_never() {
             farm.routed_by(&daemon, &[1]);
             is_quick.then_some(())
         });
-        logs(&daemon, "goes on for the previous process");
     }
 
     // bird dies and comes back.

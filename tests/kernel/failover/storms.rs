@@ -64,7 +64,8 @@ fn addresses_that_are_flushed_come_back_and_move_when_it_does_not_end() {
             eventually("the address is there", || {
                 has(&link.a, VIRTUAL).then_some(())
             });
-            link.a.run("ip address flush to 10.0.0.100 dev eth0");
+            // Once each: `flush` goes on for ten rounds while the address comes back.
+            link.a.run("ip address del 10.0.0.100/32 dev eth0");
         }
     };
     flushes(3);
@@ -142,6 +143,12 @@ fn an_interface_that_is_deleted_moves_its_addresses_and_gets_them_back() {
     }
 }
 
+/// A switchover; where its hold cannot be written, the exit code says so.
+fn moves(daemon: &Daemon) {
+    let moved = verb(daemon, "failover switchover front --wait");
+    assert!(matches!(moved.code, 0 | 5), "{moved}");
+}
+
 #[test]
 #[ignore = "needs the lab"]
 fn a_full_disk_delays_no_advert_and_no_takeover() {
@@ -155,11 +162,9 @@ fn a_full_disk_delays_no_advert_and_no_takeover() {
     becomes(&b, "backup");
     disks.iter().for_each(Disk::fill);
     let sent = counter(&a, "sent");
-    let moved = verb(&a, "failover switchover front --wait");
-    assert!(moved.success(), "{moved}");
+    moves(&a);
     holds(&link.b, &link.a, VIRTUAL);
-    let moved = verb(&a, "failover switchover front --wait");
-    assert!(moved.success(), "{moved}");
+    moves(&a);
     holds(&link.a, &link.b, VIRTUAL);
     assert!(counter(&a, "sent") > sent);
     // A setting that should be on disk: one warning, and nothing else happens.
@@ -180,6 +185,7 @@ fn a_full_disk_delays_no_advert_and_no_takeover() {
     holds(&link.a, &link.b, VIRTUAL);
     for daemon in [&a, &b] {
         let warnings = daemon.log().matches("No space left on device").count();
-        assert!(warnings <= 2, "{warnings} warnings:\n{}", daemon.log());
+        // For the hold of a switchover, for the file, and for the start after the crash.
+        assert!(warnings <= 4, "{warnings} warnings:\n{}", daemon.log());
     }
 }
