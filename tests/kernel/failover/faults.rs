@@ -11,37 +11,18 @@ use socket2::{Domain, Protocol, Socket, Type};
 use vrrp::codec::{AddressList, Advert, ChecksumForm, MULTICAST_V4};
 use vrrp::{Auth, Interval, Priority, Version, VirtualRouterId};
 
-use super::{Link, VIRTUAL, becomes, counter, file, holds, sends};
-use crate::daemon::Daemon;
+use super::{Link, VIRTUAL, active_pair, becomes, counter, holds, logs, sends};
 use crate::lab::{Host, eventually};
 
 /// The higher priority does not come back by itself.
 const STAYS: &str = "interval = \"100ms\"\npreempt = false";
 const RETURNS: &str = "interval = \"100ms\"\npreempt = true";
 
-/// A pair, the first one active.
-fn pair<'l>(link: &'l Link, settings: &str) -> (Daemon<'l>, Daemon<'l>) {
-    let a = Daemon::start(&link.a, &file(150, settings));
-    becomes(&a, "active");
-    let b = Daemon::start(&link.b, &file(100, settings));
-    becomes(&b, "backup");
-    holds(&link.a, &link.b, VIRTUAL);
-    (a, b)
-}
-
-/// Waits until the log says this.
-#[track_caller]
-fn logs(daemon: &Daemon<'_>, part: &str) {
-    eventually(&format!("the log says `{part}`"), || {
-        daemon.log().contains(part).then_some(())
-    });
-}
-
 #[test]
 #[ignore = "needs the lab"]
 fn a_stopped_process_loses_its_claim_and_knows_it() {
     let link = Link::new();
-    let (a, b) = pair(&link, STAYS);
+    let (a, b) = active_pair(&link, STAYS);
     a.signal(Signal::SIGSTOP);
     becomes(&b, "active");
     sends(&b, 5);
@@ -64,7 +45,7 @@ fn a_stopped_process_loses_its_claim_and_knows_it() {
 #[ignore = "needs the lab"]
 fn a_stopped_backup_listens_before_it_claims() {
     let link = Link::new();
-    let (a, b) = pair(&link, RETURNS);
+    let (a, b) = active_pair(&link, RETURNS);
     b.signal(Signal::SIGSTOP);
     sends(&a, 20);
     b.signal(Signal::SIGCONT);
@@ -82,7 +63,7 @@ fn a_stopped_backup_listens_before_it_claims() {
 #[ignore = "needs the lab"]
 fn adverts_that_cannot_be_sent_end_the_claim() {
     let link = Link::new();
-    let (a, b) = pair(&link, RETURNS);
+    let (a, b) = active_pair(&link, RETURNS);
     let rule = "OUTPUT -p 112 -j DROP";
     link.a.run(&format!("iptables-legacy -A {rule}"));
     becomes(&b, "active");
@@ -106,7 +87,7 @@ fn adverts_that_cannot_be_sent_end_the_claim() {
 #[ignore = "needs the lab"]
 fn one_way_loss_is_named_and_heals() {
     let link = Link::new();
-    let (a, b) = pair(&link, RETURNS);
+    let (a, b) = active_pair(&link, RETURNS);
     let rule = "INPUT -p 112 -j DROP";
     link.b.run(&format!("iptables-legacy -A {rule}"));
     becomes(&b, "active");
@@ -129,7 +110,7 @@ fn a_date_that_is_set_changes_nothing() {
         return;
     }
     let link = Link::new();
-    let (a, b) = pair(&link, RETURNS);
+    let (a, b) = active_pair(&link, RETURNS);
     let date = Date::now();
     for hours in [1, -1] {
         date.set(hours);
@@ -182,7 +163,7 @@ impl Drop for Date {
 #[ignore = "needs the lab"]
 fn a_flood_of_a_foreign_router_changes_nothing() {
     let link = Link::new();
-    let (a, b) = pair(&link, RETURNS);
+    let (a, b) = active_pair(&link, RETURNS);
     let before = (
         counter(&a, "sent"),
         counter(&a, "received") + counter(&a, "discarded"),

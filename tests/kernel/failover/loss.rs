@@ -1,21 +1,10 @@
 //! A link that loses, reorders and duplicates packets (netem), and one that carries them one way only.
 
-use super::{Keepalived, Link, VIRTUAL, becomes, counter, file, has, holds, role, sends};
-use crate::daemon::Daemon;
+use super::{Keepalived, Link, VIRTUAL, active_pair, becomes, counter, has, holds, role, sends};
 use crate::daemon::operator::verb;
 use crate::lab::{Host, eventually};
 
 const TENTH: &str = "interval = \"100ms\"\npreempt = true";
-
-/// A pair, the first one active.
-fn pair<'l>(link: &'l Link, settings: &str) -> (Daemon<'l>, Daemon<'l>) {
-    let a = Daemon::start(&link.a, &file(150, settings));
-    becomes(&a, "active");
-    let b = Daemon::start(&link.b, &file(100, settings));
-    becomes(&b, "backup");
-    holds(&link.a, &link.b, VIRTUAL);
-    (a, b)
-}
 
 /// What both machines send suffers this.
 fn suffer(link: &Link, how: &str) {
@@ -71,7 +60,7 @@ impl Theirs {
 #[ignore = "needs the lab"]
 fn the_active_one_keeps_the_address_while_a_third_of_the_adverts_is_lost() {
     let link = Link::new();
-    let (a, b) = pair(&link, TENTH);
+    let (a, b) = active_pair(&link, TENTH);
     let theirs = Theirs::start();
     let before = theirs.takeovers();
     suffer(&link, "loss 30%");
@@ -101,7 +90,7 @@ fn the_active_one_keeps_the_address_while_a_third_of_the_adverts_is_lost() {
 #[ignore = "needs the lab"]
 fn adverts_in_another_order_and_twice_cause_no_transition() {
     let link = Link::new();
-    let (a, b) = pair(&link, "interval = \"200ms\"\npreempt = true");
+    let (a, b) = active_pair(&link, "interval = \"200ms\"\npreempt = true");
     // 100 to 400 ms: an advert can overtake the one before it.
     suffer(&link, "delay 250ms 150ms duplicate 30%");
     sends(&a, 75);
@@ -121,7 +110,7 @@ fn adverts_in_another_order_and_twice_cause_no_transition() {
 #[ignore = "needs the lab"]
 fn a_handover_to_one_that_is_not_heard_is_taken_back() {
     let link = Link::new();
-    let (a, b) = pair(&link, TENTH);
+    let (a, b) = active_pair(&link, TENTH);
     let rule = "INPUT -p 112 -j DROP";
     link.a.run(&format!("iptables-legacy -A {rule}"));
     sends(&a, 10);

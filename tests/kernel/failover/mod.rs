@@ -154,3 +154,22 @@ impl Drop for Keepalived {
         }
     }
 }
+
+/// Two directors with these settings, the first one active.
+#[track_caller]
+fn active_pair<'l>(link: &'l Link, settings: &str) -> (Daemon<'l>, Daemon<'l>) {
+    let a = Daemon::start(&link.a, &file(150, settings));
+    becomes(&a, "active");
+    let b = Daemon::start(&link.b, &file(100, settings));
+    becomes(&b, "backup");
+    holds(&link.a, &link.b, VIRTUAL);
+    (a, b)
+}
+
+/// Waits until the log says this.
+#[track_caller]
+fn logs(daemon: &Daemon<'_>, part: &str) {
+    eventually(&format!("the log says `{part}`"), || {
+        daemon.log().contains(part).then_some(())
+    });
+}

@@ -1,7 +1,9 @@
 //! What a new process knows of the one before: the role, what operators set, and the file.
 
 use super::pair::{ours, tutorial};
-use super::{Keepalived, Link, VIRTUAL, becomes, counter, file, has, holds, role, sends};
+use super::{
+    Keepalived, Link, VIRTUAL, active_pair, becomes, counter, file, has, holds, logs, role, sends,
+};
 use crate::daemon::Daemon;
 use crate::daemon::operator::done;
 use crate::lab::eventually;
@@ -11,30 +13,13 @@ const SETTINGS: &str = "interval = \"100ms\"\nlinger = \"100ms\"\npreempt = true
 /// The peer waits for three intervals, also on a slow machine.
 const PATIENT: &str = "interval = \"3s\"\nlinger = \"100ms\"\npreempt = true";
 
-/// Two directors, the first one active.
-fn pair<'l>(link: &'l Link, settings: &str) -> (Daemon<'l>, Daemon<'l>) {
-    let a = Daemon::start(&link.a, &file(150, settings));
-    let b = Daemon::start(&link.b, &file(100, settings));
-    becomes(&a, "active");
-    becomes(&b, "backup");
-    holds(&link.a, &link.b, VIRTUAL);
-    (a, b)
-}
-
-#[track_caller]
-fn logs(daemon: &Daemon<'_>, part: &str) {
-    eventually(&format!("the log says `{part}`"), || {
-        daemon.log().contains(part).then_some(())
-    });
-}
-
 #[test]
 #[ignore = "needs the lab"]
 fn a_restart_of_version_2_changes_no_role() {
     let link = Link::new();
     // The peer waits for three intervals, also on a slow machine.
     let settings = "version = 2\npassword = \"1111\"\ninterval = \"3s\"";
-    let (mut a, b) = pair(&link, settings);
+    let (mut a, b) = active_pair(&link, settings);
     a.stop();
     a.launch();
     becomes(&a, "active");
@@ -70,7 +55,7 @@ fn keepalived_does_not_notice_a_restart_of_version_2() {
 #[ignore = "needs the lab"]
 fn a_yield_survives_a_restart_until_it_is_ended() {
     let link = Link::new();
-    let (mut a, b) = pair(&link, SETTINGS);
+    let (mut a, b) = active_pair(&link, SETTINGS);
     done(&a, "failover yield front --for 2h --reason kernel --wait");
     becomes(&b, "active");
     for crash in [false, true] {
@@ -104,7 +89,7 @@ fn a_yield_survives_a_restart_until_it_is_ended() {
 #[ignore = "needs the lab"]
 fn a_claim_survives_a_restart_and_ends_with_the_role() {
     let link = Link::new();
-    let (a, mut b) = pair(&link, PATIENT);
+    let (a, mut b) = active_pair(&link, PATIENT);
     done(&b, "failover claim front --reason test --wait");
     becomes(&a, "backup");
     b.stop();
@@ -132,7 +117,7 @@ fn a_claim_survives_a_restart_and_ends_with_the_role() {
 #[ignore = "needs the lab"]
 fn a_file_that_was_edited_while_director_was_stopped_does_not_split_the_pair() {
     let link = Link::new();
-    let (mut a, mut b) = pair(&link, SETTINGS);
+    let (mut a, mut b) = active_pair(&link, SETTINGS);
     let other = |priority| file(priority, SETTINGS).replace("id = 51", "id = 52");
     a.stop();
     a.write(&other(150));

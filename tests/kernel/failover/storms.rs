@@ -1,7 +1,7 @@
 //! What comes again and again: reloads, flushes of addresses, an interface that is deleted and made
 //! again; and a disk that is full.
 
-use super::{Link, VIRTUAL, becomes, counter, file, has, holds, role, sends};
+use super::{Link, VIRTUAL, active_pair, becomes, counter, file, has, holds, role, sends};
 use crate::daemon::Daemon;
 use crate::daemon::disk::Disk;
 use crate::daemon::operator::verb;
@@ -9,21 +9,11 @@ use crate::lab::{Host, eventually};
 
 const SETTINGS: &str = "interval = \"100ms\"\npreempt = true";
 
-/// A pair, the first one active.
-fn pair(link: &Link) -> (Daemon<'_>, Daemon<'_>) {
-    let a = Daemon::start(&link.a, &file(150, SETTINGS));
-    becomes(&a, "active");
-    let b = Daemon::start(&link.b, &file(100, SETTINGS));
-    becomes(&b, "backup");
-    holds(&link.a, &link.b, VIRTUAL);
-    (a, b)
-}
-
 #[test]
 #[ignore = "needs the lab"]
 fn a_hundred_reloads_change_no_role() {
     let link = Link::new();
-    let (a, b) = pair(&link);
+    let (a, b) = active_pair(&link, SETTINGS);
     // Each one has something to do: another weight, on both sides.
     let with = |priority, weight: u32| {
         let service = format!(
@@ -58,7 +48,7 @@ fn a_hundred_reloads_change_no_role() {
 #[ignore = "needs the lab"]
 fn addresses_that_are_flushed_come_back_and_move_when_it_does_not_end() {
     let link = Link::new();
-    let (a, b) = pair(&link);
+    let (a, b) = active_pair(&link, SETTINGS);
     let flushes = |times: usize| {
         for _ in 0..times {
             eventually("the address is there", || {
@@ -89,7 +79,7 @@ fn addresses_that_are_flushed_come_back_and_move_when_it_does_not_end() {
 #[ignore = "needs the lab"]
 fn a_machine_that_loses_all_addresses_and_gets_them_back_recovers() {
     let link = Link::new();
-    let (a, b) = pair(&link);
+    let (a, b) = active_pair(&link, SETTINGS);
     for times in 1..=3 {
         link.a.run("ip -4 address flush dev eth0");
         becomes(&a, "fault");

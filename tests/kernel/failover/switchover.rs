@@ -1,22 +1,12 @@
 //! Planned: switchover, stop, restart and reload lose no packet.
 
 use super::probe::probe;
-use super::{Link, VIRTUAL, becomes, file, holds, role};
+use super::{Link, VIRTUAL, active_pair, becomes, file, holds, role};
 use crate::daemon::Daemon;
 use crate::daemon::operator::verb;
 use crate::lab::eventually;
 
 const SETTINGS: &str = "interval = \"100ms\"\npreempt = true";
-
-/// Two directors, the first one active.
-fn pair(link: &Link) -> (Daemon<'_>, Daemon<'_>) {
-    let a = Daemon::start(&link.a, &file(150, SETTINGS));
-    let b = Daemon::start(&link.b, &file(100, SETTINGS));
-    becomes(&a, "active");
-    becomes(&b, "backup");
-    holds(&link.a, &link.b, VIRTUAL);
-    (a, b)
-}
 
 fn operate(daemon: &Daemon<'_>, action: &str) {
     let body = serde_json::json!({ "section": "front", "action": action });
@@ -28,7 +18,7 @@ fn operate(daemon: &Daemon<'_>, action: &str) {
 #[ignore = "needs the lab"]
 fn a_switchover_and_the_way_back_lose_no_packet() {
     let link = Link::new();
-    let (a, b) = pair(&link);
+    let (a, b) = active_pair(&link, SETTINGS);
     let probed = probe(&link.client, VIRTUAL, &[&link.a, &link.b], || {
         operate(&a, "switchover");
         becomes(&b, "active");
@@ -47,7 +37,7 @@ fn a_switchover_and_the_way_back_lose_no_packet() {
 #[ignore = "needs the lab"]
 fn a_stop_loses_no_packet() {
     let link = Link::new();
-    let (mut a, b) = pair(&link);
+    let (mut a, b) = active_pair(&link, SETTINGS);
     let probed = probe(&link.client, VIRTUAL, &[&link.a, &link.b], || {
         a.stop();
         becomes(&b, "active");
@@ -60,7 +50,7 @@ fn a_stop_loses_no_packet() {
 #[ignore = "needs the lab"]
 fn a_restart_loses_no_packet_and_changes_no_role() {
     let link = Link::new();
-    let (mut a, b) = pair(&link);
+    let (mut a, b) = active_pair(&link, SETTINGS);
     let changes = |daemon: &Daemon<'_>| {
         let status = daemon.get("/v1/status").unwrap();
         status["failover"][0]["counters"]["became_active"]
@@ -87,7 +77,7 @@ fn a_restart_loses_no_packet_and_changes_no_role() {
 #[ignore = "needs the lab"]
 fn an_address_added_on_one_node_and_then_the_other_neither_splits_nor_flaps() {
     let link = Link::new();
-    let (a, b) = pair(&link);
+    let (a, b) = active_pair(&link, SETTINGS);
     let more = |priority| {
         file(priority, SETTINGS).replace("[\"10.0.0.100\"]", "[\"10.0.0.100\", \"10.0.0.101\"]")
     };
@@ -120,7 +110,7 @@ fn an_address_added_on_one_node_and_then_the_other_neither_splits_nor_flaps() {
 #[ignore = "needs the lab"]
 fn a_cut_cable_costs_three_intervals() {
     let link = Link::new();
-    let (_a, b) = pair(&link);
+    let (_a, b) = active_pair(&link, SETTINGS);
     let probed = probe(&link.client, VIRTUAL, &[&link.a, &link.b], || {
         link.switch.turn("a-eth0", false);
         becomes(&b, "active");
@@ -134,7 +124,7 @@ fn a_cut_cable_costs_three_intervals() {
 #[ignore = "needs the lab"]
 fn plan_and_reload_say_what_an_edit_moves_and_refuse_what_splits_the_pair() {
     let link = Link::new();
-    let (a, b) = pair(&link);
+    let (a, b) = active_pair(&link, SETTINGS);
     let lower = file(90, SETTINGS);
     a.write_as("next.toml", &lower);
     let text = "[failover.front]: the priority falls from 150 to 90: this edit moves 10.0.0.100 to \

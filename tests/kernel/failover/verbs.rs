@@ -4,22 +4,12 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::{Link, VIRTUAL, becomes, file, holds};
+use super::{Link, VIRTUAL, active_pair, becomes, file, holds};
 use crate::daemon::Daemon;
 use crate::daemon::operator::{done, refused, verb};
 use crate::lab::eventually;
 
 const SETTINGS: &str = "interval = \"100ms\"\nlinger = \"100ms\"\npreempt = true";
-
-/// A pair, the first one active.
-fn pair(link: &Link) -> (Daemon<'_>, Daemon<'_>) {
-    let a = Daemon::start(&link.a, &file(150, SETTINGS));
-    let b = Daemon::start(&link.b, &file(100, SETTINGS));
-    becomes(&a, "active");
-    becomes(&b, "backup");
-    holds(&link.a, &link.b, VIRTUAL);
-    (a, b)
-}
 
 #[track_caller]
 fn says(text: &str, parts: &[&str]) {
@@ -40,7 +30,7 @@ fn shows(daemon: &Daemon<'_>, line: &str, part: &str) {
 #[ignore = "needs the lab"]
 fn the_status_names_role_reason_and_peer() {
     let link = Link::new();
-    let (a, b) = pair(&link);
+    let (a, b) = active_pair(&link, SETTINGS);
     says(
         &done(&a, "failover"),
         &[
@@ -89,7 +79,7 @@ fn the_status_names_role_reason_and_peer() {
 #[ignore = "needs the lab"]
 fn a_yield_has_a_reason_and_an_end() {
     let link = Link::new();
-    let (a, b) = pair(&link);
+    let (a, b) = active_pair(&link, SETTINGS);
     let said = done(
         &a,
         "failover yield front --for 2h --reason kernel-update --wait",
@@ -141,7 +131,7 @@ fn a_yield_has_a_reason_and_an_end() {
 #[ignore = "needs the lab"]
 fn a_claim_outranks_the_other_side_until_it_ends() {
     let link = Link::new();
-    let (a, b) = pair(&link);
+    let (a, b) = active_pair(&link, SETTINGS);
     let said = done(&b, "failover claim front --wait --reason test");
     says(
         &said,
@@ -172,7 +162,7 @@ fn a_claim_outranks_the_other_side_until_it_ends() {
 #[ignore = "needs the lab"]
 fn a_switchover_works_from_either_side() {
     let link = Link::new();
-    let (a, b) = pair(&link);
+    let (a, b) = active_pair(&link, SETTINGS);
     // From the backup side, and back from the same one.
     says(
         &done(&b, "failover switchover --wait"),
@@ -201,7 +191,7 @@ fn a_switchover_works_from_either_side() {
 #[ignore = "needs the lab"]
 fn wrong_words_are_refused_with_the_reason() {
     let link = Link::new();
-    let (a, _b) = pair(&link);
+    let (a, _b) = active_pair(&link, SETTINGS);
     let unknown = "no failover section `nope`; `director failover` lists them";
     for line in ["status", "switchover", "yield", "claim", "auto"] {
         refused(&a, &format!("failover {line} nope"), unknown);
