@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 
-use super::args::{Announce, AnnounceStatus, AnnounceVerb, Args, Resume, Withdraw};
+use super::args::{Announce, AnnounceVerb, Args, SectionStatus, Undo, Withdraw};
 use super::exit::Exit;
 use super::hand::{ask, on_behalf_of};
 use super::output::{print, say};
@@ -22,7 +22,7 @@ const PACE: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(args: &Args, verb: &Announce) -> anyhow::Result<Exit> {
     match &verb.verb {
-        None => status(args, &AnnounceStatus::default()),
+        None => status(args, &SectionStatus::default()),
         Some(AnnounceVerb::Status(verb)) => status(args, verb),
         Some(AnnounceVerb::Withdraw(verb)) => withdraw(args, verb),
         Some(AnnounceVerb::Resume(verb)) => resume(args, verb),
@@ -45,7 +45,7 @@ fn sections(client: &Client, name: Option<&str>) -> anyhow::Result<Vec<api::Anno
     Ok(sections)
 }
 
-fn status(args: &Args, verb: &AnnounceStatus) -> anyhow::Result<Exit> {
+fn status(args: &Args, verb: &SectionStatus) -> anyhow::Result<Exit> {
     let sections = sections(&args.viewer()?, verb.section.as_deref())?;
     if verb.form.is_json() {
         print(&format!("{}\n", serde_json::to_string_pretty(&sections)?))?;
@@ -178,7 +178,7 @@ fn withdraw(args: &Args, verb: &Withdraw) -> anyhow::Result<Exit> {
     }
 }
 
-fn resume(args: &Args, verb: &Resume) -> anyhow::Result<Exit> {
+fn resume(args: &Args, verb: &Undo) -> anyhow::Result<Exit> {
     let body = api::AnnounceBody {
         section: verb.section.clone(),
         action: AnnounceDo::Resume,

@@ -4,6 +4,7 @@ mod announce;
 mod failover;
 mod operator;
 mod past;
+mod section;
 mod view;
 
 use std::ffi::OsString;
@@ -20,12 +21,13 @@ use super::clock::moment;
 use crate::http::Client;
 use crate::net::namespace;
 
-pub(crate) use announce::{Announce, AnnounceStatus, AnnounceVerb, Resume, Withdraw};
-pub(crate) use failover::{Auto, Failover, FailoverStatus, FailoverVerb, Move};
+pub(crate) use announce::{Announce, AnnounceVerb, Withdraw};
+pub(crate) use failover::{Failover, FailoverVerb, Move};
 pub(crate) use operator::{
     Disable, Drain, Enable, Events, Reload, ServerOf, Status, Undrain, Weight, Weighting, Why,
 };
 pub(crate) use past::{Diff, History};
+pub(crate) use section::{SectionStatus, Undo};
 pub(crate) use view::{Connections, Explain, Metrics, Top, view_of};
 
 /// The service file of the packaged unit, `director.service`.

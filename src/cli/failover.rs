@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use super::args::{Args, Auto, Failover, FailoverStatus, FailoverVerb, Move};
+use super::args::{Args, Failover, FailoverVerb, Move, SectionStatus, Undo};
 use super::exit::Exit;
 use super::hand::{ask, on_behalf_of};
 use super::output::{print, say};
@@ -54,7 +54,7 @@ fn sections(client: &Client, name: Option<&str>) -> anyhow::Result<Vec<api::Fail
     Ok(sections)
 }
 
-fn status(args: &Args, verb: &FailoverStatus) -> anyhow::Result<Exit> {
+fn status(args: &Args, verb: &SectionStatus) -> anyhow::Result<Exit> {
     let sections = sections(&args.client()?, verb.section.as_deref())?;
     if verb.form.is_json() {
         print(&format!("{}\n", serde_json::to_string_pretty(&sections)?))?;
@@ -204,7 +204,7 @@ fn carry_out(
 }
 
 /// Ends what operators set. There is nothing to wait for: the priorities may have it stay.
-fn auto(args: &Args, verb: &Auto) -> anyhow::Result<Exit> {
+fn auto(args: &Args, verb: &Undo) -> anyhow::Result<Exit> {
     let body = api::FailoverBody {
         section: verb.section.clone(),
         action: FailoverDo::Auto,

@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, Subcommand};
 
 use super::operator::Why;
-use super::{Form, time};
+use super::section::{SectionStatus, Undo};
+use super::time;
 
 #[derive(Debug, ClapArgs)]
 #[command(
@@ -21,7 +22,7 @@ pub(crate) struct Announce {
 pub(crate) enum AnnounceVerb {
     /// Show the state of each section, its reason, and what is healthy (default).
     #[command(after_help = "Example:\n  director announce status front --format json")]
-    Status(AnnounceStatus),
+    Status(SectionStatus),
     /// Withdraw the addresses, whatever is healthy: routers send packets to other directors.
     ///
     /// This director goes on forwarding, for at least `linger`. The setting survives restarts, until
@@ -32,16 +33,7 @@ pub(crate) enum AnnounceVerb {
     Withdraw(Withdraw),
     /// End a withdrawal, and forget what was damped: health decides again.
     #[command(after_help = "Example:\n  director announce resume front")]
-    Resume(Resume),
-}
-
-#[derive(Debug, Default, ClapArgs)]
-pub(crate) struct AnnounceStatus {
-    /// Only this section of the service file.
-    #[arg(value_name = "NAME")]
-    pub(crate) section: Option<String>,
-    #[command(flatten)]
-    pub(crate) form: Form,
+    Resume(Undo),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -58,14 +50,4 @@ pub(crate) struct Withdraw {
     /// Stop waiting after this time.
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s", requires = "wait")]
     pub(crate) timeout: Duration,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct Resume {
-    /// Section of the service file; all sections without it.
-    #[arg(value_name = "NAME")]
-    pub(crate) section: Option<String>,
-    /// Reason, shown by `director events`.
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) reason: Option<String>,
 }

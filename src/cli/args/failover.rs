@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, Subcommand};
 
 use super::operator::Why;
+use super::section::{SectionStatus, Undo};
 use super::{Form, time};
 
 #[derive(Debug, ClapArgs)]
@@ -22,13 +23,13 @@ pub(crate) struct Failover {
 
 impl Failover {
     /// What to show, if nothing is to be done.
-    pub(crate) fn status(&self) -> Option<FailoverStatus> {
+    pub(crate) fn status(&self) -> Option<SectionStatus> {
         match &self.verb {
-            None => Some(FailoverStatus {
+            None => Some(SectionStatus {
                 section: None,
                 form: self.form,
             }),
-            Some(FailoverVerb::Status(status)) => Some(FailoverStatus {
+            Some(FailoverVerb::Status(status)) => Some(SectionStatus {
                 section: status.section.clone(),
                 form: if self.form.is_json() {
                     self.form
@@ -50,7 +51,7 @@ impl Failover {
 pub(crate) enum FailoverVerb {
     /// Show the role, its reason, the peer and the adverts of each section (default).
     #[command(after_help = "Example:\n  director failover status front --json")]
-    Status(FailoverStatus),
+    Status(SectionStatus),
     /// Move the addresses to the other director without losing a packet.
     ///
     /// Where the section is active, this is `yield`; where it is backup, `claim`.
@@ -67,16 +68,7 @@ pub(crate) enum FailoverVerb {
     Claim(Move),
     /// End a yield or a claim: the priorities decide again.
     #[command(after_help = "Example:\n  director failover auto front")]
-    Auto(Auto),
-}
-
-#[derive(Debug, Default, ClapArgs)]
-pub(crate) struct FailoverStatus {
-    /// Only this section of the service file.
-    #[arg(value_name = "NAME")]
-    pub(crate) section: Option<String>,
-    #[command(flatten)]
-    pub(crate) form: Form,
+    Auto(Undo),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -102,14 +94,4 @@ pub(crate) struct Move {
     /// Stop waiting after this time.
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s", requires = "wait")]
     pub(crate) timeout: Duration,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct Auto {
-    /// Section of the service file; all sections without it.
-    #[arg(value_name = "NAME")]
-    pub(crate) section: Option<String>,
-    /// Reason, shown by `director events`.
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) reason: Option<String>,
 }
