@@ -31,7 +31,7 @@ struct Stranger {
     until: Duration,
 }
 
-/// What has happened meanwhile.
+/// What has happened since.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Lapse {
     /// It has listened long enough, and the verdicts are in.

@@ -1,4 +1,4 @@
-//! Writing the log: files of bounded size, of which the oldest go.
+//! Writes the log: files of bounded size; the oldest are deleted first.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};

@@ -184,7 +184,7 @@ impl Reader {
             }
             let bytes = match segment.read() {
                 Ok(bytes) => bytes,
-                // The writer has removed it meanwhile.
+                // The writer has removed it since.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error),
             };

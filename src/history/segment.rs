@@ -86,7 +86,7 @@ pub(super) enum Piece {
     Record(Vec<Entry>),
     /// Something that cannot be read.
     Lost(String),
-    /// A newer director wrote the file, of which nothing else is read.
+    /// A newer director wrote the file; the rest of it is not read.
     Newer(String),
     /// The last record was not written to its end.
     Torn(usize),

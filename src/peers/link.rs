@@ -1,4 +1,4 @@
-//! A connection between two directors: frames over TLS, none of which may take for ever.
+//! A connection between two directors: frames over TLS, each with a deadline.
 
 use std::cell::Cell;
 use std::io::{self, Read, Write};

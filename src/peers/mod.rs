@@ -6,7 +6,7 @@
 //!    └─ Report ──────────────────┴─ answer.rs, a thread `peer-listen`, and one for each connection
 //! ```
 //!
-//! - **Nobody waits for a peer.** Every step on a connection has a deadline, and no other thread
+//! - **No thread waits for a peer without a limit.** Every step on a connection has a deadline, and no other thread
 //!   ever waits for these: a dead channel delays no takeover.
 //! - **A peer can put into the table only what belongs to services and servers of this director**,
 //!   and nothing while this director holds the address.

@@ -11,7 +11,7 @@ use nix::ifaddrs::getifaddrs;
 
 use crate::state::failover::Peer;
 
-/// Shared by all threads of peers; nobody holds the lock while waiting.
+/// Shared by all threads of peers; no thread holds the lock while waiting.
 #[derive(Debug, Clone)]
 pub(super) struct Own {
     inner: Arc<Mutex<Inner>>,

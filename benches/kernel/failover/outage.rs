@@ -66,7 +66,7 @@ fn cuts(interval: Duration, reach: f64, figures: &mut Vec<Figure>) {
     let (one, other) = (median(first), median(second));
     let name = format!("failover, cable cut at {said}: director, keepalived");
     figures.push(Figure::below(&name, one, other, Reach::Below(reach)));
-    // The protocol lets both wait for the same time, of which the probe sees steps of 2 ms.
+    // By the protocol both wait equally long; the probe measures in steps of 2 ms.
     let name = format!("failover, cable cut at {said}: director / keepalived");
     let equal = 1.0 + 2.0 * PACE.as_secs_f64() / other;
     figures.push(Figure::at_most(&name, one, other, equal));

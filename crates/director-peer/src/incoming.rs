@@ -31,7 +31,7 @@ pub struct Intake {
     refused: BTreeMap<Refused, (u64, String)>,
 }
 
-/// Why an entry is not taken.
+/// Why an entry is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Refused {
     /// It belongs to nothing that is here.

@@ -263,7 +263,7 @@ impl Holder {
             let is_link = matches!(one, News::Link(_) | News::LinkGone(_));
             links |= self.table.apply(one) && is_link;
         }
-        // While the core does not run, leases end; nobody removed them.
+        // While the core does not run, leases end: no other program removed them.
         if !self.is_core_alive(now()) {
             return;
         }

@@ -1,4 +1,4 @@
-//! Removes what nobody needs any more: of earlier files and processes, and after `linger`.
+//! Removes what is no longer needed: of earlier files and processes, and after `linger`.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -82,7 +82,7 @@ impl Holder {
         }
     }
 
-    /// Removes the local routes of addresses that nobody needs any more.
+    /// Removes the local routes of addresses that are no longer needed.
     pub(super) fn end_local(&mut self, now: Duration) {
         let over = self.local.iter();
         let over = over.filter(|(_, until)| until.is_some_and(|until| until <= now));

@@ -39,7 +39,7 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// Drops what nobody takes of packets to these addresses, and to no others.
+    /// Drops packets to these addresses that no service takes.
     pub(super) fn adjust(&mut self, wanted: &BTreeSet<IpAddr>) -> Result<(), String> {
         if self.installed.as_ref() == Some(wanted) {
             return Ok(());

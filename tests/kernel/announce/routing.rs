@@ -61,7 +61,7 @@ impl<'h> Bird<'h> {
 
     fn start(host: &'h Host, text: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        // Nobody waits for anything in a test.
+        // Tests do not wait.
         let text = text.replace(
             "neighbor ",
             "connect delay time 1; connect retry time 2; neighbor ",
@@ -137,7 +137,7 @@ impl<'h> Frr<'h> {
         let text: String = text
             .lines()
             .map(|line| match line.strip_suffix(" remote-as 65000") {
-                // Nobody waits for anything in a test.
+                // Tests do not wait.
                 Some(neighbour) => format!("{line}\n{neighbour} timers connect 2\n"),
                 None => format!("{line}\n"),
             })

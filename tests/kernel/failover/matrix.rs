@@ -197,7 +197,7 @@ fn below(row: Row) {
     stage.understood(&director);
 }
 
-/// Whoever is active stays so.
+/// The active director stays active.
 fn equal(row: Row) {
     let stage = Stage::new(row);
     let mut peer = stage.peer();

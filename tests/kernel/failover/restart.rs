@@ -136,7 +136,7 @@ fn a_file_that_was_edited_while_director_was_stopped_does_not_split_the_pair() {
         (status["failover"][0]["routers"][0]["fault"] == why).then_some(())
     });
     holds(&link.b, &link.a, VIRTUAL);
-    // The other one follows. Nobody was active twice.
+    // The other one follows. Neither was active twice.
     b.stop();
     b.write(&other(100));
     b.launch();
