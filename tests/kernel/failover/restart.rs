@@ -90,6 +90,8 @@ fn a_yield_survives_a_restart_until_it_is_ended() {
 fn a_claim_survives_a_restart_and_ends_with_the_role() {
     let link = Link::new();
     let (a, mut b) = active_pair(&link, PATIENT);
+    // A claim outranks the router that was heard last; before the first advert it knows of none.
+    sends(&a, 2);
     done(&b, "failover claim front --reason test --wait");
     becomes(&a, "backup");
     b.stop();
