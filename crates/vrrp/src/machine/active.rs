@@ -57,6 +57,9 @@ impl Machine {
         if priority <= ours {
             self.note_rival(now, member, received, actions);
         }
+        if priority >= ours && self.outbid(priority) {
+            return self.answer(now, member, actions);
+        }
         let reason = if priority > ours {
             Reason::Outranked { by, priority }
         } else if priority == ours && self.loses_tie(now, member, received) {

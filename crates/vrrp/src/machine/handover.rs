@@ -220,7 +220,28 @@ impl Machine {
             None => own,
         };
         self.stopping = false;
-        self.hold = Hold::Claimed { priority, until };
+        self.hold = Hold::Claimed {
+            priority,
+            blind: rival.is_none(),
+            until,
+        };
         self.become_active(now, Reason::Claimed, actions);
+    }
+
+    /// A claim that was set before any rival was heard, as just after a start, outbids the first one
+    /// that is. Only once: two routers that were both told to claim would raise each other to the top.
+    pub(super) const fn outbid(&mut self, rival: Priority) -> bool {
+        let Hold::Claimed {
+            priority, blind, ..
+        } = &mut self.hold
+        else {
+            return false;
+        };
+        if !*blind || rival.0 >= Priority::HIGHEST.0 {
+            return false;
+        }
+        *blind = false;
+        *priority = Priority(rival.0 + 1);
+        true
     }
 }

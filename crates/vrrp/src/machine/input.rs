@@ -28,7 +28,11 @@ impl Machine {
             Input::RestoreYield { until } => self.restore(Hold::Yielded { until }),
             Input::RestoreClaim { priority, until } => {
                 let priority = priority.clamp(Priority::LEAST, Priority::HIGHEST);
-                self.restore(Hold::Claimed { priority, until });
+                self.restore(Hold::Claimed {
+                    priority,
+                    blind: false,
+                    until,
+                });
             }
             Input::Priority(priority) => {
                 let before = self.priority();

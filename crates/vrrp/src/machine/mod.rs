@@ -70,6 +70,8 @@ enum Hold {
     },
     Claimed {
         priority: Priority,
+        /// No rival had been heard when it was set: the first one is outbid.
+        blind: bool,
         until: Option<Duration>,
     },
 }

@@ -177,6 +177,27 @@ fn a_claim_ends_when_it_is_outranked() {
 }
 
 #[test]
+fn a_claim_before_the_first_advert_outbids_the_first_router_that_is_heard() {
+    for rival in [150, 100] {
+        let mut bench = Bench::new(100);
+        bench.input(0, Input::Start);
+        assert_eq!(
+            bench.input(100, CLAIM),
+            "send 0 100; take; announce; backup -> active: claimed by an operator"
+        );
+        assert_eq!(bench.hear(200, 1, rival), Fate::Answered);
+        assert_eq!(bench.machine.priority(), Priority(rival + 1));
+        // Only once: that one may have been told to claim, too.
+        assert_eq!(bench.hear(1300, 1, rival + 2), Fate::SteppedBack);
+        assert!(!bench.machine.is_claimed());
+    }
+    let mut bench = Bench::new(100);
+    bench.input(0, Input::Start);
+    bench.input(100, CLAIM);
+    assert_eq!(bench.hear(200, 1, 254), Fate::SteppedBack, "none is higher");
+}
+
+#[test]
 fn a_claim_that_cannot_win_is_refused() {
     let refused = "(claim refused: not running, or the active router cannot be outranked)";
     let mut bench = Bench::new(100);
