@@ -193,27 +193,32 @@ fn what_the_server_sends_is_thrown_away_and_has_an_end() {
     assert!(running.records[0].seen().passed);
 }
 
-/// A server that says what comes at the end of each connection.
-fn tells_ends() -> (SocketAddr, Receiver<std::io::Result<usize>>) {
+/// A server that says when it has sent its greeting, and what comes at the end of each connection.
+fn tells_ends() -> (SocketAddr, Receiver<()>, Receiver<std::io::Result<usize>>) {
+    let (greets, greeted) = channel();
     let (send, ends) = channel();
     let at = crate::serve::serve(move |mut stream| {
         let _ = stream.write_all(b"220 ready\r\n");
+        let _ = greets.send(());
         let _ = send.send(stream.read(&mut [0; 16]));
     });
-    (at, ends)
+    (at, greeted, ends)
 }
 
 #[test]
 fn what_is_stopped_ends_its_connection_as_a_client_does() {
-    let (at, ends) = tells_ends();
+    let (at, greeted, ends) = tells_ends();
     let mut running = Running::start();
     running.add(TargetId(1), idle(at), Verdict::Open);
     assert_eq!(judged(&running).0, Verdict::Up);
+    // A greeting that comes after the end is answered with a reset, as by any client.
+    greeted.recv_timeout(PATIENCE).unwrap();
     running.checks.send(vec![Command::Stop(TargetId(1))]);
     let end = ends.recv_timeout(PATIENCE).unwrap();
     assert_eq!(end.unwrap(), 0, "a FIN");
     running.add(TargetId(2), idle(at), Verdict::Open);
     assert_eq!(judged(&running).0, Verdict::Up);
+    greeted.recv_timeout(PATIENCE).unwrap();
     assert!(ends.try_recv().is_err(), "it is held");
     drop(running);
     let end = ends.recv_timeout(PATIENCE).unwrap();
