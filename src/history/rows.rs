@@ -112,7 +112,10 @@ pub(super) fn of_record(
     for (at, event) in events {
         let explains = |row: &&mut Row| {
             let is_own = row.listen == event.listen && row.server == event.server;
-            is_own && row.server.is_some() && row.kind == CHANGED && row.at_ms == at
+            // A server that a file adds may be found dead in the same millisecond.
+            let is_cause = row.by == By::of_word(&event.kind);
+            let is_free = row.server.is_some() && row.kind == CHANGED && row.at_ms == at;
+            is_own && is_cause && is_free
         };
         match rows.iter_mut().find(explains) {
             Some(row) => row.explain(&event),

@@ -454,6 +454,28 @@ fn rows_say_what_changed_by_what_and_by_whom_beyond_a_restart() {
 }
 
 #[test]
+fn a_server_that_is_found_dead_in_the_millisecond_in_which_it_came_was_added_by_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::new(directory.path());
+    let mut services = BTreeMap::from([(80, some(&[1], &[], &[]))]);
+    record(&mut recorder, &snapshot(NOON, &services), &[]);
+    services.insert(80, some(&[1], &[2], &[]));
+    let of = Some((80, Some(2)));
+    let events = [
+        event(NOON + 10, EventKind::Loaded, None, "loaded: 1 service"),
+        event(NOON + 10, EventKind::ServerDown, of, "connection refused"),
+    ];
+    record(&mut recorder, &snapshot(NOON + 10, &services), &events);
+    let (all, _) = rows(directory.path(), &Filter::default());
+    let of_it: Vec<_> = all
+        .iter()
+        .filter(|row| row.server == Some(host(2)))
+        .map(|row| (row.by, &*row.kind))
+        .collect();
+    assert_eq!(of_it, [(By::File, "changed"), (By::Check, "server-down")]);
+}
+
+#[test]
 fn rows_are_selected_by_time_service_and_server() {
     let directory = tempfile::tempdir().unwrap();
     morning(directory.path());

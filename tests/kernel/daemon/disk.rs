@@ -136,10 +136,19 @@ fn a_file_system_that_became_read_only_is_said_and_the_director_starts_on_it() {
     daemon.launch();
     daemon.weights(SERVICE, "1=1 2=1 3=3");
     let shown = disk.path.display();
-    // A second mount on top: the first has files open for writing.
-    net.director.run(&format!("mount --bind {shown} {shown}"));
-    net.director
-        .run(&format!("mount -o remount,bind,ro {shown}"));
+    // A second mount on top, as the first has files open for writing. It is made elsewhere: the
+    // history opens files at any moment.
+    let side = daemon.path("side");
+    fs::create_dir(&side).unwrap();
+    let side = side.display();
+    for command in [
+        format!("mount --bind {shown} {side}"),
+        format!("mount -o remount,bind,ro {side}"),
+        format!("mount --bind {side} {shown}"),
+        format!("umount -l {side}"),
+    ] {
+        net.director.run(&command);
+    }
     for _ in 0..2 {
         let outcome = verb(&daemon, "drain web 10.2.0.11");
         assert_eq!(outcome.code, 5, "{outcome}");
