@@ -92,7 +92,7 @@ pub enum Action {
     ReleaseAddresses,
     /// Replace the timer: hand in [`Input::Timer`] at this time. `None`: no timer.
     SetTimer(Option<Duration>),
-    /// For the log: another state.
+    /// For the log: another state, or a fault before the first election.
     Changed(Change),
     /// For the log: something worth knowing.
     Notice(Notice),

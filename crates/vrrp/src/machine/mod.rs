@@ -248,11 +248,13 @@ impl Machine {
         }
     }
 
-    /// Sets the phase, and reports it if the state is another.
+    /// Sets the phase, and reports it if the state is another, or if this is a fault: it matters just
+    /// as much before the first election.
     fn enter(&mut self, phase: Phase, reason: Reason, actions: &mut Vec<Action>) {
         let (from, to) = (self.phase.state(), phase.state());
+        let is_fault = phase == Phase::Fault && self.phase != Phase::Fault;
         self.phase = phase;
-        if from != to {
+        if from != to || is_fault {
             self.totals.became_active += u64::from(to == State::Active);
             self.totals.gave_up += u64::from(from == State::Active);
             actions.push(Action::Changed(Change { from, to, reason }));

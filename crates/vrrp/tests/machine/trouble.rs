@@ -130,10 +130,14 @@ fn a_fault_before_or_during_the_start_delays_it() {
     config.startup_delay = Duration::from_secs(10);
     let mut bench = Bench::with(config);
     bench.input(0, Input::Fault { member: 0 });
-    bench.input(100, Input::Start);
+    let started = bench.input(100, Input::Start);
+    assert_eq!(started, "initialize -> initialize: started");
     assert_eq!(bench.phase(), Phase::Fault);
     bench.input(200, Input::Repaired { member: 0 });
     assert!(matches!(bench.phase(), Phase::Starting { .. }));
+    let faulty = bench.input(300, Input::Fault { member: 0 });
+    assert!(faulty.starts_with("initialize -> initialize: "), "{faulty}");
+    bench.input(400, Input::Repaired { member: 0 });
     assert_eq!(
         bench.run(20_000).split("; ").next(),
         Some("initialize -> backup: started")
