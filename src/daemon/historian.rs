@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,10 @@ const RETRY: Duration = Duration::from_secs(5);
 /// How long the first verdicts may take: the history does not begin with servers that wait for
 /// theirs.
 const VERDICTS: Duration = Duration::from_secs(10);
+/// How long the worker, which may be busy with a transaction, is waited for.
+const FILES: Duration = Duration::from_secs(10);
+/// Between two looks whether the director stops.
+const SLICE: Duration = Duration::from_millis(100);
 
 /// The running thread.
 #[derive(Debug)]
@@ -147,7 +151,8 @@ impl Work {
         self.stop.now.load(Ordering::Acquire)
     }
 
-    /// Asks the worker for the files when others come into force. The answer may take its time.
+    /// Asks the worker for the files when others come into force, and waits a while for them, so that
+    /// they are in the record of what they changed.
     fn ask_for_files(&mut self, snapshot: &Snapshot) {
         if let Some(loaded) = snapshot.loaded
             && self.asked != Some(loaded)
@@ -160,11 +165,26 @@ impl Work {
                 let _ = answer.send((at, files));
             });
             let _ = self.jobs.send(Job::Files(reply));
-        }
-        for (at, files) in self.files.try_iter() {
-            if let Some(files) = files {
-                self.recorder.files(at, texts(&files));
+            let asked = Instant::now();
+            while !self.is_over() && asked.elapsed() < FILES {
+                match self.files.recv_timeout(SLICE) {
+                    Ok(files) => {
+                        self.came(files);
+                        break;
+                    }
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
             }
+        }
+        while let Ok(files) = self.files.try_recv() {
+            self.came(files);
+        }
+    }
+
+    fn came(&mut self, (at, files): InForceSince) {
+        if let Some(files) = files {
+            self.recorder.files(at, texts(&files));
         }
     }
 
