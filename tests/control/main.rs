@@ -6,6 +6,7 @@
     reason = "helpers of tests may fail as tests do"
 )]
 
+mod absent;
 mod docs;
 mod fake;
 mod limits;

@@ -19,6 +19,7 @@ mod files;
 mod operator;
 mod peers;
 mod quorum;
+mod reloads;
 mod scenarios;
 mod shown;
 mod unchecked;
