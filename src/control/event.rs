@@ -305,6 +305,8 @@ kinds! {
         "They are in the own table; `text` has their number, and what was refused.";
     ResyncFailed: "resync-failed", Warn, Nothing,
         "They cannot be taken.";
+    FailoverKept: "failover-kept", Info, Nothing,
+        "Services of a section are not well, and it keeps its priority, as no peer is better off.";
     FailoverWeak: "failover-weak", Warn, Nothing,
         "Failover works, but without something that it wants: a real-time priority, locked memory.";
 }

@@ -1,6 +1,6 @@
 //! The state of peers, for status and the API.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -27,6 +27,8 @@ pub struct PeerStatus {
     pub holds: Vec<String>,
     /// The addresses that it holds.
     pub held: BTreeSet<IpAddr>,
+    /// What the health of its services takes off its priority, for each address of its sections.
+    pub lowered: BTreeMap<IpAddr, u32>,
     /// What it serves otherwise than this director, for people.
     pub differs: Vec<String>,
     /// The last transfer of its connections.
@@ -62,6 +64,7 @@ impl PeerStatus {
             version: String::new(),
             holds: Vec::new(),
             held: BTreeSet::new(),
+            lowered: BTreeMap::new(),
             differs: Vec::new(),
             resync: None,
         }

@@ -89,6 +89,7 @@ impl By {
             | Kind::ResyncStarted
             | Kind::ResyncDone
             | Kind::ResyncFailed
+            | Kind::FailoverKept
             | Kind::FailoverWeak => Self::Failover,
             Kind::Announced
             | Kind::Withdrawn

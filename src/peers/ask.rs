@@ -1,6 +1,6 @@
 //! Asks one peer, once a second: who holds what, what differs, and for its table where that helps.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread;
@@ -106,6 +106,7 @@ impl Asking<'_> {
             }
             self.status.up = false;
             self.status.holds.clear();
+            self.status.lowered.clear();
             self.status.reason = why.to_owned();
             self.show();
         }
@@ -153,12 +154,17 @@ impl Asking<'_> {
         self.show();
     }
 
-    /// What it holds.
+    /// What it holds, and how it is.
     fn note(&mut self, state: &State) {
+        let sections = state.sections.iter();
+        let said = sections.filter_map(|one| Some((one.addresses.iter(), one.lowered?)));
+        let lowered = said.flat_map(|(all, by)| all.map(move |address| (*address, by)));
+        let lowered: BTreeMap<IpAddr, u32> = lowered.collect();
         let holding = state.sections.iter().filter(|section| section.holds);
         let holds: Vec<String> = holding.map(|section| section.name.clone()).collect();
-        if self.status.holds != holds {
+        if self.status.holds != holds || self.status.lowered != lowered {
             self.status.holds = holds;
+            self.status.lowered = lowered;
             self.status.held = held(&state.sections).into_iter().collect();
             self.show();
         }

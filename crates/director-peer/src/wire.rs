@@ -77,6 +77,10 @@ pub struct Section {
     pub holds: bool,
     /// Its priority now.
     pub priority: u8,
+    /// What the health of its services takes off its priority, before it is compared with other
+    /// directors; `u32::MAX` if it cannot take over. None from a version that does not say so.
+    #[serde(default)]
+    pub lowered: Option<u32>,
     /// Its virtual addresses.
     pub addresses: Vec<std::net::IpAddr>,
 }

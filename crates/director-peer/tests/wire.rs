@@ -41,6 +41,7 @@ fn frames() -> Vec<Frame> {
                 name: "front".to_owned(),
                 holds: true,
                 priority: 100,
+                lowered: Some(20),
                 addresses: vec!["192.0.2.10".parse().unwrap()],
             }],
         }),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Core;
+use super::better_off::BesideOthers;
 use super::hand::setting;
 use crate::check::Verdict;
 use crate::control::Now;
@@ -32,6 +33,7 @@ pub(super) struct FailoverState {
     pub(super) declared: Arc<Failovers>,
     pub(super) shown: BTreeMap<Arc<str>, Arc<FailoverStatus>>,
     health: BTreeMap<Arc<str>, Health>,
+    pub(super) beside: BTreeMap<Arc<str>, BesideOthers>,
     /// Whether the first verdicts are in.
     ready: bool,
     look_at: Option<BootTime>,
@@ -44,6 +46,8 @@ struct Health {
     out: (usize, usize),
     /// Another number, and how often it was seen in sequence.
     seen: ((usize, usize), u32),
+    /// What that takes off the priority.
+    own: u32,
     told: Option<(u32, Option<Arc<str>>)>,
 }
 
@@ -136,8 +140,9 @@ impl Core {
         }
         let declared = Arc::clone(&self.failover.declared);
         for section in &declared.failovers {
-            self.observe(section);
+            self.observe(section, now);
         }
+        self.tell_sections();
         self.may_take_over(now);
     }
 
@@ -151,7 +156,7 @@ impl Core {
     }
 
     /// One observation of the services of a section.
-    fn observe(&mut self, section: &Failover) {
+    fn observe(&mut self, section: &Failover, now: Now) {
         if section.services().next().is_none() {
             return;
         }
@@ -208,15 +213,29 @@ impl Core {
             .follow
             .as_ref()
             .map_or(0, |follow| follow.lowered(bad, all));
-        let wanted = (followed.saturating_add(tracked), fault);
-        if health.told.as_ref() != Some(&wanted) {
-            health.told = Some(wanted.clone());
-            let (by, fault) = wanted;
-            let section = Arc::clone(&section.name);
-            self.out
-                .failover
-                .push(Command::Lower { section, by, fault });
+        health.own = followed.saturating_add(tracked);
+        let (own, before) = (health.own, health.told.clone());
+        let by = self.beside_others(section, own, before.as_ref().map_or(0, |told| told.0), now);
+        let wanted = Some((by, fault.clone()));
+        if before != wanted {
+            let name = Arc::clone(&section.name);
+            if let Some(health) = self.failover.health.get_mut(&name) {
+                health.told = wanted;
+            }
+            self.out.failover.push(Command::Lower {
+                section: name,
+                by,
+                fault,
+            });
         }
+    }
+
+    /// What the services of a section take off its priority, whoever else is well.
+    pub(super) fn lowered(&self, section: &str) -> u32 {
+        self.failover
+            .health
+            .get(section)
+            .map_or(0, |health| health.own)
     }
 
     /// Whether a service is out, on one of its listen addresses.

@@ -21,6 +21,7 @@ mod agenda;
 mod announce;
 mod answers;
 mod believed;
+mod better_off;
 mod causes;
 mod date;
 mod drifted;

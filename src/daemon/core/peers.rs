@@ -11,7 +11,7 @@ use director_peer::wire::Section;
 use super::Core;
 use crate::control::Now;
 use crate::control::event::{EventKind, Subject};
-use crate::control::failover::FailoverStatus;
+use crate::control::failover::{FailoverRole, FailoverStatus};
 use crate::control::peer::PeerStatus;
 use crate::failover;
 use crate::peers::{Command, Report};
@@ -71,7 +71,9 @@ impl Core {
             return;
         }
         let sections = self.failover.shown.values();
-        let sections: Vec<Section> = sections.map(|status| section(status)).collect();
+        let sections: Vec<Section> = sections
+            .map(|status| section(status, self.lowered(&status.name)))
+            .collect();
         if self.peers.told != sections {
             self.peers.told.clone_from(&sections);
             self.out.peers.push(Command::Hold(sections));
@@ -179,12 +181,18 @@ impl Core {
 }
 
 /// A section in the words of peers.
-fn section(status: &FailoverStatus) -> Section {
+fn section(status: &FailoverStatus, lowered: u32) -> Section {
     let routers = status.routers.iter();
+    let lowered = match status.role {
+        // It would not take over at all.
+        FailoverRole::Fault | FailoverRole::Stopped => u32::MAX,
+        _ => lowered,
+    };
     Section {
         name: status.name.to_string(),
         holds: status.role.holds(),
         priority: status.priority,
+        lowered: Some(lowered),
         addresses: routers
             .flat_map(|router| router.addresses.iter().copied())
             .collect(),

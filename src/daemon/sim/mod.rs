@@ -10,6 +10,7 @@
 )]
 
 mod announce;
+mod better_off;
 mod causes;
 mod chaos;
 mod deploying;
@@ -90,6 +91,8 @@ struct Sim {
     told_failover: Vec<runtime::Command>,
     /// What the core said to the thread of announcements; everything succeeds.
     told_announce: Vec<announcing::Command>,
+    /// What was said to the threads of peers.
+    told_peers: Vec<crate::peers::Command>,
     kept: Settings,
 }
 
@@ -171,6 +174,7 @@ impl Sim {
             started: 0,
             told_failover: Vec::new(),
             told_announce: Vec::new(),
+            told_peers: Vec::new(),
             kept: settings,
         }
     }
@@ -210,6 +214,7 @@ impl Sim {
         loop {
             let out = std::mem::take(&mut self.core.out);
             self.told_failover.extend(out.failover);
+            self.told_peers.extend(out.peers);
             for command in out.announce {
                 if let announcing::Command::Set { section, to } = &command {
                     let (section, to) = (Arc::clone(section), *to);

@@ -21,13 +21,13 @@ use crate::lab::{Connection, Host, Lan, Protocol::Tcp, eventually};
 const VIRTUAL: &str = "10.1.0.100";
 
 /// The network, and the directory of keys.
-struct Pair {
-    net: Lan,
+pub(super) struct Pair {
+    pub(super) net: Lan,
     keys: tempfile::TempDir,
 }
 
 impl Pair {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let net = Lan::dr().backup().virtual_addresses(0).build();
         for real in net.reals() {
             real.ip(&format!("addr add {VIRTUAL}/32 dev lo\n"));
@@ -37,19 +37,19 @@ impl Pair {
     }
 
     /// A key of this digit.
-    fn key(&self, digits: &str) -> PathBuf {
+    pub(super) fn key(&self, digits: &str) -> PathBuf {
         let path = self.keys.path().join(digits);
         fs::write(&path, digits.repeat(64 / digits.len())).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         path
     }
 
-    fn b(&self) -> &Host {
+    pub(super) fn b(&self) -> &Host {
         self.net.backup()
     }
 
     /// A file with these servers' weights.
-    fn file(&self, priority: u8, key: &Path, weights: [u32; 3]) -> String {
+    pub(super) fn file(&self, priority: u8, key: &Path, weights: [u32; 3]) -> String {
         let servers: Vec<String> = (1..=3)
             .zip(weights)
             .map(|(number, weight)| {
@@ -111,7 +111,7 @@ fn peer(daemon: &Daemon<'_>) -> Value {
 }
 
 #[track_caller]
-fn becomes(daemon: &Daemon<'_>, role: &str) {
+pub(super) fn becomes(daemon: &Daemon<'_>, role: &str) {
     eventually(&format!("the role is {role}"), || {
         let status = daemon.get("/v1/status")?;
         (status["failover"][0]["role"] == role).then_some(())
@@ -128,7 +128,7 @@ fn differs(daemon: &Daemon<'_>, expected: &Value) {
 
 /// Waits for an event whose text contains this.
 #[track_caller]
-fn happens(daemon: &Daemon<'_>, kind: &str, part: &str) {
+pub(super) fn happens(daemon: &Daemon<'_>, kind: &str, part: &str) {
     eventually(&format!("{kind}: {part}"), || {
         let log = daemon.log();
         log.lines()

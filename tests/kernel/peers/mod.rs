@@ -7,4 +7,5 @@
 )]
 
 mod channel;
+mod health;
 mod table;
