@@ -119,14 +119,14 @@ fn restarts_without_a_drain_lose_requests() {
 fn a_deployment_that_fails_ends_the_loop_and_costs_no_request() {
     let mut farm = Farm::start("nat");
     let broken =
-        "sed -e 's/restart/stop/' -e 's/--wait=2m/--wait=6s/' roll.sh >broken.sh; sh broken.sh";
+        "sed -e 's/restart/stop/' -e 's/--wait=2m/--wait=20s/' roll.sh >broken.sh; sh broken.sh";
     let (done, asked, lost) = farm.under_traffic(broken);
     assert_eq!(done.code, 3, "{done}");
     assert_eq!(lost, 0, "of {asked}: {done}\n{}", farm.log());
     let said = done.lines.join("\n");
     for part in [
         "10.0.0.11:80: down (connection refused)",
-        "timed out after 6s",
+        "timed out after 20s",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
