@@ -144,6 +144,7 @@ impl Core {
         }
         self.tell_sections();
         self.may_take_over(now);
+        self.look_for_two_holders(now);
     }
 
     /// Whether all servers have been judged once.

@@ -43,6 +43,7 @@ mod show;
 mod stale;
 mod stalls;
 mod succession;
+mod two_holders;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

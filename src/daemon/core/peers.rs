@@ -9,6 +9,7 @@ use std::time::Duration;
 use director_peer::wire::Section;
 
 use super::Core;
+use super::two_holders::Both;
 use crate::control::Now;
 use crate::control::event::{EventKind, Subject};
 use crate::control::failover::{FailoverRole, FailoverStatus};
@@ -33,6 +34,8 @@ pub(super) struct PeersState {
     may: BTreeMap<Arc<str>, bool>,
     /// When sections last held their addresses: what came before that is stale.
     held: BTreeMap<Arc<str>, BootTime>,
+    /// Those that hold addresses that this director holds, too.
+    pub(super) both: BTreeMap<Arc<str>, Both>,
     /// Until when nothing is said about refused connections.
     quiet: HashMap<IpAddr, BootTime>,
 }
@@ -45,6 +48,7 @@ impl Core {
         }
         self.peers.declared = Arc::clone(declared);
         self.peers.shown.clear();
+        self.peers.both.clear();
         self.show.touch();
         self.out.peers.push(Command::Declare(Arc::clone(declared)));
         self.tell_sections();

@@ -222,6 +222,33 @@ fn without_a_connection_each_lowers_its_priority_by_its_own_health() {
     assert_eq!((pair.moves, pair.holder()), (1, 1));
 }
 
+#[test]
+fn a_peer_that_holds_the_same_addresses_is_a_conflict_that_vrrp_does_not_see() {
+    let mut one = One::start(150);
+    one.role(FailoverRole::Active);
+    let address = "10.0.0.2".parse().unwrap();
+    let mut status = PeerStatus::new(&Arc::from("other"), address, 8849, one.sim.now.boot);
+    status.up = true;
+    status.held.insert(FRONT.parse().unwrap());
+    let report =
+        |status: &PeerStatus| Input::Peer(channel::Report::Status(Box::new(status.clone())));
+    one.sim.handle(report(&status));
+    // A takeover takes a moment.
+    one.sim.seconds(3);
+    assert_eq!(one.sim.events("failover-conflict"), [""; 0]);
+    one.sim.seconds(60);
+    let said = one.sim.events("failover-conflict");
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(
+        said[0].contains("`other` holds 192.0.2.10 as well"),
+        "{said:?}"
+    );
+    status.held.clear();
+    one.sim.handle(report(&status));
+    one.sim.seconds(2);
+    assert_eq!(one.sim.events("failover-agrees").len(), 1);
+}
+
 /// Hours of failures, which both directors see a little apart: an address never leaves a director
 /// that is as well off as the other one.
 #[test]

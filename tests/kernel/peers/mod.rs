@@ -8,4 +8,5 @@
 
 mod channel;
 mod health;
+mod partitions;
 mod table;
