@@ -3,7 +3,7 @@
 //! ```text
 //!   lock ─► observe ─► plan ─► journal ─► make │ change │ break ─► ledger ─► journal gone
 //!                        ▲                         │ a failure
-//!                        └── somebody was faster ──┴── undo, in reverse ─► as before
+//!                        └── another was faster ──┴── undo, in reverse ─► as before
 //! ```
 //!
 //! - [`Platform`] is the kernel as seen from here; tests replace it with one in memory.

@@ -183,7 +183,7 @@ mod tests {
     use crate::config::Memory;
     use crate::daemon::messages::Order;
 
-    /// Files of which one does not answer while the gate is closed.
+    /// Files, one of which does not answer while the gate is closed.
     #[derive(Clone)]
     struct Blocking {
         files: Memory,

@@ -162,7 +162,7 @@ mod tests {
             &watched.looks(&Pulse::default()),
             &Pulse::default(),
         );
-        assert_eq!(looks(), 0, "somebody ordered a reload");
+        assert_eq!(looks(), 0, "a reload was ordered");
 
         fs::write(&file, "333").unwrap();
         let before = watched.looks(&Pulse::default());

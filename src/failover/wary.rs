@@ -121,7 +121,7 @@ impl Wary {
 }
 
 /// Whether a message is from a router of ours that is set differently, and not damaged or of
-/// somebody else.
+/// a stranger.
 const fn is_misunderstood(error: DecodeError) -> bool {
     matches!(
         error,

@@ -14,7 +14,7 @@
 //! - **A record is a gzip member** with its length and checksum, so a crash loses the last record at
 //!   most, and damage loses what it touches. `zcat` shows everything.
 //! - **What was not written stays owed**: the recorder moves on only once a record is in the file, so
-//!   after a full disk the next record has all that changed meanwhile.
+//!   after a full disk the next record has everything that changed since.
 //!
 //! `docs/history.md` describes the format.
 

@@ -252,7 +252,10 @@ impl Asking<'_> {
         if is_first || !said {
             let mut text = format!("sent {} connections", outcome.entries);
             if outcome.missing > 0 {
-                text += &format!(", of which {} are not in the own table", outcome.missing);
+                text += &format!(
+                    "; {} of them are not in this director's table",
+                    outcome.missing
+                );
             }
             for refused in &outcome.refused {
                 text += &format!("; {refused}");

@@ -103,7 +103,7 @@ fn put(mut taken: Taken, own: &Own, daemon: &SyncDaemon) -> anyhow::Result<Outco
     let send = |messages: &[Vec<u8>]| -> anyhow::Result<()> {
         // An old state must never come over the table of an active director.
         if own.held() != held {
-            bail!("this director's role changed meanwhile");
+            bail!("this director's role changed during the transfer");
         }
         Ok(injector.send(messages)?)
     };

@@ -30,8 +30,8 @@ const RENEW: Duration = Duration::from_secs(1);
 /// takes about one.
 const LEASE: u32 = 6;
 
-/// Without a sign of life of the core, for so long, leases are not renewed: nobody knows whether the
-/// services are healthy.
+/// A core that has been silent for this long may not know whether the services are healthy: leases are
+/// not renewed.
 const SILENT: Duration = Duration::from_secs(10);
 
 /// Every this many renewals, local routes are put in place again.

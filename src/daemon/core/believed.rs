@@ -32,8 +32,8 @@ pub(super) struct Believed {
     written: BTreeMap<ServiceKey, u64>,
     /// Services with a failed operation: attempts, and the earliest time of the next one.
     refused: BTreeMap<ServiceKey, (u32, BootTime)>,
-    /// Those of them of which the last attempt may have left anything: not all of its failures say
-    /// that the table was another one than believed.
+    /// Refused services that the last attempt may have changed in part: not all of its failures say
+    /// that the table differed from the believed one.
     unsure: BTreeSet<ServiceKey>,
     /// Whether the worker is comparing the tables.
     reading: bool,

@@ -42,7 +42,7 @@ pub(in crate::daemon) struct Worker<T: Transport = NetlinkSocket> {
     dwindling: Dwindling,
     private: Private,
     warnings: Warnings,
-    /// Sysctls that this kernel does not have, of which that was said.
+    /// Sysctls that this kernel lacks, as events have said.
     lacking: BTreeSet<Sysctl>,
     /// Whether what a rolled-back `apply` left is not settled yet.
     remains: bool,

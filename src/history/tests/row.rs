@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A morning: a server dies, one is drained, the file changes, somebody edits the tables.
+/// A morning: a server dies, one is drained, the file changes, another program edits the tables.
 pub(super) fn morning(state: &Path) {
     let mut recorder = Recorder::new(state);
     let two = BTreeMap::from([(80, some(&[1, 2], &[], &[])), (443, some(&[1], &[], &[]))]);

@@ -114,7 +114,7 @@ impl<F: FnMut(Finding)> Runner<F> {
                     self.connections.queue.push_back(due);
                 }
             }
-            // The kernel has asked, and nobody answered: that was the check.
+            // The kernel has asked, and no answer came: that was the check.
             End::Failed(failure) => {
                 self.last_job += 1;
                 let job = self.last_job;

@@ -22,7 +22,7 @@ pub(super) static IDLE: Kind = Kind::new(
 section!(
     SECTION,
     "an idle check",
-    "director holds a TCP connection open to the server, and reconnects at once when it ends. A server that does \
+    "director holds a TCP connection open to the server, and reconnects as soon as it ends. A server that does \
      not accept the new connection has failed the check, so that with `fall = 1` a process that dies is out \
      within milliseconds, whatever the `interval`. A server that closes idle connections stays up; director \
      reconnects to it at most once per `fast_interval`. TCP keep-alives find a host that vanished: the kernel \

@@ -120,7 +120,7 @@ fn check_peers(decls: &AddressDecls, findings: &mut Findings) {
     }
     for decl in &decls.failovers {
         if decl.failover.synced.is_some() && decls.peers.is_empty() {
-            let message = "`preempt` waits for connections that nobody sends";
+            let message = "`preempt` waits for connections, and no peer sends any";
             findings.push(
                 Diagnostic::new(Code::FailoverPeer, decl.at, message)
                     .help("a [peer.NAME] for each director"),
