@@ -71,6 +71,17 @@ impl Figure {
         }
     }
 
+    /// A count alone.
+    pub(crate) fn count(name: &str, first: f64, reach: Reach) -> Self {
+        Self {
+            name: name.into(),
+            first,
+            second: f64::NAN,
+            reach,
+            unit: Unit::Count,
+        }
+    }
+
     /// A count that must be zero, next to another program's, if that has one.
     pub(crate) fn zero(name: &str, first: u64, second: Option<u64>) -> Self {
         Self {

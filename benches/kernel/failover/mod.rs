@@ -1,4 +1,5 @@
-//! Failover beside keepalived: outages, processor time, false takeovers, a flood.
+//! Failover beside keepalived: outages, processor time, false takeovers, a flood; and the resync of
+//! connections, which keepalived lacks.
 //!
 //! ```text
 //!   client ──┐                     pair.rs     a pair of directors, and one of keepalived
@@ -12,6 +13,7 @@ mod ear;
 mod load;
 mod outage;
 mod pair;
+mod resync;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -43,6 +45,9 @@ pub(crate) fn all(wanted: &dyn Fn(&str) -> bool, long: bool, figures: &mut Vec<F
     }
     if wanted("failover-load") {
         load::busy(long, figures);
+    }
+    if wanted("failover-resync") {
+        resync::all(figures);
     }
     if wanted("failover-flood") {
         load::flood(figures);
