@@ -235,25 +235,18 @@ impl Client {
         request: request::Builder,
         body: Bytes,
     ) -> Result<Response<Incoming>, ClientError> {
-        let reads = request.method_ref() == Some(&Method::GET);
-        let stream = tokio::time::timeout(CONNECT_TIME, self.connect(reads))
-            .await
-            .map_err(|_| self.lost("it does not accept connections"))?
-            .map_err(|error| self.unreachable(&error))?;
         let mut request = request.header(hyper::header::HOST, "director");
         if let Some(namespace) = self.namespace {
             request = request.header(NAMESPACE_HEADER, in_header(namespace));
         }
         let request = request.body(Full::new(body)).map_err(io::Error::other)?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| self.lost(&error))?;
-        // Ends with the answer: each connection carries one.
-        tokio::spawn(connection);
-        let response = tokio::time::timeout(TIME, sender.send_request(request))
-            .await
-            .map_err(|_| self.lost("it did not answer in time"))?
-            .map_err(|error| self.lost(&error))?;
+        let mut answer = self.attempt(request.clone()).await?;
+        // A director that stops closes connections that it has not accepted yet, as does one that
+        // waited too long for the head of a request. Another director may run by now.
+        if answer.is_err() && request.method() == Method::GET {
+            answer = self.attempt(request).await?;
+        }
+        let response = answer.map_err(|error| self.lost(&error))?;
         if response.status() == StatusCode::OK {
             return Ok(response);
         }
@@ -267,6 +260,27 @@ impl Client {
             Ok(problem) => ClientError::Refused(problem.error),
             Err(_) => self.strange(&format!("HTTP status {status}"), version),
         })
+    }
+
+    /// Sends a request on a connection of its own. The inner error is that of a connection that
+    /// ended before the answer.
+    async fn attempt(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<hyper::Result<Response<Incoming>>, ClientError> {
+        let reads = request.method() == Method::GET;
+        let stream = tokio::time::timeout(CONNECT_TIME, self.connect(reads))
+            .await
+            .map_err(|_| self.lost("it does not accept connections"))?
+            .map_err(|error| self.unreachable(&error))?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| self.lost(&error))?;
+        // Ends with the answer: each connection carries one.
+        tokio::spawn(connection);
+        tokio::time::timeout(TIME, sender.send_request(request))
+            .await
+            .map_err(|_| self.lost("it did not answer in time"))
     }
 
     /// Connects; if the socket's queue is full, as soon as it has room.
@@ -382,7 +396,43 @@ fn who_may(socket: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixListener;
+    use std::thread;
+
     use super::*;
+
+    /// A client, and a server that closes its first connection and answers the second.
+    fn after_a_close(talk: impl FnOnce(&Client)) {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("control.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let server = thread::spawn(move || {
+            drop(listener.accept().unwrap());
+            let (mut second, _) = listener.accept().unwrap();
+            let mut request = [0; 1024];
+            let read = second.read(&mut request).unwrap();
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\nconnection: close\r\n\r\n7";
+            second.write_all(answer).unwrap();
+            String::from_utf8_lossy(&request[..read]).into_owned()
+        });
+        talk(&Client::new(&socket).unwrap());
+        assert!(server.join().unwrap().starts_with("GET "));
+    }
+
+    #[test]
+    fn a_director_that_closes_before_its_answer_is_asked_again() {
+        after_a_close(|client| assert_eq!(client.get::<u8>("/v1/status").unwrap(), 7));
+    }
+
+    #[test]
+    fn a_change_is_not_sent_twice() {
+        after_a_close(|client| {
+            let lost = client.post("/v1/drain", &()).unwrap_err();
+            assert!(matches!(lost, ClientError::Lost { .. }), "{lost}");
+            assert_eq!(client.get::<u8>("/v1/status").unwrap(), 7);
+        });
+    }
 
     #[test]
     fn query_strings_keep_what_they_are_given() {
