@@ -243,7 +243,8 @@ impl Client {
         let mut answer = self.attempt(request.clone()).await?;
         // A director that stops closes connections that it has not accepted yet, as does one that
         // waited too long for the head of a request. Another director may run by now.
-        if answer.is_err() && request.method() == Method::GET {
+        let closed = answer.as_ref().is_err_and(|error| !error.is_parse());
+        if closed && request.method() == Method::GET {
             answer = self.attempt(request).await?;
         }
         let response = answer.map_err(|error| self.lost(&error))?;
