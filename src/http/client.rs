@@ -24,7 +24,7 @@ use crate::net::namespace::Id;
 
 /// How long connecting may take.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
-/// The interval between attempts while the socket's queue is full.
+/// The interval between attempts while the socket's queue is full, and after a reset.
 const CONNECT_PAUSE: Duration = Duration::from_millis(20);
 /// How long an answer may take to begin and to arrive: longer than the server waits for the core.
 const TIME: Duration = Duration::from_secs(150);
@@ -241,8 +241,8 @@ impl Client {
         }
         let request = request.body(Full::new(body)).map_err(io::Error::other)?;
         let mut answer = self.attempt(request.clone()).await?;
-        // A director that stops closes connections that it has not accepted yet, as does one that
-        // waited too long for the head of a request. Another director may run by now.
+        // A director that stops closes connections without an answer, as does one that waited too
+        // long for the head of a request. Another director may run by now.
         let closed = answer.as_ref().is_err_and(|error| !error.is_parse());
         if closed && request.method() == Method::GET {
             answer = self.attempt(request).await?;
@@ -284,11 +284,13 @@ impl Client {
             .map_err(|_| self.lost("it did not answer in time"))
     }
 
-    /// Connects; if the socket's queue is full, as soon as it has room.
+    /// Connects; if the socket's queue is full, as soon as it has room. A director that stops
+    /// resets those who wait in the queue: the next attempt says whether another one runs.
     async fn connect(&self, reads: bool) -> io::Result<UnixStream> {
+        let again = [io::ErrorKind::WouldBlock, io::ErrorKind::ConnectionReset];
         loop {
             match UnixStream::connect(&self.socket).await {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(error) if again.contains(&error.kind()) => {
                     tokio::time::sleep(CONNECT_PAUSE).await;
                 }
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied && reads => {
@@ -399,6 +401,7 @@ fn who_may(socket: &Path) -> String {
 mod tests {
     use std::io::{Read, Write};
     use std::os::unix::net::UnixListener;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
 
     use super::*;
@@ -424,6 +427,30 @@ mod tests {
     #[test]
     fn a_director_that_closes_before_its_answer_is_asked_again() {
         after_a_close(|client| assert_eq!(client.get::<u8>("/v1/status").unwrap(), 7));
+    }
+
+    #[test]
+    fn a_director_that_stops_resets_no_client_that_connects() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("control.sock");
+        let client = Client::new(&socket).unwrap();
+        let ended = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !ended.load(Ordering::Relaxed) {
+                    drop(UnixListener::bind(&socket).unwrap());
+                    std::fs::remove_file(&socket).unwrap();
+                }
+            });
+            let errors = (0..40_000).filter_map(|_| {
+                let connected = client.runtime.block_on(client.connect(true));
+                connected.err().map(|error| error.kind())
+            });
+            let expected = [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused];
+            let other = errors.into_iter().find(|kind| !expected.contains(kind));
+            ended.store(true, Ordering::Relaxed);
+            assert_eq!(other, None);
+        });
     }
 
     #[test]
