@@ -11,6 +11,7 @@
 #   sh network.sh start web2    starts it again
 #   sh network.sh restart web2  both, as a deployment does
 #   sh network.sh traffic       sends requests until it is stopped, and counts those without an answer
+#   sh network.sh traffic 2     the same, and each client waits two seconds between requests
 #   sh network.sh down          removes everything
 #
 # Each host is a network namespace of that name, connected to one switch: `ip netns exec director bash`
@@ -71,6 +72,7 @@ clients='
         return $answer =~ /\nweb[0-9]\n$/;
     }
     $| = 1;
+    my ($pause) = @ARGV;
     pipe my $stop, my $until or die;
     pipe my $counts, my $count or die;
     for my $path ("/", "/", "/sleep/2") {
@@ -79,7 +81,7 @@ clients='
         $SIG{TERM} = $SIG{INT} = "IGNORE";
         my ($asked, $lost, $bits) = (0, 0, "");
         vec($bits, fileno $stop, 1) = 1;
-        until (select my $stopped = $bits, undef, undef, 0.2) {
+        until (select my $stopped = $bits, undef, undef, $pause) {
             $asked++;
             answered($path) or $lost++;
         }
@@ -178,7 +180,7 @@ die() { echo "network.sh: $*" >&2; exit 1; }
 
 case ${1:-} in
     up | dr | down) "$1" ;;
-    traffic) exec ip netns exec client perl -e "$clients" ;;
+    traffic) exec ip netns exec client perl -e "$clients" "${2:-0.2}" ;;
     start | stop | restart)
         case " $servers " in
             *" ${2:-} "*) "$1" "$2" ;;

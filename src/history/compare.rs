@@ -48,10 +48,6 @@ pub fn plan(from: &Picture, to: &Picture) -> Plan {
         beside: Beside::default(),
     });
     plan.objections.clear();
-    // For the headings: services that are gone have a name, too.
-    for (key, owned) in ownership.services {
-        plan.ownership.services.entry(key).or_insert(owned);
-    }
     plan
 }
 

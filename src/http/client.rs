@@ -24,7 +24,7 @@ use crate::net::namespace::Id;
 
 /// How long connecting may take.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
-/// The interval between attempts while the socket's queue is full.
+/// The interval between attempts while the socket's queue is full, and after a reset.
 const CONNECT_PAUSE: Duration = Duration::from_millis(20);
 /// How long an answer may take to begin and to arrive: longer than the server waits for the core.
 const TIME: Duration = Duration::from_secs(150);
@@ -235,25 +235,19 @@ impl Client {
         request: request::Builder,
         body: Bytes,
     ) -> Result<Response<Incoming>, ClientError> {
-        let reads = request.method_ref() == Some(&Method::GET);
-        let stream = tokio::time::timeout(CONNECT_TIME, self.connect(reads))
-            .await
-            .map_err(|_| self.lost("it does not accept connections"))?
-            .map_err(|error| self.unreachable(&error))?;
         let mut request = request.header(hyper::header::HOST, "director");
         if let Some(namespace) = self.namespace {
             request = request.header(NAMESPACE_HEADER, in_header(namespace));
         }
         let request = request.body(Full::new(body)).map_err(io::Error::other)?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| self.lost(&error))?;
-        // Ends with the answer: each connection carries one.
-        tokio::spawn(connection);
-        let response = tokio::time::timeout(TIME, sender.send_request(request))
-            .await
-            .map_err(|_| self.lost("it did not answer in time"))?
-            .map_err(|error| self.lost(&error))?;
+        let mut answer = self.attempt(request.clone()).await?;
+        // A director that stops closes connections without an answer, as does one that waited too
+        // long for the head of a request. Another director may run by now.
+        let closed = answer.as_ref().is_err_and(|error| !error.is_parse());
+        if closed && request.method() == Method::GET {
+            answer = self.attempt(request).await?;
+        }
+        let response = answer.map_err(|error| self.lost(&error))?;
         if response.status() == StatusCode::OK {
             return Ok(response);
         }
@@ -269,11 +263,34 @@ impl Client {
         })
     }
 
-    /// Connects; if the socket's queue is full, as soon as it has room.
+    /// Sends a request on a connection of its own. The inner error is that of a connection that
+    /// ended before the answer.
+    async fn attempt(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<hyper::Result<Response<Incoming>>, ClientError> {
+        let reads = request.method() == Method::GET;
+        let stream = tokio::time::timeout(CONNECT_TIME, self.connect(reads))
+            .await
+            .map_err(|_| self.lost("it does not accept connections"))?
+            .map_err(|error| self.unreachable(&error))?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| self.lost(&error))?;
+        // Ends with the answer: each connection carries one.
+        tokio::spawn(connection);
+        tokio::time::timeout(TIME, sender.send_request(request))
+            .await
+            .map_err(|_| self.lost("it did not answer in time"))
+    }
+
+    /// Connects; if the socket's queue is full, as soon as it has room. A director that stops
+    /// resets those who wait in the queue: the next attempt says whether another one runs.
     async fn connect(&self, reads: bool) -> io::Result<UnixStream> {
+        let again = [io::ErrorKind::WouldBlock, io::ErrorKind::ConnectionReset];
         loop {
             match UnixStream::connect(&self.socket).await {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(error) if again.contains(&error.kind()) => {
                     tokio::time::sleep(CONNECT_PAUSE).await;
                 }
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied && reads => {
@@ -382,7 +399,68 @@ fn who_may(socket: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixListener;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
     use super::*;
+
+    /// A client, and a server that closes its first connection and answers the second.
+    fn after_a_close(talk: impl FnOnce(&Client)) {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("control.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let server = thread::spawn(move || {
+            drop(listener.accept().unwrap());
+            let (mut second, _) = listener.accept().unwrap();
+            let mut request = [0; 1024];
+            let read = second.read(&mut request).unwrap();
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\nconnection: close\r\n\r\n7";
+            second.write_all(answer).unwrap();
+            String::from_utf8_lossy(&request[..read]).into_owned()
+        });
+        talk(&Client::new(&socket).unwrap());
+        assert!(server.join().unwrap().starts_with("GET "));
+    }
+
+    #[test]
+    fn a_director_that_closes_before_its_answer_is_asked_again() {
+        after_a_close(|client| assert_eq!(client.get::<u8>("/v1/status").unwrap(), 7));
+    }
+
+    #[test]
+    fn a_director_that_stops_resets_no_client_that_connects() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("control.sock");
+        let client = Client::new(&socket).unwrap();
+        let ended = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !ended.load(Ordering::Relaxed) {
+                    drop(UnixListener::bind(&socket).unwrap());
+                    std::fs::remove_file(&socket).unwrap();
+                }
+            });
+            let errors = (0..40_000).filter_map(|_| {
+                let connected = client.runtime.block_on(client.connect(true));
+                connected.err().map(|error| error.kind())
+            });
+            let expected = [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused];
+            let other = errors.into_iter().find(|kind| !expected.contains(kind));
+            ended.store(true, Ordering::Relaxed);
+            assert_eq!(other, None);
+        });
+    }
+
+    #[test]
+    fn a_change_is_not_sent_twice() {
+        after_a_close(|client| {
+            let lost = client.post("/v1/drain", &()).unwrap_err();
+            assert!(matches!(lost, ClientError::Lost { .. }), "{lost}");
+            assert_eq!(client.get::<u8>("/v1/status").unwrap(), 7);
+        });
+    }
 
     #[test]
     fn query_strings_keep_what_they_are_given() {

@@ -45,6 +45,7 @@ impl Plan {
         let draining = self.draining.iter().map(|draining| {
             json!({
                 "service": draining.service.to_string(),
+                "name": self.name(&draining.service),
                 "server": draining.server.map(|server| server.to_string()),
                 "connections": draining.connections,
                 "left_ms": milliseconds(now.until(draining.until)),
@@ -60,7 +61,6 @@ impl Plan {
 
     fn step(&self, step: &Step) -> Value {
         let service = service_of(step);
-        let owned = service.and_then(|key| self.ownership.services.get(&key));
         let (kind, action) = what(step);
         let server = match &step.change {
             Change::Operation(operation) => operation.server_key(),
@@ -75,7 +75,7 @@ impl Plan {
             "kind": kind,
             "action": action,
             "service": service.map(|key| key.to_string()),
-            "name": owned.map(|owned| &*owned.name),
+            "name": service.and_then(|key| self.name(&key)),
             "server": server.map(|server| server.to_string()),
             "before": before(&step.undo()),
             "after": after,

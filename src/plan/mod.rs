@@ -44,6 +44,8 @@ pub(crate) use steps::Portion;
 pub use steps::Steps;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ipvs::{ServerKey, ServiceKey};
 
@@ -64,6 +66,8 @@ pub struct Plan {
     pub objections: Vec<Objection>,
     /// The ownership after the plan.
     pub ownership: Ownership,
+    /// The names of the services that it deletes; `ownership` has those of the others.
+    pub deleted: BTreeMap<ServiceKey, Arc<str>>,
 }
 
 impl Plan {
@@ -71,6 +75,15 @@ impl Plan {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+
+    /// A service's name in the service file, now or before the plan.
+    #[must_use]
+    pub fn name(&self, key: &ServiceKey) -> Option<&str> {
+        let owned = self.ownership.services.get(key).map(|owned| &*owned.name);
+        let name = owned.or_else(|| self.deleted.get(key).map(|name| &**name))?;
+        // One that was adopted, or is nobody's, has its address as its name.
+        (name != key.to_string()).then_some(name)
     }
 
     /// The changes that restore the earlier configuration after all steps, in order.

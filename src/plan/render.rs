@@ -101,8 +101,8 @@ impl Plan {
         for (key, steps) in &groups {
             let title = match key {
                 None => "kernel".to_owned(),
-                Some(key) => match self.ownership.services.get(key) {
-                    Some(owned) => format!("{}  {key}", owned.name),
+                Some(key) => match self.name(key) {
+                    Some(name) => format!("{name}  {key}"),
                     None => key.to_string(),
                 },
             };
@@ -116,9 +116,14 @@ impl Plan {
 
     fn write_sum(&self, out: &mut String, now: BootTime, style: Style) -> fmt::Result {
         for draining in &self.draining {
+            let key = draining.service;
+            let service = match self.name(&key) {
+                Some(name) => format!("{name} ({key})"),
+                None => key.to_string(),
+            };
             let what = match draining.server {
-                Some(server) => format!("{server} of {}", draining.service),
-                None => draining.service.to_string(),
+                Some(server) => format!("{server} of {service}"),
+                None => service,
             };
             let left = now.until(draining.until).as_secs();
             writeln!(

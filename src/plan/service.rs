@@ -277,6 +277,7 @@ pub(super) fn remove(
             restore_service(there),
         );
         plan.steps.push(step.with(effects));
+        plan.deleted.insert(key, owned.name.clone());
     } else {
         plan.ownership.services.insert(key, owned.clone());
         plan.ownership.leaving.insert(key, until);

@@ -14,6 +14,7 @@
 mod events;
 mod families;
 mod page;
+mod taplo;
 
 use std::fs;
 use std::path::Path;

@@ -59,7 +59,7 @@ fn connect(host: &Host) {
     let daemons = host.enter(|| Client::connect().unwrap().daemons().unwrap());
     let daemon = backup(&daemons).unwrap();
     let virtual_service = SocketAddr::new(VIRTUAL, 80);
-    let mut encoder = Encoder::new(daemon.sync_id.0, 16_384);
+    let mut encoder = Encoder::new(daemon.sync_id.0, Encoder::ETHERNET);
     let mut messages = Vec::new();
     for number in 0..CONNECTIONS {
         let [_, high, middle, low] = number.to_be_bytes();

@@ -153,6 +153,7 @@ fn definition(name: &str) -> Value {
         "effect" => effect(),
         "draining" => object(&[
             ("service", string()),
+            ("name", nullable("string")),
             ("server", nullable("string")),
             ("connections", count()),
             ("left_ms", count()),

@@ -1,7 +1,7 @@
 //! keepalived's words: keepalived.conf(5), from `virtual_server` on.
 
 use super::{Foreign, ForeignValue, about, near, same, word};
-use crate::keys::{CHECK, KERNEL, PERSISTENCE, POLICY, ROOT, SCHEDULER, SERVER, SERVICE};
+use crate::keys::{CHECK, PERSISTENCE, ROOT, SCHEDULER, SERVER, SERVICE};
 use crate::kinds::sections::{
     DNS_CHECK, EXEC_CHECK, FILE_CHECK, HTTP_CHECK, SMTP_CHECK, UDP_CHECK,
 };
@@ -65,7 +65,15 @@ pub(super) static KEYS: &[Foreign] = &[
         "forward = \"dr\", \"nat\" or \"tun\"",
     ),
     same(
-        &["tuntype", "tunport", "tunchecksum", "tuncsum"],
+        &[
+            "tuntype",
+            "tunport",
+            "tunchecksum",
+            "tuncsum",
+            "csum",
+            "nocsum",
+            "remcsum",
+        ],
         &SERVICE,
         "tunnel",
         "tunnel = { type = \"gue\", port = 6080 }",
@@ -135,7 +143,7 @@ pub(super) static KEYS: &[Foreign] = &[
     ),
     same(&["quorum"], &SERVICE, "quorum", "quorum = 2 of the service"),
     near(
-        &["logallfailures"],
+        &["logallfailures", "checkerlogallfailures"],
         &SERVICE,
         "check",
         "nothing to set: `director status` shows the last failure of each check",
@@ -147,13 +155,13 @@ pub(super) static KEYS: &[Foreign] = &[
         "the service's name, [service.NAME], is in the metrics, too",
     ),
     same(
-        &["alpha"],
+        &["alpha", "noalpha"],
         &SERVICE,
         "initial",
-        "initial = \"down\", which is the default",
+        "initial = \"down\", which is the default; \"up\" without `alpha`",
     ),
     near(
-        &["omega"],
+        &["omega", "noomega"],
         &SERVICE,
         "notify",
         "nothing to run: when director stops, the kernel goes on forwarding, so no server goes down",
@@ -213,7 +221,15 @@ pub(super) static KEYS: &[Foreign] = &[
             "notificationemail",
             "notificationemailfrom",
             "smtpserver",
+            "smtpconnecttimeout",
+            "smtpheloname",
+            "smtpalertchecker",
+            "noemailfaults",
+            "nocheckeremails",
+            "notifydeleted",
             "lvsnotifyfifo",
+            "lvsnotifyfifoscript",
+            "notifyfifoscript",
             "notifyfifo",
         ],
         &SERVICE,
@@ -272,7 +288,7 @@ pub(super) static KEYS: &[Foreign] = &[
     ),
     same(&["pingcheck"], &SERVICE, "check", "check = \"ping\""),
     same(
-        &["filecheck", "trackfile"],
+        &["filecheck", "trackfile", "reverse"],
         &SERVICE,
         "check",
         "check = { type = \"file\", path = \"/run/out/{server}\" }",
@@ -308,7 +324,7 @@ pub(super) static KEYS: &[Foreign] = &[
         "source = \"10.0.0.2\"; the kernel chooses the port",
     ),
     near(
-        &["bindif"],
+        &["bindif", "connectif"],
         &CHECK,
         "source",
         "source = \"10.0.0.2\", an address of that interface; the route decides the rest",
@@ -417,41 +433,16 @@ pub(super) static KEYS: &[Foreign] = &[
         "check = { type = \"dns\", name = \"example.org\", record = \"SOA\" }",
     ),
     near(
-        &["lvsflush", "lvsflushonstop"],
-        &POLICY,
-        "foreign",
-        "[policy] foreign = \"remove\" deletes what the file does not have; a director that stops leaves the tables",
+        &["certificate", "key", "password", "ssl"],
+        &TLS,
+        "ca",
+        "check = { type = \"https\", tls = { ca = \"/etc/director/ca.pem\" } }",
     ),
     same(
-        &["lvstimeouts"],
-        &KERNEL,
-        "timeouts",
-        "[kernel] timeouts = { tcp = \"15m\", tcp_fin = \"2m\", udp = \"5m\" }",
-    ),
-    same(
-        &["lvssyncdaemon", "syncid"],
-        &ROOT,
-        "sync",
-        "sync = [{ role = \"master\", interface = \"eth0\", id = 1 }]",
-    ),
-    near(
-        &[
-            "globaldefs",
-            "routerid",
-            "scriptuser",
-            "enablescriptsecurity",
-            "checkerpriority",
-            "processnames",
-        ],
-        &ROOT,
-        "daemon",
-        "director needs none of these; `[daemon]` has its settings",
-    ),
-    near(
-        &["netnamespace"],
-        &ROOT,
-        "daemon",
-        "director run --netns NAME",
+        &["ca"],
+        &TLS,
+        "ca",
+        "check = { type = \"https\", tls = { ca = \"/etc/director/ca.pem\" } }",
     ),
 ];
 

@@ -95,6 +95,7 @@ pub(super) static KEYS: &[Foreign] = &[
             "emailalertfrom",
             "emailalertfreq",
             "emailalertstatus",
+            "emailalertsmtp",
             "smtp",
         ],
         &SERVICE,

@@ -5,9 +5,11 @@
 //! in spelling only, or come from other programs, are aliases in [`keys`](crate::keys) and
 //! [`vocabulary`](crate::vocabulary).
 
+mod global_defs;
 mod haproxy;
 mod keepalived;
 mod ldirectord;
+mod proxying;
 
 use crate::keys::Section;
 use crate::vocabulary::Word;
@@ -43,7 +45,7 @@ pub(crate) struct ForeignValue {
     pub(crate) help: Option<&'static str>,
 }
 
-/// The words of one program.
+/// Words of one program.
 #[derive(Debug)]
 struct Program {
     /// In the genitive.
@@ -52,16 +54,26 @@ struct Program {
     values: &'static [ForeignValue],
 }
 
-static PROGRAMS: [Program; 3] = [
+static PROGRAMS: [Program; 5] = [
     Program {
         of: "HAProxy's",
         keys: haproxy::KEYS,
         values: haproxy::VALUES,
     },
     Program {
+        of: "HAProxy's",
+        keys: proxying::KEYS,
+        values: &[],
+    },
+    Program {
         of: "keepalived's",
         keys: keepalived::KEYS,
         values: keepalived::VALUES,
+    },
+    Program {
+        of: "keepalived's",
+        keys: global_defs::KEYS,
+        values: &[],
     },
     Program {
         of: "ldirectord's",

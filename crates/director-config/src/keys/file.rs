@@ -16,7 +16,7 @@ section!(
     [
         key(
             "$schema",
-            text("director.schema.json"),
+            text("./director.schema.json"),
             "The location of this file's schema, for editors."
         ),
         required("version", whole(1, 1), "The version of the file format."),
