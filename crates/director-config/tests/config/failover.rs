@@ -560,3 +560,23 @@ fn an_edit_of_an_announcement_says_what_routers_see() {
         "removed: this director withdraws 192.0.2.10, 2001:db8::10"
     );
 }
+
+#[test]
+fn accept_false_needs_nft() {
+    let text = format!("version = 1\n{FRONT}\naccept = false\n");
+    let warnings = |files: Memory| {
+        let parsed = config::load_from(Path::new("a.toml"), &files, &Environment::default());
+        parsed.render(Style::Plain)
+    };
+    let without = Memory::from_iter([("a.toml", text.clone())]);
+    let shown = warnings(without);
+    for part in [
+        "warning[file-missing]: `accept = false` needs the program `nft`, which is not on this machine",
+        "install the package nftables; the kernel needs nf_tables, too",
+        "reach the machine's own programs",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let with = Memory::from_iter([("a.toml", text), ("/usr/sbin/nft", String::new())]);
+    assert!(!warnings(with).contains("nft"));
+}

@@ -60,6 +60,7 @@ fn failover(entry: &Entry<'_>, findings: &mut Findings) -> Option<FailoverDecl> 
     let announce = reactions::announce(&fields, findings);
     let accept = fields.get("accept").and_then(|value| value.bool(findings));
     let notify = reactions::notify(&fields, findings);
+    let accept_at = accept.as_ref().map(|accept| accept.span);
     let name = name?;
     let failover = Failover {
         name: name.value.as_str().into(),
@@ -84,6 +85,7 @@ fn failover(entry: &Entry<'_>, findings: &mut Findings) -> Option<FailoverDecl> 
         ids: found.ids,
         addresses: found.addresses,
         services,
+        accept: accept_at,
     })
 }
 
