@@ -24,7 +24,7 @@ use crate::net::namespace;
 pub(crate) use announce::{Announce, AnnounceVerb, Withdraw};
 pub(crate) use failover::{Failover, FailoverVerb, Move};
 pub(crate) use operator::{
-    Disable, Drain, Enable, Events, Reload, ServerOf, Status, Undrain, Weight, Weighting, Why,
+    Disable, Drain, Enable, Events, Reload, ServerOf, Status, Undrain, Weight, Weighting,
 };
 pub(crate) use past::{Diff, History};
 pub(crate) use section::{SectionStatus, Undo};

@@ -29,6 +29,7 @@ mod storms;
 mod switchover;
 mod sync;
 mod verbs;
+mod virtual_mac;
 
 use std::fs;
 use std::process::{Command, Stdio};

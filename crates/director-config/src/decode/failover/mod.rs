@@ -149,7 +149,10 @@ fn common(fields: &Fields<'_>, findings: &mut Findings) -> Common {
                 .help("`peers`, for unicast beyond routers"),
         );
     }
+    let virtual_mac = fields.get("virtual_mac");
+    let virtual_mac = virtual_mac.and_then(|field| field.bool(findings));
     Common {
+        virtual_mac: virtual_mac.is_some_and(|virtual_mac| virtual_mac.value),
         version,
         interval: interval(fields, version, findings),
         auth: auth(fields, version, findings),
