@@ -134,6 +134,27 @@ fn adverts_by_multicast_have_the_virtual_mac() {
 
 #[test]
 #[ignore = "needs the lab"]
+fn adverts_by_unicast_leave_the_peer_its_neighbours() {
+    let link = Link::new();
+    let unicast = settings("100ms") + "\npeers = [\"10.0.0.1\", \"10.0.0.2\"]";
+    let a = Daemon::start(&link.a, &file(150, &unicast));
+    becomes(&a, "active");
+    let b = Daemon::start(&link.b, &file(100, &unicast));
+    becomes(&b, "backup");
+    link.a.run("ip neigh flush all");
+    sends(&a, 10);
+    let mac = believed(&link.b, "10.0.0.1");
+    assert!(!mac.is_empty());
+    assert_ne!(mac, MAC);
+    assert_eq!(role(&b), "backup");
+    eventually("the address answers", || {
+        refuses(&link.client, VIRTUAL).then_some(())
+    });
+    assert_eq!(believed(&link.client, VIRTUAL), MAC);
+}
+
+#[test]
+#[ignore = "needs the lab"]
 fn two_active_routers_with_one_mac_hear_each_other() {
     let link = Link::new();
     let (a, b) = pair(&link, "100ms");
