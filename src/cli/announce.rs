@@ -148,7 +148,7 @@ fn withdraw(args: &Args, verb: &Withdraw) -> anyhow::Result<Exit> {
         section: verb.section.clone(),
         action: AnnounceDo::Withdraw,
         reason: verb.why.reason.clone(),
-        for_seconds: verb.why.time.as_ref().map(Duration::as_secs),
+        for_seconds: verb.why.seconds(),
         on_behalf_of: on_behalf_of(),
     };
     let asked = ask(&client, "/v1/announce", &body)?;

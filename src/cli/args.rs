@@ -24,7 +24,7 @@ use crate::net::namespace;
 pub(crate) use announce::{Announce, AnnounceVerb, Withdraw};
 pub(crate) use failover::{Failover, FailoverVerb, Move};
 pub(crate) use operator::{
-    Disable, Drain, Enable, Events, Reload, ServerOf, Status, Undrain, Weight, Weighting, Why,
+    Disable, Drain, Enable, Events, Reload, ServerOf, Status, Undrain, Weight, Weighting,
 };
 pub(crate) use past::{Diff, History};
 pub(crate) use section::{SectionStatus, Undo};
@@ -224,8 +224,8 @@ pub(crate) enum Verb {
     Metrics(Metrics),
     /// Stop sending new clients to a server. It keeps its connections.
     ///
-    /// The drain survives restarts, until `director undrain`. Repeating it without --reason and
-    /// --for leaves both unchanged.
+    /// The drain survives restarts, until `director undrain`. Repeating it without --reason,
+    /// --for and --until leaves them unchanged.
     ///
     /// Exit code: 0 done, 1 error, 3 with --wait: connections are left, 4 no director is running
     /// here, 5 in force but not saved to disk.
@@ -240,12 +240,12 @@ pub(crate) enum Verb {
     /// Override a server's declared weight.
     ///
     /// The weight survives restarts, until it is set to `declared`. Repeating the same weight
-    /// without --reason and --for leaves both unchanged.
+    /// without --reason, --for and --until leaves them unchanged.
     Weight(Weight),
     /// Take a machine out of every service, for maintenance.
     ///
     /// It keeps its connections, as in a drain. The setting survives restarts, until `director
-    /// enable`. Repeating it without --reason and --for leaves both unchanged.
+    /// enable`. Repeating it without --reason, --for and --until leaves them unchanged.
     Disable(Disable),
     /// End a machine's maintenance.
     ///

@@ -1,7 +1,7 @@
 //! Times in the user's time zone: that of `TZ`, otherwise the system's, otherwise UTC.
 
 use std::sync::LazyLock;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
@@ -10,6 +10,9 @@ use jiff::{Timestamp, ToSpan, ZonedDateTime};
 use crate::words::calendar;
 
 static ZONE: LazyLock<TimeZone> = LazyLock::new(|| TimeZone::try_system().unwrap_or(TimeZone::UTC));
+
+/// The longest setting in seconds: ten years.
+const LONGEST: u64 = 3650 * 86_400;
 
 /// Seconds since 1970 as `2026-11-21 13:00:00 CET`.
 pub(crate) fn local(seconds: u64) -> String {
@@ -58,16 +61,47 @@ fn in_zone_all(text: &str, zone: &TimeZone) -> String {
 
 /// Parses the time of `--since`; returns seconds since 1970.
 pub(crate) fn moment(text: &str) -> Result<u64, String> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = i64::try_from(now.unwrap_or_default().as_secs()).unwrap_or(i64::MAX);
-    let now = Timestamp::from_second(now).unwrap_or(Timestamp::UNIX_EPOCH);
-    let time = parse(text.trim(), &now.to_zoned_datetime(ZONE.clone()));
+    let time = parse(text.trim(), &now());
     let seconds = time.and_then(|time| u64::try_from(time.as_second()).ok());
     seconds.ok_or_else(|| {
         "expected a time such as 10m, 2h, 7d, 13:00, 2026-11-21, \"2026-11-21 13:00\", today or \
          yesterday"
             .to_owned()
     })
+}
+
+/// Parses the end of a setting, a time to come; returns how long it is until then.
+pub(crate) fn until(text: &str) -> Result<Duration, String> {
+    ahead(text.trim(), &now()).ok_or_else(|| {
+        "expected a time to come, within 3650d, such as 18:00 or \"2026-11-21 18:00\"; `--for 2h` \
+         is a time from now"
+            .to_owned()
+    })
+}
+
+fn now() -> ZonedDateTime {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = i64::try_from(now.unwrap_or_default().as_secs()).unwrap_or(i64::MAX);
+    let now = Timestamp::from_second(now).unwrap_or(Timestamp::UNIX_EPOCH);
+    now.to_zoned_datetime(ZONE.clone())
+}
+
+/// How long it is until a time. A time of day that is over is tomorrow's.
+fn ahead(text: &str, now: &ZonedDateTime) -> Option<Duration> {
+    let left = |time: Timestamp| time.as_second().checked_sub(now.timestamp().as_second());
+    let mut seconds = left(parse(text, now)?)?;
+    if seconds <= 0 && time_of_day(split(text).0).is_some() {
+        seconds = left(parse(text, &now.checked_add(1.day()).ok()?)?)?;
+    }
+    let seconds = u64::try_from(seconds).ok().filter(|seconds| *seconds > 0)?;
+    (seconds <= LONGEST).then_some(Duration::from_secs(seconds))
+}
+
+fn time_of_day(text: &str) -> Option<Time> {
+    let formats = ["%H:%M:%S", "%H:%M"];
+    formats
+        .iter()
+        .find_map(|format| Time::strptime(format, text).ok())
 }
 
 fn parse(text: &str, now: &ZonedDateTime) -> Option<Timestamp> {
@@ -123,11 +157,7 @@ fn civil_time(text: &str, today: Date) -> Option<DateTime> {
     if let Ok(day) = Date::strptime("%Y-%m-%d", text) {
         return Some(day.to_datetime(Time::midnight()));
     }
-    let time = ["%H:%M:%S", "%H:%M"];
-    let time = time
-        .iter()
-        .find_map(|format| Time::strptime(format, text).ok());
-    time.map(|time| today.to_datetime(time))
+    time_of_day(text).map(|time| today.to_datetime(time))
 }
 
 /// A time, and the name of its zone, if it has one: `2026-11-21 13:00:00 CET`.
@@ -256,6 +286,36 @@ mod tests {
             "@x",
         ] {
             assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_setting_is_a_time_to_come() {
+        let now = Timestamp::from_second(NOON.try_into().unwrap()).unwrap();
+        let now = now.to_zoned_datetime(berlin());
+        for (text, hours) in [
+            ("18:00", 5),
+            ("18:00 CET", 5),
+            // It is one o'clock: the next time it is so is tomorrow.
+            ("13:00", 24),
+            ("09:00", 20),
+            ("2026-11-21 14:00", 1),
+            ("2026-11-21T13:00:00Z", 1),
+            ("2026-11-22", 11),
+        ] {
+            let time = Some(Duration::from_secs(hours * 3600));
+            assert_eq!(ahead(text, &now), time, "{text}");
+        }
+        for wrong in [
+            "",
+            "2h",
+            "now",
+            "today",
+            "2026-11-21 13:00",
+            "2036-12-01",
+            "soon",
+        ] {
+            assert_eq!(ahead(wrong, &now), None, "{wrong}");
         }
     }
 }

@@ -181,7 +181,7 @@ fn carry_out(
         action,
         until_restart,
         reason: verb.why.reason.clone(),
-        for_seconds: verb.why.time.as_ref().map(Duration::as_secs),
+        for_seconds: verb.why.seconds(),
         on_behalf_of: on_behalf_of(),
     };
     let asked = ask(&client, "/v1/failover", &body)?;

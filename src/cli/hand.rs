@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::args::{Args, Disable, Drain, Enable, Reload, Undrain, Weight, Weighting, Why};
+use super::args::{Args, Disable, Drain, Enable, Reload, Undrain, Weight, Weighting};
 use super::clock::localised;
 use super::exit::Exit;
 use super::output::{print, say};
@@ -21,7 +21,7 @@ pub(crate) fn drain(args: &Args, verb: &Drain) -> anyhow::Result<Exit> {
         server: verb.of.server.clone(),
         force: verb.force,
         reason: verb.why.reason.clone(),
-        for_seconds: seconds(&verb.why),
+        for_seconds: verb.why.seconds(),
         on_behalf_of: on_behalf_of(),
     };
     let asked = ask(&client, "/v1/drain", &body)?;
@@ -58,7 +58,7 @@ pub(crate) fn weight(args: &Args, verb: &Weight) -> anyhow::Result<Exit> {
         },
         force: verb.force,
         reason: verb.why.reason.clone(),
-        for_seconds: seconds(&verb.why),
+        for_seconds: verb.why.seconds(),
         on_behalf_of: on_behalf_of(),
     };
     ask(&args.client()?, "/v1/weight", &body)
@@ -70,7 +70,7 @@ pub(crate) fn disable(args: &Args, verb: &Disable) -> anyhow::Result<Exit> {
         server: verb.server.clone(),
         force: verb.force,
         reason: verb.why.reason.clone(),
-        for_seconds: seconds(&verb.why),
+        for_seconds: verb.why.seconds(),
         on_behalf_of: on_behalf_of(),
     };
     let asked = ask(&client, "/v1/disable", &body)?;
@@ -129,10 +129,6 @@ pub(super) fn ask(client: &Client, path: &str, body: &impl Serialize) -> anyhow:
         return Ok(Exit::NotKept);
     }
     Ok(Exit::Done)
-}
-
-fn seconds(why: &Why) -> Option<u64> {
-    why.time.as_ref().map(Duration::as_secs)
 }
 
 /// The user who became root for this. The director verifies that the request comes from root, and

@@ -152,6 +152,7 @@ impl SavedRouter {
             auth,
             checksum: SendForm::default(),
             least_hop_limit: 255,
+            virtual_mac: now.is_some_and(|now| now.virtual_mac),
         })
     }
 }

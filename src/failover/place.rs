@@ -65,6 +65,8 @@ impl Place {
             let family = router.family;
             let text = format!("cannot open the socket for {family} adverts on `{name}`: {why}");
             place.fault = Some(Arc::from(text));
+        } else if let Some(interface) = router.virtual_interface() {
+            place.fault = view.refused.get(&interface).cloned();
         }
         place
     }

@@ -1,13 +1,15 @@
 //! One section: its state machine, and what becomes of its actions.
 
+mod hearing;
+mod sending;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use vrrp::codec::{Datagram, DecodeError, Expect, MULTICAST_V4, MULTICAST_V6};
-use vrrp::machine::{Action, Fate, Input, Machine, State};
-use vrrp::{Family, Priority, Version};
+use vrrp::machine::{Action, Input, Machine};
+use vrrp::{Priority, Version};
 
 use super::events;
 use super::holder::{BRIDGE, Order, Orders, Remnant, View};
@@ -164,10 +166,14 @@ impl Router {
 
     /// The sockets that it needs.
     pub(super) fn keys(&self) -> impl Iterator<Item = (Key, bool)> {
-        self.section.routers.iter().map(|router| {
+        let routers = self.section.routers.iter();
+        let own = routers.clone().map(|router| {
             let key = (Arc::clone(&router.interface), router.family);
             (key, router.peers.is_empty())
-        })
+        });
+        let by_mac = routers.filter(|router| !router.is_unicast());
+        let by_mac = by_mac.filter_map(|router| Some((router.virtual_interface()?, router.family)));
+        own.chain(by_mac.map(|key| (key, false)))
     }
 
     fn priority(&self) -> Priority {
@@ -386,121 +392,6 @@ impl Router {
         }
     }
 
-    /// The member to which messages for this id on this socket belong.
-    pub(super) fn member(&self, key: &Key, id: u8) -> Option<usize> {
-        self.section.routers.iter().position(|router| {
-            router.id.get() == id && router.interface == key.0 && router.family == key.1
-        })
-    }
-
-    /// A message for one of its members.
-    pub(super) fn receive(&mut self, member: usize, datagram: &Datagram<'_>, way: &Way<'_>) {
-        let (Some(router), Some(place)) =
-            (self.section.routers.get(member), self.places.get(member))
-        else {
-            return;
-        };
-        let peers: &[IpAddr] = &router.peers;
-        let expect = Expect {
-            interval: router.interval,
-            auth: router.auth,
-            own: &place.own,
-            peers,
-            least_hop_limit: router.least_hop_limit,
-            ..Expect::new(router.version, router.family, router.id)
-        };
-        match expect.decode(datagram) {
-            Ok(received) => {
-                // It understands the others.
-                self.wary = self.wary.take().filter(|wary| wary.fault().is_some());
-                let fate = self
-                    .machine
-                    .receive(way.now, member, &received, &mut self.actions);
-                if self.leftover && self.machine.state() != State::Active && fate != Fate::Own {
-                    // Another router is active: what the earlier process left is its now.
-                    self.leftover = false;
-                    way.holder
-                        .send(Order::Release(Arc::clone(&self.section.name)));
-                }
-            }
-            Err(error) => {
-                self.overhear(member, datagram, Some(error), way);
-                self.discard(member, error, datagram.source, way);
-            }
-        }
-        self.act(way);
-    }
-
-    /// A message for no id of this machine.
-    pub(super) fn foreign(&mut self, key: &Key, datagram: &Datagram<'_>, way: &Way<'_>) {
-        if self.wary.is_none() {
-            return;
-        }
-        let routers = self.section.routers.iter();
-        let on = routers.map(|router| router.interface == key.0 && router.family == key.1);
-        for (member, is_on) in on.collect::<Vec<_>>().into_iter().enumerate() {
-            if is_on {
-                self.overhear(member, datagram, None, way);
-            }
-        }
-    }
-
-    fn overhear(
-        &mut self,
-        member: usize,
-        datagram: &Datagram<'_>,
-        error: Option<DecodeError>,
-        way: &Way<'_>,
-    ) {
-        let (Some(wary), Some(router), Some(place)) = (
-            &mut self.wary,
-            self.section.routers.get(member),
-            self.places.get(member),
-        ) else {
-            return;
-        };
-        self.alarmed |= wary.overhear(way.now, router, &place.own, datagram, error);
-    }
-
-    /// Whether its faults have to be looked at again.
-    pub(super) fn take_alarm(&mut self) -> bool {
-        std::mem::take(&mut self.alarmed)
-    }
-
-    /// The first verdicts are in.
-    pub(super) fn ready(&mut self, way: &Way<'_>) {
-        if self.wary.as_mut().is_none_or(Wary::is_ready) {
-            self.handle(Input::Ready, way);
-        }
-    }
-
-    /// What a wary section waits for.
-    fn look_out(&mut self, way: &Way<'_>) {
-        if self.machine.state() == State::Active {
-            self.wary = None;
-        }
-        let Some(lapse) = self.wary.as_mut().map(|wary| wary.tick(way.now)) else {
-            return;
-        };
-        self.alarmed |= lapse.changed;
-        if lapse.ready {
-            self.handle(Input::Ready, way);
-        }
-    }
-
-    fn discard(&mut self, member: usize, error: DecodeError, source: IpAddr, way: &Way<'_>) {
-        self.machine.discard(way.now, member, error);
-        let quiet = self.quiet.entry(error.kind()).or_default();
-        if way.now < *quiet {
-            return;
-        }
-        *quiet = way.now + QUIET;
-        let router = self.section.routers.get(member);
-        let (id, interface) = router.map_or((0, ""), |r| (r.id.get(), &*r.interface));
-        let text = format!("discards adverts of {source} for id {id} on {interface}: {error}");
-        self.event(EventKind::FailoverPeer, text, way);
-    }
-
     fn event(&self, kind: EventKind, text: String, way: &Way<'_>) {
         (way.tell)(Report::Event {
             section: Arc::clone(&self.section.name),
@@ -554,84 +445,6 @@ impl Router {
                 events::changed(self, &change, error.as_deref(), way);
             }
             Action::Notice(notice) => events::notice(self, &notice, way),
-        }
-    }
-
-    /// Sends an advert; with unicast to all peers. It fails if none can be sent.
-    ///
-    /// `last`: the last one of this process, which asks the peers for patience.
-    fn send(
-        &self,
-        member: usize,
-        priority: Priority,
-        last: bool,
-        way: &Way<'_>,
-    ) -> Result<(), String> {
-        let (Some(router), Some(place)) =
-            (self.section.routers.get(member), self.places.get(member))
-        else {
-            return Ok(());
-        };
-        let key = (Arc::clone(&router.interface), router.family);
-        let source = place
-            .source
-            .ok_or("the interface has no address to send from")?;
-        let group = [match router.family {
-            Family::V4 => IpAddr::from(MULTICAST_V4),
-            Family::V6 => IpAddr::from(MULTICAST_V6),
-        }];
-        let to: &[IpAddr] = if router.peers.is_empty() {
-            &group
-        } else {
-            &router.peers
-        };
-        let mut buffer = [0; 4200];
-        let mut result = Ok(());
-        let mut sent = false;
-        for destination in to.iter().filter(|to| !place.own.contains(to)) {
-            let length = if last {
-                self.encode_last(member, priority, source, *destination, &mut buffer)
-            } else {
-                self.machine
-                    .encode(member, priority, *destination, &mut buffer)
-            };
-            let length = length.map_err(|error| error.to_string())?;
-            let message = buffer.get(..length).unwrap_or_default();
-            match way.sockets.send(&key, source, *destination, message) {
-                Ok(()) => sent = true,
-                Err(error) => result = Err(format!("cannot send adverts: {error}")),
-            }
-        }
-        if sent { Ok(()) } else { result }
-    }
-
-    fn encode_last(
-        &self,
-        member: usize,
-        priority: Priority,
-        source: IpAddr,
-        destination: IpAddr,
-        buffer: &mut [u8],
-    ) -> Result<usize, vrrp::codec::EncodeError> {
-        let (Some(mut advert), Some(form)) = (
-            self.machine.advert(member, priority),
-            self.machine.checksum_form(member),
-        ) else {
-            return Ok(0);
-        };
-        if advert.version == Version::V3 {
-            advert.interval = advert.interval.max(BRIDGE);
-        }
-        advert.encode_into(form, source, destination, buffer)
-    }
-
-    /// The process ends, and the next one may go on: no word to the peers but for patience.
-    pub(super) fn pause(&self, way: &Way<'_>) {
-        if self.machine.state() != State::Active {
-            return;
-        }
-        for member in 0..self.places.len() {
-            let _ = self.send(member, self.machine.priority(), true, way);
         }
     }
 

@@ -73,6 +73,8 @@ impl AdvertSocket {
                 socket.set_multicast_hops_v6(hops)?;
                 socket.set_multicast_loop_v6(false)?;
                 socket.set_multicast_if_v6(index)?;
+                // On the interface of a virtual MAC address, the source is that of another one.
+                socket.set_freebind_v6(true)?;
                 socket.set_tclass_v6(TRAFFIC_CLASS)?;
                 setsockopt(&socket, Ipv6RecvPacketInfo, &true)?;
                 socket.set_recv_hoplimit_v6(true)?;

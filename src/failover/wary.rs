@@ -188,6 +188,7 @@ mod tests {
             auth: Auth::None,
             checksum: SendForm::default(),
             least_hop_limit: 255,
+            virtual_mac: false,
         }
     }
 

@@ -20,6 +20,7 @@ use crate::apply::boot_time;
 use crate::control::event::EventKind;
 use crate::control::peer::{PeerStatus, Resync};
 use crate::state::failover::Peer;
+use crate::words::count;
 
 /// The time between two questions.
 const PACE: Duration = Duration::from_secs(1);
@@ -250,7 +251,10 @@ impl Asking<'_> {
             before.refused == outcome.refused && before.missing == outcome.missing
         });
         if is_first || !said {
-            let mut text = format!("sent {} connections", outcome.entries);
+            let mut text = format!(
+                "sent {}",
+                count(outcome.entries, "connection", "connections")
+            );
             if outcome.missing > 0 {
                 text += &format!(
                     "; {} of them are not in this director's table",

@@ -18,6 +18,7 @@ use super::inject::{Injector, backup};
 use super::link::{Link, PATIENCE};
 use super::own::Own;
 use super::table;
+use crate::words::count;
 
 /// How often what is missing is sent again.
 const ROUNDS: u32 = 4;
@@ -84,11 +85,11 @@ fn receive(link: &mut Link, mut intake: Intake) -> anyhow::Result<anyhow::Result
                     ));
                 }
                 if end.entries != taken.received() {
-                    let (said, came) = (end.entries, taken.received());
-                    return Ok(Err(anyhow::anyhow!("{came} entries came of {said}")));
+                    let came = count(taken.received(), "entry", "entries");
+                    return Ok(Err(anyhow::anyhow!("{came} came of {}", end.entries)));
                 }
                 let left_out = end.left_out.into_iter();
-                let left_out = left_out.map(|(why, count)| format!("{count} {why} stay there"));
+                let left_out = left_out.map(|(why, number)| format!("{number} {why} stay there"));
                 return Ok(Ok((taken, left_out.take(8).collect())));
             }
             _ => bail!("an answer to another question"),

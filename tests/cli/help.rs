@@ -172,6 +172,11 @@ fn what_is_typed_wrong_is_an_error_and_no_change() {
         ("disable app1 --wait 5m", "5m"),
         ("drain web app1 --timeout 5m", "--wait"),
         ("drain web app1 --for ever", "30m"),
+        ("drain web app1 --until yesterday", "a time to come"),
+        (
+            "failover yield front --for 2h --until 18:00",
+            "cannot be used with",
+        ),
         ("weight web app1 heavy", "declared"),
         ("status --watch=often", "90s"),
         ("status --stats --rate", "cannot be used with"),

@@ -175,10 +175,11 @@ codes! {
     IdleCheck "idle-check" Warning "A check that is never made.";
     FailoverSteps "failover-steps" Warning "Steps that lower a priority further than its floor.";
     PeerSync "peer-sync" Warning "No backup sync daemon takes the connections of peers.";
+    PeerUnmoved "peer-unmoved" Warning "Connections that no other director can get.";
     IdleAddress "idle-address" Warning "No service listens on the addresses of a section.";
     UncoveredListen "uncovered-listen" Warning "A service listens on an address that no section holds.";
     UnusedAllow "unused-allow" Warning "`allow` names a warning that does not occur.";
-    FileMissing "file-missing" Warning "A file that a check needs is not on this machine.";
+    FileMissing "file-missing" Warning "A file or program that the service file needs is not on this machine.";
 }
 
 impl Code {

@@ -475,6 +475,8 @@ pub(super) struct FailoverDecl {
     pub(super) addresses: Vec<Spanned<IpAddr>>,
     /// The services that it names.
     pub(super) services: Vec<Spanned<Arc<str>>>,
+    /// The place of `accept`, if it has one.
+    pub(super) accept: Option<Span>,
 }
 
 /// An address section.

@@ -71,6 +71,7 @@
 pub mod codec;
 pub mod machine;
 mod model;
+mod words;
 
 pub use model::{Auth, Family, Interval, Password, Priority, Version, VirtualRouterId};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args as ClapArgs;
 
 use super::{Form, time};
-use crate::cli::clock::moment;
+use crate::cli::clock::{moment, until};
 
 #[derive(Debug, ClapArgs)]
 #[command(
@@ -74,7 +74,18 @@ pub(crate) struct Why {
     pub(crate) reason: Option<String>,
     /// End the setting after this time, such as `30m`, `2h`, `7d`.
     #[arg(long = "for", value_name = "TIME", value_parser = days)]
-    pub(crate) time: Option<Duration>,
+    time: Option<Duration>,
+    /// End the setting at this time, such as `18:00`, `2026-11-21 18:00`. Times are local unless
+    /// they have a zone (`Z`, `+01:00`).
+    #[arg(long = "until", value_name = "TIME", value_parser = until, conflicts_with = "time")]
+    end: Option<Duration>,
+}
+
+impl Why {
+    /// How long the setting lasts, in seconds.
+    pub(crate) fn seconds(&self) -> Option<u64> {
+        self.time.or(self.end).as_ref().map(Duration::as_secs)
+    }
 }
 
 // Whether and how long to wait for connections to end.

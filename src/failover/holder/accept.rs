@@ -137,7 +137,16 @@ fn converse(child: &mut Child, script: &str) -> Result<(), String> {
     }
     let line = said.lines().next().unwrap_or_default();
     let line: String = line.chars().take(LONGEST).collect();
-    Err(format!("`nft` refuses: {line}"))
+    Err(format!("`nft` refuses: {line}{}", help(&line)))
+}
+
+/// What to do about a complaint, if it is known.
+fn help(complaint: &str) -> &'static str {
+    // EOPNOTSUPP for a family that the kernel lacks, EPROTONOSUPPORT without nf_tables.
+    match complaint.contains("not supported") {
+        true => "; this needs a kernel with nf_tables for IPv4 and IPv6 (CONFIG_NF_TABLES_INET)",
+        false => "",
+    }
 }
 
 #[cfg(test)]
@@ -164,5 +173,12 @@ mod tests {
     fn a_family_without_addresses_has_an_empty_set() {
         let text = script(&BTreeSet::from(["192.0.2.10".parse().unwrap()]));
         assert!(text.contains("set v6 { type ipv6_addr; }"), "{text}");
+    }
+
+    #[test]
+    fn a_kernel_without_nftables_is_named() {
+        let of = "Error: Could not process rule: Operation not supported";
+        assert!(help(of).contains("CONFIG_NF_TABLES_INET"));
+        assert_eq!(help("Error: syntax error, unexpected newline"), "");
     }
 }

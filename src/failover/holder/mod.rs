@@ -12,9 +12,11 @@
 mod accept;
 mod announce;
 mod netlink;
+mod putting;
 mod routes;
 mod section;
 mod table;
+mod virtual_mac;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -31,8 +33,9 @@ use super::wake::{Inbox, Post};
 use crate::state::failover::Route;
 use accept::Filter;
 use announce::Announcer;
-use netlink::{LEFT, LIVE};
+use netlink::LEFT;
 use section::Schedule;
+use virtual_mac::VirtualMacs;
 
 pub(crate) use netlink::{Address, Link, Monitor, News, Requests, ip, number};
 pub(crate) use section::Place;
@@ -124,6 +127,7 @@ pub(super) struct Holder {
     requests: Requests,
     announcer: Announcer,
     filter: Filter,
+    virtual_macs: VirtualMacs,
     /// Why the filter is not in force, and when it is tried again.
     unfiltered: Option<(String, Duration)>,
     table: Table,
@@ -148,6 +152,7 @@ impl Holder {
             requests: Requests::open()?,
             announcer: Announcer::open()?,
             filter: Filter::default(),
+            virtual_macs: VirtualMacs::default(),
             unfiltered: None,
             table: Table::default(),
             sections: BTreeMap::new(),
@@ -267,8 +272,10 @@ impl Holder {
         }
         for name in new {
             self.remove_routes(&name);
+            self.lower_links(&name);
         }
         self.filter();
+        self.make_links();
         self.remove_undeclared();
         self.declared = true;
         for name in changed {
@@ -285,7 +292,16 @@ impl Holder {
                 self.carry_out(Order::Announce(name));
             }
         }
-        (self.tell)(Report::Interfaces(self.table.view()));
+        self.remove_links(|_| true);
+        (self.tell)(Report::Interfaces(self.view()));
+    }
+
+    /// The interfaces, and those that cannot be made.
+    fn view(&self) -> View {
+        View {
+            refused: self.virtual_macs.refused.clone(),
+            ..self.table.view()
+        }
     }
 
     /// Drops what no service takes, for sections that want it.
@@ -359,110 +375,6 @@ impl Holder {
         }
     }
 
-    /// Puts all addresses of a section in place.
-    fn take(&mut self, name: &Arc<str>) {
-        let Some(section) = self.sections.get_mut(name) else {
-            return;
-        };
-        section.held = true;
-        let foreign = self.put(name);
-        (self.tell)(Report::Taken {
-            section: Arc::clone(name),
-            foreign,
-        });
-    }
-
-    /// Adds or renews the addresses of a section; returns those that belong to others.
-    fn put(&mut self, name: &Arc<str>) -> Vec<IpAddr> {
-        let Some(section) = self.sections.get_mut(name) else {
-            return Vec::new();
-        };
-        let mut foreign = Vec::new();
-        for place in &section.holding.places {
-            // An interface that is not there yet: news of it comes.
-            let Some(link) = self.table.link(&place.interface) else {
-                continue;
-            };
-            if self.table.at(place).is_some_and(|found| !found.is_ours()) {
-                foreign.push(place.address);
-                continue;
-            }
-            let lease = section.holding.lease;
-            match self.requests.lease(link.index, place, lease, LIVE) {
-                Ok(()) => {
-                    section.failing.remove(&place.address);
-                }
-                Err(error) => {
-                    let why = error.to_string();
-                    if section.failing.get(&place.address) != Some(&why) {
-                        section.failing.insert(place.address, why.clone());
-                        (self.tell)(failed(name, &place.address, &place.interface, &why));
-                    }
-                }
-            }
-        }
-        self.put_routes(name);
-        foreign
-    }
-
-    fn put_routes(&mut self, name: &Arc<str>) {
-        let Some(section) = self.sections.get_mut(name) else {
-            return;
-        };
-        let mut failing = None;
-        for route in &section.holding.routes {
-            if let Err(error) = self.requests.add_route(route, &self.table) {
-                let (to, length) = route.to;
-                failing = Some(format!("cannot add the route to {to}/{length}: {error}"));
-            }
-        }
-        if failing.is_some() && failing != section.failing_route {
-            let why = failing.clone().unwrap_or_default();
-            let section = Arc::clone(name);
-            (self.tell)(Report::Failed { section, why });
-        }
-        section.failing_route = failing;
-    }
-
-    /// Removes the routes of a section, also those that a killed process left.
-    fn remove_routes(&mut self, name: &Arc<str>) {
-        let Some(section) = self.sections.get(name) else {
-            return;
-        };
-        for route in &section.holding.routes {
-            if let Err(error) = self.requests.remove_route(route, &self.table) {
-                let (to, length) = route.to;
-                let why = format!("cannot remove the route to {to}/{length}: {error}");
-                let section = Arc::clone(name);
-                (self.tell)(Report::Failed { section, why });
-            }
-        }
-    }
-
-    fn release(&mut self, name: &Arc<str>) {
-        self.remove_routes(name);
-        let Some(section) = self.sections.get_mut(name) else {
-            return;
-        };
-        section.held = false;
-        section.schedule.end();
-        for place in &section.holding.places {
-            let Some(link) = self.table.link(&place.interface) else {
-                continue;
-            };
-            if self.table.at(place).is_some_and(|found| !found.is_ours()) {
-                continue;
-            }
-            let removed = self
-                .requests
-                .remove(link.index, place.address, place.prefix);
-            if let Err(error) = removed {
-                let why = error.to_string();
-                (self.tell)(failed(name, &place.address, &place.interface, &why));
-            }
-        }
-    }
-
     /// News of the kernel: the table follows, removed addresses come back.
     fn hear(&mut self) {
         let mut news = Vec::new();
@@ -493,9 +405,10 @@ impl Holder {
         if changed {
             if links {
                 // An interface that came back, perhaps as another one.
+                self.make_links();
                 self.put_held();
             }
-            (self.tell)(Report::Interfaces(self.table.view()));
+            (self.tell)(Report::Interfaces(self.view()));
         }
     }
 
@@ -530,15 +443,6 @@ impl Holder {
             place,
             give_up,
         });
-    }
-
-    fn put_held(&mut self) {
-        let sections = self.sections.iter();
-        let held = sections.filter(|(_, section)| section.held);
-        let held: Vec<Arc<str>> = held.map(|(name, _)| Arc::clone(name)).collect();
-        for name in held {
-            self.put(&name);
-        }
     }
 
     /// Renews all leases, unless the thread that decides does not run.
@@ -596,8 +500,9 @@ impl Holder {
         }
         self.announcer.refresh();
         if self.declared {
+            self.make_links();
             self.put_held();
-            (self.tell)(Report::Interfaces(self.table.view()));
+            (self.tell)(Report::Interfaces(self.view()));
         }
     }
 
@@ -623,14 +528,10 @@ impl Holder {
                 }
             }
         }
+        // Those of sections that the next process goes on with stay.
+        self.remove_links(|section| keep && section.held);
     }
 }
 
 /// A way to give orders to the holder.
 pub(super) type Orders = Post<Order>;
-
-fn failed(section: &Arc<str>, address: &IpAddr, interface: &str, why: &str) -> Report {
-    let section = Arc::clone(section);
-    let why = format!("cannot change {address} on `{interface}`: {why}");
-    Report::Failed { section, why }
-}

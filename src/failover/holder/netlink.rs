@@ -52,6 +52,9 @@ pub(crate) struct Link {
     pub(crate) alias: String,
     /// Whether it is a dummy interface.
     pub(crate) is_dummy: bool,
+    /// Whether it is a macvlan, and the interface on which it is.
+    pub(crate) is_macvlan: bool,
+    pub(crate) parent: Option<u32>,
 }
 
 /// An address of an interface.
@@ -347,6 +350,7 @@ fn decode_link(body: &[u8]) -> Option<Link> {
     const IFLA_ADDRESS: u16 = 1;
     const IFLA_IFNAME: u16 = 3;
     const IFLA_MTU: u16 = 4;
+    const IFLA_LINK: u16 = 5;
     const IFLA_LINKINFO: u16 = 18;
     const IFLA_IFALIAS: u16 = 20;
     const IFLA_INFO_KIND: u16 = 1;
@@ -357,7 +361,7 @@ fn decode_link(body: &[u8]) -> Option<Link> {
     let flags = number(body, 8)?;
     let wanted = (libc::IFF_UP | libc::IFF_RUNNING | libc::IFF_LOWER_UP).unsigned_abs();
     let (mut name, mut mtu, mut mac) = (None, 1500, None);
-    let (mut alias, mut is_dummy) = (String::new(), false);
+    let (mut alias, mut made_as, mut parent) = (String::new(), String::new(), None);
     for attribute in NlasIterator::new(body.get(16..)?) {
         let attribute = attribute.ok()?;
         let value = attribute.value();
@@ -366,12 +370,12 @@ fn decode_link(body: &[u8]) -> Option<Link> {
             IFLA_IFALIAS => alias = text(value),
             // Nested, with the flag of that (`NLA_F_NESTED`) or without.
             IFLA_LINKINFO => {
-                let kinds = NlasIterator::new(value).flatten();
-                is_dummy = kinds
-                    .filter(|nested| nested.kind() == IFLA_INFO_KIND)
-                    .any(|nested| text(nested.value()) == "dummy");
+                let mut kinds = NlasIterator::new(value).flatten();
+                let kind = kinds.find(|nested| nested.kind() == IFLA_INFO_KIND);
+                made_as = kind.map_or_else(String::new, |nested| text(nested.value()));
             }
             IFLA_MTU => mtu = number(value, 0)?,
+            IFLA_LINK => parent = number(value, 0),
             IFLA_ADDRESS => mac = <[u8; 6]>::try_from(value).ok(),
             _ => {}
         }
@@ -383,7 +387,9 @@ fn decode_link(body: &[u8]) -> Option<Link> {
         mtu: u16::try_from(mtu).unwrap_or(u16::MAX),
         mac,
         alias,
-        is_dummy,
+        is_dummy: made_as == "dummy",
+        is_macvlan: made_as == "macvlan",
+        parent,
     })
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::state::failover::{Announce, Failover, Held, OnDeath, Route, VirtualAddress};
-use vrrp::Interval;
+use vrrp::{Family, Interval};
 
 /// Peers of version 3 adopt this interval, at least, from the last advert of a process that ends,
 /// and wait three times as long for the next process.
@@ -34,14 +34,41 @@ pub(in crate::failover) struct Holding {
     pub(in crate::failover) announce: Announce,
     /// Whether the machine's programs get what no service takes.
     pub(in crate::failover) accept: bool,
+    /// The interfaces with virtual MAC addresses, on which its addresses are.
+    pub(in crate::failover) links: Vec<VirtualLink>,
+}
+
+/// An interface with a virtual MAC address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::failover) struct VirtualLink {
+    pub(in crate::failover) name: Arc<str>,
+    pub(in crate::failover) mac: [u8; 6],
+    /// The interface on which it is made.
+    pub(in crate::failover) parent: Arc<str>,
+    pub(in crate::failover) is_v6: bool,
 }
 
 impl Holding {
     pub(in crate::failover) fn of_failover(section: &Failover) -> Self {
         let routers = section.routers.iter();
         let places = routers
-            .flat_map(|router| places(&router.interface, &router.addresses))
+            .flat_map(|router| {
+                let interface = router.virtual_interface();
+                places(
+                    interface.as_ref().unwrap_or(&router.interface),
+                    &router.addresses,
+                )
+                .collect::<Vec<_>>()
+            })
             .collect();
+        let links = section.routers.iter().filter_map(|router| {
+            Some(VirtualLink {
+                name: router.virtual_interface()?,
+                mac: router.mac(),
+                parent: Arc::clone(&router.interface),
+                is_v6: router.family == Family::V6,
+            })
+        });
         let routes = section.routers.iter().flat_map(|router| &router.routes);
         Self {
             name: Arc::clone(&section.name),
@@ -51,6 +78,7 @@ impl Holding {
             lease: (section.on_death == OnDeath::Release).then(|| lease(section)),
             announce: section.announce,
             accept: section.accept,
+            links: links.collect(),
         }
     }
 
@@ -63,6 +91,7 @@ impl Holding {
             lease: (section.on_death == OnDeath::Release).then_some(LEAST_LEASE),
             announce: section.announce,
             accept: true,
+            links: Vec::new(),
         }
     }
 }

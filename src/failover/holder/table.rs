@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::netlink::{Address, Link, News};
 use super::section::Place;
@@ -23,6 +24,8 @@ pub(crate) struct Table {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(in crate::failover) struct View {
     pub(in crate::failover) links: Vec<(Link, Vec<Address>)>,
+    /// Interfaces of virtual MAC addresses that director cannot make, and why.
+    pub(in crate::failover) refused: BTreeMap<Arc<str>, Arc<str>>,
 }
 
 impl View {
@@ -124,6 +127,7 @@ impl Table {
         });
         View {
             links: links.collect(),
+            refused: BTreeMap::new(),
         }
     }
 }

@@ -29,6 +29,7 @@ mod storms;
 mod switchover;
 mod sync;
 mod verbs;
+mod virtual_mac;
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -172,4 +173,21 @@ fn logs(daemon: &Daemon<'_>, part: &str) {
     eventually(&format!("the log says `{part}`"), || {
         daemon.log().contains(part).then_some(())
     });
+}
+
+/// Probes the virtual address during this, and an address of `a` that never moves beside it: on a
+/// machine that is too busy for the probes, both lose some.
+#[track_caller]
+fn loses_no_more_than_a_fixed_address(link: &Link, during: impl FnOnce()) {
+    let mut fixed = None;
+    let probed = probe::probe(&link.client, VIRTUAL, &[&link.a, &link.b], || {
+        // The same sockets answer.
+        fixed = Some(probe::probe(&link.client, "10.0.0.1", &[], during));
+    });
+    let fixed = fixed.unwrap();
+    assert!(probed.sent > 50, "{probed:?}");
+    assert!(
+        probed.outage() <= fixed.outage() * 2,
+        "{VIRTUAL}: {probed:?}; 10.0.0.1: {fixed:?}"
+    );
 }

@@ -1,7 +1,10 @@
 //! What comes again and again: reloads, flushes of addresses, an interface that is deleted and made
 //! again; and a disk that is full.
 
-use super::{Link, VIRTUAL, active_pair, becomes, counter, file, has, holds, role, sends};
+use super::{
+    Link, VIRTUAL, active_pair, becomes, counter, file, has, holds,
+    loses_no_more_than_a_fixed_address, role, sends,
+};
 use crate::daemon::Daemon;
 use crate::daemon::disk::Disk;
 use crate::daemon::operator::verb;
@@ -11,7 +14,7 @@ const SETTINGS: &str = "interval = \"100ms\"\npreempt = true";
 
 #[test]
 #[ignore = "needs the lab"]
-fn a_hundred_reloads_change_no_role() {
+fn a_hundred_reloads_change_no_role_and_lose_no_packet() {
     let link = Link::new();
     let (a, b) = active_pair(&link, SETTINGS);
     // Each one has something to do: another weight, on both sides.
@@ -22,13 +25,15 @@ fn a_hundred_reloads_change_no_role() {
         );
         file(priority, SETTINGS) + &service
     };
-    for round in 1..=50 {
-        for (daemon, priority) in [(&a, 150), (&b, 100)] {
-            daemon.write(&with(priority, round));
-            let answer = daemon.post("/v1/reload", &serde_json::json!({}));
-            assert!(answer["error"].is_null(), "{answer}");
+    loses_no_more_than_a_fixed_address(&link, || {
+        for round in 1..=50 {
+            for (daemon, priority) in [(&a, 150), (&b, 100)] {
+                daemon.write(&with(priority, round));
+                let answer = daemon.post("/v1/reload", &serde_json::json!({}));
+                assert!(answer["error"].is_null(), "{answer}");
+            }
         }
-    }
+    });
     for (daemon, role, times) in [(&a, "active", 1), (&b, "backup", 0)] {
         assert_eq!(super::role(daemon), role, "{}", daemon.log());
         assert_eq!(counter(daemon, "became_active"), times, "{}", daemon.log());

@@ -1,7 +1,9 @@
 //! Planned: switchover, stop, restart and reload lose no packet.
 
 use super::probe::probe;
-use super::{Link, VIRTUAL, active_pair, becomes, file, holds, role};
+use super::{
+    Link, VIRTUAL, active_pair, becomes, file, holds, loses_no_more_than_a_fixed_address, role,
+};
 use crate::daemon::Daemon;
 use crate::daemon::operator::verb;
 use crate::lab::eventually;
@@ -71,6 +73,19 @@ fn a_restart_loses_no_packet_and_changes_no_role() {
     });
     assert_eq!(probed.lost, [0_u32; 0], "of {}", probed.sent);
     assert_eq!((role(&b).as_str(), changes(&b)), ("backup", before));
+}
+
+/// Its kernel forwards until the lease ends, and by then the peer has announced itself.
+#[test]
+#[ignore = "needs the lab"]
+fn a_killed_process_loses_no_packet() {
+    let link = Link::new();
+    let (mut a, b) = active_pair(&link, SETTINGS);
+    loses_no_more_than_a_fixed_address(&link, || {
+        a.kill();
+        becomes(&b, "active");
+        holds(&link.b, &link.a, VIRTUAL);
+    });
 }
 
 #[test]

@@ -102,13 +102,6 @@ fn unknown_key(entry: &Entry<'_>, section: &Section) -> Diagnostic {
     let message = format!("{} has no key `{}`", section.name, shown(key));
     let mistake = Diagnostic::new(Code::UnknownKey, entry.key_span, message);
     let lower = key.to_lowercase();
-    let lacking = keys::unsupported(&lower).filter(|_| section.is_about_addresses());
-    if let Some(advice) = lacking {
-        let message = format!("`{}` is not supported yet", shown(key));
-        return Diagnostic::new(Code::UnknownKey, entry.key_span, message)
-            .label("not supported yet")
-            .help(advice);
-    }
     let vrrp = keys::keepalived(&lower).filter(|_| section.is_about_addresses());
     let mistake = match vrrp {
         Some(ours) => mistake.help(ours),

@@ -1,11 +1,14 @@
 //! Failover sections, addresses, and the values of one machine.
 
-use serde_json::json;
+mod foreign;
+mod tables;
 
 use super::announce::MACHINE_ANNOUNCEMENT;
-use super::health::share;
 use super::vocabulary;
 use super::{Key, Shape, U32_MAX, key, pattern, patterned, required, text, time, whole, words};
+
+pub(in super::super) use foreign::keepalived;
+pub(in super::super) use tables::{ANNOUNCE, FAILOVER_NOTIFY, FOLLOW, PEER, PREEMPT, TRACK};
 
 /// keepalived's names for what `announce` has.
 const ANNOUNCE_ALIASES: &[&str] = &[
@@ -231,6 +234,15 @@ fn reactions() -> Vec<Key> {
              one has taken over; at most 1m.",
         )
         .default("1s"),
+        key(
+            "virtual_mac",
+            Shape::Bool,
+            "Whether the addresses have the MAC address of the virtual router, 00:00:5e:00:01:ID \
+             (IPv6: 00:00:5e:00:02:ID), which moves with them. They are then on an interface that \
+             director makes, `vrrp.ID` (`vrrp6.ID`), of the kind macvlan.",
+        )
+        .default(false)
+        .alias(&["use_vmac", "vmac"]),
         announce(),
         key(
             "notify",
@@ -245,53 +257,6 @@ fn reactions() -> Vec<Key> {
             "smtp_alert",
         ]),
     ]
-}
-
-/// What VRRP has and director does not: why the file works without it.
-pub(in super::super) fn unsupported(word: &str) -> Option<&'static str> {
-    Some(match word {
-        "virtual_mac" | "use_vmac" | "vmac" | "vmac_xmit_base" => {
-            "remove it: the addresses are on the interface itself, and gratuitous ARP tells clients \
-             its MAC address"
-        }
-        _ => return None,
-    })
-}
-
-/// How the file says what a word of keepalived's VRRP means, if one key's name does not.
-pub(in super::super) fn keepalived(word: &str) -> Option<&'static str> {
-    Some(match word {
-        "state" => "VRRP elects by `priority`; a director starts as backup and listens",
-        "nopreempt" => "preempt = false",
-        "preempt_delay" => "preempt = { after = \"10s\" }",
-        "authentication" | "auth_pass" | "auth_type" => "password = \"...\", with version = 2",
-        "virtual_ipaddress_excluded" | "excluded" => {
-            "addresses = [{ address = \"192.0.2.11\", advertised = false }]"
-        }
-        "track_interface" => "track = { interface = \"eth1\" }; `interface` itself is tracked",
-        "track_file" => "track = { file = \"/run/maintenance\", step = 60 }",
-        "track_script" | "track_process" | "vrrp_script" | "track_bfd" => {
-            "health checks watch services: follow = { services = [\"web\"], step = 20 }, or \
-             track = { service = \"web\" }"
-        }
-        "vrrp_sync_group" | "sync_group" => {
-            "members = [{ id = 52, interface = \"eth1\", addresses = [\"10.0.0.1\"] }] in the \
-             section"
-        }
-        "notify_master" => "notify = { command = \"...\", on = \"active\" }",
-        "notify_backup" => "notify = { command = \"...\", on = \"backup\" }",
-        "notify_fault" => "notify = { command = \"...\", on = \"fault\" }",
-        "notify_stop" => "notify = { command = \"...\", on = \"stopped\" }",
-        "lvs_sync_daemon" => "sync = \"eth1\", for both roles on all directors",
-        "no_accept" => "accept = false",
-        "garp_master_delay" => "announce = { after = \"5s\" }",
-        "garp_master_repeat" => "announce = { first = 5, second = 5 }",
-        "garp_master_refresh" => "announce = { refresh = \"1m\" }",
-        "dont_track_primary" | "strict_mode" | "vrrp_strict" | "skip_check_adv_addr" => {
-            "director needs no such setting; remove it"
-        }
-        _ => return None,
-    })
 }
 
 section!(
@@ -455,199 +420,5 @@ section!(
         )
         .default(0)
         .alias(&["priority", "preference"]),
-    ]
-);
-
-section!(
-    PREEMPT,
-    "`preempt`",
-    "A director takes over from one of lower priority.",
-    [
-        key(
-            "after",
-            time(),
-            "How long it has to outrank the active one first; at most 1h."
-        )
-        .alias(&["delay", "preempt_delay"]),
-        key(
-            "when",
-            words(vocabulary::PREEMPT_WHEN),
-            "Instead of `after`: not before it has the connections of the active one, which a \
-             [peer.NAME] sends."
-        ),
-        key(
-            "deadline",
-            time(),
-            "With `when`: after this time it takes over in any case; 1s to 1h."
-        )
-        .default("1m"),
-    ]
-);
-
-section!(
-    PEER,
-    "a peer",
-    "A director of the group. All directors can have the same file: the one with an address of \
-     this machine is itself.",
-    [
-        required(
-            "address",
-            text("10.0.0.2"),
-            "The address on which it listens for its peers, and from which it connects to them."
-        ),
-        key("port", whole(1, 65535), "The TCP port on which it listens.").default(8849),
-        required(
-            "key_file",
-            text("/etc/director/peer.key"),
-            "The absolute path of the key that all directors share: 64 hexadecimal digits, as \
-             `openssl rand -hex 32` writes them."
-        )
-        .alias(&["key", "secret", "psk"]),
-        key(
-            "resync",
-            Shape::Either(vec![Shape::Off, time()]),
-            "The time between two transfers of its connections into the own table, while it holds \
-             addresses that this director does not; 5s to 1d. `false` for none."
-        )
-        .default("1m"),
-    ]
-);
-
-section!(
-    FOLLOW,
-    "`follow`",
-    "The priority falls with the health of services.",
-    [
-        required(
-            "services",
-            Shape::OneOrMore(Box::new(text("web"))),
-            "The names of the services."
-        )
-        .alias(&["service"]),
-        key("by", words(vocabulary::FOLLOW_BY), "What costs a step.").default("services"),
-        key(
-            "every",
-            share("25%"),
-            "With `by = \"servers\"`: each such share of the servers that is down costs a step."
-        )
-        .default("25%"),
-        required(
-            "step",
-            whole(1, 253),
-            "How much the priority falls with each step."
-        )
-        .alias(&["weight"]),
-        key(
-            "rise",
-            whole(1, 1000),
-            "For how many seconds more has to be up before the priority rises."
-        )
-        .default(2),
-        key(
-            "fall",
-            whole(1, 1000),
-            "For how many seconds more has to be down before the priority falls."
-        )
-        .default(1),
-    ]
-);
-
-section!(
-    TRACK,
-    "`track`",
-    "Something whose failure lowers the priority or is a fault; one of `interface`, `file` and \
-     `service`.",
-    [
-        key(
-            "interface",
-            patterned("eth1", pattern::INTERFACE),
-            "An interface; fails while it is down or missing."
-        )
-        .alias(&["dev"]),
-        key(
-            "file",
-            text("/run/maintenance"),
-            "An absolute path; fails while the file exists."
-        )
-        .alias(&["path"]),
-        key(
-            "service",
-            text("web"),
-            "A service; fails while it has no usable server, or is below its quorum."
-        )
-        .alias(&["script"]),
-        key(
-            "missing",
-            Shape::Bool,
-            "For a file: fails while the file does not exist."
-        )
-        .default(false),
-        key(
-            "step",
-            whole(1, 253),
-            "How much the priority falls. Without it the failure is a fault: the director gives \
-             the addresses up."
-        )
-        .alias(&["weight"]),
-    ]
-);
-
-section!(
-    ANNOUNCE,
-    "`announce`",
-    "Gratuitous ARP and unsolicited neighbour advertisements for each address.",
-    [
-        key(
-            "first",
-            whole(1, 100),
-            "How many in the first burst, on takeover and after a resolved conflict."
-        )
-        .default(5)
-        .alias(&["garp_master_repeat"]),
-        key("second", whole(0, 100), "How many in the second burst.").default(5),
-        key(
-            "after",
-            time(),
-            "The time between the two bursts, 100ms to 10m."
-        )
-        .default("5s")
-        .alias(&["garp_master_delay"]),
-        key(
-            "refresh",
-            Shape::Either(vec![Shape::Off, time()]),
-            "The time between two announcements later on, 1s to 1d; `false` for none."
-        )
-        .default("1m")
-        .alias(&["garp_master_refresh"]),
-    ]
-);
-
-section!(
-    FAILOVER_NOTIFY,
-    "a failover's `notify`",
-    "A command to run when the role changes.",
-    [
-        required(
-            "command",
-            Shape::OneOrMore(Box::new(text("/usr/local/bin/move-address"))),
-            "The program and its arguments. Its environment describes the event."
-        ),
-        key(
-            "on",
-            Shape::OneOrMore(Box::new(words(vocabulary::FAILOVER_ON))),
-            "The events; all by default."
-        )
-        .default(json!(
-            vocabulary::FAILOVER_ON
-                .iter()
-                .map(|word| word.name)
-                .collect::<Vec<_>>()
-        )),
-        key(
-            "timeout",
-            time(),
-            "The time after which it is killed, 100ms to 1h."
-        )
-        .default("10s"),
     ]
 );

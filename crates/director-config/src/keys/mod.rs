@@ -163,7 +163,6 @@ pub(super) use check::{CHECK, common, key_type};
 pub(super) use failover::{
     ADDRESS, ANNOUNCE, FAILOVER, FAILOVER_NOTIFY, FOLLOW, MACHINE, MACHINE_ADDRESS,
     MACHINE_FAILOVER, MEMBER, PEER, PREEMPT, ROUTE, TRACK, VIRTUAL_ADDRESS, keepalived,
-    unsupported,
 };
 pub(super) use file::{DAEMON, KERNEL, POLICY, ROOT, SYNC, TIMEOUTS};
 pub(super) use health::{DAMPING, NOTIFY, WEIGHT_STEPS};

@@ -60,15 +60,20 @@ fn check_ids(decls: &AddressDecls, findings: &mut Findings) {
     let mut seen: HashMap<_, Span> = HashMap::new();
     for decl in &decls.failovers {
         for (router, span) in decl.failover.routers.iter().zip(&decl.ids) {
-            let key = (&router.interface, router.family, router.id);
+            // The name and the MAC address of a virtual interface follow from the id alone.
+            let interface = router.virtual_interface();
+            let interface = interface.unwrap_or_else(|| Arc::clone(&router.interface));
+            let key = (interface, router.family, router.id);
             let Some(first) = seen.get(&key) else {
                 seen.insert(key, *span);
                 continue;
             };
-            let message = format!(
-                "two virtual routers have the id {} on `{}`",
-                router.id, router.interface
-            );
+            let on = if router.virtual_mac {
+                "with a virtual MAC address".to_owned()
+            } else {
+                format!("on `{}`", router.interface)
+            };
+            let message = format!("two virtual routers have the id {} {on}", router.id);
             findings.push(
                 Diagnostic::new(Code::DuplicateRouter, *span, message)
                     .label("the second one")

@@ -1,6 +1,7 @@
 //! From the declarations to [`Desired`] and [`Watch`]: how the parts fit together, what the kernel
 //! would reject or silently ignore, and what works but causes trouble.
 
+mod accept;
 mod check;
 mod failover;
 mod health;
@@ -10,6 +11,7 @@ mod scheduler;
 mod server;
 mod service;
 mod sticky;
+mod unmoved;
 mod whole;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -107,6 +109,11 @@ impl<'e> Verifier<'e> {
                 .flatten()
                 .any(|daemon| daemon.value.role == DaemonRole::Backup),
         };
+        if declared.is_whole {
+            let services = &builder.services;
+            unmoved::check(services, &builder.listens, &declaration, findings);
+        }
+        accept::check(&declaration.addresses.failovers, builder.files, findings);
         let failovers = failover::failovers(declaration.addresses, &declared, findings);
         let watch = Watch {
             services: builder.watched.into_iter().collect(),

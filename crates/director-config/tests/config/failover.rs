@@ -560,3 +560,66 @@ fn an_edit_of_an_announcement_says_what_routers_see() {
         "removed: this director withdraws 192.0.2.10, 2001:db8::10"
     );
 }
+
+#[test]
+fn accept_false_needs_nft() {
+    let text = format!("version = 1\n{FRONT}\naccept = false\n");
+    let warnings = |files: Memory| {
+        let parsed = config::load_from(Path::new("a.toml"), &files, &Environment::default());
+        parsed.render(Style::Plain)
+    };
+    let without = Memory::from_iter([("a.toml", text.clone())]);
+    let shown = warnings(without);
+    for part in [
+        "warning[file-missing]: `accept = false` needs the program `nft`, which is not on this machine",
+        "install the package nftables; the kernel needs nf_tables, too",
+        "reach the machine's own programs",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let with = Memory::from_iter([("a.toml", text), ("/usr/sbin/nft", String::new())]);
+    assert!(!warnings(with).contains("nft"));
+}
+
+#[test]
+fn a_virtual_mac_has_an_interface_for_each_family() {
+    let text = format!("{FRONT}\nvirtual_mac = true\n");
+    let found = read(&text);
+    let found: Vec<_> = only(&found)
+        .routers
+        .iter()
+        .map(|router| {
+            (
+                router.virtual_interface().unwrap().to_string(),
+                router.mac(),
+            )
+        })
+        .collect();
+    let expected = [
+        ("vrrp.51".to_owned(), [0, 0, 0x5e, 0, 1, 51]),
+        ("vrrp6.51".to_owned(), [0, 0, 0x5e, 0, 2, 51]),
+    ];
+    assert_eq!(found, expected);
+    let without = read(FRONT);
+    assert_eq!(only(&without).routers[0].virtual_interface(), None);
+}
+
+#[test]
+fn an_id_has_one_virtual_mac_on_a_machine() {
+    let section = |name: &str, interface: &str, address: &str| {
+        format!(
+            "[failover.{name}]\nid = 51\ninterface = \"{interface}\"\n\
+             addresses = [\"{address}\"]\nvirtual_mac = true\n"
+        )
+    };
+    let text = format!(
+        "version = 1\n{}{}",
+        section("out", "eth0", "192.0.2.10"),
+        section("in", "eth1", "10.0.0.254")
+    );
+    let files = Memory::from_iter([("a.toml", text)]);
+    let parsed = config::load_from(Path::new("a.toml"), &files, &Environment::default());
+    let shown = parsed.render(Style::Plain);
+    let part = "two virtual routers have the id 51 with a virtual MAC address";
+    assert!(shown.contains(part), "{shown}");
+}

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use thiserror::Error;
 
 use super::ChecksumForm;
+use crate::words::{addresses, bytes};
 use crate::{Family, Interval, Version, VirtualRouterId};
 
 /// Why a message was discarded.
@@ -12,13 +13,16 @@ use crate::{Family, Interval, Version, VirtualRouterId};
 #[non_exhaustive]
 pub enum DecodeError {
     /// Too short for the fixed part of a message.
-    #[error("message of {found} bytes; an advert has at least 8")]
+    #[error("message of {}; an advert has at least 8", bytes(*.found))]
     Short {
         /// Bytes of the message.
         found: usize,
     },
     /// The length does not follow from the address count.
-    #[error("message of {found} bytes; with {count} addresses it has {expected}")]
+    #[error(
+        "message of {}; with {} it has {expected}",
+        bytes(*.found), addresses((*.count).into())
+    )]
     Length {
         /// Bytes of the message.
         found: usize,
@@ -185,7 +189,7 @@ impl DecodeError {
 #[non_exhaustive]
 pub enum EncodeError {
     /// More addresses than the count field holds.
-    #[error("{found} addresses; a message has room for at most 255")]
+    #[error("{}; a message has room for at most 255", addresses(*.found))]
     TooManyAddresses {
         /// Addresses of the advert.
         found: usize,
@@ -214,7 +218,7 @@ pub enum EncodeError {
     #[error("the first virtual IPv6 address is not link-local")]
     NotLinkLocal,
     /// The buffer is too small.
-    #[error("the message has {needed} bytes, the buffer has {room}")]
+    #[error("the message has {}, the buffer has {room}", bytes(*.needed))]
     Buffer {
         /// Bytes of the message.
         needed: usize,

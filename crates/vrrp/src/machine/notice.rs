@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::codec::ChecksumForm;
+use crate::words::addresses;
 use crate::{Interval, Priority};
 
 /// Something worth telling an operator. Each comes once for its cause, not once for each advert.
@@ -111,8 +112,8 @@ impl fmt::Display for Notice {
                 ours,
             } => write!(
                 f,
-                "member {member}: the peer advertises {theirs} addresses, this router {ours}, \
-                 and they differ"
+                "member {member}: the peer advertises {}, this router {ours}, and they differ",
+                addresses(*theirs)
             ),
             Self::AddressesAgree { member } => {
                 write!(

@@ -60,6 +60,7 @@ fn failover(entry: &Entry<'_>, findings: &mut Findings) -> Option<FailoverDecl> 
     let announce = reactions::announce(&fields, findings);
     let accept = fields.get("accept").and_then(|value| value.bool(findings));
     let notify = reactions::notify(&fields, findings);
+    let accept_at = accept.as_ref().map(|accept| accept.span);
     let name = name?;
     let failover = Failover {
         name: name.value.as_str().into(),
@@ -84,6 +85,7 @@ fn failover(entry: &Entry<'_>, findings: &mut Findings) -> Option<FailoverDecl> 
         ids: found.ids,
         addresses: found.addresses,
         services,
+        accept: accept_at,
     })
 }
 
@@ -147,7 +149,10 @@ fn common(fields: &Fields<'_>, findings: &mut Findings) -> Common {
                 .help("`peers`, for unicast beyond routers"),
         );
     }
+    let virtual_mac = fields.get("virtual_mac");
+    let virtual_mac = virtual_mac.and_then(|field| field.bool(findings));
     Common {
+        virtual_mac: virtual_mac.is_some_and(|virtual_mac| virtual_mac.value),
         version,
         interval: interval(fields, version, findings),
         auth: auth(fields, version, findings),

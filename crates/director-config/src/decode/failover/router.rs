@@ -21,6 +21,7 @@ pub(super) struct Common {
     pub(super) auth: Auth,
     pub(super) checksum: SendForm,
     pub(super) least_hop_limit: u8,
+    pub(super) virtual_mac: bool,
 }
 
 /// The routers of one table, and their places.
@@ -204,6 +205,7 @@ impl Table {
             auth: common.auth,
             checksum: common.checksum,
             least_hop_limit: common.least_hop_limit,
+            virtual_mac: common.virtual_mac,
         })
     }
 }

@@ -40,6 +40,8 @@ pub struct VirtualRouter {
     /// The least TTL or hop limit that it accepts: 255 on a link, less for unicast peers beyond
     /// routers.
     pub least_hop_limit: u8,
+    /// Whether the addresses have the MAC address of the virtual router.
+    pub virtual_mac: bool,
 }
 
 impl VirtualRouter {
@@ -59,6 +61,27 @@ impl VirtualRouter {
             0xfe00,
             0x0200 | id.get() as u16,
         )
+    }
+
+    /// Its MAC address: RFC 9568, 7.3.
+    #[must_use]
+    pub const fn mac(&self) -> [u8; 6] {
+        let family = match self.family {
+            Family::V4 => 1,
+            Family::V6 => 2,
+        };
+        [0, 0, 0x5e, 0, family, self.id.get()]
+    }
+
+    /// The interface that director makes for the virtual MAC address, if it has one.
+    #[must_use]
+    pub fn virtual_interface(&self) -> Option<Arc<str>> {
+        let family = match self.family {
+            Family::V4 => "",
+            Family::V6 => "6",
+        };
+        let name = || format!("vrrp{family}.{}", self.id.get()).into();
+        self.virtual_mac.then(name)
     }
 
     /// Whether it speaks to named peers only.
