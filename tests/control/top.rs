@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::fake::{self, Running};
-use super::screens::three;
+use super::screens::{many, running, three};
 use super::terminal::{Terminal, script};
 use super::verbs::{command, director_with};
 
@@ -210,6 +210,34 @@ fn a_picture_that_stays_the_same_costs_few_bytes() {
     let each = bytes / usize::try_from(read).unwrap();
     println!("{bytes} bytes in {read} readings");
     assert!(each < 80, "{each} bytes a reading");
+    top.press("q");
+    top.ends();
+}
+
+#[test]
+fn of_thousands_of_services_only_those_on_the_screen_are_counted() {
+    let mut top = Open::new(running(many(2284, |number| 16 + number % 2)), TYPED);
+    top.shows(&["2284 services: ", "37686 servers: "]);
+    top.shows(&["> failed   ntp-2 ", "0/16", " 210 "]);
+    top.press("G");
+    let counted = |now: &Terminal, row: &str| {
+        let rows = now.with(row);
+        rows.len() == 1 && !rows[0].contains(" - ")
+    };
+    top.until("the last one is counted, too", |now| counted(now, "> ok "));
+    // All of them are compared.
+    top.press("gc");
+    top.shows(&["> ok ", " 510 "]);
+    top.press("/shop-9 down\r");
+    top.shows(&["Nothing matches the filter."]);
+    let memory = fs::read_to_string(format!("/proc/{}/status", top.said("pid"))).unwrap();
+    let used = fs::read_to_string(format!("/proc/{}/stat", top.said("pid"))).unwrap();
+    let used: Vec<&str> = used.split(' ').collect();
+    let peak = memory.lines().find(|line| line.starts_with("VmHWM"));
+    println!(
+        "{peak:?}, {} ticks in user mode, {} in the kernel",
+        used[13], used[14]
+    );
     top.press("q");
     top.ends();
 }

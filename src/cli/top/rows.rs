@@ -81,12 +81,9 @@ impl Words {
         Self(filter.split_whitespace().map(str::to_lowercase).collect())
     }
 
-    fn are_in<'a>(&self, texts: impl Iterator<Item = &'a str> + Clone) -> bool {
-        let is_in = |word: &String| {
-            texts
-                .clone()
-                .any(|text| text.to_lowercase().contains(word.as_str()))
-        };
+    fn are_in<'a>(&self, texts: impl Iterator<Item = &'a str>) -> bool {
+        let texts: Vec<String> = texts.map(str::to_lowercase).collect();
+        let is_in = |word: &String| texts.iter().any(|text| text.contains(word.as_str()));
         self.0.iter().all(is_in)
     }
 

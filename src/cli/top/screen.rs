@@ -20,6 +20,7 @@ use super::Message;
 
 /// The alternate screen without a cursor, and back.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l";
+const HIDE: &[u8] = b"\x1b[?25l";
 const LEAVE: &[u8] = b"\x1b[0m\x1b[?25h\x1b[?1049l";
 
 /// What fits is written at once: a picture in pieces flickers.
@@ -50,11 +51,13 @@ impl Screen {
         self.terminal.draw(picture).map(|_| ())
     }
 
-    /// Takes the terminal again, whose modes may have changed, and draws everything.
+    /// Sets the modes again, which a shell may have changed, and draws everything. Does not enter the
+    /// alternate screen a second time: not every terminal keeps the first cursor then.
     pub(super) fn again(&mut self) -> io::Result<()> {
         // Otherwise crossterm believes that the mode is still set.
         disable_raw_mode()?;
-        take()?;
+        enable_raw_mode()?;
+        write(HIDE)?;
         // `clear` would ask the terminal where its cursor is, and wait for the answer in vain: it
         // goes to the thread that hears keys.
         let size = self.terminal.size()?;
@@ -65,6 +68,7 @@ impl Screen {
     pub(super) fn suspend(&mut self) -> io::Result<()> {
         leave();
         raise(Signal::SIGSTOP)?;
+        write(ENTER)?;
         self.again()
     }
 }

@@ -62,8 +62,9 @@ impl Column {
             Self::State => Some(8),
             Self::Up => Some(7),
             Self::Weight | Self::New | Self::PacketsOut => Some(6),
-            Self::Connections | Self::BytesIn | Self::BytesOut => Some(5),
-            Self::PacketsIn | Self::Since => Some(5),
+            Self::Connections | Self::BytesIn | Self::BytesOut | Self::PacketsIn | Self::Since => {
+                Some(5)
+            }
             Self::Time => Some(19),
             Self::Kind => Some(15),
             Self::Whose => Some(28),
