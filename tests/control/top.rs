@@ -252,8 +252,8 @@ fn without_a_terminal_it_names_the_command_that_needs_none() {
         "director: stdout is not a terminal: `director top` draws on a terminal\n\
          director: next: director status --watch\n"
     );
-    const DUMB: &str = r#"TERM=dumb "$DIRECTOR" top; echo "code: $?"; echo "over: .""#;
-    let top = Open::new(three(), DUMB);
+    let dumb = r#"TERM=dumb "$DIRECTOR" top; echo "code: $?"; echo "over: .""#;
+    let top = Open::new(three(), dumb);
     top.until("it ends", |now| now.with("over").len() == 1);
     assert_eq!(top.said("code"), "1");
     assert!(top.printed().contains("next: director status --watch"));

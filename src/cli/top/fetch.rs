@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ipvs::ServiceKey;
 
-use super::Message;
+use super::message::{Answer, Counters, Fetched, Message, Subject, Want};
 use super::screen::spawn;
 use crate::http::api::{Event, Line, Stats, Status};
 use crate::http::{Client, ClientError, query};
@@ -18,56 +18,6 @@ const EVENTS: &str = "300";
 /// The part of the time that goes into readings at most: one in four. A large table is read less
 /// often.
 const REST: u32 = 3;
-
-/// What to ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Want {
-    pub(super) of: Subject,
-    pub(super) counters: Counters,
-}
-
-/// What a view is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Subject {
-    /// All services.
-    Services,
-    /// A service, with its servers and events.
-    Service(ServiceKey),
-    /// Events, of one service or all.
-    Events(Option<ServiceKey>),
-}
-
-/// Whose counters to ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Counters {
-    All,
-    Of(Vec<ServiceKey>),
-}
-
-/// What the director answered.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: Status,
-    pub(super) stats: Option<Stats>,
-    /// The newest first.
-    pub(super) events: Vec<Event>,
-}
-
-/// A reading.
-#[derive(Debug)]
-pub(super) struct Fetched {
-    pub(super) want: Want,
-    /// When it ended, since the start of the program.
-    pub(super) at: Duration,
-    /// Or why there is none.
-    pub(super) answer: Result<Answer, String>,
-}
-
-impl Fetched {
-    pub(super) const fn new(want: Want, at: Duration, answer: Result<Answer, String>) -> Self {
-        Self { want, at, answer }
-    }
-}
 
 /// What the loop wants, as the thread sees it.
 #[derive(Debug, Clone)]

@@ -13,6 +13,7 @@
 mod data;
 mod draw;
 mod fetch;
+mod message;
 mod rows;
 mod screen;
 mod state;
@@ -29,8 +30,8 @@ use super::args::{Args, Live};
 use super::clock::local;
 use super::exit::Exit;
 use super::output::style;
-use fetch::Fetched;
-use screen::{Screen, Signalled};
+use message::{Fetched, Message, Signalled};
+use screen::Screen;
 use state::{Action, State};
 
 /// The shortest interval between two readings.
@@ -50,16 +51,6 @@ pub(crate) struct NoTerminal {
     why: &'static str,
     /// The command that shows the same without a terminal.
     pub(crate) next: String,
-}
-
-/// What the loop waits for.
-#[derive(Debug)]
-enum Message {
-    Input(Input),
-    Fetched(Box<Fetched>),
-    Signal(Signalled),
-    /// A thread cannot go on, for this reason.
-    Over(String),
 }
 
 pub(crate) fn run(args: &Args, verb: &Live) -> anyhow::Result<Exit> {

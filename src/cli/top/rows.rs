@@ -99,7 +99,17 @@ impl Words {
             service.scheduler.as_str(),
         ];
         let states = service.states.keys().map(|state| state.word());
-        self.are_in(own.into_iter().chain(states))
+        // Those with something to report: the others are not asked for.
+        let servers = service.servers.iter().map(|server| {
+            format!(
+                "{} {}",
+                server.name.as_deref().unwrap_or_default(),
+                server.address
+            )
+        });
+        let servers: Vec<String> = servers.collect();
+        let servers = servers.iter().map(String::as_str);
+        self.are_in(own.into_iter().chain(states).chain(servers))
     }
 
     fn lets_server(&self, server: &Server) -> bool {

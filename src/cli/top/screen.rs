@@ -16,7 +16,7 @@ use ratatui::layout::{Position, Rect};
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::Message;
+use super::message::{Message, Signalled};
 
 /// The alternate screen without a cursor, and back.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l";
@@ -106,14 +106,6 @@ fn leave_on_panic() {
             before(panicked);
         }));
     });
-}
-
-/// A signal, by what it asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Signalled {
-    End,
-    Stop,
-    Continue,
 }
 
 /// Hears signals from now on.

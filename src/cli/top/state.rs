@@ -6,7 +6,7 @@ use ipvs::{ServerKey, ServiceKey};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::data::Data;
-use super::fetch::{Counters, Fetched, Subject, Want};
+use super::message::{Counters, Fetched, Subject, Want};
 use super::rows::{self, Sort, Words};
 
 /// With more servers than this, only the counters of what is on the screen are asked for: the

@@ -14,7 +14,7 @@ use ratatui::{Terminal, TerminalOptions, Viewport};
 use serde_json::{Value, json};
 
 use super::draw::draw;
-use super::fetch::{Answer, Counters, Fetched, Subject, Want};
+use super::message::{Answer, Counters, Fetched, Subject, Want};
 use super::state::{Action, State, View};
 use crate::http::api;
 use crate::words::calendar;
@@ -139,6 +139,13 @@ fn key(server: u8) -> ServerKey {
     ServerKey::new([10, 0, 0, 10 + server], 80)
 }
 
+/// Without the servers that have nothing to report, as `brief=true` has it.
+fn brief(mut service: Value) -> Value {
+    let servers = service["servers"].as_array_mut().unwrap();
+    servers.retain(|server| server["state"] != "up");
+    service
+}
+
 /// The director answers what is asked, after so many seconds.
 fn answer(state: &mut State, services: &[Value], seconds: u64) {
     let want = state.want();
@@ -152,8 +159,12 @@ fn answer(state: &mut State, services: &[Value], seconds: u64) {
             .is_none_or(|listen| service["listen"] == **listen)
     };
     let chosen: Vec<Value> = services.iter().filter(chosen).cloned().collect();
+    let brief: Vec<Value> = match want.of {
+        Subject::Services => chosen.iter().cloned().map(brief).collect(),
+        _ => chosen.clone(),
+    };
     let answer = Answer {
-        status: status(&chosen),
+        status: status(&brief),
         stats: Some(stats(&chosen, seconds)),
         events: match want.of {
             Subject::Services => Vec::new(),
@@ -319,6 +330,9 @@ fn rows_are_sorted_by_what_is_pressed() {
 #[test]
 fn the_filter_holds_all_words_and_esc_takes_it_away_before_it_goes_back() {
     let mut state = shown();
+    type_in(&mut state, "/app2");
+    assert_eq!(names(&state), "web", "its server that is down");
+    press(&mut state, KeyCode::Esc);
     type_in(&mut state, "/192.0.2.1 DOWN q");
     assert!(picture(&mut state, 80, 24).contains("Nothing matches the filter."));
     press(&mut state, KeyCode::Backspace);

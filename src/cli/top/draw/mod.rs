@@ -15,6 +15,7 @@ use ratatui::style::{Color, Modifier, Style};
 
 use super::super::status::cut;
 use super::state::{State, View};
+use crate::words::printable;
 
 /// An answer that is older than this is said to be.
 const STALE: Duration = Duration::from_secs(5);
@@ -141,7 +142,7 @@ fn foot(pen: &mut Pen<'_>, state: &State) {
     pen.line(Look::Plain, &text::selected(state));
     let level = state.level();
     match state.typing {
-        true => pen.line(Look::Title, &format!("/{}_", level.filter)),
+        true => pen.line(Look::Title, &format!("/{}_", printable(&level.filter))),
         false => pen.line(Look::Dim, &text::keys(level, usize::from(pen.area.width))),
     }
 }

@@ -249,7 +249,7 @@ fn result(check: &Check, now: u64) -> String {
 pub(super) fn keys(level: &Level, width: usize) -> String {
     let mut text = match level.filter.is_empty() {
         true => String::new(),
-        false => format!("filter: {}  Esc drops it  ", level.filter),
+        false => format!("filter: {}  Esc drops it  ", printable(&level.filter)),
     };
     let keys: &[&str] = match level.view {
         View::Services => &[
