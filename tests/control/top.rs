@@ -159,6 +159,25 @@ fn a_terminal_that_changes_its_size_is_drawn_anew() {
 }
 
 #[test]
+fn a_terminal_that_does_not_know_its_size_is_taken_for_one_of_80_by_24() {
+    let unknown = TYPED.replace("rows 24 cols 80", "rows 0 cols 0");
+    let mut top = Open::new(three(), &unknown);
+    let shown = top.shows(&["> degraded api tcp://192.0.2.11:443", "2/3"]);
+    let lines = shown
+        .lines
+        .iter()
+        .map(|line| line.trim_end().chars().count());
+    assert!(
+        lines.max() <= Some(80) && shown.lines.len() <= 24,
+        "{shown:?}"
+    );
+    top.press("\x0c");
+    top.shows(&["> degraded api"]);
+    top.press("q");
+    top.ends();
+}
+
+#[test]
 fn every_signal_that_ends_it_gives_the_terminal_back() {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
         let mut top = Open::new(three(), TYPED);

@@ -7,12 +7,11 @@ use std::sync::mpsc::Sender;
 use std::thread;
 
 use nix::sys::signal::{Signal, raise};
-use ratatui::Frame;
-use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event;
-use ratatui::crossterm::terminal::{disable_raw_mode, enable_raw_mode};
-use ratatui::layout::{Position, Rect};
+use ratatui::crossterm::terminal::{self, disable_raw_mode, enable_raw_mode};
+use ratatui::layout::Rect;
+use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -26,6 +25,9 @@ const LEAVE: &[u8] = b"\x1b[0m\x1b[?25h\x1b[?1049l";
 /// What fits is written at once: a picture in pieces flickers.
 const BUFFER: usize = 64 * 1024;
 
+/// The size of a serial console, which does not know its own.
+const UNKNOWN: Rect = Rect::new(0, 0, 80, 24);
+
 type Drawn = Terminal<CrosstermBackend<BufWriter<Stdout>>>;
 
 /// The terminal while it is ours; dropping this gives it back, and so does a panic.
@@ -36,14 +38,17 @@ pub(super) struct Screen {
 impl Screen {
     pub(super) fn enter() -> io::Result<Self> {
         leave_on_panic();
-        let screen = Self {
-            terminal: Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(
-                BUFFER,
-                io::stdout(),
-            )))?,
+        let stdout = BufWriter::with_capacity(BUFFER, io::stdout());
+        let backend = CrosstermBackend::new(stdout);
+        let terminal = match size() {
+            Some(_) => Terminal::new(backend)?,
+            None => {
+                let viewport = Viewport::Fixed(UNKNOWN);
+                Terminal::with_options(backend, TerminalOptions { viewport })?
+            }
         };
         take()?;
-        Ok(screen)
+        Ok(Self { terminal })
     }
 
     /// Draws what changed.
@@ -60,8 +65,7 @@ impl Screen {
         write(HIDE)?;
         // `clear` would ask the terminal where its cursor is, and wait for the answer in vain: it
         // goes to the thread that hears keys.
-        let size = self.terminal.size()?;
-        self.terminal.resize(Rect::from((Position::ORIGIN, size)))
+        self.terminal.resize(size().unwrap_or(UNKNOWN))
     }
 
     /// Gives the terminal to the shell until it continues this process.
@@ -77,6 +81,12 @@ impl Drop for Screen {
     fn drop(&mut self) {
         leave();
     }
+}
+
+/// The size of the terminal, if it knows one.
+fn size() -> Option<Rect> {
+    let (width, height) = terminal::size().ok()?;
+    (width > 0 && height > 0).then_some(Rect::new(0, 0, width, height))
 }
 
 fn take() -> io::Result<()> {
