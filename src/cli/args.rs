@@ -28,7 +28,7 @@ pub(crate) use operator::{
 };
 pub(crate) use past::{Diff, History};
 pub(crate) use section::{SectionStatus, Undo};
-pub(crate) use view::{Connections, Explain, Metrics, Top, view_of};
+pub(crate) use view::{Connections, Explain, Live, Metrics, Top, view_of};
 
 /// The service file of the packaged unit, `director.service`.
 pub(crate) const UNIT_FILE: &str = "/etc/director/director.toml";
@@ -195,6 +195,14 @@ pub(crate) enum Verb {
     /// Exit code: 0 shown, also if nothing is in the states asked for; 1 error, also for a name that
     /// no service and no server has; 4 no director is running here.
     Status(Status),
+    /// Show services and servers live, on the whole terminal: rates, connections, events.
+    ///
+    /// Shows what is in trouble first. Enter opens a service or a server, / filters, ? lists the
+    /// keys, q quits. Uses the view socket if this user may not use the control socket, and asks
+    /// only for what is on the screen.
+    ///
+    /// Exit code: 0 quit, 1 error, also without a terminal; 4 no director is running here.
+    Top(Live),
     /// Show past events: servers up and down, drift, reloads, operators' actions.
     ///
     /// Times are local; JSON has UTC. director keeps the last 4096 events.

@@ -49,6 +49,7 @@ mod schema;
 mod session;
 mod status;
 mod syslog;
+mod top;
 mod waiting;
 mod why;
 
@@ -113,6 +114,7 @@ fn run(args: &Args) -> anyhow::Result<Exit> {
         Verb::Adopt(verb) => adopt::adopt(args, verb),
         Verb::Disown(verb) => adopt::disown(args, verb),
         Verb::Status(verb) => status::run(args, verb),
+        Verb::Top(verb) => top::run(args, verb),
         Verb::Events(verb) => events::run(args, verb),
         Verb::History(verb) => history::history(args, verb),
         Verb::Diff(verb) => history::diff(args, verb),

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use super::args::Args;
 use super::output::say;
+use super::top::NoTerminal;
 use crate::http::{Client, ClientError};
 use crate::net::namespace;
 
@@ -30,7 +31,9 @@ pub(crate) fn say_next(args: &Args, error: &anyhow::Error) {
         None if is_denied(error) && !nix::unistd::geteuid().is_root() => {
             Some(format!("sudo director {}", typed(&[])))
         }
-        _ => None,
+        _ => error
+            .downcast_ref()
+            .map(|none: &NoTerminal| none.next.clone()),
     };
     if let Some(next) = next {
         say!("director: next: {next}");

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use super::{command, director};
 
-const VERBS: [&str; 27] = [
+const VERBS: [&str; 28] = [
     "check",
     "plan",
     "apply",
@@ -17,6 +17,7 @@ const VERBS: [&str; 27] = [
     "disown",
     "run",
     "status",
+    "top",
     "events",
     "history",
     "diff",
@@ -68,7 +69,7 @@ fn a_verb_shows_its_own_options_first_and_the_global_ones_that_mean_something_to
         let expected: &[&str] = match verb {
             "schema" | "completions" | "man" => &[],
             "check" => &["--color"],
-            "status" | "events" => &["--netns", "--socket", "--color"],
+            "status" | "events" | "top" => &["--netns", "--socket", "--color"],
             "metrics" | "drain" | "undrain" | "weight" | "disable" | "enable" | "reload" => {
                 &["--netns", "--socket"]
             }

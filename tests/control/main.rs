@@ -15,4 +15,8 @@ mod raw;
 mod routes;
 mod screens;
 mod shown;
+#[path = "../lab/terminal.rs"]
+#[allow(dead_code, reason = "the lab uses all of it")]
+mod terminal;
+mod top;
 mod verbs;

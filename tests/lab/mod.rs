@@ -52,6 +52,7 @@ mod pace;
 pub(crate) mod probe;
 mod program;
 mod serve;
+pub(crate) mod terminal;
 mod traffic;
 mod tunnel;
 mod wait;

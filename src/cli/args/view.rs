@@ -68,6 +68,16 @@ pub(crate) struct Explain {
     pub(crate) form: Form,
 }
 
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  director top\n  director top --interval 5s\n  director top --netns blue"
+)]
+pub(crate) struct Live {
+    /// The time between two readings, at least 200ms. A large table is read less often.
+    #[arg(long, short = 'i', value_name = "TIME", value_parser = time, default_value = "1s")]
+    pub(crate) interval: Duration,
+}
+
 /// What `--top` counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Top {

@@ -254,7 +254,7 @@ fn exact(value: u64) -> String {
 
 /// In at most four characters: unabbreviated below ten thousand, then `12K`, `1.2M`, `345M`, rounded
 /// down.
-fn rounded(value: u64) -> String {
+pub(crate) fn rounded(value: u64) -> String {
     const UNITS: [&str; 6] = ["K", "M", "G", "T", "P", "E"];
     if value < 10_000 {
         return value.to_string();

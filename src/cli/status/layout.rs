@@ -153,7 +153,7 @@ impl Grid<'_> {
 }
 
 /// A text of at most so many characters; `…` stands for what is left out.
-pub(super) fn cut(text: &str, width: usize) -> String {
+pub(crate) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
@@ -212,7 +212,7 @@ pub(super) fn flow(
 }
 
 /// A text as lines, broken at blanks; a word that is longer than a line is broken, too.
-pub(super) fn wrap(text: &str, indent: usize, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, indent: usize, width: usize) -> Vec<String> {
     let room = width.saturating_sub(indent).max(1);
     let mut parts = Vec::new();
     for word in text.split(' ') {

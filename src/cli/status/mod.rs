@@ -29,6 +29,8 @@ use crate::http::{Client, ClientError, query};
 use crate::plan::Style;
 use crate::words::json;
 use counters::Column;
+pub(crate) use counters::rounded;
+pub(crate) use layout::{cut, wrap};
 use page::Page;
 
 /// With more servers than this, connections are left out: the kernel would take long to list them.

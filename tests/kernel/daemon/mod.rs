@@ -31,6 +31,7 @@ mod refusals;
 mod reloads;
 mod sources;
 mod statements;
+mod top;
 mod unasked;
 mod watched;
 
