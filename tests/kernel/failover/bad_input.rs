@@ -239,7 +239,7 @@ fn a_foreign_router_with_our_id_is_named_with_what_it_holds() {
             .then_some(())
     });
     logs("id 51 on eth0: 10.0.0.9 is active too, with priority 90");
-    logs("id 51 on eth0: the peer advertises 1 addresses, this router 1, and they differ");
+    logs("id 51 on eth0: the peer advertises 1 address, this router 1, and they differ");
     assert_eq!(role(&director), "active");
     logs("no other router is active any more");
     // Of higher priority: it takes our addresses, and serves nobody with them.

@@ -69,18 +69,18 @@ fn lengths() {
     refused(
         v3(),
         datagram(&V3[..11]),
-        "message of 11 bytes; with 1 addresses it has 12",
+        "message of 11 bytes; with 1 address it has 12",
     );
     let longer = [&V3[..], &[0; 4]].concat();
     refused(
         v3(),
         datagram(&longer),
-        "message of 16 bytes; with 1 addresses it has 12",
+        "message of 16 bytes; with 1 address it has 12",
     );
     refused(
         v2(),
         datagram(&V2[..12]),
-        "message of 12 bytes; with 1 addresses it has 20",
+        "message of 12 bytes; with 1 address it has 20",
     );
 }
 
