@@ -82,7 +82,7 @@ impl Plan {
     pub fn name(&self, key: &ServiceKey) -> Option<&str> {
         let owned = self.ownership.services.get(key).map(|owned| &*owned.name);
         let name = owned.or_else(|| self.deleted.get(key).map(|name| &**name))?;
-        // One that was adopted, or is nobody's, has its address as its name.
+        // A service that was adopted, or that no file declares, has its address as its name.
         (name != key.to_string()).then_some(name)
     }
 

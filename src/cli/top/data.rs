@@ -90,7 +90,7 @@ impl Counted {
         if passed < LEAST {
             return;
         }
-        // Made anew in between: its counters began at zero, at a time that nobody knows.
+        // Made anew in between: its counters began at zero, at an unknown time.
         seen.flow.rate = between(&seen.from.1, &total, passed).unwrap_or_else(|| read.rate());
         seen.from = (at, total);
     }

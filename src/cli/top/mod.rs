@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args, verb: &Live) -> anyhow::Result<Exit> {
     shown.map(|()| Exit::Done)
 }
 
-/// Draws and takes messages until somebody has enough.
+/// Draws and takes messages until the user quits or a signal ends it.
 fn show(
     state: &mut State,
     receiver: &Receiver<Message>,

@@ -22,7 +22,7 @@ const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l";
 const HIDE: &[u8] = b"\x1b[?25l";
 const LEAVE: &[u8] = b"\x1b[0m\x1b[?25h\x1b[?1049l";
 
-/// What fits is written at once: a picture in pieces flickers.
+/// One write takes as much as fits: a picture in pieces flickers.
 const BUFFER: usize = 64 * 1024;
 
 /// The size of a serial console, which does not know its own.

@@ -231,7 +231,7 @@ impl Core {
         }
     }
 
-    /// What the services of a section take off its priority, whoever else is well.
+    /// What the services of a section take off its priority, before it is compared with peers.
     pub(super) fn lowered(&self, section: &str) -> u32 {
         self.failover
             .health

@@ -114,7 +114,7 @@ impl One {
     }
 }
 
-/// Two directors, of which the one with the higher priority holds the address.
+/// Two directors; the one with the higher priority holds the address.
 struct Pair {
     directors: [One; 2],
     connected: bool,

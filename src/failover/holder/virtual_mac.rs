@@ -6,7 +6,7 @@
 //!   interface below: `macvlan_handle_frame` takes it away from there in mode `private`, and two
 //!   active routers would never hear each other.
 //! - **Its alias says that a director made it**, and what was set below before, so that the next
-//!   process goes on with it, and whoever removes it can set that back.
+//!   process goes on with it, and can set that back when it removes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -114,7 +114,7 @@ impl Holder {
         self.turn_links(name, true);
     }
 
-    /// Takes them down: nobody answers for their MAC addresses then.
+    /// Takes them down, so that this machine no longer answers for their MAC addresses.
     pub(super) fn lower_links(&mut self, name: &Arc<str>) {
         self.turn_links(name, false);
     }

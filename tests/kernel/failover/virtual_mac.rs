@@ -234,7 +234,7 @@ fn an_interface_of_that_name_is_a_fault_until_it_is_gone() {
     link.a.run("ip link del vrrp.51");
     becomes(&a, "active");
     eventually("the address", || has(&link.a, VIRTUAL).then_some(()));
-    // It comes back when somebody deletes it.
+    // It comes back when another program deletes it.
     link.a.run("ip link del vrrp.51");
     eventually("the interface and the address are back", || {
         (is_up(&link.a, "vrrp.51") && has(&link.a, VIRTUAL)).then_some(())
