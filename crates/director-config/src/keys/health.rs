@@ -1,11 +1,11 @@
 //! The health settings of a service besides its checks.
 
-use serde_json::json;
-
 use super::check::checks;
 use super::service::servers;
 use super::vocabulary;
-use super::{INT_MAX, Key, Shape, key, pattern, patterned, required, text, time, whole, words};
+use super::{
+    INT_MAX, Key, Shape, all_of, key, pattern, patterned, required, text, time, whole, words,
+};
 
 /// Names for `check` in other programs.
 pub(super) const CHECK_ALIASES: &[&str] = &[
@@ -184,12 +184,7 @@ section!(
             Shape::OneOrMore(Box::new(words(vocabulary::NOTIFY_ON))),
             "The events; all by default."
         )
-        .default(json!(
-            super::super::vocabulary::NOTIFY_ON
-                .iter()
-                .map(|word| word.name)
-                .collect::<Vec<_>>()
-        )),
+        .default(all_of(vocabulary::NOTIFY_ON)),
         key(
             "timeout",
             time(),

@@ -123,6 +123,11 @@ pub(crate) const fn words(words: &'static [Word]) -> Shape {
     Shape::Word { words, open: false }
 }
 
+/// The names of all words, for a list whose default is everything.
+pub(crate) fn all_of(words: &[Word]) -> Value {
+    words.iter().map(|word| word.name).collect()
+}
+
 const fn open_words(words: &'static [Word]) -> Shape {
     Shape::Word { words, open: true }
 }

@@ -1,10 +1,8 @@
 //! The tables within a failover section, and peers.
 
-use serde_json::json;
-
 use crate::keys::health::share;
 use crate::keys::vocabulary;
-use crate::keys::{Shape, key, pattern, patterned, required, text, time, whole, words};
+use crate::keys::{Shape, all_of, key, pattern, patterned, required, text, time, whole, words};
 
 section!(
     PREEMPT,
@@ -185,12 +183,7 @@ section!(
             Shape::OneOrMore(Box::new(words(vocabulary::FAILOVER_ON))),
             "The events; all by default."
         )
-        .default(json!(
-            vocabulary::FAILOVER_ON
-                .iter()
-                .map(|word| word.name)
-                .collect::<Vec<_>>()
-        )),
+        .default(all_of(vocabulary::FAILOVER_ON)),
         key(
             "timeout",
             time(),
