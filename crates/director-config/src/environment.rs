@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use super::code::Code;
 use super::diagnostic::{Diagnostic, Findings};
@@ -16,6 +17,8 @@ use super::tree::{Node, Text, TextRef, Value};
 pub struct Environment {
     variables: BTreeMap<OsString, OsString>,
     machine: Option<Machine>,
+    /// Where the lists of discovered servers are.
+    lists: Option<PathBuf>,
 }
 
 /// The machine whose `[machine.NAME]` counts.
@@ -70,6 +73,19 @@ impl Environment {
         self
     }
 
+    /// The same with the lists of discovered servers in this directory: a file `POOL.toml` for each
+    /// pool. Without it these pools are empty.
+    #[must_use]
+    pub fn with_lists(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.lists = Some(directory.into());
+        self
+    }
+
+    /// The file with the servers of this pool.
+    pub(super) fn list(&self, pool: &str) -> Option<PathBuf> {
+        Some(self.lists.as_ref()?.join(format!("{pool}.toml")))
+    }
+
     /// The machine, if it is known.
     pub(super) const fn machine(&self) -> Option<&Machine> {
         self.machine.as_ref()
@@ -82,6 +98,7 @@ impl<N: Into<OsString>, V: Into<OsString>> FromIterator<(N, V)> for Environment 
         Self {
             variables: variables.into_iter().map(owned).collect(),
             machine: None,
+            lists: None,
         }
     }
 }

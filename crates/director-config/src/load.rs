@@ -10,6 +10,7 @@ use super::decode::Decoder;
 use super::diagnostic::{Diagnostic, Findings, NotShown};
 use super::environment::Environment;
 use super::files::{Disk, Files};
+use super::lists::Found;
 use super::model::{ServersDecl, ServiceDecl};
 use super::shape::Shape;
 use super::source::{FileId, Format, MAX_FILE, Sources, Span, Spanned};
@@ -33,6 +34,8 @@ pub struct Parsed {
     pub watch: Option<Watch>,
     /// What the file says about addresses; present exactly if `desired` is.
     pub failovers: Option<Failovers>,
+    /// Whether the list of one of them does not exist yet.
+    pub(super) lacks_list: bool,
     /// Mistakes and warnings, ordered by file and position.
     pub diagnostics: Vec<Diagnostic>,
     /// The mistakes and warnings beyond the shown ones.
@@ -172,6 +175,7 @@ struct Loader<'e> {
     uses: Vec<Use>,
     extras: &'e Extras,
     unread: Vec<PathBuf>,
+    lacks_list: bool,
     shape: Shape,
 }
 
@@ -190,6 +194,7 @@ impl<'e> Loader<'e> {
             uses: Vec::new(),
             extras,
             unread: Vec::new(),
+            lacks_list: false,
             shape: Shape::default(),
         }
     }
@@ -215,6 +220,7 @@ impl<'e> Loader<'e> {
             sources: self.sources,
             directories: self.directories,
             unread: self.unread,
+            lacks_list: self.lacks_list,
             shape: self.shape,
             uses: self.uses,
         }
@@ -315,7 +321,12 @@ impl<'e> Loader<'e> {
         };
         let findings = &mut self.findings;
         let decoder = &mut self.decoder;
-        let includes = decoder.file(tree, is_root, &mut take_service, findings);
+        let lists = Found::read(&tree, self.environment, self.files);
+        let parsed = lists.parse(self.sources.next(), findings);
+        let includes = decoder.file(tree, is_root, &parsed, &mut take_service, findings);
+        drop(parsed);
+        self.lacks_list |= lists.lacks;
+        lists.add_to(&mut self.sources);
         for include in includes {
             let from = self.sources.file(file).path().to_owned();
             self.include(&include, directory, from);

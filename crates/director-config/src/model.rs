@@ -21,6 +21,7 @@ use super::keys::Shape;
 use super::kinds::Kind;
 use super::source::{Span, Spanned};
 use super::tree::{Entry, Node, Value};
+use crate::state::discovery::Discovery;
 use crate::state::failover::{Announced, Failover, Held, Peer};
 use crate::state::health::{
     CheckSpec, Combine, Damping, Initial, Notify, OnFail, RunSettings, Threshold, WeightSteps,
@@ -74,6 +75,10 @@ impl Pools {
 pub(super) struct PoolDecl {
     pub(super) name: Spanned<String>,
     pub(super) servers: ServerList,
+    /// Backup servers; only a list that was found has these.
+    pub(super) backup: Option<Arc<Spanned<ServerList>>>,
+    /// How its servers are found.
+    pub(super) discovery: Option<Discovery>,
 }
 
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{ROOT, SERVICE, Section, Shape};
+use super::keys::{POOL, ROOT, SERVICE, Section, Shape};
 use super::vocabulary::Word;
 
 /// The schema, in the dialect 2020-12.
@@ -46,6 +46,11 @@ fn section(section: &Section, definitions: &mut Map<String, Value>) -> Value {
     }
     if std::ptr::eq(section, &SERVICE) {
         schema["if"] = json!({ "required": ["pool"] });
+        schema["then"] = json!({ "properties": { "servers": false } });
+        schema["else"] = json!({ "required": ["servers"] });
+    }
+    if std::ptr::eq(section, &POOL) {
+        schema["if"] = json!({ "required": ["discover"] });
         schema["then"] = json!({ "properties": { "servers": false } });
         schema["else"] = json!({ "required": ["servers"] });
     }
@@ -138,8 +143,8 @@ impl Forms {
             Shape::Table(section) => {
                 forms.object = Some(refers_to(&reference(section, definitions)));
             }
-            Shape::Tagged(sections) => {
-                forms.object = Some(refers_to(&tagged(sections, definitions)));
+            Shape::Tagged(name, sections) => {
+                forms.object = Some(refers_to(&tagged(name, sections, definitions)));
             }
             Shape::Map(item) => {
                 let item = Self::of(item, definitions).render();
@@ -307,8 +312,14 @@ fn define(
 ///
 /// Without `type`, the table changes keys of an inherited one, whose type is not known here: it can
 /// have the keys of all sections. For the same reason no key is required.
-fn tagged(sections: &'static [&'static Section], definitions: &mut Map<String, Value>) -> String {
-    define("check", definitions, |definitions| {
+fn tagged(
+    of: &str,
+    sections: &'static [&'static Section],
+    definitions: &mut Map<String, Value>,
+) -> String {
+    // Checks inherit what they lack.
+    let is_inherited = of == "check";
+    define(of, definitions, |definitions| {
         let mut all: Map<String, Value> = Map::new();
         let mut words: Vec<&'static Word> = Vec::new();
         let mut kinds = Vec::new();
@@ -318,7 +329,9 @@ fn tagged(sections: &'static [&'static Section], definitions: &mut Map<String, V
             let Some(kind) = definitions.get_mut(&name).and_then(Value::as_object_mut) else {
                 continue;
             };
-            if let Some(required) = kind.remove("required") {
+            let required = kind.get("required").cloned().filter(|_| is_inherited);
+            if let Some(required) = required {
+                kind.remove("required");
                 // For readers: required here, or where the check inherits from.
                 kind.insert("x-required".to_owned(), required);
             }
@@ -327,7 +340,7 @@ fn tagged(sections: &'static [&'static Section], definitions: &mut Map<String, V
                     Some(there) if there == schema => {}
                     // The kinds differ.
                     Some(there) => {
-                        *there = json!({ "description": "Depends on the kind of check." });
+                        *there = json!({ "description": format!("Depends on the kind of {of}.") });
                     }
                     None => {
                         all.insert(key.clone(), schema.clone());
@@ -352,10 +365,13 @@ fn tagged(sections: &'static [&'static Section], definitions: &mut Map<String, V
             ..Forms::default()
         };
         let mut kind = words.render();
-        kind.insert("description".to_owned(), "The kind of check.".into());
+        kind.insert(
+            "description".to_owned(),
+            format!("The kind of {of}.").into(),
+        );
         all.insert("type".to_owned(), kind.into());
         json!({
-            "description": "A health check.",
+            "description": if is_inherited { "A health check." } else { "Where servers are listed." },
             "properties": all,
             "additionalProperties": false,
             "allOf": kinds,

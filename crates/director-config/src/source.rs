@@ -184,8 +184,13 @@ pub struct Sources {
 }
 
 impl Sources {
+    /// The number that the next text gets.
+    pub(super) fn next(&self) -> u32 {
+        u32::try_from(self.files.len()).unwrap_or(u32::MAX)
+    }
+
     pub(super) fn add(&mut self, path: PathBuf, text: String) -> FileId {
-        let id = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
+        let id = self.next();
         self.files.push(Source::new(path, text));
         FileId(id)
     }

@@ -354,13 +354,8 @@ pub(super) struct Table<'t> {
 impl Table<'_> {
     /// The same with copies of everything borrowed from the text.
     pub(super) fn to_static(&self) -> Table<'static> {
-        let owned = |entry: &Entry<'_>| Entry {
-            key: Cow::Owned(entry.key.clone().into_owned()),
-            key_span: entry.key_span,
-            node: entry.node.to_static(),
-        };
         Table {
-            entries: self.entries.iter().map(owned).collect(),
+            entries: self.entries.iter().map(Entry::to_static).collect(),
         }
     }
 }
@@ -371,4 +366,14 @@ pub(super) struct Entry<'t> {
     pub(super) key: Cow<'t, str>,
     pub(super) key_span: Span,
     pub(super) node: Node<'t>,
+}
+
+impl Entry<'_> {
+    pub(super) fn to_static(&self) -> Entry<'static> {
+        Entry {
+            key: Cow::Owned(self.key.clone().into_owned()),
+            key_span: self.key_span,
+            node: self.node.to_static(),
+        }
+    }
 }

@@ -284,3 +284,14 @@ pub(super) const FAILOVER_ON: &[Word] = &[
         "Another router is active too, or uses the same id.",
     ),
 ];
+
+/// What happens to a server that its source no longer lists.
+pub(super) const ABSENT: &[Word] = &[
+    word(
+        "drain",
+        "It leaves like one that was deleted from the file: its connections drain.",
+    )
+    .alias(&["leave"]),
+    word("while-healthy", "It stays as long as its checks pass.").alias(&["keep", "while_healthy"]),
+    word("remove", "It leaves at once, with its connections.").alias(&["delete", "cut"]),
+];

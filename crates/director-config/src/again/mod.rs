@@ -139,7 +139,8 @@ impl<F: Files> Reader<F> {
             // A file with warnings replaces the base and cannot be one.
             self.known = None;
         }
-        if outcome.desired.is_some() && outcome.diagnostics.is_empty() {
+        // A list that appears later would not be noticed.
+        if outcome.desired.is_some() && outcome.diagnostics.is_empty() && !outcome.lacks_list {
             let texts = outcome.sources.take_texts();
             outcome.shape.texts = texts.iter().cloned().collect();
             self.known = Known::of(texts, &mut outcome, &services, needed);
@@ -185,7 +186,7 @@ impl<F: Files> Reader<F> {
         });
         let files = Noted::part(&self.files, texts.collect());
         let mut outcome = load_part(&self.path, &files, &self.environment, &extras);
-        if !outcome.diagnostics.is_empty() {
+        if !outcome.diagnostics.is_empty() || outcome.lacks_list {
             return None;
         }
         let needed = files.into_needed();

@@ -8,18 +8,20 @@ pub(super) mod asked;
 mod check;
 pub(crate) mod command;
 mod daemon;
+pub(crate) mod domain;
 mod failover;
 pub(crate) mod fields;
 mod health;
 mod kernel;
-mod name;
+pub(crate) mod name;
 mod persistence;
+mod pool;
 pub(super) mod scheduler;
 mod server;
 mod service;
 mod share;
 mod sync;
-pub(super) mod time;
+pub(crate) mod time;
 pub(super) mod tunnel;
 pub(crate) mod word;
 
@@ -36,6 +38,8 @@ use crate::state::MachineCodes;
 use failover::AddressSections;
 use fields::{Field, Fields};
 use service::Defaults;
+
+pub(super) use pool::Lists;
 
 pub(super) use check::spelled_out;
 pub(super) use fields::shown;
@@ -63,6 +67,7 @@ impl Decoder {
         &mut self,
         mut root: Node<'_>,
         is_root: bool,
+        lists: &Lists<'_>,
         take_service: &mut dyn FnMut(ServiceDecl, &Declaration, &mut Findings),
         findings: &mut Findings,
     ) -> Vec<Spanned<String>> {
@@ -90,7 +95,7 @@ impl Decoder {
         let defaults = defaults.map(|field| Defaults::of(&field, findings));
         let defaults = defaults.unwrap_or_default();
         for entry in named(fields.get("pool"), findings) {
-            let Some(pool) = service::pool(entry, &defaults, findings) else {
+            let Some(pool) = pool::pool(entry, &defaults, lists, findings) else {
                 continue;
             };
             let first = self.declaration.pools.get(&pool.name.value);
@@ -174,6 +179,9 @@ impl Decoder {
         findings: &mut Findings,
     ) -> Declaration {
         self.declaration.addresses = self.addresses.decode(machine, findings);
+        let pools = self.declaration.pools.iter();
+        let discoveries = pools.filter_map(|pool| pool.discovery.clone());
+        self.declaration.run.discoveries = discoveries.collect();
         self.declaration
     }
 }
@@ -266,6 +274,7 @@ mod tests {
             &keys::SYNC,
             &keys::DEFAULTS,
             &keys::POOL,
+            &keys::SETTLE,
             &keys::SERVICE,
             &keys::SERVER,
             &keys::MAX_CONNECTIONS,
@@ -299,6 +308,7 @@ mod tests {
         let known: BTreeSet<_> = sections
             .iter()
             .chain(&crate::kinds::SECTIONS)
+            .chain(&crate::discovery::SECTIONS)
             .flat_map(|section| {
                 section
                     .keys

@@ -46,7 +46,9 @@ pub(super) fn server(
     Some(name)
 }
 
-fn problem(name: &str) -> Option<&'static str> {
+/// Why a text cannot be a name of the service file.
+#[must_use]
+pub fn problem(name: &str) -> Option<&'static str> {
     let bad = |c: char| c.is_control() || c.is_whitespace();
     match name {
         "" => Some("it is empty"),

@@ -10,8 +10,7 @@ use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::keys;
 use super::super::model::{
-    CheckTable, HealthDecl, PersistenceDecl, PoolDecl, SchedulerDecl, ServerList, ServersDecl,
-    ServiceDecl, TunnelDecl,
+    CheckTable, HealthDecl, PersistenceDecl, SchedulerDecl, ServersDecl, ServiceDecl, TunnelDecl,
 };
 use super::super::source::{Span, Spanned};
 use super::super::tree::Entry;
@@ -35,7 +34,7 @@ pub(super) struct Defaults {
     tunnel: Option<TunnelDecl>,
     persistence: Option<PersistenceDecl>,
     drain: Option<Spanned<Duration>>,
-    health: HealthDecl,
+    pub(super) health: HealthDecl,
 }
 
 impl Defaults {
@@ -77,25 +76,6 @@ impl Defaults {
             health: HealthDecl::default(),
         }
     }
-}
-
-/// A pool.
-pub(super) fn pool(
-    entry: &Entry<'_>,
-    defaults: &Defaults,
-    findings: &mut Findings,
-) -> Option<PoolDecl> {
-    let fields = Fields::of(&entry.node, entry.key_span, &keys::POOL, findings);
-    let name = named(&entry.key, entry.key_span, findings);
-    let list = fields?.require("servers", findings);
-    let base = defaults.health.base.as_ref();
-    let servers = list.map(|field| servers(&field, base, findings));
-    let servers = servers.unwrap_or(ServerList {
-        servers: Vec::new(),
-        complete: false,
-    });
-    let name = name?;
-    Some(PoolDecl { name, servers })
 }
 
 /// A service.

@@ -23,7 +23,7 @@ pub(super) fn time(field: &Field<'_>, findings: &mut Findings) -> Option<Spanned
 }
 
 /// A time within a range of milliseconds.
-pub(super) fn within(
+pub(crate) fn within(
     field: &Field<'_>,
     least: u64,
     most: u64,
@@ -45,9 +45,9 @@ pub(super) fn within(
 }
 
 /// The longer units, in milliseconds.
-pub(super) const SECOND: u64 = 1000;
-pub(super) const HOUR: u64 = 3600 * SECOND;
-pub(super) const DAY: u64 = 24 * HOUR;
+pub(crate) const SECOND: u64 = 1000;
+pub(crate) const HOUR: u64 = 3600 * SECOND;
+pub(crate) const DAY: u64 = 24 * HOUR;
 
 /// A time in whole seconds, at least `least` and at most what a kernel can store.
 ///

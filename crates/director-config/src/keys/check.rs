@@ -13,7 +13,7 @@ pub(crate) fn kinds(section: &Section) -> (bool, &'static [&'static Section]) {
 
 /// The shape behind `check`.
 pub(super) fn checks() -> Shape {
-    let one = Shape::Either(vec![words(&WORDS), Shape::Tagged(&SECTIONS)]);
+    let one = Shape::Either(vec![words(&WORDS), Shape::Tagged("check", &SECTIONS)]);
     Shape::Either(vec![Shape::Off, Shape::OneOrMore(Box::new(one))])
 }
 

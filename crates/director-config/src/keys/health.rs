@@ -124,7 +124,7 @@ pub(super) fn inherited() -> Vec<Key> {
     ]
 }
 
-fn threshold(least: i64) -> Shape {
+pub(super) fn threshold(least: i64) -> Shape {
     Shape::Either(vec![whole(least, INT_MAX), share("50%")])
 }
 

@@ -67,8 +67,8 @@ pub(super) enum Shape {
         open: bool,
     },
     Table(&'static Section),
-    /// A table whose key `type` selects one of the sections.
-    Tagged(&'static [&'static Section]),
+    /// A table whose key `type` selects one of the sections; the word for all of them.
+    Tagged(&'static str, &'static [&'static Section]),
     /// A table whose keys are names.
     Named(&'static Section),
     /// A table of names with such values.
@@ -160,6 +160,7 @@ mod failover;
 mod file;
 mod health;
 pub(crate) mod pattern;
+mod pool;
 mod service;
 
 pub(super) use allow::ALLOWABLE;
@@ -171,8 +172,9 @@ pub(super) use failover::{
 };
 pub(super) use file::{DAEMON, KERNEL, POLICY, ROOT, SYNC, TIMEOUTS};
 pub(super) use health::{DAMPING, NOTIFY, WEIGHT_STEPS};
+pub(super) use pool::{POOL, SETTLE};
 pub(super) use service::{
-    DEFAULTS, MAX_CONNECTIONS, PERSISTENCE, POOL, SCHEDULER, SERVER, SERVICE, TUNNEL,
+    DEFAULTS, MAX_CONNECTIONS, PERSISTENCE, SCHEDULER, SERVER, SERVICE, TUNNEL, servers,
 };
 
 /// Another section with a key that fits: the most likely one first.
@@ -184,6 +186,7 @@ pub(super) fn elsewhere(
     let fixed: &[&'static Section] = &[
         &SERVICE,
         &SERVER,
+        &POOL,
         &CHECK,
         &PERSISTENCE,
         &SCHEDULER,
@@ -269,7 +272,7 @@ impl Shape {
                 let keys = names.take(3).collect::<Vec<_>>().join(", ");
                 format!("a table with keys such as {keys}")
             }
-            Self::Tagged(_) => "a table with the key `type`".to_owned(),
+            Self::Tagged(..) => "a table with the key `type`".to_owned(),
             Self::Map(item) => format!("a table, each value {}", item.describe()),
             Self::Named(section) => format!("a table whose keys are names, each {}", section.name),
             Self::List(item) => format!("a list, each item {}", item.describe()),

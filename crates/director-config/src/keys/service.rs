@@ -57,14 +57,7 @@ section!(
     inherited()
 );
 
-section!(
-    POOL,
-    "a pool",
-    "A set of real servers that several services share.",
-    [required("servers", servers(), "The real servers.")]
-);
-
-pub(super) fn servers() -> Shape {
+pub(in super::super) fn servers() -> Shape {
     Shape::List(Box::new(server()))
 }
 
@@ -117,59 +110,64 @@ section!(
     }
 );
 
-section!(
-    SERVER,
-    "a server",
-    "A real server.",
-    [
+section!(SERVER, "a server", "A real server.", {
+    let mut keys = vec![
         key("name", text("app2"), "Its name; its address by default."),
         required(
             "address",
             Shape::OneOrMore(Box::new(patterned("10.0.0.12", pattern::ADDRESS))),
-            "Its address, or several: each goes to the listen addresses of its family."
+            "Its address, or several: each goes to the listen addresses of its family.",
         ),
+    ];
+    keys.extend(of_each_server());
+    keys
+});
+
+/// What a server has besides its name and address, and what a pool says of all servers that it finds.
+pub(super) fn of_each_server() -> Vec<Key> {
+    vec![
         key(
             "port",
             whole(0, 65535),
-            "Its port; the service's by default."
+            "Its port; the service's by default.",
         ),
         key(
             "weight",
             whole(0, INT_MAX),
-            "Its share of the clients; 0 stops new ones."
+            "Its share of the clients; 0 stops new ones.",
         )
         .default(1),
         key(
             "max_connections",
             Shape::Either(vec![whole(0, U32_MAX), Shape::Table(&MAX_CONNECTIONS)]),
-            "The most connections: above it the server gets no new ones; 0 for no limit."
+            "The most connections: above it the server gets no new ones; 0 for no limit.",
         )
         .default(0),
         key(
             "forward",
             words(vocabulary::FORWARD),
-            "How packets reach it; the service's by default."
+            "How packets reach it; the service's by default.",
         ),
         key(
             "tunnel",
             Shape::Table(&TUNNEL),
-            "The encapsulation of its packets; the service's by default."
+            "The encapsulation of its packets; the service's by default.",
         ),
         key(
             "check",
             checks(),
             "Its own checks instead of the service's; missing keys come from the service. `false` \
-             for none."
+             for none.",
         )
         .alias(health::CHECK_ALIASES),
         key(
             "initial",
             words(vocabulary::INITIAL),
-            "How it starts if it is new; the service's by default."
+            "How it starts if it is new; the service's by default.",
         )
         .alias(health::INITIAL_ALIASES),
     ]
-);
+}
 
 section!(
     MAX_CONNECTIONS,

@@ -10,6 +10,7 @@
 //! what a kernel lacks (an old one, for example) is missing from [`Observed`].
 
 mod desired;
+pub mod discovery;
 pub mod failover;
 pub mod health;
 mod machine;

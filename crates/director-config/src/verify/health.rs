@@ -13,7 +13,7 @@ use super::super::resolve::{self, Taken};
 use super::super::source::Spanned;
 use super::server::{self, Settled};
 use super::service::{Shares, place_servers, ports};
-use super::{Builder, check, pitfalls};
+use super::{Builder, check, pitfalls, pool_of};
 use crate::state::health::{
     CheckSpec, Damping, MarkRange, Quorum, ServerWatch, ServiceWatch, Threshold,
 };
@@ -101,7 +101,7 @@ impl<'d> Health<'d> {
     pub(super) fn new(
         service: &'d ServiceDecl,
         settled: &[Settled<'d>],
-        declaration: &Declaration,
+        declaration: &'d Declaration,
         builder: &mut Builder<'_>,
         findings: &mut Findings,
     ) -> Self {
@@ -109,7 +109,9 @@ impl<'d> Health<'d> {
         let mut extra = |list: &'d Option<Arc<Spanned<_>>>, findings: &mut Findings| {
             Extra::new(service, list.as_deref()?, builder, findings)
         };
-        let backup = extra(&decl.backup, findings);
+        let found = pool_of(service, &declaration.pools).map(|pool| &pool.backup);
+        let found = found.filter(|_| decl.backup.is_none());
+        let backup = extra(found.unwrap_or(&decl.backup), findings);
         let sorry = extra(&decl.sorry, findings);
         for server in sorry.iter().flat_map(|sorry| &sorry.settled) {
             report_checked_sorry(server.decl, findings);

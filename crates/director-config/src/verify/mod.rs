@@ -23,7 +23,7 @@ use ipvs::{DaemonRole, ServiceKey};
 pub(super) use self::service::MAX_SERVERS;
 use super::diagnostic::Findings;
 use super::files::Files;
-use super::model::{Declaration, Listen, Pools, ServerList, ServersDecl, ServiceDecl};
+use super::model::{Declaration, Listen, PoolDecl, Pools, ServerList, ServersDecl, ServiceDecl};
 use super::source::Spanned;
 use crate::state::failover::Failovers;
 use crate::state::health::{ServiceWatch, Watch};
@@ -163,6 +163,14 @@ struct Builder<'e> {
     unknown_pools: usize,
     portless: check::Portless,
     whole: whole::Whole,
+}
+
+/// The pool of a service.
+fn pool_of<'d>(service: &ServiceDecl, pools: &'d Pools) -> Option<&'d PoolDecl> {
+    match &service.servers {
+        ServersDecl::Pool(name) => pools.get(&name.value).map(|(_, pool)| pool),
+        ServersDecl::Own(_) | ServersDecl::Unknown => None,
+    }
 }
 
 /// The servers of a service, and the number of their pool if they are one.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::btree_map::Entry as MapEntry;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipvs::{Family, ForwardMethod, Protocol, Service, ServiceFlags, ServiceKey};
 
@@ -14,7 +15,8 @@ use super::super::source::{Span, Spanned};
 use super::super::suggest::nearest;
 use super::health::Health;
 use super::server::{self, Settled};
-use super::{Builder, persistence, scheduler, servers_of, sticky, whole};
+use super::{Builder, persistence, pool_of, scheduler, servers_of, sticky, whole};
+use crate::state::discovery::Absent;
 use crate::state::{DesiredServer, DesiredService, Servers};
 use crate::words::count;
 
@@ -61,6 +63,7 @@ pub(super) fn build(
         reported = report_other_family(&settled, &shares, findings);
     }
     check_weights(service, &settled, &shares, findings);
+    let drain = drain_of(service, pools);
     let health = Health::new(service, &settled, declaration, builder, findings);
     let name: Arc<str> = service.name.value.as_str().into();
     for listen in &service.listen {
@@ -108,9 +111,7 @@ pub(super) fn build(
                 name: name.clone(),
                 service: persistence::apply(service.persistence.as_ref(), kernel),
                 servers,
-                drain: service
-                    .drain
-                    .map_or(DesiredService::DEFAULT_DRAIN, |drain| drain.value),
+                drain,
                 dead: Vec::new(),
                 allow: service.allow_machine,
             };
@@ -442,4 +443,15 @@ const fn key(listen: &Listen, port: u16) -> ServiceKey {
         },
         Listen::Fwmark { family, mark } => ServiceKey::fwmark(family, mark),
     }
+}
+
+/// How long a server that leaves keeps its connections.
+fn drain_of(service: &ServiceDecl, pools: &Pools) -> Duration {
+    let found = pool_of(service, pools).and_then(|pool| pool.discovery.as_ref());
+    if found.is_some_and(|found| found.absent == Absent::Remove) {
+        return Duration::ZERO;
+    }
+    service
+        .drain
+        .map_or(DesiredService::DEFAULT_DRAIN, |drain| drain.value)
 }

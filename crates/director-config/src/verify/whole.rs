@@ -175,6 +175,10 @@ impl Whole {
                 findings.push(Diagnostic::new(Code::UnusedPool, name.span, message));
                 continue;
             };
+            // A list may have both families: those that no service listens on are left out.
+            if pool.discovery.is_some() {
+                continue;
+            }
             for (server, used) in pool.servers.servers.iter().zip(used) {
                 let Some(address) = server.addresses.first().filter(|_| !used) else {
                     continue;

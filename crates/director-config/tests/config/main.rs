@@ -12,6 +12,7 @@ mod again;
 mod allow;
 mod crowds;
 mod dialects;
+mod discovery;
 mod examples;
 mod failover;
 mod fits;

@@ -61,13 +61,18 @@ impl<'s> Reference<'s> {
                         (false, _) => format!("`{name}`"),
                     };
                     let definition = &self.definitions[&name];
-                    if name == CHECK {
+                    if name == CHECK || name == SOURCE {
                         // Its kinds have all of its keys.
                         let kinds = definition["allOf"].as_array().unwrap().iter();
                         for kind in kinds.map(|kind| text(&kind["then"]["$ref"])) {
                             let name = last(&kind).to_owned();
-                            let word = name.trim_end_matches("_check");
-                            let title = format!("`type = \"{word}\"`");
+                            let title = match name.strip_suffix("_source") {
+                                Some(word) => format!("`discover = {{ type = \"{word}\" }}`"),
+                                None => {
+                                    let word = name.trim_end_matches("_check");
+                                    format!("`type = \"{word}\"`")
+                                }
+                            };
                             queue.push_back((name.clone(), &self.definitions[&name]));
                             seen.insert(name.clone());
                             self.order.push((name, title));
@@ -241,6 +246,18 @@ impl<'s> Reference<'s> {
         if name == CHECK {
             return "[a check](#checks)".to_owned();
         }
+        if name == SOURCE {
+            let kinds = self
+                .order
+                .iter()
+                .filter(|(known, _)| known.ends_with("_source"));
+            let kinds = kinds.map(|(known, title)| {
+                let word = known.trim_end_matches("_source");
+                format!("[{word}](#{})", anchor(title))
+            });
+            let kinds: Vec<_> = kinds.collect();
+            return format!("table by `type`: {}", kinds.join(", "));
+        }
         let title = self.order.iter().find(|(known, _)| known == name);
         format!("[table](#{})", anchor(&title.unwrap().1))
     }
@@ -258,6 +275,8 @@ fn anchor(title: &str) -> String {
 
 /// The section of all checks, which refers to their kinds.
 const CHECK: &str = "check";
+/// The section of all sources of servers, which refers to their kinds.
+const SOURCE: &str = "source";
 
 fn is_check(name: &str) -> bool {
     name.ends_with("_check")

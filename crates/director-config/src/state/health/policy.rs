@@ -8,6 +8,7 @@ use ipvs::{ServerKey, ServiceKey};
 use serde::Serialize;
 
 use super::{CheckSpec, Combine};
+use crate::state::discovery::Discovery;
 use crate::state::{DesiredServer, Servers, Share};
 
 /// The health settings of one service file.
@@ -30,6 +31,8 @@ pub struct RunSettings {
     pub ports: (u16, u16),
     /// How much of the past is kept.
     pub history: HistoryLimits,
+    /// The pools that find their servers, in the order of the files.
+    pub discoveries: Arc<[Discovery]>,
 }
 
 /// How much of the past the daemon keeps on disk.
@@ -57,6 +60,7 @@ impl Default for RunSettings {
             marks: MarkRange::DEFAULT,
             ports: (20_000, 29_999),
             history: HistoryLimits::default(),
+            discoveries: Arc::default(),
         }
     }
 }
