@@ -9,6 +9,7 @@ pub mod apply;
 pub mod cli;
 pub mod control;
 pub mod daemon;
+pub mod discovery;
 pub mod failover;
 pub mod history;
 pub mod http;

@@ -27,7 +27,7 @@ pub(crate) use operator::{
 };
 pub(crate) use past::{Diff, History};
 pub(crate) use section::{SectionStatus, Undo};
-pub(crate) use tables::{Adopt, Apply, Check, Disown, Export, ExportFormat, Flush, Plan};
+pub(crate) use tables::{Adopt, Apply, Check, Discover, Disown, Export, ExportFormat, Flush, Plan};
 pub(crate) use view::{Connections, Explain, Live, Metrics, Top, view_of};
 
 /// The service file of the packaged unit, `director.service`.
@@ -225,6 +225,10 @@ pub(crate) enum Verb {
     /// By its connection, its persistence template, or the scheduler as it decides now. Needs root,
     /// and no running director: without one there are no names.
     Why(Explain),
+    /// Ask where a pool's servers are listed, once, and print the list.
+    ///
+    /// Changes nothing, and needs neither root nor a running director. Exit code: 0 printed, 1 no list.
+    Discover(Discover),
     /// Print metrics for Prometheus.
     ///
     /// The same text as `GET /metrics` on the view socket. Exit code: 0 printed, 1 error, 4 no
@@ -497,6 +501,7 @@ mod tests {
                 let form = match args.verb {
                     Verb::Connections(verb) => verb.form,
                     Verb::Why(verb) => verb.form,
+                    Verb::Discover(verb) => verb.form,
                     Verb::Failover(verb) => verb.status().unwrap().form,
                     Verb::Check(verb) => verb.form,
                     Verb::Plan(verb) => verb.form,

@@ -15,6 +15,7 @@ fn useless(verb: &str) -> &'static [&'static str] {
         // They write what the program itself knows.
         "schema" | "completions" | "man" | "complete" => &["state_dir", "netns", "socket", "color"],
         "check" => &["state_dir", "netns", "socket"],
+        "discover" => &["state_dir", "socket"],
         // They ask the running director, which keeps the state.
         "status" | "events" | "top" => &["state_dir"],
         "metrics" | "drain" | "undrain" | "weight" | "disable" | "enable" | "reload" => {

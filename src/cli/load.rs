@@ -7,7 +7,9 @@ use super::args::Args;
 use super::output::{colour_on_stderr, note_coloured, say};
 use super::pipe;
 use super::report::Report;
+use crate::apply::Incarnation;
 use crate::config::{self, Environment, NotShown, Parsed};
+use crate::discovery;
 use crate::state::Desired;
 use crate::state::failover::Failovers;
 use crate::state::health::Watch;
@@ -16,7 +18,15 @@ use crate::words::count;
 /// Reads the file as the machine of this name does; `-` is standard input. With `forced`, an empty
 /// file declares nothing.
 pub(crate) fn read_on(machine: Option<&str>, path: &Path, forced: bool) -> io::Result<Parsed> {
-    let mut environment = Environment::of_process();
+    read_with(Environment::of_process(), machine, path, forced)
+}
+
+fn read_with(
+    mut environment: Environment,
+    machine: Option<&str>,
+    path: &Path,
+    forced: bool,
+) -> io::Result<Parsed> {
     if let Some(machine) = machine {
         environment = environment.on_machine(machine);
     }
@@ -101,7 +111,13 @@ pub(crate) fn load_as(
     forced: bool,
     report: &mut Report,
 ) -> anyhow::Result<Option<Declared>> {
-    let outcome = read_on(machine, path, forced)?;
+    let mut environment = Environment::of_process();
+    // Pools that find their servers have those of the last list, as the director does.
+    if let Ok(own) = Incarnation::current() {
+        let state = args.state_dir.join(format!("net-{}", own.namespace.1));
+        environment = environment.with_lists(discovery::directory(&state));
+    }
+    let outcome = read_with(environment, machine, path, forced)?;
     print(args, "", &outcome);
     report.file(&outcome);
     let all = outcome.desired.zip(outcome.watch).zip(outcome.failovers);

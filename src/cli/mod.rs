@@ -21,6 +21,7 @@ mod complete;
 mod completions;
 mod confirm;
 mod connections;
+mod discover;
 mod earlier;
 mod events;
 mod exit;
@@ -120,6 +121,7 @@ fn run(args: &Args) -> anyhow::Result<Exit> {
         Verb::Diff(verb) => history::diff(args, verb),
         Verb::Connections(verb) => connections::run(args, verb),
         Verb::Why(verb) => why::run(args, verb),
+        Verb::Discover(verb) => discover::run(args, verb),
         Verb::Metrics(verb) => metrics::run(args, verb),
         Verb::Drain(verb) => hand::drain(args, verb),
         Verb::Undrain(verb) => hand::undrain(args, verb),

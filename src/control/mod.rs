@@ -9,6 +9,7 @@
 
 pub mod announce;
 mod director;
+pub mod discovery;
 pub mod event;
 pub mod failover;
 pub mod meters;

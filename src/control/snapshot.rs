@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::Now;
 use super::announce::AnnounceStatus;
+use super::discovery::PoolStatus;
 use super::event::Event;
 use super::failover::FailoverStatus;
 use super::meters::Meters;
@@ -56,6 +57,8 @@ pub struct Snapshot {
     pub peers: BTreeMap<Arc<str>, Arc<PeerStatus>>,
     /// The announce sections.
     pub announced: BTreeMap<Arc<str>, Arc<AnnounceStatus>>,
+    /// The pools that find their servers.
+    pub discovered: BTreeMap<Arc<str>, Arc<PoolStatus>>,
     /// When a comparison of the kernel with the believed tables last found no difference.
     pub reconciled: Option<SystemTime>,
     /// The reason why the kernel is not in sync.

@@ -16,6 +16,7 @@ use super::messages::{Declared, FilesRead, ReadOrder};
 use super::pulse::Pulse;
 use super::watch_file::{Watched, Watcher};
 use crate::config::{self, Disk, Environment, Files, Reader, Reading, Services};
+use crate::discovery::first_lists;
 use crate::words::path as shown;
 
 /// The interval between checks of the files.
@@ -30,6 +31,8 @@ pub(super) struct FileReader<F: Files = Disk> {
     watched: Watched,
     watcher: Watcher,
     pulse: Pulse,
+    /// Where the lists of pools are that find their servers.
+    lists: Option<PathBuf>,
 }
 
 impl<F: Files> FileReader<F> {
@@ -45,18 +48,30 @@ impl<F: Files> FileReader<F> {
             watched: Watched::default(),
             watcher: Watcher::default(),
             pulse,
+            lists: None,
         }
+    }
+
+    /// The same with the lists of pools in this directory, where the first reading writes those
+    /// that are missing.
+    pub(super) fn with_lists(mut self, directory: PathBuf) -> Self {
+        self.lists = Some(directory);
+        self
     }
 
     /// Reads the files.
     pub(super) fn read(&mut self, order: ReadOrder) -> FilesRead {
         let ReadOrder { first, order } = order;
         let looks = self.watched.looks(&self.pulse);
+        let mut reading = self.reader.read_as(&self.last, order.force);
+        if first && self.has_first_lists(&reading) {
+            reading = self.reader.read_as(&self.last, order.force);
+        }
         let Reading {
             outcome,
             services,
             extent,
-        } = self.reader.read_as(&self.last, order.force);
+        } = reading;
         tracing::debug!(?extent, "{} read", self.file.display());
         let read = outcome
             .sources
@@ -89,6 +104,18 @@ impl<F: Files> FileReader<F> {
             order,
             outcome,
         }
+    }
+
+    /// Whether there are lists now for pools that had none.
+    fn has_first_lists(&self, reading: &Reading) -> bool {
+        let pools = reading.outcome.watch.as_ref();
+        let pools = pools.map_or(&[][..], |watch| &watch.run.discoveries);
+        let Some(directory) = self.lists.as_ref().filter(|_| !pools.is_empty()) else {
+            return false;
+        };
+        self.pulse
+            .begin("asking where servers are listed".to_owned());
+        first_lists(directory, pools)
     }
 
     /// Whether they changed since they were read, and are no longer being written.

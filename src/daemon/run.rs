@@ -29,6 +29,7 @@ use crate::check::through::Passages;
 use crate::config::{Disk, Environment};
 use crate::control::snapshot::Published;
 use crate::control::{Director, Identity, Now};
+use crate::discovery;
 use crate::failover::{Command, Report, Running};
 use crate::peers;
 use crate::state::Desired;
@@ -179,6 +180,11 @@ struct Threads<S> {
     peers: peers::Running,
     /// From the first file that announces addresses on.
     announce: RefCell<Option<announce::Running>>,
+    /// From the first file on in which a pool finds its servers.
+    discovery: RefCell<Option<discovery::Running>>,
+    /// The directory of lists of servers, and what their threads read.
+    lists: PathBuf,
+    published: Arc<Published>,
     inputs: Sender<Input>,
     /// What makes the director visible: the control socket.
     served: S,
@@ -243,6 +249,9 @@ impl<S> Threads<S> {
             failover: RefCell::default(),
             peers,
             announce: RefCell::default(),
+            discovery: RefCell::default(),
+            lists: discovery::directory(options.store.directory()),
+            published: Arc::clone(published),
             inputs: inputs.clone(),
             served,
         })
@@ -277,6 +286,9 @@ impl<S> Threads<S> {
         }
         for command in out.announce.drain(..) {
             self.announce(command);
+        }
+        for command in out.discovery.drain(..) {
+            self.discover(command);
         }
         if std::mem::take(&mut out.look) {
             let _ = self.keep.send(Task::Look);
@@ -332,6 +344,25 @@ impl<S> Threads<S> {
             }
         }
         if let Some(running) = &*announce {
+            running.send(command);
+        }
+    }
+
+    /// Passes a command to the threads of discovery, which the first file with such a pool starts.
+    fn discover(&self, command: discovery::Command) {
+        let mut running = self.discovery.borrow_mut();
+        if running.is_none() {
+            let inputs = self.inputs.clone();
+            let tell = move |report| {
+                let _ = inputs.send(Input::Discovery(report));
+            };
+            let published = Arc::clone(&self.published);
+            match discovery::Running::start(self.lists.clone(), published, tell) {
+                Ok(started) => *running = Some(started),
+                Err(error) => tracing::error!("no pool finds its servers: {error}"),
+            }
+        }
+        if let Some(running) = &*running {
             running.send(command);
         }
     }
@@ -445,12 +476,14 @@ fn start_reader(
     pulse: Pulse,
 ) -> anyhow::Result<Sender<ReadOrder>> {
     let (orders, todo) = mpsc::channel();
-    let environment = Environment::of_process();
+    let lists = discovery::directory(options.store.directory());
+    let environment = Environment::of_process().with_lists(&lists);
     let environment = match &options.machine {
         Some(machine) => environment.on_machine(machine.clone()),
         None => environment,
     };
     let files = FileReader::new(options.file.clone(), Disk, environment, pulse);
+    let files = files.with_lists(lists);
     let (jobs, inputs) = (jobs.clone(), inputs.clone());
     let done = move |read| jobs.send(Job::Take(Box::new(read))).is_ok();
     let changed = move || {

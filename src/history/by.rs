@@ -22,6 +22,8 @@ pub enum By {
     Failover,
     /// Announcements: health, damping, or the kernel.
     Announce,
+    /// The source of a pool's servers.
+    Discovery,
     /// director itself: a growing weight, a drain that is over, its start and stop.
     Director,
     /// Something while no director ran.
@@ -40,6 +42,7 @@ impl By {
             Self::Drift => "drift",
             Self::Failover => "failover",
             Self::Announce => "announce",
+            Self::Discovery => "discovery",
             Self::Director => "director",
             Self::Absence => "absence",
         }
@@ -96,6 +99,7 @@ impl By {
             | Kind::AnnounceDamped
             | Kind::AnnounceTrouble
             | Kind::AnnounceRestored => Self::Announce,
+            Kind::Discovered | Kind::DiscoveryRefused | Kind::DiscoveryRestored => Self::Discovery,
             Kind::KernelRefused
             | Kind::Forgotten
             | Kind::NotKept

@@ -8,6 +8,7 @@ use ipvs::ServiceFlags;
 use super::api;
 use crate::control::InForce;
 use crate::control::announce::AnnounceStatus;
+use crate::control::discovery::PoolStatus;
 use crate::control::failover::FailoverStatus;
 use crate::control::operator::Setting;
 use crate::control::peer::PeerStatus;
@@ -55,6 +56,11 @@ pub(super) fn head(snapshot: &Snapshot, now: SystemTime) -> api::Head {
             .values()
             .map(|one| announce(snapshot, one))
             .collect(),
+        discovered: snapshot
+            .discovered
+            .values()
+            .map(|one| discovered(snapshot, one))
+            .collect(),
     }
 }
 
@@ -77,6 +83,20 @@ fn peer(snapshot: &Snapshot, status: &PeerStatus) -> api::Peer {
             took_ms: resync.took_ms,
             refused: resync.refused.clone(),
         }),
+    }
+}
+
+fn discovered(snapshot: &Snapshot, status: &PoolStatus) -> api::DiscoveredPool {
+    api::DiscoveredPool {
+        pool: status.pool.to_string(),
+        source: status.source.to_owned(),
+        servers: status.servers,
+        absent: status.absent,
+        answered: status
+            .answered
+            .and_then(|at| snapshot.date(at))
+            .map(api::unix),
+        refused: status.refused.as_deref().map(str::to_owned),
     }
 }
 

@@ -408,6 +408,7 @@ pub(crate) fn snapshot() -> Snapshot {
         failovers: BTreeMap::new(),
         peers: BTreeMap::new(),
         announced: BTreeMap::new(),
+        discovered: BTreeMap::new(),
         disabled: BTreeMap::from([(IpAddr::from([10, 0, 0, 16]), maintenance)]),
         reconciled: Some(at(NOON - 2)),
         trouble: None,

@@ -9,6 +9,7 @@ mod lab;
 mod announce;
 mod apply;
 mod daemon;
+mod discovery;
 mod documents;
 mod failover;
 mod forwarding;

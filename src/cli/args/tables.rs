@@ -29,6 +29,21 @@ pub(crate) struct Check {
 
 #[derive(Debug, ClapArgs)]
 #[command(
+    after_help = "Examples:\n  director discover app\n  director discover app /etc/director/director.toml --format json"
+)]
+pub(crate) struct Discover {
+    /// Pool with `discover`.
+    #[arg(value_name = "POOL")]
+    pub(crate) pool: String,
+    /// Service file, TOML or (by its extension) JSON; `-` is standard input.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, default_value = UNIT_FILE)]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) form: Form,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
     after_help = "Examples:\n  director plan /etc/director/director.toml\n  director plan /etc/director/director.toml --out tonight.plan && director apply tonight.plan"
 )]
 pub(crate) struct Plan {

@@ -5,7 +5,7 @@ use crate::cli::{announce, failover};
 use crate::control::announce::AnnounceState;
 use crate::control::failover::FailoverRole;
 use crate::control::snapshot::{RejectedBy, ServerState, ServiceState};
-use crate::http::api::{Drift, Head, Peer, Service, Status, Summary};
+use crate::http::api::{DiscoveredPool, Drift, Head, Peer, Service, Status, Summary};
 use crate::plan::Style;
 use crate::state::Sysctl;
 use crate::words::{count, length, printable};
@@ -148,6 +148,9 @@ impl Page<'_> {
             };
             self.words(Some(colour), &line);
         }
+        for pool in &head.discovered {
+            self.discovered(pool);
+        }
         if let Some(rejected) = &head.rejected {
             self.rejected(rejected, head.rejected_by.unwrap_or_default());
         }
@@ -158,6 +161,33 @@ impl Page<'_> {
             let text = Sysctl::named(name).map_or_else(|| printable(name), Sysctl::lacking);
             self.words(Some(YELLOW), &format!("LACKING: {text}"));
         }
+    }
+
+    /// A pool that finds its servers.
+    fn discovered(&mut self, pool: &DiscoveredPool) {
+        let servers = count(pool.servers, "server", "servers");
+        let absent = match pool.absent {
+            0 => String::new(),
+            absent => format!(", {absent} of them no longer listed"),
+        };
+        let answered = match pool.answered {
+            Some(at) => format!("answered {} ago", self.since(at)),
+            None => "no list since the start, so the last one stays".to_owned(),
+        };
+        let refused = match &pool.refused {
+            Some(why) => format!("; not taken: {}", printable(why)),
+            None => String::new(),
+        };
+        let line = format!(
+            "pool {} ({}): {servers}{absent}; {answered}{refused}",
+            printable(&pool.pool),
+            printable(&pool.source)
+        );
+        let colour = match pool.refused {
+            Some(_) => YELLOW,
+            None => GREEN,
+        };
+        self.words(Some(colour), &line);
     }
 
     /// Why a newer file is not in force, and what to type if it should be.

@@ -24,6 +24,7 @@ mod believed;
 mod better_off;
 mod causes;
 mod date;
+mod discovered;
 mod drifted;
 mod entered;
 mod failover;
@@ -88,6 +89,7 @@ pub(super) struct Core {
     failover: failover::FailoverState,
     peers: peers::PeersState,
     announce: announce::Announcements,
+    discovered: discovered::Discovered,
     /// The calendar time at boot; if it changes, the date was set.
     epoch: Option<SystemTime>,
     stalls: stalls::Stalls,
@@ -122,6 +124,7 @@ impl Core {
             failover: failover::FailoverState::default(),
             peers: peers::PeersState::default(),
             announce: announce::Announcements::default(),
+            discovered: discovered::Discovered::default(),
             epoch: now.wall.checked_sub(now.boot.0),
             stalls: stalls::Stalls::default(),
             drifted: drifted::Drifted::default(),
@@ -149,6 +152,7 @@ impl Core {
             Input::Recorded(recorded) => self.recorded(recorded, now),
             Input::Peer(report) => self.peer_report(report, now),
             Input::Announce(report) => self.announce_report(report, now),
+            Input::Discovery(report) => self.discovery_report(report, now),
             Input::Nameless(why) => self.nameless(why, now),
             Input::Stop | Input::Superseded(_) => {}
         }

@@ -300,6 +300,7 @@ impl Core {
                 self.believed.quiescent = loaded.quiescent(self.believed.quiescent);
                 self.rest = loaded.rest.clone();
                 self.run = loaded.run.clone();
+                self.declare_discovered();
                 let (split, moved) =
                     said(&self.declare_failover(&loaded.failovers, order.force, now));
                 self.ledger_kept(&done.unkept.clone().map_or(Ok(()), Err), now);

@@ -278,6 +278,7 @@ impl Core {
             failovers: self.failover.shown.clone(),
             peers: self.peers.shown.clone(),
             announced: self.announce.shown(),
+            discovered: self.discovered.shown.clone(),
             reconciled: show.reconciled.map(|then| now.calendar(then)),
             trouble: self.whole_trouble(),
             drift: self.all_drift(),

@@ -20,6 +20,7 @@ use serde::Serialize;
 use crate::announce;
 use crate::check::{Command, Finding};
 use crate::control::operator::{Answer, Refusal, Request};
+use crate::discovery;
 use crate::failover;
 use crate::peers;
 use crate::state::failover::FailoverOn;
@@ -65,6 +66,8 @@ pub(super) enum Input {
     Peer(peers::Report),
     /// The thread of announcements reports.
     Announce(announce::Report),
+    /// The threads of discovery report.
+    Discovery(discovery::Report),
     /// The network namespace has lost its name, with the consequences.
     Nameless(String),
     /// Another namespace has the name now: the director ends, for this reason.
@@ -100,6 +103,8 @@ pub(super) struct Out {
     pub(super) peers: Vec<peers::Command>,
     /// For the thread of announcements.
     pub(super) announce: Vec<announce::Command>,
+    /// For the threads of discovery.
+    pub(super) discovery: Vec<discovery::Command>,
     /// Look whether the state directory is still there; [`Input::Missing`] answers.
     pub(super) look: bool,
 }

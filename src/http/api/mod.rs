@@ -4,6 +4,7 @@
 //! `/v1` may gain fields, so readers must skip unknown ones; a field never changes its meaning.
 
 mod announce;
+mod discovery;
 mod event;
 mod failover;
 mod files;
@@ -19,6 +20,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 pub use announce::{Announce, AnnounceBody};
+pub use discovery::DiscoveredPool;
 pub use event::{Event, Line};
 pub use failover::{Failover, FailoverBody};
 pub use files::{File, Files};

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipvs::{ServerKey, ServiceKey};
 use serde::{Deserialize, Serialize};
 
-use super::{Announce, Failover, Peer};
+use super::{Announce, DiscoveredPool, Failover, Peer};
 use crate::control::snapshot::{RejectedBy, Role, ServerState, ServiceState};
 
 /// The whole status, or that of the requested services.
@@ -63,6 +63,9 @@ pub struct Head {
     /// The announce sections; missing if the file has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub announce: Vec<Announce>,
+    /// The pools that find their servers; missing if the file has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub discovered: Vec<DiscoveredPool>,
 }
 
 /// A difference from the declaration that stays.

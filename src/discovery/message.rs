@@ -1,0 +1,34 @@
+//! What the core and the threads of pools say to each other.
+
+use std::sync::Arc;
+
+use crate::control::discovery::PoolStatus;
+use crate::state::discovery::Discovery;
+
+/// The core to the threads.
+#[derive(Debug)]
+pub enum Command {
+    /// The pools of the file in force.
+    Declare(Vec<Discovery>),
+}
+
+/// The threads to the core.
+#[derive(Debug)]
+pub enum Report {
+    /// The list of a pool changed and is on disk: the files have to be read again.
+    Changed {
+        /// The pool.
+        pool: Arc<str>,
+        /// What changed, for people.
+        text: String,
+    },
+    /// An answer was not taken, or one is again after that; for people.
+    Refused {
+        /// The pool.
+        pool: Arc<str>,
+        /// Why; `None`: answers are taken again.
+        why: Option<String>,
+    },
+    /// What is shown of a pool.
+    Status(PoolStatus),
+}

@@ -1,0 +1,40 @@
+//! Servers that come and go by themselves: asks the sources of pools, and writes their lists.
+//!
+//! ```text
+//!   source ◄─ asker, a thread `discover-POOL` each ─ Answer ─► board.rs, thread `discovery`
+//!                                                               │ rules.rs: what may come of it
+//!   core ◄─ Report ──────────────────────────────────────────────┤
+//!    │                                                          ▼
+//!    └─► reader: reads the files again ◄──────────────────── list.rs: discovered/POOL.toml
+//! ```
+//!
+//! - **A list is a file.** Whoever reads the service file reads the lists with it: the director after
+//!   a change and after a restart, `plan`, `check`, `export`.
+//! - **A source that hangs hangs its own thread.** Every question has a limit; nothing waits for the
+//!   answer.
+//! - **Rules decide, not answers** (`rules.rs`): an answer that breaks them changes nothing, and
+//!   `status` says why.
+//!
+//! # To add a kind of source
+//!
+//! A file here that asks, its line in `sources.rs`; in `director-config` a file in `discovery/` with its
+//! keys, and its line there.
+
+mod board;
+mod dns;
+mod file;
+mod first;
+mod list;
+mod listed;
+mod message;
+mod rules;
+mod sources;
+
+pub use board::Running;
+pub use list::directory;
+pub use listed::{Answer, Answered, Listed};
+pub use message::{Command, Report};
+pub use rules::shown;
+pub use sources::ask;
+
+pub(crate) use first::first_lists;

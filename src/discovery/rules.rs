@@ -1,0 +1,407 @@
+//! What no answer of a source may do to a pool: pure functions of state, answer and time.
+//!
+//! ```text
+//!   answer ─► refused? ─► the last list stays
+//!      └─► wanted, once it is stable ─► joins now, leaves as the limits allow ─► in force
+//! ```
+//!
+//! - **No answer is no list.** An error, silence, a list that breaks a limit and, without
+//!   `allow_empty`, an empty one change nothing.
+//! - **What joins joins at once**: its checks decide about it. **What leaves is counted**: at most
+//!   `max_removed` servers in any stretch of `removed_within`. The others leave later, and stay if the source
+//!   lists them again.
+//! - A server that is known to be down serves nobody, so its leaving is not counted.
+//! - A server that came and went too often leaves only once it has been absent for a while.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::listed::{Answer, List, Listed, Place};
+use crate::config::name_problem;
+use crate::state::discovery::{Absent, Discovery};
+use crate::state::health::Threshold;
+use crate::words::{count, printable};
+
+/// A server that came or went more often than this within [`FLAP_WITHIN`] flaps.
+const FLAPS: usize = 4;
+const FLAP_WITHIN: Duration = Duration::from_secs(120);
+/// How long a server that flaps must be absent before it leaves.
+const FLAP_HOLD: Duration = Duration::from_secs(60);
+
+/// A moment: the time since any fixed one.
+pub(super) type Moment = Duration;
+
+/// What the checks say of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Health {
+    Up,
+    Down,
+    /// It is not checked, or not yet.
+    Unknown,
+}
+
+/// A pool's servers and what is to become of them.
+#[derive(Debug)]
+pub(super) struct Pool {
+    rules: Discovery,
+    /// In force.
+    servers: BTreeMap<Place, Member>,
+    /// The list that the servers approach; `None` before the first.
+    wanted: Option<List>,
+    pending: Option<Pending>,
+    /// When servers left, within `removed_within`.
+    left: VecDeque<Moment>,
+    /// When the source began or ceased to list a server, within [`FLAP_WITHIN`].
+    turns: BTreeMap<Place, VecDeque<Moment>>,
+    /// The largest number of servers within `removed_within`, newest last; numbers fall.
+    peaks: VecDeque<(Moment, usize)>,
+    /// Why the last answer was not taken.
+    refused: Option<String>,
+}
+
+/// A server in force.
+#[derive(Debug, Clone)]
+struct Member {
+    listed: Listed,
+    /// Since when the source does not list it.
+    absent: Option<Moment>,
+}
+
+/// A list that is not stable yet.
+#[derive(Debug)]
+struct Pending {
+    list: List,
+    first: Moment,
+    last: Moment,
+}
+
+/// What changed in the list in force.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) joined: Vec<Place>,
+    pub(super) left: Vec<Place>,
+    /// Those whose weight, name or role changed.
+    pub(super) altered: Vec<Place>,
+}
+
+impl Change {
+    pub(super) fn is_empty(&self) -> bool {
+        self.joined.is_empty() && self.left.is_empty() && self.altered.is_empty()
+    }
+}
+
+impl Pool {
+    /// A pool with the list of an earlier process, if there is one.
+    pub(super) fn new(rules: Discovery, list: Option<List>) -> Self {
+        let servers = list.clone().unwrap_or_default().into_iter();
+        let servers = servers.map(|(place, listed)| (place, Member::new(listed)));
+        Self {
+            rules,
+            servers: servers.collect(),
+            wanted: list,
+            pending: None,
+            left: VecDeque::new(),
+            turns: BTreeMap::new(),
+            peaks: VecDeque::new(),
+            refused: None,
+        }
+    }
+
+    /// Other limits from now on; the servers stay.
+    pub(super) fn set_rules(&mut self, rules: Discovery) {
+        self.rules = rules;
+    }
+
+    /// The list in force.
+    pub(super) fn list(&self) -> List {
+        let members = self.servers.iter();
+        let listed = members.map(|(place, member)| (*place, member.listed.clone()));
+        listed.collect()
+    }
+
+    /// The servers in force that the source does not list.
+    pub(super) fn absent(&self) -> impl Iterator<Item = Place> {
+        let absent = self.servers.iter();
+        let absent = absent.filter(|(_, member)| member.absent.is_some());
+        absent.map(|(place, _)| *place)
+    }
+
+    /// Why the last answer was not taken.
+    pub(super) fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
+    /// Takes an answer in.
+    pub(super) fn answer(&mut self, answer: Answer, now: Moment) {
+        self.refused = None;
+        let list = match self.checked(answer) {
+            Ok(list) => list,
+            Err(why) => {
+                // A list that was waiting was one: it is taken when its time has come.
+                self.refused = Some(why);
+                return;
+            }
+        };
+        if self.wanted.as_ref() == Some(&list) {
+            self.pending = None;
+            return;
+        }
+        match &mut self.pending {
+            Some(pending) if pending.list == list => {}
+            Some(pending) => {
+                pending.list = list;
+                pending.last = now;
+            }
+            None => {
+                self.pending = Some(Pending {
+                    list,
+                    first: now,
+                    last: now,
+                });
+            }
+        }
+    }
+
+    /// The list of an answer, if it is one.
+    fn checked(&self, answer: Answer) -> Result<List, String> {
+        let servers = match answer {
+            Answer::Servers(servers) => servers,
+            Answer::Failed(why) => return Err(why),
+        };
+        let most = usize::try_from(self.rules.max_servers).unwrap_or(usize::MAX);
+        if servers.len() > most {
+            let servers = count(servers.len(), "server", "servers");
+            return Err(format!("a list of {servers}, and `max_servers` is {most}"));
+        }
+        if servers.is_empty() && !self.rules.allow_empty && !self.is_empty() {
+            let stay = count(self.servers.len(), "server stays", "servers stay");
+            return Err(format!("an empty list: {stay}, as `allow_empty` is false"));
+        }
+        let mut list = List::new();
+        let mut names = BTreeSet::new();
+        for (place, listed) in servers {
+            if let Some(name) = &listed.name
+                && let Some(problem) = name_problem(name).or_else(|| {
+                    let is_address = name.parse::<IpAddr>().is_ok();
+                    is_address.then_some("it is an address")
+                })
+            {
+                let name = printable(name);
+                return Err(format!("the list has the name `{name}`: {problem}"));
+            }
+            if let Some(name) = listed
+                .name
+                .as_ref()
+                .filter(|name| !names.insert((*name).clone()))
+            {
+                return Err(format!("the list has two servers named `{name}`"));
+            }
+            if let Some(problem) = problem(place) {
+                return Err(format!(
+                    "the list has the server {}: {problem}",
+                    shown(place)
+                ));
+            }
+            if list.insert(place, listed).is_some() {
+                return Err(format!("the list has {} twice", shown(place)));
+            }
+        }
+        // The port of the service may be the same one.
+        let mut ports = list.keys().filter(|(_, port)| port.is_some());
+        if let Some(place) = ports.find(|(address, _)| list.contains_key(&(*address, None))) {
+            let address = place.0;
+            return Err(format!("the list has {address} with and without a port"));
+        }
+        Ok(list)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.servers.is_empty() && self.wanted.as_ref().is_none_or(List::is_empty)
+    }
+
+    /// Does what is due.
+    pub(super) fn act(&mut self, now: Moment, health: impl Fn(Place) -> Health) -> Change {
+        self.forget(now);
+        let settle = self.rules.settle;
+        let is_due = |pending: &mut Pending| {
+            now >= pending.last + settle.min || now >= pending.first + settle.max
+        };
+        let is_first = self.wanted.is_none();
+        if let Some(pending) = self.pending.take_if(|pending| is_first || is_due(pending)) {
+            self.turn(&pending.list, now);
+            self.wanted = Some(pending.list);
+        }
+        let Some(wanted) = &self.wanted else {
+            return Change::default();
+        };
+        let mut change = Change::default();
+        for (place, listed) in wanted {
+            match self.servers.get_mut(place) {
+                Some(member) if member.listed == *listed => {}
+                Some(member) => {
+                    member.listed.clone_from(listed);
+                    change.altered.push(*place);
+                }
+                None => {
+                    // A port that is new, or no longer said: no other server.
+                    let other = other_spelling(&self.servers, *place);
+                    other.map(|other| self.servers.remove(&other));
+                    self.servers.insert(*place, Member::new(listed.clone()));
+                    match other {
+                        Some(_) => change.altered.push(*place),
+                        None => change.joined.push(*place),
+                    }
+                }
+            }
+        }
+        self.note_size(now);
+        for place in self.leaving(now) {
+            let health = health(place);
+            if self.rules.absent == Absent::WhileHealthy && health == Health::Up {
+                continue;
+            }
+            if health != Health::Down {
+                if self.left.len() >= self.limit() {
+                    continue;
+                }
+                self.left.push_back(now);
+            }
+            self.servers.remove(&place);
+            change.left.push(place);
+        }
+        change
+    }
+
+    /// Notes which servers the source begins and ceases to list.
+    fn turn(&mut self, list: &List, now: Moment) {
+        for (place, member) in &mut self.servers {
+            let is_listed = list.contains_key(place);
+            if is_listed == member.absent.is_none() {
+                continue;
+            }
+            member.absent = (!is_listed).then_some(now);
+            self.turns.entry(*place).or_default().push_back(now);
+        }
+        for place in list
+            .keys()
+            .filter(|place| !self.servers.contains_key(*place))
+        {
+            self.turns.entry(*place).or_default().push_back(now);
+        }
+    }
+
+    /// The absent servers that may leave as far as they are concerned, the longest absent first.
+    fn leaving(&self, now: Moment) -> Vec<Place> {
+        let absent = self.servers.iter();
+        let flaps = |place: &Place| {
+            self.turns
+                .get(place)
+                .is_some_and(|turns| turns.len() > FLAPS)
+        };
+        let mut absent: Vec<(Moment, Place)> = absent
+            .filter_map(|(place, member)| Some((member.absent?, *place)))
+            .filter(|(since, place)| !flaps(place) || now >= *since + FLAP_HOLD)
+            .collect();
+        absent.sort_unstable();
+        absent.into_iter().map(|(_, place)| place).collect()
+    }
+
+    /// The most servers that may leave within `removed_within`.
+    fn limit(&self) -> usize {
+        match self.rules.max_removed {
+            Threshold::Count(most) => usize::try_from(most).unwrap_or(usize::MAX),
+            share @ Threshold::Part(_) => {
+                let base = self.peaks.front().map_or(0, |(_, size)| *size);
+                share.of(base).max(1)
+            }
+        }
+    }
+
+    fn note_size(&mut self, now: Moment) {
+        let size = self.servers.len();
+        while self.peaks.back().is_some_and(|(_, peak)| *peak <= size) {
+            self.peaks.pop_back();
+        }
+        self.peaks.push_back((now, size));
+    }
+
+    /// Forgets what is too long ago to count.
+    fn forget(&mut self, now: Moment) {
+        let within = self.rules.removed_within;
+        let is_old = |at: &Moment| *at + within <= now;
+        while self.left.front().is_some_and(is_old) {
+            self.left.pop_front();
+        }
+        // A peak lasts until the next lower one begins.
+        while self.peaks.get(1).is_some_and(|(next, _)| is_old(next)) {
+            self.peaks.pop_front();
+        }
+        self.turns.retain(|_, turns| {
+            while turns.front().is_some_and(|at| *at + FLAP_WITHIN <= now) {
+                turns.pop_front();
+            }
+            !turns.is_empty()
+        });
+    }
+
+    /// When something may be due without another answer; `None` if nothing waits.
+    pub(super) fn next(&self, now: Moment) -> Option<Moment> {
+        let settle = self.rules.settle;
+        let pending = self.pending.as_ref();
+        let pending =
+            pending.map(|pending| (pending.last + settle.min).min(pending.first + settle.max));
+        // Whether a server that is absent may leave also depends on its health.
+        let waits = self.absent().next().is_some();
+        let later = waits.then(|| now + Duration::from_secs(1));
+        pending.into_iter().chain(later).min()
+    }
+}
+
+impl Member {
+    fn new(listed: Listed) -> Self {
+        Self {
+            listed,
+            absent: None,
+        }
+    }
+}
+
+/// The server in force with the same address of which only one of the two has a port: the pool or
+/// the service has it for the other, and both together may be one server twice.
+fn other_spelling(servers: &BTreeMap<Place, Member>, (address, port): Place) -> Option<Place> {
+    let first = (address, None);
+    let last = (address, Some(u16::MAX));
+    let mut there = servers.range(first..=last).map(|(place, _)| *place);
+    there.find(|(_, other)| other.is_some() != port.is_some())
+}
+
+/// Why no server can be there.
+fn problem((address, port): Place) -> Option<&'static str> {
+    let address = address.to_canonical();
+    if port == Some(0) {
+        return Some("port 0 is none");
+    }
+    match address {
+        IpAddr::V4(address) if address.is_unspecified() || address.octets()[0] == 0 => {}
+        IpAddr::V4(address) if address.is_broadcast() || address.is_multicast() => {}
+        IpAddr::V4(address) if address.octets()[0] >= 240 => {}
+        IpAddr::V6(address) if address.is_unspecified() || address.is_multicast() => {}
+        IpAddr::V6(address) if address.is_unicast_link_local() => {
+            return Some("a link-local address belongs to one link only");
+        }
+        _ => return None,
+    }
+    Some("not a unicast address")
+}
+
+/// A place as people write it.
+pub fn shown((address, port): Place) -> String {
+    match (address, port) {
+        (address, None) => address.to_string(),
+        (address, Some(port)) => std::net::SocketAddr::new(address, port).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
