@@ -49,7 +49,7 @@ const KINDS: [Kind; 7] = [
 ];
 
 /// `SplitMix64` (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
     fn next(&mut self) -> u64 {
@@ -61,7 +61,7 @@ impl Dice {
     }
 
     /// A number below `sides`.
-    fn below(&mut self, sides: usize) -> usize {
+    pub(super) fn below(&mut self, sides: usize) -> usize {
         let sides = u64::try_from(sides).unwrap();
         usize::try_from(self.next() % sides).unwrap()
     }
@@ -78,7 +78,7 @@ impl Dice {
     }
 }
 
-fn seed() -> u64 {
+pub(super) fn seed() -> u64 {
     match std::env::var("DIRECTOR_SEED") {
         Ok(seed) => seed.parse().expect("DIRECTOR_SEED is a whole number"),
         Err(_) => {

@@ -13,6 +13,7 @@ mod chaos;
 mod crashes;
 mod deaths;
 mod deploying;
+mod discovered;
 pub(crate) mod disk;
 mod drift;
 mod exported;
