@@ -29,6 +29,9 @@ const PACE: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(16);
 
+/// The time until a table is asked for again of which something is missing.
+const BEHIND: Duration = Duration::from_secs(10);
+
 /// The most services of a peer.
 const SERVICES: usize = 200_000;
 
@@ -49,6 +52,7 @@ pub(super) fn ask(peers: &Arc<[Arc<Peer>]>, peer: &Peer, own: &Own, generation: 
         compared: None,
         tried: None,
         fetched: HashSet::new(),
+        is_behind: false,
         complained: false,
     };
     asking.show();
@@ -82,6 +86,8 @@ struct Asking<'a> {
     tried: Option<Instant>,
     /// The addresses that it held then.
     fetched: HashSet<IpAddr>,
+    /// Whether something was missing after that.
+    is_behind: bool,
     /// Whether it was said that there is no sync daemon.
     complained: bool,
 }
@@ -203,6 +209,12 @@ impl Asking<'_> {
         let Some(period) = self.peer.resync else {
             return Ok(());
         };
+        // What is missing is wanted earlier.
+        let period = if self.is_behind {
+            period.min(BEHIND)
+        } else {
+            period
+        };
         let own = self.own.held();
         let theirs: HashSet<IpAddr> = held(&state.sections).difference(&own).copied().collect();
         let is_due = self.tried.is_none_or(|tried| tried.elapsed() >= period);
@@ -243,24 +255,21 @@ impl Asking<'_> {
             at: boot_time(),
             entries: outcome.entries,
             missing: outcome.missing,
+            short: outcome.short.clone(),
+            whole: outcome.proof.as_ref().map(|proof| proof.whole),
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             refused,
         };
+        self.is_behind = !resync.is_caught_up();
+        let proof = resync.proof();
         let before = self.status.resync.replace(resync);
-        let said = before.is_some_and(|before| {
-            before.refused == outcome.refused && before.missing == outcome.missing
-        });
+        let said = before
+            .is_some_and(|before| before.refused == outcome.refused && before.proof() == proof);
         if is_first || !said {
             let mut text = format!(
-                "sent {}",
+                "sent {}: {proof}",
                 count(outcome.entries, "connection", "connections")
             );
-            if outcome.missing > 0 {
-                text += &format!(
-                    "; {} of them are not in this director's table",
-                    outcome.missing
-                );
-            }
             for refused in &outcome.refused {
                 text += &format!("; {refused}");
             }

@@ -69,6 +69,11 @@ impl Sim {
             at: self.now.boot,
             entries: 200,
             missing,
+            short: match missing {
+                0 => Vec::new(),
+                missing => vec![format!("{missing} of 200 missing at 10.0.0.11:80")],
+            },
+            whole: Some(true),
             took_ms: 10,
             refused: Vec::new(),
         });

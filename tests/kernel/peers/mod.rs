@@ -9,4 +9,5 @@
 mod channel;
 mod health;
 mod partitions;
+mod reading;
 mod table;
