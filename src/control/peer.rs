@@ -33,6 +33,8 @@ pub struct PeerStatus {
     pub differs: Vec<String>,
     /// The last transfer of its connections.
     pub resync: Option<Resync>,
+    /// Why the one after that failed, for people.
+    pub failed: Option<String>,
 }
 
 /// A transfer of a peer's connections into the own table.
@@ -72,6 +74,7 @@ impl PeerStatus {
             lowered: BTreeMap::new(),
             differs: Vec::new(),
             resync: None,
+            failed: None,
         }
     }
 }

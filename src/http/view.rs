@@ -80,6 +80,7 @@ fn peer(snapshot: &Snapshot, status: &PeerStatus) -> api::Peer {
             took_ms: resync.took_ms,
             refused: resync.refused.clone(),
         }),
+        resync_failed: status.failed.clone(),
     }
 }
 

@@ -29,7 +29,7 @@ const PACE: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(16);
 
-/// The time until a table is asked for again of which something is missing.
+/// The time until a table is asked for again that failed, or of which something is missing.
 const BEHIND: Duration = Duration::from_secs(10);
 
 /// The most services of a peer.
@@ -52,6 +52,7 @@ pub(super) fn ask(peers: &Arc<[Arc<Peer>]>, peer: &Peer, own: &Own, generation: 
         compared: None,
         tried: None,
         fetched: HashSet::new(),
+        failed: None,
         is_behind: false,
         complained: false,
     };
@@ -86,6 +87,8 @@ struct Asking<'a> {
     tried: Option<Instant>,
     /// The addresses that it held then.
     fetched: HashSet<IpAddr>,
+    /// When a transfer last failed.
+    failed: Option<Instant>,
     /// Whether something was missing after that.
     is_behind: bool,
     /// Whether it was said that there is no sync daemon.
@@ -209,6 +212,9 @@ impl Asking<'_> {
         let Some(period) = self.peer.resync else {
             return Ok(());
         };
+        if self.failed.is_some_and(|failed| failed.elapsed() < BEHIND) {
+            return Ok(());
+        }
         // What is missing is wanted earlier.
         let period = if self.is_behind {
             period.min(BEHIND)
@@ -236,17 +242,19 @@ impl Asking<'_> {
             self.event(EventKind::ResyncStarted, "sends its connections");
         }
         let start = Instant::now();
-        match resync::resync(link, self.own, &daemon)? {
-            Ok(outcome) => self.done(&outcome, start.elapsed(), is_first),
-            Err(why) => {
-                self.event(
-                    EventKind::ResyncFailed,
-                    &format!("sent no usable table: {why:#}"),
-                );
-                bail!("the resync failed: {why:#}");
+        let failed = match resync::resync(link, self.own, &daemon) {
+            Ok(Ok(outcome)) => {
+                self.done(&outcome, start.elapsed(), is_first);
+                return Ok(());
             }
-        }
-        Ok(())
+            Ok(Err(why)) => format!("sent no usable table: {why:#}"),
+            Err(why) => format!("did not send all of its table: {why:#}"),
+        };
+        self.event(EventKind::ResyncFailed, &failed);
+        self.failed = Some(Instant::now());
+        self.status.failed = Some(format!("it {failed}"));
+        self.show();
+        bail!("it {failed}");
     }
 
     fn done(&mut self, outcome: &Outcome, took: Duration, is_first: bool) {
@@ -261,6 +269,7 @@ impl Asking<'_> {
             refused,
         };
         self.is_behind = !resync.is_caught_up();
+        (self.failed, self.status.failed) = (None, None);
         let proof = resync.proof();
         let before = self.status.resync.replace(resync);
         let said = before

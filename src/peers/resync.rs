@@ -17,7 +17,7 @@
 
 use std::net::IpAddr;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use director_peer::counts::Short;
@@ -39,6 +39,9 @@ const SETTLE: Duration = Duration::from_millis(100);
 
 /// The time after which a template with a timeout of a second is gone.
 const EXPIRY: Duration = Duration::from_millis(2500);
+
+/// The longest time for a table, which a slow peer must not stretch frame by frame.
+const WHOLE: Duration = Duration::from_secs(600);
 
 /// What became of a table.
 #[derive(Debug)]
@@ -107,8 +110,10 @@ pub(super) fn receive(
     mut intake: Intake,
 ) -> anyhow::Result<anyhow::Result<Received>> {
     link.send(&Frame::Request(Request::Table))?;
+    let until = Instant::now() + WHOLE;
     loop {
-        match link.receive(PATIENCE * 6)? {
+        let left = until.saturating_duration_since(Instant::now());
+        match link.receive(left.min(PATIENCE * 6))? {
             Frame::Entries(entries) => {
                 for entry in entries {
                     if let Err(why) = intake.take(entry) {

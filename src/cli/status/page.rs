@@ -91,6 +91,9 @@ impl Page<'_> {
         for text in &peer.differs {
             self.words(Some(YELLOW), &format!("  differs: {}", printable(text)));
         }
+        if let Some(text) = &peer.resync_failed {
+            self.words(Some(RED), &format!("  resync failed: {}", printable(text)));
+        }
         let refused = peer.resync.iter().flat_map(|resync| &resync.refused);
         for text in refused {
             self.words(Some(YELLOW), &format!("  {}", printable(text)));

@@ -27,6 +27,9 @@ pub struct Peer {
     pub differs: Vec<String>,
     /// The last transfer of its connections; null before the first.
     pub resync: Option<Resync>,
+    /// Why the one after that failed, or null.
+    #[serde(default)]
+    pub resync_failed: Option<String>,
 }
 
 /// A transfer of a peer's connections into the own table.
