@@ -68,7 +68,7 @@ impl Reader {
         let mut files = files.map(Lines::new);
         let mut chain = Chain::default();
         for number in 0..PAGES {
-            let size = chain.beyond() + STEP;
+            let size = chain.beyond + STEP;
             let page = files[usize::from(number % 2 == 1)].page(size.min(PAGE))?;
             let mut hashes = HashSet::new();
             for (place, entry) in page.entries.into_iter().enumerate() {
@@ -168,10 +168,6 @@ struct Chain {
 }
 
 impl Chain {
-    const fn beyond(&self) -> usize {
-        self.beyond
-    }
-
     fn add(&mut self, page: HashSet<u64>, bytes: usize, is_end: bool) {
         let is_first = self.last.is_none();
         let last = self.last.get_or_insert_default();
@@ -210,7 +206,7 @@ mod tests {
     fn line(number: u32) -> String {
         let [.., high, low] = number.to_be_bytes();
         // Lines of two lengths, as those of both families.
-        let state = if number % 3 == 0 {
+        let state = if number.is_multiple_of(3) {
             "ESTABLISHED          "
         } else {
             "SYN_RECV"

@@ -105,7 +105,7 @@ fn serving() -> Intake {
     };
     let mut client = Client::over(FakeKernel::new()).unwrap();
     let operations = [
-        Operation::AddService(service.clone()),
+        Operation::AddService(service),
         Operation::AddServer(service.key, server(11)),
         Operation::AddServer(service.key, server(12)),
     ];

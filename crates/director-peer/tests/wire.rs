@@ -91,6 +91,13 @@ fn a_key_that_a_version_does_not_know_does_no_harm() {
     assert_eq!(hello.protocol, 2);
 }
 
+/// What a version without proofs reads.
+#[derive(serde::Deserialize)]
+struct Old {
+    entries: u64,
+    failed: Option<String>,
+}
+
 /// The end of a table as a version without proofs sends it, and as it reads that of this one.
 #[test]
 fn an_older_version_proves_nothing_and_reads_what_has_a_proof() {
@@ -99,11 +106,6 @@ fn an_older_version_proves_nothing_and_reads_what_has_a_proof() {
         panic!("an end");
     };
     assert_eq!((end.entries, end.proof), (3, None));
-    #[derive(serde::Deserialize)]
-    struct Old {
-        entries: u64,
-        failed: Option<String>,
-    }
     let end = frames()
         .into_iter()
         .find(|frame| matches!(frame, Frame::TableEnd(_)));

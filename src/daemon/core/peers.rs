@@ -157,7 +157,7 @@ impl Core {
         };
         let held = self.peers.held.get(&section.name).copied();
         let held = held.unwrap_or_default();
-        let mut lacks = "no peer that is active sent its connections".to_owned();
+        let mut lacks = "no active peer sent its connections".to_owned();
         for peer in self.peers.shown.values() {
             let declared = self.peers.declared.iter().find(|one| one.name == peer.name);
             let (Some(resync), Some(period)) =
@@ -173,18 +173,17 @@ impl Core {
             let entries = count(resync.entries, "connection", "connections");
             if resync.is_caught_up() {
                 return Some(format!(
-                    "is caught up, {entries} of `{name}`, {proof}: it takes over if its priority is \
+                    "is caught up, {entries} of `{name}`, {proof}; it takes over if its priority is \
                      higher"
                 ));
             }
-            lacks = format!("of `{name}`, {proof}");
+            lacks = format!("of the connections of `{name}`, {proof}");
         }
         let until = status.since.after(deadline);
         (now >= until).then(|| {
             let deadline = length(deadline.as_secs());
             format!(
-                "is not caught up, and its deadline of {deadline} is over, {lacks}: it takes over if \
-                 its priority is higher"
+                "reached its deadline of {deadline}: {lacks}; it takes over if its priority is higher"
             )
         })
     }
