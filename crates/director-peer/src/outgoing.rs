@@ -178,6 +178,12 @@ impl Known {
         let Ok(key) = self.admits(entry) else {
             return false;
         };
+        // FTP's service is found by these ports alone (`ip_vs_service_find`), not by its templates'.
+        let at = entry.virtual_service.port();
+        let is_ftp = matches!(key, ServiceKey::Address { port: FTP, .. });
+        if is_ftp && at != FTP && at < 1024 {
+            return false;
+        }
         let ports = self.services[&key].servers.get(&entry.server.ip());
         let mut ports = ports.into_iter().flatten();
         ports.any(|(port, _)| *port == entry.server.port() || *port == 0)
