@@ -33,6 +33,8 @@ pub struct PeerStatus {
     pub differs: Vec<String>,
     /// The last transfer of its connections.
     pub resync: Option<Resync>,
+    /// Why the one after that failed, for people.
+    pub failed: Option<String>,
 }
 
 /// A transfer of a peer's connections into the own table.
@@ -44,6 +46,11 @@ pub struct Resync {
     pub entries: u64,
     /// How many should be, and are not.
     pub missing: u64,
+    /// Where entries are missing, for people: here, or in what the peer read.
+    pub short: Vec<String>,
+    /// Whether everything is in it that the peer's table had during its reading; none from a version
+    /// that does not say so.
+    pub whole: Option<bool>,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
     /// What was refused or left out, for people.
@@ -67,6 +74,30 @@ impl PeerStatus {
             lowered: BTreeMap::new(),
             differs: Vec::new(),
             resync: None,
+            failed: None,
+        }
+    }
+}
+
+impl Resync {
+    /// Whether the own table has what the peer's had.
+    #[must_use]
+    pub fn is_caught_up(&self) -> bool {
+        self.missing == 0 && self.short.is_empty()
+    }
+
+    /// How it is known that it has, or what is missing.
+    #[must_use]
+    pub fn proof(&self) -> String {
+        if !self.is_caught_up() {
+            return self.short.join("; ");
+        }
+        match self.whole {
+            Some(true) => "counters and digest equal".to_owned(),
+            Some(false) => "counters and digest equal, but its table changes too fast for a whole \
+                            reading"
+                .to_owned(),
+            None => "its version does not prove that they are all".to_owned(),
         }
     }
 }

@@ -80,9 +80,13 @@ fn peer(snapshot: &Snapshot, status: &PeerStatus) -> api::Peer {
             at: date(resync.at),
             entries: resync.entries,
             missing: resync.missing,
+            caught_up: resync.is_caught_up(),
+            whole: resync.whole,
+            proof: resync.proof(),
             took_ms: resync.took_ms,
             refused: resync.refused.clone(),
         }),
+        resync_failed: status.failed.clone(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use director_peer::wire::{Frame, PAGE, Request, Services, TableEnd};
+use director_peer::wire::{Frame, NAMED, PAGE, Proof, Request, Services, TableEnd};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::link::{Link, PATIENCE};
@@ -201,6 +201,7 @@ fn send_table(link: &mut Link, own: &Own) -> anyhow::Result<TableEnd> {
         entries: 0,
         left_out: std::collections::BTreeMap::new(),
         failed: None,
+        proof: None,
     };
     let mut broken = None;
     let told = table::known(own.is_private()).and_then(|known| {
@@ -216,6 +217,11 @@ fn send_table(link: &mut Link, own: &Own) -> anyhow::Result<TableEnd> {
     match told {
         Ok(told) => {
             end.entries = told.entries;
+            end.proof = Some(Proof {
+                digest: told.digest.value(),
+                whole: told.is_whole,
+                short: told.short.into_iter().take(NAMED).collect(),
+            });
             let left_out = told.left_out.iter();
             end.left_out = left_out
                 .map(|(why, count)| (why.to_string(), *count))

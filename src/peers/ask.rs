@@ -29,6 +29,9 @@ const PACE: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(16);
 
+/// The time until a table is asked for again that failed, or of which something is missing.
+const BEHIND: Duration = Duration::from_secs(10);
+
 /// The most services of a peer.
 const SERVICES: usize = 200_000;
 
@@ -49,6 +52,8 @@ pub(super) fn ask(peers: &Arc<[Arc<Peer>]>, peer: &Peer, own: &Own, generation: 
         compared: None,
         tried: None,
         fetched: HashSet::new(),
+        failed: None,
+        is_behind: false,
         complained: false,
     };
     asking.show();
@@ -82,6 +87,10 @@ struct Asking<'a> {
     tried: Option<Instant>,
     /// The addresses that it held then.
     fetched: HashSet<IpAddr>,
+    /// When a transfer last failed.
+    failed: Option<Instant>,
+    /// Whether something was missing after that.
+    is_behind: bool,
     /// Whether it was said that there is no sync daemon.
     complained: bool,
 }
@@ -203,6 +212,15 @@ impl Asking<'_> {
         let Some(period) = self.peer.resync else {
             return Ok(());
         };
+        if self.failed.is_some_and(|failed| failed.elapsed() < BEHIND) {
+            return Ok(());
+        }
+        // What is missing is wanted earlier.
+        let period = if self.is_behind {
+            period.min(BEHIND)
+        } else {
+            period
+        };
         let own = self.own.held();
         let theirs: HashSet<IpAddr> = held(&state.sections).difference(&own).copied().collect();
         let is_due = self.tried.is_none_or(|tried| tried.elapsed() >= period);
@@ -224,17 +242,19 @@ impl Asking<'_> {
             self.event(EventKind::ResyncStarted, "sends its connections");
         }
         let start = Instant::now();
-        match resync::resync(link, self.own, &daemon)? {
-            Ok(outcome) => self.done(&outcome, start.elapsed(), is_first),
-            Err(why) => {
-                self.event(
-                    EventKind::ResyncFailed,
-                    &format!("sent no usable table: {why:#}"),
-                );
-                bail!("the resync failed: {why:#}");
+        let failed = match resync::resync(link, self.own, &daemon) {
+            Ok(Ok(outcome)) => {
+                self.done(&outcome, start.elapsed(), is_first);
+                return Ok(());
             }
-        }
-        Ok(())
+            Ok(Err(why)) => format!("sent no usable table: {why:#}"),
+            Err(why) => format!("did not send all of its table: {why:#}"),
+        };
+        self.event(EventKind::ResyncFailed, &failed);
+        self.failed = Some(Instant::now());
+        self.status.failed = Some(format!("it {failed}"));
+        self.show();
+        bail!("it {failed}");
     }
 
     fn done(&mut self, outcome: &Outcome, took: Duration, is_first: bool) {
@@ -243,24 +263,22 @@ impl Asking<'_> {
             at: boot_time(),
             entries: outcome.entries,
             missing: outcome.missing,
+            short: outcome.short.clone(),
+            whole: outcome.proof.as_ref().map(|proof| proof.whole),
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             refused,
         };
+        self.is_behind = !resync.is_caught_up();
+        (self.failed, self.status.failed) = (None, None);
+        let proof = resync.proof();
         let before = self.status.resync.replace(resync);
-        let said = before.is_some_and(|before| {
-            before.refused == outcome.refused && before.missing == outcome.missing
-        });
+        let said = before
+            .is_some_and(|before| before.refused == outcome.refused && before.proof() == proof);
         if is_first || !said {
             let mut text = format!(
-                "sent {}",
+                "sent {}: {proof}",
                 count(outcome.entries, "connection", "connections")
             );
-            if outcome.missing > 0 {
-                text += &format!(
-                    "; {} of them are not in this director's table",
-                    outcome.missing
-                );
-            }
             for refused in &outcome.refused {
                 text += &format!("; {refused}");
             }

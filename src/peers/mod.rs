@@ -19,6 +19,7 @@ pub mod inject;
 mod link;
 mod message;
 mod own;
+pub mod reading;
 mod resync;
 pub mod table;
 mod tls;
@@ -101,5 +102,7 @@ impl Running {
     }
 }
 
+#[cfg(test)]
+mod tables;
 #[cfg(test)]
 mod tests;

@@ -3,15 +3,26 @@
 //! ```text
 //!   entries ─► Intake: declared? held here? ─► messages ─► own backup daemon ─► own table
 //!                                                   ▲                              │
-//!                                                   └───────── missing ◄───────────┘
+//!                                                   └──── missing, uncounted ◄──────┘
 //! ```
+//!
+//! Four facts together make a director caught up, each with its own way to fail:
+//!
+//! - the peer's kernel counts no more entries of a server than the peer read (`table.rs`, `reading.rs`);
+//! - the digest of what came is that of what was sent;
+//! - every entry that was taken is in the own table, with the same server;
+//! - the own kernel counts as many of each server: none is there without its server.
+//!
+//! What is younger than the peer's reading, or ends within seconds, does not count.
 
+use std::net::IpAddr;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use director_peer::incoming::{Intake, Refused, Taken};
-use director_peer::wire::{Frame, Request};
+use director_peer::counts::Short;
+use director_peer::incoming::{Intake, Missing, Refused, Taken};
+use director_peer::wire::{Frame, NAMED, Proof, Request};
 use ipvs::{Client, SyncDaemon};
 
 use super::inject::{Injector, backup};
@@ -29,6 +40,9 @@ const SETTLE: Duration = Duration::from_millis(100);
 /// The time after which a template with a timeout of a second is gone.
 const EXPIRY: Duration = Duration::from_millis(2500);
 
+/// The longest time for a table, which a slow peer must not stretch frame by frame.
+const WHOLE: Duration = Duration::from_secs(600);
+
 /// What became of a table.
 #[derive(Debug)]
 pub(super) struct Outcome {
@@ -36,6 +50,10 @@ pub(super) struct Outcome {
     pub(super) entries: u64,
     /// The entries that should be, and are not.
     pub(super) missing: u64,
+    /// Where entries are missing, for people.
+    pub(super) short: Vec<String>,
+    /// What the peer says that proves its table; none from an older version.
+    pub(super) proof: Option<Proof>,
     /// What was refused, for people.
     pub(super) refused: Vec<String>,
 }
@@ -54,22 +72,48 @@ pub(super) fn resync(
 ) -> anyhow::Result<anyhow::Result<Outcome>> {
     let known = table::known(own.is_private())?;
     let intake = Intake::new(known, own.held(), daemon.sync_id.0, table::templates()?);
-    let (taken, left_out) = match receive(link, intake)? {
+    let received = match receive(link, intake)? {
         Ok(received) => received,
         Err(why) => return Ok(Err(why)),
     };
-    let (mut outcome, _) = (put(taken, own, daemon)?, ());
+    let Received {
+        taken,
+        proof,
+        left_out,
+    } = received;
+    let mut outcome = put(taken, own, daemon)?;
     outcome.refused.extend(left_out);
+    let short = proof.iter().flat_map(|proof| &proof.short);
+    outcome.short.extend(short.map(|short| {
+        let Short {
+            server,
+            missing,
+            of,
+        } = short;
+        format!("{missing} of {of} at {server} were not read there")
+    }));
+    outcome.proof = proof;
     Ok(Ok(outcome))
 }
 
-/// What a table is made of, and what the peer left out of it.
-type Received = (Taken, Vec<String>);
+/// A table that came.
+#[derive(Debug)]
+pub(super) struct Received {
+    taken: Taken,
+    pub(super) proof: Option<Proof>,
+    /// What the peer left out, for people.
+    left_out: Vec<String>,
+}
 
-fn receive(link: &mut Link, mut intake: Intake) -> anyhow::Result<anyhow::Result<Received>> {
+pub(super) fn receive(
+    link: &mut Link,
+    mut intake: Intake,
+) -> anyhow::Result<anyhow::Result<Received>> {
     link.send(&Frame::Request(Request::Table))?;
+    let until = Instant::now() + WHOLE;
     loop {
-        match link.receive(PATIENCE * 6)? {
+        let left = until.saturating_duration_since(Instant::now());
+        match link.receive(left.min(PATIENCE * 6))? {
             Frame::Entries(entries) => {
                 for entry in entries {
                     if let Err(why) = intake.take(entry) {
@@ -88,9 +132,23 @@ fn receive(link: &mut Link, mut intake: Intake) -> anyhow::Result<anyhow::Result
                     let came = count(taken.received(), "entry", "entries");
                     return Ok(Err(anyhow::anyhow!("{came} came of {}", end.entries)));
                 }
+                let digest = taken.digest().value();
+                if end
+                    .proof
+                    .as_ref()
+                    .is_some_and(|proof| proof.digest != digest)
+                {
+                    return Ok(Err(anyhow::anyhow!(
+                        "what came is not what its digest is of"
+                    )));
+                }
                 let left_out = end.left_out.into_iter();
                 let left_out = left_out.map(|(why, number)| format!("{number} {why} stay there"));
-                return Ok(Ok((taken, left_out.take(8).collect())));
+                return Ok(Ok(Received {
+                    taken,
+                    proof: end.proof,
+                    left_out: left_out.take(NAMED).collect(),
+                }));
             }
             _ => bail!("an answer to another question"),
         }
@@ -114,15 +172,17 @@ fn put(mut taken: Taken, own: &Own, daemon: &SyncDaemon) -> anyhow::Result<Outco
         thread::sleep(EXPIRY);
         send(&taken.deferred)?;
     }
-    let mut missing = 0;
+    let (mut missing, mut short) = (taken.all(), Vec::new());
     for round in 0..ROUNDS {
         thread::sleep(SETTLE * 2_u32.pow(round));
-        let found = taken.compare(table::own()?);
-        missing = found.len();
-        if missing == 0 || round + 1 == ROUNDS {
+        taken.find(&mut missing, table::own()?);
+        // An entry without a server is in the table, and the kernel does not count it.
+        short = table::counted()?.short_of(taken.counts());
+        if missing.is_empty() && short.is_empty() || round + 1 == ROUNDS {
             break;
         }
-        send(&taken.again(&found))?;
+        let servers: Vec<IpAddr> = short.iter().map(|short| short.server).collect();
+        send(&taken.again(&missing, &servers))?;
     }
     let refused = taken.refused().map(|(why, count, first)| match why {
         Refused::LeftOut(why) => format!("{count} {why} here are refused, the first one {first}"),
@@ -131,8 +191,30 @@ fn put(mut taken: Taken, own: &Own, daemon: &SyncDaemon) -> anyhow::Result<Outco
     let refused = refused.collect();
     let wanted = taken.len();
     Ok(Outcome {
-        entries: (wanted - missing) as u64,
-        missing: missing as u64,
+        entries: (wanted - missing.len()) as u64,
+        missing: missing.len() as u64,
+        short: said(&taken, &missing, &short),
+        proof: None,
         refused,
     })
+}
+
+/// Where entries are missing: those that are not in the table, or else those that the kernel does not
+/// count.
+fn said(taken: &Taken, missing: &Missing, short: &[Short]) -> Vec<String> {
+    let missing = taken.missing_at(missing).into_iter();
+    let missing = missing.map(|(server, (lost, of))| format!("{lost} of {of} missing at {server}"));
+    let said: Vec<String> = missing.take(NAMED).collect();
+    if !said.is_empty() {
+        return said;
+    }
+    let short = short.iter().take(NAMED).map(|short| {
+        let Short {
+            server,
+            missing,
+            of,
+        } = short;
+        format!("{missing} of {of} without their server {server}")
+    });
+    short.collect()
 }

@@ -5,12 +5,17 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 
 use ipvs::Connection;
-use ipvs_sync::{Encoder, Entry};
+use ipvs_sync::{Encoder, Entry, Flags};
 
-use crate::outgoing::{Known, LeftOut};
+use crate::counts::Counts;
+use crate::digest::EntriesDigest;
+use crate::outgoing::{Known, LeftOut, is_template};
 
 /// The most entries of one table. Reading more than a million takes minutes of a kernel's time.
 pub const MOST: u64 = 1_000_000;
+
+/// Entries that end within so many seconds are taken, and may be missing afterwards.
+const ENDING: u32 = 5;
 
 /// Examines a peer's entries, and makes messages of those that are taken.
 #[derive(Debug)]
@@ -26,8 +31,10 @@ pub struct Intake {
     expiring: Vec<Vec<u8>>,
     deferred: Vec<Entry>,
     wanted: HashSet<u64>,
+    counts: Counts,
     hasher: RandomState,
     received: u64,
+    digest: EntriesDigest,
     refused: BTreeMap<Refused, (u64, String)>,
 }
 
@@ -55,15 +62,7 @@ impl Intake {
         templates: impl Iterator<Item = Connection>,
     ) -> Self {
         let hasher = RandomState::new();
-        let templates = templates.map(|found| {
-            let key = key(
-                &hasher,
-                protocol(&found),
-                found.client,
-                found.virtual_service,
-            );
-            (key, found.server)
-        });
+        let templates = templates.map(|found| (hasher.hash_one(place_of(&found)), found.server));
         Self {
             known,
             held,
@@ -74,8 +73,10 @@ impl Intake {
             expiring: Vec::new(),
             deferred: Vec::new(),
             wanted: HashSet::new(),
+            counts: Counts::default(),
             hasher,
             received: 0,
+            digest: EntriesDigest::default(),
             refused: BTreeMap::new(),
         }
     }
@@ -89,6 +90,7 @@ impl Intake {
         if self.received > MOST {
             return Err(TooMany);
         }
+        self.digest.add(&entry);
         let is_held = self.held.contains(&entry.virtual_service.ip());
         let refused = match self.known.admits(&entry) {
             _ if is_held => Some(Refused::Held),
@@ -99,15 +101,13 @@ impl Intake {
             self.refuse(why, &entry);
             return Ok(());
         }
-        let found = key(
-            &self.hasher,
-            entry.protocol,
-            entry.client,
-            entry.virtual_service,
-        );
-        self.wanted.insert(found);
-        let there = self.templates.get(&found).filter(|_| entry.is_template());
-        if there.is_some_and(|there| there.ip() != entry.server.ip()) {
+        let found = there(&self.hasher, &entry);
+        if entry.timeout > ENDING && self.wanted.insert(found) && self.known.counts(&entry) {
+            self.counts.add(&entry);
+        }
+        let place = self.hasher.hash_one(place(&entry));
+        let other = self.templates.get(&place).filter(|_| entry.is_template());
+        if other.is_some_and(|there| there.ip() != entry.server.ip()) {
             let soon = Entry {
                 timeout: 1,
                 ..entry.clone()
@@ -143,9 +143,11 @@ impl Intake {
             expiring: self.expiring,
             deferred,
             wanted: self.wanted,
+            counts: self.counts,
             hasher: self.hasher,
             encoder: self.encoder,
             received: self.received,
+            digest: self.digest,
             refused: self.refused,
         }
     }
@@ -161,9 +163,11 @@ pub struct Taken {
     /// What takes their place two seconds later.
     pub deferred: Vec<Vec<u8>>,
     wanted: HashSet<u64>,
+    counts: Counts,
     hasher: RandomState,
     encoder: Encoder,
     received: u64,
+    digest: EntriesDigest,
     refused: BTreeMap<Refused, (u64, String)>,
 }
 
@@ -192,43 +196,83 @@ impl Taken {
         all.map(|(why, (count, first))| (*why, *count, first.as_str()))
     }
 
-    /// Reads the own table; what is missing there remains. Returns how many.
-    pub fn compare(&self, table: impl Iterator<Item = Connection>) -> Missing {
-        let mut missing = self.wanted.clone();
-        for found in table {
-            let key = key(
-                &self.hasher,
-                protocol(&found),
-                found.client,
-                found.virtual_service,
-            );
-            missing.remove(&key);
-        }
-        Missing(missing)
+    /// The digest of everything that came, also of what was refused.
+    #[must_use]
+    pub const fn digest(&self) -> EntriesDigest {
+        self.digest
     }
 
-    /// The messages with what is missing.
-    pub fn again(&mut self, missing: &Missing) -> Vec<Vec<u8>> {
+    /// How many entries the own kernel should count for each server.
+    #[must_use]
+    pub const fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Everything that should be in the own table.
+    #[must_use]
+    pub fn all(&self) -> Missing {
+        Missing(self.wanted.clone())
+    }
+
+    /// Strikes out what is in the own table.
+    pub fn find(&self, missing: &mut Missing, table: impl Iterator<Item = Connection>) {
+        for found in table {
+            missing.0.remove(&here(&self.hasher, &found));
+        }
+    }
+
+    /// What is not in the own table, read once.
+    pub fn compare(&self, table: impl Iterator<Item = Connection>) -> Missing {
+        let mut missing = self.all();
+        self.find(&mut missing, table);
+        missing
+    }
+
+    /// The messages with what is missing, and with all entries of these servers.
+    pub fn again(&mut self, missing: &Missing, servers: &[IpAddr]) -> Vec<Vec<u8>> {
         let mut messages = Vec::new();
-        let all = self.messages.iter().chain(&self.deferred);
-        for message in all {
-            // They are ours.
-            let entries = ipvs_sync::decode(message).map(|message| message.entries);
-            for entry in entries.unwrap_or_default() {
-                let key = key(
-                    &self.hasher,
-                    entry.protocol,
-                    entry.client,
-                    entry.virtual_service,
-                );
-                if missing.0.contains(&key) {
-                    push(&mut self.encoder, &entry, &mut messages);
-                }
+        for entry in entries(&self.messages, &self.deferred) {
+            let is_missing = missing.0.contains(&there(&self.hasher, &entry));
+            if !is_missing && !servers.contains(&entry.server.ip()) {
+                continue;
             }
+            // The kernel ignores an inactive connection if it has another server for it; an active
+            // one takes the place of that.
+            if is_missing && entry.flags.has(Flags::INACTIVE) && !entry.is_template() {
+                let flags = Flags(entry.flags.0 & !Flags::INACTIVE.0);
+                let active = Entry {
+                    flags,
+                    ..entry.clone()
+                };
+                push(&mut self.encoder, &active, &mut messages);
+            }
+            push(&mut self.encoder, &entry, &mut messages);
         }
         messages.extend(self.encoder.finish());
         messages
     }
+
+    /// The servers of what is missing: of each, how many of how many.
+    #[must_use]
+    pub fn missing_at(&self, missing: &Missing) -> BTreeMap<SocketAddr, (u64, u64)> {
+        let mut found: BTreeMap<SocketAddr, (u64, u64)> = BTreeMap::new();
+        for entry in entries(&self.messages, &self.deferred) {
+            let (lost, of) = found.entry(entry.server).or_default();
+            *lost += u64::from(missing.0.contains(&there(&self.hasher, &entry)));
+            *of += 1;
+        }
+        found.retain(|_, (lost, _)| *lost > 0);
+        found
+    }
+}
+
+/// The entries of own messages.
+fn entries<'m>(
+    messages: &'m [Vec<u8>],
+    deferred: &'m [Vec<u8>],
+) -> impl Iterator<Item = Entry> + 'm {
+    let all = messages.iter().chain(deferred);
+    all.flat_map(|message| ipvs_sync::decode(message).map_or(Vec::new(), |message| message.entries))
 }
 
 /// What is not in the own table.
@@ -249,9 +293,33 @@ impl Missing {
     }
 }
 
-/// What identifies an entry.
-fn key(hasher: &RandomState, protocol: u8, client: SocketAddr, at: SocketAddr) -> u64 {
-    hasher.hash_one((protocol, client, at))
+/// Where the kernel has one entry at most.
+type Place<'e> = (u8, SocketAddr, SocketAddr, &'e [u8]);
+
+/// What identifies an entry. The kernel chooses the port of some templates' servers.
+fn key(hasher: &RandomState, place: Place<'_>, is_template: bool, server: SocketAddr) -> u64 {
+    let port = (!is_template).then_some(server.port());
+    hasher.hash_one((place, is_template, server.ip(), port))
+}
+
+fn here(hasher: &RandomState, found: &Connection) -> u64 {
+    key(hasher, place_of(found), is_template(found), found.server)
+}
+
+fn there(hasher: &RandomState, entry: &Entry) -> u64 {
+    key(hasher, place(entry), entry.is_template(), entry.server)
+}
+
+fn place_of(found: &Connection) -> Place<'_> {
+    let engine = found.engine.as_ref();
+    let data = engine.map_or(&[][..], |engine| &engine.data);
+    (protocol(found), found.client, found.virtual_service, data)
+}
+
+fn place(entry: &Entry) -> Place<'_> {
+    let engine = entry.engine.as_ref();
+    let data = engine.map_or(&[][..], |engine| &engine.data);
+    (entry.protocol, entry.client, entry.virtual_service, data)
 }
 
 fn protocol(connection: &Connection) -> u8 {

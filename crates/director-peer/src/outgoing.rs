@@ -171,6 +171,24 @@ impl Known {
         Ok(key)
     }
 
+    /// Whether the kernel counts an entry that is admitted: it looks for a server with the entry's
+    /// port, or with port 0.
+    #[must_use]
+    pub fn counts(&self, entry: &Entry) -> bool {
+        let Ok(key) = self.admits(entry) else {
+            return false;
+        };
+        // FTP's service is found by these ports alone (`ip_vs_service_find`), not by its templates'.
+        let at = entry.virtual_service.port();
+        let is_ftp = matches!(key, ServiceKey::Address { port: FTP, .. });
+        if is_ftp && at != FTP && at < 1024 {
+            return false;
+        }
+        let ports = self.services[&key].servers.get(&entry.server.ip());
+        let mut ports = ports.into_iter().flatten();
+        ports.any(|(port, _)| *port == entry.server.port() || *port == 0)
+    }
+
     /// The service of a connection, and its mark.
     fn service(
         &self,
@@ -252,14 +270,18 @@ impl Kind {
             Some("IP") => 0,
             _ => return Err(LeftOut::Protocol),
         };
-        let state = connection.state.as_str();
-        let is_template = protocol == 0
-            || connection.client.port() == 0 && matches!(state, Some("NONE" | "ASSURED"));
         Ok(Self {
             protocol,
-            is_template,
+            is_template: is_template(connection),
         })
     }
+}
+
+/// Whether a line of the table is a persistence template, of an address or of a firewall mark.
+pub(crate) fn is_template(connection: &Connection) -> bool {
+    let state = connection.state.as_str();
+    connection.protocol == "IP"
+        || connection.client.port() == 0 && matches!(state, Some("NONE" | "ASSURED"))
 }
 
 /// The first 32 bits of an address, where a template has its mark.

@@ -6,6 +6,8 @@ use std::fmt;
 use ipvs::{Netmask, Server, Service, ServiceKey};
 use serde::{Deserialize, Serialize};
 
+use crate::digest::Digest;
+
 /// Everything that a director serves by its file, by listen address.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Served(BTreeMap<String, Digests>);
@@ -37,7 +39,7 @@ impl Served {
         settings.number(netmask.into());
         settings.text(service.engine.as_ref().map_or(b"", |name| name.as_bytes()));
         let mut digests = Digests {
-            settings: settings.0,
+            settings: settings.value(),
             servers: 0,
             order: 0,
             weights: 0,
@@ -47,8 +49,8 @@ impl Served {
             let mut key = Digest::new();
             key.text(server.key.to_string().as_bytes());
             // A sum does not depend on the order.
-            digests.servers = digests.servers.wrapping_add(key.0);
-            order.number(key.0);
+            digests.servers = digests.servers.wrapping_add(key.value());
+            order.number(key.value());
             order.number(server.forward.number().into());
             let tunnel = server.tunnel;
             order.number(tunnel.kind.number().into());
@@ -58,7 +60,7 @@ impl Served {
             order.number(server.lower_threshold.into());
             weights.number(server.weight.get().into());
         }
-        (digests.order, digests.weights) = (order.0, weights.0);
+        (digests.order, digests.weights) = (order.value(), weights.value());
         self.0.insert(service.key.to_string(), digests);
     }
 
@@ -77,7 +79,7 @@ impl Served {
                 all.number(number);
             }
         }
-        all.0
+        all.value()
     }
 
     /// The services behind this one, at most `most`; and whether there are more.
@@ -180,32 +182,6 @@ impl fmt::Display for Difference {
             Self::Order => "another order, forwarding method or thresholds of the servers",
             Self::Weights => "other weights",
         })
-    }
-}
-
-/// FNV-1a with 64 bits: the same in all versions, and no protection against a forger, whom the
-/// channel keeps out.
-struct Digest(u64);
-
-impl Digest {
-    const fn new() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-
-    fn number(&mut self, number: u64) {
-        self.bytes(&number.to_be_bytes());
-    }
-
-    fn text(&mut self, text: &[u8]) {
-        // With its length, so that two texts are not one.
-        self.number(text.len() as u64);
-        self.bytes(text);
     }
 }
 

@@ -17,6 +17,7 @@ use ipvs_sync::{Entry, Message};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::counts::Short;
 use crate::served::Digests;
 
 /// The version of the messages. Directors of different versions do not talk to each other.
@@ -30,6 +31,9 @@ pub const ENTRIES: usize = 16_384;
 
 /// The most services in one page of digests.
 pub const PAGE: usize = 500;
+
+/// The most servers that a [`Proof`] names.
+pub const NAMED: usize = 8;
 
 /// The first message in both directions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +107,20 @@ pub struct TableEnd {
     pub left_out: BTreeMap<String, u64>,
     /// Why the table is not whole, if so.
     pub failed: Option<String>,
+    /// None from a version that does not prove anything.
+    #[serde(default)]
+    pub proof: Option<Proof>,
+}
+
+/// What the sender of a table knows of its being whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// The digest of what was sent: [`crate::digest::EntriesDigest`].
+    pub digest: u64,
+    /// Whether each entry that was in the table during the whole reading was read.
+    pub whole: bool,
+    /// The servers for which the kernel counts more than was read, at most [`NAMED`].
+    pub short: Vec<Short>,
 }
 
 /// A message.
@@ -150,6 +168,12 @@ pub enum WireError {
     /// Wrong entries.
     #[error("entries that cannot be read: {0}")]
     Entries(#[from] ipvs_sync::DecodeError),
+    /// Too many servers in a proof.
+    #[error("a proof that names {found} servers; at most {NAMED} are allowed")]
+    Proof {
+        /// How many.
+        found: usize,
+    },
     /// Too many services in a page.
     #[error("a page of {found} services; at most {PAGE} are allowed")]
     Page {
@@ -208,7 +232,14 @@ impl Frame {
                 let Message { entries, .. } = ipvs_sync::decode(body)?;
                 Self::Entries(entries)
             }
-            6 => Self::TableEnd(json(kind, body)?),
+            6 => {
+                let end: TableEnd = json(kind, body)?;
+                let found = end.proof.as_ref().map_or(0, |proof| proof.short.len());
+                if found > NAMED {
+                    return Err(WireError::Proof { found });
+                }
+                Self::TableEnd(end)
+            }
             7 => Self::Refused(json(kind, body)?),
             kind => return Err(WireError::Kind { kind }),
         })

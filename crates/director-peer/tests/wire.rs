@@ -4,13 +4,23 @@
 
 use std::collections::BTreeMap;
 
+use director_peer::counts::Short;
 use director_peer::served::Served;
 use director_peer::wire::{
-    Frame, Hello, LONGEST, PAGE, PROTOCOL, Request, Section, Services, State, TableEnd, WireError,
+    Frame, Hello, LONGEST, NAMED, PAGE, PROTOCOL, Proof, Request, Section, Services, State,
+    TableEnd, WireError,
 };
 use ipvs::{Service, ServiceKey};
 use ipvs_sync::Entry;
 use proptest::prelude::*;
+
+fn short(last: u8) -> Short {
+    Short {
+        server: [10, 0, 0, last].into(),
+        missing: 11,
+        of: 200,
+    }
+}
 
 fn frames() -> Vec<Frame> {
     let entry = Entry::new(
@@ -51,6 +61,11 @@ fn frames() -> Vec<Frame> {
             entries: 3,
             left_out: BTreeMap::from([("of no service".to_owned(), 2)]),
             failed: None,
+            proof: Some(Proof {
+                digest: u64::MAX,
+                whole: false,
+                short: vec![short(1)],
+            }),
         }),
         Frame::Refused("another protocol".to_owned()),
     ]
@@ -74,6 +89,59 @@ fn a_key_that_a_version_does_not_know_does_no_harm() {
         panic!("a hello");
     };
     assert_eq!(hello.protocol, 2);
+}
+
+/// What a version without proofs reads.
+#[derive(serde::Deserialize)]
+struct Old {
+    entries: u64,
+    failed: Option<String>,
+}
+
+/// The end of a table as a version without proofs sends it, and as it reads that of this one.
+#[test]
+fn an_older_version_proves_nothing_and_reads_what_has_a_proof() {
+    let old = br#"{"entries":3,"left_out":{},"failed":null}"#;
+    let Frame::TableEnd(end) = Frame::decode(&[&[6], &old[..]].concat()).unwrap() else {
+        panic!("an end");
+    };
+    assert_eq!((end.entries, end.proof), (3, None));
+    let end = frames()
+        .into_iter()
+        .find(|frame| matches!(frame, Frame::TableEnd(_)));
+    let bytes = end.unwrap().encode().unwrap();
+    let old: Old = serde_json::from_slice(&bytes[5..]).unwrap();
+    assert_eq!((old.entries, old.failed), (3, None));
+}
+
+#[test]
+fn a_proof_names_few_servers() {
+    let end = |number: u8| {
+        let proof = Proof {
+            digest: 0,
+            whole: true,
+            short: (0..number).map(short).collect(),
+        };
+        let end = Frame::TableEnd(TableEnd {
+            entries: 0,
+            left_out: BTreeMap::new(),
+            failed: None,
+            proof: Some(proof),
+        });
+        Frame::decode(&end.encode().unwrap()[4..])
+    };
+    assert!(end(u8::try_from(NAMED).unwrap()).is_ok());
+    let why = end(9).unwrap_err().to_string();
+    assert_eq!(why, "a proof that names 9 servers; at most 8 are allowed");
+    // Numbers that no kernel counts.
+    for lie in ["-1", "1e400", "18446744073709551616"] {
+        let body = format!(r#"{{"entries":{lie},"left_out":{{}},"failed":null}}"#);
+        let bytes = [&[6], body.as_bytes()].concat();
+        assert!(matches!(
+            Frame::decode(&bytes),
+            Err(WireError::Json { kind: 6, .. })
+        ));
+    }
 }
 
 #[test]

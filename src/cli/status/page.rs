@@ -82,17 +82,17 @@ impl Page<'_> {
             format!("not connected {since}: {why}")
         };
         let resync = peer.resync.as_ref().map_or(String::new(), |resync| {
-            let behind = match resync.missing {
-                0 => String::new(),
-                missing => format!(", {missing} are missing"),
-            };
-            let (entries, ago) = (resync.entries, self.since(resync.at));
-            format!("; sent {entries} connections {ago} ago{behind}")
+            let entries = count(resync.entries, "connection", "connections");
+            let (ago, proof) = (self.since(resync.at), printable(&resync.proof));
+            format!("; sent {entries} {ago} ago: {proof}")
         });
         let line = format!("peer {}: {state}{resync}", printable(&peer.name));
         self.words(Some(if peer.up { GREEN } else { RED }), &line);
         for text in &peer.differs {
             self.words(Some(YELLOW), &format!("  differs: {}", printable(text)));
+        }
+        if let Some(text) = &peer.resync_failed {
+            self.words(Some(RED), &format!("  resync failed: {}", printable(text)));
         }
         let refused = peer.resync.iter().flat_map(|resync| &resync.refused);
         for text in refused {

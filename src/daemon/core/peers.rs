@@ -18,7 +18,7 @@ use crate::failover;
 use crate::peers::{Command, Report};
 use crate::state::BootTime;
 use crate::state::failover::{Failover, Peer};
-use crate::words::length;
+use crate::words::{count, length};
 
 /// The time between two events about refused connections of one address.
 const QUIET: Duration = Duration::from_secs(60);
@@ -157,6 +157,7 @@ impl Core {
         };
         let held = self.peers.held.get(&section.name).copied();
         let held = held.unwrap_or_default();
+        let mut lacks = "no active peer sent its connections".to_owned();
         for peer in self.peers.shown.values() {
             let declared = self.peers.declared.iter().find(|one| one.name == peer.name);
             let (Some(resync), Some(period)) =
@@ -165,20 +166,24 @@ impl Core {
                 continue;
             };
             let is_fresh = now <= resync.at.after(period * 2) && resync.at >= held;
-            if peer.held.iter().any(is_ours) && is_fresh && resync.missing == 0 {
-                let (name, entries) = (&peer.name, resync.entries);
+            if !peer.held.iter().any(is_ours) || !is_fresh {
+                continue;
+            }
+            let (name, proof) = (&peer.name, resync.proof());
+            let entries = count(resync.entries, "connection", "connections");
+            if resync.is_caught_up() {
                 return Some(format!(
-                    "has the {entries} connections of `{name}`: it takes over if its priority is \
+                    "is caught up, {entries} of `{name}`, {proof}; it takes over if its priority is \
                      higher"
                 ));
             }
+            lacks = format!("of the connections of `{name}`, {proof}");
         }
         let until = status.since.after(deadline);
         (now >= until).then(|| {
+            let deadline = length(deadline.as_secs());
             format!(
-                "did not get the connections of the active director within {}: it takes over \
-                 without them if its priority is higher",
-                length(deadline.as_secs())
+                "reached its deadline of {deadline}: {lacks}; it takes over if its priority is higher"
             )
         })
     }

@@ -69,6 +69,11 @@ impl Sim {
             at: self.now.boot,
             entries: 200,
             missing,
+            short: match missing {
+                0 => Vec::new(),
+                missing => vec![format!("{missing} of 200 missing at 10.0.0.11:80")],
+            },
+            whole: Some(true),
             took_ms: 10,
             refused: Vec::new(),
         });
@@ -96,6 +101,9 @@ fn a_section_takes_over_when_it_has_the_connections_of_the_active_one() {
     assert_eq!(sim.may(), None);
     sim.transferred(0, true);
     assert_eq!(sim.may(), Some(true));
+    let said = "`front` is caught up, 200 connections of `b`, counters and digest equal; it takes over \
+                if its priority is higher";
+    assert_eq!(sim.events("failover-synced"), [said]);
     // While it is active, it has nothing to wait for; afterwards they are stale.
     sim.role(FailoverRole::Active);
     sim.seconds(2);
@@ -115,6 +123,10 @@ fn a_section_takes_over_without_connections_after_its_deadline() {
     let mut sim = waiting();
     sim.seconds(100);
     assert_eq!(sim.may(), None);
+    sim.transferred(11, true);
     sim.seconds(30);
     assert_eq!(sim.may(), Some(true));
+    let said = "`front` reached its deadline of 2m: of the connections of `b`, 11 of 200 missing at \
+                10.0.0.11:80; it takes over if its priority is higher";
+    assert_eq!(sim.events("failover-synced"), [said]);
 }

@@ -27,6 +27,9 @@ pub struct Peer {
     pub differs: Vec<String>,
     /// The last transfer of its connections; null before the first.
     pub resync: Option<Resync>,
+    /// Why the one after that failed, or null.
+    #[serde(default)]
+    pub resync_failed: Option<String>,
 }
 
 /// A transfer of a peer's connections into the own table.
@@ -38,6 +41,15 @@ pub struct Resync {
     pub entries: u64,
     /// How many should be, and are not.
     pub missing: u64,
+    /// Whether nothing is missing, as far as the peer's version can tell.
+    #[serde(default)]
+    pub caught_up: bool,
+    /// Whether the peer's reading of its table is proved to be whole; null from an older version.
+    #[serde(default)]
+    pub whole: Option<bool>,
+    /// What shows that nothing is missing, or where something is, for people.
+    #[serde(default)]
+    pub proof: String,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
     /// What was refused or left out, for people.

@@ -105,7 +105,7 @@ fn alive(open: &mut [(Connection, String)]) -> usize {
     open.iter_mut().map(answered).sum()
 }
 
-fn peer(daemon: &Daemon<'_>) -> Value {
+pub(super) fn peer(daemon: &Daemon<'_>) -> Value {
     let status = daemon.get("/v1/status").expect("the director answers");
     status["peers"][0].clone()
 }

@@ -6,7 +6,10 @@
     reason = "helpers of tests may fail as tests do"
 )]
 
+mod broken;
 mod channel;
 mod health;
+mod moves;
 mod partitions;
+mod reading;
 mod table;
