@@ -16,7 +16,7 @@ fn useless(verb: &str) -> &'static [&'static str] {
         "schema" | "completions" | "man" | "complete" => &["state_dir", "netns", "socket", "color"],
         "check" => &["state_dir", "netns", "socket"],
         // They ask the running director, which keeps the state.
-        "status" | "events" | "top" => &["state_dir"],
+        "status" | "events" | "top" | "web" => &["state_dir"],
         "metrics" | "drain" | "undrain" | "weight" | "disable" | "enable" | "reload" => {
             &["state_dir", "color"]
         }
