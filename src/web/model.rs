@@ -176,13 +176,12 @@ impl Model {
             pieces.push(piece(Topic::All, "head", self.head.clone()));
         }
         match topic {
-            Topic::All => {}
             Topic::Overview if self.overview.is_filled() => {
                 let rows = self.overview.whole();
                 pieces.push(piece(topic, "services", format!("{{{rows}}}")));
                 pieces.push(piece(topic, "flows", self.all_flows()));
             }
-            Topic::Overview => {}
+            Topic::All | Topic::Overview => {}
             Topic::Service(key) => {
                 if let Some(trace) = self.traces.get(&key) {
                     pieces.push(piece(topic, "chart", json(trace)));

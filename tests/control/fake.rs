@@ -136,6 +136,7 @@ const WEB: &str = "[service.web]\nlisten = \"tcp://192.0.2.10:80\"\nservers = [\
 pub(crate) struct Running {
     pub(crate) fake: Arc<Fake>,
     pub(crate) server: Option<Server>,
+    #[allow(dead_code, reason = "the tests of the page stop it")]
     pub(crate) viewer: Option<Server>,
     pub(crate) directory: TempDir,
 }

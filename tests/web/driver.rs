@@ -1,4 +1,4 @@
-//! A browser: Chromium, by WebDriver (<https://www.w3.org/TR/webdriver2/>), which is HTTP and JSON.
+//! A browser: Chromium, by `WebDriver` (<https://www.w3.org/TR/webdriver2/>), which is HTTP and JSON.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;

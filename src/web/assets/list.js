@@ -6,6 +6,7 @@ export class List {
   #made = new Map(); // key -> { element, version }
   #chosen = null; // a key
   #drawing = false;
+  #refreshed = 0;
 
   // draw(row) -> the cells; open(row) on Enter or a click.
   constructor({ label, kind, height, draw, open, choose, empty }) {
@@ -65,6 +66,15 @@ export class List {
       return true;
     }
     return false;
+  }
+
+  // Draws the rows in view again, at most every other second: they have times that go on.
+  refresh() {
+    const now = Date.now();
+    if (now < this.#refreshed + 2000) return;
+    this.#refreshed = now;
+    for (const made of this.#made.values()) made.version = null;
+    this.redraw();
   }
 
   redraw() {

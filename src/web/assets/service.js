@@ -47,7 +47,7 @@ export function service(page, key) {
       el("span", { title: row.address }, el("strong", {}, row.name ?? row.address), " ",
         el("span", { class: "address dim" }, row.name ? row.address : ""), row.role === "regular" ? "" : ` ${row.role}`),
       el("span", { class: "num", title: "weight, as it is and as declared" }, weight(row)),
-      el("span", { class: "why", title: why(row) }, why(row)),
+      el("span", { class: "why", title: why(row) }, `${why(row)}; for ${ago(row.state_since)}`),
       number("connections", connections, " conn"),
       number("rate", fresh, "/s"),
       number("bytes", bytes, "B/s"),
@@ -177,7 +177,10 @@ export function service(page, key) {
     },
     changed: show,
     // Times go on without news.
-    tick: detail,
+    tick: () => {
+      detail();
+      list.refresh();
+    },
     destroy: () => list.destroy(),
   };
 }
@@ -213,7 +216,7 @@ function why(row) {
       words.push(`${one.kind} not checked for ${ago(one.not_checked.since)}: ${one.not_checked.reason}`);
     } else if (one.passed === false && !row.reason.endsWith(text)) words.push(`${one.kind}: ${text}`);
   }
-  return `${words.join("; ")}; for ${ago(row.state_since)}`;
+  return words.join("; ");
 }
 
 function check(one) {
