@@ -216,6 +216,7 @@ fn of_many_services_only_the_rows_in_view_exist() {
     assert!(browser.run(rows).as_u64().unwrap() < 60);
     browser.run("document.querySelector('.list').scrollTop = 1e9");
     browser.shows("web-2284");
+    println!("{}", site.memory());
     assert!(browser.run(rows).as_u64().unwrap() < 60);
     is_content(&browser);
 }

@@ -1,14 +1,17 @@
 //! A browser: Chromium, by `WebDriver` (<https://www.w3.org/TR/webdriver2/>), which is HTTP and JSON.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::raw::connect;
-use super::site::eventually;
+use super::eventually;
+
+/// A browser on a slow machine takes its time.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 pub(crate) struct Browser {
     driver: Child,
@@ -158,7 +161,8 @@ impl Browser {
     fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let body = body.map_or(String::new(), Value::to_string);
         let (session, length) = (&self.session, body.len());
-        let mut stream = connect(self.address);
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let head = format!(
             "Host: {}\r\nConnection: close\r\nContent-Length: {length}",
             self.address

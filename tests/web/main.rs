@@ -18,3 +18,5 @@ mod raw;
 mod security;
 mod site;
 mod tls;
+
+use site::eventually;

@@ -154,6 +154,16 @@ impl Site {
         self.running.fake.published.record(event);
     }
 
+    /// The memory of the page's process, `VmHWM` and `VmRSS`.
+    pub(crate) fn memory(&self) -> String {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).unwrap();
+        let lines = status
+            .lines()
+            .filter(|line| line.starts_with("VmHWM") || line.starts_with("VmRSS"));
+        lines.collect::<Vec<_>>().join(", ")
+    }
+
     /// The exit code after SIGTERM.
     pub(crate) fn stop(mut self) -> Option<i32> {
         let id = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
