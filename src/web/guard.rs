@@ -73,7 +73,13 @@ impl Hosts {
     }
 
     fn is_ours(&self, authority: &Authority, ends: Ends) -> bool {
-        if authority.as_str().contains('@') {
+        // `http` takes anything for a user and a port.
+        let port = authority.as_str().strip_prefix(authority.host());
+        let is_port = |port: &str| {
+            port.strip_prefix(':')
+                .is_some_and(|port| port.parse::<u16>().is_ok())
+        };
+        if !port.is_some_and(|port| port.is_empty() || is_port(port)) {
             return false;
         }
         let host = authority.host().to_ascii_lowercase();

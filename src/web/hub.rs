@@ -113,10 +113,11 @@ impl Hub {
     /// A place for a page that last saw the news of this number; `None` if all are taken.
     pub(super) fn join(self: &Arc<Self>, topic: Topic, last: Option<&str>) -> Option<Seat> {
         let mut inner = self.lock();
-        let is_new = !inner.viewers.contains_key(&topic);
-        let is_service = |topic: &&Topic| matches!(topic, Topic::Service(_));
+        let is_service = |topic: &Topic| matches!(topic, Topic::Service(_));
+        let is_another = is_service(&topic) && !inner.viewers.contains_key(&topic);
+        let services = inner.viewers.keys().filter(|topic| is_service(topic));
         if inner.viewers.values().sum::<usize>() >= VIEWERS
-            || is_new && inner.viewers.keys().filter(is_service).count() >= SERVICES
+            || is_another && services.count() >= SERVICES
         {
             return None;
         }
