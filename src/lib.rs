@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod net;
 pub mod peers;
 pub mod plan;
+pub mod web;
 pub mod why;
 
 pub use director_check as check;

@@ -28,7 +28,7 @@ pub(crate) use operator::{
 pub(crate) use past::{Diff, History};
 pub(crate) use section::{SectionStatus, Undo};
 pub(crate) use tables::{Adopt, Apply, Check, Discover, Disown, Export, ExportFormat, Flush, Plan};
-pub(crate) use view::{Connections, Explain, Live, Metrics, Top, view_of};
+pub(crate) use view::{Connections, Explain, Live, Metrics, Top, Web, view_of};
 
 /// The service file of the packaged unit, `director.service`.
 pub(crate) const UNIT_FILE: &str = "/etc/director/director.toml";
@@ -203,6 +203,13 @@ pub(crate) enum Verb {
     ///
     /// Exit code: 0 quit, 1 error, also without a terminal; 4 no director is running here.
     Top(Live),
+    /// Serve the page for browsers: services and servers, live. It changes nothing.
+    ///
+    /// Reads the view socket only, and needs no other right. Listens on 127.0.0.1; beyond this machine
+    /// only with TLS and a token.
+    ///
+    /// Exit code: 0 a signal ended it, 1 error.
+    Web(Web),
     /// Show past events: servers up and down, drift, reloads, operators' actions.
     ///
     /// Times are local; JSON has UTC. director keeps the last 4096 events.

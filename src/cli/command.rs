@@ -17,7 +17,7 @@ fn useless(verb: &str) -> &'static [&'static str] {
         "check" => &["state_dir", "netns", "socket"],
         "discover" => &["state_dir", "socket"],
         // They ask the running director, which keeps the state.
-        "status" | "events" | "top" => &["state_dir"],
+        "status" | "events" | "top" | "web" => &["state_dir"],
         "metrics" | "drain" | "undrain" | "weight" | "disable" | "enable" | "reload" => {
             &["state_dir", "color"]
         }

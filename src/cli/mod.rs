@@ -52,6 +52,7 @@ mod status;
 mod syslog;
 mod top;
 mod waiting;
+mod web;
 mod why;
 
 use std::process::ExitCode;
@@ -116,6 +117,7 @@ fn run(args: &Args) -> anyhow::Result<Exit> {
         Verb::Disown(verb) => adopt::disown(args, verb),
         Verb::Status(verb) => status::run(args, verb),
         Verb::Top(verb) => top::run(args, verb),
+        Verb::Web(verb) => web::run(args, verb),
         Verb::Events(verb) => events::run(args, verb),
         Verb::History(verb) => history::history(args, verb),
         Verb::Diff(verb) => history::diff(args, verb),

@@ -3,46 +3,23 @@
 use std::fmt::Write;
 use std::io;
 use std::ops::ControlFlow;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1;
-use hyper::{Method, Request, Response, StatusCode, http::request};
-use hyper_util::rt::TokioIo;
-use nix::unistd::{Gid, Group};
+use hyper::body::Bytes;
+use hyper::{Method, Request};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::net::UnixStream;
 use tokio::runtime::{self, Runtime};
 
-use super::api::{NAMESPACE_HEADER, Problem, VERSION_HEADER, Version, in_header};
+use super::api::Version;
+use super::asker::Asker;
 use crate::control::operator::{Answer, Refusal};
 use crate::net::namespace::Id;
-
-/// How long connecting may take.
-const CONNECT_TIME: Duration = Duration::from_secs(5);
-/// The interval between attempts while the socket's queue is full, and after a reset.
-const CONNECT_PAUSE: Duration = Duration::from_millis(20);
-/// How long an answer may take to begin and to arrive: longer than the server waits for the core.
-const TIME: Duration = Duration::from_secs(150);
-/// A follower that receives nothing for this long has lost the director: three heartbeats.
-const SILENCE: Duration = Duration::from_secs(45);
-/// The largest answer, in bytes: ten times that for forty thousand servers.
-const SIZE: usize = 512 * 1024 * 1024;
-/// The longest line of a stream, in bytes.
-const LINE: usize = 1024 * 1024;
 
 /// A running director, reached through its control socket.
 #[derive(Debug)]
 pub struct Client {
-    socket: PathBuf,
-    /// The view socket, for reading if this user may not use the other one.
-    view: Option<PathBuf>,
-    /// The intended network namespace; `None` if the socket alone decides.
-    namespace: Option<Id>,
+    asker: Asker,
     runtime: Runtime,
 }
 
@@ -111,9 +88,7 @@ impl Client {
     /// If the system has no free descriptors.
     pub fn of(socket: &Path, namespace: Option<Id>) -> Result<Self, ClientError> {
         Ok(Self {
-            socket: socket.to_owned(),
-            view: None,
-            namespace,
+            asker: Asker::of(socket, namespace),
             runtime: runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?,
@@ -124,7 +99,7 @@ impl Client {
     /// socket.
     #[must_use]
     pub fn or_view(mut self, view: PathBuf) -> Self {
-        self.view = Some(view);
+        self.asker.or_view(view);
         self
     }
 
@@ -145,8 +120,7 @@ impl Client {
     /// # Errors
     /// Any [`ClientError`].
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        self.runtime
-            .block_on(self.whole(Method::GET, path, Bytes::new()))
+        self.runtime.block_on(self.asker.get(path))
     }
 
     /// Reads a text of this media type, such as `/metrics`.
@@ -156,8 +130,8 @@ impl Client {
     pub fn text(&self, path: &str, media_type: &str) -> Result<Bytes, ClientError> {
         self.runtime.block_on(async {
             let request = Request::get(path).header(hyper::header::ACCEPT, media_type);
-            let response = self.send(request, Bytes::new()).await?;
-            self.collect(response).await
+            let response = self.asker.send(request, Bytes::new()).await?;
+            self.asker.collect(response).await
         })
     }
 
@@ -168,7 +142,7 @@ impl Client {
     pub fn post(&self, path: &str, body: &impl Serialize) -> Result<Answer, ClientError> {
         let body = serde_json::to_vec(body).map_err(io::Error::other)?;
         self.runtime
-            .block_on(self.whole(Method::POST, path, body.into()))
+            .block_on(self.asker.whole(Method::POST, path, body.into()))
     }
 
     /// Reads a stream of lines until it ends or `each` has enough.
@@ -178,167 +152,9 @@ impl Client {
     pub fn lines<T: DeserializeOwned>(
         &self,
         path: &str,
-        mut each: impl FnMut(T) -> ControlFlow<()>,
+        each: impl FnMut(T) -> ControlFlow<()>,
     ) -> Result<(), ClientError> {
-        self.runtime.block_on(async {
-            let response = self.ask(Method::GET, path, Bytes::new()).await?;
-            let version = version_of(&response);
-            let mut body = response.into_body();
-            let mut text = Vec::new();
-            loop {
-                let frame = tokio::time::timeout(SILENCE, body.frame()).await;
-                let Some(frame) = frame.map_err(|_| self.lost("no data for too long"))? else {
-                    return Ok(());
-                };
-                let frame = frame.map_err(|error| self.lost(&error))?;
-                text.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
-                while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
-                    let line: Vec<u8> = text.drain(..=end).collect();
-                    let line = serde_json::from_slice(&line)
-                        .map_err(|error| self.strange(&error, version.clone()))?;
-                    if each(line).is_break() {
-                        return Ok(());
-                    }
-                }
-                if text.len() > LINE {
-                    return Err(self.strange("a line is too long", version));
-                }
-            }
-        })
-    }
-
-    async fn whole<T: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        body: Bytes,
-    ) -> Result<T, ClientError> {
-        let response = self.ask(method, path, body).await?;
-        let version = version_of(&response);
-        let bytes = self.collect(response).await?;
-        serde_json::from_slice(&bytes).map_err(|error| self.strange(&error, version))
-    }
-
-    /// The answer, unless it is an error.
-    async fn ask(
-        &self,
-        method: Method,
-        path: &str,
-        body: Bytes,
-    ) -> Result<Response<Incoming>, ClientError> {
-        self.send(Request::builder().method(method).uri(path), body)
-            .await
-    }
-
-    async fn send(
-        &self,
-        request: request::Builder,
-        body: Bytes,
-    ) -> Result<Response<Incoming>, ClientError> {
-        let mut request = request.header(hyper::header::HOST, "director");
-        if let Some(namespace) = self.namespace {
-            request = request.header(NAMESPACE_HEADER, in_header(namespace));
-        }
-        let request = request.body(Full::new(body)).map_err(io::Error::other)?;
-        let mut answer = self.attempt(request.clone()).await?;
-        // A director that stops closes connections without an answer, as does one that waited too
-        // long for the head of a request. Another director may run by now.
-        let closed = answer.as_ref().is_err_and(|error| !error.is_parse());
-        if closed && request.method() == Method::GET {
-            answer = self.attempt(request).await?;
-        }
-        let response = answer.map_err(|error| self.lost(&error))?;
-        if response.status() == StatusCode::OK {
-            return Ok(response);
-        }
-        let version = version_of(&response);
-        let status = response.status();
-        let bytes = self.collect(response).await?;
-        Err(match serde_json::from_slice::<Problem>(&bytes) {
-            Ok(problem) if status == StatusCode::MISDIRECTED_REQUEST => {
-                ClientError::Elsewhere(problem.error)
-            }
-            Ok(problem) => ClientError::Refused(problem.error),
-            Err(_) => self.strange(&format!("HTTP status {status}"), version),
-        })
-    }
-
-    /// Sends a request on a connection of its own. The inner error is that of a connection that
-    /// ended before the answer.
-    async fn attempt(
-        &self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<hyper::Result<Response<Incoming>>, ClientError> {
-        let reads = request.method() == Method::GET;
-        let stream = tokio::time::timeout(CONNECT_TIME, self.connect(reads))
-            .await
-            .map_err(|_| self.lost("it does not accept connections"))?
-            .map_err(|error| self.unreachable(&error))?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| self.lost(&error))?;
-        // Ends with the answer: each connection carries one.
-        tokio::spawn(connection);
-        tokio::time::timeout(TIME, sender.send_request(request))
-            .await
-            .map_err(|_| self.lost("it did not answer in time"))
-    }
-
-    /// Connects; if the socket's queue is full, as soon as it has room. A director that stops
-    /// resets those who wait in the queue: the next attempt says whether another one runs.
-    async fn connect(&self, reads: bool) -> io::Result<UnixStream> {
-        let again = [io::ErrorKind::WouldBlock, io::ErrorKind::ConnectionReset];
-        loop {
-            match UnixStream::connect(&self.socket).await {
-                Err(error) if again.contains(&error.kind()) => {
-                    tokio::time::sleep(CONNECT_PAUSE).await;
-                }
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied && reads => {
-                    let Some(view) = &self.view else {
-                        return Err(error);
-                    };
-                    // The refusal names those who may use the control socket.
-                    return UnixStream::connect(view).await.map_err(|_| error);
-                }
-                connected => return connected,
-            }
-        }
-    }
-
-    async fn collect(&self, response: Response<Incoming>) -> Result<Bytes, ClientError> {
-        let body = Limited::new(response.into_body(), SIZE).collect();
-        let body = tokio::time::timeout(TIME, body).await;
-        let body = body.map_err(|_| self.lost("the answer did not end in time"))?;
-        Ok(body.map_err(|error| self.lost(&error))?.to_bytes())
-    }
-
-    fn unreachable(&self, error: &io::Error) -> ClientError {
-        let socket = self.socket.clone();
-        match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                ClientError::NotRunning { socket }
-            }
-            io::ErrorKind::PermissionDenied => ClientError::Denied {
-                who: who_may(&socket),
-                socket,
-            },
-            _ => self.lost(error),
-        }
-    }
-
-    fn lost(&self, cause: &(impl ToString + ?Sized)) -> ClientError {
-        ClientError::Lost {
-            socket: self.socket.clone(),
-            cause: cause.to_string(),
-        }
-    }
-
-    fn strange(&self, cause: &(impl ToString + ?Sized), version: Option<String>) -> ClientError {
-        ClientError::Strange {
-            socket: self.socket.clone(),
-            cause: cause.to_string(),
-            version,
-        }
+        self.runtime.block_on(self.asker.lines(path, each))
     }
 }
 
@@ -366,11 +182,6 @@ pub fn query(parameters: &[(&str, &str)]) -> String {
     text
 }
 
-fn version_of(response: &Response<Incoming>) -> Option<String> {
-    let version = response.headers().get(VERSION_HEADER)?.to_str().ok()?;
-    Some(version.to_owned())
-}
-
 /// The advice for a director of another version.
 fn other(version: Option<&str>) -> String {
     let own = env!("CARGO_PKG_VERSION");
@@ -381,19 +192,6 @@ fn other(version: Option<&str>) -> String {
         ),
         Some(_) => String::new(),
         None => "; is this a director's socket?".to_owned(),
-    }
-}
-
-fn who_may(socket: &Path) -> String {
-    // The directory may be closed to this user too.
-    let Ok(found) = std::fs::metadata(socket) else {
-        return "root".to_owned();
-    };
-    match Group::from_gid(Gid::from_raw(found.gid())) {
-        Ok(Some(group)) if group.name != "root" => {
-            format!("root and members of the group `{}`", group.name)
-        }
-        _ => "root".to_owned(),
     }
 }
 
@@ -443,7 +241,7 @@ mod tests {
                 }
             });
             let errors = (0..40_000).filter_map(|_| {
-                let connected = client.runtime.block_on(client.connect(true));
+                let connected = client.runtime.block_on(client.asker.connect(true));
                 connected.err().map(|error| error.kind())
             });
             let expected = [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused];

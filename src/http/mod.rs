@@ -22,10 +22,12 @@
 
 pub mod api;
 mod asked;
+mod asker;
 mod caller;
 mod client;
 mod events;
 mod failure;
+mod flows;
 mod history;
 mod metrics;
 mod permits;
@@ -39,5 +41,9 @@ mod stream;
 mod unparsed;
 mod view;
 
+pub use asker::Asker;
 pub use client::{Client, ClientError, query};
+pub use flows::{Flow, Flows};
 pub use server::{Options, Server, serve, serve_view};
+pub(crate) use stall::Patient;
+pub(crate) use stream::Sink;

@@ -11,14 +11,14 @@ use tokio::time::{Sleep, sleep};
 
 /// A stream on which no write waits longer than the patience. Time without anything to write does
 /// not count.
-pub(super) struct Patient<S> {
+pub(crate) struct Patient<S> {
     stream: S,
     patience: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patient<S> {
-    pub(super) const fn new(stream: S, patience: Duration) -> Self {
+    pub(crate) const fn new(stream: S, patience: Duration) -> Self {
         Self {
             stream,
             patience,

@@ -20,26 +20,26 @@ const PIECES: usize = 2;
 const PIECE: usize = 32 * 1024;
 
 /// Where the pieces go.
-pub(super) struct Sink(mpsc::Sender<io::Result<Bytes>>);
+pub(crate) struct Sink(mpsc::Sender<io::Result<Bytes>>);
 
 /// The client has stopped reading.
 #[derive(Debug)]
-pub(super) struct Gone;
+pub(crate) struct Gone;
 
 impl Sink {
     /// A body, and the sink for its pieces.
-    pub(super) fn new() -> (Self, Body) {
+    pub(crate) fn new() -> (Self, Body) {
         let (sender, receiver) = mpsc::channel(PIECES);
         (Self(sender), Body::new(Pieces(receiver)))
     }
 
     /// Sends a piece of JSON once there is room for it.
-    pub(super) async fn send(&self, piece: Vec<u8>) -> Result<(), Gone> {
+    pub(crate) async fn send(&self, piece: Vec<u8>) -> Result<(), Gone> {
         self.send_as_it_is(json_bytes(piece)).await
     }
 
     /// Sends a piece of any form once there is room for it.
-    pub(super) async fn send_as_it_is(&self, piece: Vec<u8>) -> Result<(), Gone> {
+    pub(crate) async fn send_as_it_is(&self, piece: impl Into<Bytes>) -> Result<(), Gone> {
         self.0.send(Ok(piece.into())).await.map_err(|_| Gone)
     }
 
@@ -55,7 +55,7 @@ impl Sink {
     }
 
     /// Returns when the client has stopped reading.
-    pub(super) async fn closed(&self) {
+    pub(crate) async fn closed(&self) {
         self.0.closed().await;
     }
 }

@@ -136,7 +136,8 @@ const WEB: &str = "[service.web]\nlisten = \"tcp://192.0.2.10:80\"\nservers = [\
 pub(crate) struct Running {
     pub(crate) fake: Arc<Fake>,
     pub(crate) server: Option<Server>,
-    _viewer: Server,
+    #[allow(dead_code, reason = "the tests of the page stop it")]
+    pub(crate) viewer: Option<Server>,
     pub(crate) directory: TempDir,
 }
 
@@ -188,11 +189,10 @@ fn run_in(namespace: (u64, u64), boot: &str, snapshot: Snapshot) -> Running {
         state_dir: "/var/lib/director/net-4026531840".into(),
     });
     let server = serve_at(&directory.path().join("control.sock"), &fake);
-    let options = options(&directory.path().join("view.sock"));
-    let viewer = serve_view(&options, fake.clone()).unwrap();
+    let viewer = serve_view_at(&directory.path().join("view.sock"), &fake);
     Running {
         fake,
-        _viewer: viewer,
+        viewer: Some(viewer),
         server: Some(server),
         directory,
     }
@@ -200,6 +200,10 @@ fn run_in(namespace: (u64, u64), boot: &str, snapshot: Snapshot) -> Running {
 
 pub(crate) fn serve_at(path: &Path, fake: &Arc<Fake>) -> Server {
     serve(&options(path), fake.clone()).unwrap()
+}
+
+pub(crate) fn serve_view_at(path: &Path, fake: &Arc<Fake>) -> Server {
+    serve_view(&options(path), fake.clone()).unwrap()
 }
 
 fn options(path: &Path) -> Options {

@@ -78,6 +78,33 @@ pub(crate) struct Live {
     pub(crate) interval: Duration,
 }
 
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  director web\n  director web --listen 192.0.2.7:9180 --host lb1.example.net --tls-cert cert.pem --tls-key key.pem --token-file token"
+)]
+pub(crate) struct Web {
+    /// Address and port to listen on. Beyond this machine only with TLS and a token.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9180")]
+    pub(crate) listen: SocketAddr,
+    /// View socket of the director. [default: view.sock beside the control socket]
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub(crate) view_socket: Option<PathBuf>,
+    /// Also answer requests for this host name. Those for the address are always answered, and on this
+    /// machine those for `localhost`.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Vec<String>,
+    /// Certificate and its chain for TLS, PEM.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Private key of the certificate, PEM.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// File with the token: at least 32 characters, not readable by others. Scrapers send it as
+    /// `Authorization: Bearer`, people type it once.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
 /// What `--top` counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Top {

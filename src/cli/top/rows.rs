@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 
 use ipvs::ServiceKey;
 
-use super::data::{Counted, Flow};
 use crate::http::api::{Event, Server, Service};
+use crate::http::{Flow, Flows};
 
 /// The column by which rows are sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,7 +147,7 @@ impl Words {
 /// The places of the services to show.
 pub(super) fn services(
     all: &[Service],
-    counted: &Counted,
+    counted: &Flows,
     words: &Words,
     sort: Sort,
     reversed: bool,
@@ -169,7 +169,7 @@ pub(super) fn services(
 /// The places of the servers to show.
 pub(super) fn servers(
     service: &Service,
-    counted: &Counted,
+    counted: &Flows,
     words: &Words,
     sort: Sort,
     reversed: bool,

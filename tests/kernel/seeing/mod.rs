@@ -1,4 +1,4 @@
-//! What others see of a director that runs: Prometheus and its expressions.
+//! What others see of a director that runs: Prometheus and its expressions, a browser.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,4 +8,5 @@
 
 mod connections;
 mod prometheus;
+mod web;
 mod why;
