@@ -16,7 +16,7 @@ use super::fake::{self, Running, run_with, snapshot};
 use super::raw::{Answer, ask};
 
 /// Longer than anything takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 

@@ -1,4 +1,4 @@
-//! What others see of a director that runs: Prometheus and its expressions, a browser.
+//! What others see of a director that runs: Prometheus and its expressions.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,5 +8,4 @@
 
 mod connections;
 mod prometheus;
-mod web;
 mod why;
