@@ -44,7 +44,10 @@ pub(crate) fn run(args: &Args, verb: &Explain) -> anyhow::Result<Exit> {
         .map(|(service, servers)| (service, &servers[..]));
     let explained = explain(question, tables, Connections::open()?, &names)?;
     let text = match verb.form.get() {
-        TextOrJson::Text => explained.iter().map(|one| for_people(one, &names)).collect(),
+        TextOrJson::Text => explained
+            .iter()
+            .map(|one| for_people(one, &names))
+            .collect(),
         TextOrJson::Json => {
             let objects = explained.iter().map(|one| one.object(&names));
             format!("{:#}\n", Value::from_iter(objects))

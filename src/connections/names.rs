@@ -64,20 +64,22 @@ impl Names {
     /// The names in a snapshot; the texts are shared with it.
     #[must_use]
     pub fn of_snapshot(snapshot: &Snapshot) -> Self {
-        Self::new(snapshot.services.iter().map(|(listen, status)| Known {
-            name: Arc::clone(&status.name),
-            listen: *listen,
-            servers: status
-                .servers
-                .iter()
-                .map(|server| KnownServer {
-                    name: server.name.clone(),
-                    key: server.key(),
-                    state: server.state,
-                    reason: Arc::clone(&server.reason),
-                    declared_weight: server.as_declared.weight.get(),
-                })
-                .collect(),
+        Self::new(snapshot.services.iter().map(|(listen, status)| {
+            Known {
+                name: Arc::clone(&status.name),
+                listen: *listen,
+                servers: status
+                    .servers
+                    .iter()
+                    .map(|server| KnownServer {
+                        name: server.name.clone(),
+                        key: server.key(),
+                        state: server.state,
+                        reason: Arc::clone(&server.reason),
+                        declared_weight: server.as_declared.weight.get(),
+                    })
+                    .collect(),
+            }
         }))
     }
 

@@ -24,6 +24,7 @@ pub mod api;
 mod asked;
 mod caller;
 mod client;
+mod connections;
 mod events;
 mod failure;
 mod history;
