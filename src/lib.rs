@@ -7,6 +7,7 @@
 pub mod announce;
 pub mod apply;
 pub mod cli;
+pub mod connections;
 pub mod control;
 pub mod daemon;
 pub mod discovery;

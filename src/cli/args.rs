@@ -28,7 +28,7 @@ pub(crate) use operator::{
 pub(crate) use past::{Diff, History};
 pub(crate) use section::{SectionStatus, Undo};
 pub(crate) use tables::{Adopt, Apply, Check, Discover, Disown, Export, ExportFormat, Flush, Plan};
-pub(crate) use view::{Connections, Explain, Live, Metrics, Top, Web, view_of};
+pub(crate) use view::{Connections, Explain, Live, Metrics, Web, view_of};
 
 /// The service file of the packaged unit, `director.service`.
 pub(crate) const UNIT_FILE: &str = "/etc/director/director.toml";

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ipvs::{ServiceKey, Table};
+use ipvs::{Connection, ServiceKey, Table};
 use tokio::sync::oneshot;
 
 use super::operator::{Answer, Refusal, Request};
@@ -33,9 +33,18 @@ pub trait Director: Send + Sync + 'static {
     /// Reads the kernel's tables with counters: these services, or all.
     fn table(&self, of: Option<Vec<ServiceKey>>, reply: Reply<Counted>);
 
+    /// Opens the kernel's connection table. Reading it takes long: use a thread that may block.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn connections(&self) -> ipvs::Result<Entries>;
+
     /// The service files in force.
     fn files(&self, reply: Reply<InForce>);
 }
+
+/// The connection table, entry by entry.
+pub type Entries = Box<dyn Iterator<Item = ipvs::Result<Connection>> + Send>;
 
 /// The service files in force, as director read them: those on disk may be newer.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,5 +20,5 @@ pub mod saved;
 pub mod select;
 pub mod snapshot;
 
-pub use director::{Counted, Director, Identity, InForce, Reply};
+pub use director::{Counted, Director, Entries, Identity, InForce, Reply};
 pub use now::Now;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 
-use ipvs::ServiceKey;
+use ipvs::{Connections, ServiceKey};
 
 use super::messages::{Input, Job};
 use crate::check::{Observer, Statistics};
 use crate::control::operator::{Answer, Refusal, RefusalKind, Request};
 use crate::control::snapshot::Published;
-use crate::control::{Counted, Director, Identity, InForce, Reply};
+use crate::control::{Counted, Director, Entries, Identity, InForce, Reply};
 use crate::state::health::MarkRange;
 
 /// The most requests that wait for the tables. They are read one after another, and a worker that
@@ -84,6 +84,11 @@ impl Director for Link {
             }));
         });
         let _ = self.jobs.send(Job::Table(of, answer));
+    }
+
+    fn connections(&self) -> ipvs::Result<Entries> {
+        // The thread is one of the director, in its network namespace.
+        Ok(Box::new(Connections::open()?))
     }
 
     fn files(&self, reply: Reply<InForce>) {

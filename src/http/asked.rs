@@ -28,7 +28,7 @@ impl Asked {
     }
 
     /// The values of a parameter that can be repeated.
-    fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
+    pub(super) fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
         let found = self.0.iter().filter(move |(found, _)| found == key);
         found.map(|(_, value)| value.as_str())
     }

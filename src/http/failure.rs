@@ -1,11 +1,14 @@
 //! Error answers, always `{"error": {"kind": ..., "message": ...}}`.
 
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::api::{Problem, VERSION_HEADER};
 use crate::control::operator::{Refusal, RefusalKind};
 use crate::words::json;
+
+/// When to try again, in seconds, if the director cannot answer now.
+const RETRY_AFTER: &str = "1";
 
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -40,9 +43,13 @@ impl Failure {
         let status = self.status;
         let body = self.text();
         let (length, name, version) = (body.len(), VERSION_HEADER, env!("CARGO_PKG_VERSION"));
+        let retry = match status {
+            StatusCode::SERVICE_UNAVAILABLE => format!("retry-after: {RETRY_AFTER}\r\n"),
+            _ => String::new(),
+        };
         let head = format!(
             "HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{name}: {version}\r\n\
-             content-length: {length}\r\nconnection: close\r\n\r\n"
+             content-length: {length}\r\n{retry}connection: close\r\n\r\n"
         );
         (head + &body).into_bytes()
     }
@@ -71,6 +78,12 @@ impl From<Refusal> for Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let json = [(header::CONTENT_TYPE, "application/json")];
-        (self.status, json, self.text()).into_response()
+        let status = self.status;
+        let mut response = (status, json, self.text()).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            let soon = HeaderValue::from_static(RETRY_AFTER);
+            response.headers_mut().insert(header::RETRY_AFTER, soon);
+        }
+        response
     }
 }

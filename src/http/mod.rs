@@ -25,6 +25,7 @@ mod asked;
 mod asker;
 mod caller;
 mod client;
+mod connections;
 mod events;
 mod failure;
 mod flows;

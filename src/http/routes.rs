@@ -23,7 +23,7 @@ use super::events::{self, From as Start};
 use super::failure::Failure;
 use super::metrics::metrics;
 use super::permits::Permits;
-use super::{history, request, stats, stream, view};
+use super::{connections, history, request, stats, stream, view};
 use crate::apply::boot_time;
 use crate::control::operator::{Answer, Refusal, RefusalKind, Request};
 use crate::control::select::{Selected, Selection, Word};
@@ -38,6 +38,9 @@ const KEPT_FOLLOWERS: u32 = 4;
 /// The most requests that wait for the kernel's counters; they are read for one at a time.
 const READERS: u32 = 8;
 const KEPT_READERS: u32 = 2;
+/// The most readers of the connection table, which is the kernel's largest.
+const TABLE_READERS: u32 = 2;
+const KEPT_TABLE_READERS: u32 = 1;
 /// The most services whose counters are read one by one.
 const FEW: usize = 64;
 /// How long the core may take to answer, and the worker to read the kernel.
@@ -52,6 +55,7 @@ pub(super) struct Desk {
     followers: Permits,
     readers: Permits,
     reading: Arc<Semaphore>,
+    table_readers: Permits,
 }
 
 /// What a socket lets its callers do.
@@ -69,6 +73,7 @@ pub(super) fn router(director: Arc<dyn Director>, access: Access) -> Router {
         followers: Permits::new(FOLLOWERS, KEPT_FOLLOWERS),
         readers: Permits::new(READERS, KEPT_READERS),
         reading: Arc::new(Semaphore::new(1)),
+        table_readers: Permits::new(TABLE_READERS, KEPT_TABLE_READERS),
     };
     let routes = match access {
         Access::Operate => operating(viewing())
@@ -91,6 +96,8 @@ fn viewing() -> Router<Desk> {
         .route("/v1/services/{*service}", get(services))
         .route("/v1/events", get(follow))
         .route("/v1/stats", get(counters))
+        .route("/v1/connections", get(connections::connections))
+        .route("/v1/why", get(connections::why))
         .route("/v1/overlay", get(overlay))
         .route("/v1/history", get(history::rows))
         .route("/v1/history/at", get(history::at))
@@ -334,6 +341,12 @@ impl Desk {
     pub(super) fn reader(&self, caller: Caller) -> Result<OwnedSemaphorePermit, Failure> {
         let busy = || Failure::unavailable("too many readers; try again");
         self.readers.take(caller).ok_or_else(busy)
+    }
+
+    /// A place among those who read the connection table.
+    pub(super) fn table_reader(&self, caller: Caller) -> Result<OwnedSemaphorePermit, Failure> {
+        let busy = || Failure::unavailable("too many readers of the connection table; try again");
+        self.table_readers.take(caller).ok_or_else(busy)
     }
 
     /// The kernel's tables, read for one caller at a time.

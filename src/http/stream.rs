@@ -4,6 +4,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use axum::body::{Body, Bytes};
 use axum::http::header;
@@ -47,6 +48,13 @@ impl Sink {
     pub(super) fn send_blocking(&self, piece: Vec<u8>) -> Result<(), Gone> {
         let piece = json_bytes(piece).into();
         self.0.blocking_send(Ok(piece)).map_err(|_| Gone)
+    }
+
+    /// The same, until a time at most: a client that reads slowly does not hold the thread up.
+    pub(super) fn send_until(&self, piece: Vec<u8>, deadline: Instant) -> Result<(), Gone> {
+        let sent = tokio::time::timeout_at(deadline.into(), self.send(piece));
+        let sent = tokio::runtime::Handle::current().block_on(sent);
+        sent.map_err(|_| Gone)?
     }
 
     /// Ends the body so that the client knows it is incomplete.

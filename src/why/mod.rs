@@ -149,6 +149,18 @@ impl Situation<'_> {
         Answer { because, entries }
     }
 
+    /// Whether an entry of the connection table matters for the answer: a connection of the client
+    /// to this service, or the template that it would follow.
+    #[must_use]
+    pub fn concerns(&self, entry: &Connection) -> bool {
+        let client = entry.client.ip();
+        if entry.client.port() == 0 {
+            client == masked(self.client, self.service.netmask) && self.is_template(entry)
+        } else {
+            client == self.client && self.is_of(entry)
+        }
+    }
+
     /// Why a server does not get the client.
     #[must_use]
     pub fn why_not(&self, server: &ServerEntry) -> Not {

@@ -16,6 +16,9 @@ fn every_field_and_every_path_is_explained() {
         "/v1/version",
         "/v1/status",
         "/v1/stats",
+        "/v1/connections",
+        "/v1/connections?top=servers",
+        "/v1/why?service=web&client=198.51.100.7",
         "/v1/overlay",
         "/v1/files",
     ] {

@@ -13,14 +13,14 @@ use director::control::operator::{Answer, Refusal, RefusalKind, Request, Setting
 use director::control::snapshot::{
     Published, QuorumStatus, RejectedBy, Role, ServerState, ServerStatus, ServiceStatus, Snapshot,
 };
-use director::control::{Counted, Director, Identity, InForce, Reply};
+use director::control::{Counted, Director, Entries, Identity, InForce, Reply};
 use director::http::{Options, Server, serve, serve_view};
 use director::state::health::{
     CheckAt, CheckKind, CheckSpec, HistoryLimits, MarkRange, Pace, TcpCheck,
 };
 use ipvs::{
-    Family, ForwardMethod, Fwmark, Name, Rates, ServerEntry, ServerKey, Service, ServiceEntry,
-    ServiceFlags, ServiceKey, Stats, Table, TableService, Totals, Weight,
+    Connection, Family, ForwardMethod, Fwmark, Name, Rates, ServerEntry, ServerKey, Service,
+    ServiceEntry, ServiceFlags, ServiceKey, Stats, Table, TableService, Totals, Weight,
 };
 use tempfile::TempDir;
 
@@ -41,6 +41,9 @@ pub(crate) enum Mood {
     Silent,
 }
 
+/// The connection table: the entry with this number, while there is one.
+pub(crate) type Entry = Arc<dyn Fn(u64) -> Option<Connection> + Send + Sync>;
+
 pub(crate) struct Fake {
     pub(crate) published: Published,
     pub(crate) mood: Mutex<Mood>,
@@ -49,6 +52,8 @@ pub(crate) struct Fake {
     pub(crate) tables: Mutex<u32>,
     /// The kernel's side, if it is another than [`table`].
     pub(crate) table: Mutex<Option<Table>>,
+    /// The connection table.
+    pub(crate) entries: Mutex<Entry>,
     namespace: (u64, u64),
     boot: String,
     state_dir: PathBuf,
@@ -114,6 +119,13 @@ impl Director for Fake {
             table,
             buckets: Some(4096),
         }));
+    }
+
+    fn connections(&self) -> ipvs::Result<Entries> {
+        let entry = Arc::clone(&self.entries.lock().unwrap());
+        Ok(Box::new(
+            (0..).map_while(move |number| entry(number)).map(Ok),
+        ))
     }
 
     fn files(&self, reply: Reply<InForce>) {
@@ -184,6 +196,7 @@ fn run_in(namespace: (u64, u64), boot: &str, snapshot: Snapshot) -> Running {
         kept: Mutex::default(),
         tables: Mutex::default(),
         table: Mutex::default(),
+        entries: Mutex::new(Arc::new(|_| None)),
         namespace,
         boot: boot.to_owned(),
         state_dir: "/var/lib/director/net-4026531840".into(),

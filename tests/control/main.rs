@@ -7,6 +7,7 @@
 )]
 
 mod absent;
+mod connections;
 mod docs;
 mod fake;
 mod limits;

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::builder::PossibleValue;
 use clap::{Args as ClapArgs, ValueEnum, ValueHint};
 
 use super::{Form, time};
-use crate::cli::connections::Net;
-use crate::cli::why::Who;
+use crate::connections::{Net, Top, Who};
 use crate::metrics::Format;
 
 #[derive(Debug, ClapArgs)]
@@ -105,31 +105,13 @@ pub(crate) struct Web {
     pub(crate) token_file: Option<PathBuf>,
 }
 
-/// What `--top` counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Top {
-    Clients,
-    Servers,
-    Services,
-}
-
-impl Top {
-    /// One of them.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Clients => "client",
-            Self::Servers => "server",
-            Self::Services => "service",
-        }
+impl ValueEnum for Top {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
     }
 
-    /// Several of them.
-    pub(crate) const fn words(self) -> &'static str {
-        match self {
-            Self::Clients => "clients",
-            Self::Servers => "servers",
-            Self::Services => "services",
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.words()))
     }
 }
 

@@ -113,6 +113,8 @@ fn mask(value: &mut Value, key: &str, is_rate: bool) {
             | "revision" | "id" | "next" | "pid"
             // How long the director has been running.
             | "streak" | "successes" | "active" | "inactive"
+            // What clients happen to have.
+            | "client_port" | "expires_seconds" | "entries" | "left_out"
     );
     match value {
         Value::Object(object) => {

@@ -81,26 +81,66 @@ fn why_names_the_server_of_every_client_of_a_hash_scheduler() {
 #[ignore = "needs a kernel with ip_vs: run scripts/test"]
 fn why_names_the_server_of_a_connection_whose_port_counts() {
     let mut rig = rig();
-    // Ports of their own: the connections of the first stay in the table.
-    for (scheduler, ports) in [("sh", 40_000..40_024), ("mh", 41_000..41_024)] {
-        let mut web = rig.balance(Tcp, V4, scheduler, &[1, 1, 1]);
-        web.flags = ServiceFlags::SH_PORT | ServiceFlags::SH_FALLBACK;
-        rig.ipvs.update_service(&web).unwrap();
-        let client = rig.net.client(1).address(V4);
-        let answer = why(&rig, &web, &client.to_string());
-        assert_eq!(answer["because"], "needs-port", "{answer}");
-        for port in ports {
-            let connection = SocketAddr::new(client, port).to_string();
-            let answer = why(&rig, &web, &connection);
-            assert_eq!(answer["because"], "hash", "{answer}");
-            let reached = rig.ask(&web).port(port).run().sequence();
-            assert_eq!(reached, [named(&rig, &web, &answer)], "{connection}");
-            // Now the connection exists.
-            let after = why(&rig, &web, &connection);
-            assert_eq!(after["because"], "connection", "{after}");
-            assert_eq!(after["chosen"], answer["chosen"]);
+    for family in Family::BOTH {
+        // Ports of their own: the connections of the first stay in the table.
+        for (scheduler, ports) in [("sh", 40_000..40_024), ("mh", 41_000..41_024)] {
+            let mut web = rig.balance(Tcp, family, scheduler, &[1, 2, 5]);
+            // A server takes no clients: the hash leads some of them there, and on to another.
+            rig.weigh(&web, 1, 0);
+            web.flags = ServiceFlags::SH_PORT | ServiceFlags::SH_FALLBACK;
+            rig.ipvs.update_service(&web).unwrap();
+            let client = rig.net.client(1).address(family);
+            let answer = why(&rig, &web, &client.to_string());
+            assert_eq!(answer["because"], "needs-port", "{answer}");
+            let mut fell_back = 0;
+            for port in ports {
+                let connection = SocketAddr::new(client, port).to_string();
+                let answer = why(&rig, &web, &connection);
+                fell_back += usize::from(answer["because"] == "fallback");
+                let reached = rig.ask(&web).port(port).run().sequence();
+                assert_eq!(reached, [named(&rig, &web, &answer)], "{connection}");
+                // Now the connection exists.
+                let after = why(&rig, &web, &connection);
+                assert_eq!(after["because"], "connection", "{after}");
+                assert_eq!(after["chosen"], answer["chosen"]);
+            }
+            assert!((1..24).contains(&fell_back), "{scheduler} {fell_back}");
+            rig.ipvs.delete_service(&web.key).unwrap();
         }
-        rig.ipvs.delete_service(&web.key).unwrap();
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn why_names_the_server_of_every_client_of_a_persistent_hash_scheduler() {
+    let mut rig = rig();
+    for (family, mask) in [
+        (V4, Netmask::V4([255, 255, 255, 252].into())),
+        (V6, Netmask::V6(126)),
+    ] {
+        // Clients of their own: the templates of the first may outlive its service.
+        let addresses = rig.net.client(1).addresses(family);
+        let (first, second) = addresses.split_at(addresses.len() / 2);
+        for (scheduler, addresses) in [("sh", first), ("mh", second)] {
+            let mut web = rig.balance(Tcp, family, scheduler, &[1, 2, 5]);
+            rig.weigh(&web, 1, 0);
+            web = web.persistent(300).netmask(mask);
+            web.flags |= ServiceFlags::SH_FALLBACK;
+            rig.ipvs.update_service(&web).unwrap();
+            // Of each four clients the first is hashed, and the others follow its template.
+            let mut templates = 0;
+            for address in addresses {
+                let answer = why(&rig, &web, &address.to_string());
+                templates += usize::from(answer["because"] == "template");
+                let reached = ask(&rig, &web, *address);
+                assert_eq!(reached, named(&rig, &web, &answer), "{address}: {answer}");
+            }
+            assert!(
+                (addresses.len() / 2..addresses.len()).contains(&templates),
+                "{templates}"
+            );
+            rig.ipvs.delete_service(&web.key).unwrap();
+        }
     }
 }
 

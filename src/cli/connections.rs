@@ -1,34 +1,26 @@
 //! `director connections`.
 //!
-//! ```text
-//!   /proc/net/ip_vs_conn ─► line by line ─► filter.rs ─┬─► a row each, with names (names.rs)
-//!                                                      └─► top.rs: counts
-//! ```
-//!
 //! A table of millions of entries is never in memory: one line is, and with `--top` one address for
 //! each entry.
-
-mod filter;
-mod names;
-mod top;
 
 use std::fmt::Write;
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use anyhow::bail;
 use ipvs::{Connection, Connections};
-use serde_json::{Value, json};
 
-use super::args::{Args, Connections as Verb, TextOrJson, Top};
+use super::args::{Args, Connections as Verb, TextOrJson};
 use super::exit::Exit;
 use super::output::{note, say, stream, stream_json};
 use super::status::watch;
+use crate::connections::{
+    Counts, Filter, Known, KnownServer, Names, NotFound, Top, Wanted, listen, object, page,
+};
+use crate::http::api;
 use crate::net;
-use crate::words::{count, printable};
-use filter::Filter;
-pub(crate) use filter::Net;
-pub(crate) use names::Names;
+use crate::words::{chain, count, printable};
 
 /// After this many entries, and each time again, a terminal sees how far the reading is.
 const PROGRESS: u64 = 200_000;
@@ -40,10 +32,10 @@ pub(crate) fn run(args: &Args, verb: &Verb) -> anyhow::Result<Exit> {
     if let Some(name) = &args.netns {
         net::enter(name)?;
     }
-    let (names, why) = Names::ask(args);
-    let filter = Filter::new(verb, &names, why.as_deref())?;
+    let (names, why) = names(args);
+    let filter = filter(verb, &names, why.as_deref())?;
     if let Some(top) = verb.top {
-        let page = || page(top, verb, &filter, &names);
+        let page = || busiest(top, verb, &filter, &names);
         match verb.watch {
             Some(pace) => watch::run(pace, verb.form.get(), page)?,
             None => super::output::print_either(verb.form.get(), page()?)?,
@@ -52,6 +44,51 @@ pub(crate) fn run(args: &Args, verb: &Verb) -> anyhow::Result<Exit> {
         list(verb, &filter, &names)?;
     }
     Ok(Exit::Done)
+}
+
+/// The names of the running director; if none can be asked, none, and why.
+pub(super) fn names(args: &Args) -> (Names, Option<String>) {
+    let asked = args
+        .viewer()
+        .and_then(|client| Ok(client.get::<api::Status>("/v1/status")?));
+    match asked {
+        Ok(status) => (Names::new(status.services.into_iter().map(known)), None),
+        Err(error) => (Names::default(), Some(chain(error.as_ref()))),
+    }
+}
+
+fn known(service: api::Service) -> Known {
+    let servers = service.servers.into_iter();
+    Known {
+        name: service.name.into(),
+        listen: service.listen,
+        servers: servers
+            .map(|server| KnownServer {
+                name: server.name.map(Into::into),
+                key: server.address,
+                state: server.state,
+                reason: server.reason.into(),
+                declared_weight: server.declared_weight,
+            })
+            .collect(),
+    }
+}
+
+/// The filter that the options describe. `why`: why no director could be asked for names.
+fn filter(verb: &Verb, names: &Names, why: Option<&str>) -> anyhow::Result<Filter> {
+    let wanted = Wanted {
+        services: verb.service.clone(),
+        servers: verb.server.clone(),
+        clients: verb.client.clone(),
+        states: verb.state.clone(),
+    };
+    match (Filter::new(wanted, names), why) {
+        (Ok(filter), _) => Ok(filter),
+        (Err(NotFound::Word { word, .. }), Some(why)) => {
+            bail!("`{word}` is no address, and there are no names: {why}")
+        }
+        (Err(error), _) => Err(error.into()),
+    }
 }
 
 /// Visits the entries that the filter lets through; returns the number of all.
@@ -129,7 +166,7 @@ fn row(text: &mut String, connection: &Connection, names: &Names) {
         Some(name) => format!("{} {address}", printable(name)),
         None => address,
     };
-    let service = with(names.service(connection), names::listen(connection));
+    let service = with(names.service(connection), listen(connection));
     let server = with(names.server(connection), connection.server.to_string());
     let protocol = connection.protocol.to_string().to_ascii_lowercase();
     let (state, left) = (&connection.state, left(connection.expires));
@@ -140,21 +177,6 @@ fn row(text: &mut String, connection: &Connection, names: &Names) {
     );
 }
 
-fn object(connection: &Connection, names: &Names) -> Value {
-    json!({
-        "protocol": connection.protocol.to_string().to_ascii_lowercase(),
-        "client": connection.client.ip(),
-        "client_port": connection.client.port(),
-        "template": connection.client.port() == 0,
-        "service": names.service(connection),
-        "listen": names::listen(connection),
-        "server": connection.server.to_string(),
-        "server_name": names.server(connection),
-        "state": connection.state.to_string(),
-        "expires_seconds": connection.expires.as_secs(),
-    })
-}
-
 /// `14:59`, as `ipvsadm -Lc` shows it.
 fn left(time: Duration) -> String {
     let seconds = time.as_secs();
@@ -162,25 +184,19 @@ fn left(time: Duration) -> String {
 }
 
 /// The clients, servers or services with the most entries.
-fn page(top: Top, verb: &Verb, filter: &Filter, names: &Names) -> anyhow::Result<String> {
-    let mut counts = top::Counts::new(top);
+fn busiest(top: Top, verb: &Verb, filter: &Filter, names: &Names) -> anyhow::Result<String> {
+    let mut counts = Counts::new(top);
     let read = each(filter, |connection| {
         counts.add(connection);
         Ok(ControlFlow::Continue(()))
     })?;
     let limit = usize::try_from(verb.limit.unwrap_or(10)).unwrap_or(usize::MAX);
-    let (rows, different) = counts.most(limit, names);
+    let busiest = counts.most(limit, names);
     Ok(match verb.form.get() {
-        TextOrJson::Json => {
-            let rows: Vec<Value> = rows
-                .iter()
-                .map(|row| json!({ top.word(): row.of, "name": row.name, "entries": row.entries }))
-                .collect();
-            json!({ "entries": read, "different": different, "top": rows }).to_string() + "\n"
-        }
+        TextOrJson::Json => page(top, read, &busiest).to_string() + "\n",
         TextOrJson::Text => {
             let mut text = format!("{:>9}  {}\n", "ENTRIES", top.word().to_ascii_uppercase());
-            for row in rows {
+            for row in busiest.rows {
                 let name = row.name.map(|name| format!("{} ", printable(&name)));
                 let _ = writeln!(
                     text,
@@ -190,12 +206,18 @@ fn page(top: Top, verb: &Verb, filter: &Filter, names: &Names) -> anyhow::Result
                     row.of
                 );
             }
-            let _ = writeln!(
-                text,
-                "{} in all, of {}",
-                count(read, "entry", "entries"),
-                count(different, top.word(), top.words())
-            );
+            let read = count(read, "entry", "entries");
+            let _ = match busiest.different {
+                Some(different) => {
+                    let different = count(different, top.word(), top.words());
+                    writeln!(text, "{read} in all, of {different}")
+                }
+                None => writeln!(
+                    text,
+                    "{read} in all; each row may be {} short",
+                    count(busiest.missed, "entry", "entries")
+                ),
+            };
             text
         }
     })

@@ -1,59 +1,86 @@
 //! Which entries of the connection table are wanted.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use anyhow::bail;
 use ipvs::{Connection, Protocol, ServerKey, ServiceKey};
 
-use super::super::args::Connections as Verb;
 use super::names::{Names, protocol};
 
 /// Each list is a choice; an empty one lets everything through.
 #[derive(Debug, Default)]
-pub(super) struct Filter {
+pub struct Filter {
     services: Vec<(Protocol, SocketAddr)>,
     servers: Vec<SocketAddr>,
     clients: Vec<Net>,
     states: Vec<String>,
 }
 
+/// The words that a filter is made of.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// Services: names in the file, or listen addresses.
+    pub services: Vec<String>,
+    /// Servers: names in the file, addresses, or addresses and ports.
+    pub servers: Vec<String>,
+    /// Networks of clients.
+    pub clients: Vec<Net>,
+    /// States as the kernel spells them, in any case.
+    pub states: Vec<String>,
+}
+
+/// A word that no filter can be made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotFound {
+    /// No service or server has this name, and it is no address.
+    Word {
+        /// `service` or `server`.
+        kind: &'static str,
+        /// The word.
+        word: String,
+    },
+    /// A service of a firewall mark.
+    Mark {
+        /// The word.
+        word: String,
+        /// The service.
+        key: ServiceKey,
+    },
+}
+
+impl fmt::Display for NotFound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Word { kind, word } => {
+                write!(f, "no {kind} `{word}`; `director status` lists them")
+            }
+            Self::Mark { word, key } => write!(
+                f,
+                "the connection table does not show the mark of `{word}` ({key}); select its \
+                 connections by server or client"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for NotFound {}
+
 impl Filter {
-    /// The filter that the options describe. `why`: why no director could be asked for names.
-    pub(super) fn new(verb: &Verb, names: &Names, why: Option<&str>) -> anyhow::Result<Self> {
+    /// The filter that the words describe.
+    ///
+    /// # Errors
+    /// The first word that means nothing.
+    pub fn new(wanted: Wanted, names: &Names) -> Result<Self, NotFound> {
         let mut filter = Self {
-            clients: verb.client.clone(),
-            states: verb.state.clone(),
+            clients: wanted.clients,
+            states: wanted.states,
             ..Self::default()
         };
-        let unknown = |kind: &str, word: &str| match why {
-            Some(why) => anyhow::anyhow!("`{word}` is no address, and there are no names: {why}"),
-            None => anyhow::anyhow!("no {kind} `{word}`; `director status` lists them"),
-        };
-        for word in &verb.service {
-            let mut keys: Vec<ServiceKey> = names.services(word).map(|it| it.listen).collect();
-            keys.extend(word.parse::<ServiceKey>().ok().filter(|_| keys.is_empty()));
-            if keys.is_empty() {
-                return Err(unknown("service", word));
-            }
-            for key in keys {
-                let ServiceKey::Address {
-                    protocol,
-                    address,
-                    port,
-                } = key
-                else {
-                    bail!(
-                        "the connection table does not show the mark of `{word}` ({key}); select \
-                         its connections by --server or --client"
-                    );
-                };
-                filter
-                    .services
-                    .push((protocol, SocketAddr::new(address, port)));
-            }
+        for word in wanted.services {
+            filter.add_service(word, names)?;
         }
-        for word in &verb.server {
-            let named: Vec<SocketAddr> = names.servers(word).collect();
+        for word in wanted.servers {
+            let named: Vec<SocketAddr> = names.servers(&word).collect();
             if !named.is_empty() {
                 filter.servers.extend(named);
             } else if let Ok(address) = word.parse::<IpAddr>() {
@@ -61,13 +88,41 @@ impl Filter {
             } else if let Ok(key) = word.parse::<ServerKey>() {
                 filter.servers.push(SocketAddr::new(key.address, key.port));
             } else {
-                return Err(unknown("server", word));
+                let kind = "server";
+                return Err(NotFound::Word { kind, word });
             }
         }
+        // A server of many services is there once.
+        filter.servers.sort_unstable();
+        filter.servers.dedup();
         Ok(filter)
     }
 
-    pub(super) fn lets_through(&self, connection: &Connection) -> bool {
+    fn add_service(&mut self, word: String, names: &Names) -> Result<(), NotFound> {
+        let mut keys: Vec<ServiceKey> = names.services(&word).collect();
+        keys.extend(word.parse::<ServiceKey>().ok().filter(|_| keys.is_empty()));
+        if keys.is_empty() {
+            let kind = "service";
+            return Err(NotFound::Word { kind, word });
+        }
+        for key in keys {
+            let ServiceKey::Address {
+                protocol,
+                address,
+                port,
+            } = key
+            else {
+                return Err(NotFound::Mark { word, key });
+            };
+            let address = SocketAddr::new(address, port);
+            self.services.push((protocol, address));
+        }
+        Ok(())
+    }
+
+    /// Whether an entry is wanted.
+    #[must_use]
+    pub fn lets_through(&self, connection: &Connection) -> bool {
         let any_port = |wanted: &SocketAddr, found: SocketAddr| {
             wanted.ip() == found.ip() && (wanted.port() == 0 || wanted.port() == found.port())
         };
@@ -92,7 +147,7 @@ impl Filter {
 
 /// A network, or one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Net {
+pub struct Net {
     address: IpAddr,
     bits: u32,
 }
