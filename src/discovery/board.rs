@@ -238,7 +238,10 @@ impl Board {
                     answered: shown.answered,
                     ..status.clone()
                 };
-                same != *shown || status != *shown && at.after(SHOWN_EVERY) <= now
+                // The first answer is news; that another one came can wait.
+                let is_first = shown.answered.is_none() && status.answered.is_some();
+                let is_old = at.after(SHOWN_EVERY) <= now;
+                same != *shown || is_first || status != *shown && is_old
             });
             if is_new {
                 seat.shown = Some((status.clone(), now));
