@@ -37,6 +37,13 @@ impl Incarnation {
             cookie: cookie()?,
         })
     }
+
+    /// The name of the namespace's directory in the state directory. By inode, so that
+    /// `ip netns exec` and --netns use the same one.
+    #[must_use]
+    pub fn directory(&self) -> String {
+        format!("net-{}", self.namespace.1)
+    }
 }
 
 /// `net->net_cookie`, counted up by `net_gen_cookie`, as every socket of the namespace reports it.

@@ -114,7 +114,7 @@ pub(crate) fn load_as(
     let mut environment = Environment::of_process();
     // Pools that find their servers have those of the last list, as the director does.
     if let Ok(own) = Incarnation::current() {
-        let state = args.state_dir.join(format!("net-{}", own.namespace.1));
+        let state = args.state_dir.join(own.directory());
         environment = environment.with_lists(discovery::directory(&state));
     }
     let outcome = read_with(environment, machine, path, forced)?;

@@ -36,7 +36,7 @@ impl Past {
             Ok(Some(version)) => PathBuf::from(&version.state_dir),
             _ => {
                 let own = Incarnation::current().context("cannot read `/proc`")?;
-                args.state_dir.join(format!("net-{}", own.namespace.1))
+                args.state_dir.join(own.directory())
             }
         };
         match (Reader::open(&state), running) {

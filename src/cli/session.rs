@@ -38,10 +38,8 @@ impl Session {
             net::enter(name)?;
         }
         let incarnation = Incarnation::current().context("cannot read `/proc`")?;
-        // By inode, so that `ip netns exec` and --netns use the same directory.
-        let directory = format!("net-{}", incarnation.namespace.1);
         let kernel = Kernel::connect()?;
-        let store = Store::within(&args.state_dir, &directory);
+        let store = Store::within(&args.state_dir, &incarnation.directory());
         Ok(Self {
             kernel,
             store,

@@ -145,7 +145,7 @@ impl Board {
             self.pools.insert(name, seat);
         }
         for name in before.keys() {
-            // A list that nobody asks for would be as old as the next such pool.
+            // A later pool of this name must not start from an outdated list.
             let _ = std::fs::remove_file(list::path(&self.directory, name));
         }
     }
@@ -256,7 +256,7 @@ impl Seat {
         PoolStatus {
             pool: Arc::clone(&self.discovery.pool),
             source: self.discovery.source.name(),
-            servers: self.pool.list().len(),
+            servers: self.pool.len(),
             absent: self.pool.absent().count(),
             answered: self.answered,
             refused: self.pool.refused().map(Arc::from),

@@ -7,10 +7,10 @@
 //!
 //! - **No answer is no list.** An error, silence, a list that breaks a limit and, without
 //!   `allow_empty`, an empty one change nothing.
-//! - **What joins joins at once**: its checks decide about it. **What leaves is counted**: at most
+//! - **New servers join immediately**: their checks decide. **Removals are counted**: at most
 //!   `max_removed` servers in any stretch of `removed_within`. The others leave later, and stay if the source
 //!   lists them again.
-//! - A server that is known to be down serves nobody, so its leaving is not counted.
+//! - Removing a server that is down harms no client and is not counted.
 //! - A server that came and went too often leaves only once it has been absent for a while.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -56,7 +56,7 @@ pub(super) struct Pool {
     turns: BTreeMap<Place, VecDeque<Moment>>,
     /// The largest number of servers within `removed_within`, newest last; numbers fall.
     peaks: VecDeque<(Moment, usize)>,
-    /// Why the last answer was not taken.
+    /// Why the last answer was rejected.
     refused: Option<String>,
 }
 
@@ -120,6 +120,11 @@ impl Pool {
         listed.collect()
     }
 
+    /// The number of servers in force.
+    pub(super) fn len(&self) -> usize {
+        self.servers.len()
+    }
+
     /// The servers in force that the source does not list.
     pub(super) fn absent(&self) -> impl Iterator<Item = Place> {
         let absent = self.servers.iter();
@@ -127,7 +132,7 @@ impl Pool {
         absent.map(|(place, _)| *place)
     }
 
-    /// Why the last answer was not taken.
+    /// Why the last answer was rejected.
     pub(super) fn refused(&self) -> Option<&str> {
         self.refused.as_deref()
     }
@@ -174,7 +179,7 @@ impl Pool {
             let servers = count(servers.len(), "server", "servers");
             return Err(format!("a list of {servers}, and `max_servers` is {most}"));
         }
-        if servers.is_empty() && !self.rules.allow_empty && !self.is_empty() {
+        if servers.is_empty() && !self.rules.allow_empty && !self.is_still_empty() {
             let stay = count(self.servers.len(), "server stays", "servers stay");
             return Err(format!("an empty list: {stay}, as `allow_empty` is false"));
         }
@@ -216,7 +221,8 @@ impl Pool {
         Ok(list)
     }
 
-    fn is_empty(&self) -> bool {
+    /// Whether an empty list changes nothing.
+    fn is_still_empty(&self) -> bool {
         self.servers.is_empty() && self.wanted.as_ref().is_none_or(List::is_empty)
     }
 
@@ -367,8 +373,8 @@ impl Member {
     }
 }
 
-/// The server in force with the same address of which only one of the two has a port: the pool or
-/// the service has it for the other, and both together may be one server twice.
+/// The server in force with the same address, if exactly one of the two places has a port. The other
+/// one gets its port from the pool or the service, so both may mean the same server.
 fn other_spelling(servers: &BTreeMap<Place, Member>, (address, port): Place) -> Option<Place> {
     let first = (address, None);
     let last = (address, Some(u16::MAX));
