@@ -17,6 +17,6 @@ pub struct PoolStatus {
     pub absent: usize,
     /// When the source last answered with a list that was taken; `None` since this start.
     pub answered: Option<BootTime>,
-    /// Why the last answer was not taken.
+    /// Why the last answer was rejected.
     pub refused: Option<Arc<str>>,
 }

@@ -249,10 +249,10 @@ kinds! {
     Discovered: "discovered", Info, Nothing,
         "The list of a pool that finds its servers changed; `text` names the pool and the servers.";
     DiscoveryRefused: "discovery-refused", Warn, Nothing,
-        "What a source answered is not taken, or it does not answer: the last list stays. `text` begins with \
-         the pool's name and has the reason.";
+        "director rejected the answer of a source, or the source did not answer; the last list stays in \
+         force. `text` begins with the pool's name and has the reason.";
     DiscoveryRestored: "discovery-restored", Info, Nothing,
-        "Its answers are taken again.";
+        "director accepts its answers again.";
     HistoryPaused: "history-paused", Warn, Nothing,
         "director cannot write the history: a full disk, for example. It tries again; nothing else waits \
          for it.";

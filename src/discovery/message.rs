@@ -22,7 +22,7 @@ pub enum Report {
         /// What changed, for people.
         text: String,
     },
-    /// An answer was not taken, or one is again after that; for people.
+    /// An answer was rejected, or the next one was accepted again; for people.
     Refused {
         /// The pool.
         pool: Arc<str>,

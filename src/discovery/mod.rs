@@ -8,8 +8,8 @@
 //!    └─► reader: reads the files again ◄──────────────────── list.rs: discovered/POOL.toml
 //! ```
 //!
-//! - **A list is a file.** Whoever reads the service file reads the lists with it: the director after
-//!   a change and after a restart, `plan`, `check`, `export`.
+//! - **A list is a file.** Lists are read together with the service file: by the director after
+//!   a change and after a restart, by `plan` and `apply`.
 //! - **A source that hangs hangs its own thread.** Every question has a limit; nothing waits for the
 //!   answer.
 //! - **Rules decide, not answers** (`rules.rs`): an answer that breaks them changes nothing, and

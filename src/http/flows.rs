@@ -79,7 +79,7 @@ impl Flows {
         if passed < LEAST {
             return;
         }
-        // Made anew in between: its counters began at zero, at an unknown time.
+        // It was created again in between: its counters began at zero, at an unknown time.
         seen.flow.rate = between(&seen.from.1, &total, passed).unwrap_or_else(|| read.rate());
         seen.from = (at, total);
     }

@@ -29,7 +29,7 @@ const PACE: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(16);
 
-/// The time until a table is asked for again that failed, or of which something is missing.
+/// The delay before a transfer that failed, or that was incomplete, is requested again.
 const BEHIND: Duration = Duration::from_secs(10);
 
 /// The most services of a peer.

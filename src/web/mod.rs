@@ -9,7 +9,7 @@
 //! - **One reader for all pages** (`reader.rs`): what the daemon does for the page does not depend on
 //!   how many look. While nobody looks, nothing is read.
 //! - **A page gets what changed** (`table.rs`), by server-sent events with numbers, so that one that
-//!   was cut off goes on where it was. One that does not read in time is disconnected and starts anew.
+//!   was cut off continues where it was. One that does not read in time is disconnected and starts over.
 //! - **Beyond this machine only with TLS and a token.** `Host` is checked against a list, whoever asks.
 //! - **Texts from servers are hostile**: hidden characters are replaced here (`rows.rs`), and the page
 //!   makes text nodes of them.

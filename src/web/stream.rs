@@ -72,7 +72,7 @@ async fn send(mut seat: Seat, sink: &Sink) {
                 }
             }
             Ok(_) => {}
-            // It does not read fast enough: it starts anew.
+            // It does not read fast enough: it starts over.
             Err(RecvError::Lagged(_) | RecvError::Closed) => return,
         }
     }

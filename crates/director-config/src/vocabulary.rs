@@ -293,5 +293,9 @@ pub(super) const ABSENT: &[Word] = &[
     )
     .alias(&["leave"]),
     word("while-healthy", "It stays as long as its checks pass.").alias(&["keep", "while_healthy"]),
-    word("remove", "It leaves at once, with its connections.").alias(&["delete", "cut"]),
+    word(
+        "remove",
+        "It leaves immediately, and its connections break.",
+    )
+    .alias(&["delete", "cut"]),
 ];

@@ -74,7 +74,7 @@ impl Counts {
         self
     }
 
-    /// The servers of which these have less than those.
+    /// The servers with fewer entries here than in `those`.
     #[must_use]
     pub fn short_of(&self, those: &Self) -> Vec<Short> {
         let all = those.0.iter();

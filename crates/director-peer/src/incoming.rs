@@ -14,7 +14,7 @@ use crate::outgoing::{Known, LeftOut, is_template};
 /// The most entries of one table. Reading more than a million takes minutes of a kernel's time.
 pub const MOST: u64 = 1_000_000;
 
-/// Entries that end within so many seconds are taken, and may be missing afterwards.
+/// Entries that expire within this number of seconds are accepted, and may be missing afterwards.
 const ENDING: u32 = 5;
 
 /// Examines a peer's entries, and makes messages of those that are taken.

@@ -36,7 +36,7 @@ pub enum Absent {
     Drain,
     /// It stays as long as its checks pass, and leaves then.
     WhileHealthy,
-    /// It leaves at once, with its connections.
+    /// It leaves immediately, and its connections break.
     Remove,
 }
 
