@@ -11,12 +11,10 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,6 +23,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::Signal;
 use nix::sys::time::TimeValLike;
 
+use crate::answering::Answering;
 use crate::checks::{
     KEEPALIVED, MEASURED, PORT, Running, TARGETS, address, connections, processor_seconds,
     resident, warm_up,
@@ -294,67 +293,6 @@ impl Keepalived {
     }
 }
 
-/// An HTTP server that answers 200 or 503.
-struct Answering {
-    shared: Arc<Said>,
-    thread: thread::JoinHandle<()>,
-}
-
-/// The status to send, and when it was first sent.
-#[derive(Default)]
-struct Said {
-    ill: AtomicBool,
-    over: AtomicBool,
-    news: AtomicBool,
-    at: Mutex<Option<Instant>>,
-}
-
-impl Answering {
-    fn start(net: &Netns) -> Self {
-        let shared = Arc::new(Said::default());
-        let listener = net.enter(|| TcpListener::bind((Ipv4Addr::LOCALHOST, PORT)).unwrap());
-        let said = Arc::clone(&shared);
-        let thread = thread::spawn(move || {
-            for stream in listener.incoming() {
-                if said.over.load(Ordering::SeqCst) {
-                    return;
-                }
-                let mut stream = stream.unwrap();
-                let mut question = [0; 4096];
-                let _ = stream.read(&mut question);
-                let is_news = said.news.swap(false, Ordering::SeqCst);
-                let status = match said.ill.load(Ordering::SeqCst) {
-                    true => "503 Ill",
-                    false => "200 OK",
-                };
-                if is_news {
-                    *said.at.lock().unwrap() = Some(Instant::now());
-                }
-                let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
-                let _ = stream.write_all(answer.as_bytes());
-            }
-        });
-        Self { shared, thread }
-    }
-
-    /// Sets the status to send from now on.
-    fn answer(&self, well: bool) {
-        self.shared.ill.store(!well, Ordering::SeqCst);
-        self.shared.news.store(true, Ordering::SeqCst);
-    }
-
-    /// When it first sent the current status.
-    fn said(&self) -> Instant {
-        self.shared.at.lock().unwrap().take().unwrap()
-    }
-
-    fn stop(self, net: &Netns) {
-        self.shared.over.store(true, Ordering::SeqCst);
-        drop(net.enter(|| TcpStream::connect((Ipv4Addr::LOCALHOST, PORT))));
-        self.thread.join().unwrap();
-    }
-}
-
 /// 100 services with 100 checked servers each; the first server has this weight.
 fn checked_file(interval: u32, weight: u32) -> String {
     let mut text = format!(
@@ -390,7 +328,7 @@ fn weighted(weight: u32) -> String {
 }
 
 /// The same file with another reconcile period.
-fn settled(file: &str, period: &str) -> String {
+pub(crate) fn settled(file: &str, period: &str) -> String {
     let head = format!("version = 1\n\n[daemon]\nreconcile = \"{period}\"\n");
     file.replacen("version = 1\n", &head, 1)
 }
@@ -441,7 +379,7 @@ fn until_weight(net: &Netns, weight: u32, order: impl FnOnce() + Send) -> f64 {
 }
 
 /// The processor time of this thread.
-fn own_seconds() -> f64 {
+pub(crate) fn own_seconds() -> f64 {
     let usage = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
     (usage.user_time() + usage.system_time()).num_microseconds() as f64 / 1e6
 }

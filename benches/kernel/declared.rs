@@ -33,14 +33,14 @@ impl Bench {
         std::fs::write(&changed, large_file(Some((1000, 7)))).unwrap();
         self.apply(figures, &directory, &file);
         self.plan(figures, &directory, &file, &changed);
-        self.check(figures, &directory, &file);
+        Self::check(figures, &directory, &file);
     }
 
     /// Onto empty tables.
     fn apply(&self, figures: &mut Vec<Figure>, directory: &Path, file: &Path) {
         let state = directory.join("state");
         let myself = self.myself.to_str().unwrap();
-        let words = self.director(&state, &["apply", "--yes"], file);
+        let words = stateful(&state, &["apply", "--yes"], file);
         let ours = || onto_empty(&borrowed(&words), "");
         // Debian's takes 14 seconds, so there is time for few rounds of it. The other two are close
         // to each other, and get many.
@@ -64,9 +64,9 @@ impl Bench {
         let state = directory.join("state-of-plan");
         let net = filled_with(&[]);
         let myself = self.myself.to_str().unwrap();
-        let apply = self.director(&state, &["apply", "--yes"], file);
+        let apply = stateful(&state, &["apply", "--yes"], file);
         time(&net, &borrowed(&apply), "");
-        let plan = self.director(&state, &["plan"], file);
+        let plan = stateful(&state, &["plan"], file);
         let [dump, plan_time] = medians(
             5,
             [&mut || time(&net, &[myself, "dump"], ""), &mut || {
@@ -85,21 +85,20 @@ impl Bench {
         ));
         // Two dumps and one operation: what is sent in addition to a run with nothing to do.
         let idle = system_calls_of("sendto", &net, &borrowed(&apply));
-        let one = self.director(&state, &["apply", "--yes"], changed);
+        let one = stateful(&state, &["apply", "--yes"], changed);
         let with_one = system_calls_of("sendto", &net, &borrowed(&one));
         let name = "apply, one weight changed: sends beyond an idle apply";
         figures.push(Figure::below(name, with_one - idle, 1.0, Reach::Below(2.0)));
     }
 
-    fn check(&self, figures: &mut Vec<Figure>, directory: &Path, file: &Path) {
+    fn check(figures: &mut Vec<Figure>, directory: &Path, file: &Path) {
         let wide = directory.join("wide.toml");
         std::fs::write(&wide, wide_file(60_000)).unwrap();
         let half = directory.join("half.toml");
         std::fs::write(&half, wide_file(30_000)).unwrap();
         let net = namespace();
-        let state = directory.join("state");
         let measure = |file: &Path| {
-            let words = self.director(&state, &["check"], file);
+            let words = director(&["check"], file);
             let [seconds] = medians(5, [&mut || time(&net, &borrowed(&words), "")]);
             seconds
         };
@@ -111,15 +110,23 @@ impl Bench {
         let name = "check, 60,000 servers / 30,000: linear";
         figures.push(Figure::at_most(name, wide, half, 2.5));
     }
+}
 
-    fn director(&self, state: &Path, verb: &[&str], file: &Path) -> Vec<String> {
-        let director = std::env::var("DIRECTOR_BIN")
-            .expect("DIRECTOR_BIN names the release build of director: use scripts/bench");
-        let mut words = vec![director, "--state-dir".into(), path(state)];
-        words.extend(verb.iter().map(|&word| word.to_owned()));
-        words.push(path(file));
-        words
-    }
+/// A verb that has a state directory.
+fn stateful(state: &Path, verb: &[&str], file: &Path) -> Vec<String> {
+    let state = path(state);
+    let words = [verb, &["--state-dir", &state]].concat();
+    director(&words, file)
+}
+
+fn director(words: &[&str], file: &Path) -> Vec<String> {
+    let director = std::env::var("DIRECTOR_BIN")
+        .expect("DIRECTOR_BIN names the release build of director: use scripts/bench");
+    let words = words.iter().map(|&word| word.to_owned());
+    std::iter::once(director)
+        .chain(words)
+        .chain([path(file)])
+        .collect()
 }
 
 /// `kernel dump`: the minimum for any program that reads the whole table, its start and one dump.

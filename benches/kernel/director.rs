@@ -66,16 +66,35 @@ impl Daemon {
 
     /// The output of `director status --format json`; `None` without an answer.
     pub(crate) fn status(&self) -> Option<Value> {
-        let mut socket = UnixStream::connect(self.directory.join("control.sock")).ok()?;
-        socket.write_all(b"GET /v1/status HTTP/1.0\r\n\r\n").ok()?;
+        let body = self.get("/v1/status")?;
+        serde_json::from_str(&body).ok()
+    }
+
+    /// What the view socket answers; `None` without an answer.
+    pub(crate) fn get(&self, path: &str) -> Option<String> {
+        let mut socket = UnixStream::connect(self.directory.join("view.sock")).ok()?;
+        let question = format!("GET {path} HTTP/1.0\r\n\r\n");
+        socket.write_all(question.as_bytes()).ok()?;
         let mut answer = String::new();
         socket.read_to_string(&mut answer).ok()?;
         let (_, body) = answer.split_once("\r\n\r\n")?;
-        serde_json::from_str(body).ok()
+        Some(body.to_owned())
     }
 
-    /// Runs a verb, which must succeed; words are split at blanks.
-    pub(crate) fn verb(&self, net: &Netns, line: &str) {
+    /// The bytes of its history on disk.
+    pub(crate) fn history(&self) -> u64 {
+        let states = fs::read_dir(self.directory.join("state")).unwrap();
+        let histories = states.map(|state| state.unwrap().path().join("history"));
+        let files = histories
+            .filter_map(|history| fs::read_dir(history).ok())
+            .flatten();
+        files
+            .map(|file| file.unwrap().metadata().unwrap().len())
+            .sum()
+    }
+
+    /// A verb for this director, or another program of it; words are split at blanks.
+    pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new(program(&self.directory));
         command
             .args(line.split_whitespace())
@@ -83,6 +102,12 @@ impl Daemon {
             .env("DIRECTOR_STATE_DIR", self.directory.join("state"))
             .env("DIRECTOR_SOCKET", "control.sock")
             .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a verb, which must succeed.
+    pub(crate) fn verb(&self, net: &Netns, line: &str) {
+        let mut command = self.command(line);
         let done = net.enter(|| command.output().unwrap());
         assert!(done.status.success(), "{line}: {done:?}\n{}", self.log());
     }

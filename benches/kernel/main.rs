@@ -10,8 +10,11 @@
 //! checks.rs    those of its health checks
 //! daemon.rs    those of `director run`
 //! http.rs      those of its HTTP checks
+//! seeing/      those of metrics, the page, history and the connection table
 //! failover/    those of failover, beside keepalived's
 //! director.rs  a `director run`
+//! answering.rs a server whose health is set
+//! entries.rs   connections that no client made
 //! tables.rs    the services and servers that are measured with
 //! measure.rs   runs, in turns, and their medians
 //! ```
@@ -30,13 +33,16 @@
 #[path = "../../tests/lab/mod.rs"]
 mod lab;
 
+mod answering;
 mod checks;
 mod daemon;
 mod declared;
 mod director;
+mod entries;
 mod failover;
 mod http;
 mod measure;
+mod seeing;
 mod tables;
 
 use std::env;
@@ -94,9 +100,10 @@ fn main() -> ExitCode {
                 .strip_prefix(word)
                 .is_some_and(|rest| rest.starts_with('-'))
     };
-    // Failover has a boot of its own.
+    // Failover and seeing have boots of their own.
+    let is_apart = |group: &str| group.starts_with("failover") || group.starts_with("seeing");
     let wanted = |group: &str| {
-        let all = arguments.is_empty() && !group.starts_with("failover");
+        let all = arguments.is_empty() && !is_apart(group);
         all || arguments.iter().any(|word| names(word, group))
     };
     if wanted("ipvsadm") {
@@ -126,6 +133,7 @@ fn main() -> ExitCode {
         daemon::tables(&mut figures);
     }
     failover::all(&wanted, long, &mut figures);
+    bench.seeing(&wanted, long, &mut figures);
     concluded(&figures)
 }
 

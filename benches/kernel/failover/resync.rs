@@ -4,20 +4,20 @@ use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 
-use director::peers::inject::{Injector, backup};
+use director::peers::inject::backup;
 use ipvs::Client;
-use ipvs_sync::{Encoder, Entry, Flags, tcp};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::pair::until;
 use super::{VIRTUAL, said};
 use crate::director::Daemon;
+use crate::entries;
 use crate::lab::{Host, Link};
 use crate::measure::{Figure, Reach};
 
 const CONNECTIONS: u32 = 50_000;
-const SERVERS: u32 = 4;
+const SERVERS: u8 = 4;
 
 /// The time to reach, in seconds, and the memory, in KiB.
 const TIME: f64 = 3.0;
@@ -58,27 +58,11 @@ key_file = \"{key}\"
 fn connect(host: &Host) {
     let daemons = host.enter(|| Client::connect().unwrap().daemons().unwrap());
     let daemon = backup(&daemons).unwrap();
+    let servers: Vec<SocketAddr> = (0..SERVERS)
+        .map(|number| SocketAddr::from(([10, 0, 0, 21 + number], 80)))
+        .collect();
     let virtual_service = SocketAddr::new(VIRTUAL, 80);
-    let mut encoder = Encoder::new(daemon.sync_id.0, Encoder::ETHERNET);
-    let mut messages = Vec::new();
-    for number in 0..CONNECTIONS {
-        let [_, high, middle, low] = number.to_be_bytes();
-        let client = SocketAddr::from(([198, 18 + high, middle, low], 40_000));
-        let last = 21 + u8::try_from(number % SERVERS).unwrap();
-        let server = SocketAddr::from(([10, 0, 0, last], 80));
-        let entry = Entry {
-            flags: Flags::DIRECT_ROUTE | Flags::NO_OUTPUT,
-            state: tcp::ESTABLISHED,
-            timeout: 900,
-            ..Entry::new(6, client, virtual_service, server)
-        };
-        messages.extend(encoder.push(&entry).unwrap());
-    }
-    messages.extend(encoder.finish());
-    host.enter(|| {
-        let injector = Injector::open(daemon).unwrap();
-        injector.send(&messages).unwrap();
-    });
+    host.enter(|| entries::open(daemon, virtual_service, &servers, CONNECTIONS));
 }
 
 fn active(host: &Host) -> u32 {
