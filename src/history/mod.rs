@@ -19,6 +19,7 @@
 //! `docs/history.md` describes the format.
 
 mod by;
+mod cause;
 mod compare;
 mod entry;
 mod log;

@@ -10,12 +10,13 @@ use ipvs::{ServerKey, ServiceKey};
 use serde_json::Value;
 
 use super::by::By;
+use super::cause::{Cause, Causes};
 use super::entry::{self, Change, Entry, Files};
 use super::log::{Batch, Log, started, stopped};
 use super::patch;
-use super::picture::{Head, Picture, ServerPicture, ServicePicture, json};
+use super::picture::{Head, Picture, ServicePicture, json};
 use crate::control::event::{Event, EventKind};
-use crate::control::snapshot::{ServerState, Snapshot};
+use crate::control::snapshot::Snapshot;
 use crate::state::health::HistoryLimits;
 
 /// How long an event explains changes, in milliseconds.
@@ -35,6 +36,8 @@ pub struct Recorder {
     files: Option<Files>,
     /// Those, if they are not in the log yet.
     new_files: Option<(u64, Files)>,
+    /// When the last files came into force.
+    files_at: u64,
     /// Whether it is in the log that this director started.
     has_started: bool,
     recent: VecDeque<Arc<Event>>,
@@ -102,6 +105,7 @@ impl Recorder {
             base: Base::Nothing,
             files: None,
             new_files: None,
+            files_at: 0,
             has_started: false,
             recent: VecDeque::new(),
         }
@@ -112,6 +116,7 @@ impl Recorder {
         if self.files.as_ref() != Some(&files) {
             self.files = Some(files.clone());
             self.new_files = Some((at, files));
+            self.files_at = at;
         }
     }
 
@@ -175,6 +180,7 @@ impl Recorder {
             log,
             base,
             new_files,
+            files_at,
             has_started,
             ..
         } = self;
@@ -197,7 +203,11 @@ impl Recorder {
                 });
             }
             let since = events.first().map_or(at, |event| event.at_ms);
-            changes(base, snapshot, (since, at), &recent, batch);
+            let causes = Causes {
+                recent: &recent,
+                files_at: *files_at,
+            };
+            changes(base, snapshot, (since, at), causes, batch);
             if let Some((at, files)) = new_files {
                 batch.add(&Entry {
                     files: Some(Box::new(files.clone())),
@@ -256,16 +266,17 @@ fn changes(
     base: &Base,
     snapshot: &Snapshot,
     (since, at): (u64, u64),
-    recent: &VecDeque<Arc<Event>>,
+    causes: Causes<'_>,
     batch: &mut Batch<'_>,
 ) {
+    let is_reload = base.head().and_then(|head| head.loaded) != Head::of(snapshot).loaded
+        || causes.has(|event| event.kind == EventKind::Loaded);
     let cause = Cause {
-        recent,
+        recent: causes.recent,
         at,
         since,
         is_absence: matches!(base, Base::Earlier(_)),
-        is_reload: base.head().and_then(|head| head.loaded) != Head::of(snapshot).loaded
-            || recent.iter().any(|event| event.kind == EventKind::Loaded),
+        reload: is_reload.then(|| causes.of_reload()),
     };
     for key in base.suspects(snapshot) {
         let before = base.service(&key);
@@ -329,80 +340,5 @@ fn service(
         if !after.servers.contains_key(key) {
             add(Some(*key), cause.of_removal(listen, *key), Value::Null);
         }
-    }
-}
-
-/// What explains changes.
-struct Cause<'a> {
-    recent: &'a VecDeque<Arc<Event>>,
-    at: u64,
-    /// The time of the first event of this record: a change is not before what is recorded already.
-    since: u64,
-    /// Whether no director ran until now.
-    is_absence: bool,
-    is_reload: bool,
-}
-
-impl Cause<'_> {
-    /// The newest event for which this holds.
-    fn event(&self, fits: impl Fn(&Event) -> bool) -> Option<(By, u64)> {
-        let found = self.recent.iter().rev().find(|event| fits(event))?;
-        let is_here = (self.since..=self.at).contains(&found.at_ms);
-        let at = if is_here { found.at_ms } else { self.at };
-        Some((By::of(found.kind), at))
-    }
-
-    fn otherwise(&self) -> (By, u64) {
-        let by = match (self.is_absence, self.is_reload) {
-            (true, _) => By::Absence,
-            (false, true) => By::File,
-            (false, false) => By::Director,
-        };
-        (by, self.at)
-    }
-
-    fn of_service(&self, listen: ServiceKey) -> (By, u64) {
-        if self.is_reload && !self.is_absence {
-            return (By::File, self.at);
-        }
-        let own = |event: &Event| event.listen == Some(listen);
-        self.event(own).unwrap_or_else(|| self.otherwise())
-    }
-
-    fn of_removal(&self, listen: ServiceKey, server: ServerKey) -> (By, u64) {
-        let own = |event: &Event| event.listen == Some(listen) && event.server == Some(server);
-        match self.is_reload {
-            true => self.otherwise(),
-            false => self.event(own).unwrap_or_else(|| self.otherwise()),
-        }
-    }
-
-    fn of_server(
-        &self,
-        listen: ServiceKey,
-        key: ServerKey,
-        before: Option<&ServerPicture>,
-        after: &ServerPicture,
-    ) -> (By, u64) {
-        let warms = |server: &ServerPicture| server.state == ServerState::Warming;
-        if before.is_some_and(warms) && warms(after) {
-            return (By::Director, self.at);
-        }
-        if before.is_none_or(|before| before.declared != after.declared) {
-            return self.otherwise();
-        }
-        let own = |event: &Event| event.listen == Some(listen) && event.server == Some(key);
-        let address = key.address.to_string();
-        let machine = |event: &Event| {
-            use EventKind::{Disabled, Enabled, Expired};
-            matches!(event.kind, Disabled | Enabled | Expired)
-                && event.text.split(' ').any(|word| word == address)
-        };
-        // The quorum, for example: what happened to the service changes its servers.
-        let service = |event: &Event| event.listen == Some(listen) && event.server.is_none();
-        self.event(own)
-            .or_else(|| self.event(machine))
-            .or_else(|| (!self.is_absence && !self.is_reload).then(|| self.event(service))?)
-            .unwrap_or_else(|| self.otherwise())
     }
 }

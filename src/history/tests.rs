@@ -87,6 +87,7 @@ fn snapshot(at: u64, services: &BTreeMap<u16, Servers>) -> Arc<Snapshot> {
             name: format!("web{port}").into(),
             service,
             as_declared: service,
+            pool: None,
             up: servers.len(),
             declared: servers.len(),
             servers,

@@ -158,3 +158,46 @@ fn rows_are_selected_by_time_service_and_server() {
     };
     assert_eq!(number(both), 1);
 }
+
+#[test]
+fn a_list_that_changed_is_discovery_and_a_file_that_changed_since_is_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::new(directory.path());
+    let text = |text: &str| Files {
+        root: "/etc/a.toml".to_owned(),
+        files: vec![("/etc/a.toml".to_owned(), text.to_owned())],
+    };
+    recorder.files(NOON, text("one"));
+    let servers = |up: &[u8]| BTreeMap::from([(80, some(up, &[], &[]))]);
+    let loaded = |at| event(at, EventKind::Loaded, None, "loaded: 1 service");
+    record(
+        &mut recorder,
+        &snapshot(NOON, &servers(&[1])),
+        &[loaded(NOON)],
+    );
+    let text_of_list = "`app`: 1 server joined (10.0.0.2)";
+    let listed = event(NOON + 20_000, EventKind::Discovered, None, text_of_list);
+    let events = [listed, loaded(NOON + 20_001)];
+    record(
+        &mut recorder,
+        &snapshot(NOON + 20_100, &servers(&[1, 2])),
+        &events,
+    );
+    recorder.files(NOON + 21_000, text("two"));
+    let events = [loaded(NOON + 21_000)];
+    record(
+        &mut recorder,
+        &snapshot(NOON + 21_100, &servers(&[1, 2, 3])),
+        &events,
+    );
+    let (all, _) = rows(directory.path(), &Filter::default());
+    let joined = all.iter().filter(|row| row.server.is_some());
+    let shown: Vec<_> = joined
+        .map(|row| (row.server.unwrap().address.to_string(), row.by))
+        .collect();
+    let expected = [
+        ("10.0.0.2".to_owned(), By::Discovery),
+        ("10.0.0.3".to_owned(), By::File),
+    ];
+    assert_eq!(shown[shown.len() - 2..], expected, "{shown:?}");
+}
