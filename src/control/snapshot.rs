@@ -146,6 +146,8 @@ pub struct ServiceStatus {
     pub service: Service,
     /// The configuration in the file; for a leaving service, the last one in the file.
     pub as_declared: Service,
+    /// The pool that discovers its servers; `None` if the file has them.
+    pub pool: Option<Arc<str>>,
     /// Its servers, declared, backup, sorry and leaving, ordered by role and key.
     pub servers: Vec<ServerStatus>,
     /// The number of declared servers that are up.

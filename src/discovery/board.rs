@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::list;
-use super::listed::{Answer, Place};
+use super::listed::{Answer, List, Place};
 use super::message::{Command, Report};
 use super::rules::{Change, Health, Pool, shown};
 use super::sources::ask;
@@ -93,6 +93,8 @@ struct Board {
 /// A pool and its asker.
 struct Seat {
     pool: Pool,
+    /// The list that went together with the service file.
+    accepted: List,
     discovery: Discovery,
     generation: u64,
     /// Its asker ends when this is dropped.
@@ -115,6 +117,12 @@ impl Board {
             match inbox.recv_timeout(next.min(PATIENCE)) {
                 Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Ok(Order::Command(Command::Declare(pools))) => self.declare(pools),
+                Ok(Order::Command(Command::Accepted)) => {
+                    for seat in self.pools.values_mut() {
+                        seat.accepted = seat.pool.list();
+                    }
+                }
+                Ok(Order::Command(Command::Rejected(why))) => self.go_back(&why),
                 Ok(Order::Answer {
                     pool,
                     generation,
@@ -150,7 +158,35 @@ impl Board {
         }
     }
 
-    fn seat(&mut self, discovery: Discovery, list: Option<super::listed::List>) -> Seat {
+    /// The files have no place for a list: the one before is in force again.
+    fn go_back(&mut self, why: &str) {
+        let changed = self.pools.iter();
+        let changed = changed.filter(|(_, seat)| seat.pool.list() != seat.accepted);
+        let names: Vec<Arc<str>> = changed.map(|(name, _)| Arc::clone(name)).collect();
+        let path = |name: &str| list::path(&self.directory, name).display().to_string();
+        let is_named = |name: &&Arc<str>| why.contains(&path(name));
+        // Those of which the mistakes are, if they say so.
+        let named: Vec<Arc<str>> = names.iter().filter(is_named).cloned().collect();
+        let guilty = if named.is_empty() { names } else { named };
+        for name in guilty {
+            let Some(seat) = self.pools.get_mut(&name) else {
+                continue;
+            };
+            let first = why.lines().find(|line| !line.trim().is_empty());
+            let refused = format!(
+                "the list does not go together with the service file: {}",
+                first.unwrap_or_default().trim()
+            );
+            seat.pool
+                .go_back(seat.accepted.clone(), refused.clone(), boot_time().0);
+            seat.is_unwritten = true;
+            seat.said = Some(refused.clone());
+            let why = Some(refused);
+            (self.tell)(Report::Refused { pool: name, why });
+        }
+    }
+
+    fn seat(&mut self, discovery: Discovery, list: Option<List>) -> Seat {
         self.generation += 1;
         let (asker, stop) = mpsc::channel();
         let generation = self.generation;
@@ -169,6 +205,7 @@ impl Board {
                 }
             }
         });
+        let accepted = list.clone().unwrap_or_default();
         let mut pool = Pool::new(discovery.clone(), list);
         if let Err(error) = started {
             let why = format!("cannot start the thread that asks: {error}");
@@ -176,6 +213,7 @@ impl Board {
         }
         Seat {
             pool,
+            accepted,
             discovery,
             generation,
             _asker: asker,

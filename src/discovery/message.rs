@@ -10,6 +10,10 @@ use crate::state::discovery::Discovery;
 pub enum Command {
     /// The pools of the file in force.
     Declare(Vec<Discovery>),
+    /// The files were read with the lists as they are, and are in force.
+    Accepted,
+    /// They were read, and have mistakes together; for people.
+    Rejected(String),
 }
 
 /// The threads to the core.

@@ -11,16 +11,18 @@
 //!   `max_removed` servers in any stretch of `removed_within`. The others leave later, and stay if the source
 //!   lists them again.
 //! - Removing a server that is down harms no client and is not counted.
+//! - **Weights follow in steps** (`weight_steps`), except to 0.
 //! - A server that came and went too often leaves only once it has been absent for a while.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use self::steps::{hold, step};
 use super::listed::{Answer, List, Listed, Place};
 use crate::config::name_problem;
 use crate::state::discovery::{Absent, Discovery};
-use crate::state::health::Threshold;
+use crate::state::health::{Threshold, WeightSteps};
 use crate::words::{count, printable};
 
 /// A server that came or went more often than this within [`FLAP_WITHIN`] flaps.
@@ -28,6 +30,8 @@ const FLAPS: usize = 4;
 const FLAP_WITHIN: Duration = Duration::from_secs(120);
 /// How long a server that flaps must be absent before it leaves.
 const FLAP_HOLD: Duration = Duration::from_secs(60);
+/// How long a list stays refused that the service file had no place for.
+const MISFIT_HOLD: Duration = Duration::from_secs(300);
 
 /// A moment: the time since any fixed one.
 pub(super) type Moment = Duration;
@@ -58,6 +62,17 @@ pub(super) struct Pool {
     peaks: VecDeque<(Moment, usize)>,
     /// Why the last answer was rejected.
     refused: Option<String>,
+    /// A list that the service file has no place for.
+    misfit: Option<Misfit>,
+}
+
+/// A list that does not go together with the service file: two servers of one name, for example.
+#[derive(Debug)]
+struct Misfit {
+    list: List,
+    why: String,
+    /// When it is tried again: the file may be another one by then.
+    until: Moment,
 }
 
 /// A server in force.
@@ -66,6 +81,10 @@ struct Member {
     listed: Listed,
     /// Since when the source does not list it.
     absent: Option<Moment>,
+    /// When its weight changed last.
+    stepped: Option<Moment>,
+    /// Whether its weight has steps to go.
+    is_stepping: bool,
 }
 
 /// A list that is not stable yet.
@@ -105,7 +124,24 @@ impl Pool {
             turns: BTreeMap::new(),
             peaks: VecDeque::new(),
             refused: None,
+            misfit: None,
         }
+    }
+
+    /// Goes back to the list before, because the service file has no place for this one.
+    pub(super) fn go_back(&mut self, before: List, why: String, now: Moment) {
+        let list = self.wanted.replace(before.clone());
+        let servers = before.into_iter();
+        self.servers = servers
+            .map(|(place, listed)| (place, Member::new(listed)))
+            .collect();
+        self.pending = None;
+        self.refused = Some(why.clone());
+        self.misfit = list.map(|list| Misfit {
+            list,
+            why,
+            until: now + MISFIT_HOLD,
+        });
     }
 
     /// Other limits from now on; the servers stay.
@@ -148,6 +184,11 @@ impl Pool {
                 return;
             }
         };
+        let misfit = self.misfit.take_if(|it| it.list != list || now >= it.until);
+        if let (Some(misfit), None) = (&self.misfit, misfit) {
+            self.refused = Some(misfit.why.clone());
+            return;
+        }
         if self.wanted.as_ref() == Some(&list) {
             self.pending = None;
             return;
@@ -244,10 +285,10 @@ impl Pool {
         let mut change = Change::default();
         for (place, listed) in wanted {
             match self.servers.get_mut(place) {
-                Some(member) if member.listed == *listed => {}
                 Some(member) => {
-                    member.listed.clone_from(listed);
-                    change.altered.push(*place);
+                    if member.follow(listed, &self.rules.weight_steps, now) {
+                        change.altered.push(*place);
+                    }
                 }
                 None => {
                     // A port that is new, or no longer said: no other server.
@@ -261,6 +302,7 @@ impl Pool {
                 }
             }
         }
+        self.give_up_names(&mut change);
         self.note_size(now);
         for place in self.leaving(now) {
             let health = health(place);
@@ -277,6 +319,31 @@ impl Pool {
             change.left.push(place);
         }
         change
+    }
+
+    /// An absent server loses the name that another server has now.
+    fn give_up_names(&mut self, change: &mut Change) {
+        let listed = self
+            .servers
+            .values()
+            .filter(|member| member.absent.is_none());
+        let names: BTreeSet<String> = listed
+            .filter_map(|member| member.listed.name.clone())
+            .collect();
+        let absent = self
+            .servers
+            .iter_mut()
+            .filter(|(_, member)| member.absent.is_some());
+        for (place, member) in absent {
+            if member
+                .listed
+                .name
+                .take_if(|name| names.contains(name))
+                .is_some()
+            {
+                change.altered.push(*place);
+            }
+        }
     }
 
     /// Notes which servers the source begins and ceases to list.
@@ -360,7 +427,12 @@ impl Pool {
         // Whether a server that is absent may leave also depends on its health.
         let waits = self.absent().next().is_some();
         let later = waits.then(|| now + Duration::from_secs(1));
-        pending.into_iter().chain(later).min()
+        let steps = &self.rules.weight_steps;
+        let steps = self
+            .servers
+            .values()
+            .filter_map(|member| member.next(steps));
+        pending.into_iter().chain(later).chain(steps).min()
     }
 }
 
@@ -369,7 +441,36 @@ impl Member {
         Self {
             listed,
             absent: None,
+            stepped: None,
+            is_stepping: false,
         }
+    }
+
+    /// Becomes as listed, but for a weight that has steps to go. Returns whether anything changed.
+    fn follow(&mut self, listed: &Listed, steps: &WeightSteps, now: Moment) -> bool {
+        let before = self.listed.weight;
+        let is_early = self.stepped.is_some_and(|at| now < at + steps.every);
+        let weight = match is_early {
+            true => hold(before, listed.weight),
+            false => step(before, listed.weight, steps.step),
+        };
+        self.is_stepping = weight != listed.weight;
+        if weight != before {
+            self.stepped = Some(now);
+        }
+        let next = Listed {
+            weight,
+            ..listed.clone()
+        };
+        let changes = next != self.listed;
+        self.listed = next;
+        changes
+    }
+
+    /// When its weight takes its next step.
+    fn next(&self, steps: &WeightSteps) -> Option<Moment> {
+        let stepped = self.stepped.filter(|_| self.is_stepping)?;
+        Some(stepped + steps.every)
     }
 }
 
@@ -409,5 +510,6 @@ pub fn shown((address, port): Place) -> String {
     }
 }
 
+mod steps;
 #[cfg(test)]
 mod tests;

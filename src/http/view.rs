@@ -179,6 +179,7 @@ fn service_with(selected: &Selected, shown: impl Fn(&ServerStatus) -> bool) -> a
         listen: selected.key,
         scheduler: service.scheduler.to_string(),
         persistence: persistent.then_some(service.timeout),
+        pool: status.pool.as_deref().map(str::to_owned),
         up: status.up,
         declared: status.declared,
         min_healthy: status.min_healthy,

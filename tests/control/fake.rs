@@ -344,6 +344,7 @@ pub(crate) fn snapshot() -> Snapshot {
         name: "web".into(),
         service: declared.with_flags(ServiceFlags::SCHED_1),
         as_declared: declared,
+        pool: None,
         servers: vec![
             heavy,
             warming,
@@ -381,6 +382,7 @@ pub(crate) fn snapshot() -> Snapshot {
         name: "old".into(),
         service: old,
         as_declared: old,
+        pool: None,
         servers: vec![
             gone,
             status(

@@ -88,6 +88,7 @@ pub(crate) fn service(number: u32, servers: u32) -> ServiceStatus {
         name: name.into(),
         service,
         as_declared: service,
+        pool: None,
         servers: (0..servers).map(|one| server(number, one)).collect(),
         up: servers as usize,
         declared: servers as usize,

@@ -94,8 +94,11 @@ impl Page<'_> {
             paint(BOLD, printable(&service.name)),
             plain(service.listen.to_string()),
             plain(how),
-            paint(page::service_colour(colour), count),
         ];
+        if let Some(pool) = &service.pool {
+            parts.push(plain(format!("pool {}", printable(pool))));
+        }
+        parts.push(paint(page::service_colour(colour), count));
         if let Some(quorum) = service.quorum.filter(|quorum| quorum.lost) {
             let lost = format!("QUORUM LOST: {} of {}", quorum.weight, quorum.needed);
             parts.push(paint(page::service_colour(ServiceState::Failed), lost));

@@ -8,6 +8,7 @@ use super::Core;
 use crate::control::Now;
 use crate::control::discovery::PoolStatus;
 use crate::control::event::{EventKind, Subject};
+use crate::control::snapshot::{RejectedBy, Rejection};
 use crate::daemon::messages::Order;
 use crate::discovery::{Command, Report};
 use crate::state::discovery::Discovery;
@@ -32,6 +33,19 @@ impl Core {
         let command = Command::Declare(declared.to_vec());
         self.discovered.declared = declared;
         self.out.discovery.push(command);
+    }
+
+    /// The files were read together with the lists, and are in force or not.
+    pub(super) fn lists_were_read(&mut self, outcome: Result<(), &Rejection>) {
+        if self.discovered.declared.is_empty() {
+            return;
+        }
+        self.out.discovery.push(match outcome {
+            Ok(()) => Command::Accepted,
+            // A guard holds until an operator says otherwise; a failure may pass.
+            Err(rejection) if rejection.by != RejectedBy::Mistakes => return,
+            Err(rejection) => Command::Rejected(rejection.why.clone()),
+        });
     }
 
     /// The threads report.

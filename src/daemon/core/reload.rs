@@ -339,6 +339,9 @@ impl Core {
         self.show.rejected_by = rejection.by;
         self.show.meters().rejections.add(1);
         self.show.touch();
+        if self.is_ready() {
+            self.lists_were_read(Err(rejection));
+        }
         let refusal = Refusal {
             kind: RefusalKind::Refused,
             message: why.to_owned(),
@@ -379,6 +382,7 @@ impl Core {
             count(steps, "change", "changes"),
         );
         self.event(EventKind::Loaded, Subject::None, text.clone(), now);
+        self.lists_were_read(Ok(()));
         let mut lines = vec![text];
         if let Some(warning) = without_checks(&unchecked) {
             self.event(

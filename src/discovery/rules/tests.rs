@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::state::Share;
 use crate::state::discovery::{FileSource, Settle, Source};
-use crate::state::health::Threshold;
+use crate::state::health::{Threshold, WeightSteps};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -21,6 +21,7 @@ fn rules() -> Discovery {
         max_servers: 500,
         max_removed: Threshold::Part(Share::percent(50)),
         removed_within: 600 * SECOND,
+        weight_steps: WeightSteps::default(),
     }
 }
 
@@ -241,6 +242,82 @@ fn a_new_weight_is_no_new_server() {
     let change = scene.pool.act(scene.now + 2 * SECOND, |_| Health::Up);
     assert_eq!(change.altered, [place(1)]);
     assert!(change.joined.is_empty() && change.left.is_empty());
+}
+
+#[test]
+fn a_weight_follows_in_steps_however_often_the_list_changes() {
+    let settle = Settle {
+        min: Duration::ZERO,
+        max: SECOND,
+    };
+    let rules = Discovery { settle, ..rules() };
+    let weighted = |weight| {
+        let listed = Listed {
+            weight: Some(weight),
+            ..Listed::default()
+        };
+        Answer::Servers(vec![(place(1), listed)])
+    };
+    let mut scene = Scene::new(rules, &[1]);
+    let mut answered = |answer, seconds| {
+        scene.answer(answer, seconds);
+        scene.pool.list()[&place(1)].weight.unwrap()
+    };
+    assert_eq!(answered(weighted(100), 5), 100);
+    assert_eq!(answered(weighted(50), 0), 80);
+    // Back and forth within five seconds.
+    assert_eq!(answered(weighted(100), 1), 80);
+    assert_eq!(answered(weighted(50), 1), 80);
+    assert_eq!(answered(weighted(50), 3), 64);
+    assert_eq!(answered(weighted(50), 60), 50);
+    assert_eq!(answered(weighted(0), 0), 0);
+    assert_eq!(answered(weighted(50), 4), 0);
+    assert_eq!(answered(weighted(50), 1), 10);
+}
+
+#[test]
+fn a_list_that_has_no_place_in_the_service_file_waits_for_another_file() {
+    let mut scene = Scene::new(rules(), &[1, 2]);
+    let before = scene.pool.list();
+    assert_eq!(scene.answer(listed(&[1, 2, 3]), 3), [1, 2, 3]);
+    let why = || "server 3 is a backup server".to_owned();
+    scene.pool.go_back(before, why(), scene.now);
+    assert_eq!(scene.answer(listed(&[1, 2, 3]), 60), [1, 2]);
+    assert_eq!(scene.pool.refused(), Some(&*why()));
+    // Another list is taken, and so is the same one later.
+    assert_eq!(scene.answer(listed(&[1, 2, 4]), 3), [1, 2, 4]);
+    assert_eq!(scene.pool.refused(), None);
+    let before = scene.pool.list();
+    assert_eq!(scene.answer(listed(&[1, 2, 3, 4]), 3), [1, 2, 3, 4]);
+    scene.pool.go_back(before, why(), scene.now);
+    assert_eq!(scene.answer(listed(&[1, 2, 3, 4]), 299), [1, 2, 4]);
+    scene.wait(1);
+    assert_eq!(scene.answer(listed(&[1, 2, 3, 4]), 3), [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_server_that_is_no_longer_listed_gives_its_name_to_another_one() {
+    let named = |hosts: &[(u8, &str)]| {
+        let servers = hosts.iter().map(|(host, name)| {
+            let name = Some((*name).to_owned());
+            let listed = Listed {
+                name,
+                ..Listed::default()
+            };
+            (place(*host), listed)
+        });
+        Answer::Servers(servers.collect())
+    };
+    let rules = Discovery {
+        absent: Absent::WhileHealthy,
+        ..rules()
+    };
+    let mut scene = Scene::new(rules, &[1]);
+    scene.answer(named(&[(1, "a"), (2, "b")]), 3);
+    assert_eq!(scene.answer(named(&[(1, "a"), (3, "b")]), 3), [1, 2, 3]);
+    let list = scene.pool.list();
+    let names = [1, 2, 3].map(|host| list[&place(host)].name.as_deref());
+    assert_eq!(names, [Some("a"), None, Some("b")]);
 }
 
 #[test]

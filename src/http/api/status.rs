@@ -116,6 +116,9 @@ pub struct Service {
     pub scheduler: String,
     /// The persistence timeout in seconds; null without persistence.
     pub persistence: Option<u32>,
+    /// The pool that discovers its servers; missing if the file has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
     /// The number of declared servers that are up.
     pub up: usize,
     /// The number of declared servers.

@@ -75,7 +75,7 @@ fn a_hundred_changes_of_a_source_that_lies_lose_no_request() {
     fs::write(daemon.path("app.json"), r#"["10.2.0.11", "10.2.0.12"]"#).unwrap();
     daemon.write(&format!(
         "version = 1\n[pool.app]\ndiscover = {{ type = \"file\", path = \"{}\" }}\n\
-         settle = {{ min = \"0s\" }}\nmax_removed = 1000\n\
+         settle = {{ min = \"0s\" }}\nmax_removed = 1000\nweight_steps = {{ every = \"100ms\" }}\n\
          [service.web]\nlisten = \"{SERVICE}\"\nforward = \"nat\"\nscheduler = \"wrr\"\ndrain = \"2s\"\n\
          pool = \"app\"\ncheck = {{ type = \"tcp\", interval = \"200ms\", timeout = \"5s\" }}\n",
         daemon.path("app.json").display()

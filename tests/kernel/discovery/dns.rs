@@ -129,6 +129,9 @@ fn a_name_that_is_gone_empty_or_not_answered_changes_nothing() {
     });
 }
 
+/// Weights that follow quickly.
+const FAST: &str = "\nweight_steps = { every = \"100ms\" }";
+
 #[test]
 #[ignore = "needs the lab"]
 fn srv_records_have_ports_weights_and_priorities() {
@@ -138,7 +141,7 @@ fn srv_records_have_ports_weights_and_priorities() {
     let mut bind = Bind::start(&net, records);
     let daemon = Daemon::start(
         &net.director,
-        &file(&source("_http._tcp.example.org", "srv")),
+        &file(&(source("_http._tcp.example.org", "srv") + FAST)),
     );
     // The third one is a backup server: it is not needed.
     daemon.weights(SERVICE, "1=30 2=1");
@@ -151,6 +154,7 @@ fn srv_records_have_ports_weights_and_priorities() {
     refused(&daemon, "d.example.org");
     daemon.weights(SERVICE, "1=30 2=1");
     bind.serve("_http._tcp SRV 0 7 80 a\na A 10.2.0.11");
+    // In steps: 24, 20, 16, ...
     daemon.weights(SERVICE, "1=7");
 }
 

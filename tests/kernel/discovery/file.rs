@@ -63,6 +63,43 @@ fn servers_come_and_go_with_a_file() {
     );
     let log = daemon.log();
     assert!(log.contains("discovered"), "{log}");
+    let web = daemon.get("/v1/services/web").unwrap();
+    assert_eq!(web["services"][0]["pool"], "app", "{web}");
+    let words = ["history", "web", "10.2.0.11:80", "--format", "json"];
+    daemon.becomes("the history says what added the server", &true, || {
+        let rows = said(&verb(&net.director, &daemon, &words)).replace(' ', "");
+        rows.contains("\"by\":\"discovery\"")
+    });
+}
+
+#[test]
+#[ignore = "needs the lab"]
+fn a_list_that_has_no_place_in_the_service_file_is_taken_back() {
+    let net = Lan::nat().real_servers(3).build();
+    let mut daemon = Daemon::idle(&net.director, "version = 1\n");
+    let list = daemon.path("app.json");
+    let source = format!(
+        "discover = {{ type = \"file\", path = \"{}\" }}\nmax_removed = 100",
+        list.display()
+    );
+    replace(&list, r#"["10.2.0.11", "10.2.0.12"]"#);
+    // A server cannot be a backup server of its own service.
+    daemon.write(&(file(&source) + "backup = [\"10.2.0.13\"]\n"));
+    daemon.launch();
+    daemon.weights(SERVICE, "1=1 2=1");
+    replace(&list, r#"["10.2.0.11", "10.2.0.12", "10.2.0.13"]"#);
+    refused(&daemon, "does not go together with the service file");
+    daemon.becomes("nothing is rejected any more", &true, || {
+        daemon.get("/v1/status").unwrap()["rejected"].is_null()
+    });
+    daemon.weights(SERVICE, "1=1 2=1");
+    // A start with the source away begins with the list that goes together with the file.
+    fs::remove_file(&list).unwrap();
+    daemon.stop();
+    daemon.launch();
+    daemon.weights(SERVICE, "1=1 2=1");
+    replace(&list, r#"["10.2.0.12"]"#);
+    daemon.weights(SERVICE, "2=1");
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn overlaid(below: &HealthDecl, fields: &Fields<'_>, findings: &mut Findings) ->
     let damping = fields.get("damping");
     let damping = damping.and_then(|field| self::damping(&field, below.damping, findings));
     let steps = fields.get("weight_steps");
-    let steps = steps.and_then(|field| self::steps(&field, below.weight_steps, findings));
+    let steps = steps.and_then(|field| weight_steps(&field, below.weight_steps, findings));
     let notify = fields.get("notify");
     let notify = notify.map(|field| {
         let items = field.items(findings);
@@ -179,7 +179,8 @@ pub(super) fn damping(
     Some(Some(damping))
 }
 
-fn steps(
+/// `weight_steps`; what it leaves out is as below.
+pub(super) fn weight_steps(
     field: &Field<'_>,
     below: Option<WeightSteps>,
     findings: &mut Findings,

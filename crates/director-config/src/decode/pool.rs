@@ -13,6 +13,7 @@ use super::super::source::{Span, Spanned};
 use super::super::tree::{Entry, Node, NodeRef, Table, Text, Value};
 use super::super::vocabulary::ABSENT;
 use super::fields::{Field, Fields};
+use super::health::weight_steps;
 use super::name::named;
 use super::server::servers;
 use super::service::Defaults;
@@ -21,7 +22,7 @@ use super::time::{DAY, HOUR, SECOND, within};
 use super::word::{unknown, word};
 use crate::state::Share;
 use crate::state::discovery::{Absent, Discovery, Settle, Source};
-use crate::state::health::Threshold;
+use crate::state::health::{Threshold, WeightSteps};
 
 /// The lists of servers that were found, by the names of pools: each a table with `servers`, and
 /// perhaps `backup`.
@@ -41,13 +42,14 @@ const OF_EACH: [&str; 7] = [
 ];
 
 /// What a pool says of its lists.
-const OF_LISTS: [&str; 6] = [
+const OF_LISTS: [&str; 7] = [
     "absent",
     "allow_empty",
     "settle",
     "max_servers",
     "max_removed",
     "removed_within",
+    "weight_steps",
 ];
 
 /// A pool.
@@ -179,6 +181,7 @@ struct Rules {
     max_servers: u32,
     max_removed: Threshold,
     removed_within: Duration,
+    weight_steps: WeightSteps,
 }
 
 impl Rules {
@@ -196,6 +199,8 @@ impl Rules {
         let removed = removed.and_then(|field| threshold(&field, findings));
         let time = fields.get("removed_within");
         let time = time.and_then(|field| within(&field, SECOND, DAY, findings));
+        let steps = fields.get("weight_steps");
+        let steps = steps.and_then(|field| weight_steps(&field, None, findings));
         Self {
             absent: match absent {
                 Some("while-healthy") => Absent::WhileHealthy,
@@ -207,6 +212,7 @@ impl Rules {
             max_servers: most.map_or(500, |most| most.value),
             max_removed: removed.map_or(Threshold::Part(Share::percent(50)), |most| most.value),
             removed_within: time.map_or(Duration::from_secs(600), |time| time.value),
+            weight_steps: steps.unwrap_or_default(),
         }
     }
 
@@ -220,6 +226,7 @@ impl Rules {
             max_servers: self.max_servers,
             max_removed: self.max_removed,
             removed_within: self.removed_within,
+            weight_steps: self.weight_steps,
         }
     }
 }

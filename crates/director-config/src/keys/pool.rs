@@ -2,7 +2,7 @@
 
 use super::super::discovery::SECTIONS;
 use super::super::vocabulary;
-use super::health::threshold;
+use super::health::{WEIGHT_STEPS, threshold};
 use super::service::{of_each_server, servers};
 use super::{Key, Shape, key, time, whole, words};
 
@@ -67,6 +67,12 @@ fn about_lists() -> Vec<Key> {
             "With `discover`: the time for which leaving servers are counted, 1s to 1d.",
         )
         .default("10m"),
+        key(
+            "weight_steps",
+            Shape::Table(&WEIGHT_STEPS),
+            "With `discover`: how fast a server's weight follows that of the list. 0 takes effect \
+             immediately.",
+        ),
     ]
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::health::Threshold;
+use super::health::{Threshold, WeightSteps};
 pub use crate::discovery::{DnsSource, FileSource, RecordType, Source};
 
 /// How a pool finds its servers.
@@ -26,6 +26,8 @@ pub struct Discovery {
     pub max_removed: Threshold,
     /// The time for which removals are counted.
     pub removed_within: Duration,
+    /// How fast a weight follows that of the list.
+    pub weight_steps: WeightSteps,
 }
 
 /// What happens to a server that is no longer listed.

@@ -109,7 +109,9 @@ impl<'d> Health<'d> {
         let mut extra = |list: &'d Option<Arc<Spanned<_>>>, findings: &mut Findings| {
             Extra::new(service, list.as_deref()?, builder, findings)
         };
-        let found = pool_of(service, &declaration.pools).map(|pool| &pool.backup);
+        let pool = pool_of(service, &declaration.pools);
+        let discovery = pool.and_then(|pool| pool.discovery.as_ref());
+        let found = pool.map(|pool| &pool.backup);
         let found = found.filter(|_| decl.backup.is_none());
         let backup = extra(found.unwrap_or(&decl.backup), findings);
         let sorry = extra(&decl.sorry, findings);
@@ -127,6 +129,7 @@ impl<'d> Health<'d> {
         let common = ServiceWatch {
             checks: checks.map_or(default.checks, |checks| builder.interned.shared(checks)),
             combine: decl.combine.unwrap_or_default(),
+            pool: discovery.map(|discovery| Arc::clone(&discovery.pool)),
             backup_below: decl.backup_below.map(|below| below.value),
             on_fail: decl
                 .on_fail

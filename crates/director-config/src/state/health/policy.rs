@@ -103,6 +103,8 @@ pub struct ServiceWatch {
     pub combine: Combine,
     /// Servers with settings of their own.
     pub servers: BTreeMap<ServerKey, ServerWatch>,
+    /// The pool that discovers its servers; `None` if the file has them.
+    pub pool: Option<Arc<str>>,
     /// Servers that join when too few others are up.
     pub backup: Servers<DesiredServer>,
     /// The backup servers join when fewer than this many servers are up. One by default.
