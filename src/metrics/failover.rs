@@ -1,8 +1,9 @@
 //! The families with a series for each failover section; none without sections.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::text::{Family, Text, labels};
+use super::text::{Each, Family, Text, labels};
 use crate::control::failover::{FailoverCounts, FailoverRole, FailoverStatus};
 use crate::control::snapshot::Snapshot;
 
@@ -17,17 +18,15 @@ const ROLES: [FailoverRole; 6] = [
 ];
 
 /// A section.
-struct Section<'a> {
-    status: &'a FailoverStatus,
+struct Section {
+    status: Arc<FailoverStatus>,
     counts: FailoverCounts,
     /// `failover="front"`
     labels: String,
 }
 
-type Write = fn(&Family, &Section<'_>, &mut Text);
-
 /// The families, in the order of the exposition.
-const FAMILIES: &[(Family, Write)] = &[
+const FAMILIES: &[Each<Section>] = &[
     (
         Family::gauge(
             "director_failover_role",
@@ -120,7 +119,7 @@ const FAMILIES: &[(Family, Write)] = &[
     ),
 ];
 
-impl Section<'_> {
+impl Section {
     /// Its labels and one more.
     fn with(&self, name: &str, value: &str) -> String {
         format!("{},{name}=\"{value}\"", self.labels)
@@ -129,19 +128,11 @@ impl Section<'_> {
 
 /// Writes all families.
 pub(super) fn write(snapshot: &Snapshot, text: &mut Text) {
-    if snapshot.failovers.is_empty() {
-        return;
-    }
     let sections = snapshot.failovers.values().map(|status| Section {
-        status,
+        status: Arc::clone(status),
         counts: status.counters.read(),
         labels: labels(&[("failover", &status.name)]),
     });
-    let sections: Vec<Section<'_>> = sections.collect();
-    for (family, write) in FAMILIES {
-        text.family(family);
-        for section in &sections {
-            write(family, section, text);
-        }
-    }
+    let sections: Vec<Section> = sections.collect();
+    text.each(FAMILIES, &sections);
 }

@@ -17,7 +17,10 @@
 //!
 //! `docs/metrics.md` documents every family.
 
+mod announce;
+mod discovery;
 mod failover;
+mod peer;
 mod process;
 mod scrape;
 mod server;

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage};
 use nix::sys::time::TimeValLike;
 
-use super::failover;
 use super::text::{Family, Text, labels};
+use super::{announce, discovery, failover, peer};
 use crate::check::Statistics;
 use crate::control::meters::Reading;
 use crate::control::snapshot::Snapshot;
@@ -31,6 +31,9 @@ impl Director {
         self.checks(text);
         self.events(text);
         failover::write(&self.snapshot, text);
+        peer::write(&self.snapshot, text);
+        announce::write(&self.snapshot, text);
+        discovery::write(&self.snapshot, text);
         process(text, self.snapshot.started);
     }
 

@@ -66,6 +66,9 @@ impl Family {
     }
 }
 
+/// A family, and how an item writes its samples.
+pub(super) type Each<T> = (Family, fn(&Family, &T, &mut Text));
+
 /// Text in one of the formats.
 #[derive(Debug)]
 pub(super) struct Text {
@@ -126,6 +129,16 @@ impl Text {
         self.line(family.name, "_bucket", "le=\"+Inf\"", count);
         self.line(family.name, "_sum", "", sum);
         self.line(family.name, "_count", "", count);
+    }
+
+    /// Families with a series for each item; none without items.
+    pub(super) fn each<T>(&mut self, families: &[Each<T>], items: &[T]) {
+        for (family, write) in families.iter().filter(|_| !items.is_empty()) {
+            self.family(family);
+            for item in items {
+                write(family, item, self);
+            }
+        }
     }
 
     /// The end of the exposition.

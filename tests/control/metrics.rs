@@ -2,12 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
+use std::net::IpAddr;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
+use director::control::Now;
+use director::control::announce::{AnnounceHealth, AnnounceState, AnnounceStatus};
+use director::control::discovery::PoolStatus;
 use director::control::failover::{FailoverCounters, FailoverRole, FailoverStatus};
 use director::control::operator::Request;
+use director::control::peer::{PeerStatus, Resync};
 use director::control::snapshot::Snapshot;
 use director::state::BootTime;
 use director::state::health::MarkRange;
@@ -29,8 +34,9 @@ fn steady(text: &str) -> String {
         .collect()
 }
 
-/// A director with a failover section.
-fn with_failover() -> Running {
+/// A director with a failover section, another director, an announce section and a pool that finds its
+/// servers.
+fn with_sections() -> Running {
     let counters = FailoverCounters {
         sent: 9000.into(),
         send_failures: 1.into(),
@@ -56,14 +62,65 @@ fn with_failover() -> Running {
         routers: Arc::default(),
         counters: Arc::new(counters),
     };
+    let boot = BootTime(Duration::from_secs(60));
+    let resync = Resync {
+        at: boot,
+        entries: 200,
+        missing: 3,
+        short: Vec::new(),
+        whole: Some(true),
+        took_ms: 20,
+        refused: Vec::new(),
+    };
+    let lb2: Arc<str> = "lb2".into();
+    let peer = PeerStatus {
+        up: true,
+        differs: vec!["service `web`: another scheduler".to_owned()],
+        resync: Some(resync),
+        ..PeerStatus::new(&lb2, IpAddr::from([10, 0, 0, 2]), 1, boot)
+    };
+    let anycast = AnnounceStatus {
+        name: "anycast".into(),
+        state: AnnounceState::Fallback,
+        in_place: true,
+        since: boot,
+        why: "1 of 3 services is healthy".into(),
+        until: None,
+        set: None,
+        interface: "director0".into(),
+        addresses: Arc::new([IpAddr::from([192, 0, 2, 10])]),
+        healthy: AnnounceHealth {
+            healthy: 1,
+            of: 3,
+            needed: 2,
+            servers: false,
+        },
+        trouble: None,
+    };
+    let app = PoolStatus {
+        pool: "app".into(),
+        source: "dns",
+        servers: 7,
+        absent: 2,
+        answered: Some(boot),
+        refused: Some("SERVFAIL".into()),
+    };
+    let now = Now {
+        boot: BootTime(Duration::from_secs(100)),
+        wall: UNIX_EPOCH + Duration::from_secs(1_795_262_400),
+    };
     run_with(Snapshot {
+        at: Some(now),
         failovers: BTreeMap::from([("front".into(), Arc::new(front))]),
+        peers: BTreeMap::from([(lb2, Arc::new(peer))]),
+        announced: BTreeMap::from([("anycast".into(), Arc::new(anycast))]),
+        discovered: BTreeMap::from([("app".into(), Arc::new(app))]),
         ..snapshot()
     })
 }
 
 fn metrics(query: &str) -> String {
-    let answer = get(&with_failover().socket(), &format!("/metrics{query}"));
+    let answer = get(&with_sections().socket(), &format!("/metrics{query}"));
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.body
 }
@@ -169,7 +226,7 @@ fn open_metrics_ends_with_eof_and_names_units() {
 
 #[test]
 fn gzip_is_what_gunzip_reads() {
-    let running = with_failover();
+    let running = with_sections();
     let mut stream = connect(&running.socket());
     // HTTP/1.0, so that the body is not in chunks.
     let head = "GET /metrics HTTP/1.0\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n";
