@@ -44,7 +44,9 @@ impl Flows {
     /// Takes a reading at this time, since any fixed one.
     pub fn take(&mut self, stats: &Stats, at: Duration) {
         for service in &stats.services {
-            let connections = service.servers.iter().map(connections_of).sum();
+            // An earlier version has no sums.
+            let of_servers = service.servers.iter().map(connections_of).sum::<u64>();
+            let connections = of_servers.max(service.active + service.inactive);
             self.note((service.listen, None), service, connections, at);
             for server in &service.servers {
                 let whose = (service.listen, Some(server.address));
@@ -154,6 +156,8 @@ mod tests {
                 listen: listen(),
                 total: counters(total),
                 rate: counters(kernel),
+                active: 0,
+                inactive: 0,
                 servers: vec![],
             }],
         }

@@ -241,7 +241,8 @@ async fn counters(
     Extension(caller): Extension<Caller>,
     query: Parameters,
 ) -> Result<Response, Failure> {
-    let selection = Asked::take(query, &[&SELECTION])?.selection()?;
+    let asked = Asked::take(query, &[&SELECTION, &["brief"]])?;
+    let (is_brief, selection) = (asked.flag("brief")?, asked.selection()?);
     let before = desk.director.published().snapshot();
     let Counted { table, .. } = desk.counted(caller, few(&selection, &before)).await?;
     let snapshot = desk.director.published().snapshot();
@@ -264,7 +265,7 @@ async fn counters(
         Err(unmatched) => return Err(unmatched.into()),
     };
     let ours = ours.into_iter().map(|one| (one.key, one)).collect();
-    let services = stats::services(table, ours, foreign);
+    let services = stats::services(table, ours, foreign, is_brief);
     Ok(json(stream::with_services(&Nothing {}, services)))
 }
 

@@ -149,7 +149,7 @@ impl Reading<'_> {
         if self.counters.is_some_and(|due| began < due) {
             return;
         }
-        if let Ok(stats) = self.asker.get::<Stats>("/v1/stats").await {
+        if let Ok(stats) = self.asker.get::<Stats>("/v1/stats?brief=true").await {
             self.take(&stats);
             self.hub.change(|model| model.overview_flows(&stats));
         }

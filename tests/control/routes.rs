@@ -115,6 +115,20 @@ fn counters_are_the_kernels_and_private_services_are_hidden() {
                   "bytes_out": 0 },
     });
     assert_eq!(first, &expected);
+    let brief = get(&socket, "/v1/stats?brief=true").json();
+    let brief = &brief["services"][0];
+    assert_eq!(brief["servers"], json!([]));
+    let sum = |field: &str| {
+        let servers = services[0]["servers"].as_array().unwrap().iter();
+        servers
+            .map(|server| server[field].as_u64().unwrap())
+            .sum::<u64>()
+    };
+    for field in ["active", "inactive"] {
+        assert!(sum(field) > 0);
+        assert_eq!(brief[field], sum(field));
+        assert_eq!(services[0][field], brief[field]);
+    }
     let one = get(&socket, "/v1/stats?service=udp://192.0.2.99:53").json();
     assert_eq!(one["services"].as_array().unwrap().len(), 1);
     assert_eq!(

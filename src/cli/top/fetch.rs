@@ -117,7 +117,8 @@ fn counters(client: &Client, want: &Want) -> Option<Stats> {
         Counters::Of(keys) if keys.is_empty() => return None,
         Counters::Of(keys) => keys.iter().map(ServiceKey::to_string).collect(),
     };
-    let parameters: Vec<_> = keys.iter().map(|key| ("service", key.as_str())).collect();
+    let keys = keys.iter().map(|key| ("service", key.as_str()));
+    let parameters: Vec<_> = keys.chain([("brief", "true")]).collect();
     client.get(&format!("/v1/stats{}", query(&parameters))).ok()
 }
 

@@ -21,7 +21,13 @@ pub struct ServiceStats {
     pub total: Counters,
     /// Rates per second, over the last few seconds.
     pub rate: Counters,
-    /// The servers of the service.
+    /// Connections of its servers that count as active.
+    #[serde(default)]
+    pub active: u64,
+    /// Their other connections.
+    #[serde(default)]
+    pub inactive: u64,
+    /// The servers of the service; none with `brief`.
     pub servers: Vec<ServerStats>,
 }
 
