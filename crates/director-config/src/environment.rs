@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::code::Code;
 use super::diagnostic::{Diagnostic, Findings};
@@ -84,6 +84,11 @@ impl Environment {
     /// The file with the servers of this pool.
     pub(super) fn list(&self, pool: &str) -> Option<PathBuf> {
         Some(self.lists.as_ref()?.join(format!("{pool}.toml")))
+    }
+
+    /// Whether a file is one of the lists.
+    pub(super) fn is_list(&self, path: &Path) -> bool {
+        self.lists.is_some() && path.parent() == self.lists.as_deref()
     }
 
     /// The machine, if it is known.

@@ -65,6 +65,9 @@ fn servers_come_and_go_with_a_file() {
     assert!(log.contains("discovered"), "{log}");
     let web = daemon.get("/v1/services/web").unwrap();
     assert_eq!(web["services"][0]["pool"], "app", "{web}");
+    let exported = said(&verb(&net.director, &daemon, &["export"]));
+    assert!(exported.contains("[pool.app]\ndiscover = "), "{exported}");
+    assert!(!exported.contains("10.2.0.11"), "{exported}");
     let words = ["history", "web", "10.2.0.11:80", "--format", "json"];
     daemon.becomes("the history says what added the server", &true, || {
         let rows = said(&verb(&net.director, &daemon, &words)).replace(' ', "");

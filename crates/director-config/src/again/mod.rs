@@ -121,6 +121,10 @@ impl<F: Files> Reader<F> {
                 let texts = known.files.iter();
                 shape.texts = texts.map(|file| (file.path.clone(), file.text())).collect();
             }
+            // What is in force as files is what people wrote.
+            shape
+                .texts
+                .retain(|path, _| !self.environment.is_list(path));
         }
         reading
     }
