@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ipvs::ServiceKey;
+use tokio::sync::Notify;
 
 use super::hub::{Hub, now_ms};
 use super::model::{self, Topic, piece};
@@ -32,18 +33,28 @@ pub(super) async fn read(hub: Arc<Hub>, asker: Asker) {
         }
         let events = tokio::spawn(follow(Arc::clone(&hub), asker.clone()));
         let beats = tokio::spawn(beat(Arc::clone(&hub)));
+        let started = Instant::now();
+        let listed = Arc::new(Notify::new());
+        let counted = count(
+            Arc::clone(&hub),
+            asker.clone(),
+            started,
+            Arc::clone(&listed),
+        );
+        let counts = tokio::spawn(counted);
         let mut reading = Reading {
             hub: &hub,
             asker: &asker,
             revision: None,
-            started: Instant::now(),
-            counters: None,
+            started,
+            listed,
         };
         while hub.is_viewed() {
             reading.turn().await;
         }
         events.abort();
         beats.abort();
+        counts.abort();
         hub.forget();
     }
 }
@@ -54,6 +65,30 @@ async fn beat(hub: Arc<Hub>) {
         tokio::time::sleep(SECOND).await;
         hub.beat();
     }
+}
+
+/// Reads all counters for the overview, which cost the kernel most, so that no news waits for them.
+/// Without them the page shows none. A page has the services before their counters.
+async fn count(hub: Arc<Hub>, asker: Asker, started: Instant, listed: Arc<Notify>) {
+    listed.notified().await;
+    loop {
+        let began = Instant::now();
+        if hub.shows(Topic::Overview) {
+            let stats = asker.get::<Stats>("/v1/stats?brief=true");
+            if let Ok(Ok(stats)) = tokio::time::timeout(PATIENCE, stats).await {
+                take(&hub, &stats, started);
+                hub.change(|model| model.overview_flows(&stats));
+            }
+        }
+        let took = began.elapsed();
+        let pause = SECOND.saturating_sub(took).max(took * REST.1);
+        tokio::time::sleep(pause).await;
+    }
+}
+
+fn take(hub: &Hub, stats: &Stats, started: Instant) {
+    let at = started.elapsed();
+    hub.change(|model| model.take_stats(stats, at, now_ms()));
 }
 
 /// Passes events on as they happen. Ends only by being aborted.
@@ -98,8 +133,8 @@ struct Reading<'a> {
     /// Of the snapshot that the overview shows.
     revision: Option<u64>,
     started: Instant,
-    /// When all counters are due again.
-    counters: Option<Instant>,
+    /// Told once the overview has its services.
+    listed: Arc<Notify>,
 }
 
 impl Reading<'_> {
@@ -111,10 +146,12 @@ impl Reading<'_> {
             Ok(read) => read.map_err(|error| error.to_string()),
             Err(_) => Err(format!("no answer within {} seconds", PATIENCE.as_secs())),
         });
-        let took = began.elapsed();
+        let (took, ended) = (began.elapsed(), Instant::now());
         let early = async {
             self.hub.wake.notified().await;
-            tokio::time::sleep(QUICK.max(took * REST.0)).await;
+            // The rest after the last reading may be over already.
+            let rest = (took * REST.0).saturating_sub(ended.elapsed());
+            tokio::time::sleep(QUICK.max(rest)).await;
         };
         tokio::select! {
             () = tokio::time::sleep(SECOND.max(took * REST.1)) => {}
@@ -126,36 +163,22 @@ impl Reading<'_> {
         let status: Status = self.asker.get(HEAD).await?;
         let revision = status.head.revision;
         self.hub.change(|model| model.take_head(&status.head));
+        // Before all services, which take longer.
+        for key in self.hub.services() {
+            self.read_service(key).await?;
+        }
         if self.hub.shows(Topic::Overview) {
             if self.revision != Some(revision) {
                 let status: Status = self.asker.get("/v1/status?brief=true").await?;
                 self.hub
                     .change(|model| model.take_services(&status.services));
                 self.revision = Some(status.head.revision);
+                self.listed.notify_one();
             }
-            self.read_counters().await;
         } else {
             self.revision = None;
         }
-        for key in self.hub.services() {
-            self.read_service(key).await?;
-        }
         Ok(())
-    }
-
-    /// All counters, which cost the kernel most. Without them the page shows none.
-    async fn read_counters(&mut self) {
-        let began = Instant::now();
-        if self.counters.is_some_and(|due| began < due) {
-            return;
-        }
-        if let Ok(stats) = self.asker.get::<Stats>("/v1/stats?brief=true").await {
-            self.take(&stats);
-            self.hub.change(|model| model.overview_flows(&stats));
-        }
-        // A little less than the turn's own time, or every second reading would be left out.
-        let pause = (SECOND - QUICK * 5).max(began.elapsed() * REST.1);
-        self.counters = Some(Instant::now() + pause);
     }
 
     async fn read_service(&self, key: ServiceKey) -> Result<(), ClientError> {
@@ -168,7 +191,7 @@ impl Reading<'_> {
         if found.is_ok()
             && let Ok(stats) = self.asker.get::<Stats>(&format!("/v1/stats{of}")).await
         {
-            self.take(&stats);
+            take(self.hub, &stats, self.started);
         }
         let missing = || format!("no service `{key}`");
         let found = found.as_ref().map_err(String::clone);
@@ -178,11 +201,5 @@ impl Reading<'_> {
             self.hub.change(|model| model.take_service(key, found));
         }
         Ok(())
-    }
-
-    fn take(&self, stats: &Stats) {
-        let at = self.started.elapsed();
-        self.hub
-            .change(|model| model.take_stats(stats, at, now_ms()));
     }
 }
