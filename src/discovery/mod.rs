@@ -17,13 +17,16 @@
 //!
 //! # To add a kind of source
 //!
-//! A file here that asks, its line in `sources.rs`; in `director-config` a file in `discovery/` with its
+//! A file here that asks, its line in `sources.rs` (`http/` asks over HTTP, `entry.rs` reads servers); in `director-config` a file in `discovery/` with its
 //! keys, and its line there.
 
 mod board;
 mod dns;
+mod entry;
+mod etcd;
 mod file;
 mod first;
+mod http;
 mod list;
 mod listed;
 mod message;
@@ -32,9 +35,9 @@ mod sources;
 
 pub use board::Running;
 pub use list::directory;
-pub use listed::{Answer, Answered, Listed};
+pub use listed::{Answer, Answered, Asker, Listed};
 pub use message::{Command, Report};
 pub use rules::shown;
-pub use sources::ask;
+pub use sources::asker;
 
 pub(crate) use first::first_lists;

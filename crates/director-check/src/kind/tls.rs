@@ -209,6 +209,20 @@ async fn look(
     })
 }
 
+/// A configuration for HTTP/1.1 from the current files. Reading may take as long as a disk does.
+pub(crate) fn blocking(spec: &TlsSpec) -> Result<ClientConfig, String> {
+    let files = [&spec.ca, &spec.certificate, &spec.key];
+    let mut contents = Contents::new();
+    for path in files.into_iter().flatten() {
+        contents.insert(path.clone(), read(path)?);
+    }
+    let system = match spec.verify && spec.ca.is_none() {
+        true => Some(system_authorities()?),
+        false => None,
+    };
+    configuration(spec, Protocol::Http1, &contents, system)
+}
+
 /// The contents of a configuration's files.
 type Contents = HashMap<PathBuf, Vec<u8>>;
 

@@ -5,10 +5,14 @@
 //! [`Source`] without a wildcard, so a kind that nothing asks does not compile.
 
 mod dns;
+mod etcd;
 mod file;
+mod http;
 
 pub use dns::{DnsSource, RecordType};
+pub use etcd::{EtcdSource, Login};
 pub use file::FileSource;
+pub use http::{HttpServers, HttpUrl};
 
 use crate::decode::fields::Fields;
 use crate::diagnostic::Findings;
@@ -55,6 +59,7 @@ macro_rules! sources {
 sources! {
     File(FileSource) is file::FILE;
     Dns(DnsSource) is dns::DNS;
+    Etcd(EtcdSource) is etcd::ETCD;
 }
 
 impl Source {

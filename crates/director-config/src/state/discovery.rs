@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::health::Threshold;
-pub use crate::discovery::{DnsSource, FileSource, RecordType, Source};
+pub use crate::discovery::{
+    DnsSource, EtcdSource, FileSource, HttpServers, HttpUrl, Login, RecordType, Source,
+};
 
 /// How a pool finds its servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
