@@ -1,7 +1,9 @@
 //! TLS for other clients in this program: the same files, names and texts as for checks.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
@@ -11,12 +13,15 @@ use crate::kind::tls;
 use director_config::state::health::TlsSpec;
 
 /// The settings for HTTP/1.1, from the files as they are now. Reading them may take as long as their
-/// disk does.
+/// disk does. Those in `contents` are not read: what they hold is known from elsewhere.
 ///
 /// # Errors
 /// Why a file is of no use.
-pub fn settings(spec: &TlsSpec) -> Result<Arc<ClientConfig>, String> {
-    tls::blocking(spec).map(Arc::new)
+pub fn settings(
+    spec: &TlsSpec,
+    contents: HashMap<PathBuf, Vec<u8>>,
+) -> Result<Arc<ClientConfig>, String> {
+    tls::blocking(spec, contents).map(Arc::new)
 }
 
 /// The name for SNI and verification: the spec's, otherwise the host's, which may be an address.

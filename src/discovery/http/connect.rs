@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::why;
+use super::{Contents, why};
 use crate::check::tls;
 use crate::state::discovery::HttpUrl;
 use crate::state::health::TlsSpec;
@@ -44,7 +44,11 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// Connects. The files of `tls` are read, so that new certificates count from here on.
-pub(super) async fn connect(url: &HttpUrl, spec: &TlsSpec) -> Result<Connection, String> {
+pub(super) async fn connect(
+    url: &HttpUrl,
+    spec: &TlsSpec,
+    contents: &Contents,
+) -> Result<Connection, String> {
     let looked_up = timeout(PATIENCE, lookup_host((url.host.as_str(), url.port))).await;
     let addresses = looked_up
         .map_err(|_| format!("no address for its name within {}s", PATIENCE.as_secs()))?
@@ -54,7 +58,7 @@ pub(super) async fn connect(url: &HttpUrl, spec: &TlsSpec) -> Result<Connection,
         false => Box::new(stream),
         true => {
             let name = tls::name(spec, &url.host)?;
-            let settings = tls::settings(spec)?;
+            let settings = tls::settings(spec, contents.clone())?;
             let connecting = TlsConnector::from(settings).connect(name, stream);
             let connected = timeout(PATIENCE, connecting).await;
             let connected = connected.map_err(|_| "no answer in the TLS handshake".to_owned())?;

@@ -12,8 +12,10 @@ mod lines;
 
 pub(super) use lines::{Lines, Next};
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,9 +56,19 @@ pub(super) struct Reply {
     pub(super) body: Bytes,
 }
 
+/// What files hold that the settings of TLS name, but that are not on disk.
+pub(super) type Contents = HashMap<PathBuf, Vec<u8>>;
+
+/// A stream, or the answer in place of one.
+pub(super) enum Opened {
+    Lines(Lines),
+    Refused(Reply),
+}
+
 /// A client of servers that give the same answers.
 pub(super) struct Http {
     servers: HttpServers,
+    contents: Contents,
     /// The index of the server that answered last.
     current: usize,
     kept: Option<Connection>,
@@ -67,10 +79,16 @@ pub(super) struct Http {
 impl Http {
     /// A client. Does not connect yet.
     pub(super) fn new(servers: &HttpServers) -> Result<Self, String> {
+        Self::with_contents(servers, Contents::new())
+    }
+
+    /// A client whose TLS settings name files with these contents.
+    pub(super) fn with_contents(servers: &HttpServers, contents: Contents) -> Result<Self, String> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| format!("cannot start an HTTP client: {error}"))?;
         Ok(Self {
             servers: servers.clone(),
+            contents,
             current: 0,
             kept: None,
             runtime: Arc::new(runtime),
@@ -98,12 +116,31 @@ impl Http {
 
     /// Opens a stream of lines, on a connection of its own. Every status but 200 is an error.
     pub(super) fn open(&mut self, question: &Question) -> Result<Lines, String> {
+        match self.open_any(question)? {
+            Opened::Lines(lines) => Ok(lines),
+            Opened::Refused(reply) => {
+                let why = refusal(reply.status, &reply.body);
+                Err(format!("{}: {why}", self.url()))
+            }
+        }
+    }
+
+    /// The same, for callers to whom the status matters.
+    pub(super) fn open_any(&mut self, question: &Question) -> Result<Opened, String> {
         let runtime = Arc::clone(&self.runtime);
         self.each(|http| {
             let opened = runtime.block_on(http.open_one(question));
-            let (connection, body) = opened.map_err(|why| (why, None))?;
-            let lines = Lines::new(Arc::clone(&runtime), connection, body);
-            Ok(lines.named(http.url().to_string()))
+            match opened.map_err(|why| (why, None))? {
+                Ok((connection, body)) => {
+                    let lines = Lines::new(Arc::clone(&runtime), connection, body);
+                    Ok(Opened::Lines(lines.named(http.url().to_string())))
+                }
+                Err(reply) if reply.status.is_server_error() => {
+                    let why = refusal(reply.status, &reply.body);
+                    Err((why, Some(Opened::Refused(reply))))
+                }
+                Err(reply) => Ok(Opened::Refused(reply)),
+            }
         })
     }
 
@@ -137,7 +174,7 @@ impl Http {
             {
                 return self.collect(kept, response).await;
             }
-            let mut fresh = connect(self.url(), &self.servers.tls).await?;
+            let mut fresh = connect(self.url(), &self.servers.tls, &self.contents).await?;
             let response = fresh.sender.send_request(self.request(question)?).await;
             let response = response.map_err(|error| why(&error))?;
             self.collect(fresh, response).await
@@ -161,20 +198,26 @@ impl Http {
         })
     }
 
-    async fn open_one(&self, question: &Question) -> Result<(Connection, Incoming), String> {
+    async fn open_one(
+        &self,
+        question: &Question,
+    ) -> Result<Result<(Connection, Incoming), Reply>, String> {
         let opened = timeout(OPENING, async {
-            let mut connection = connect(self.url(), &self.servers.tls).await?;
+            let mut connection = connect(self.url(), &self.servers.tls, &self.contents).await?;
             let response = connection
                 .sender
                 .send_request(self.request(question)?)
                 .await;
             let response = response.map_err(|error| why(&error))?;
             if response.status() == StatusCode::OK {
-                return Ok((connection, response.into_body()));
+                return Ok(Ok((connection, response.into_body())));
             }
-            let status = response.status();
-            let body = whole(response.into_body(), LONGEST).await?;
-            Err(refusal(status, &body))
+            let (head, body) = response.into_parts();
+            Ok(Err(Reply {
+                status: head.status,
+                headers: head.headers,
+                body: whole(body, LONGEST).await?,
+            }))
         });
         let no_answer = |_| format!("no answer within {}", shown(OPENING));
         opened.await.map_err(no_answer)?

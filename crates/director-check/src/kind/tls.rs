@@ -210,10 +210,13 @@ async fn look(
 }
 
 /// A configuration for HTTP/1.1 from the current files. Reading may take as long as a disk does.
-pub(crate) fn blocking(spec: &TlsSpec) -> Result<ClientConfig, String> {
+/// Files in `contents` are known already.
+pub(crate) fn blocking(spec: &TlsSpec, mut contents: Contents) -> Result<ClientConfig, String> {
     let files = [&spec.ca, &spec.certificate, &spec.key];
-    let mut contents = Contents::new();
     for path in files.into_iter().flatten() {
+        if contents.contains_key(path) {
+            continue;
+        }
         contents.insert(path.clone(), read(path)?);
     }
     let system = match spec.verify && spec.ca.is_none() {
@@ -224,7 +227,7 @@ pub(crate) fn blocking(spec: &TlsSpec) -> Result<ClientConfig, String> {
 }
 
 /// The contents of a configuration's files.
-type Contents = HashMap<PathBuf, Vec<u8>>;
+pub(crate) type Contents = HashMap<PathBuf, Vec<u8>>;
 
 fn configuration(
     spec: &TlsSpec,
