@@ -21,16 +21,27 @@
 //! keys, and its line there.
 
 mod board;
+mod consul;
 mod dns;
 mod entry;
 mod etcd;
+#[cfg(test)]
+#[path = "../../tests/sources/mod.rs"]
+mod fakes;
 mod file;
 mod first;
+#[cfg(test)]
+mod fixtures;
 mod http;
+mod kubernetes;
 mod list;
 mod listed;
 mod message;
+mod names;
+mod pace;
+mod query;
 mod rules;
+mod secret;
 mod sources;
 
 pub use board::Running;

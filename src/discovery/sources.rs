@@ -1,6 +1,8 @@
 //! The kinds of sources.
 
+use super::consul::Consul;
 use super::etcd::Etcd;
+use super::kubernetes::Kubernetes;
 use super::listed::{Answered, Asker};
 use super::{dns, file};
 use crate::state::discovery::{DnsSource, FileSource, Source};
@@ -12,6 +14,8 @@ pub fn asker(source: &Source) -> Box<dyn Asker + Send> {
         Source::File(source) => Box::new(source.clone()),
         Source::Dns(source) => Box::new(source.clone()),
         Source::Etcd(source) => Box::new(Etcd::new(source)),
+        Source::Consul(source) => Box::new(Consul::new(source)),
+        Source::Kubernetes(source) => Box::new(Kubernetes::new(source)),
     }
 }
 

@@ -1,4 +1,5 @@
-//! Pools that find their servers: in files, and by DNS as bind answers it.
+//! Pools that find their servers: in files, by DNS as bind answers it, and in Consul and Kubernetes as
+//! fakes answer.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,8 +7,12 @@
     reason = "helpers of tests may fail as tests do"
 )]
 
+mod consul;
 mod dns;
 mod file;
+mod kubernetes;
+#[path = "../../sources/mod.rs"]
+mod sources;
 
 use std::process::{Command, Output};
 

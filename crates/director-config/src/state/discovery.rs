@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::health::Threshold;
 pub use crate::discovery::{
-    DnsSource, EtcdSource, FileSource, HttpServers, HttpUrl, Login, RecordType, Source,
+    AddressType, ConsulHealth, ConsulSource, DnsSource, EtcdSource, FileSource, HttpServers,
+    HttpUrl, KubernetesAccess, KubernetesPort, KubernetesSource, Login, RecordType, Source,
 };
 
 /// How a pool finds its servers.
