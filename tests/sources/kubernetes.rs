@@ -403,6 +403,7 @@ pub(crate) fn status(code: u16, reason: &str, message: &str) -> Vec<u8> {
 
 /// A slice of Service `web` with port 8080, in the form of the documentation.
 pub(crate) fn slice(name: &str, endpoints: Vec<Value>) -> Value {
+    let endpoints = Value::from(endpoints);
     json!({
         "kind": "EndpointSlice",
         "apiVersion": "discovery.k8s.io/v1",

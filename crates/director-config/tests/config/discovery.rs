@@ -198,25 +198,28 @@ fn mistakes_are_named_once_whether_or_not_there_is_a_list() {
             "discover = { type = \"file\", path = \"a.json\" }",
             "does not start with a slash",
         ),
-        ("discover = { type = \"consul\" }", "needs `service`"),
         (
-            "discover = { type = \"consul\", service = \"\" }",
+            "discover = { type = \"consul\", url = \"http://c\" }",
+            "needs `service`",
+        ),
+        (
+            "discover = { type = \"consul\", url = \"http://c\", service = \"\" }",
             "not a name of Consul: it is empty",
         ),
         (
-            "discover = { type = \"consul\", service = \"a\", health = \"critical\" }",
+            "discover = { type = \"consul\", url = \"http://c\", service = \"a\", health = \"critical\" }",
             "did you mean `any`?",
         ),
         (
-            "discover = { type = \"consul\", service = \"a\", max_stale = \"2h\" }",
+            "discover = { type = \"consul\", url = \"http://c\", service = \"a\", max_stale = \"2h\" }",
             "max_stale",
         ),
         (
-            "discover = { type = \"consul\", service = \"a\", tags = [\"b\", \"\"] }",
+            "discover = { type = \"consul\", url = \"http://c\", service = \"a\", tags = [\"b\", \"\"] }",
             "not a name of Consul: it is empty",
         ),
         (
-            "discover = { type = \"consul\", service = \"a\", passing = true }",
+            "discover = { type = \"consul\", url = \"http://c\", service = \"a\", passing = true }",
             "`health`",
         ),
         (

@@ -5,6 +5,9 @@ use super::*;
 use crate::discovery::fakes::consul::{check, instance};
 use crate::discovery::shown;
 
+/// Makes something wrong.
+type Change = fn(&mut Value);
+
 fn list(instances: &[Value], wanted: ConsulHealth) -> Result<Vec<String>, String> {
     let body = Value::from(instances.to_vec()).to_string();
     let servers = servers(body.as_bytes(), wanted)?;
@@ -144,7 +147,7 @@ fn what_cannot_be_is_an_error_for_the_whole_list() {
         change(&mut all[1]);
         list(&all, ConsulHealth::Any).unwrap_err()
     };
-    let cases: [(fn(&mut Value), &str); 7] = [
+    let cases: [(Change, &str); 7] = [
         (|it| it["Service"]["Port"] = 70_000.into(), "port 70000"),
         (|it| it["Service"]["Port"] = (-1).into(), "port -1"),
         (

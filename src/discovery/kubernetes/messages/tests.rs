@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::discovery::fakes::kubernetes::{READY, endpoint, slice, status};
 
+/// Makes something wrong.
+type Change = fn(&mut Value);
+
 fn line(kind: &str, object: &Value) -> Vec<u8> {
     json!({ "type": kind, "object": object })
         .to_string()
@@ -75,7 +78,7 @@ fn what_is_no_page_is_an_error() {
             .slices()
             .is_empty()
     );
-    let cases: [(fn(&mut Value), &str); 5] = [
+    let cases: [(Change, &str); 5] = [
         (|it| it["kind"] = "Status".into(), "a `Status` instead"),
         (|it| it["metadata"] = json!({}), "no `resourceVersion`"),
         (|it| it["items"][0]["endpoints"] = 7.into(), "cannot read"),

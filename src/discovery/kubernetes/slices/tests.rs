@@ -6,6 +6,9 @@ use crate::discovery::fakes::kubernetes::{READY, TERMINATING, endpoint, slice};
 use crate::discovery::shown;
 use crate::state::discovery::KubernetesAccess;
 
+/// Makes something wrong.
+type Change = fn(&mut Value);
+
 fn source() -> KubernetesSource {
     KubernetesSource {
         access: KubernetesAccess::Account,
@@ -176,7 +179,7 @@ fn a_port_is_chosen_by_name_or_number_and_has_to_be_if_there_are_several() {
 #[test]
 fn one_wrong_slice_fails_the_list_until_it_is_right_or_gone() {
     let good = slice("good", vec![endpoint("10.0.0.1", "a", READY)]);
-    let cases: [(fn(&mut Value), &str); 5] = [
+    let cases: [(Change, &str); 5] = [
         (
             |it| it["addressType"] = "FQDN".into(),
             "slice bad: it lists names",
