@@ -35,6 +35,7 @@ const LONGEST: usize = 64 << 20;
 const OPENING: Duration = Duration::from_secs(10);
 /// How much of an error's text is shown, in characters.
 const SHOWN: usize = 300;
+const CUT_OFF: &str = "the connection ended in the middle of an answer";
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -138,8 +139,7 @@ impl Http {
                 return self.collect(kept, response).await;
             }
             let mut fresh = connect(self.url(), &self.servers.tls).await?;
-            let response = fresh.sender.send_request(self.request(question)?).await;
-            let response = response.map_err(|error| why(&error))?;
+            let response = fresh.send(self.request(question)?).await?;
             self.collect(fresh, response).await
         });
         let no_answer = |_| format!("no answer within {}", shown(limit));
@@ -223,8 +223,10 @@ pub(super) fn refusal(status: StatusCode, body: &[u8]) -> String {
 fn why(error: &hyper::Error) -> String {
     let mut cause: &(dyn Error + 'static) = error;
     loop {
-        if let Some(error) = cause.downcast_ref::<io::Error>() {
-            return tls::describe(error);
+        match cause.downcast_ref::<io::Error>() {
+            Some(end) if end.kind() == io::ErrorKind::UnexpectedEof => return CUT_OFF.to_owned(),
+            Some(error) => return tls::describe(error),
+            None => {}
         }
         match cause.source() {
             Some(inner) => cause = inner,
@@ -232,9 +234,7 @@ fn why(error: &hyper::Error) -> String {
         }
     }
     match () {
-        () if error.is_incomplete_message() => {
-            "the connection ended in the middle of an answer".to_owned()
-        }
+        () if error.is_incomplete_message() => CUT_OFF.to_owned(),
         () if error.is_canceled() || error.is_closed() => "the connection was closed".to_owned(),
         () if error.is_parse() => format!("no HTTP: {cause}"),
         () => cause.to_string(),

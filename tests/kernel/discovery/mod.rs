@@ -1,4 +1,4 @@
-//! Pools that find their servers: in files, and by DNS as bind answers it.
+//! Pools that find their servers: in files, by DNS as bind answers it, in etcd.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,6 +7,7 @@
 )]
 
 mod dns;
+pub(crate) mod etcd;
 mod file;
 
 use std::process::{Command, Output};
