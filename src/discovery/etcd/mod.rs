@@ -26,7 +26,7 @@ use super::entry::{MOST, place, server};
 use super::http::{Lines, Next};
 use super::listed::{Answer, Answered, Asker, Listed, Place};
 use crate::state::discovery::EtcdSource;
-use crate::words::printable;
+use crate::words::{count, printable};
 
 /// The keys of a page.
 const PAGE: usize = 5000;
@@ -277,7 +277,10 @@ impl Etcd {
         if let Some((key, why)) = wrong.next() {
             let more = match wrong.count() {
                 0 => String::new(),
-                more => format!("; and {more} more keys are no servers"),
+                more => format!(
+                    "; and {} that are no servers",
+                    count(more, "more key", "more keys")
+                ),
             };
             return Answer::Failed(format!("the key {}: {why}{more}", shown(key)));
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hyper::body::Bytes;
+use hyper::header::CONTENT_TYPE;
 use hyper::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -91,8 +92,15 @@ impl Session {
     fn read<T: DeserializeOwned>(&mut self, reply: &Reply) -> Result<T, String> {
         let url = self.http()?.url().to_string();
         if reply.status == StatusCode::OK {
-            return serde_json::from_slice(&reply.body)
-                .map_err(|error| format!("{url}: an answer that etcd does not give: {error}"));
+            return serde_json::from_slice(&reply.body).map_err(|error| {
+                // A proxy's page, for example.
+                let kind = reply.headers.get(CONTENT_TYPE);
+                let kind = kind
+                    .and_then(|kind| kind.to_str().ok())
+                    .unwrap_or("no type");
+                let kind = printable(kind);
+                format!("{url}: an answer ({kind}) that etcd does not give: {error}")
+            });
         }
         let said = serde_json::from_slice::<Refusal>(&reply.body);
         Err(match said {

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use http_body_util::Full;
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -31,7 +32,26 @@ const PROBE: Duration = Duration::from_secs(10);
 pub(super) struct Connection {
     pub(super) sender: SendRequest<Full<Bytes>>,
     /// Moves the bytes.
-    mover: JoinHandle<()>,
+    mover: JoinHandle<Result<(), hyper::Error>>,
+}
+
+impl Connection {
+    /// Sends the first request of this connection.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, String> {
+        match self.sender.send_request(request).await {
+            Ok(response) => Ok(response),
+            // What ended the connection before it was sent is known to who moves the bytes.
+            Err(error) if error.is_canceled() || error.is_closed() => match (&mut self.mover).await
+            {
+                Ok(Err(cause)) => Err(why(&cause)),
+                _ => Err(why(&error)),
+            },
+            Err(error) => Err(why(&error)),
+        }
+    }
 }
 
 impl Drop for Connection {
@@ -68,10 +88,7 @@ pub(super) async fn connect(
     let (sender, connection) = http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| why(&error))?;
-    // Who waits for an answer gets the error.
-    let mover = tokio::spawn(async {
-        let _ = connection.await;
-    });
+    let mover = tokio::spawn(connection);
     Ok(Connection { sender, mover })
 }
 
@@ -96,7 +113,7 @@ async fn any(addresses: impl Iterator<Item = SocketAddr>) -> Result<TcpStream, S
                     "{}: no connection within {}s",
                     address.ip(),
                     PATIENCE.as_secs()
-                )
+                );
             }
         }
     }

@@ -37,6 +37,7 @@ const LONGEST: usize = 64 << 20;
 const OPENING: Duration = Duration::from_secs(10);
 /// How much of an error's text is shown, in characters.
 const SHOWN: usize = 300;
+const CUT_OFF: &str = "the connection ended in the middle of an answer";
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -108,7 +109,7 @@ impl Http {
             let reply = runtime.block_on(http.ask_one(question, limit));
             let reply = reply.map_err(|why| (why, None))?;
             match reply.status.is_server_error() {
-                true => Err((refusal(reply.status, &reply.body), Some(reply))),
+                true => Err((refusal(reply.status, &reply.body), Some(Box::new(reply)))),
                 false => Ok(reply),
             }
         })
@@ -137,7 +138,7 @@ impl Http {
                 }
                 Err(reply) if reply.status.is_server_error() => {
                     let why = refusal(reply.status, &reply.body);
-                    Err((why, Some(Opened::Refused(reply))))
+                    Err((why, Some(Box::new(Opened::Refused(reply)))))
                 }
                 Err(reply) => Ok(Opened::Refused(reply)),
             }
@@ -148,7 +149,7 @@ impl Http {
     /// counts if there is no better one.
     fn each<T>(
         &mut self,
-        mut attempt: impl FnMut(&mut Self) -> Result<T, (String, Option<T>)>,
+        mut attempt: impl FnMut(&mut Self) -> Result<T, (String, Option<Box<T>>)>,
     ) -> Result<T, String> {
         let mut said = Vec::new();
         let mut poor = None;
@@ -163,6 +164,7 @@ impl Http {
                 }
             }
         }
+        let poor = poor.map(|reply| *reply);
         poor.ok_or_else(|| said.join("; "))
     }
 
@@ -175,8 +177,7 @@ impl Http {
                 return self.collect(kept, response).await;
             }
             let mut fresh = connect(self.url(), &self.servers.tls, &self.contents).await?;
-            let response = fresh.sender.send_request(self.request(question)?).await;
-            let response = response.map_err(|error| why(&error))?;
+            let response = fresh.send(self.request(question)?).await?;
             self.collect(fresh, response).await
         });
         let no_answer = |_| format!("no answer within {}", shown(limit));
@@ -204,11 +205,7 @@ impl Http {
     ) -> Result<Result<(Connection, Incoming), Reply>, String> {
         let opened = timeout(OPENING, async {
             let mut connection = connect(self.url(), &self.servers.tls, &self.contents).await?;
-            let response = connection
-                .sender
-                .send_request(self.request(question)?)
-                .await;
-            let response = response.map_err(|error| why(&error))?;
+            let response = connection.send(self.request(question)?).await?;
             if response.status() == StatusCode::OK {
                 return Ok(Ok((connection, response.into_body())));
             }
@@ -266,8 +263,10 @@ pub(super) fn refusal(status: StatusCode, body: &[u8]) -> String {
 fn why(error: &hyper::Error) -> String {
     let mut cause: &(dyn Error + 'static) = error;
     loop {
-        if let Some(error) = cause.downcast_ref::<io::Error>() {
-            return tls::describe(error);
+        match cause.downcast_ref::<io::Error>() {
+            Some(end) if end.kind() == io::ErrorKind::UnexpectedEof => return CUT_OFF.to_owned(),
+            Some(error) => return tls::describe(error),
+            None => {}
         }
         match cause.source() {
             Some(inner) => cause = inner,
@@ -275,9 +274,7 @@ fn why(error: &hyper::Error) -> String {
         }
     }
     match () {
-        () if error.is_incomplete_message() => {
-            "the connection ended in the middle of an answer".to_owned()
-        }
+        () if error.is_incomplete_message() => CUT_OFF.to_owned(),
         () if error.is_canceled() || error.is_closed() => "the connection was closed".to_owned(),
         () if error.is_parse() => format!("no HTTP: {cause}"),
         () => cause.to_string(),

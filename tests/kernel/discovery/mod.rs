@@ -1,5 +1,5 @@
-//! Pools that find their servers: in files, by DNS as bind answers it, and in Consul and Kubernetes as
-//! fakes answer.
+//! Pools that find their servers: in files, by DNS as bind answers it, in etcd, and in Consul and Kubernetes
+//! as fakes answer.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,6 +9,7 @@
 
 mod consul;
 mod dns;
+pub(crate) mod etcd;
 mod file;
 mod kubernetes;
 #[path = "../../sources/mod.rs"]
