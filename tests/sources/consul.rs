@@ -1,6 +1,6 @@
 //! `/v1/health/service/NAME` of Consul: blocking queries, tokens, consistency.
 
-use std::sync::{Condvar, Mutex};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -99,6 +99,35 @@ impl Consul {
         asked.collect()
     }
 
+    /// Blocks until the index is larger, for the wait and up to a sixteenth more.
+    fn waited<'s>(
+        &self,
+        mut state: MutexGuard<'s, State>,
+        request: &Request,
+        answer: &Answer<'_>,
+    ) -> MutexGuard<'s, State> {
+        let index = request
+            .value("index")
+            .and_then(|index| index.parse::<u64>().ok());
+        let Some(index) = index.filter(|index| *index > 0) else {
+            return state;
+        };
+        let wait = wait(request).unwrap_or(Duration::from_secs(300));
+        let end = Instant::now() + wait + wait / 16;
+        // A Consul that was restored has a smaller index, and answers when the wait is over: here it
+        // does so without the wait.
+        while state.index == index && state.instead.is_none() && !answer.is_stopped() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            // In short pieces, to notice that the server stops.
+            let piece = left.min(Duration::from_millis(50));
+            state = self.changed.wait_timeout(state, piece).unwrap().0;
+        }
+        state
+    }
+
     /// Why Consul would refuse a request, with the status.
     fn problem(&self, request: &Request, token: Option<&str>) -> Option<(u16, String)> {
         if request.method != "GET" {
@@ -134,6 +163,38 @@ impl Consul {
     }
 }
 
+/// The instances with all tags that are asked for.
+fn listed(state: &State, request: &Request) -> Vec<Value> {
+    let has_tags = |instance: &&Value| {
+        let tags = &instance["Service"]["Tags"];
+        let tags = tags.as_array().map_or(&[][..], Vec::as_slice);
+        let wanted = request.query.iter().filter(|(key, _)| key == "tag");
+        wanted
+            .filter_map(|(_, tag)| tag.as_deref())
+            .all(|tag| tags.iter().any(|own| own == tag))
+    };
+    state.instances.iter().filter(has_tags).cloned().collect()
+}
+
+fn headers(state: &State, is_stale: bool) -> Vec<(&'static str, String)> {
+    let (age, consistency) = match is_stale {
+        true => (state.age, "stale"),
+        false => (0, "leader"),
+    };
+    let mut headers = vec![
+        ("content-type", "application/json".to_owned()),
+        ("x-consul-index", state.index.to_string()),
+        ("x-consul-knownleader", state.has_leader.to_string()),
+        ("x-consul-lastcontact", age.to_string()),
+        ("x-consul-effective-consistency", consistency.to_owned()),
+    ];
+    if state.filtered {
+        headers.push(("x-consul-results-filtered-by-acls", "true".to_owned()));
+    }
+    headers.retain(|(name, _)| Some(*name) != state.without);
+    headers
+}
+
 /// The wait, as a duration of Go that is written in seconds.
 fn wait(request: &Request) -> Option<Duration> {
     let seconds = request.value("wait")?.strip_suffix('s')?.parse().ok()?;
@@ -150,27 +211,7 @@ impl Api for Consul {
             answer.whole(status, &[], why.as_bytes());
             return;
         }
-        // Consul blocks until the index is larger, for the wait and up to a sixteenth more.
-        let index = request
-            .value("index")
-            .and_then(|index| index.parse::<u64>().ok());
-        if let Some(index) = index.filter(|index| *index > 0) {
-            let wait = wait(&request).unwrap_or(Duration::from_secs(300));
-            let end = Instant::now() + wait + wait / 16;
-            while state.index <= index && state.instead.is_none() && !answer.is_stopped() {
-                let left = end.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    break;
-                }
-                // In short pieces, to notice that the server stops.
-                let piece = left.min(Duration::from_millis(50));
-                state = self.changed.wait_timeout(state, piece).unwrap().0;
-                // A restored Consul starts with a smaller index.
-                if state.index < index {
-                    break;
-                }
-            }
-        }
+        let state = self.waited(state, &request, answer);
         let is_stale = request.has("stale");
         let may_read = state.token.is_none() || request.headers.contains_key("x-consul-token");
         let instead = state.instead.clone();
@@ -186,37 +227,11 @@ impl Api for Consul {
             answer.whole(500, &[], b"No cluster leader");
             return;
         }
-        let listed = state.instances.iter().filter(|instance| {
-            let tags = instance["Service"]["Tags"]
-                .as_array()
-                .cloned()
-                .unwrap_or_default();
-            let wanted = request.query.iter().filter(|(key, _)| key == "tag");
-            wanted
-                .filter_map(|(_, tag)| tag.clone())
-                .all(|tag| tags.contains(&Value::from(tag)))
-        });
-        let listed: Vec<_> = match may_read {
-            true => listed.cloned().collect(),
+        let listed = match may_read {
+            true => listed(&state, &request),
             false => Vec::new(),
         };
-        let mut headers = vec![
-            ("content-type", "application/json".to_owned()),
-            ("x-consul-index", state.index.to_string()),
-            ("x-consul-knownleader", state.has_leader.to_string()),
-            (
-                "x-consul-lastcontact",
-                if is_stale { state.age } else { 0 }.to_string(),
-            ),
-            (
-                "x-consul-effective-consistency",
-                if is_stale { "stale" } else { "leader" }.to_owned(),
-            ),
-        ];
-        if state.filtered {
-            headers.push(("x-consul-results-filtered-by-acls", "true".to_owned()));
-        }
-        headers.retain(|(name, _)| Some(*name) != state.without);
+        let headers = headers(&state, is_stale);
         drop(state);
         let headers: Vec<_> = headers
             .iter()

@@ -1,5 +1,7 @@
 //! EndpointSlices of one namespace at an API server of Kubernetes: lists in pages, watches, tokens.
 
+mod objects;
+
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -7,6 +9,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::http::{Answer, Api, Request};
+
+pub(crate) use objects::{READY, TERMINATING, endpoint, slice, status};
 
 const LABEL: &str = "kubernetes.io/service-name";
 
@@ -176,47 +180,7 @@ impl Kubernetes {
                 "only the following media types are accepted".to_owned(),
             ));
         }
-        let selector = request
-            .value("labelSelector")
-            .and_then(|text| text.split_once('='));
-        if selector.is_none_or(|(label, value)| label != LABEL || value.is_empty()) {
-            return Some((400, "unable to parse the label selector".to_owned()));
-        }
-        let is_watch = match request.value("watch") {
-            Some("true" | "1") => true,
-            Some(_) => return Some((400, "`watch` is a boolean".to_owned())),
-            None => false,
-        };
-        let keys: &[&str] = match is_watch {
-            true => &[
-                "labelSelector",
-                "watch",
-                "allowWatchBookmarks",
-                "resourceVersion",
-                "timeoutSeconds",
-            ],
-            false => &["labelSelector", "limit", "continue"],
-        };
-        if let Some(key) = request.wrong_key(keys, &[]) {
-            return Some((400, format!("unexpected parameter {key}")));
-        }
-        for key in ["limit", "timeoutSeconds"] {
-            if request.has(key)
-                && request
-                    .value(key)
-                    .is_none_or(|text| text.parse::<u32>().is_err())
-            {
-                return Some((400, format!("`{key}` is a number")));
-            }
-        }
-        if is_watch
-            && request
-                .value("resourceVersion")
-                .is_none_or(|text| text.parse::<u64>().is_err())
-        {
-            return Some((400, "invalid resource version".to_owned()));
-        }
-        None
+        problem_of_query(request)
     }
 
     fn list(&self, request: &Request, answer: &mut Answer<'_>) {
@@ -299,19 +263,8 @@ impl Kubernetes {
             answer.end();
             return;
         }
-        match state.line.take() {
-            Some(Line::Whole(line)) => {
-                answer.chunk(format!("{line}\n").as_bytes());
-            }
-            Some(Line::Raw(text)) => {
-                answer.chunk(format!("{text}\n").as_bytes());
-            }
-            Some(Line::Half(line)) => {
-                let line = line.to_string();
-                answer.chunk(&line.as_bytes()[..line.len() / 2]);
-                return;
-            }
-            None => {}
+        if !say(state.line.take(), answer) {
+            return;
         }
         loop {
             let new = state
@@ -380,6 +333,65 @@ impl Api for Kubernetes {
     }
 }
 
+/// What the API server would refuse of a query.
+fn problem_of_query(request: &Request) -> Option<(u16, String)> {
+    let selector = request
+        .value("labelSelector")
+        .and_then(|text| text.split_once('='));
+    if selector.is_none_or(|(label, value)| label != LABEL || value.is_empty()) {
+        return Some((400, "unable to parse the label selector".to_owned()));
+    }
+    let is_watch = match request.value("watch") {
+        Some("true" | "1") => true,
+        Some(_) => return Some((400, "`watch` is a boolean".to_owned())),
+        None => false,
+    };
+    let keys: &[&str] = match is_watch {
+        true => &[
+            "labelSelector",
+            "watch",
+            "allowWatchBookmarks",
+            "resourceVersion",
+            "timeoutSeconds",
+        ],
+        false => &["labelSelector", "limit", "continue"],
+    };
+    if let Some(key) = request.wrong_key(keys, &[]) {
+        return Some((400, format!("unexpected parameter {key}")));
+    }
+    for key in ["limit", "timeoutSeconds"] {
+        if request.has(key)
+            && request
+                .value(key)
+                .is_none_or(|text| text.parse::<u32>().is_err())
+        {
+            return Some((400, format!("`{key}` is a number")));
+        }
+    }
+    if is_watch
+        && request
+            .value("resourceVersion")
+            .is_none_or(|text| text.parse::<u64>().is_err())
+    {
+        return Some((400, "invalid resource version".to_owned()));
+    }
+    None
+}
+
+/// Sends a line; whether the watch goes on after it.
+fn say(line: Option<Line>, answer: &mut Answer<'_>) -> bool {
+    match line {
+        None => true,
+        Some(Line::Whole(line)) => answer.chunk(format!("{line}\n").as_bytes()),
+        Some(Line::Raw(text)) => answer.chunk(format!("{text}\n").as_bytes()),
+        Some(Line::Half(line)) => {
+            let line = line.to_string();
+            answer.chunk(&line.as_bytes()[..line.len() / 2]);
+            false
+        }
+    }
+}
+
 fn fits(slice: &Value, request: &Request) -> bool {
     let selector = request
         .value("labelSelector")
@@ -391,50 +403,3 @@ fn fits(slice: &Value, request: &Request) -> bool {
 fn line(kind: &str, object: &Value) -> Vec<u8> {
     format!("{}\n", json!({ "type": kind, "object": object })).into_bytes()
 }
-
-/// A `Status`, as the API server sends errors.
-pub(crate) fn status(code: u16, reason: &str, message: &str) -> Vec<u8> {
-    let status = json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-        "message": message, "reason": reason, "code": code,
-    });
-    status.to_string().into_bytes()
-}
-
-/// A slice of Service `web` with port 8080, in the form of the documentation.
-pub(crate) fn slice(name: &str, endpoints: Vec<Value>) -> Value {
-    let endpoints = Value::from(endpoints);
-    json!({
-        "kind": "EndpointSlice",
-        "apiVersion": "discovery.k8s.io/v1",
-        "metadata": {
-            "name": name, "generateName": "web-", "namespace": "shop", "uid": "a1", "generation": 1,
-            "creationTimestamp": "2026-11-30T10:00:00Z",
-            "labels": { LABEL: "web", "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io" },
-            "managedFields": [],
-        },
-        "addressType": "IPv4",
-        "endpoints": endpoints,
-        "ports": [{ "name": "http", "protocol": "TCP", "port": 8080 }],
-    })
-}
-
-/// An endpoint that is `ready`, `serving` and `terminating` as these say: `true`, `false` or not said.
-pub(crate) fn endpoint(address: &str, pod: &str, conditions: [Option<bool>; 3]) -> Value {
-    let mut said = serde_json::Map::new();
-    for (name, value) in ["ready", "serving", "terminating"].iter().zip(conditions) {
-        if let Some(value) = value {
-            said.insert((*name).to_owned(), value.into());
-        }
-    }
-    json!({
-        "addresses": [address],
-        "conditions": said,
-        "nodeName": "node-1",
-        "zone": "us-west2-a",
-        "targetRef": { "kind": "Pod", "namespace": "shop", "name": pod, "uid": "b2" },
-    })
-}
-
-pub(crate) const READY: [Option<bool>; 3] = [Some(true), Some(true), Some(false)];
-pub(crate) const TERMINATING: [Option<bool>; 3] = [Some(false), Some(true), Some(true)];

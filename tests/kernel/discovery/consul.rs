@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::sources::consul::{Consul, Instead, check, instance};
 use super::sources::http::Server;
-use super::{SERVICE, file, pool, refused};
+use super::{SERVICE, file, pool, refused, said, verb};
 use crate::daemon::Daemon;
 use crate::lab::Lan;
 
@@ -32,6 +32,13 @@ fn instances_come_and_go_drain_in_maintenance_and_stay_when_consul_dies() {
     let running = start(&net, &consul);
     let daemon = Daemon::start(&net.director, &file(SOURCE));
     daemon.weights(SERVICE, "1=1 2=1");
+    let asked = verb(
+        &net.director,
+        &daemon,
+        &["discover", "app", "services.toml"],
+    );
+    let expected = "10.2.0.11:80 name node1\n10.2.0.12:80 name node2\n2 servers\n";
+    assert_eq!(said(&asked), expected);
     consul.list(vec![server(2), server(3)]);
     daemon.weights(SERVICE, "2=1 3=1");
     let mut weighted = server(2);

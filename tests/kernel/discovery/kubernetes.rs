@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::sources::http::Server;
 use super::sources::kubernetes::{Instead, Kubernetes, Line, READY, TERMINATING, endpoint, slice};
-use super::{SERVICE, file, pool, refused};
+use super::{SERVICE, file, pool, refused, said, verb};
 use crate::daemon::Daemon;
 use crate::lab::Lan;
 
@@ -45,6 +45,13 @@ fn endpoints_come_and_go_drain_when_they_terminate_and_stay_when_the_api_server_
     let running = start(&net, &api);
     let daemon = Daemon::start(&net.director, &file(SOURCE));
     daemon.weights(SERVICE, "1=1 2=1");
+    let asked = verb(
+        &net.director,
+        &daemon,
+        &["discover", "app", "services.toml"],
+    );
+    let expected = "10.2.0.11:80 name pod1\n10.2.0.12:80 name pod2\n2 servers\n";
+    assert_eq!(said(&asked), expected);
     api.put(hosts("b", &[3]));
     daemon.weights(SERVICE, "1=1 2=1 3=1");
     api.put(hosts("a", &[-1, 2]));
