@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -101,11 +102,12 @@ impl<'h> Etcd<'h> {
             .map(|token| format!("authorization: {token}\r\n"))
             .collect();
         let request = format!(
-            "POST /v3/{path} HTTP/1.1\r\nhost: etcd\r\nconnection: close\r\n{token}content-length: {}\r\n\r\n{body}",
+            "POST /v3/{path} HTTP/1.0\r\nhost: etcd\r\n{token}content-length: {}\r\n\r\n{body}",
             body.len()
         );
         let answer = self.host.enter(|| {
             let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+            stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
             stream.write_all(request.as_bytes()).ok()?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer).ok()?;
@@ -189,7 +191,7 @@ fn servers_come_and_go_with_keys() {
         &daemon,
         &["discover", "app", "services.toml"],
     );
-    assert_eq!(said(&asked), "10.2.0.11\n10.2.0.12 weight 4\n2 servers\n");
+    assert_eq!(said(&asked), "10.2.0.12 weight 4\n10.2.0.11\n2 servers\n");
 }
 
 #[test]
@@ -221,7 +223,8 @@ fn keys_that_are_no_servers_and_an_emptied_prefix_change_nothing() {
     refused(&daemon, "an empty list: 3 servers stay");
     daemon.weights(SERVICE, "1=1 2=1 3=1");
     etcd.put("/app/b", "10.2.0.12");
-    daemon.weights(SERVICE, "2=1");
+    etcd.put("/app/c", "10.2.0.13");
+    daemon.weights(SERVICE, "2=1 3=1");
 }
 
 #[test]
