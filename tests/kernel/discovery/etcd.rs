@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -17,7 +18,7 @@ use super::{SERVICE, file, pool, refused, said, verb};
 use crate::daemon::Daemon;
 use crate::lab::{Host, Lan, Process, eventually};
 
-const PORT: u16 = 2379;
+pub(crate) const PORT: u16 = 2379;
 const TLS_PORT: u16 = 2378;
 
 /// etcd with one member, on the director's own machine.
@@ -28,7 +29,11 @@ pub(crate) struct Etcd<'h> {
     port: u16,
     process: Process,
     token: Option<String>,
+    _alone: MutexGuard<'static, ()>,
 }
+
+/// etcd reserves 128 MiB for its log, and directories of tests are in the lab's memory.
+static ONE: Mutex<()> = Mutex::new(());
 
 impl<'h> Etcd<'h> {
     pub(crate) fn start(host: &'h Host) -> Self {
@@ -36,6 +41,7 @@ impl<'h> Etcd<'h> {
     }
 
     fn start_with(host: &'h Host, options: &[String]) -> Self {
+        let alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let directory = tempfile::tempdir().unwrap();
         let process = launch(host, &directory, PORT, options);
         let etcd = Self {
@@ -45,6 +51,7 @@ impl<'h> Etcd<'h> {
             port: PORT,
             process,
             token: None,
+            _alone: alone,
         };
         etcd.wait();
         etcd
@@ -145,7 +152,7 @@ fn launch(host: &Host, directory: &tempfile::TempDir, port: u16, options: &[Stri
     host.spawn_command(command)
 }
 
-fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     STANDARD.encode(text)
 }
 
