@@ -179,11 +179,13 @@ fn parse(text: &str) -> Result<HttpUrl, &'static str> {
                 80
             }
         }
-        Some(port) => port.parse().map_err(|_| "its port is none")?,
-        None => return Err("its port is none"),
+        Some(port) => port
+            .parse()
+            .map_err(|_| "its port is not one of 1 to 65535")?,
+        None => return Err("its port is not one of 1 to 65535"),
     };
     if port == 0 {
-        return Err("its port is none");
+        return Err("its port is not one of 1 to 65535");
     }
     Ok(HttpUrl {
         is_tls,
