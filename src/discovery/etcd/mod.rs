@@ -38,7 +38,7 @@ const PACE: Duration = Duration::from_millis(200);
 const LINES: usize = 10_000;
 /// The first pause after an error; each one after that is twice as long, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long a store that went back is not believed: it may be about to be filled again.
 const DOUBT: Duration = Duration::from_secs(60);
 /// The longest value that can be a server, in bytes.

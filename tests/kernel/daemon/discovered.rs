@@ -142,12 +142,7 @@ fn a_hundred_changes_of_an_etcd_that_is_killed_wiped_and_filled_with_rubbish_los
     hundred_changes(&net, daemon, &mut store, &source);
 }
 
-fn hundred_changes(
-    net: &Lan,
-    mut daemon: Daemon<'_>,
-    store: &mut (dyn Store + Send),
-    source: &str,
-) {
+fn hundred_changes(net: &Lan, mut daemon: Daemon<'_>, store: &mut dyn Store, source: &str) {
     let seed = seed();
     eprintln!("discovered: DIRECTOR_SEED={seed}");
     let mut dice = Dice(seed);
