@@ -9,7 +9,7 @@ use super::args::{Args, Discover, TextOrJson};
 use super::exit::Exit;
 use super::load::{print, read_on};
 use super::output::print_either;
-use crate::discovery::{Answer, Listed, ask, shown};
+use crate::discovery::{Answer, Listed, asker, shown};
 use crate::net;
 use crate::words::{count, printable};
 
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Args, verb: &Discover) -> anyhow::Result<Exit> {
         let pool = printable(&verb.pool);
         bail!("`{pool}` is no pool that finds its servers; {there}");
     };
-    let servers = match ask(&pool.source).answer {
+    let servers = match asker(&pool.source).ask().answer {
         Answer::Servers(servers) => servers,
         Answer::Failed(why) => bail!("{why}"),
     };

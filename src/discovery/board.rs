@@ -12,7 +12,7 @@ use super::list;
 use super::listed::{Answer, List, Place};
 use super::message::{Command, Report};
 use super::rules::{Change, Health, Pool, shown};
-use super::sources::ask;
+use super::sources::asker;
 use crate::apply::boot_time;
 use crate::control::discovery::PoolStatus;
 use crate::control::snapshot::{Published, ServerState, Snapshot};
@@ -188,13 +188,14 @@ impl Board {
 
     fn seat(&mut self, discovery: Discovery, list: Option<List>) -> Seat {
         self.generation += 1;
-        let (asker, stop) = mpsc::channel();
+        let (lifeline, stop) = mpsc::channel();
         let generation = self.generation;
         let (orders, asked) = (self.orders.clone(), discovery.clone());
         let thread = thread::Builder::new().name(format!("discover-{}", discovery.pool));
         let started = thread.spawn(move || {
+            let mut asker = asker(&asked.source);
             loop {
-                let answered = ask(&asked.source);
+                let answered = asker.ask();
                 let _ = orders.send(Order::Answer {
                     pool: Arc::clone(&asked.pool),
                     generation,
@@ -216,7 +217,7 @@ impl Board {
             accepted,
             discovery,
             generation,
-            _asker: asker,
+            _asker: lifeline,
             is_unwritten: false,
             answered: None,
             shown: None,

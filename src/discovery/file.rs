@@ -8,23 +8,20 @@
 //!
 //! A file with one mistake is no list at all.
 
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::entry::{MOST, place, server};
 use super::listed::{Answer, Answered, Listed, Place};
 use crate::config;
 use crate::regular;
 use crate::state::discovery::FileSource;
-use crate::words::printable;
 
 /// The time between two looks.
 const PACE: Duration = Duration::from_millis(500);
 /// The longest file, in bytes: a hundred thousand servers have less than half of it.
 const LONGEST: u64 = 16 << 20;
-/// The most servers that are read: more of them are refused anyway.
-const MOST: usize = 100_001;
 
 /// Reads the file.
 pub(super) fn ask(source: &FileSource) -> Answered {
@@ -54,7 +51,7 @@ fn servers(value: &Value) -> Result<Vec<(Place, Listed)>, String> {
         match item {
             Value::String(text) => servers.push((place(text)?, Listed::default())),
             Value::Object(table) if table.contains_key("targets") => group(table, &mut servers)?,
-            Value::Object(table) => servers.push(server(table)?),
+            Value::Object(table) => servers.push(server(table, None)?),
             other => return Err(format!("not a server: {other}")),
         }
         if servers.len() > MOST {
@@ -75,47 +72,6 @@ fn group(table: &Map<String, Value>, servers: &mut Vec<(Place, Listed)>) -> Resu
         servers.push((place(text)?, Listed::default()));
     }
     Ok(())
-}
-
-fn server(table: &Map<String, Value>) -> Result<(Place, Listed), String> {
-    let mut listed = Listed::default();
-    let (mut address, mut port) = (None, None);
-    for (key, value) in table {
-        let wrong = || format!("`{}` cannot be {value}", printable(key));
-        match key.as_str() {
-            "address" => address = Some(place(value.as_str().ok_or_else(wrong)?)?),
-            "port" => port = Some(number(value, u16::MAX.into()).ok_or_else(wrong)?),
-            "weight" => {
-                listed.weight = Some(number(value, i32::MAX as u32).ok_or_else(wrong)?);
-            }
-            "name" => listed.name = Some(value.as_str().ok_or_else(wrong)?.to_owned()),
-            "backup" => listed.is_backup = value.as_bool().ok_or_else(wrong)?,
-            _ => {
-                return Err(format!(
-                    "a server has no key `{}`; its keys are address, port, weight, name, backup",
-                    printable(key)
-                ));
-            }
-        }
-    }
-    let (address, own) = address.ok_or("a server without `address`")?;
-    let port = port.and_then(|port| u16::try_from(port).ok());
-    Ok(((address, port.or(own)), listed))
-}
-
-fn number(value: &Value, most: u32) -> Option<u32> {
-    let number = u32::try_from(value.as_u64()?).ok()?;
-    (number <= most).then_some(number)
-}
-
-/// An address, perhaps with a port. A name is none: `type = "dns"` resolves names.
-fn place(text: &str) -> Result<Place, String> {
-    let alone = text.parse::<IpAddr>().map(|address| (address, None));
-    let socket = text.parse::<SocketAddr>();
-    let with_port = socket.map(|socket| (socket.ip(), Some(socket.port())));
-    alone
-        .or(with_port)
-        .map_err(|_| format!("`{}` is not an address", printable(text)))
 }
 
 #[cfg(test)]

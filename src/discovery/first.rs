@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::list;
 use super::rules::{Health, Pool};
-use super::sources::ask;
+use super::sources::asker;
 use crate::state::discovery::Discovery;
 
 /// How long the first lists are waited for.
@@ -31,7 +31,7 @@ pub(crate) fn first_lists(directory: &Path, pools: &[Discovery]) -> bool {
         let thread = thread::Builder::new().name(format!("discover-{name}"));
         // Without a thread there is no list yet, and the first file has an empty pool.
         let _ = thread.spawn(move || {
-            let _ = sender.send((name, ask(&source).answer));
+            let _ = sender.send((name, asker(&source).ask().answer));
         });
     }
     drop(sender);

@@ -38,3 +38,11 @@ pub struct Answered {
     /// How long it is good for.
     pub again: Duration,
 }
+
+/// Asks a source again and again, and keeps what it needs between two questions: a connection, a
+/// watch.
+pub trait Asker {
+    /// The whole list. Asked again, it may wait for news before it answers; always ends within about
+    /// half a minute for each server that it asks.
+    fn ask(&mut self) -> Answered;
+}

@@ -17,24 +17,38 @@
 //!
 //! # To add a kind of source
 //!
-//! A file here that asks, its line in `sources.rs`; in `director-config` a file in `discovery/` with its
+//! A file here that asks, its line in `sources.rs` (`http/` asks over HTTP, `entry.rs` reads servers); in `director-config` a file in `discovery/` with its
 //! keys, and its line there.
 
 mod board;
+mod consul;
 mod dns;
+mod entry;
+mod etcd;
+#[cfg(test)]
+#[path = "../../tests/sources/mod.rs"]
+mod fakes;
 mod file;
 mod first;
+#[cfg(test)]
+mod fixtures;
+mod http;
+mod kubernetes;
 mod list;
 mod listed;
 mod message;
+mod names;
+mod pace;
+mod query;
 mod rules;
+mod secret;
 mod sources;
 
 pub use board::Running;
 pub use list::directory;
-pub use listed::{Answer, Answered, Listed};
+pub use listed::{Answer, Answered, Asker, Listed};
 pub use message::{Command, Report};
 pub use rules::shown;
-pub use sources::ask;
+pub use sources::asker;
 
 pub(crate) use first::first_lists;

@@ -10,12 +10,14 @@
 //! - **New servers join immediately**: their checks decide. **Removals are counted**: at most
 //!   `max_removed` servers in any stretch of `removed_within`. The others leave later, and stay if the source
 //!   lists them again.
-//! - Removing a server that is down harms no client and is not counted.
+//! - Removing a server that is down, or that already drains, harms no client and is not counted.
+//! - A source that drains a server, with weight 0, says so of that one server: this is not counted. A
+//!   list in which all servers drain counts as an empty one.
 //! - **Weights follow in steps** (`weight_steps`), except to 0.
 //! - A server that came and went too often leaves only once it has been absent for a while.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use self::steps::{hold, step};
@@ -220,16 +222,22 @@ impl Pool {
             let servers = count(servers.len(), "server", "servers");
             return Err(format!("a list of {servers}, and `max_servers` is {most}"));
         }
-        if servers.is_empty() && !self.rules.allow_empty && !self.is_still_empty() {
+        let serves = servers.iter().any(|(_, listed)| takes_clients(listed));
+        if !serves && !self.rules.allow_empty && !self.is_still_empty() {
+            let what = match servers.is_empty() {
+                true => "an empty list",
+                false => "a list of servers that all have weight 0",
+            };
             let stay = count(self.servers.len(), "server stays", "servers stay");
-            return Err(format!("an empty list: {stay}, as `allow_empty` is false"));
+            return Err(format!("{what}: {stay}, as `allow_empty` is false"));
         }
         let mut list = List::new();
         let mut names = BTreeSet::new();
         for (place, listed) in servers {
             if let Some(name) = &listed.name
                 && let Some(problem) = name_problem(name).or_else(|| {
-                    let is_address = name.parse::<IpAddr>().is_ok();
+                    let is_address =
+                        name.parse::<IpAddr>().is_ok() || name.parse::<SocketAddr>().is_ok();
                     is_address.then_some("it is an address")
                 })
             {
@@ -262,9 +270,11 @@ impl Pool {
         Ok(list)
     }
 
-    /// Whether an empty list changes nothing.
+    /// Whether there is no server that a list without any could take clients from.
     fn is_still_empty(&self) -> bool {
-        self.servers.is_empty() && self.wanted.as_ref().is_none_or(List::is_empty)
+        let mut members = self.servers.values().map(|member| &member.listed);
+        let mut wanted = self.wanted.iter().flat_map(BTreeMap::values);
+        !members.any(takes_clients) && !wanted.any(takes_clients)
     }
 
     /// Does what is due.
@@ -309,7 +319,9 @@ impl Pool {
             if self.rules.absent == Absent::WhileHealthy && health == Health::Up {
                 continue;
             }
-            if health != Health::Down {
+            let drains = self.servers.get(&place);
+            let drains = drains.is_some_and(|member| !takes_clients(&member.listed));
+            if health != Health::Down && !drains {
                 if self.left.len() >= self.limit() {
                     continue;
                 }
@@ -483,6 +495,11 @@ fn other_spelling(servers: &BTreeMap<Place, Member>, (address, port): Place) -> 
     there.find(|(_, other)| other.is_some() != port.is_some())
 }
 
+/// Whether a server gets new clients as far as its source is concerned.
+fn takes_clients(listed: &Listed) -> bool {
+    listed.weight != Some(0)
+}
+
 /// Why no server can be there.
 fn problem((address, port): Place) -> Option<&'static str> {
     let address = address.to_canonical();
@@ -506,7 +523,7 @@ fn problem((address, port): Place) -> Option<&'static str> {
 pub fn shown((address, port): Place) -> String {
     match (address, port) {
         (address, None) => address.to_string(),
-        (address, Some(port)) => std::net::SocketAddr::new(address, port).to_string(),
+        (address, Some(port)) => SocketAddr::new(address, port).to_string(),
     }
 }
 

@@ -1,14 +1,32 @@
 //! The kinds of sources.
 
-use super::listed::Answered;
+use super::consul::Consul;
+use super::etcd::Etcd;
+use super::kubernetes::Kubernetes;
+use super::listed::{Answered, Asker};
 use super::{dns, file};
-use crate::state::discovery::Source;
+use crate::state::discovery::{DnsSource, FileSource, Source};
 
-/// Asks a source, which may take half a minute.
+/// An asker of a source. Does not connect yet.
 #[must_use]
-pub fn ask(source: &Source) -> Answered {
+pub fn asker(source: &Source) -> Box<dyn Asker + Send> {
     match source {
-        Source::File(source) => file::ask(source),
-        Source::Dns(source) => dns::ask(source),
+        Source::File(source) => Box::new(source.clone()),
+        Source::Dns(source) => Box::new(source.clone()),
+        Source::Etcd(source) => Box::new(Etcd::new(source)),
+        Source::Consul(source) => Box::new(Consul::new(source)),
+        Source::Kubernetes(source) => Box::new(Kubernetes::new(source)),
+    }
+}
+
+impl Asker for FileSource {
+    fn ask(&mut self) -> Answered {
+        file::ask(self)
+    }
+}
+
+impl Asker for DnsSource {
+    fn ask(&mut self) -> Answered {
+        dns::ask(self)
     }
 }

@@ -37,6 +37,7 @@ mod statistics;
 pub mod table;
 mod target;
 pub mod through;
+pub mod tls;
 mod unasked;
 mod verdict;
 mod worker;

@@ -14,9 +14,8 @@ type Knows = fn(&str, TYPE) -> Result<Vec<RData<'static>>, RCODE>;
 
 /// Answers questions over UDP, cut off with `is_long`, and over TCP.
 fn resolver(knows: Knows, is_long: bool) -> SocketAddr {
-    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (udp, tcp) = sockets();
     let at = udp.local_addr().unwrap();
-    let tcp = TcpListener::bind(at).unwrap();
     thread::spawn(move || {
         let mut buffer = [0; 512];
         while let Ok((length, from)) = udp.recv_from(&mut buffer) {
@@ -38,6 +37,16 @@ fn resolver(knows: Knows, is_long: bool) -> SocketAddr {
         }
     });
     at
+}
+
+/// Both on one port. Other tests may have that of the first one for TCP.
+fn sockets() -> (UdpSocket, TcpListener) {
+    let both = (0..100).find_map(|_| {
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let tcp = TcpListener::bind(udp.local_addr().unwrap()).ok()?;
+        Some((udp, tcp))
+    });
+    both.expect("a port that is free for both")
 }
 
 fn answer(question: &[u8], knows: Knows, is_long: bool) -> Vec<u8> {

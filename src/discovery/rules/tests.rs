@@ -244,6 +244,66 @@ fn a_new_weight_is_no_new_server() {
     assert!(change.joined.is_empty() && change.left.is_empty());
 }
 
+/// A list of servers, of which these drain.
+fn draining(hosts: &[u8], drained: &[u8]) -> Answer {
+    let servers = hosts.iter().map(|host| {
+        let weight = drained.contains(host).then_some(0);
+        let listed = Listed {
+            weight,
+            ..Listed::default()
+        };
+        (place(*host), listed)
+    });
+    Answer::Servers(servers.collect())
+}
+
+fn drained(pool: &Pool) -> Vec<Place> {
+    let list = pool.list().into_iter();
+    let drained = list.filter(|(_, listed)| listed.weight == Some(0));
+    drained.map(|(place, _)| place).collect()
+}
+
+#[test]
+fn servers_that_drain_leave_without_being_counted() {
+    let mut careful = rules();
+    careful.max_removed = Threshold::Count(1);
+    let mut scene = Scene::new(careful, &[1, 2, 3, 4]);
+    // A rolling update: each old server drains before it is gone.
+    for old in 1..=4 {
+        let new: Vec<u8> = (old + 1..=old + 4).collect();
+        let all: Vec<u8> = (old..=old + 4).collect();
+        assert_eq!(scene.answer(draining(&all, &[old]), 10), all);
+        assert_eq!(scene.answer(listed(&new), 10), new);
+    }
+    // Without a drain, all but one are too many.
+    assert_eq!(scene.answer(listed(&[8]), 10).len(), 3);
+}
+
+#[test]
+fn a_list_in_which_all_servers_drain_is_an_empty_one() {
+    let mut scene = Scene::new(rules(), &[1, 2]);
+    assert_eq!(scene.answer(draining(&[1, 2], &[1]), 10), [1, 2]);
+    assert_eq!(drained(&scene.pool), [place(1)]);
+    scene.answer(draining(&[1, 2], &[1, 2]), 10);
+    assert_eq!(drained(&scene.pool), [place(1)]);
+    assert_eq!(
+        scene.pool.refused(),
+        Some("a list of servers that all have weight 0: 2 servers stay, as `allow_empty` is false")
+    );
+    // A new one takes over.
+    scene.answer(draining(&[1, 2, 3], &[1, 2]), 10);
+    assert_eq!(drained(&scene.pool), [place(1), place(2)]);
+    let mut obedient = Scene::new(
+        Discovery {
+            allow_empty: true,
+            ..rules()
+        },
+        &[1, 2],
+    );
+    obedient.answer(draining(&[1, 2], &[1, 2]), 10);
+    assert_eq!(drained(&obedient.pool), [place(1), place(2)]);
+}
+
 #[test]
 fn a_weight_follows_in_steps_however_often_the_list_changes() {
     let settle = Settle {

@@ -129,9 +129,6 @@ fn a_name_that_is_gone_empty_or_not_answered_changes_nothing() {
     });
 }
 
-/// Weights that follow quickly.
-const FAST: &str = "\nweight_steps = { every = \"100ms\" }";
-
 #[test]
 #[ignore = "needs the lab"]
 fn srv_records_have_ports_weights_and_priorities() {
@@ -141,7 +138,7 @@ fn srv_records_have_ports_weights_and_priorities() {
     let mut bind = Bind::start(&net, records);
     let daemon = Daemon::start(
         &net.director,
-        &file(&(source("_http._tcp.example.org", "srv") + FAST)),
+        &file(&source("_http._tcp.example.org", "srv")),
     );
     // The third one is a backup server: it is not needed.
     daemon.weights(SERVICE, "1=30 2=1");

@@ -1,4 +1,5 @@
-//! Pools that find their servers: in files, and by DNS as bind answers it.
+//! Pools that find their servers: in files, by DNS as bind answers it, in etcd, and in Consul and Kubernetes
+//! as fakes answer.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,8 +7,13 @@
     reason = "helpers of tests may fail as tests do"
 )]
 
+mod consul;
 mod dns;
+pub(crate) mod etcd;
 mod file;
+mod kubernetes;
+#[path = "../../sources/mod.rs"]
+mod sources;
 
 use std::process::{Command, Output};
 
@@ -19,10 +25,10 @@ use crate::lab::Host;
 const SERVICE: &str = "tcp://10.1.0.100:80";
 const DIRECTOR: &str = env!("CARGO_BIN_EXE_director");
 
-/// A file with a pool whose source and limits are these.
+/// A file with a pool whose source and limits are these. Weights follow the list quickly.
 fn file(pool: &str) -> String {
     format!(
-        "version = 1\n[pool.app]\n{pool}\nsettle = {{ min = \"0s\" }}\n\
+        "version = 1\n[pool.app]\n{pool}\nsettle = {{ min = \"0s\" }}\nweight_steps = {{ every = \"100ms\" }}\n\
          [service.web]\nlisten = \"{SERVICE}\"\nforward = \"nat\"\npool = \"app\"\ncheck = false\ndrain = \"0s\"\n"
     )
 }

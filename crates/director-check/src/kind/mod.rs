@@ -32,7 +32,7 @@ mod refusals;
 mod smtp;
 mod talk;
 mod tcp;
-mod tls;
+pub(crate) mod tls;
 mod udp;
 mod words;
 

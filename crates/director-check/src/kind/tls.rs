@@ -209,8 +209,25 @@ async fn look(
     })
 }
 
+/// A configuration for HTTP/1.1 from the current files. Reading may take as long as a disk does.
+/// Files in `contents` are known already.
+pub(crate) fn blocking(spec: &TlsSpec, mut contents: Contents) -> Result<ClientConfig, String> {
+    let files = [&spec.ca, &spec.certificate, &spec.key];
+    for path in files.into_iter().flatten() {
+        if contents.contains_key(path) {
+            continue;
+        }
+        contents.insert(path.clone(), read(path)?);
+    }
+    let system = match spec.verify && spec.ca.is_none() {
+        true => Some(system_authorities()?),
+        false => None,
+    };
+    configuration(spec, Protocol::Http1, &contents, system)
+}
+
 /// The contents of a configuration's files.
-type Contents = HashMap<PathBuf, Vec<u8>>;
+pub(crate) type Contents = HashMap<PathBuf, Vec<u8>>;
 
 fn configuration(
     spec: &TlsSpec,

@@ -318,7 +318,7 @@ fn a_server_that_wants_a_certificate_says_so() {
     let why = check(tls, served.at);
     assert!(
         why.failed()
-            .contains("does not trust the issuer of this check's `certificate`"),
+            .contains("does not trust the issuer of director's `certificate`"),
         "{why:?}"
     );
 }

@@ -4,11 +4,19 @@
 //! The decoder, the messages and the schema use [`Kind`]. `discovery/` of the program matches
 //! [`Source`] without a wildcard, so a kind that nothing asks does not compile.
 
+mod consul;
 mod dns;
+mod etcd;
 mod file;
+mod http;
+mod kubernetes;
 
+pub use consul::{ConsulHealth, ConsulSource};
 pub use dns::{DnsSource, RecordType};
+pub use etcd::{EtcdSource, Login};
 pub use file::FileSource;
+pub use http::{HttpServers, HttpUrl};
+pub use kubernetes::{AddressType, KubernetesAccess, KubernetesPort, KubernetesSource};
 
 use crate::decode::fields::Fields;
 use crate::diagnostic::Findings;
@@ -55,6 +63,9 @@ macro_rules! sources {
 sources! {
     File(FileSource) is file::FILE;
     Dns(DnsSource) is dns::DNS;
+    Etcd(EtcdSource) is etcd::ETCD;
+    Consul(ConsulSource) is consul::CONSUL;
+    Kubernetes(KubernetesSource) is kubernetes::KUBERNETES;
 }
 
 impl Source {

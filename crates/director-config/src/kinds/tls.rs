@@ -72,8 +72,8 @@ section!(
     ]
 );
 
-/// `tls` of an HTTPS check.
-pub(super) fn https(fields: &Fields<'_>, findings: &mut Findings) -> TlsSpec {
+/// `tls` of an HTTPS check, and of a source that is asked over HTTP.
+pub(crate) fn https(fields: &Fields<'_>, findings: &mut Findings) -> TlsSpec {
     let said = fields.get("tls");
     let said = said.and_then(|field| table(&field, findings));
     said.unwrap_or_default()

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::health::{Threshold, WeightSteps};
-pub use crate::discovery::{DnsSource, FileSource, RecordType, Source};
+pub use crate::discovery::{
+    AddressType, ConsulHealth, ConsulSource, DnsSource, EtcdSource, FileSource, HttpServers,
+    HttpUrl, KubernetesAccess, KubernetesPort, KubernetesSource, Login, RecordType, Source,
+};
 
 /// How a pool finds its servers.
 #[derive(Debug, Clone, PartialEq, Eq)]

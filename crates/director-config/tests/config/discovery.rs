@@ -199,6 +199,66 @@ fn mistakes_are_named_once_whether_or_not_there_is_a_list() {
             "does not start with a slash",
         ),
         (
+            "discover = { type = \"consul\", url = \"http://c\" }",
+            "needs `service`",
+        ),
+        (
+            "discover = { type = \"consul\", url = \"http://c\", service = \"\" }",
+            "not a name of Consul: it is empty",
+        ),
+        (
+            "discover = { type = \"consul\", url = \"http://c\", service = \"a\", health = \"critical\" }",
+            "did you mean `any`?",
+        ),
+        (
+            "discover = { type = \"consul\", url = \"http://c\", service = \"a\", max_stale = \"2h\" }",
+            "max_stale",
+        ),
+        (
+            "discover = { type = \"consul\", url = \"http://c\", service = \"a\", tags = [\"b\", \"\"] }",
+            "not a name of Consul: it is empty",
+        ),
+        (
+            "discover = { type = \"consul\", url = \"http://c\", service = \"a\", passing = true }",
+            "`health`",
+        ),
+        (
+            "discover = { type = \"k8s\" }",
+            "did you mean `kubernetes`?",
+        ),
+        (
+            "discover = { type = \"kubernetes\", service = \"a.b\" }",
+            "`a.b` is not a name of Kubernetes",
+        ),
+        (
+            "discover = { type = \"kubernetes\", service = \"a\", namespace = \"-b\" }",
+            "it begins with a hyphen",
+        ),
+        (
+            "discover = { type = \"kubernetes\", service = \"a\", port = 0 }",
+            "within 1 and 65535",
+        ),
+        (
+            "discover = { type = \"kubernetes\", service = \"a\", port = \"\" }",
+            "the name of a port is empty",
+        ),
+        (
+            "discover = { type = \"kubernetes\", service = \"a\", addresses = \"IPv4\" }",
+            "did you mean `ipv4`?",
+        ),
+        (
+            "discover = { type = \"kubernetes\", service = \"a\", kubeconfig = \"~/.kube/config\" }",
+            "does not start with a slash",
+        ),
+        (
+            "discover = { type = \"kubernetes\", service = \"a\", kubeconfig = \"/a\", url = \"https://b\" }",
+            "`url` is not used: `kubeconfig` says it",
+        ),
+        (
+            "discover = { type = \"kubernetes\", service = \"a\", token_file = \"/a\" }",
+            "`token_file` is not used: the service account says it",
+        ),
+        (
             "discover = { type = \"file\", path = \"/a\" }\nsettle = { min = \"1m\", max = \"1s\" }",
             "longest time",
         ),

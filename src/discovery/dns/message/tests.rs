@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use simple_dns::ResourceRecord;
 use simple_dns::rdata::{A, AAAA, CNAME, SRV};
 
@@ -146,4 +147,31 @@ fn records_of_other_types_are_not_mixed_up() {
         target: "a.example.org".to_owned(),
     };
     assert_eq!(found.records, [Record::Srv(expected)]);
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(mut bytes: Vec<u8>, at: proptest::sample::Index, cut: proptest::sample::Index) {
+        let _ = read(&bytes);
+        // An answer with some of its bytes replaced, and the end cut off: what a resolver that is not
+        // ours would send.
+        let mut message = answer(|packet| {
+            packet.answers = vec![
+                record(NAME, 60, RData::CNAME(CNAME(name("other.example.org")))),
+                a("other.example.org", 60, 1),
+                record("other.example.org", 60, RData::AAAA(AAAA { address: 1 })),
+                record("other.example.org", 60, RData::SRV(SRV {
+                    priority: 1, weight: 2, port: 3, target: name("a.example.org"),
+                })),
+            ];
+        });
+        let start = at.index(message.len());
+        bytes.truncate(4);
+        let end = (start + bytes.len()).min(message.len());
+        message.splice(start..end, bytes);
+        message.truncate(cut.index(message.len()) + 1);
+        for records in [Records::A, Records::Aaaa, Records::Srv] {
+            let _ = decode(&message, NAME, records, ID);
+        }
+    }
 }

@@ -12,7 +12,7 @@ use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerInco
 use director_config::words::{calendar, printable};
 
 /// The supported protocols.
-const SPOKEN: &str = "this check supports TLS 1.2 with ECDHE and TLS 1.3";
+const SPOKEN: &str = "director supports TLS 1.2 with ECDHE and TLS 1.3";
 
 /// What went wrong, on the server or in this machine's own files.
 pub(super) fn describe(error: &Error) -> String {
@@ -192,11 +192,11 @@ fn alerted(alert: AlertDescription) -> String {
              `certificate` and `key`"
         }
         A::UnknownCA | A::CertificateUnknown => {
-            "the server does not trust the issuer of this check's `certificate`"
+            "the server does not trust the issuer of director's `certificate`"
         }
-        A::CertificateExpired => "the server considers this check's `certificate` expired",
-        A::CertificateRevoked => "the server considers this check's `certificate` revoked",
-        A::AccessDenied => "the server denies access to this check's `certificate`",
+        A::CertificateExpired => "the server considers director's `certificate` expired",
+        A::CertificateRevoked => "the server considers director's `certificate` revoked",
+        A::AccessDenied => "the server denies access to director's `certificate`",
         A::NoApplicationProtocol => {
             "the server does not support the requested protocol (ALPN): `http` checks request \
              HTTP/1.1, `grpc` checks for HTTP/2"
@@ -223,7 +223,7 @@ fn incompatible(why: &PeerIncompatible) -> String {
             format!("the server shares no cipher or key exchange with director: {SPOKEN}")
         }
         P::NoCertificateRequestSignatureSchemesInCommon => {
-            "the server accepts no signature that this check's `key` can make".into()
+            "the server accepts no signature that director's `key` can make".into()
         }
         other => format!(
             "the server lacks a feature that TLS requires: {}",
