@@ -80,6 +80,9 @@ function alarm() {
     if (one.role === "fault") found.push(["bad", `Failover ${one.name}: ${one.reason}`]);
   }
   for (const one of head.announce ?? []) if (one.trouble) found.push(["bad", `Announce ${one.name}: ${one.trouble}`]);
+  for (const one of (head.discovered ?? []).slice(0, 20)) {
+    if (one.refused) found.push(["", `Pool ${one.pool}: the last answer does not count: ${one.refused}`]);
+  }
   const text = JSON.stringify(found);
   if (text === alarmed) return;
   alarmed = text;
