@@ -144,7 +144,7 @@ fn at_360_pixels_nothing_scrolls_sideways_and_at_4k_it_fills_the_screen() {
             (&*remembered, "app1 down"),
             (&*changes, "server-down"),
             (&*difference, "- delete"),
-            ("connections?of=web&why=10.1.0.7", "scheduler sh"),
+            ("connections?of=web&why=10.1.0.7", "scheduler wlc"),
             ("connections?top=servers", "of 1 different"),
             ("plan", "1 to add"),
         ] {
@@ -297,7 +297,7 @@ fn axe_finds_nothing_serious() {
             (&*remembered, "app1 down"),
             (&*changes, "server-down"),
             (&*difference, "- delete"),
-            ("connections?of=web&why=10.1.0.7", "scheduler sh"),
+            ("connections?of=web&why=10.1.0.7", "scheduler wlc"),
             ("connections?top=servers", "of 1 different"),
             ("plan", "1 to add"),
         ];

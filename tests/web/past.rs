@@ -42,7 +42,9 @@ fn remembered() -> Site {
     let mut recorder = Recorder::new(&state);
     let mut record = |snapshot: Snapshot, events: &[Arc<Event>]| {
         let limits = HistoryLimits::default();
-        recorder.record(&Arc::new(snapshot), events, 0, limits).unwrap();
+        recorder
+            .record(&Arc::new(snapshot), events, 0, limits)
+            .unwrap();
     };
     record(dated(snapshot(), NOON), &[]);
     let mut later = dated(snapshot(), NOON + 600);
@@ -103,7 +105,11 @@ fn the_tables_of_a_time_are_services_and_on_request_the_servers_of_one() {
     let at = |seconds: u64| site.get(&format!("/api/history/at?at={seconds}")).json();
     let then = at(NOON);
     let web = row(&then["services"], "name", "web");
-    assert_eq!((&web["up"], &web["declared"]), (&json!(2), &json!(7)), "{web}");
+    assert_eq!(
+        (&web["up"], &web["declared"]),
+        (&json!(2), &json!(7)),
+        "{web}"
+    );
     assert_eq!(web["state"], "degraded");
     let now = at(NOON + 600);
     let web = row(&now["services"], "name", "web");
@@ -126,12 +132,16 @@ fn the_changes_between_two_times_are_rows_and_the_difference_is_a_plan() {
     let down = row(&changes["rows"], "kind", "server-down");
     assert_eq!(down["server"], "10.0.0.11:80");
     assert_eq!(changes["left_out"], 0);
-    let plan = site.get(&format!("/api/history/diff?from={NOON}&to={to}")).json();
+    let plan = site
+        .get(&format!("/api/history/diff?from={NOON}&to={to}"))
+        .json();
     assert_eq!(plan["changes"], true);
     assert_eq!(plan["left_out"], 0);
     let step = row(&plan["steps"], "server", "10.0.0.11:80");
     assert_eq!(step["action"], "delete", "{step}");
-    let same = site.get(&format!("/api/history/diff?from={NOON}&to={from}")).json();
+    let same = site
+        .get(&format!("/api/history/diff?from={NOON}&to={from}"))
+        .json();
     assert_eq!(same["changes"], false);
 }
 
@@ -149,19 +159,30 @@ fn times_without_a_history_and_malformed_ones_are_errors_with_a_text() {
         ("/api/connections?service=wob", 404, "no service `wob`"),
         ("/api/connections?client=wob", 400, "`client`"),
         ("/api/why?service=web", 400, "`client` is missing"),
-        ("/api/why?service=wob&client=10.1.0.1", 404, "no service `wob`"),
+        (
+            "/api/why?service=wob&client=10.1.0.1",
+            404,
+            "no service `wob`",
+        ),
         ("/api/files", 404, "no such page"),
         ("/api/history/files?at=5", 404, "no such page"),
     ] {
         let answer = site.get(path);
         assert_eq!(answer.status, status, "{path}: {}", answer.body);
-        let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+        let message = answer.json()["error"]["message"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         assert!(message.contains(text), "{path}: {message}");
     }
     let empty = super::site::site();
     let answer = empty.get("/api/history/span");
     assert_eq!(answer.status, 404);
-    assert!(answer.body.contains("there is no history yet"), "{}", answer.body);
+    assert!(
+        answer.body.contains("there is no history yet"),
+        "{}",
+        answer.body
+    );
 }
 
 #[test]
@@ -172,7 +193,9 @@ fn connections_are_bounded_and_say_how_many_more_there_are() {
     assert_eq!(all["rows"].as_array().unwrap().len(), 1000);
     let end = json!({ "entries": 3000, "shown": 1000, "left_out": 2000, "incomplete": null });
     assert_eq!(all["end"], end);
-    let one = site.get("/api/connections?client=10.1.0.7&service=web").json();
+    let one = site
+        .get("/api/connections?client=10.1.0.7&service=web")
+        .json();
     assert_eq!(one["rows"].as_array().unwrap().len(), 1, "{one}");
     assert_eq!(one["rows"][0]["server_name"], "app1");
     let top = site.get("/api/connections?top=servers&service=web").json();
@@ -200,7 +223,11 @@ fn the_plan_is_passed_on_cut_and_with_hidden_characters_replaced() {
     *site.running.fake.plan.lock().unwrap() = Err("the disk is on fire".to_owned());
     let answer = site.get("/api/plan");
     assert_eq!(answer.status, 503);
-    assert!(answer.body.contains("the disk is on fire"), "{}", answer.body);
+    assert!(
+        answer.body.contains("the disk is on fire"),
+        "{}",
+        answer.body
+    );
 }
 
 #[test]
@@ -216,14 +243,26 @@ fn the_history_goes_back_and_its_address_has_absolute_times() {
     ));
     browser.shows("2 of 7");
     browser.shows("app4 down: connection refused");
-    assert_eq!(path(&browser), format!("/history?at={before}&from={before}"));
-    browser.go(&format!("{}history?at={after}&from={before}&service={WEB}", site.url));
+    assert_eq!(
+        path(&browser),
+        format!("/history?at={before}&from={before}")
+    );
+    browser.go(&format!(
+        "{}history?at={after}&from={before}&service={WEB}",
+        site.url
+    ));
     browser.shows("weight 40 by bob");
     browser.shows(SHOWN);
-    browser.go(&format!("{}history?at={after}&from={before}&show=changes", site.url));
+    browser.go(&format!(
+        "{}history?at={after}&from={before}&show=changes",
+        site.url
+    ));
     browser.shows("server-down");
     browser.shows(&format!("down: {SHOWN}"));
-    browser.go(&format!("{}history?at={after}&from={before}&show=difference", site.url));
+    browser.go(&format!(
+        "{}history?at={after}&from={before}&show=difference",
+        site.url
+    ));
     browser.shows("- delete");
     browser.shows("10.0.0.11:80");
     // Without times, it is the last hour, and says so in the address.
@@ -249,11 +288,11 @@ fn the_explorer_finds_a_client_and_says_why() {
     });
     browser.shows("1 shown; 3000 entries in the table");
     browser.press(&[ENTER, "j", ENTER]);
-    browser.shows("scheduler sh");
+    browser.shows("scheduler wlc");
     browser.shows("Why 10.1.0.7:");
     browser.press(&[ESCAPE]);
     eventually("the reason is closed", || {
-        (!browser.text().contains("scheduler sh")).then_some(())
+        (!browser.text().contains("scheduler wlc")).then_some(())
     });
     browser.go(&format!("{}connections?top=clients", site.url));
     browser.shows("the first 1000 of 3000 different ones");
@@ -263,7 +302,10 @@ fn the_explorer_finds_a_client_and_says_why() {
     browser.shows("no service `wob`");
     // What the browser logs of an answer that is an error.
     let complaints = browser.complaints();
-    assert!(complaints.iter().all(|one| one.contains("404")), "{complaints:?}");
+    assert!(
+        complaints.iter().all(|one| one.contains("404")),
+        "{complaints:?}"
+    );
 }
 
 #[test]
