@@ -46,7 +46,7 @@ pub(super) async fn changes(State(site): State<Site>, Query(asked): Query<Asked>
                 found.push_back(rows::visible(&row));
             }
             HistoryLine::Lost { lost: what } if lost.len() < ROWS => {
-                lost.push(rows::visible(&what))
+                lost.push(rows::visible(&what));
             }
             HistoryLine::Lost { .. } => {}
         }
@@ -102,7 +102,7 @@ fn shown(at: &At, service: Option<ServiceKey>) -> Value {
             value["services"] = services
                 .iter()
                 .map(|(key, one)| overview(*key, one))
-                .collect()
+                .collect();
         }
         Some(key) => value["servers"] = services.get(&key).map_or(Value::Null, servers),
     }
