@@ -43,6 +43,7 @@ mod past;
 mod pipe;
 mod plan;
 mod planfile;
+mod preview;
 mod progress;
 mod report;
 mod run;

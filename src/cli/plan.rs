@@ -109,7 +109,7 @@ fn address_line(change: &Change) -> String {
     }
 }
 
-fn address_json(change: &Change) -> Value {
+pub(super) fn address_json(change: &Change) -> Value {
     json!({
         "section": change.section,
         "effect": change.effect.word(),

@@ -9,6 +9,7 @@ use super::args::{Args, OnStop, Run, TextOrJson, view_of};
 use super::confirm::refuse_while_unconfirmed;
 use super::exit::Exit;
 use super::output::colour_on_stderr;
+use super::preview::Preview;
 use super::session::Session;
 use crate::daemon::log::{self, LogForm, LogGuard, LogOptions};
 use crate::daemon::run::{self, Options};
@@ -29,12 +30,19 @@ pub(crate) fn run(args: &Args, verb: &Run) -> anyhow::Result<Exit> {
     } = session;
     // Log an absolute path, so that readers need not know the working directory.
     let file = std::path::absolute(&verb.file).context("cannot find the current directory")?;
+    let planner = Arc::new(Preview {
+        file: file.clone(),
+        machine: verb.machine.clone(),
+        state_dir: args.state_dir.clone(),
+        incarnation: incarnation.clone(),
+    });
     let place = http::Options {
         path: args.socket()?,
         group: verb.socket_group.clone(),
         // If a director in another namespace has the socket named after this one, it started before
         // the name was given to this namespace.
         of: (args.netns.is_some() && args.socket.is_none()).then_some(incarnation.namespace),
+        planner: planner.clone(),
     };
     let view = http::Options {
         path: match &verb.view_socket {
@@ -43,6 +51,7 @@ pub(crate) fn run(args: &Args, verb: &Run) -> anyhow::Result<Exit> {
         },
         group: verb.view_group.clone(),
         of: place.of.filter(|_| verb.view_socket.is_none()),
+        planner,
     };
     let options = Options {
         file,

@@ -1,6 +1,8 @@
 //! The history, read from the disk on threads of its own: the runtime of the sockets never waits for
 //! a disk.
 
+use std::time::SystemTime;
+
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
@@ -9,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::api::HistoryLine;
+use super::api::{HistoryLine, HistorySpan as Span, unix};
 use super::asked::{Asked, Parameters};
 use super::caller::Caller;
 use super::failure::Failure;
@@ -57,6 +59,24 @@ fn send_rows(reader: &Reader, filter: &Filter, sink: &Sink) {
             return;
         }
     }
+}
+
+/// `GET /v1/history/span`: from when to when it is kept.
+pub(super) async fn span(
+    State(desk): State<Desk>,
+    Extension(caller): Extension<Caller>,
+    query: Parameters,
+) -> Result<Response, Failure> {
+    Asked::take(query, &[])?;
+    read(&desk, caller, |reader| {
+        let begins = reader.begins().ok_or_else(|| begins(reader))?;
+        // A picture is that of the end of a second: the first one that has something.
+        Ok(Span {
+            begins: begins / 1000,
+            now: unix(SystemTime::now()),
+        })
+    })
+    .await
 }
 
 /// `GET /v1/history/at`: the tables and states at a time.

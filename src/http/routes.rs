@@ -23,6 +23,7 @@ use super::events::{self, From as Start};
 use super::failure::Failure;
 use super::metrics::metrics;
 use super::permits::Permits;
+use super::plan::{Planner, plan};
 use super::{connections, history, request, stats, stream, view};
 use crate::apply::boot_time;
 use crate::control::operator::{Answer, Refusal, RefusalKind, Request};
@@ -41,10 +42,13 @@ const KEPT_READERS: u32 = 2;
 /// The most readers of the connection table, which is the kernel's largest.
 const TABLE_READERS: u32 = 2;
 const KEPT_TABLE_READERS: u32 = 1;
+/// The most plans that are made at a time, with the whole tables.
+const PLANNERS: u32 = 1;
+const KEPT_PLANNERS: u32 = 1;
 /// The most services whose counters are read one by one.
 const FEW: usize = 64;
 /// How long the core may take to answer, and the worker to read the kernel.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// The same for a reload, which may change thousands of services.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(120);
 
@@ -56,6 +60,8 @@ pub(super) struct Desk {
     readers: Permits,
     reading: Arc<Semaphore>,
     table_readers: Permits,
+    pub(super) planners: Permits,
+    pub(super) planner: Arc<dyn Planner>,
 }
 
 /// What a socket lets its callers do.
@@ -67,13 +73,19 @@ pub(super) enum Access {
     View,
 }
 
-pub(super) fn router(director: Arc<dyn Director>, access: Access) -> Router {
+pub(super) fn router(
+    director: Arc<dyn Director>,
+    planner: Arc<dyn Planner>,
+    access: Access,
+) -> Router {
     let desk = Desk {
         director,
         followers: Permits::new(FOLLOWERS, KEPT_FOLLOWERS),
         readers: Permits::new(READERS, KEPT_READERS),
         reading: Arc::new(Semaphore::new(1)),
         table_readers: Permits::new(TABLE_READERS, KEPT_TABLE_READERS),
+        planners: Permits::new(PLANNERS, KEPT_PLANNERS),
+        planner,
     };
     let routes = match access {
         Access::Operate => operating(viewing())
@@ -99,7 +111,9 @@ fn viewing() -> Router<Desk> {
         .route("/v1/connections", get(connections::connections))
         .route("/v1/why", get(connections::why))
         .route("/v1/overlay", get(overlay))
+        .route("/v1/plan", get(plan))
         .route("/v1/history", get(history::rows))
+        .route("/v1/history/span", get(history::span))
         .route("/v1/history/at", get(history::at))
         .route("/v1/history/diff", get(history::diff))
         .route("/metrics", get(metrics))
@@ -372,7 +386,7 @@ impl Desk {
     }
 }
 
-async fn answered<T>(
+pub(super) async fn answered<T>(
     answer: oneshot::Receiver<Result<T, Refusal>>,
     patience: Duration,
 ) -> Result<T, Failure> {

@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 use super::caller::Caller;
 use super::failure::Failure;
 use super::permits::Permits;
+use super::plan::Planner;
 use super::routes::{self, Access};
 use super::socket::{self, SocketFile};
 use super::stall::Patient;
@@ -55,6 +56,8 @@ pub struct Options {
     /// The network namespace after which the path is named, if any: this takes over from a director
     /// of another namespace that answers there.
     pub of: Option<Id>,
+    /// What makes the plans of `GET /v1/plan`.
+    pub planner: Arc<dyn Planner>,
 }
 
 /// A running server. Dropping it stops it and removes the socket.
@@ -96,11 +99,12 @@ fn start(
         // As many as there are readers of the history, and one to spare.
         .max_blocking_threads(12)
         .build()?;
+    let router = routes::router(director, Arc::clone(&options.planner), access);
     let (stop, stopped) = oneshot::channel();
     let thread = thread::Builder::new()
         .name(name.to_owned())
         .spawn(move || {
-            runtime.block_on(run(listener, director, access, stopped));
+            runtime.block_on(run(listener, &router, stopped));
             runtime.shutdown_background();
         })?;
     Ok(Server {
@@ -119,12 +123,7 @@ impl Drop for Server {
     }
 }
 
-async fn run(
-    listener: StdListener,
-    director: Arc<dyn Director>,
-    access: Access,
-    stopped: oneshot::Receiver<()>,
-) {
+async fn run(listener: StdListener, router: &Router, stopped: oneshot::Receiver<()>) {
     let listener = match UnixListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => {
@@ -132,10 +131,9 @@ async fn run(
             return;
         }
     };
-    let router = routes::router(director, access);
     let permits = Permits::new(CONNECTIONS, KEPT);
     tokio::select! {
-        () = accept(&listener, &router, &permits) => {}
+        () = accept(&listener, router, &permits) => {}
         // Sent or dropped: both mean stop.
         _ = stopped => {}
     }

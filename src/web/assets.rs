@@ -32,13 +32,18 @@ macro_rules! script {
 
 pub(super) const ASSETS: &[Asset] = &[
     script!("app.js"),
+    script!("ask.js"),
     script!("chart.js"),
+    script!("connections.js"),
     script!("directors.js"),
     script!("dom.js"),
     script!("events.js"),
+    script!("history.js"),
     script!("list.js"),
     script!("overview.js"),
+    script!("plan.js"),
     script!("service.js"),
+    script!("steps.js"),
     script!("stream.js"),
     script!("words.js"),
     Asset {

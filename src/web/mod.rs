@@ -22,6 +22,7 @@ mod hub;
 mod listen;
 mod login;
 mod model;
+mod past;
 mod reader;
 mod relay;
 mod routes;

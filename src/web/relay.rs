@@ -1,4 +1,4 @@
-//! What is passed on from the view socket as it is: metrics, and past events.
+//! What is passed on from the view socket as it is: metrics, past events, plans, connections.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::body::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::routes::{Site, refused};
@@ -20,6 +20,11 @@ use crate::control::operator::RefusalKind;
 use crate::http::api::Line;
 use crate::http::{ClientError, query};
 
+/// The parameters of a request.
+pub(super) type Asked = HashMap<String, String>;
+
+/// The most rows of an answer.
+pub(super) const ROWS: usize = 1000;
 /// The most past events of an answer.
 const EVENTS: u64 = 1000;
 
@@ -59,10 +64,7 @@ pub(super) async fn metrics(
 }
 
 /// `GET /api/events`: past events, the oldest first, with the director's own filters.
-pub(super) async fn events(
-    State(site): State<Site>,
-    Query(asked): Query<HashMap<String, String>>,
-) -> Response {
+pub(super) async fn events(State(site): State<Site>, Query(asked): Query<Asked>) -> Response {
     let Some(_permit) = permit(&site) else {
         return busy();
     };
@@ -87,11 +89,84 @@ pub(super) async fn events(
     }
 }
 
-fn permit(site: &Site) -> Option<OwnedSemaphorePermit> {
+/// `GET /api/plan`: what a reload would change.
+pub(super) async fn plan(State(site): State<Site>) -> Response {
+    let Some(_permit) = permit(&site) else {
+        return busy();
+    };
+    match site.asker.get::<Value>("/v1/plan").await {
+        Ok(plan) => Json(rows::visible(&cut(plan))).into_response(),
+        Err(error) => failed(&error),
+    }
+}
+
+/// `GET /api/why`: which server a client gets, and why.
+pub(super) async fn why(State(site): State<Site>, Query(asked): Query<Asked>) -> Response {
+    let Some(_permit) = permit(&site) else {
+        return busy();
+    };
+    let path = format!("/v1/why{}", chosen(&asked, &["service", "client", "to"]));
+    match site.asker.get::<Value>(&path).await {
+        Ok(answer) => Json(rows::visible(&answer)).into_response(),
+        Err(error) => failed(&error),
+    }
+}
+
+/// `GET /api/connections`: rows and what is left out; with `top`, the first ones.
+pub(super) async fn connections(State(site): State<Site>, Query(asked): Query<Asked>) -> Response {
+    let Some(_permit) = permit(&site) else {
+        return busy();
+    };
+    let names = ["service", "server", "client", "state", "top"];
+    let is_top = asked.get("top").is_some_and(|top| !top.is_empty());
+    let path = format!("/v1/connections{}", chosen(&asked, &names));
+    if is_top {
+        let path = format!("{path}&n={ROWS}");
+        return match site.asker.get::<Value>(&path).await {
+            Ok(answer) => Json(rows::visible(&answer)).into_response(),
+            Err(error) => failed(&error),
+        };
+    }
+    let mut found: Vec<Value> = Vec::new();
+    let read = site.asker.lines(&path, |line: Value| {
+        found.push(rows::visible(&line));
+        ControlFlow::Continue(())
+    });
+    if let Err(error) = read.await {
+        return failed(&error);
+    }
+    // An answer without a last line was cut off.
+    let is_end = |line: &Value| line.get("entries").is_some();
+    let end = found.pop_if(|line| is_end(line));
+    Json(json!({ "rows": found, "end": end })).into_response()
+}
+
+/// A plan without the steps beyond the first ones, and how many these are.
+pub(super) fn cut(mut plan: Value) -> Value {
+    let steps = plan.get_mut("steps").and_then(Value::as_array_mut);
+    let more = steps.map_or(0, |steps| {
+        let more = steps.len().saturating_sub(ROWS);
+        steps.truncate(ROWS);
+        more
+    });
+    plan["left_out"] = more.into();
+    plan
+}
+
+/// The query of a request that is passed on, with those of its parameters that are not empty.
+pub(super) fn chosen(asked: &Asked, names: &[&str]) -> String {
+    let value = |name: &&str| asked.get(*name).filter(|value| !value.is_empty());
+    let words = names
+        .iter()
+        .filter_map(|name| Some((*name, value(name)?.as_str())));
+    query(&words.collect::<Vec<_>>())
+}
+
+pub(super) fn permit(site: &Site) -> Option<OwnedSemaphorePermit> {
     site.relayed.clone().try_acquire_owned().ok()
 }
 
-fn busy() -> Response {
+pub(super) fn busy() -> Response {
     let mut response = refused(
         StatusCode::SERVICE_UNAVAILABLE,
         "too many requests at a time",
@@ -101,7 +176,7 @@ fn busy() -> Response {
     response
 }
 
-fn failed(error: &ClientError) -> Response {
+pub(super) fn failed(error: &ClientError) -> Response {
     let status = match error {
         ClientError::Refused(refusal) => match refusal.kind {
             RefusalKind::Invalid => StatusCode::BAD_REQUEST,

@@ -18,7 +18,7 @@ use super::guard::{Hosts, guard};
 use super::hub::Hub;
 use super::slow::Slow;
 use super::token::{Sessions, Token};
-use super::{login, relay, stream};
+use super::{login, past, relay, stream};
 use crate::http::Asker;
 
 /// The longest body, that of the form, in bytes.
@@ -82,9 +82,19 @@ pub(super) fn router(site: Site) -> Router {
         .route("/service/{service}", get(page))
         .route("/events", get(page))
         .route("/directors", get(page))
+        .route("/history", get(page))
+        .route("/connections", get(page))
+        .route("/plan", get(page))
         .route("/assets/{name}", get(asset))
         .route("/api/stream", get(stream::stream))
         .route("/api/events", get(relay::events))
+        .route("/api/connections", get(relay::connections))
+        .route("/api/why", get(relay::why))
+        .route("/api/plan", get(relay::plan))
+        .route("/api/history", get(past::changes))
+        .route("/api/history/span", get(past::span))
+        .route("/api/history/at", get(past::at))
+        .route("/api/history/diff", get(past::diff))
         .route("/metrics", get(relay::metrics));
     routes = match site.token {
         Some(_) => routes

@@ -14,7 +14,8 @@ use director::control::snapshot::{
     Published, QuorumStatus, RejectedBy, Role, ServerState, ServerStatus, ServiceStatus, Snapshot,
 };
 use director::control::{Counted, Director, Entries, Identity, InForce, Reply};
-use director::http::{Options, Server, serve, serve_view};
+use director::http::api::Overlay;
+use director::http::{Options, Planner, Server, serve, serve_view};
 use director::state::health::{
     CheckAt, CheckKind, CheckSpec, HistoryLimits, MarkRange, Pace, TcpCheck,
 };
@@ -22,6 +23,7 @@ use ipvs::{
     Connection, Family, ForwardMethod, Fwmark, Name, Rates, ServerEntry, ServerKey, Service,
     ServiceEntry, ServiceFlags, ServiceKey, Stats, Table, TableService, Totals, Weight,
 };
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// 2026-11-21 12:00:00 UTC.
@@ -52,17 +54,19 @@ pub(crate) struct Fake {
     pub(crate) tables: Mutex<u32>,
     /// The kernel's side, if it is another than [`table`].
     pub(crate) table: Mutex<Option<Table>>,
+    /// What a reload would change.
+    pub(crate) plan: Arc<Mutex<Result<Value, String>>>,
     /// The connection table.
     pub(crate) entries: Mutex<Entry>,
     namespace: (u64, u64),
     boot: String,
-    state_dir: PathBuf,
+    pub(crate) state_dir: Mutex<PathBuf>,
 }
 
 impl Director for Fake {
     fn identity(&self) -> Identity {
         Identity {
-            state_dir: self.state_dir.clone(),
+            state_dir: self.state_dir.lock().unwrap().clone(),
             incarnation: Incarnation {
                 boot: self.boot.clone(),
                 namespace: self.namespace,
@@ -140,6 +144,34 @@ impl Director for Fake {
     }
 }
 
+/// Says what the file adds, or what is wrong with it.
+#[derive(Debug)]
+struct Plans(Arc<Mutex<Result<Value, String>>>);
+
+impl Planner for Plans {
+    fn plan(&self, now: &Overlay, in_force: InForce) -> Result<Value, String> {
+        assert_eq!(in_force.root, Path::new("/etc/director/director.toml"));
+        assert!(now.services.iter().any(|service| service.listen == web()));
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// A plan that adds a server, as `director plan --format json` prints it.
+pub(crate) fn plan() -> Value {
+    json!({
+        "version": 1, "changes": true, "summary": { "add": 1, "change": 0, "remove": 0 },
+        "steps": [{
+            "phase": "make", "kind": "server", "action": "create", "service": "tcp://192.0.2.10:80",
+            "name": "web", "server": "10.0.0.19:80", "before": null, "after": { "weight": 10 },
+            "effects": [{ "kind": "weight_taken", "text": "takes 12% of new clients", "percent": 12 }],
+            "text": "add 10.0.0.19:80 weight 10",
+        }],
+        "draining": [], "foreign": [], "lacking": [], "guards": [],
+        "joining": [{ "service": "tcp://192.0.2.10:80", "servers": ["10.0.0.19:80"], "rise": 2, "stay": [] }],
+        "without_checks": [], "addresses": [], "warnings": [], "diagnostics": [], "error": null,
+    })
+}
+
 const ROOT: &str = "version = 1\ninclude = [\"services.d/*.toml\"]\n";
 const WEB: &str = "[service.web]\nlisten = \"tcp://192.0.2.10:80\"\nservers = [\"10.0.0.11\"]\n\
                    check = { type = \"redis\", password = \"${REDIS}\" }\n";
@@ -196,10 +228,11 @@ fn run_in(namespace: (u64, u64), boot: &str, snapshot: Snapshot) -> Running {
         kept: Mutex::default(),
         tables: Mutex::default(),
         table: Mutex::default(),
+        plan: Arc::new(Mutex::new(Ok(plan()))),
         entries: Mutex::new(Arc::new(|_| None)),
         namespace,
         boot: boot.to_owned(),
-        state_dir: "/var/lib/director/net-4026531840".into(),
+        state_dir: Mutex::new("/var/lib/director/net-4026531840".into()),
     });
     let server = serve_at(&directory.path().join("control.sock"), &fake);
     let viewer = serve_view_at(&directory.path().join("view.sock"), &fake);
@@ -212,18 +245,19 @@ fn run_in(namespace: (u64, u64), boot: &str, snapshot: Snapshot) -> Running {
 }
 
 pub(crate) fn serve_at(path: &Path, fake: &Arc<Fake>) -> Server {
-    serve(&options(path), fake.clone()).unwrap()
+    serve(&options(path, fake), fake.clone()).unwrap()
 }
 
 pub(crate) fn serve_view_at(path: &Path, fake: &Arc<Fake>) -> Server {
-    serve_view(&options(path), fake.clone()).unwrap()
+    serve_view(&options(path, fake), fake.clone()).unwrap()
 }
 
-fn options(path: &Path) -> Options {
+fn options(path: &Path, fake: &Fake) -> Options {
     Options {
         path: path.to_owned(),
         group: None,
         of: None,
+        planner: Arc::new(Plans(Arc::clone(&fake.plan))),
     }
 }
 

@@ -8,6 +8,7 @@ use director::control::snapshot::Snapshot;
 
 use super::driver::Browser;
 use super::fake::{self, snapshot};
+use super::past;
 use super::site::{Site, TOKEN, eventually, guarded, site, site_of};
 
 const WEB: &str = "service/tcp%3A%2F%2F192.0.2.10%3A80";
@@ -15,7 +16,7 @@ const ENTER: &str = "\u{e007}";
 const ESCAPE: &str = "\u{e00c}";
 const DOWN: &str = "\u{e015}";
 
-fn open(site: &Site, path: &str) -> Browser {
+pub(crate) fn open(site: &Site, path: &str) -> Browser {
     let browser = Browser::open(1280, 800, false);
     browser.go(&format!("{}{path}", site.url));
     browser
@@ -23,11 +24,11 @@ fn open(site: &Site, path: &str) -> Browser {
 
 /// No script failed, and the policy refused nothing.
 #[track_caller]
-fn is_content(browser: &Browser) {
+pub(crate) fn is_content(browser: &Browser) {
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
-fn path(browser: &Browser) -> String {
+pub(crate) fn path(browser: &Browser) -> String {
     let path = browser.run("return location.pathname + location.search");
     path.as_str().unwrap().to_owned()
 }
@@ -131,7 +132,8 @@ fn the_keyboard_is_enough() {
 #[test]
 #[ignore = "needs chromium"]
 fn at_360_pixels_nothing_scrolls_sideways_and_at_4k_it_fills_the_screen() {
-    let site = site();
+    let site = past::full();
+    let [remembered, changes, difference] = past::addresses();
     for (width, height) in [(360, 740), (3840, 2160)] {
         let browser = Browser::open(width, height, true);
         for (view, text) in [
@@ -139,11 +141,17 @@ fn at_360_pixels_nothing_scrolls_sideways_and_at_4k_it_fills_the_screen() {
             (WEB, "app4"),
             ("events", "drained by"),
             ("directors", "in force"),
+            (&*remembered, "app1 down"),
+            (&*changes, "server-down"),
+            (&*difference, "- delete"),
+            ("connections?of=web&why=10.1.0.7", "scheduler wlc"),
+            ("connections?top=servers", "of 1 different"),
+            ("plan", "1 to add"),
         ] {
             browser.go(&format!("{}{view}", site.url));
             browser.shows(text);
             let wide = browser.run(
-                "return [...document.querySelectorAll('html, body, main, .list, .bar, .cards, header')]
+                "return [...document.querySelectorAll('html, body, main, .list, .bar, .cards, .notes, .panel, header')]
                     .filter((one) => one.scrollWidth > one.clientWidth + 1)
                     .map((one) => `${one.tagName}.${one.className} ${one.scrollWidth} > ${one.clientWidth}`)",
             );
@@ -277,7 +285,8 @@ fn axe_finds_nothing_serious() {
         eprintln!("skipped: no axe-core, as npm is missing or cannot reach its registry");
         return;
     };
-    let site = site();
+    let site = past::full();
+    let [remembered, changes, difference] = past::addresses();
     for dark in [false, true] {
         let browser = Browser::open(1280, 800, dark);
         let views = [
@@ -285,6 +294,12 @@ fn axe_finds_nothing_serious() {
             (&*format!("{WEB}?server=10.0.0.13%3A80"), "director undrain"),
             ("events", "drained by"),
             ("directors", "in force"),
+            (&*remembered, "app1 down"),
+            (&*changes, "server-down"),
+            (&*difference, "- delete"),
+            ("connections?of=web&why=10.1.0.7", "scheduler wlc"),
+            ("connections?top=servers", "of 1 different"),
+            ("plan", "1 to add"),
         ];
         for (view, text) in views {
             browser.go(&format!("{}{view}", site.url));

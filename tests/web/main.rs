@@ -13,6 +13,7 @@ mod driver;
 #[allow(dead_code, reason = "the tests of the control socket use all of it")]
 mod fake;
 mod live;
+mod past;
 mod picture;
 mod raw;
 mod security;

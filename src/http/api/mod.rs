@@ -24,7 +24,7 @@ pub use discovery::DiscoveredPool;
 pub use event::{Event, Line};
 pub use failover::{Failover, FailoverBody};
 pub use files::{File, Files};
-pub use history::HistoryLine;
+pub use history::{HistoryLine, HistorySpan};
 pub use overlay::{OverlaidServer, OverlaidService, Overlay};
 pub use peer::{Peer, Resync};
 pub use request::{HostBody, ReloadBody, ServerBody, WeightBody};

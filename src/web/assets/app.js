@@ -1,8 +1,11 @@
 // Which view, its stream, keys, and what is wrong with the director as a whole.
+import { connections } from "./connections.js";
 import { directors } from "./directors.js";
 import { el } from "./dom.js";
 import { events } from "./events.js";
+import { history_view } from "./history.js";
 import { overview } from "./overview.js";
+import { plan } from "./plan.js";
 import { service } from "./service.js";
 import { Stream } from "./stream.js";
 import { setting } from "./words.js";
@@ -40,10 +43,9 @@ function open() {
   };
   const [, kind, key] = url.pathname.split("/");
   view = null;
+  const views = { events, directors, history: history_view, connections, plan };
   if (kind === "service") view = service(page, decodeURIComponent(key ?? ""));
-  else if (kind === "events") view = events(page);
-  else if (kind === "directors") view = directors(page);
-  else view = overview(page);
+  else view = (views[kind] ?? overview)(page);
   page.title(view.title);
   for (const link of document.querySelectorAll("nav a")) {
     const here = new URL(link.href).pathname === `/${kind === "service" ? "" : kind}`;
@@ -78,6 +80,9 @@ function alarm() {
     if (one.role === "fault") found.push(["bad", `Failover ${one.name}: ${one.reason}`]);
   }
   for (const one of head.announce ?? []) if (one.trouble) found.push(["bad", `Announce ${one.name}: ${one.trouble}`]);
+  for (const one of (head.discovered ?? []).slice(0, 20)) {
+    if (one.refused) found.push(["", `Pool ${one.pool}: the last answer does not count: ${one.refused}`]);
+  }
   const text = JSON.stringify(found);
   if (text === alarmed) return;
   alarmed = text;
@@ -116,7 +121,7 @@ document.addEventListener("keydown", (event) => {
   }
   // A button or link does what it says.
   if (event.key === "Enter" && event.target.closest?.("a, button")) return;
-  const path = { 1: "/", 2: "/events", 3: "/directors" }[event.key];
+  const path = { 1: "/", 2: "/events", 3: "/directors", 4: "/history", 5: "/connections", 6: "/plan" }[event.key];
   if (path) go(path);
   else if (event.key === "?") help.showModal();
   else if (event.key === "/" && view.filter) view.filter.focus();

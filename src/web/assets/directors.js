@@ -13,7 +13,9 @@ export function directors(page) {
     const failover = (head.failover ?? []).map(failover_card);
     const peers = (head.peers ?? []).map(peer_card);
     const announce = (head.announce ?? []).map(announce_card);
-    cards.replaceChildren(el("h1", {}, "Directors"), own_card(head), ...failover, ...peers, ...announce);
+    const pools = (head.discovered ?? []).slice(0, POOLS).map(pool_card);
+    cards.replaceChildren(el("h1", {}, "Directors"), own_card(head), ...failover, ...peers, ...announce, ...pools,
+      ...more_pools((head.discovered ?? []).length - POOLS));
   }
 
   return {
@@ -31,6 +33,9 @@ export function directors(page) {
     destroy: () => {},
   };
 }
+
+// The most pools that are shown.
+const POOLS = 100;
 
 const card = (title, ...parts) => el("section", { class: "card" }, el("h2", {}, title), ...parts);
 const line = (text) => el("p", {}, text);
@@ -70,6 +75,19 @@ function peer_card(one) {
     resync ? line(`sync ${ago(resync.at)} ago: ${count(resync.entries, "connection", "connections")} in ${resync.took_ms} ms, ${resync.missing} missing`) : null,
     ...(resync?.refused ?? []).map((text) => line(`refused: ${text}`)));
 }
+
+// A pool that finds its servers.
+function pool_card(one) {
+  const absent = one.absent > 0 ? `, ${one.absent} of them no longer listed` : "";
+  const answered = one.answered ? `last answer ${ago(one.answered)} ago` : "no answer since the start";
+  return card(`pool ${one.pool}`,
+    line(`${one.source}: ${count(one.servers, "server", "servers")}${absent}`),
+    line(answered),
+    one.refused ? el("p", { class: "s-degraded" }, `the last answer does not count: ${one.refused}`) : null,
+    el("p", {}, el("a", { href: "/events?kind=discovered" }, "what changed")));
+}
+
+const more_pools = (more) => (more > 0 ? [line(`and ${count(more, "other pool", "other pools")}`)] : []);
 
 function announce_card(one) {
   const { healthy, of, needed, servers } = one.healthy;

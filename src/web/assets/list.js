@@ -14,7 +14,7 @@ export class List {
     this.space = el("div", { class: "space", role: "presentation" });
     this.note = el("p", { class: "empty", hidden: "" });
     this.grid = el("div", {
-      class: `list ${kind}`, role: "grid", tabindex: "0", "aria-label": label, scroll: () => this.redraw(),
+      class: `list ${kind}`, role: "region", tabindex: "0", "aria-label": label, scroll: () => this.redraw(),
     }, this.space);
     this.element = this.grid;
     this.grid.append(this.note);
@@ -96,7 +96,10 @@ export class List {
     const height = this.#height();
     const rows = this.#rows;
     this.space.style.height = `${rows.length * height}px`;
-    this.grid.setAttribute("aria-rowcount", rows.length);
+    // A grid must have rows.
+    this.grid.setAttribute("role", rows.length > 0 ? "grid" : "region");
+    if (rows.length > 0) this.grid.setAttribute("aria-rowcount", rows.length);
+    else this.grid.removeAttribute("aria-rowcount");
     this.note.hidden = rows.length > 0;
     this.note.textContent = rows.length > 0 ? "" : this.empty();
     const first = Math.max(0, Math.floor(this.grid.scrollTop / height) - 4);

@@ -27,7 +27,7 @@ export function service(page, key) {
   const panel = el("section", { class: "panel", "aria-label": "Server", tabindex: "0", hidden: "" });
   let chosen = page.query.get("server");
   const list = new List({
-    label: "Servers", kind: "servers", height: { wide: 3.6, narrow: 5.2 },
+    label: "Servers", kind: "servers", height: { wide: 3.6, narrow: 6.8 },
     draw,
     open: (row) => choose(row.key),
     empty: () => absent ?? (head ? "No server here." : "Reading the service."),
@@ -48,6 +48,7 @@ export function service(page, key) {
         el("span", { class: "address dim" }, row.name ? row.address : ""), row.role === "regular" ? "" : ` ${row.role}`),
       el("span", { class: "num", title: "weight, as it is and as declared" }, weight(row)),
       el("span", { class: "why", title: why(row) }, `${why(row)}; for ${ago(row.state_since)}`),
+      checks(row),
       number("connections", connections, " conn"),
       number("rate", fresh, "/s"),
       number("bytes", bytes, "B/s"),
@@ -219,8 +220,17 @@ function why(row) {
   return words.join("; ");
 }
 
+// Each check's last result, how long it took, and how often in a row it was the same.
+function checks(row) {
+  const text = row.checks.map((one) => `${one.kind} ${result(one)} in ${one.took_ms} ms, ${one.streak} in a row`);
+  const full = row.checks.map((one) => `${one.kind}: ${one.text ?? result(one)}`);
+  return el("span", { class: "checks dim", title: full.join("\n") }, text.join("; ") || "not checked");
+}
+
+const result = (one) => (one.passed === null ? "not yet" : one.passed ? "passed" : "failed");
+
 function check(one) {
-  const passed = one.passed === null ? "not yet" : one.passed ? "passed" : "failed";
+  const passed = result(one);
   return el("tr", {}, ...[
     one.kind, `${passed}${one.text ? `: ${one.text}` : ""}`, `${one.took_ms} ms`, String(one.streak),
     String(one.successes), String(one.failures),

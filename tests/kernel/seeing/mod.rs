@@ -8,4 +8,5 @@
 
 mod connections;
 mod prometheus;
+mod web;
 mod why;
