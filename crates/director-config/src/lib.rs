@@ -39,6 +39,7 @@ mod render;
 mod report;
 mod resolve;
 mod schema;
+mod secrets;
 mod shape;
 mod source;
 pub mod state;

@@ -10,6 +10,7 @@ use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Rende
 
 use super::code::Severity;
 use super::diagnostic::{Diagnostic, Label, Note};
+use super::secrets::masked;
 use super::source::{Source, Sources, floor_boundary};
 use crate::words::{printable, safe_coloured};
 
@@ -177,7 +178,7 @@ fn snippet<'a>(
         let underlined = &place.underlined;
         place.annotation(underlined.start - from..underlined.end - from)
     });
-    Snippet::source(&first.source.text()[from..end.unwrap_or(from)])
+    Snippet::source(masked(&first.source.text()[from..end.unwrap_or(from)]))
         .path(path)
         .line_start(start.line + 1)
         .annotations(annotations)
@@ -211,7 +212,10 @@ fn cut_line<'a>(
         counted: format!("{path}:{line}:{counted}"),
         right: format!("{path}:{line}:{right}"),
     });
-    Snippet::source(format!("{before}{}{after}", &text[from..to]))
+    // A secret may begin before the excerpt.
+    let earlier = floor_boundary(text, from.saturating_sub(LINE)).max(place.line_range.start);
+    let shown = masked(&text[earlier..to]);
+    Snippet::source(format!("{before}{}{after}", &shown[from - earlier..]))
         .path(path)
         .line_start(line)
         .annotation(place.annotation(shift(underlined.start)..shift(underlined.end)))

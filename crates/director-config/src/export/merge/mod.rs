@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::super::diagnostic::Findings;
+use super::super::secrets::is_secret;
 use super::super::source::{FileId, Format};
 use super::super::tree::{Node, NodeRef};
 use super::super::{json, toml};
@@ -135,9 +136,7 @@ fn tree_of(path: &Path, text: &str) -> Result<Map<String, Value>, String> {
 /// Notes the variables and the secrets of a tree.
 fn look(table: &Map<String, Value>, joined: &mut Joined) {
     for (key, value) in table {
-        let is_secret = ["password", "authorization", "cookie"]
-            .iter()
-            .any(|secret| key.eq_ignore_ascii_case(secret));
+        let is_secret = is_secret(key);
         let is_reference = value.as_str().is_some_and(|text| text.contains("${"));
         look_at(value, joined);
         joined.has_secrets |= is_secret && !is_reference;
