@@ -109,11 +109,8 @@ async fn any(addresses: impl Iterator<Item = SocketAddr>) -> Result<TcpStream, S
             }
             Ok(Err(error)) => said = format!("{}: {}", address.ip(), tls::describe(&error)),
             Err(_) => {
-                said = format!(
-                    "{}: no connection within {}s",
-                    address.ip(),
-                    PATIENCE.as_secs()
-                );
+                let (address, limit) = (address.ip(), PATIENCE.as_secs());
+                said = format!("{address}: no connection within {limit}s");
             }
         }
     }

@@ -37,19 +37,20 @@ pub(in crate::discovery) enum Next {
 }
 
 impl Lines {
-    pub(super) fn new(runtime: Arc<Runtime>, connection: Connection, body: Incoming) -> Self {
+    pub(super) fn new(
+        runtime: Arc<Runtime>,
+        connection: Connection,
+        body: Incoming,
+        url: String,
+    ) -> Self {
         Self {
             body,
             rest: Vec::new(),
             searched: 0,
-            url: String::new(),
+            url,
             _connection: connection,
             runtime,
         }
-    }
-
-    pub(super) fn named(self, url: String) -> Self {
-        Self { url, ..self }
     }
 
     /// The next line, if it comes within this time. After an error or the end there is none.

@@ -105,14 +105,18 @@ impl Http {
     /// with this limit.
     pub(super) fn ask(&mut self, question: &Question, limit: Duration) -> Result<Reply, String> {
         let runtime = Arc::clone(&self.runtime);
-        self.each(|http| {
-            let reply = runtime.block_on(http.ask_one(question, limit));
-            let reply = reply.map_err(|why| (why, None))?;
-            match reply.status.is_server_error() {
-                true => Err((refusal(reply.status, &reply.body), Some(Box::new(reply)))),
-                false => Ok(reply),
+        let mut poor = None;
+        let asked = self.each(|http| {
+            let reply = runtime.block_on(http.ask_one(question, limit))?;
+            if !reply.status.is_server_error() {
+                return Ok(reply);
             }
-        })
+            let why = refusal(reply.status, &reply.body);
+            poor = Some(reply);
+            Err(why)
+        });
+        // If none answers better, an answer says more than an error.
+        asked.or_else(|why| poor.ok_or(why))
     }
 
     /// Opens a stream of lines, on a connection of its own. Every status but 200 is an error.
@@ -129,43 +133,38 @@ impl Http {
     /// The same, for callers to whom the status matters.
     pub(super) fn open_any(&mut self, question: &Question) -> Result<Opened, String> {
         let runtime = Arc::clone(&self.runtime);
-        self.each(|http| {
-            let opened = runtime.block_on(http.open_one(question));
-            match opened.map_err(|why| (why, None))? {
-                Ok((connection, body)) => {
-                    let lines = Lines::new(Arc::clone(&runtime), connection, body);
-                    Ok(Opened::Lines(lines.named(http.url().to_string())))
-                }
-                Err(reply) if reply.status.is_server_error() => {
-                    let why = refusal(reply.status, &reply.body);
-                    Err((why, Some(Box::new(Opened::Refused(reply)))))
-                }
-                Err(reply) => Ok(Opened::Refused(reply)),
+        let mut poor = None;
+        let opened = self.each(|http| match runtime.block_on(http.open_one(question))? {
+            Ok((connection, body)) => {
+                let url = http.url().to_string();
+                let lines = Lines::new(Arc::clone(&runtime), connection, body, url);
+                Ok(Opened::Lines(lines))
             }
-        })
+            Err(reply) if reply.status.is_server_error() => {
+                let why = refusal(reply.status, &reply.body);
+                poor = Some(reply);
+                Err(why)
+            }
+            Err(reply) => Ok(Opened::Refused(reply)),
+        });
+        opened.or_else(|why| poor.map(Opened::Refused).ok_or(why))
     }
 
-    /// Tries the servers, beginning with the current one. The last answer that came with an error
-    /// counts if there is no better one.
+    /// Tries the servers, beginning with the current one, until one answers well.
     fn each<T>(
         &mut self,
-        mut attempt: impl FnMut(&mut Self) -> Result<T, (String, Option<Box<T>>)>,
+        mut attempt: impl FnMut(&mut Self) -> Result<T, String>,
     ) -> Result<T, String> {
         let mut said = Vec::new();
-        let mut poor = None;
         for _ in 0..self.servers.urls.len() {
             match attempt(self) {
                 Ok(reply) => return Ok(reply),
-                Err((why, reply)) => {
-                    said.push(format!("{}: {why}", self.url()));
-                    poor = reply.or(poor);
-                    self.kept = None;
-                    self.current = (self.current + 1) % self.servers.urls.len();
-                }
+                Err(why) => said.push(format!("{}: {why}", self.url())),
             }
+            self.kept = None;
+            self.current = (self.current + 1) % self.servers.urls.len();
         }
-        let poor = poor.map(|reply| *reply);
-        poor.ok_or_else(|| said.join("; "))
+        Err(said.join("; "))
     }
 
     async fn ask_one(&mut self, question: &Question, limit: Duration) -> Result<Reply, String> {

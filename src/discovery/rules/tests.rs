@@ -316,9 +316,9 @@ fn a_weight_follows_in_steps_however_often_the_list_changes() {
             weight: Some(weight),
             ..Listed::default()
         };
-        Answer::Servers(vec![(place(1), listed)])
+        Answer::Servers(vec![(place(1), listed), (place(2), Listed::default())])
     };
-    let mut scene = Scene::new(rules, &[1]);
+    let mut scene = Scene::new(rules, &[1, 2]);
     let mut answered = |answer, seconds| {
         scene.answer(answer, seconds);
         scene.pool.list()[&place(1)].weight.unwrap()
