@@ -10,6 +10,7 @@
 //! checks.rs    those of its health checks
 //! daemon.rs    those of `director run`
 //! http.rs      those of its HTTP checks
+//! discovery.rs those of servers that etcd lists
 //! seeing/      those of metrics, the page, history and the connection table
 //! failover/    those of failover, beside keepalived's
 //! director.rs  a `director run`
@@ -38,6 +39,7 @@ mod checks;
 mod daemon;
 mod declared;
 mod director;
+mod discovery;
 mod entries;
 mod failover;
 mod http;
@@ -100,8 +102,9 @@ fn main() -> ExitCode {
                 .strip_prefix(word)
                 .is_some_and(|rest| rest.starts_with('-'))
     };
-    // Failover and seeing have boots of their own.
-    let is_apart = |group: &str| group.starts_with("failover") || group.starts_with("seeing");
+    // These have boots of their own.
+    let apart = ["failover", "seeing", "discovery"];
+    let is_apart = |group: &str| apart.iter().any(|one| group.starts_with(one));
     let wanted = |group: &str| {
         let all = arguments.is_empty() && !is_apart(group);
         all || arguments.iter().any(|word| names(word, group))
@@ -134,6 +137,9 @@ fn main() -> ExitCode {
     }
     failover::all(&wanted, long, &mut figures);
     bench.seeing(&wanted, long, &mut figures);
+    if wanted("discovery") {
+        bench.discovery(&mut figures);
+    }
     concluded(&figures)
 }
 

@@ -17,15 +17,13 @@
 //! - A server that came and went too often leaves only once it has been absent for a while.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use self::steps::{hold, step};
 use super::listed::{Answer, List, Listed, Place};
-use crate::config::name_problem;
 use crate::state::discovery::{Absent, Discovery};
 use crate::state::health::{Threshold, WeightSteps};
-use crate::words::{count, printable};
 
 /// A server that came or went more often than this within [`FLAP_WITHIN`] flaps.
 const FLAPS: usize = 4;
@@ -209,72 +207,6 @@ impl Pool {
                 });
             }
         }
-    }
-
-    /// The list of an answer, if it is one.
-    fn checked(&self, answer: Answer) -> Result<List, String> {
-        let servers = match answer {
-            Answer::Servers(servers) => servers,
-            Answer::Failed(why) => return Err(why),
-        };
-        let most = usize::try_from(self.rules.max_servers).unwrap_or(usize::MAX);
-        if servers.len() > most {
-            let servers = count(servers.len(), "server", "servers");
-            return Err(format!("a list of {servers}, and `max_servers` is {most}"));
-        }
-        let serves = servers.iter().any(|(_, listed)| takes_clients(listed));
-        if !serves && !self.rules.allow_empty && !self.is_still_empty() {
-            let what = match servers.is_empty() {
-                true => "an empty list",
-                false => "a list of servers that all have weight 0",
-            };
-            let stay = count(self.servers.len(), "server stays", "servers stay");
-            return Err(format!("{what}: {stay}, as `allow_empty` is false"));
-        }
-        let mut list = List::new();
-        let mut names = BTreeSet::new();
-        for (place, listed) in servers {
-            if let Some(name) = &listed.name
-                && let Some(problem) = name_problem(name).or_else(|| {
-                    let is_address =
-                        name.parse::<IpAddr>().is_ok() || name.parse::<SocketAddr>().is_ok();
-                    is_address.then_some("it is an address")
-                })
-            {
-                let name = printable(name);
-                return Err(format!("the list has the name `{name}`: {problem}"));
-            }
-            if let Some(name) = listed
-                .name
-                .as_ref()
-                .filter(|name| !names.insert((*name).clone()))
-            {
-                return Err(format!("the list has two servers named `{name}`"));
-            }
-            if let Some(problem) = problem(place) {
-                return Err(format!(
-                    "the list has the server {}: {problem}",
-                    shown(place)
-                ));
-            }
-            if list.insert(place, listed).is_some() {
-                return Err(format!("the list has {} twice", shown(place)));
-            }
-        }
-        // The port of the service may be the same one.
-        let mut ports = list.keys().filter(|(_, port)| port.is_some());
-        if let Some(place) = ports.find(|(address, _)| list.contains_key(&(*address, None))) {
-            let address = place.0;
-            return Err(format!("the list has {address} with and without a port"));
-        }
-        Ok(list)
-    }
-
-    /// Whether there is no server that a list without any could take clients from.
-    fn is_still_empty(&self) -> bool {
-        let mut members = self.servers.values().map(|member| &member.listed);
-        let mut wanted = self.wanted.iter().flat_map(BTreeMap::values);
-        !members.any(takes_clients) && !wanted.any(takes_clients)
     }
 
     /// Does what is due.
@@ -500,25 +432,6 @@ fn takes_clients(listed: &Listed) -> bool {
     listed.weight != Some(0)
 }
 
-/// Why no server can be there.
-fn problem((address, port): Place) -> Option<&'static str> {
-    let address = address.to_canonical();
-    if port == Some(0) {
-        return Some("port 0 is none");
-    }
-    match address {
-        IpAddr::V4(address) if address.is_unspecified() || address.octets()[0] == 0 => {}
-        IpAddr::V4(address) if address.is_broadcast() || address.is_multicast() => {}
-        IpAddr::V4(address) if address.octets()[0] >= 240 => {}
-        IpAddr::V6(address) if address.is_unspecified() || address.is_multicast() => {}
-        IpAddr::V6(address) if address.is_unicast_link_local() => {
-            return Some("a link-local address belongs to one link only");
-        }
-        _ => return None,
-    }
-    Some("not a unicast address")
-}
-
 /// A place as people write it.
 pub fn shown((address, port): Place) -> String {
     match (address, port) {
@@ -527,6 +440,7 @@ pub fn shown((address, port): Place) -> String {
     }
 }
 
+mod checked;
 mod steps;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@
 mod clients;
 mod pages;
 mod past;
-mod scrapes;
+pub(crate) mod scrapes;
 mod web;
 
 use crate::Bench;

@@ -98,7 +98,7 @@ impl Bench {
     }
 }
 
-fn checked() -> String {
+pub(crate) fn checked() -> String {
     let mut text = String::from(
         "\n[service.checked]\nlisten = \"tcp://10.99.0.1:80\"\ncheck = { type = \"tcp\", \
          interval = \"1s\", fast_interval = \"1s\", timeout = \"900ms\" }\nservers = [\n",
@@ -110,7 +110,7 @@ fn checked() -> String {
 }
 
 /// The upper bounds of the histogram's buckets, with the number of checks up to each.
-fn buckets(metrics: &str) -> Vec<(f64, f64)> {
+pub(crate) fn buckets(metrics: &str) -> Vec<(f64, f64)> {
     let lines = metrics.lines();
     let lines = lines.filter_map(|line| {
         let (bound, count) = line
@@ -126,7 +126,7 @@ fn buckets(metrics: &str) -> Vec<(f64, f64)> {
 }
 
 /// As Prometheus' `histogram_quantile`: evenly within a bucket.
-fn quantile(before: &[(f64, f64)], after: &[(f64, f64)], share: f64) -> f64 {
+pub(crate) fn quantile(before: &[(f64, f64)], after: &[(f64, f64)], share: f64) -> f64 {
     let counts: Vec<(f64, f64)> = before
         .iter()
         .zip(after)

@@ -6,7 +6,14 @@
 use std::borrow::Cow;
 
 /// The keys whose values are secrets, in lower case, with their aliases.
-const KEYS: [&str; 5] = ["password", "passwd", "pass", "authorization", "cookie"];
+const KEYS: [&str; 6] = [
+    "password",
+    "passwd",
+    "pass",
+    "token",
+    "authorization",
+    "cookie",
+];
 
 /// Whether the value of this key is a secret.
 pub(super) fn is_secret(key: &str) -> bool {

@@ -1,0 +1,273 @@
+//! Servers that etcd lists: from a change to the kernel, and what a hundred changes a second cost.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ipvs::{Client, ServerKey, ServiceKey};
+use serde_json::{Value, json};
+
+use crate::checks::{PORT, Running, address};
+use crate::daemon::median;
+use crate::declared::large_file;
+use crate::director::Daemon;
+use crate::lab::Netns;
+use crate::measure::{Figure, Reach};
+use crate::seeing::scrapes::{buckets, checked, quantile};
+use crate::{Bench, namespace};
+
+/// The timeout of every wait.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// `settle.min` of the measured change.
+const SETTLE: Duration = Duration::from_millis(100);
+/// The number of measured changes.
+const TURNS: u32 = 20;
+
+/// Servers in etcd, and changes of them.
+const SERVERS: u32 = 10_000;
+const CHANGES_PER_SECOND: u32 = 100;
+const SECONDS: u32 = 60;
+
+impl Bench {
+    pub(crate) fn discovery(&self, figures: &mut Vec<Figure>) {
+        change(figures);
+        self.changes(figures);
+    }
+}
+
+/// etcd with one member.
+struct Etcd<'n> {
+    net: &'n Netns,
+    process: Running,
+}
+
+impl<'n> Etcd<'n> {
+    fn start(net: &'n Netns) -> Self {
+        let directory = std::env::temp_dir().join(format!("etcd-{}", net.name()));
+        fs::create_dir_all(&directory).unwrap();
+        let child = net.enter(|| {
+            Command::new("/usr/bin/etcd")
+                .arg("--data-dir")
+                .arg(&directory)
+                .args(["--listen-peer-urls", "http://127.0.0.1:2380"])
+                .args(["--log-level", "error"])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap()
+        });
+        let etcd = Self {
+            net,
+            process: Running(child),
+        };
+        let end = Instant::now() + PATIENCE;
+        while etcd.ask("kv/range", &json!({ "key": "YQ==" })).is_none() {
+            assert!(Instant::now() < end, "etcd does not answer");
+            thread::sleep(Duration::from_millis(100));
+        }
+        etcd
+    }
+
+    fn ask(&self, path: &str, body: &Value) -> Option<Value> {
+        let body = body.to_string();
+        let request = format!(
+            "POST /v3/{path} HTTP/1.0\r\nhost: etcd\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut stream = self
+            .net
+            .enter(|| TcpStream::connect(("127.0.0.1", 2379)))
+            .ok()?;
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (_, body) = answer.split_once("\r\n\r\n")?;
+        serde_json::from_str(body).ok()
+    }
+
+    fn put(&self, server: Ipv4Addr, weight: u32) {
+        let put = put(server, weight);
+        self.ask("kv/put", &put).expect("etcd answers");
+    }
+
+    /// Many at a time.
+    fn fill(&self, servers: impl Iterator<Item = Ipv4Addr>) {
+        let puts: Vec<Value> = servers
+            .map(|server| json!({ "requestPut": put(server, 1) }))
+            .collect();
+        for some in puts.chunks(100) {
+            let answer = self.ask("kv/txn", &json!({ "success": some }));
+            let answer = answer.expect("etcd answers");
+            assert!(answer.get("error").is_none(), "{answer}");
+        }
+    }
+}
+
+fn put(server: Ipv4Addr, weight: u32) -> Value {
+    let value = json!({ "address": server, "port": PORT, "weight": weight }).to_string();
+    let key = STANDARD.encode(format!("app/{server}"));
+    json!({ "key": key, "value": STANDARD.encode(value) })
+}
+
+/// The pool and its service.
+fn pool(settle: &str, check: &str) -> String {
+    format!(
+        "\n[pool.app]\ndiscover = {{ type = \"etcd\", url = \"http://127.0.0.1:2379\", prefix = \"app\" }}\n\
+         settle = {settle}\nmax_servers = 100000\nmax_removed = 100000\n\
+         [service.app]\nlisten = \"tcp://10.99.0.2:80\"\nforward = \"nat\"\nscheduler = \"wrr\"\n\
+         pool = \"app\"\ncheck = {check}\ndrain = \"0s\"\n"
+    )
+}
+
+fn app() -> ServiceKey {
+    ServiceKey::tcp(Ipv4Addr::new(10, 99, 0, 2), 80)
+}
+
+fn has(client: &mut Client, server: Ipv4Addr) -> bool {
+    let key = ServerKey::new(server, PORT);
+    let servers = client.servers(&app()).unwrap_or_default();
+    servers.iter().any(|entry| entry.server.key == key)
+}
+
+/// From a new key until the kernel has the server, beside the large table.
+fn change(figures: &mut Vec<Figure>) {
+    let net = namespace();
+    let etcd = Etcd::start(&net);
+    etcd.put(address(0), 1);
+    let settle = format!("{{ min = \"{}ms\", max = \"1s\" }}", SETTLE.as_millis());
+    let daemon = Daemon::start(&net, &(large_file(None) + &pool(&settle, "false")));
+    let latencies: Vec<f64> = net.enter(|| {
+        let mut client = Client::connect().unwrap();
+        until("the first server", || has(&mut client, address(0)));
+        let turns = 1..=TURNS;
+        turns
+            .map(|turn| {
+                thread::sleep(Duration::from_millis(1500));
+                let began = Instant::now();
+                etcd.put(address(turn), 1);
+                until("the next server", || has(&mut client, address(turn)));
+                began.elapsed().as_secs_f64()
+            })
+            .collect()
+    });
+    println!("etcd to kernel, s, with settle.min of 0.1 s: {latencies:.3?}");
+    let name = "discovery, etcd to kernel beyond settle.min: median";
+    let beyond = median(latencies) - SETTLE.as_secs_f64();
+    figures.push(Figure::below(name, beyond, f64::NAN, Reach::Below(0.05)));
+    daemon.stop();
+    etcd.process.stop();
+}
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < end, "{what} is not there");
+        thread::sleep(Duration::from_micros(500));
+    }
+}
+
+impl Bench {
+    /// A hundred changes a second among 10,000 servers, for a minute, beside checks.
+    fn changes(&self, figures: &mut Vec<Figure>) {
+        let net = namespace();
+        let accept = self.accept(&net);
+        let etcd = Etcd::start(&net);
+        etcd.fill((0..SERVERS).map(server));
+        let settle = "{ min = \"2s\", max = \"10s\" }";
+        let daemon = Daemon::start(
+            &net,
+            &(String::from("version = 1\n") + &checked() + &pool(settle, "false")),
+        );
+        net.enter(|| {
+            let mut client = Client::connect().unwrap();
+            until("every server", || {
+                client
+                    .servers(&app())
+                    .is_ok_and(|servers| servers.len() == SERVERS as usize)
+            });
+        });
+        let quiet = Seen::during(&daemon, || thread::sleep(Duration::from_secs(20)));
+        let changed = Seen::during(&daemon, || changing(&etcd));
+        let still = Seen::during(&daemon, || changing(&etcd));
+        println!("nothing changes: {quiet:?}\nfirst minute: {changed:?}\nsecond minute: {still:?}");
+        let name = "discovery, 100 changes a second, lateness of checks, p99: with / without";
+        // The width of the histogram's narrowest bucket is the noise.
+        figures.push(Figure::at_most(name, changed.late, quiet.late + 0.001, 1.0));
+        let name = "discovery, 100 changes a second: growth of memory in the second minute, KiB";
+        let growth = still.memory - changed.memory;
+        figures.push(Figure::count(name, growth, Reach::Below(2048.0)));
+        let name = "discovery, 6,000 changes in a minute: kernel operations";
+        let most = f64::from(CHANGES_PER_SECOND * SECONDS);
+        figures.push(Figure::count(name, changed.operations, Reach::Below(most)));
+        daemon.stop();
+        etcd.process.stop();
+        accept.stop();
+    }
+}
+
+/// One in ten changes takes a server away or brings it back; the others change a weight.
+fn changing(etcd: &Etcd<'_>) {
+    let began = Instant::now();
+    for change in 0..CHANGES_PER_SECOND * SECONDS {
+        let number = change * 7919 % SERVERS;
+        match change % 20 {
+            0 => {
+                let key = STANDARD.encode(format!("app/{}", server(number)));
+                etcd.ask("kv/deleterange", &json!({ "key": key }))
+                    .expect("etcd answers");
+            }
+            10 => etcd.put(server((change - 10) * 7919 % SERVERS), 1),
+            _ => etcd.put(server(number), 1 + change % 5),
+        }
+        let due = began + Duration::from_secs(1) * (change + 1) / CHANGES_PER_SECOND;
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+    }
+    println!(
+        "{} changes in {:.1?}",
+        CHANGES_PER_SECOND * SECONDS,
+        began.elapsed()
+    );
+}
+
+fn server(number: u32) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 50, 0, 1)) + number)
+}
+
+/// What a director did during some work.
+#[derive(Debug)]
+struct Seen {
+    /// The 99th percentile of how late checks were, in seconds.
+    late: f64,
+    /// In KiB, at the end.
+    memory: f64,
+    /// Changes sent to the kernel.
+    operations: f64,
+}
+
+impl Seen {
+    fn during(daemon: &Daemon, work: impl FnOnce()) -> Self {
+        let before = daemon.get("/metrics").unwrap();
+        work();
+        let after = daemon.get("/metrics").unwrap();
+        let operations = |metrics: &str| {
+            let line = "director_kernel_operations_total{outcome=\"done\"} ";
+            let found = metrics.lines().find_map(|it| it.strip_prefix(line));
+            found.unwrap().parse::<f64>().unwrap()
+        };
+        let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
+        let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let memory = memory.and_then(|line| line.split_whitespace().next());
+        Self {
+            late: quantile(&buckets(&before), &buckets(&after), 0.99),
+            memory: memory.unwrap().parse().unwrap(),
+            operations: operations(&after) - operations(&before),
+        }
+    }
+}
