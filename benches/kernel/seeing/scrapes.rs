@@ -100,7 +100,7 @@ impl Bench {
 
 pub(crate) fn checked() -> String {
     let mut text = String::from(
-        "\n[service.checked]\nlisten = \"tcp://10.99.0.1:80\"\ncheck = { type = \"tcp\", \
+        "\n[service.checked]\nlisten = \"tcp://10.99.0.1:80\"\nforward = \"nat\"\ncheck = { type = \"tcp\", \
          interval = \"1s\", fast_interval = \"1s\", timeout = \"900ms\" }\nservers = [\n",
     );
     for server in 0..CHECKED {
