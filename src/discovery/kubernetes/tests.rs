@@ -40,6 +40,19 @@ impl Rig {
         }
     }
 
+    /// A server with TLS that wants a token.
+    fn secured(&self) -> (Certificate, Server) {
+        let certificate = Certificate::new();
+        let server = Server::start(
+            "127.0.0.1:0".parse().unwrap(),
+            Arc::clone(&self.fake),
+            Some(certificate.server()),
+        );
+        self.fake
+            .change(|state| state.token = Some("secret".to_owned()));
+        (certificate, server)
+    }
+
     /// A rig whose list was read.
     fn listed() -> Self {
         let mut rig = Self::new("");
@@ -339,14 +352,7 @@ fn what_happened_while_the_api_server_was_away_is_made_up_for() {
 #[test]
 fn a_pod_asks_by_its_service_account() {
     let rig = Rig::new("");
-    let certificate = Certificate::new();
-    let server = Server::start(
-        "127.0.0.1:0".parse().unwrap(),
-        Arc::clone(&rig.fake),
-        Some(certificate.server()),
-    );
-    rig.fake
-        .change(|state| state.token = Some("secret".to_owned()));
+    let (certificate, server) = rig.secured();
     let directory = rig.directory.path();
     std::fs::write(directory.join("token"), "secret").unwrap();
     std::fs::write(directory.join("ca.crt"), &certificate.pem).unwrap();
@@ -369,14 +375,7 @@ fn a_pod_asks_by_its_service_account() {
 #[test]
 fn a_kubeconfig_says_everything() {
     let rig = Rig::new("");
-    let certificate = Certificate::new();
-    let server = Server::start(
-        "127.0.0.1:0".parse().unwrap(),
-        Arc::clone(&rig.fake),
-        Some(certificate.server()),
-    );
-    rig.fake
-        .change(|state| state.token = Some("secret".to_owned()));
+    let (certificate, server) = rig.secured();
     let directory = rig.directory.path();
     let config = directory.join("config");
     let ca = directory.join("ca.crt");
