@@ -267,6 +267,10 @@ impl Pool {
 
     /// An absent server loses the name that another server has now.
     fn give_up_names(&mut self, change: &mut Change) {
+        let is_named = |member: &Member| member.absent.is_some() && member.listed.name.is_some();
+        if !self.servers.values().any(is_named) {
+            return;
+        }
         let listed = self
             .servers
             .values()
