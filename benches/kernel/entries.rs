@@ -6,7 +6,7 @@ use director::peers::inject::Injector;
 use ipvs::SyncDaemon;
 use ipvs_sync::{Encoder, Entry, Flags, tcp};
 
-/// So many are encoded before they are sent.
+/// The number of entries that are encoded before they are sent.
 const BATCH: u32 = 50_000;
 
 /// Puts open connections into the own table by way of the own backup daemon, each of another client,

@@ -165,7 +165,7 @@ impl Board {
         let names: Vec<Arc<str>> = changed.map(|(name, _)| Arc::clone(name)).collect();
         let path = |name: &str| list::path(&self.directory, name).display().to_string();
         let is_named = |name: &&Arc<str>| why.contains(&path(name));
-        // Those of which the mistakes are, if they say so.
+        // The mistakes name the file of each list that they are in.
         let named: Vec<Arc<str>> = names.iter().filter(is_named).cloned().collect();
         let guilty = if named.is_empty() { names } else { named };
         for name in guilty {

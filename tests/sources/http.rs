@@ -87,7 +87,7 @@ impl Answer<'_> {
         let _ = self.stream.flush();
     }
 
-    /// A chunk; whether somebody is still there.
+    /// Sends a chunk; returns whether the client is still connected.
     pub(crate) fn chunk(&mut self, bytes: &[u8]) -> bool {
         let chunk = [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
         self.stream.write_all(&chunk).is_ok() && self.stream.flush().is_ok()

@@ -120,7 +120,7 @@ impl Kubernetes {
         self.changed.notify_all();
     }
 
-    /// Other objects change, of which watches say nothing but the version.
+    /// Other objects change: watches report only the new version.
     pub(crate) fn pass(&self, versions: u64) {
         self.state.lock().unwrap().version += versions;
     }

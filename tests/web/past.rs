@@ -74,7 +74,7 @@ fn dated(mut snapshot: Snapshot, seconds: u64) -> Snapshot {
     snapshot
 }
 
-/// So many connections of different clients.
+/// A table with this number of connections, each of another client.
 fn connected(site: &Site, many: u64) {
     let entry = move |number: u64| {
         let client = u16::try_from(number % 60_000).unwrap();

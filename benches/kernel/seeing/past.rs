@@ -59,7 +59,7 @@ pub(super) fn all(figures: &mut Vec<Figure>) {
     daemon.stop();
 }
 
-/// Waits until the record has so many changes of servers.
+/// Waits until the history has this number of changes of servers.
 fn recorded(net: &Netns, daemon: &Daemon, changes: u32) {
     let end = Instant::now() + PATIENCE;
     loop {

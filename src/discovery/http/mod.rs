@@ -233,7 +233,7 @@ impl Http {
     }
 }
 
-/// A body of at most so many bytes.
+/// A body; an error if it is longer than the limit, in bytes.
 async fn whole(mut body: Incoming, most: usize) -> Result<Bytes, String> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {

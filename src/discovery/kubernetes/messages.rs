@@ -112,7 +112,7 @@ struct With<T> {
     object: T,
 }
 
-/// An object of which only the version counts.
+/// An object; only its version is read.
 #[derive(Deserialize)]
 struct Bare {
     metadata: Meta,

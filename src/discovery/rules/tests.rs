@@ -245,7 +245,7 @@ fn a_new_weight_is_no_new_server() {
     assert!(change.joined.is_empty() && change.left.is_empty());
 }
 
-/// A list of servers, of which these drain.
+/// A list of servers; those in the second argument drain.
 fn draining(hosts: &[u8], drained: &[u8]) -> Answer {
     let servers = hosts.iter().map(|host| {
         let weight = drained.contains(host).then_some(0);

@@ -58,7 +58,7 @@ fn endpoints_come_and_go_drain_when_they_terminate_and_stay_when_the_api_server_
     daemon.weights(SERVICE, "1=0 2=1 3=1");
     api.put(hosts("a", &[2]));
     daemon.weights(SERVICE, "2=1 3=1");
-    // All terminate: somebody has to serve.
+    // All terminate: the last weights stay, so that clients are served.
     api.put(hosts("a", &[-2]));
     daemon.weights(SERVICE, "2=0 3=1");
     api.put(hosts("b", &[-3]));
