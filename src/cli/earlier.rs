@@ -30,8 +30,8 @@ pub(crate) fn run(args: &Args, format: ExportFormat, at: u64) -> anyhow::Result<
     )?;
     let texts: Texts = files
         .files
-        .into_iter()
-        .map(|(path, text)| (PathBuf::from(path), text))
+        .iter()
+        .map(|(path, text)| (PathBuf::from(path), text.clone()))
         .collect();
     let set = settings(&found.at.picture);
     let header = |_: &config::Joined| header(at, &files.root, &set);

@@ -83,7 +83,7 @@ pub(crate) fn diff(args: &Args, verb: &Diff) -> anyhow::Result<Exit> {
     let past = Past::open(args)?;
     let now = std::time::SystemTime::now();
     let to = verb.to.unwrap_or_else(|| crate::http::api::unix(now));
-    let [before, after] = [past.at(verb.from)?, past.at(to)?];
+    let [before, after] = past.between(verb.from, to)?;
     let plan = plan(&before.picture, &after.picture);
     if verb.form.is_json() {
         let mut plan = plan.to_json(BootTime::default());

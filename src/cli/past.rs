@@ -53,16 +53,19 @@ impl Past {
         }
     }
 
-    /// What the tables and states were at a time in seconds since 1970.
-    pub(crate) fn at(&self, seconds: u64) -> anyhow::Result<At> {
-        let at = match self {
-            Self::Disk(_, reader) => reader.at(end(seconds))?,
+    /// What the tables and states were at two times in seconds since 1970.
+    pub(crate) fn between(&self, from: u64, to: u64) -> anyhow::Result<[At; 2]> {
+        let [before, after] = match self {
+            Self::Disk(_, reader) => reader.between(end(from), end(to))?,
             Self::Director(client) => {
-                let at = seconds.to_string();
-                Some(client.get(&format!("/v1/history/at{}", query(&[("at", &at)])))?)
+                let at = |seconds: u64| {
+                    let at = seconds.to_string();
+                    client.get(&format!("/v1/history/at{}", query(&[("at", &at)])))
+                };
+                [Some(at(from)?), Some(at(to)?)]
             }
         };
-        self.found(at)
+        Ok([self.found(before)?, self.found(after)?])
     }
 
     /// The service files at a time in seconds since 1970.

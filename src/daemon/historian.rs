@@ -184,7 +184,7 @@ impl Work {
 
     fn came(&mut self, (at, files): InForceSince) {
         if let Some(files) = files {
-            self.recorder.files(at, texts(&files));
+            self.recorder.files(at, &texts(&files));
         }
     }
 

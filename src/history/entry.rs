@@ -1,5 +1,6 @@
 //! A line of the log.
 
+use std::io;
 use std::sync::Arc;
 
 use ipvs::{ServerKey, ServiceKey};
@@ -7,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::by::By;
+use super::member::{Part, pack, parts};
 use super::picture::{Head, ServicePicture};
 use crate::control::event;
 
@@ -39,7 +41,7 @@ pub(super) struct Entry {
     pub(super) event: Option<Box<Event>>,
     /// The service files that are in force from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) files: Option<Box<Files>>,
+    pub(super) files: Option<Arc<Files>>,
     /// A director started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) started: Option<Started>,
@@ -124,6 +126,27 @@ pub(super) struct Stopped {
     pub(super) deletes: bool,
 }
 
+/// Service files as they are kept until the next picture: packed, a tenth of their size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Kept(Vec<u8>);
+
+impl Kept {
+    /// # Errors
+    /// Those of the packer: the files have more than 4 GiB.
+    pub(super) fn of(files: &Files) -> io::Result<Self> {
+        pack(0, &serde_json::to_vec(files)?).map(Self)
+    }
+
+    /// The files, to be written.
+    pub(super) fn files(&self) -> Option<Arc<Files>> {
+        let part = parts(&self.0).next()?;
+        let Part::Member(_, packed) = part else {
+            return None;
+        };
+        serde_json::from_slice(&packed.unpack()?).ok()
+    }
+}
+
 impl Entry {
     pub(super) fn at(at: u64) -> Self {
         Self {
@@ -133,17 +156,15 @@ impl Entry {
     }
 }
 
-/// Lines as JSON.
-pub(super) fn lines<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Vec<u8> {
-    let mut bytes = Vec::new();
+/// Appends lines as JSON.
+pub(super) fn lines<'e>(bytes: &mut Vec<u8>, entries: impl IntoIterator<Item = &'e Entry>) {
     for entry in entries {
         // Strings, numbers, maps with string keys; a name that is not UTF-8 cannot be declared.
         let before = bytes.len();
-        if serde_json::to_writer(&mut bytes, entry).is_err() {
+        if serde_json::to_writer(&mut *bytes, entry).is_err() {
             bytes.truncate(before);
             continue;
         }
         bytes.push(b'\n');
     }
-    bytes
 }

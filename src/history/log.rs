@@ -4,6 +4,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::fcntl::OFlag;
@@ -16,7 +17,7 @@ use crate::control::snapshot::Snapshot;
 use crate::state::health::HistoryLimits;
 
 /// The size of a record's lines at which the next one begins, in bytes.
-const RECORD: usize = 128 * 1024;
+const RECORD: usize = 64 * 1024;
 /// A file takes changes up to this share of all, at least and at most so many bytes.
 const SHARE: u64 = 8;
 const SMALLEST: u64 = 128 * 1024;
@@ -53,7 +54,7 @@ pub(super) struct Left {
     /// The state at its end.
     pub(super) picture: Option<Picture>,
     /// The files in force at its end.
-    pub(super) files: Option<Files>,
+    pub(super) files: Option<Arc<Files>>,
     /// What cannot be read.
     pub(super) lost: Vec<String>,
 }
@@ -150,7 +151,7 @@ impl Log {
         &mut self,
         at: u64,
         snapshot: &Snapshot,
-        files: Option<Files>,
+        files: Option<Arc<Files>>,
     ) -> io::Result<()> {
         make(&self.directory)?;
         let segment = Segment::new(&self.directory, self.next);
@@ -274,7 +275,7 @@ impl<'f> Batch<'f> {
         if self.lines.is_empty() {
             self.at = entry.at;
         }
-        self.lines.extend(lines([entry]));
+        lines(&mut self.lines, [entry]);
         if self.lines.len() >= RECORD {
             self.flush();
         }
@@ -299,7 +300,12 @@ impl<'f> Batch<'f> {
 }
 
 /// Writes the full picture; returns its length.
-fn picture(file: &mut File, at: u64, snapshot: &Snapshot, files: Option<Files>) -> io::Result<u64> {
+fn picture(
+    file: &mut File,
+    at: u64,
+    snapshot: &Snapshot,
+    files: Option<Arc<Files>>,
+) -> io::Result<u64> {
     let mut batch = Batch::new(file);
     let line = || Entry::at(at);
     batch.add(&Entry {
@@ -321,7 +327,7 @@ fn picture(file: &mut File, at: u64, snapshot: &Snapshot, files: Option<Files>) 
         });
     }
     batch.add(&Entry {
-        files: files.map(Box::new),
+        files,
         complete: Some(snapshot.services.len()),
         ..line()
     });
@@ -351,7 +357,7 @@ pub(super) fn stopped(at: u64, deletes: bool) -> Entry {
 #[derive(Debug, Default)]
 struct End {
     picture: Option<Picture>,
-    files: Option<Files>,
+    files: Option<Arc<Files>>,
     began: u64,
     picture_length: u64,
     torn: u64,

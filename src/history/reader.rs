@@ -1,7 +1,9 @@
 //! Reading the log, record by record: a picture is in memory, and one record.
 
 use std::io;
+use std::mem;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -39,16 +41,16 @@ pub struct At {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilesAt {
     /// The files; none if the history does not have them.
-    pub files: Option<Files>,
+    pub files: Option<Arc<Files>>,
     /// What operators and checks made of them.
     pub at: At,
 }
 
 /// The state while records are read.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct State {
     pub(super) picture: Picture,
-    pub(super) files: Option<Files>,
+    pub(super) files: Option<Arc<Files>>,
     /// Whether there has been a full picture.
     pub(super) is_complete: bool,
     /// A full picture that is being read.
@@ -72,7 +74,7 @@ impl State {
             into.services.insert(whole.listen, whole.picture);
         }
         if let Some(files) = entry.files {
-            self.files = Some(*files);
+            self.files = Some(files);
         }
         if let Some(number) = entry.complete
             && let Some(coming) = self.coming.take()
@@ -160,7 +162,21 @@ impl Reader {
     /// # Errors
     /// Those of the file system.
     pub fn at(&self, at: u64) -> io::Result<Option<At>> {
-        Ok(self.state(at)?.map(|(state, lost)| State::at(state, lost)))
+        let [found] = self.states([at])?;
+        Ok(found.map(Found::at))
+    }
+
+    /// What they were at two times. A file that has both is read once, and what is lost before both is
+    /// only in the first.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn between(&self, from: u64, to: u64) -> io::Result<[Option<At>; 2]> {
+        let [before, mut after] = self.states([from, to])?;
+        if let (Some(before), Some(after)) = (&before, &mut after) {
+            after.lost.retain(|lost| !before.lost.contains(lost));
+        }
+        Ok([before, after].map(|found| found.map(Found::at)))
     }
 
     /// The service files that were in force at a time.
@@ -168,18 +184,21 @@ impl Reader {
     /// # Errors
     /// Those of the file system.
     pub fn files_at(&self, at: u64) -> io::Result<Option<FilesAt>> {
-        let found = self.state(at)?;
-        Ok(found.map(|(mut state, lost)| FilesAt {
-            files: state.files.take(),
-            at: State::at(state, lost),
+        let [found] = self.states([at])?;
+        Ok(found.map(|mut found| FilesAt {
+            files: found.state.files.take(),
+            at: found.at(),
         }))
     }
 
-    /// The state at a time, and what was lost on the way.
-    fn state(&self, at: u64) -> io::Result<Option<(State, Vec<String>)>> {
-        let mut lost = Vec::new();
+    /// The states at these times.
+    fn states<const N: usize>(&self, times: [u64; N]) -> io::Result<[Option<Found>; N]> {
+        let mut found = [const { None }; N];
         for (begins, segment) in self.segments.iter().rev() {
-            if *begins > at {
+            let is_open = |(place, _): &(usize, u64)| found[*place].is_none();
+            let open = times.iter().copied().enumerate().filter(is_open);
+            let open: Vec<(usize, u64)> = open.filter(|(_, at)| begins <= at).collect();
+            if open.is_empty() {
                 continue;
             }
             let bytes = match segment.read() {
@@ -188,44 +207,11 @@ impl Reader {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error),
             };
-            // By the clock, which may have been set back in between: the last one counts.
-            let times = parts(&bytes).filter_map(|part| match part {
-                Part::Member(time, _) => Some(time),
-                _ => None,
-            });
-            let wanted = times.enumerate().filter(|(_, time)| *time <= at);
-            let Some((last, _)) = wanted.last() else {
-                continue;
-            };
-            let mut state = State::default();
-            let mut number = 0;
-            pieces(segment, &bytes, |_, piece| {
-                match piece {
-                    Piece::Record(mut entries) => {
-                        if number == last {
-                            let until = entries.iter().rposition(|entry| entry.at <= at);
-                            entries.truncate(until.map_or(0, |until| until + 1));
-                        }
-                        lost.extend(
-                            entries
-                                .into_iter()
-                                .filter_map(|entry| state.apply(entry).err()),
-                        );
-                        number += 1;
-                    }
-                    Piece::Lost(why) | Piece::Newer(why) => {
-                        lost.push(why);
-                        number += 1;
-                    }
-                    Piece::Torn(_) => {}
-                }
-                number <= last
-            });
-            if state.is_complete {
-                return Ok(Some((state, lost)));
+            for (place, state) in replay(segment, &bytes, open) {
+                found[place] = Some(state).filter(|found| found.state.is_complete);
             }
         }
-        Ok(None)
+        Ok(found)
     }
 
     /// Visits what changed within a time, in order; stops when `each` returns `false`. Returns what
@@ -275,16 +261,79 @@ impl Reader {
     }
 }
 
-impl State {
-    fn at(self, lost: Vec<String>) -> At {
-        At {
-            recorded_ms: self.recorded,
-            stopped_ms: self.stopped,
-            lost,
-            picture: self.picture,
-        }
+/// The state at a time, and what was lost on the way.
+#[derive(Debug, Clone, Default)]
+struct Found {
+    state: State,
+    lost: Vec<String>,
+}
+
+impl Found {
+    fn apply(&mut self, entries: impl IntoIterator<Item = Entry>) {
+        let failed = entries
+            .into_iter()
+            .filter_map(|entry| self.state.apply(entry).err());
+        self.lost.extend(failed);
     }
 
+    fn at(self) -> At {
+        At {
+            recorded_ms: self.state.recorded,
+            stopped_ms: self.state.stopped,
+            lost: self.lost,
+            picture: self.state.picture,
+        }
+    }
+}
+
+/// The states at times within a file, each with its place among what was asked for.
+fn replay(segment: &Segment, bytes: &[u8], times: Vec<(usize, u64)>) -> Vec<(usize, Found)> {
+    let times = times.into_iter();
+    let mut stops: Vec<_> = times
+        .filter_map(|(place, at)| Some((last_part(bytes, at)?, at, place)))
+        .collect();
+    stops.sort_unstable();
+    let mut stops = stops.into_iter().peekable();
+    let mut found = Vec::new();
+    let mut now = Found::default();
+    let mut part = 0;
+    pieces(segment, bytes, |_, piece| {
+        let mut entries = match piece {
+            Piece::Record(entries) => entries,
+            Piece::Lost(why) | Piece::Newer(why) => {
+                now.lost.push(why);
+                Vec::new()
+            }
+            Piece::Torn(_) => return true,
+        };
+        while let Some((_, at, place)) = stops.next_if(|(last, ..)| *last == part) {
+            let end = entries.iter().rposition(|entry| entry.at <= at);
+            now.apply(entries.drain(..end.map_or(0, |end| end + 1)));
+            if stops.peek().is_none() {
+                found.push((place, mem::take(&mut now)));
+                return false;
+            }
+            found.push((place, now.clone()));
+        }
+        now.apply(entries);
+        part += 1;
+        true
+    });
+    // A newer director wrote the rest.
+    found.extend(stops.map(|(_, _, place)| (place, now.clone())));
+    found
+}
+
+/// The last part of a file that was written by then. The clock may have been set back in between.
+fn last_part(bytes: &[u8], at: u64) -> Option<usize> {
+    let written = parts(bytes).enumerate().filter_map(|(part, what)| {
+        let is_then = matches!(what, Part::Member(time, _) if time <= at);
+        is_then.then_some(part)
+    });
+    written.last()
+}
+
+impl State {
     /// A server as it is now.
     pub(super) fn server(&self, change: &Change) -> Option<&ServerPicture> {
         let service = self.picture.services.get(&change.listen)?;

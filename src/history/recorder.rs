@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::by::By;
 use super::cause::{Cause, Causes};
-use super::entry::{self, Change, Entry, Files};
+use super::entry::{self, Change, Entry, Files, Kept};
 use super::log::{Batch, Log, started, stopped};
 use super::patch;
 use super::picture::{Head, Picture, ServicePicture, json};
@@ -33,9 +33,9 @@ pub struct Recorder {
     is_open: bool,
     base: Base,
     /// The files in force, for the next picture.
-    files: Option<Files>,
-    /// Those, if they are not in the log yet.
-    new_files: Option<(u64, Files)>,
+    files: Option<Kept>,
+    /// Whether those are not in the log yet.
+    owes_files: bool,
     /// When the last files came into force.
     files_at: u64,
     /// Whether it is in the log that this director started.
@@ -104,7 +104,7 @@ impl Recorder {
             is_open: false,
             base: Base::Nothing,
             files: None,
-            new_files: None,
+            owes_files: false,
             files_at: 0,
             has_started: false,
             recent: VecDeque::new(),
@@ -112,11 +112,10 @@ impl Recorder {
     }
 
     /// These files came into force then, in milliseconds since 1970.
-    pub fn files(&mut self, at: u64, files: Files) {
-        if self.files.as_ref() != Some(&files) {
-            self.files = Some(files.clone());
-            self.new_files = Some((at, files));
-            self.files_at = at;
+    pub fn files(&mut self, at: u64, files: &Files) {
+        let files = Kept::of(files).ok();
+        if self.files != files {
+            (self.files, self.files_at, self.owes_files) = (files, at, true);
         }
     }
 
@@ -134,11 +133,12 @@ impl Recorder {
         if let Some(picture) = left.picture {
             self.base = Base::Earlier(Box::new(picture));
         }
-        if self.new_files.as_ref().map(|(_, files)| files) == left.files.as_ref() {
-            self.new_files = None;
+        let left_files = left.files.and_then(|files| Kept::of(&files).ok());
+        if self.files == left_files {
+            self.owes_files = false;
         }
         if self.files.is_none() {
-            self.files = left.files;
+            self.files = left_files;
         }
         Ok(left.lost)
     }
@@ -150,7 +150,7 @@ impl Recorder {
             Base::Recorded(before) => Arc::ptr_eq(before, snapshot),
             Base::Nothing | Base::Earlier(_) => false,
         };
-        !is_same || !events.is_empty() || self.new_files.is_some()
+        !is_same || !events.is_empty() || self.owes_files
     }
 
     /// Records a snapshot and the events since the last record. `lost`: the number of events before
@@ -171,15 +171,16 @@ impl Recorder {
         self.log.prune(at, limits);
         if !self.log.has_open() {
             // There is nothing to say what changed; the picture says what is.
-            self.log.begin(at, snapshot, self.files.clone())?;
-            (self.base, self.new_files) = (Base::Recorded(Arc::clone(snapshot)), None);
+            self.log.begin(at, snapshot, self.whole_files())?;
+            (self.base, self.owes_files) = (Base::Recorded(Arc::clone(snapshot)), false);
         }
         let mut recent = self.recent.clone();
         remember(&mut recent, events, at);
         let Self {
             log,
             base,
-            new_files,
+            files,
+            owes_files,
             files_at,
             has_started,
             ..
@@ -208,21 +209,25 @@ impl Recorder {
                 files_at: *files_at,
             };
             changes(base, snapshot, (since, at), causes, batch);
-            if let Some((at, files)) = new_files {
+            if *owes_files {
                 batch.add(&Entry {
-                    files: Some(Box::new(files.clone())),
-                    ..Entry::at(*at)
+                    files: files.as_ref().and_then(Kept::files),
+                    ..Entry::at(*files_at)
                 });
             }
         })?;
         self.base = Base::Recorded(Arc::clone(snapshot));
-        (self.new_files, self.has_started, self.recent) = (None, true, recent);
+        (self.owes_files, self.has_started, self.recent) = (false, true, recent);
         if self.log.is_due(at, limits) {
             // If the disk is full, the log goes on in the same file, as far as that takes it.
-            let _ = self.log.begin(at, snapshot, self.files.clone());
+            let _ = self.log.begin(at, snapshot, self.whole_files());
         }
         self.log.prune(at, limits);
         Ok(())
+    }
+
+    fn whole_files(&self) -> Option<Arc<Files>> {
+        self.files.as_ref().and_then(Kept::files)
     }
 
     /// Records that the director stops, and whether it deletes its services.

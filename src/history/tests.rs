@@ -192,6 +192,12 @@ proptest! {
             prop_assert_eq!(found.lost, Vec::<String>::new());
         }
         prop_assert!(reader.at(NOON - 1).unwrap().is_none());
+        // Two times in one reading, also the wrong way round.
+        let ends: Vec<u64> = (0..states.len() as u64).map(|number| NOON + 1000 * number).collect();
+        for (from, to) in ends.iter().zip(ends.iter().rev()) {
+            let both = reader.between(*from, *to).unwrap();
+            prop_assert_eq!(both, [*from, *to].map(|at| reader.at(at).unwrap()));
+        }
     }
 }
 
@@ -303,6 +309,44 @@ fn damage_is_named_and_what_is_behind_it_is_read() {
         (found.picture, found.lost),
         (Picture::of(&last), Vec::new())
     );
+}
+
+#[test]
+fn a_record_that_is_not_recognised_hides_none_of_those_behind_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::new(directory.path());
+    let all = [
+        some(&[1, 2], &[], &[]),
+        some(&[1], &[2], &[]),
+        some(&[], &[1, 2], &[]),
+    ];
+    let mut ends = Vec::new();
+    for (number, servers) in (0..).zip(&all) {
+        let services = BTreeMap::from([(80, servers.clone())]);
+        record(
+            &mut recorder,
+            &snapshot(NOON + 1000 * number, &services),
+            &[],
+        );
+        let path = &files(directory.path())[0].path;
+        ends.push(fs::metadata(path).unwrap().len());
+    }
+    let path = &files(directory.path())[0].path;
+    let mut bytes = fs::read(path).unwrap();
+    // The head of the second record.
+    bytes[usize::try_from(ends[0]).unwrap()] ^= 0xff;
+    fs::write(path, &bytes).unwrap();
+    let reader = Reader::open(directory.path()).unwrap();
+    let [before, after] = reader.between(NOON, NOON + 2000).unwrap();
+    let state = |at: &Option<At>, server| {
+        let picture = &at.as_ref().unwrap().picture;
+        picture.services[&key(80)].servers[&host(server)].state
+    };
+    assert_eq!(state(&before, 1), ServerState::Up);
+    assert_eq!(state(&after, 1), ServerState::Down);
+    // What was lost comes after the first time.
+    assert_eq!(before.unwrap().lost, Vec::<String>::new());
+    assert_eq!(after.unwrap().lost.len(), 1);
 }
 
 #[test]
@@ -445,19 +489,19 @@ fn the_files_of_a_time_are_those_that_were_in_force() {
         files: vec![("/etc/a.toml".to_owned(), text.to_owned())],
     };
     for (at, file) in [(NOON, "one"), (NOON + 1000, "one"), (NOON + 5000, "two")] {
-        recorder.files(at, text(file));
+        recorder.files(at, &text(file));
         record(&mut recorder, &snapshot(at, &BTreeMap::new()), &[]);
     }
     for restarts in 0..2 {
         let reader = Reader::open(directory.path()).unwrap();
         for (at, file) in [(NOON, "one"), (NOON + 4999, "one"), (NOON + 5000, "two")] {
             let found = reader.files_at(at).unwrap().unwrap();
-            assert_eq!(found.files, Some(text(file)), "{at} {restarts}");
+            assert_eq!(found.files.as_deref(), Some(&text(file)), "{at} {restarts}");
         }
         // A restart with the same files does not write them again.
         let before = files(directory.path()).len();
         let mut recorder = Recorder::new(directory.path());
-        recorder.files(NOON + 9000, text("two"));
+        recorder.files(NOON + 9000, &text("two"));
         record(&mut recorder, &snapshot(NOON + 9000, &BTreeMap::new()), &[]);
         assert_eq!(files(directory.path()).len(), before);
     }

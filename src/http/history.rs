@@ -87,7 +87,10 @@ pub(super) async fn at(
 ) -> Result<Response, Failure> {
     let asked = Asked::take(query, &[&["at"]])?;
     let at = time(&asked, "at")?;
-    read(&desk, caller, move |reader| state(reader, at)).await
+    read(&desk, caller, move |reader| {
+        reader.at(at).map_err(broken)?.ok_or_else(|| begins(reader))
+    })
+    .await
 }
 
 /// `GET /v1/history/diff`: the difference between two times as a plan.
@@ -99,7 +102,9 @@ pub(super) async fn diff(
     let asked = Asked::take(query, &[&["from", "to"]])?;
     let [from, to] = [time(&asked, "from")?, time(&asked, "to")?];
     read(&desk, caller, move |reader| {
-        let [mut before, mut after] = [state(reader, from)?, state(reader, to)?];
+        let [before, after] = reader.between(from, to).map_err(broken)?;
+        let found = |found: Option<At>| found.ok_or_else(|| begins(reader));
+        let [mut before, mut after] = [found(before)?, found(after)?];
         let plan = plan(&before.picture, &after.picture);
         let mut plan = plan.to_json(BootTime::default());
         before.lost.append(&mut after.lost);
@@ -132,10 +137,6 @@ fn time(asked: &Asked, key: &str) -> Result<u64, Failure> {
     let missing = || Failure::invalid(format!("`{key}` is missing: a time in seconds since 1970"));
     let seconds = asked.number(key)?.ok_or_else(missing)?;
     Ok(seconds.saturating_mul(1000).saturating_add(999))
-}
-
-fn state(reader: &Reader, at: u64) -> Result<At, Failure> {
-    reader.at(at).map_err(broken)?.ok_or_else(|| begins(reader))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]

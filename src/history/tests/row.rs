@@ -167,7 +167,7 @@ fn a_list_that_changed_is_discovery_and_a_file_that_changed_since_is_not() {
         root: "/etc/a.toml".to_owned(),
         files: vec![("/etc/a.toml".to_owned(), text.to_owned())],
     };
-    recorder.files(NOON, text("one"));
+    recorder.files(NOON, &text("one"));
     let servers = |up: &[u8]| BTreeMap::from([(80, some(up, &[], &[]))]);
     let loaded = |at| event(at, EventKind::Loaded, None, "loaded: 1 service");
     record(
@@ -183,7 +183,7 @@ fn a_list_that_changed_is_discovery_and_a_file_that_changed_since_is_not() {
         &snapshot(NOON + 20_100, &servers(&[1, 2])),
         &events,
     );
-    recorder.files(NOON + 21_000, text("two"));
+    recorder.files(NOON + 21_000, &text("two"));
     let events = [loaded(NOON + 21_000)];
     record(
         &mut recorder,
