@@ -217,7 +217,7 @@ impl<T: Transport> Platform for Scoped<'_, T> {
         let mut seen = self.kernel.settings_with(self.sysctls)?;
         seen.services = standing(self.kernel, self.keys)?;
         let sizes = seen.services.values().map(|service| service.servers.len());
-        self.piece = (PIECE / sizes.max().unwrap_or(0).max(1)).max(SMALLEST);
+        self.piece = piece(sizes.max().unwrap_or(0));
         Ok(seen)
     }
 
@@ -252,6 +252,11 @@ impl<T: Transport> Platform for Scoped<'_, T> {
     }
 }
 
+/// How many operations the kernel gets at a time if its largest service has so many servers.
+fn piece(servers: usize) -> usize {
+    (PIECE / servers.max(1)).max(SMALLEST)
+}
+
 /// All failures, line by line.
 fn explain(error: &ApplyError) -> String {
     let mut text = chain(error);
@@ -264,4 +269,16 @@ fn explain(error: &ApplyError) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_larger_a_service_the_smaller_the_pieces() {
+        assert_eq!([0, 1].map(piece), [PIECE; 2], "the library's own chunks");
+        assert_eq!([1000, 10_000].map(piece), [100, 10]);
+        assert_eq!(piece(10_000_000), SMALLEST);
+    }
 }
