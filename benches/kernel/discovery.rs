@@ -1,5 +1,6 @@
 //! Servers that etcd lists: from a change to the kernel, and what a hundred changes a second cost.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -19,6 +20,7 @@ use crate::director::Daemon;
 use crate::lab::Netns;
 use crate::measure::{Figure, Reach};
 use crate::seeing::scrapes::{buckets, checked, quantile};
+use crate::threads::{spent, times};
 use crate::{Bench, namespace};
 
 /// The timeout of every wait.
@@ -33,11 +35,18 @@ const TURNS: u32 = 20;
 const SERVERS: u32 = 10_000;
 const CHANGES_PER_SECOND: u32 = 100;
 const SECONDS: u32 = 60;
+/// The prefix of the pool, and one that no pool has.
+const WATCHED: &str = "app";
+const UNWATCHED: &str = "other";
 
 impl Bench {
-    pub(crate) fn discovery(&self, figures: &mut Vec<Figure>) {
-        change(figures);
-        self.changes(figures);
+    pub(crate) fn discovery(&self, wanted: &dyn Fn(&str) -> bool, figures: &mut Vec<Figure>) {
+        if wanted("discovery-delay") {
+            change(figures);
+        }
+        if wanted("discovery-changes") {
+            self.changes(figures);
+        }
     }
 }
 
@@ -92,15 +101,15 @@ impl<'n> Etcd<'n> {
         serde_json::from_str(body).ok()
     }
 
-    fn put(&self, server: Ipv4Addr, weight: u32) {
-        let put = put(server, weight);
+    fn put(&self, prefix: &str, server: Ipv4Addr, weight: u32) {
+        let put = put(prefix, server, weight);
         self.ask("kv/put", &put).expect("etcd answers");
     }
 
     /// Many at a time.
-    fn fill(&self, servers: impl Iterator<Item = Ipv4Addr>) {
+    fn fill(&self, prefix: &str, servers: impl Iterator<Item = Ipv4Addr>) {
         let puts: Vec<Value> = servers
-            .map(|server| json!({ "requestPut": put(server, 1) }))
+            .map(|server| json!({ "requestPut": put(prefix, server, 1) }))
             .collect();
         for some in puts.chunks(100) {
             let answer = self.ask("kv/txn", &json!({ "success": some }));
@@ -110,16 +119,19 @@ impl<'n> Etcd<'n> {
     }
 }
 
-fn put(server: Ipv4Addr, weight: u32) -> Value {
+fn put(prefix: &str, server: Ipv4Addr, weight: u32) -> Value {
     let value = json!({ "address": server, "port": PORT, "weight": weight }).to_string();
-    let key = STANDARD.encode(format!("app/{server}"));
-    json!({ "key": key, "value": STANDARD.encode(value) })
+    json!({ "key": key(prefix, server), "value": STANDARD.encode(value) })
+}
+
+fn key(prefix: &str, server: Ipv4Addr) -> String {
+    STANDARD.encode(format!("{prefix}/{server}"))
 }
 
 /// The pool and its service.
 fn pool(settle: &str, check: &str) -> String {
     format!(
-        "\n[pool.app]\ndiscover = {{ type = \"etcd\", url = \"http://127.0.0.1:2379\", prefix = \"app\" }}\n\
+        "\n[pool.app]\ndiscover = {{ type = \"etcd\", url = \"http://127.0.0.1:2379\", prefix = \"{WATCHED}\" }}\n\
          settle = {settle}\nmax_servers = 100000\nmax_removed = 100000\n\
          [service.app]\nlisten = \"tcp://10.99.0.2:80\"\nforward = \"nat\"\nscheduler = \"wrr\"\n\
          pool = \"app\"\ncheck = {check}\ndrain = \"0s\"\n"
@@ -140,7 +152,7 @@ fn has(client: &mut Client, server: Ipv4Addr) -> bool {
 fn change(figures: &mut Vec<Figure>) {
     let net = namespace();
     let etcd = Etcd::start(&net);
-    etcd.put(address(0), 1);
+    etcd.put(WATCHED, address(0), 1);
     let settle = format!("{{ min = \"{}ms\", max = \"1s\" }}", SETTLE.as_millis());
     let daemon = Daemon::start(&net, &(large_file(None) + &pool(&settle, "false")));
     let latencies: Vec<f64> = net.enter(|| {
@@ -151,7 +163,7 @@ fn change(figures: &mut Vec<Figure>) {
             .map(|turn| {
                 thread::sleep(Duration::from_millis(1500));
                 let began = Instant::now();
-                etcd.put(address(turn), 1);
+                etcd.put(WATCHED, address(turn), 1);
                 until("the next server", || has(&mut client, address(turn)));
                 began.elapsed().as_secs_f64()
             })
@@ -179,7 +191,9 @@ impl Bench {
         let net = namespace();
         let accept = self.accept(&net);
         let etcd = Etcd::start(&net);
-        etcd.fill((0..SERVERS).map(server));
+        for prefix in [WATCHED, UNWATCHED] {
+            etcd.fill(prefix, (0..SERVERS).map(server));
+        }
         let settle = "{ min = \"2s\", max = \"10s\" }";
         let daemon = Daemon::start(
             &net,
@@ -193,19 +207,28 @@ impl Bench {
                     .is_ok_and(|servers| servers.len() == SERVERS as usize)
             });
         });
-        let quiet = Seen::during(&daemon, || thread::sleep(Duration::from_secs(20)));
-        let changed = Seen::during(&daemon, || changing(&etcd));
-        let still = Seen::during(&daemon, || changing(&etcd));
-        println!("nothing changes: {quiet:?}\nfirst minute: {changed:?}\nsecond minute: {still:?}");
-        let name = "discovery, 100 changes a second, lateness of checks, p99: with / without";
+        // etcd and this process have the same work, of which the director learns nothing.
+        let mut elsewhere = Changes::default();
+        let quiet = Seen::during(&daemon, || elsewhere.make(&etcd, UNWATCHED));
+        let mut changes = Changes::default();
+        let first = Seen::during(&daemon, || changes.make(&etcd, WATCHED));
+        let second = Seen::during(&daemon, || changes.make(&etcd, WATCHED));
+        println!(
+            "changes elsewhere: {quiet:?}\nfirst minute: {first:?}\nsecond minute: {second:?}"
+        );
+        let name =
+            "discovery, 100 changes a second, lateness of checks, p99: in the pool / elsewhere";
         // The width of the histogram's narrowest bucket is the noise.
-        figures.push(Figure::at_most(name, changed.late, quiet.late + 0.001, 1.0));
+        let late = (first.late + second.late) / 2.0;
+        figures.push(Figure::at_most(name, late, quiet.late + 0.001, 1.0));
         let name = "discovery, 100 changes a second: growth of memory in the second minute, KiB";
-        let growth = still.memory - changed.memory;
+        let growth = second.memory - first.memory;
         figures.push(Figure::count(name, growth, Reach::Below(2048.0)));
-        let name = "discovery, 6,000 changes in a minute: kernel operations";
-        let most = f64::from(CHANGES_PER_SECOND * SECONDS);
-        figures.push(Figure::count(name, changed.operations, Reach::Below(most)));
+        let name = "discovery, 12,000 changes in two minutes: kernel operations";
+        let operations = first.operations + second.operations;
+        let most = Reach::Below(f64::from(changes.steps + 1));
+        println!("the changes are {} steps", changes.steps);
+        figures.push(Figure::count(name, operations, most));
         daemon.stop();
         etcd.process.stop();
         accept.stop();
@@ -213,27 +236,56 @@ impl Bench {
 }
 
 /// One in ten changes takes a server away or brings it back; the others change a weight.
-fn changing(etcd: &Etcd<'_>) {
-    let began = Instant::now();
-    for change in 0..CHANGES_PER_SECOND * SECONDS {
-        let number = change * 7919 % SERVERS;
+#[derive(Default)]
+struct Changes {
+    made: u32,
+    /// Those that are not 1.
+    weights: BTreeMap<u32, u32>,
+    /// What the kernel is told at most: a weight of 1 to 5 takes a step for each unit, and a server
+    /// that leaves drains first.
+    steps: u32,
+}
+
+impl Changes {
+    /// For a minute.
+    fn make(&mut self, etcd: &Etcd<'_>, prefix: &str) {
+        let began = Instant::now();
+        let all = CHANGES_PER_SECOND * SECONDS;
+        for change in 1..=all {
+            self.change(etcd, prefix);
+            let due = began + Duration::from_secs(1) * change / CHANGES_PER_SECOND;
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+        }
+        println!("{all} changes in {:.1?}", began.elapsed());
+    }
+
+    fn change(&mut self, etcd: &Etcd<'_>, prefix: &str) {
+        let number = |change: u32| change * 7919 % SERVERS;
+        let change = self.made;
         match change % 20 {
             0 => {
-                let key = STANDARD.encode(format!("app/{}", server(number)));
+                let key = key(prefix, server(number(change)));
                 etcd.ask("kv/deleterange", &json!({ "key": key }))
                     .expect("etcd answers");
+                self.steps += 2;
             }
-            10 => etcd.put(server((change - 10) * 7919 % SERVERS), 1),
-            _ => etcd.put(server(number), 1 + change % 5),
+            10 => self.put(etcd, prefix, number(change - 10), 1),
+            // Another one each time that it is the server's turn.
+            _ => self.put(
+                etcd,
+                prefix,
+                number(change),
+                1 + (change + change / SERVERS) % 5,
+            ),
         }
-        let due = began + Duration::from_secs(1) * (change + 1) / CHANGES_PER_SECOND;
-        thread::sleep(due.saturating_duration_since(Instant::now()));
+        self.made += 1;
     }
-    println!(
-        "{} changes in {:.1?}",
-        CHANGES_PER_SECOND * SECONDS,
-        began.elapsed()
-    );
+
+    fn put(&mut self, etcd: &Etcd<'_>, prefix: &str, number: u32, weight: u32) {
+        etcd.put(prefix, server(number), weight);
+        let before = self.weights.insert(number, weight).unwrap_or(1);
+        self.steps += before.abs_diff(weight).max(1);
+    }
 }
 
 fn server(number: u32) -> Ipv4Addr {
@@ -254,7 +306,12 @@ struct Seen {
 impl Seen {
     fn during(daemon: &Daemon, work: impl FnOnce()) -> Self {
         let before = daemon.get("/metrics").unwrap();
+        let began = times(daemon.pid());
         work();
+        println!(
+            "the director's threads: {}",
+            spent(&began, &times(daemon.pid()))
+        );
         let after = daemon.get("/metrics").unwrap();
         let operations = |metrics: &str| {
             let line = "director_kernel_operations_total{outcome=\"done\"} ";

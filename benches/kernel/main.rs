@@ -46,6 +46,7 @@ mod http;
 mod measure;
 mod seeing;
 mod tables;
+mod threads;
 
 use std::env;
 use std::path::PathBuf;
@@ -137,9 +138,7 @@ fn main() -> ExitCode {
     }
     failover::all(&wanted, long, &mut figures);
     bench.seeing(&wanted, long, &mut figures);
-    if wanted("discovery") {
-        bench.discovery(&mut figures);
-    }
+    bench.discovery(&wanted, &mut figures);
     concluded(&figures)
 }
 

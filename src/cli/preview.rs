@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::joining::{Joining, joining};
 use super::load::summary;
+use super::machine;
 use super::plan::address_json;
 use super::session::Session;
 use crate::apply::{Incarnation, Kernel, Platform, Store};
@@ -19,6 +20,7 @@ use crate::control::InForce;
 use crate::discovery;
 use crate::http::Planner;
 use crate::http::api::Overlay;
+use crate::net::Warning;
 use crate::plan::json::VERSION;
 use crate::state::failover::{Change, Failovers, changes};
 use crate::words::chain;
@@ -74,7 +76,11 @@ impl Preview {
         object["joining"] = joining.iter().map(Joining::to_json).collect();
         object["without_checks"] = unchecked.into();
         object["addresses"] = addresses.iter().map(address_json).collect();
-        object["warnings"] = json!([]);
+        let warnings = machine::found(&desired, Some(&watch)).unwrap_or_else(|error| {
+            tracing::warn!("cannot check addresses and routes: {}", chain(&error));
+            Vec::new()
+        });
+        object["warnings"] = warnings.iter().map(Warning::to_json).collect();
         object["diagnostics"] = diagnostics;
         object["error"] = Value::Null;
         Ok(object)

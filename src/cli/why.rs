@@ -1,18 +1,22 @@
-//! `director why`.
+//! `director why`: from the kernel's tables if this user may read them, otherwise through the running
+//! director.
 
 use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
 
 use anyhow::bail;
-use ipvs::{Client, Connections, ServerEntry, ServerKey, Service, ServiceKey};
+use ipvs::{Client, Connections, Errno, ServerEntry, ServerKey, Service, ServiceKey};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::args::{Args, Explain, TextOrJson};
 use super::connections::names;
 use super::exit::Exit;
 use super::output::{print_either, say};
-use crate::connections::{Explained, Names, Question, Who, explain, quiescent};
+use crate::connections::{Names, Question, explain, quiescent};
+use crate::control::snapshot::ServerState;
+use crate::http::{ClientError, query};
 use crate::net;
-use crate::why::Because;
 use crate::words::{chain, count, printable};
 
 pub(crate) fn run(args: &Args, verb: &Explain) -> anyhow::Result<Exit> {
@@ -20,9 +24,29 @@ pub(crate) fn run(args: &Args, verb: &Explain) -> anyhow::Result<Exit> {
         net::enter(name)?;
     }
     let (names, why) = names(args);
+    let answer = match from_kernel(verb, &names, why) {
+        Err(error) if is_denied(&error) => from_director(args, verb, error)?,
+        answer => answer?,
+    };
+    let found = Vec::<Found>::deserialize(&answer)?;
+    let text = match verb.form.get() {
+        TextOrJson::Text => found.iter().map(|one| for_people(one, &names)).collect(),
+        TextOrJson::Json => format!("{answer:#}\n"),
+    };
+    for server in found.iter().flat_map(|one| &one.weight_assumed) {
+        say!(
+            "director: the kernel does not show the weight that {server} had before 0; assuming 1"
+        );
+    }
+    print_either(verb.form.get(), text)?;
+    Ok(Exit::Done)
+}
+
+/// The answer, an object for each listen address.
+fn from_kernel(verb: &Explain, names: &Names, why: Option<String>) -> anyhow::Result<Value> {
     let mut kernel = Client::connect()?;
     let mut services: Vec<(Service, Vec<ServerEntry>)> = Vec::new();
-    for key in keys(verb, &names, why)? {
+    for key in keys(verb, names, why)? {
         let Some(entry) = kernel.service(&key)? else {
             bail!("the kernel has no service {key}");
         };
@@ -42,24 +66,73 @@ pub(crate) fn run(args: &Args, verb: &Explain) -> anyhow::Result<Exit> {
     let tables = services
         .iter()
         .map(|(service, servers)| (service, &servers[..]));
-    let explained = explain(question, tables, Connections::open()?, &names)?;
-    let text = match verb.form.get() {
-        TextOrJson::Text => explained
-            .iter()
-            .map(|one| for_people(one, &names))
-            .collect(),
-        TextOrJson::Json => {
-            let objects = explained.iter().map(|one| one.object(&names));
-            format!("{:#}\n", Value::from_iter(objects))
+    let explained = explain(question, tables, Connections::open()?, names)?;
+    Ok(explained.iter().map(|one| one.object(names)).collect())
+}
+
+/// Whether this user may not read the kernel's tables.
+fn is_denied(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<ipvs::Error>();
+    error.is_some_and(|error| match error {
+        ipvs::Error::Connections { source, .. } => {
+            source.kind() == std::io::ErrorKind::PermissionDenied
         }
+        error => error.errno() == Some(Errno::EPERM),
+    })
+}
+
+/// The same as the running director answers it; `denied`: what the kernel said.
+fn from_director(args: &Args, verb: &Explain, denied: anyhow::Error) -> anyhow::Result<Value> {
+    let client = match (verb.client.ip(), verb.client.port()) {
+        (address, Some(port)) => SocketAddr::new(address, port).to_string(),
+        (address, None) => address.to_string(),
     };
-    for server in explained.iter().flat_map(|one| &one.assumed) {
-        say!(
-            "director: the kernel does not show the weight that {server} had before 0; assuming 1"
-        );
+    let to = verb.to.map(|to| to.to_string());
+    let mut asked = vec![("service", verb.service.as_str()), ("client", &client)];
+    asked.extend(to.as_deref().map(|to| ("to", to)));
+    match args.viewer()?.get(&format!("/v1/why{}", query(&asked))) {
+        Err(ClientError::NotRunning { .. }) => Err(denied),
+        answer => Ok(answer?),
     }
-    print_either(verb.form.get(), text)?;
-    Ok(Exit::Done)
+}
+
+/// An answer as `Explained::object` writes it.
+#[derive(Debug, Deserialize)]
+struct Found {
+    listen: ServiceKey,
+    service: Option<String>,
+    client: IpAddr,
+    client_port: Option<u16>,
+    scheduler: String,
+    chosen: Option<Named>,
+    because: String,
+    text: String,
+    open: Vec<Open>,
+    open_left_out: u64,
+    others: Vec<Other>,
+    weight_assumed: Vec<ServerKey>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Named {
+    server: ServerKey,
+    name: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Open {
+    client: SocketAddr,
+    server: ServerKey,
+    state: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Other {
+    #[serde(flatten)]
+    named: Named,
+    state: Option<ServerState>,
+    reason: Option<String>,
+    not: String,
 }
 
 /// The listen addresses that the verb's word means, of the client's family.
@@ -90,46 +163,59 @@ fn keys(verb: &Explain, names: &Names, why: Option<String>) -> anyhow::Result<Ve
 }
 
 /// The answer in words.
-fn for_people(found: &Explained, names: &Names) -> String {
+fn for_people(found: &Found, names: &Names) -> String {
     let mut text = String::new();
-    let named = |server: ServerKey| match names.of(&found.key, server) {
-        Some((Some(name), ..)) => format!("{} {server}", printable(name)),
-        _ => server.to_string(),
+    let of_client = |server: ServerKey| {
+        let name = names.of(&found.listen, server).and_then(|(name, ..)| name);
+        named(name, server)
     };
-    let client = match found.client {
-        Who::Address(address) => address.to_string(),
-        Who::Connection(address) => address.to_string(),
+    let client = match found.client_port {
+        None => found.client.to_string(),
+        Some(port) => SocketAddr::new(found.client, port).to_string(),
     };
-    let to = match found.answer.because.server() {
-        Some(server) => named(server),
+    let to = match &found.chosen {
+        Some(chosen) => chosen.shown(),
         None => "no server that can be named".to_owned(),
     };
-    let service = match names.services_name(&found.key) {
-        Some(name) => format!("{} {}", printable(name), found.key),
-        None => found.key.to_string(),
+    let service = match &found.service {
+        Some(name) => format!("{} {}", printable(name), found.listen),
+        None => found.listen.to_string(),
     };
     // Writing to a string does not fail.
     let _ = writeln!(text, "{client} -> {service} -> {to}");
-    let by = match &found.answer.because {
-        Because::Scheduler(_) => format!("scheduler {}: ", found.scheduler),
-        _ => String::new(),
+    let by = match &*found.because {
+        "connection" | "template" => String::new(),
+        _ => format!("scheduler {}: ", printable(&found.scheduler)),
     };
-    let _ = writeln!(text, "  because: {by}{}", found.answer.because);
-    for (from, server, state) in &found.answer.entries {
-        let _ = writeln!(text, "  open: {from} -> {} {state}", named(*server));
+    let _ = writeln!(text, "  because: {by}{}", printable(&found.text));
+    for open in &found.open {
+        let (to, state) = (of_client(open.server), printable(&open.state));
+        let _ = writeln!(text, "  open: {} -> {to} {state}", open.client);
     }
-    if found.left_out > 0 {
-        let more = count(found.left_out, "connection", "connections");
+    if found.open_left_out > 0 {
+        let more = count(found.open_left_out, "connection", "connections");
         let _ = writeln!(text, "  open: {more} more");
     }
-    for (server, not) in &found.others {
-        let state = match names.of(&found.key, *server) {
-            Some((_, state, reason)) => {
-                format!("; {}: {}", state.word(), printable(reason))
-            }
-            None => String::new(),
+    for other in &found.others {
+        let state = match (other.state, &other.reason) {
+            (Some(state), Some(reason)) => format!("; {}: {}", state.word(), printable(reason)),
+            _ => String::new(),
         };
-        let _ = writeln!(text, "  not {}: {not}{state}", named(*server));
+        let (server, not) = (other.named.shown(), printable(&other.not));
+        let _ = writeln!(text, "  not {server}: {not}{state}");
     }
     text
+}
+
+impl Named {
+    fn shown(&self) -> String {
+        named(self.name.as_deref(), self.server)
+    }
+}
+
+fn named(name: Option<&str>, server: ServerKey) -> String {
+    match name {
+        Some(name) => format!("{} {server}", printable(name)),
+        None => server.to_string(),
+    }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::list;
 use super::listed::{Answer, List, Place};
 use super::message::{Command, Report};
+use super::priority::give_way;
 use super::rules::{Change, Health, Pool, shown};
 use super::sources::asker;
 use crate::apply::boot_time;
@@ -108,6 +109,7 @@ struct Seat {
 
 impl Board {
     fn run(mut self, inbox: &Receiver<Order>) {
+        give_way();
         loop {
             let now = boot_time();
             let next = self.pools.values().filter_map(|seat| seat.pool.next(now.0));

@@ -54,8 +54,8 @@ fn servers(value: &Value) -> Result<Vec<(Place, Listed)>, String> {
             Value::Object(table) => servers.push(server(table, None)?),
             other => return Err(format!("not a server: {other}")),
         }
-        if servers.len() > MOST {
-            break;
+        if servers.len() >= MOST {
+            return Err(format!("more than {} servers", MOST - 1));
         }
     }
     Ok(servers)

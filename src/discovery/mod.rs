@@ -39,6 +39,7 @@ mod listed;
 mod message;
 mod names;
 mod pace;
+mod priority;
 mod query;
 mod rules;
 mod secret;

@@ -217,14 +217,40 @@ impl Pool {
             now >= pending.last + settle.min || now >= pending.first + settle.max
         };
         let is_first = self.wanted.is_none();
-        if let Some(pending) = self.pending.take_if(|pending| is_first || is_due(pending)) {
-            self.turn(&pending.list, now);
-            self.wanted = Some(pending.list);
-        }
-        let Some(wanted) = &self.wanted else {
-            return Change::default();
-        };
         let mut change = Change::default();
+        match self.pending.take_if(|pending| is_first || is_due(pending)) {
+            Some(pending) => {
+                self.turn(&pending.list, now);
+                self.take(&pending.list, now, &mut change);
+                self.wanted = Some(pending.list);
+            }
+            None => self.go_on(now, &mut change),
+        }
+        if self.wanted.is_none() {
+            return Change::default();
+        }
+        self.note_size(now);
+        for place in self.leaving(now) {
+            let health = health(place);
+            if self.rules.absent == Absent::WhileHealthy && health == Health::Up {
+                continue;
+            }
+            let drains = self.servers.get(&place);
+            let drains = drains.is_some_and(|member| !takes_clients(&member.listed));
+            if health != Health::Down && !drains {
+                if self.left.len() >= self.limit() {
+                    continue;
+                }
+                self.left.push_back(now);
+            }
+            self.servers.remove(&place);
+            change.left.push(place);
+        }
+        change
+    }
+
+    /// The list that the servers approach from now on.
+    fn take(&mut self, wanted: &List, now: Moment, change: &mut Change) {
         for (place, listed) in wanted {
             match self.servers.get_mut(place) {
                 Some(member) => {
@@ -244,25 +270,19 @@ impl Pool {
                 }
             }
         }
-        self.give_up_names(&mut change);
-        self.note_size(now);
-        for place in self.leaving(now) {
-            let health = health(place);
-            if self.rules.absent == Absent::WhileHealthy && health == Health::Up {
-                continue;
+        self.give_up_names(change);
+    }
+
+    /// Between two lists only weights change that have steps to go.
+    fn go_on(&mut self, now: Moment, change: &mut Change) {
+        let Some(wanted) = &self.wanted else { return };
+        let stepping = self.servers.iter_mut();
+        for (place, member) in stepping.filter(|(_, member)| member.is_stepping) {
+            let follows = wanted.get(place);
+            if follows.is_some_and(|it| member.follow(it, &self.rules.weight_steps, now)) {
+                change.altered.push(*place);
             }
-            let drains = self.servers.get(&place);
-            let drains = drains.is_some_and(|member| !takes_clients(&member.listed));
-            if health != Health::Down && !drains {
-                if self.left.len() >= self.limit() {
-                    continue;
-                }
-                self.left.push_back(now);
-            }
-            self.servers.remove(&place);
-            change.left.push(place);
         }
-        change
     }
 
     /// An absent server loses the name that another server has now.
@@ -406,12 +426,15 @@ impl Member {
         if weight != before {
             self.stepped = Some(now);
         }
-        let next = Listed {
-            weight,
-            ..listed.clone()
-        };
-        let changes = next != self.listed;
-        self.listed = next;
+        let (is, should) = (&self.listed, listed);
+        let changes =
+            weight != is.weight || should.name != is.name || should.is_backup != is.is_backup;
+        if changes {
+            self.listed = Listed {
+                weight,
+                ..listed.clone()
+            };
+        }
         changes
     }
 

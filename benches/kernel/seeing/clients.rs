@@ -25,7 +25,7 @@ servers = [\"10.0.0.21\", \"10.0.0.22\"]
 ";
 
 pub(super) fn all(long: bool, figures: &mut Vec<Figure>) {
-    let entries = if long { 1_000_000 } else { 250_000 };
+    let entries = if long { 1_000_000 } else { 100_000 };
     let net = namespace();
     let daemon = Daemon::start(&net, FILE);
     fill(&net, entries);

@@ -22,6 +22,12 @@ use crate::words::chain;
 
 /// With more services than this, all tables are read at once rather than one by one.
 const FEW: usize = 64;
+/// The operations that the kernel gets in one piece, times the servers of the largest service. `wrr` goes
+/// through all servers of a service for each operation, and a kernel without preemption does nothing
+/// else on that processor until the piece is done: checks wait.
+const PIECE: usize = 100_000;
+/// The smallest piece.
+const SMALLEST: usize = 8;
 
 impl<T: Transport> Worker<T> {
     pub(super) fn transact(&mut self, transaction: Transaction) -> Result<Transacted, NotDone> {
@@ -52,6 +58,7 @@ impl<T: Transport> Worker<T> {
             keys: &keys,
             sysctls: &sysctls_for(&rest.kernel),
             hot: &hot,
+            piece: PIECE,
         };
         let observed = platform.observe();
         let observed =
@@ -191,6 +198,8 @@ struct Scoped<'a, T: Transport> {
     keys: &'a BTreeSet<ServiceKey>,
     sysctls: &'a BTreeSet<Sysctl>,
     hot: &'a Hot,
+    /// The most operations at a time.
+    piece: usize,
 }
 
 impl<T: Transport> Scoped<'_, T> {
@@ -207,6 +216,8 @@ impl<T: Transport> Platform for Scoped<'_, T> {
     fn observe(&mut self) -> Result<Observed, PlatformError> {
         let mut seen = self.kernel.settings_with(self.sysctls)?;
         seen.services = standing(self.kernel, self.keys)?;
+        let sizes = seen.services.values().map(|service| service.servers.len());
+        self.piece = piece(sizes.max().unwrap_or(0));
         Ok(seen)
     }
 
@@ -217,13 +228,17 @@ impl<T: Transport> Platform for Scoped<'_, T> {
             .collect();
         let mut done = 0;
         while done < operations.len() {
-            let cold = hot[done..].iter().take_while(|hot| !**hot).count();
-            let (cold, run) = (&operations[done..done + cold], cold + 1);
-            let report = self.kernel.execute(cold);
+            if hot[done] {
+                done += 1;
+                continue;
+            }
+            let cold = hot[done..].iter().take(self.piece);
+            let cold = cold.take_while(|hot| !**hot).count();
+            let report = self.kernel.execute(&operations[done..done + cold]);
             if !report.failures().is_empty() {
                 return report.preceded_by(done);
             }
-            done += run;
+            done += cold;
         }
         Report::done(operations.len())
     }
@@ -235,6 +250,11 @@ impl<T: Transport> Platform for Scoped<'_, T> {
     fn now(&self) -> BootTime {
         self.kernel.now()
     }
+}
+
+/// How many operations the kernel gets at a time if its largest service has so many servers.
+fn piece(servers: usize) -> usize {
+    (PIECE / servers.max(1)).max(SMALLEST)
 }
 
 /// All failures, line by line.
@@ -249,4 +269,16 @@ fn explain(error: &ApplyError) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_larger_a_service_the_smaller_the_pieces() {
+        assert_eq!([0, 1].map(piece), [PIECE; 2], "the library's own chunks");
+        assert_eq!([1000, 10_000].map(piece), [100, 10]);
+        assert_eq!(piece(10_000_000), SMALLEST);
+    }
 }

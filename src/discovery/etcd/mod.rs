@@ -320,4 +320,6 @@ fn server_of(rest: &[u8], value: &[u8]) -> Said {
 }
 
 #[cfg(test)]
+mod real;
+#[cfg(test)]
 mod tests;

@@ -1,15 +1,23 @@
 //! What lines and answers do to what is known; real servers are in `tests/kernel/discovery/etcd.rs`.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
+
 use super::*;
 use crate::discovery::rules;
 use crate::state::discovery::{HttpServers, HttpUrl};
 use crate::state::health::TlsSpec;
 
 fn etcd() -> Etcd {
+    etcd_at(2379)
+}
+
+fn etcd_at(port: u16) -> Etcd {
     let url = HttpUrl {
         is_tls: false,
         host: "127.0.0.1".to_owned(),
-        port: 2379,
+        port,
         prefix: String::new(),
     };
     Etcd::new(&EtcdSource {
@@ -20,6 +28,26 @@ fn etcd() -> Etcd {
         prefix: "/app/".to_owned(),
         login: None,
     })
+}
+
+/// A store that gives this answer to everything; its port.
+fn store(answer: Vec<u8>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut asked = [0; 4096];
+            let _ = stream.read(&mut asked);
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n",
+                answer.len()
+            );
+            let _ = stream.write_all(head.as_bytes());
+            let _ = stream.write_all(&answer);
+        }
+    });
+    port
 }
 
 fn event(kind: &str, key: &str, value: &str) -> Value {
@@ -174,4 +202,22 @@ fn a_value_is_an_address_or_a_table_and_the_key_may_be_the_address() {
     }
     assert!(server_of(b"a", b"\xff").is_err());
     assert!(server_of(b"a", &vec![b'1'; LONGEST + 1]).is_err());
+}
+
+#[test]
+fn a_million_keys_a_hundred_megabytes_and_a_page_of_a_proxy_are_refused() {
+    let million = json!({ "header": { "revision": "9" }, "count": "1000000", "more": true });
+    for (answer, words) in [
+        (
+            million.to_string().into_bytes(),
+            "1000000 keys begin with `/app/`, and no pool has more than 100000 servers",
+        ),
+        (vec![b' '; 100 << 20], "longer than 64 MiB"),
+        (b"<html>".to_vec(), "that etcd does not give"),
+    ] {
+        let Answer::Failed(why) = etcd_at(store(answer)).ask().answer else {
+            panic!("a list, and not: {words}");
+        };
+        assert!(why.contains(words), "{why}");
+    }
 }

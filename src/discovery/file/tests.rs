@@ -121,3 +121,43 @@ fn a_file_that_is_no_text_or_no_file_says_so() {
     std::fs::create_dir(&path).unwrap();
     assert!(ask().contains("directory"), "{}", ask());
 }
+
+#[test]
+fn a_million_servers_and_a_hundred_megabytes_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("app.json");
+    let ask = || match super::ask(&FileSource { path: path.clone() }).answer {
+        Answer::Failed(why) => why,
+        Answer::Servers(servers) => panic!("{} servers", servers.len()),
+    };
+    let addresses = (0..1_000_000_u32).map(|number| {
+        let [_, high, middle, low] = number.to_be_bytes();
+        format!("\"10.{high}.{middle}.{low}\"")
+    });
+    let list = addresses.collect::<Vec<_>>().join(",");
+    std::fs::write(&path, format!("[{list}]")).unwrap();
+    let said = ask();
+    assert!(
+        said.contains("longer than") || said.contains("more than 100000 servers"),
+        "{said}"
+    );
+    let group = list.split(',').take(200_000).collect::<Vec<_>>().join(",");
+    for text in [
+        format!("[{group}]"),
+        format!("[{{\"targets\": [{group}]}}]"),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let said = ask();
+        assert!(
+            said.contains("app.json: more than 100000 servers"),
+            "{said}"
+        );
+    }
+    let file = std::fs::File::create(&path).unwrap();
+    file.set_len(100 << 20).unwrap();
+    let said = ask();
+    assert!(
+        said.contains("app.json: longer than 16 MiB") || said.contains("16777216"),
+        "{said}"
+    );
+}

@@ -365,6 +365,12 @@ fn a_pod_asks_by_its_service_account() {
     let mut kubernetes = kubernetes("port = \"http\"");
     kubernetes.access = Access::of_account(directory, environment);
     assert_eq!(places(kubernetes.ask()), TWO);
+    // Signed by another authority.
+    std::fs::write(directory.join("ca.crt"), &Certificate::new().pem).unwrap();
+    kubernetes.access = Access::of_account(directory, environment);
+    kubernetes.known = None;
+    let why = &places(kubernetes.ask())[0];
+    assert!(why.contains("certificate"), "{why}");
     kubernetes.access = Access::of_account(directory, |_| None);
     kubernetes.known = None;
     let why = &places(kubernetes.ask())[0];

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{Pool, shown, takes_clients};
 use crate::config::name_problem;
-use crate::discovery::listed::{Answer, List, Place};
+use crate::discovery::listed::{Answer, List, Listed, Place};
 use crate::words::{count, printable};
 
 impl Pool {
@@ -29,43 +29,20 @@ impl Pool {
             let stay = count(self.servers.len(), "server stays", "servers stay");
             return Err(format!("{what}: {stay}, as `allow_empty` is false"));
         }
-        let mut list = List::new();
         let mut names = BTreeSet::new();
-        for (place, listed) in servers {
-            if let Some(name) = &listed.name
-                && let Some(problem) = name_problem(name).or_else(|| {
-                    let is_address =
-                        name.parse::<IpAddr>().is_ok() || name.parse::<SocketAddr>().is_ok();
-                    is_address.then_some("it is an address")
-                })
-            {
-                let name = printable(name);
-                return Err(format!("the list has the name `{name}`: {problem}"));
+        for (place, listed) in &servers {
+            if let Some(name) = &listed.name {
+                named(name)?;
+                if !names.insert(name) {
+                    return Err(format!("the list has two servers named `{name}`"));
+                }
             }
-            if let Some(name) = listed
-                .name
-                .as_ref()
-                .filter(|name| !names.insert((*name).clone()))
-            {
-                return Err(format!("the list has two servers named `{name}`"));
-            }
-            if let Some(problem) = problem(place) {
-                return Err(format!(
-                    "the list has the server {}: {problem}",
-                    shown(place)
-                ));
-            }
-            if list.insert(place, listed).is_some() {
-                return Err(format!("the list has {} twice", shown(place)));
+            if let Some(problem) = problem(*place) {
+                let place = shown(*place);
+                return Err(format!("the list has the server {place}: {problem}"));
             }
         }
-        // The port of the service may be the same one.
-        let mut ports = list.keys().filter(|(_, port)| port.is_some());
-        if let Some(place) = ports.find(|(address, _)| list.contains_key(&(*address, None))) {
-            let address = place.0;
-            return Err(format!("the list has {address} with and without a port"));
-        }
-        Ok(list)
+        listed_once(servers)
     }
 
     /// Whether there is no server that a list without any could take clients from.
@@ -74,6 +51,39 @@ impl Pool {
         let mut wanted = self.wanted.iter().flat_map(BTreeMap::values);
         !members.any(takes_clients) && !wanted.any(takes_clients)
     }
+}
+
+/// Whether a server can have this name.
+fn named(name: &str) -> Result<(), String> {
+    let is_address = || name.parse::<IpAddr>().is_ok() || name.parse::<SocketAddr>().is_ok();
+    let problem = name_problem(name).or_else(|| is_address().then_some("it is an address"));
+    match problem {
+        None => Ok(()),
+        Some(problem) => {
+            let name = printable(name);
+            Err(format!("the list has the name `{name}`: {problem}"))
+        }
+    }
+}
+
+/// The list, unless a server is in it twice. Of one address, a place without a port comes first.
+fn listed_once(mut servers: Vec<(Place, Listed)>) -> Result<List, String> {
+    servers.sort_unstable_by_key(|(place, _)| *place);
+    for pair in servers.windows(2) {
+        let [(first, _), (second, _)] = pair else {
+            continue;
+        };
+        if first == second {
+            return Err(format!("the list has {} twice", shown(*first)));
+        }
+        // The port of the service may be the same one.
+        if first.0 == second.0 && first.1.is_none() {
+            let address = first.0;
+            return Err(format!("the list has {address} with and without a port"));
+        }
+    }
+    // From what is sorted, a map is made without a search.
+    Ok(servers.into_iter().collect())
 }
 
 /// Why no server can be there.

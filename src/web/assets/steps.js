@@ -46,6 +46,7 @@ export function remarks(plan) {
     const place = one.file ? `${one.file}:${one.start.line}: ` : "";
     lines.push([one.severity === "error" ? "bad" : "", `${place}${one.severity}: ${one.message}`]);
   }
+  for (const one of plan.warnings ?? []) lines.push(["", `this machine: ${one.text}`]);
   for (const one of plan.guards ?? []) lines.push(["bad", `a guard objects: ${one.text ?? words(one)}`]);
   if (plan.without_checks?.length > 0) lines.push(["", `no longer checked: ${first(plan.without_checks)}`]);
   for (const one of (plan.joining ?? []).slice(0, MOST)) {

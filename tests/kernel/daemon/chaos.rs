@@ -49,7 +49,7 @@ const KINDS: [Kind; 7] = [
 ];
 
 /// `SplitMix64` (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
-pub(super) struct Dice(pub(super) u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
     fn next(&mut self) -> u64 {
@@ -61,7 +61,7 @@ impl Dice {
     }
 
     /// A number below `sides`.
-    pub(super) fn below(&mut self, sides: usize) -> usize {
+    pub(crate) fn below(&mut self, sides: usize) -> usize {
         let sides = u64::try_from(sides).unwrap();
         usize::try_from(self.next() % sides).unwrap()
     }
@@ -71,14 +71,14 @@ impl Dice {
         2 + self.below(SERVERS - 1)
     }
 
-    fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));
         }
     }
 }
 
-pub(super) fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     match std::env::var("DIRECTOR_SEED") {
         Ok(seed) => seed.parse().expect("DIRECTOR_SEED is a whole number"),
         Err(_) => {

@@ -9,7 +9,7 @@
 mod adoption;
 mod ailing;
 mod causes;
-mod chaos;
+pub(crate) mod chaos;
 mod crashes;
 mod deaths;
 mod deploying;
@@ -264,7 +264,7 @@ fn weights(host: &Host, service: &str) -> String {
 
 /// One request.
 #[derive(Debug, Clone)]
-struct Asked {
+pub(crate) struct Asked {
     /// When it started.
     at: Instant,
     /// The server that answered.
@@ -273,7 +273,7 @@ struct Asked {
 
 /// Lets clients send requests continuously, each on a new connection and from the next address,
 /// while something happens; returns all requests in order.
-fn asked_during(ask: &Ask<'_>, threads: usize, happening: impl FnOnce()) -> Vec<Asked> {
+pub(crate) fn asked_during(ask: &Ask<'_>, threads: usize, happening: impl FnOnce()) -> Vec<Asked> {
     let over = AtomicBool::new(false);
     let mut asked = thread::scope(|scope| {
         let clients: Vec<_> = (0..threads)
@@ -308,6 +308,6 @@ fn asked_during(ask: &Ask<'_>, threads: usize, happening: impl FnOnce()) -> Vec<
 }
 
 /// The failed requests.
-fn failed(asked: &[Asked]) -> Vec<&Asked> {
+pub(crate) fn failed(asked: &[Asked]) -> Vec<&Asked> {
     asked.iter().filter(|asked| asked.by.is_err()).collect()
 }

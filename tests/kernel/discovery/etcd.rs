@@ -68,6 +68,23 @@ impl<'h> Etcd<'h> {
         eventually("etcd is dead", || self.process.ended());
     }
 
+    /// Until [`Etcd::thaw`], it takes connections and does not answer.
+    pub(super) fn freeze(&self) {
+        self.process.signal(Signal::SIGSTOP);
+    }
+
+    pub(super) fn thaw(&self) {
+        self.process.signal(Signal::SIGCONT);
+        self.wait();
+    }
+
+    /// How far the store is.
+    pub(super) fn revision(&self) -> u64 {
+        let answer = self.ask("kv/range", &json!({ "key": "YQ==" }));
+        let revision = answer["header"]["revision"].as_str().unwrap();
+        revision.parse().unwrap()
+    }
+
     pub(crate) fn restart(&mut self) {
         self.restart_on(PORT);
     }
@@ -79,7 +96,7 @@ impl<'h> Etcd<'h> {
         self.wait();
     }
 
-    fn lose_data(&mut self) {
+    pub(super) fn lose_data(&mut self) {
         fs::remove_dir_all(self.directory.path().join("data")).unwrap();
     }
 
@@ -156,14 +173,14 @@ pub(crate) fn encode(text: &str) -> String {
     STANDARD.encode(text)
 }
 
-fn source(more: &str) -> String {
+pub(super) fn source(more: &str) -> String {
     format!(
         "discover = {{ type = \"etcd\", url = \"http://127.0.0.1:{PORT}\", prefix = \"/app\"{more} }}\n\
          max_removed = 100000\n"
     )
 }
 
-fn recovers(daemon: &Daemon<'_>) {
+pub(super) fn recovers(daemon: &Daemon<'_>) {
     daemon.becomes("nothing is refused", &true, || {
         pool(daemon)["refused"].is_null()
     });
@@ -222,6 +239,18 @@ fn keys_that_are_no_servers_and_an_emptied_prefix_change_nothing() {
     etcd.delete("/app/config/color");
     etcd.delete("/app/config/size");
     daemon.weights(SERVICE, "1=1 2=1 3=1");
+    recovers(&daemon);
+    for (value, words) in [
+        ("224.0.0.1", "224.0.0.1: not a unicast address"),
+        ("10.2.0.12", "10.2.0.12 twice"),
+        ("10.2.0.14:0", "port 0 is none"),
+        ("web4.example.org", "`web4.example.org` is not an address"),
+    ] {
+        etcd.put("/app/d", value);
+        refused(&daemon, words);
+        daemon.weights(SERVICE, "1=1 2=1 3=1");
+    }
+    etcd.delete("/app/d");
     recovers(&daemon);
     etcd.ask(
         "kv/deleterange",

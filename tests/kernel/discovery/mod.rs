@@ -7,6 +7,7 @@
     reason = "helpers of tests may fail as tests do"
 )]
 
+mod changes;
 mod consul;
 mod dns;
 pub(crate) mod etcd;

@@ -97,6 +97,12 @@ ipvsadm -A -t 192.0.2.10:8080 -s wlc
 ipvsadm -a -t 192.0.2.10:8080 -r 10.0.0.11 -m
 ipvsadm -a -t 192.0.2.10:8080 -r 10.0.0.12 -m";
 
+/// Beside an etcd.
+const WITH_ETCD: &str = "sh examples/network.sh up
+exec ip netns exec director bash
+etcd --data-dir etcd --log-level error </dev/null >etcd.log 2>&1 &
+until etcdctl get /services >/dev/null 2>&1; do sleep 0.2; done";
+
 /// Every page with commands to run has a test here.
 macro_rules! pages {
     ($($test:ident $page:literal $before:ident;)*) => {
@@ -123,6 +129,7 @@ pages! {
     lvs "docs/lvs.md" ON_A_SERVER;
     metrics "docs/metrics.md" RUNNING;
     connections "docs/connections.md" RUNNING;
+    discovery "docs/discovery.md" WITH_ETCD;
     failover "docs/failover.md" ON_A_PAIR;
     migrating "docs/migrating.md" BY_HAND;
     from_haproxy "docs/from-haproxy.md" ON_THE_DIRECTOR;

@@ -7,6 +7,7 @@ mod driver;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
+use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use driver::Browser;
@@ -161,4 +162,17 @@ fn a_plan_of_the_running_director_is_what_a_reload_does_and_shows_no_secret() {
         true,
         "on both sockets"
     );
+    // The machine lacks the address; the verb says the same.
+    daemon.write(&FILE.replace("10.1.0.100", "10.1.0.199"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_director"));
+    command
+        .args(["plan", "services.toml", "--format", "json", "--socket"])
+        .arg(daemon.path("control.sock"))
+        .current_dir(daemon.path("."))
+        .env("DIRECTOR_STATE_DIR", daemon.path("state"));
+    let said = net.director.command(command, &[]);
+    let said: Value = serde_json::from_str(&said.stdout).unwrap_or_else(|_| panic!("{said}"));
+    let made = plan();
+    assert_eq!(made["warnings"][0]["code"], "address-missing", "{made}");
+    assert_eq!(made["warnings"], said["warnings"], "{made}");
 }

@@ -1,13 +1,17 @@
 //! `director why` is right: asked before each request of real clients, it names the server that
 //! then answers.
 
+use std::fs::{self, Permissions};
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use ipvs::{ForwardMethod, Netmask, Service, ServiceFlags};
 use serde_json::Value;
 
-use crate::lab::{Family, Lan, Tcp, V4, V6};
+use crate::daemon::Daemon;
+use crate::lab::{Family, Lan, Outcome, Tcp, V4, V6};
 use crate::rig::{Rig, family, real, refused};
 
 /// Direct routing, three servers, and a client with this many addresses in each family.
@@ -180,4 +184,45 @@ fn why_finds_the_template_of_a_client_and_of_its_network() {
         assert_eq!(ask(&rig, &web, addresses[3]), first);
         rig.ipvs.delete_service(&web.key).unwrap();
     }
+}
+
+/// `nobody` and `nogroup`.
+const OTHER: u32 = 65534;
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run scripts/test"]
+fn a_user_who_may_not_read_the_kernels_tables_asks_the_director() {
+    let net = Lan::nat().real_servers(2).build();
+    let mut daemon = Daemon::start_with(
+        &net.director,
+        "version = 1\n[service.web]\nlisten = \"tcp://10.1.0.100:80\"\nforward = \"nat\"\nscheduler = \"sh\"\n\
+         check = false\nservers = [{ name = \"one\", address = \"10.2.0.11\" }, \"10.2.0.12\"]\n",
+        &["--view-group", "nogroup"],
+    );
+    fs::set_permissions(daemon.path("."), Permissions::from_mode(0o755)).unwrap();
+    let socket = daemon.path("control.sock");
+    let run = |words: &[&str], user: u32| -> Outcome {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_director"));
+        command.args(words).arg("--socket").arg(&socket);
+        command.uid(user).gid(user);
+        net.director.command(command, &[])
+    };
+    let client = net.client(1).address(V4).to_string();
+    for words in [
+        &["why", "web", &client][..],
+        &["why", "web", &format!("{client}:4000"), "--format", "json"],
+        &["connections", "--service", "web"],
+        &["connections", "--top", "clients"],
+    ] {
+        let (root, other) = (run(words, 0), run(words, OTHER));
+        assert!(root.success(), "{root}");
+        assert_eq!(other.stdout, root.stdout, "{words:?}: {other}");
+        assert_eq!(other.stderr, root.stderr, "{words:?}: {other}");
+    }
+    let unknown = run(&["why", "shop", &client], OTHER);
+    assert!(unknown.stderr.contains("no service `shop`"), "{unknown}");
+    daemon.stop();
+    let denied = run(&["why", "tcp://10.1.0.100:80", &client], OTHER);
+    assert_eq!(denied.code, 1, "{denied}");
+    assert!(denied.stderr.contains("needs CAP_NET_ADMIN"), "{denied}");
 }
