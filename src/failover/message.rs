@@ -30,6 +30,8 @@ pub enum Command {
     },
     /// The first verdicts are in.
     Ready,
+    /// An earlier process had sections, and the file has none: what that left behind goes.
+    Forget,
     /// Before the section is declared: what an operator set in an earlier process.
     Restore {
         /// The section's name.
@@ -51,6 +53,8 @@ pub enum Command {
         section: Arc<str>,
         /// What to do.
         operation: Operation,
+        /// Whether this process ends for good after that, by the unit's `ExecStop=`.
+        leaves: bool,
     },
 }
 

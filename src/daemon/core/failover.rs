@@ -99,6 +99,9 @@ impl Core {
         };
         if self.failover.declared == *declared {
             // Without a section, an earlier file may have had some.
+            if !self.is_ready() && !self.settings.sections.is_empty() {
+                self.out.failover.push(Command::Forget);
+            }
             self.keep_sections(declared, now);
             return Vec::new();
         }
@@ -359,9 +362,11 @@ impl Core {
                 now,
             );
             done.push(format!("{section}: {text}"));
-            self.out
-                .failover
-                .push(Command::Operate { section, operation });
+            self.out.failover.push(Command::Operate {
+                section,
+                operation,
+                leaves: request.until_restart,
+            });
         }
         self.show.touch();
         Ok(Answer::done(done))

@@ -39,6 +39,7 @@ impl Sim {
             source: None,
             interval_ms: 1000,
             addresses: vec!["192.0.2.10".parse().unwrap()],
+            virtual_mac: None,
             fault: None,
         };
         let status = FailoverStatus {
