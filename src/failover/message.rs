@@ -47,6 +47,13 @@ pub enum Command {
         /// For how long it listens at least.
         time: Duration,
     },
+    /// Drop packets to the section's addresses that no service takes, for a while, or no longer.
+    Shield {
+        /// The section's name.
+        section: Arc<str>,
+        /// Whether to drop them.
+        up: bool,
+    },
     /// An operator's wish.
     Operate {
         /// The section's name.

@@ -275,6 +275,7 @@ impl Runtime {
             Command::MayPreempt { section, may } => {
                 self.on(&section, |router, way| router.may_preempt(may, way));
             }
+            Command::Shield { section, up } => self.holder.send(Order::Shield(section, up)),
             Command::Operate {
                 section,
                 operation,

@@ -3,9 +3,9 @@
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use super::{Link, VIRTUAL, becomes, counter, file, has, holds, logs, role, sends};
+use super::{Keepalived, Link, VIRTUAL, becomes, counter, file, has, holds, logs, role, sends};
 use crate::daemon::Daemon;
-use crate::daemon::operator::done;
+use crate::daemon::operator::{done, verb};
 use crate::lab::{Host, eventually};
 
 const V6: &str = "fd00::100";
@@ -240,4 +240,120 @@ fn an_interface_of_that_name_is_a_fault_until_it_is_gone() {
         (is_up(&link.a, "vrrp.51") && has(&link.a, VIRTUAL)).then_some(())
     });
     assert_eq!(role(&a), "active");
+}
+
+/// As `systemctl stop` does, without a peer that takes over.
+#[test]
+#[ignore = "needs the lab"]
+fn a_stop_for_good_leaves_no_interface_and_neither_does_a_file_without_the_section() {
+    let link = Link::new();
+    let mut a = Daemon::start(&link.a, &file(150, &settings("100ms")));
+    becomes(&a, "active");
+    let shown = done(&a, "failover status");
+    let expected = format!("virtual MAC {MAC} on vrrp.51");
+    assert!(shown.contains(&expected), "{shown}");
+    let status = a.get("/v1/status").unwrap();
+    let mac = &status["failover"][0]["routers"][0]["virtual_mac"];
+    assert_eq!(
+        *mac,
+        serde_json::json!({ "address": MAC, "interface": "vrrp.51" })
+    );
+    a.write_as(
+        "next.toml",
+        &file(150, &settings("100ms").replace("true\n", "false\n")),
+    );
+    let plan = verb(&a, "plan next.toml");
+    let expected = format!("router 51 gives up the virtual MAC address {MAC}");
+    assert!(plan.stdout.contains(&expected), "{plan}");
+
+    // What the unit's `ExecStop=` sends: no other router is there.
+    let leave = serde_json::json!({ "action": "yield", "until_restart": true });
+    let answer = a.post("/v1/failover", &leave);
+    assert!(answer["done"].is_array(), "{answer}");
+    logs(&a, "no peer has taken over");
+    becomes(&a, "active");
+    a.stop();
+    assert_eq!(interface(&link.a, "vrrp.51"), "");
+    assert_eq!(sysctl(&link.a, "arp_ignore"), "0");
+    assert!(!has(&link.a, VIRTUAL));
+
+    // A killed process leaves it, and the next one has a file without the section.
+    a.launch();
+    becomes(&a, "active");
+    eventually("the address", || has(&link.a, VIRTUAL).then_some(()));
+    a.kill();
+    assert!(is_up(&link.a, "vrrp.51"));
+    a.write_as("services.toml", "version = 1\n");
+    a.launch();
+    eventually("the interface is gone", || {
+        interface(&link.a, "vrrp.51").is_empty().then_some(())
+    });
+    assert!(!has(&link.a, VIRTUAL));
+    assert_eq!(sysctl(&link.a, "arp_ignore"), "0");
+}
+
+/// Both programs have an interface with the same MAC address, on different machines.
+#[test]
+#[ignore = "needs the lab"]
+fn keepalived_with_use_vmac_is_the_other_side_of_a_pair() {
+    let link = Link::new();
+    let peer = |priority| {
+        Keepalived::start(
+            &link.b,
+            &format!(
+                "version 3\nstate BACKUP\ninterface eth0\nuse_vmac vrrp.51\nvmac_xmit_base\n\
+                 virtual_router_id 51\npriority {priority}\nadvert_int 0.5\n\
+                 virtual_ipaddress {{\n{VIRTUAL}\n}}"
+            ),
+        )
+    };
+    let answers = || {
+        eventually("the address answers", || {
+            refuses(&link.client, VIRTUAL).then_some(())
+        });
+        assert_eq!(believed(&link.client, VIRTUAL), MAC);
+    };
+    let mut lower = peer(100);
+    eventually("keepalived has the address", || {
+        has(&link.b, VIRTUAL).then_some(())
+    });
+    answers();
+    let mut a = Daemon::start(&link.a, &file(150, &settings("500ms")));
+    becomes(&a, "active");
+    holds(&link.a, &link.b, VIRTUAL);
+    answers();
+    a.kill();
+    eventually("keepalived takes over", || {
+        has(&link.b, VIRTUAL).then_some(())
+    });
+    answers();
+    a.launch();
+    becomes(&a, "active");
+    holds(&link.a, &link.b, VIRTUAL);
+    answers();
+    assert_eq!(counter(&a, "discarded"), 0, "{}", a.log());
+    lower.stop();
+    let _higher = peer(200);
+    becomes(&a, "backup");
+    holds(&link.b, &link.a, VIRTUAL);
+    answers();
+}
+
+/// The way back to clients is the interface below, which a strict check would not allow.
+#[test]
+#[ignore = "needs the lab"]
+fn the_address_answers_with_a_strict_reverse_path_filter() {
+    let link = Link::new();
+    for name in ["all", "default", "eth0"] {
+        link.a.run(&format!(
+            "echo 1 > /proc/sys/net/ipv4/conf/{name}/rp_filter"
+        ));
+    }
+    let a = Daemon::start(&link.a, &file(150, &settings("100ms")));
+    becomes(&a, "active");
+    holds(&link.a, &link.b, VIRTUAL);
+    eventually("the address answers", || {
+        refuses(&link.client, VIRTUAL).then_some(())
+    });
+    assert_eq!(believed(&link.client, VIRTUAL), MAC);
 }
