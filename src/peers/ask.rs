@@ -57,6 +57,7 @@ pub(super) fn ask(peers: &Arc<[Arc<Peer>]>, peer: &Peer, own: &Own, generation: 
         tried: None,
         fetched: HashSet::new(),
         theirs: HashSet::new(),
+        hurries: None,
         failed: None,
         is_behind: false,
         complained: false,
@@ -103,6 +104,8 @@ struct Asking<'a> {
     fetched: HashSet<IpAddr>,
     /// The addresses that it alone held when it was asked last.
     theirs: HashSet<IpAddr>,
+    /// When this director was last about to take over.
+    hurries: Option<Instant>,
     /// When a transfer last failed.
     failed: Option<Instant>,
     /// Whether something was missing after that.
@@ -166,11 +169,12 @@ impl Asking<'_> {
             self.compare(&mut link, &state)?;
             self.note(&state);
             self.fetch(&mut link, &state)?;
-            let pace = match self.own.arrives(&self.theirs) {
-                true => HASTE,
-                false => PACE,
-            };
-            thread::sleep(pace);
+            if self.own.arrives(&self.theirs) {
+                self.hurries = Some(Instant::now());
+            }
+            // Also for a while after that: what is new is wanted right after the takeover.
+            let hurries = self.hurries.is_some_and(|since| since.elapsed() < BEHIND);
+            thread::sleep(if hurries { HASTE } else { PACE });
         }
         Ok(End::Others)
     }

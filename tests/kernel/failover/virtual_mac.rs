@@ -307,36 +307,39 @@ fn keepalived_with_use_vmac_is_the_other_side_of_a_pair() {
             ),
         )
     };
-    let answers = || {
+    // keepalived's interface below answers, too, with its own MAC address.
+    let answers = |is_ours: bool| {
         eventually("the address answers", || {
             refuses(&link.client, VIRTUAL).then_some(())
         });
-        assert_eq!(believed(&link.client, VIRTUAL), MAC);
+        if is_ours {
+            assert_eq!(believed(&link.client, VIRTUAL), MAC);
+        }
     };
     let mut lower = peer(100);
     eventually("keepalived has the address", || {
         has(&link.b, VIRTUAL).then_some(())
     });
-    answers();
+    answers(false);
     let mut a = Daemon::start(&link.a, &file(150, &settings("500ms")));
     becomes(&a, "active");
     holds(&link.a, &link.b, VIRTUAL);
-    answers();
+    answers(true);
     a.kill();
     eventually("keepalived takes over", || {
         has(&link.b, VIRTUAL).then_some(())
     });
-    answers();
+    answers(false);
     a.launch();
     becomes(&a, "active");
     holds(&link.a, &link.b, VIRTUAL);
-    answers();
+    answers(true);
     assert_eq!(counter(&a, "discarded"), 0, "{}", a.log());
     lower.stop();
     let _higher = peer(200);
     becomes(&a, "backup");
     holds(&link.b, &link.a, VIRTUAL);
-    answers();
+    answers(false);
 }
 
 /// The way back to clients is the interface below, which a strict check would not allow.
