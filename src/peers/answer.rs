@@ -11,11 +11,12 @@ use anyhow::bail;
 use director_peer::wire::{Frame, NAMED, PAGE, Proof, Request, Services, TableEnd};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::certificates::identity;
 use super::link::{Link, PATIENCE};
 use super::message::{Report, Tell};
 use super::own::{Own, itself};
 use super::table;
-use super::tls::{Identity, identity};
+use super::tls::Identity;
 use crate::apply::boot_time;
 use crate::control::event::EventKind;
 use crate::state::BootTime;

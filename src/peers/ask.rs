@@ -11,12 +11,11 @@ use director_peer::served::Served;
 use director_peer::wire::{Frame, Hello, Request, State};
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::certificates::{Print, print};
+use super::certificates::{Print, identity, print};
 use super::link::{Link, PATIENCE};
 use super::message::{Report, Tell};
 use super::own::{Own, held, itself};
 use super::resync::{self, Outcome, RoleChanged};
-use super::tls::identity;
 use crate::apply::boot_time;
 use crate::control::event::EventKind;
 use crate::control::peer::{PeerStatus, Resync};

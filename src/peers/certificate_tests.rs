@@ -14,7 +14,7 @@ use rcgen::{
 };
 
 use super::answer;
-use super::certificates::{identity, print};
+use super::certificates::{certified, print};
 use super::link::{Link, PATIENCE};
 use super::own::Own;
 use super::tls::Identity;
@@ -74,7 +74,7 @@ fn write(path: &Path, text: &str) {
 }
 
 fn towards(files: &PeerCertificates, peer: &str) -> anyhow::Result<Identity> {
-    identity(files, peer.parse::<IpAddr>().unwrap())
+    certified(files, peer.parse::<IpAddr>().unwrap())
 }
 
 /// A asks B. What A sees, and why B refuses it, if so.

@@ -23,7 +23,7 @@ use rustls::{
     Error, RootCertStore, ServerConfig, SignatureScheme,
 };
 
-use super::tls::{Identity, not_1_2, secret};
+use super::tls::{Identity, not_1_2, secret, shared};
 use crate::regular;
 use crate::state::failover::{Peer, PeerCertificates, PeerProof};
 use crate::words::path;
@@ -31,8 +31,16 @@ use crate::words::path;
 /// The longest file of certificates: some hundred of them.
 const LONGEST: u64 = 1 << 20;
 
+/// What proves to a peer who this director is, and what that has to prove. Read again for each connection.
+pub(super) fn identity(peer: &Peer) -> anyhow::Result<Identity> {
+    match &peer.proof {
+        PeerProof::Key(file) => shared(file),
+        PeerProof::Certificates(files) => certified(files, peer.address),
+    }
+}
+
 /// A director with these files, towards the peer at this address.
-pub(super) fn identity(files: &PeerCertificates, address: IpAddr) -> anyhow::Result<Identity> {
+pub(super) fn certified(files: &PeerCertificates, address: IpAddr) -> anyhow::Result<Identity> {
     let name = name(files, address)?;
     let roots = Arc::new(roots(&files.ca)?);
     let chain = chain(&files.certificate)?;

@@ -27,9 +27,7 @@ use rustls::{
     SignatureScheme,
 };
 
-use super::certificates;
 use crate::regular;
-use crate::state::failover::{Peer, PeerProof};
 use crate::words::path;
 
 /// The longest file with a key.
@@ -136,16 +134,8 @@ pub(super) fn pair(key: &[u8; 32]) -> Result<(Arc<CertifiedKey>, Vec<u8>), Error
     Ok((Arc::new(pair), public))
 }
 
-/// What proves to a peer who this director is, and what that has to prove. Read again for each connection.
-pub(super) fn identity(peer: &Peer) -> anyhow::Result<Identity> {
-    match &peer.proof {
-        PeerProof::Key(file) => shared(file),
-        PeerProof::Certificates(files) => certificates::identity(files, peer.address),
-    }
-}
-
 /// The key that directors share.
-fn shared(file: &Path) -> anyhow::Result<Identity> {
+pub(super) fn shared(file: &Path) -> anyhow::Result<Identity> {
     let text = secret(file, LONGEST_KEY)?;
     let text = String::from_utf8_lossy(&text).into_owned();
     Identity::parse(&text).with_context(|| format!("the key {}", path(file)))

@@ -301,7 +301,7 @@ fn keepalived_with_use_vmac_is_the_other_side_of_a_pair() {
         Keepalived::start(
             &link.b,
             &format!(
-                "version 3\nstate BACKUP\ninterface eth0\nuse_vmac vrrp.51\nvmac_xmit_base\n\
+                "version 3\nstate BACKUP\ninterface eth0\nuse_vmac vrrp.51\n\
                  virtual_router_id 51\npriority {priority}\nadvert_int 0.5\n\
                  virtual_ipaddress {{\n{VIRTUAL}\n}}"
             ),

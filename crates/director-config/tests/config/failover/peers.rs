@@ -13,7 +13,7 @@ fn a_peer_has_a_key_or_certificates() {
 
         [peer.lb2]
         address = "10.0.0.2"
-        tls = { cafile = "/etc/ca.pem", cert = "/etc/peer.pem", server_name = "lb2.example.org" }
+        tls = { ca = "/etc/ca.pem", certificate = "/etc/peer.pem", name = "lb2.example.org" }
         "#,
     );
     let files = |name: Option<&str>| {
