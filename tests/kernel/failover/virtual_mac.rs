@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use super::{Keepalived, Link, VIRTUAL, becomes, counter, file, has, holds, logs, role, sends};
+use super::{Link, VIRTUAL, becomes, counter, file, has, holds, logs, role, sends};
 use crate::daemon::Daemon;
 use crate::daemon::operator::{done, verb};
 use crate::lab::{Host, eventually};
@@ -290,56 +290,6 @@ fn a_stop_for_good_leaves_no_interface_and_neither_does_a_file_without_the_secti
     });
     assert!(!has(&link.a, VIRTUAL));
     assert_eq!(sysctl(&link.a, "arp_ignore"), "0");
-}
-
-/// Both programs have an interface with the same MAC address, on different machines.
-#[test]
-#[ignore = "needs the lab"]
-fn keepalived_with_use_vmac_is_the_other_side_of_a_pair() {
-    let link = Link::new();
-    let peer = |priority| {
-        Keepalived::start(
-            &link.b,
-            &format!(
-                "version 3\nstate BACKUP\ninterface eth0\nuse_vmac vrrp.51\n\
-                 virtual_router_id 51\npriority {priority}\nadvert_int 0.5\n\
-                 virtual_ipaddress {{\n{VIRTUAL}\n}}"
-            ),
-        )
-    };
-    // keepalived's interface below answers, too, with its own MAC address.
-    let answers = |is_ours: bool| {
-        eventually("the address answers", || {
-            refuses(&link.client, VIRTUAL).then_some(())
-        });
-        if is_ours {
-            assert_eq!(believed(&link.client, VIRTUAL), MAC);
-        }
-    };
-    let mut lower = peer(100);
-    eventually("keepalived has the address", || {
-        has(&link.b, VIRTUAL).then_some(())
-    });
-    answers(false);
-    let mut a = Daemon::start(&link.a, &file(150, &settings("500ms")));
-    becomes(&a, "active");
-    holds(&link.a, &link.b, VIRTUAL);
-    answers(true);
-    a.kill();
-    eventually("keepalived takes over", || {
-        has(&link.b, VIRTUAL).then_some(())
-    });
-    answers(false);
-    a.launch();
-    becomes(&a, "active");
-    holds(&link.a, &link.b, VIRTUAL);
-    answers(true);
-    assert_eq!(counter(&a, "discarded"), 0, "{}", a.log());
-    lower.stop();
-    let _higher = peer(200);
-    becomes(&a, "backup");
-    holds(&link.b, &link.a, VIRTUAL);
-    answers(false);
 }
 
 /// The way back to clients is the interface below, which a strict check would not allow.
