@@ -45,6 +45,9 @@ fn main() -> io::Result<()> {
     let sync = include_bytes!("../../crates/ipvs-sync/tests/kernel-6.1.bin");
     write("sync", "kernel", sync)?;
     write("peer", "entries", &[&[5], &sync[..]].concat())?;
+    // A record of the name that was asked for, and an alias.
+    write("names", "address", b"\x01\xc0\x0c\0\x01\0\x01\0\0\0\x1e\0\x04\x0a\0\0\x0b")?;
+    write("names", "alias", b"\x01\xc0\x0c\0\x05\0\x01\0\0\0\x1e\0\x02\xc0\x10")?;
     write("peer", "state", b"\x03{\"served\":1,\"sections\":[]}")?;
     for (number, message) in VRRP.iter().enumerate() {
         write("vrrp", &number.to_string(), message)?;

@@ -154,8 +154,11 @@ fn member(router: &VirtualRouterStatus) -> String {
     let fault = router.fault.as_ref().map_or(String::new(), |fault| {
         format!("; fault: {}", printable(fault))
     });
+    let mac = router.virtual_mac.as_ref().map_or(String::new(), |mac| {
+        format!(", virtual MAC {} on {}", mac.address, mac.interface)
+    });
     format!(
-        "id {} on {}{source}, VRRP {}, every {} ms: {}{fault}",
+        "id {} on {}{source}, VRRP {}, every {} ms: {}{mac}{fault}",
         router.id,
         router.interface,
         router.version,

@@ -111,8 +111,20 @@ pub struct VirtualRouterStatus {
     pub interval_ms: u64,
     /// The virtual addresses.
     pub addresses: Vec<IpAddr>,
+    /// The virtual MAC address, and the interface that has it; null without `virtual_mac`.
+    #[serde(default)]
+    pub virtual_mac: Option<VirtualMac>,
     /// Why it cannot send or receive; null if it can.
     pub fault: Option<String>,
+}
+
+/// A MAC address that moves with the addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VirtualMac {
+    /// The MAC address: `00:00:5e:00:01:33`.
+    pub address: String,
+    /// The interface that director makes for it; up while the section is active.
+    pub interface: String,
 }
 
 /// Counters of a section, since it was declared. The thread that sends adverts writes them.

@@ -27,6 +27,8 @@ pub struct PeerStatus {
     pub holds: Vec<String>,
     /// The addresses that it holds.
     pub held: BTreeSet<IpAddr>,
+    /// The addresses that it hands over now.
+    pub leaving: BTreeSet<IpAddr>,
     /// What the health of its services takes off its priority, for each address of its sections.
     pub lowered: BTreeMap<IpAddr, u32>,
     /// What it serves otherwise than this director, for people.
@@ -71,6 +73,7 @@ impl PeerStatus {
             version: String::new(),
             holds: Vec::new(),
             held: BTreeSet::new(),
+            leaving: BTreeSet::new(),
             lowered: BTreeMap::new(),
             differs: Vec::new(),
             resync: None,

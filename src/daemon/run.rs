@@ -301,7 +301,7 @@ impl<S> Threads<S> {
         let is_first = match &command {
             Command::Declare(declared) => declared.hold_addresses(),
             // What a section is told before it is declared.
-            Command::Restore { .. } | Command::Careful { .. } => true,
+            Command::Forget | Command::Restore { .. } | Command::Careful { .. } => true,
             _ => false,
         };
         if failover.is_none() && is_first {

@@ -12,7 +12,8 @@ use super::message::Report;
 use super::router::{Router, Way};
 use crate::control::event::EventKind;
 use crate::control::failover::{
-    FailoverCounters, FailoverHold, FailoverPeer, FailoverRole, FailoverStatus, VirtualRouterStatus,
+    FailoverCounters, FailoverHold, FailoverPeer, FailoverRole, FailoverStatus, VirtualMac,
+    VirtualRouterStatus,
 };
 use crate::state::BootTime;
 use crate::state::failover::FailoverOn;
@@ -137,6 +138,10 @@ fn member_status(router: &Router, member: usize) -> VirtualRouterStatus {
         source,
         interval_ms: u64::try_from(interval).unwrap_or(u64::MAX),
         addresses: declared.addresses.iter().map(|held| held.address).collect(),
+        virtual_mac: declared.virtual_interface().map(|interface| VirtualMac {
+            address: declared.mac_text(),
+            interface: interface.to_string(),
+        }),
         fault: fault.map(|fault| fault.to_string()),
     }
 }

@@ -30,6 +30,8 @@ pub enum Command {
     },
     /// The first verdicts are in.
     Ready,
+    /// An earlier process had sections, and the file has none: what that left behind goes.
+    Forget,
     /// Before the section is declared: what an operator set in an earlier process.
     Restore {
         /// The section's name.
@@ -45,12 +47,21 @@ pub enum Command {
         /// For how long it listens at least.
         time: Duration,
     },
+    /// Drop packets to the section's addresses that no service takes, for a while, or no longer.
+    Shield {
+        /// The section's name.
+        section: Arc<str>,
+        /// Whether to drop them.
+        up: bool,
+    },
     /// An operator's wish.
     Operate {
         /// The section's name.
         section: Arc<str>,
         /// What to do.
         operation: Operation,
+        /// Whether this process ends for good after that, by the unit's `ExecStop=`.
+        leaves: bool,
     },
 }
 

@@ -20,7 +20,7 @@ use super::sockets::{Key, Sockets};
 use super::wary::Wary;
 use crate::control::event::EventKind;
 use crate::control::failover::FailoverCounters;
-use crate::state::failover::{Failover, TrackEffect, TrackFile, Tracked};
+use crate::state::failover::{Failover, OnDeath, TrackEffect, TrackFile, Tracked};
 use crate::words::path;
 
 /// The time between two events about discarded messages of one kind, or about lateness.
@@ -79,6 +79,8 @@ pub(super) struct Router {
     touched: bool,
     /// A stranger came or went.
     alarmed: bool,
+    /// This process ends for good, and has asked the peers to take over.
+    leaves: bool,
 }
 
 impl Router {
@@ -127,6 +129,7 @@ impl Router {
             shown: events::Shown::new(now),
             touched: true,
             alarmed: false,
+            leaves: false,
             section,
         })
     }
@@ -361,7 +364,19 @@ impl Router {
         self.act(way);
     }
 
-    pub(super) fn operate(&mut self, operation: Operation, way: &Way<'_>) {
+    /// The process ends. Where none of the peers has taken over before a stop for good, no
+    /// process goes on with the interface of a virtual MAC address: it goes, and its addresses with it.
+    pub(super) fn end(&mut self, way: &Way<'_>) {
+        let has_link = self.section.routers.iter().any(|router| router.virtual_mac);
+        if self.leaves && has_link && self.section.on_death == OnDeath::Release {
+            self.handle(Input::Stop, way);
+        } else {
+            self.pause(way);
+        }
+    }
+
+    pub(super) fn operate(&mut self, operation: Operation, leaves: bool, way: &Way<'_>) {
+        self.leaves = leaves;
         let until = |time: Option<Duration>| time.map(|time| way.now.saturating_add(time));
         let input = match operation {
             Operation::Yield { time } => Input::Yield { until: until(time) },

@@ -242,7 +242,7 @@ impl Runtime {
                 self.look_at_tracks();
             }
             Message::Stop { handover: false } => {
-                self.each(|router, way| router.pause(way));
+                self.each(|router, way| router.end(way));
                 self.holder.send(Order::Stop { keep: true });
                 return false;
             }
@@ -257,6 +257,7 @@ impl Runtime {
     fn command(&mut self, command: Command) {
         match command {
             Command::Declare(declared) => self.declare(&declared),
+            Command::Forget => self.declare(&Arc::default()),
             Command::Lower { section, by, fault } => {
                 self.lowered.insert(section, (by, fault));
                 self.look_at_tracks();
@@ -274,8 +275,15 @@ impl Runtime {
             Command::MayPreempt { section, may } => {
                 self.on(&section, |router, way| router.may_preempt(may, way));
             }
-            Command::Operate { section, operation } => {
-                self.on(&section, |router, way| router.operate(operation, way));
+            Command::Shield { section, up } => self.holder.send(Order::Shield(section, up)),
+            Command::Operate {
+                section,
+                operation,
+                leaves,
+            } => {
+                self.on(&section, |router, way| {
+                    router.operate(operation, leaves, way)
+                });
             }
         }
     }

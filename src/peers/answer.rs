@@ -11,12 +11,15 @@ use anyhow::bail;
 use director_peer::wire::{Frame, NAMED, PAGE, Proof, Request, Services, TableEnd};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::certificates::identity;
 use super::link::{Link, PATIENCE};
 use super::message::{Report, Tell};
 use super::own::{Own, itself};
 use super::table;
-use super::tls::{Identity, key};
+use super::tls::Identity;
+use crate::apply::boot_time;
 use crate::control::event::EventKind;
+use crate::state::BootTime;
 use crate::state::failover::Peer;
 
 /// The most connections of one peer: its own, and one that it has not noticed to be dead.
@@ -27,9 +30,6 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// The pause after each answer: a hundred a second at most.
 const PAUSE: Duration = Duration::from_millis(10);
-
-/// The pause after a table, which costs the kernel most.
-const TABLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// The time between two attempts to listen, and between two events about strangers.
 const RETRY: Duration = Duration::from_secs(5);
@@ -48,7 +48,7 @@ pub(super) fn listen(peers: &Arc<[Arc<Peer>]>, own: &Own, generation: u64, tell:
     let mut strangers = Strangers::default();
     let open = Open::default();
     while own.is_current(generation) {
-        let Some((socket, identity)) = &listener else {
+        let Some(socket) = &listener else {
             match start(peers) {
                 Ok(started) => listener = Some(started),
                 Err(why) => {
@@ -81,13 +81,22 @@ pub(super) fn listen(peers: &Arc<[Arc<Peer>]>, own: &Own, generation: u64, tell:
             strangers.note(from, "has too many connections", tell);
             continue;
         }
-        let (own, tell, identity) = (own.clone(), Arc::clone(tell), identity.clone());
-        let (name, place) = (Arc::clone(&peer.name), Arc::clone(&open));
-        let address = peer.address;
+        let (own, tell) = (own.clone(), Arc::clone(tell));
+        let (peer, place) = (Arc::clone(peer), Arc::clone(&open));
+        let (name, address) = (Arc::clone(&peer.name), peer.address);
         let served = thread::Builder::new()
             .name("peer-answer".to_owned())
             .spawn(move || {
-                if let Err(why) = serve(stream, &own, &identity, generation) {
+                let told = |asked, done| {
+                    tell(Report::Told {
+                        to: address,
+                        asked,
+                        done,
+                    });
+                };
+                let served = identity(&peer)
+                    .and_then(|identity| serve(stream, &own, &identity, generation, &told));
+                if let Err(why) = served {
                     // An end between two requests is normal.
                     if !is_closed(&why) {
                         let text = format!("refuses `{name}` ({from}): {why:#}");
@@ -102,13 +111,12 @@ pub(super) fn listen(peers: &Arc<[Arc<Peer>]>, own: &Own, generation: u64, tell:
     }
 }
 
-fn start(peers: &[Arc<Peer>]) -> anyhow::Result<(TcpListener, Identity)> {
+fn start(peers: &[Arc<Peer>]) -> anyhow::Result<TcpListener> {
     let Some(own) = itself(peers) else {
         bail!("no [peer.NAME] has an address of this machine");
     };
-    let identity = key(&own)?;
-    let socket = TcpListener::bind((own.address, own.port))?;
-    Ok((socket, identity))
+    identity(&own)?;
+    Ok(TcpListener::bind((own.address, own.port))?)
 }
 
 pub(super) fn admit(open: &Open, address: IpAddr) -> bool {
@@ -156,12 +164,13 @@ impl Strangers {
     }
 }
 
-/// One connection.
+/// One connection. `told` hears when a table is asked for, and when the peer has done with it.
 pub(super) fn serve(
     stream: TcpStream,
     own: &Own,
     identity: &Identity,
     generation: u64,
+    told: &dyn Fn(BootTime, bool),
 ) -> anyhow::Result<()> {
     stream.set_nodelay(true)?;
     let mut link = Link::server(stream, identity)?;
@@ -173,10 +182,16 @@ pub(super) fn serve(
         bail!(why);
     }
     link.send(&Frame::Hello(own.hello()))?;
+    let mut table: Option<BootTime> = None;
+    let mut rest = Instant::now();
     while own.is_current(generation) {
         let Frame::Request(request) = link.receive(IDLE)? else {
             bail!("it sends something else than requests");
         };
+        // It asks the next question once the last answer is in its own table.
+        if let Some(asked) = table.take() {
+            told(asked, true);
+        }
         match request {
             Request::State => link.send(&Frame::State(own.state()))?,
             Request::Services { after } => {
@@ -185,9 +200,14 @@ pub(super) fn serve(
                 link.send(&Frame::Services(Services { services, more }))?;
             }
             Request::Table => {
+                // A table costs the kernel most: half of the time at most.
+                thread::sleep(rest.saturating_duration_since(Instant::now()));
+                let (asked, start) = (boot_time(), Instant::now());
+                told(asked, false);
                 let end = send_table(&mut link, own)?;
                 link.send(&Frame::TableEnd(end))?;
-                thread::sleep(TABLE_PAUSE);
+                table = Some(asked);
+                rest = Instant::now() + start.elapsed();
             }
         }
         thread::sleep(PAUSE);

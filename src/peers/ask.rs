@@ -1,6 +1,6 @@
 //! Asks one peer, once a second: who holds what, what differs, and for its table where that helps.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread;
@@ -11,11 +11,11 @@ use director_peer::served::Served;
 use director_peer::wire::{Frame, Hello, Request, State};
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use super::certificates::{Print, identity, print};
 use super::link::{Link, PATIENCE};
 use super::message::{Report, Tell};
 use super::own::{Own, held, itself};
-use super::resync::{self, Outcome};
-use super::tls::key;
+use super::resync::{self, Outcome, RoleChanged};
 use crate::apply::boot_time;
 use crate::control::event::EventKind;
 use crate::control::peer::{PeerStatus, Resync};
@@ -24,6 +24,9 @@ use crate::words::count;
 
 /// The time between two questions.
 const PACE: Duration = Duration::from_secs(1);
+
+/// The same while this director is about to take over.
+const HASTE: Duration = Duration::from_millis(100);
 
 /// The pause before a second attempt to connect; it doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -52,6 +55,8 @@ pub(super) fn ask(peers: &Arc<[Arc<Peer>]>, peer: &Peer, own: &Own, generation: 
         compared: None,
         tried: None,
         fetched: HashSet::new(),
+        theirs: HashSet::new(),
+        hurries: None,
         failed: None,
         is_behind: false,
         complained: false,
@@ -60,7 +65,8 @@ pub(super) fn ask(peers: &Arc<[Arc<Peer>]>, peer: &Peer, own: &Own, generation: 
     let mut pause = FIRST_PAUSE;
     while own.is_current(generation) {
         match asking.session(peers) {
-            Ok(()) => return,
+            Ok(End::Others) => return,
+            Ok(End::Renewed) => continue,
             Err(why) if asking.status.up => {
                 pause = FIRST_PAUSE;
                 asking.down(&format!("{why:#}"));
@@ -72,6 +78,14 @@ pub(super) fn ask(peers: &Arc<[Arc<Peer>]>, peer: &Peer, own: &Own, generation: 
         }
         thread::sleep(pause);
     }
+}
+
+/// Why a connection ends without a failure.
+enum End {
+    /// There is another list of peers.
+    Others,
+    /// There are other certificates.
+    Renewed,
 }
 
 /// What is known of a peer.
@@ -87,6 +101,10 @@ struct Asking<'a> {
     tried: Option<Instant>,
     /// The addresses that it held then.
     fetched: HashSet<IpAddr>,
+    /// The addresses that it alone held when it was asked last.
+    theirs: HashSet<IpAddr>,
+    /// When this director was last about to take over.
+    hurries: Option<Instant>,
     /// When a transfer last failed.
     failed: Option<Instant>,
     /// Whether something was missing after that.
@@ -117,6 +135,7 @@ impl Asking<'_> {
             self.status.up = false;
             self.status.holds.clear();
             self.status.lowered.clear();
+            self.status.leaving.clear();
             self.status.reason = why.to_owned();
             self.show();
         }
@@ -124,9 +143,10 @@ impl Asking<'_> {
         (self.compared, self.tried) = (None, None);
     }
 
-    /// One connection. `Ok`: the peers are others now.
-    fn session(&mut self, peers: &[Arc<Peer>]) -> anyhow::Result<()> {
-        let identity = key(self.peer)?;
+    /// One connection.
+    fn session(&mut self, peers: &[Arc<Peer>]) -> anyhow::Result<End> {
+        let mut files = print(self.peer);
+        let identity = identity(self.peer)?;
         let from = itself(peers).map(|own| own.address);
         let stream = connect(self.peer, from)?;
         let mut link = Link::client(stream, &identity)?;
@@ -134,9 +154,13 @@ impl Asking<'_> {
         let Frame::Hello(hello) = link.receive(PATIENCE).context("no hello")? else {
             bail!("it does not begin with a hello");
         };
+        self.status.version.clone_from(&hello.version);
         self.own.check(&hello).map_err(anyhow::Error::msg)?;
         self.up(&hello);
         while self.own.is_current(self.generation) {
+            if self.has_renewed(&mut files) {
+                return Ok(End::Renewed);
+            }
             link.send(&Frame::Request(Request::State))?;
             let Frame::State(state) = link.receive(PATIENCE)? else {
                 bail!("an answer to another question");
@@ -144,9 +168,30 @@ impl Asking<'_> {
             self.compare(&mut link, &state)?;
             self.note(&state);
             self.fetch(&mut link, &state)?;
-            thread::sleep(PACE);
+            if self.own.arrives(&self.theirs) {
+                self.hurries = Some(Instant::now());
+            }
+            // Also for a while after that: what is new is wanted right after the takeover.
+            let hurries = self.hurries.is_some_and(|since| since.elapsed() < BEHIND);
+            thread::sleep(if hurries { HASTE } else { PACE });
         }
-        Ok(())
+        Ok(End::Others)
+    }
+
+    /// Whether there are other certificates, with which to connect again. Those that cannot be used leave the
+    /// connection as it is.
+    fn has_renewed(&self, files: &mut Vec<Print>) -> bool {
+        let now = print(self.peer);
+        if now == *files {
+            return false;
+        }
+        *files = now;
+        let usable = identity(self.peer);
+        if let Err(why) = &usable {
+            let text = format!("stays connected, and could not connect again: {why:#}");
+            self.event(EventKind::PeerRefused, &text);
+        }
+        usable.is_ok()
     }
 
     fn up(&mut self, hello: &Hello) {
@@ -172,10 +217,17 @@ impl Asking<'_> {
         let lowered: BTreeMap<IpAddr, u32> = lowered.collect();
         let holding = state.sections.iter().filter(|section| section.holds);
         let holds: Vec<String> = holding.map(|section| section.name.clone()).collect();
-        if self.status.holds != holds || self.status.lowered != lowered {
+        let leaving = state.sections.iter().filter(|section| section.leaving);
+        let leaving = leaving.flat_map(|section| section.addresses.iter().copied());
+        let leaving: BTreeSet<IpAddr> = leaving.collect();
+        if self.status.holds != holds
+            || self.status.lowered != lowered
+            || self.status.leaving != leaving
+        {
             self.status.holds = holds;
             self.status.lowered = lowered;
             self.status.held = held(&state.sections).into_iter().collect();
+            self.status.leaving = leaving;
             self.show();
         }
     }
@@ -212,7 +264,15 @@ impl Asking<'_> {
         let Some(period) = self.peer.resync else {
             return Ok(());
         };
-        if self.failed.is_some_and(|failed| failed.elapsed() < BEHIND) {
+        let own = self.own.held();
+        let theirs: HashSet<IpAddr> = held(&state.sections).difference(&own).copied().collect();
+        let before = std::mem::replace(&mut self.theirs, theirs.clone());
+        let taken_over: HashSet<IpAddr> = before.intersection(&own).copied().collect();
+        if !taken_over.is_empty() {
+            self.catch(link, &taken_over)?;
+        }
+        let hurries = self.own.arrives(&theirs);
+        if !hurries && self.failed.is_some_and(|failed| failed.elapsed() < BEHIND) {
             return Ok(());
         }
         // What is missing is wanted earlier.
@@ -221,9 +281,7 @@ impl Asking<'_> {
         } else {
             period
         };
-        let own = self.own.held();
-        let theirs: HashSet<IpAddr> = held(&state.sections).difference(&own).copied().collect();
-        let is_due = self.tried.is_none_or(|tried| tried.elapsed() >= period);
+        let is_due = hurries || self.tried.is_none_or(|tried| tried.elapsed() >= period);
         if theirs.is_empty() || !is_due && theirs.is_subset(&self.fetched) {
             return Ok(());
         }
@@ -248,6 +306,8 @@ impl Asking<'_> {
                 return Ok(());
             }
             Ok(Err(why)) => format!("sent no usable table: {why:#}"),
+            // What is missing comes after the takeover.
+            Err(why) if why.is::<RoleChanged>() => return Ok(()),
             Err(why) => format!("did not send all of its table: {why:#}"),
         };
         self.event(EventKind::ResyncFailed, &failed);
@@ -255,6 +315,31 @@ impl Asking<'_> {
         self.status.failed = Some(format!("it {failed}"));
         self.show();
         bail!("it {failed}");
+    }
+
+    /// Gets what began there just before this director took these addresses over.
+    fn catch(&mut self, link: &mut Link, taken_over: &HashSet<IpAddr>) -> anyhow::Result<()> {
+        let Some(daemon) = resync::daemon()? else {
+            return Ok(());
+        };
+        let caught = resync::late(link, self.own, &daemon, taken_over);
+        (self.tell)(Report::Caught);
+        let failed = match caught {
+            Ok(Ok(outcome)) if outcome.entries == 0 => return Ok(()),
+            Ok(Ok(outcome)) => {
+                let text = format!(
+                    "sent {} that began just before this director took over",
+                    count(outcome.entries, "connection", "connections")
+                );
+                self.event(EventKind::ResyncDone, &text);
+                return Ok(());
+            }
+            Ok(Err(why)) => why,
+            Err(why) => why,
+        };
+        let text = format!("did not send what began before this director took over: {failed:#}");
+        self.event(EventKind::ResyncFailed, &text);
+        bail!("it {text}");
     }
 
     fn done(&mut self, outcome: &Outcome, took: Duration, is_first: bool) {

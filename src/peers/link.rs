@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use director_peer::wire::{Frame, LONGEST};
-use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, ServerConnection, StreamOwned};
 
+use super::certificates::explained;
 use super::tls::Identity;
 
 /// The longest time for a handshake, and for one frame.
@@ -31,9 +31,7 @@ impl Link {
     /// The end that connected.
     pub(super) fn client(stream: TcpStream, identity: &Identity) -> anyhow::Result<Self> {
         let (timed, until) = Timed::new(stream);
-        // The name is not checked: the key says who it is.
-        let name = ServerName::try_from("director").context("a name")?;
-        let tls = ClientConnection::new(Arc::clone(&identity.client), name)?;
+        let tls = ClientConnection::new(Arc::clone(&identity.client), identity.name.clone())?;
         let stream = Box::new(StreamOwned::new(tls, timed));
         Ok(Self { stream, until })
     }
@@ -55,22 +53,23 @@ impl Link {
     /// Sends an encoded frame.
     pub(super) fn send_bytes(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         self.until.set(Instant::now() + PATIENCE);
-        self.stream.write_all(bytes)?;
-        self.stream.flush()?;
-        Ok(())
+        let sent = self.stream.write_all(bytes);
+        // After a failure it says why to the other end.
+        let flushed = self.stream.flush();
+        sent.and(flushed).map_err(explained)
     }
 
     /// Receives a frame, which has to be there whole after this time.
     pub(super) fn receive(&mut self, patience: Duration) -> anyhow::Result<Frame> {
         self.until.set(Instant::now() + patience);
         let mut length = [0; 4];
-        self.stream.read_exact(&mut length)?;
+        self.stream.read_exact(&mut length).map_err(explained)?;
         let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
         if length > LONGEST {
             bail!("a message of {length} bytes; at most {LONGEST} are allowed");
         }
         let mut bytes = vec![0; length];
-        self.stream.read_exact(&mut bytes)?;
+        self.stream.read_exact(&mut bytes).map_err(explained)?;
         match Frame::decode(&bytes)? {
             Frame::Refused(why) => bail!("refused by the peer: {why}"),
             frame => Ok(frame),

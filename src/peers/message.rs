@@ -1,5 +1,6 @@
 //! What the core and the threads of peers say to each other.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -7,8 +8,8 @@ use director_peer::wire::Section;
 
 use crate::control::event::EventKind;
 use crate::control::peer::PeerStatus;
-use crate::state::DesiredService;
 use crate::state::failover::Peer;
+use crate::state::{BootTime, DesiredService};
 
 /// The core to the threads.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub enum Command {
     Serve(Vec<Arc<DesiredService>>, (u32, u32)),
     /// The failover sections as they are now.
     Hold(Vec<Section>),
+    /// The addresses that this director is about to take over.
+    Arrive(HashSet<IpAddr>),
 }
 
 /// The threads to the core.
@@ -30,6 +33,17 @@ pub enum Report {
     Event(EventKind, String),
     /// A connection of a peer was refused, for this reason.
     Refused(IpAddr, String),
+    /// A peer has asked for the own table at this time; `done`: it has it, and has put it into its own.
+    Told {
+        /// The peer.
+        to: IpAddr,
+        /// When it asked.
+        asked: BootTime,
+        /// Whether it has the table.
+        done: bool,
+    },
+    /// What began on a peer just before a takeover is here, or cannot be had.
+    Caught,
 }
 
 /// Reports to the core.

@@ -15,6 +15,7 @@
 
 mod answer;
 mod ask;
+mod certificates;
 pub mod inject;
 mod link;
 mod message;
@@ -59,6 +60,7 @@ impl Running {
             Command::Declare(peers) => self.declare(&peers),
             Command::Serve(services, private) => self.serve(services, private),
             Command::Hold(sections) => self.own.hold(sections),
+            Command::Arrive(addresses) => self.own.arrive(addresses),
         }
     }
 
@@ -102,6 +104,10 @@ impl Running {
     }
 }
 
+#[cfg(test)]
+mod certificate_tests;
+#[cfg(test)]
+mod other_versions;
 #[cfg(test)]
 mod tables;
 #[cfg(test)]

@@ -24,6 +24,8 @@ struct Inner {
     served: Arc<Served>,
     digest: u64,
     sections: Vec<Section>,
+    /// The addresses that this director is about to take over.
+    arriving: HashSet<IpAddr>,
     private: Option<(u32, u32)>,
     /// Grows with each other list of peers, which ends the threads of the last one.
     generation: u64,
@@ -62,6 +64,15 @@ impl Own {
 
     pub(super) fn hold(&self, sections: Vec<Section>) {
         self.lock().sections = sections;
+    }
+
+    pub(super) fn arrive(&self, addresses: HashSet<IpAddr>) {
+        self.lock().arriving = addresses;
+    }
+
+    /// Whether this director is about to take over one of these addresses.
+    pub(super) fn arrives(&self, addresses: &HashSet<IpAddr>) -> bool {
+        !self.lock().arriving.is_disjoint(addresses)
     }
 
     pub(super) fn served(&self) -> (Arc<Served>, u64) {

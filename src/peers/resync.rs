@@ -15,6 +15,7 @@
 //!
 //! What is younger than the peer's reading, or ends within seconds, does not count.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -42,6 +43,11 @@ const EXPIRY: Duration = Duration::from_millis(2500);
 
 /// The longest time for a table, which a slow peer must not stretch frame by frame.
 const WHOLE: Duration = Duration::from_secs(600);
+
+/// The entries were for a backup, or for an active director, and this one is that no longer.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("this director's role changed during the transfer")]
+pub(super) struct RoleChanged;
 
 /// What became of a table.
 #[derive(Debug)]
@@ -72,6 +78,30 @@ pub(super) fn resync(
 ) -> anyhow::Result<anyhow::Result<Outcome>> {
     let known = table::known(own.is_private())?;
     let intake = Intake::new(known, own.held(), daemon.sync_id.0, table::templates()?);
+    transfer(link, intake, own, daemon)
+}
+
+/// Gets what began on a peer just before this director took these addresses over: what the own table
+/// lacks. The inner error: its table cannot be used.
+pub(super) fn late(
+    link: &mut Link,
+    own: &Own,
+    daemon: &SyncDaemon,
+    taken_over: &HashSet<IpAddr>,
+) -> anyhow::Result<anyhow::Result<Outcome>> {
+    let known = table::known(own.is_private())?;
+    let held = own.held().difference(taken_over).copied().collect();
+    let intake = Intake::new(known, held, daemon.sync_id.0, table::templates()?);
+    transfer(link, intake.beside(table::own()?), own, daemon)
+}
+
+fn transfer(
+    link: &mut Link,
+    intake: Intake,
+    own: &Own,
+    daemon: &SyncDaemon,
+) -> anyhow::Result<anyhow::Result<Outcome>> {
+    let held = own.held();
     let received = match receive(link, intake)? {
         Ok(received) => received,
         Err(why) => return Ok(Err(why)),
@@ -81,7 +111,7 @@ pub(super) fn resync(
         proof,
         left_out,
     } = received;
-    let mut outcome = put(taken, own, daemon)?;
+    let mut outcome = put(taken, own, &held, daemon)?;
     outcome.refused.extend(left_out);
     let short = proof.iter().flat_map(|proof| &proof.short);
     outcome.short.extend(short.map(|short| {
@@ -156,13 +186,17 @@ pub(super) fn receive(
 }
 
 /// Puts entries into the own table, until all of them are there or it does not help any more.
-fn put(mut taken: Taken, own: &Own, daemon: &SyncDaemon) -> anyhow::Result<Outcome> {
+fn put(
+    mut taken: Taken,
+    own: &Own,
+    held: &HashSet<IpAddr>,
+    daemon: &SyncDaemon,
+) -> anyhow::Result<Outcome> {
     let injector = Injector::open(daemon).context("cannot reach the own sync daemon")?;
-    let held = own.held();
     let send = |messages: &[Vec<u8>]| -> anyhow::Result<()> {
         // An old state must never come over the table of an active director.
-        if own.held() != held {
-            bail!("this director's role changed during the transfer");
+        if own.held() != *held {
+            bail!(RoleChanged);
         }
         Ok(injector.send(messages)?)
     };

@@ -43,7 +43,7 @@ fn ask(identity: &Identity, talk: impl FnOnce(&mut Link)) -> anyhow::Result<()> 
     let generation = own.declare(&Arc::from([]));
     let answering = thread::spawn(move || {
         let identity = self::identity('1');
-        answer::serve(far, &own, &identity, generation)
+        answer::serve(far, &own, &identity, generation, &|_, _| {})
     });
     let mut link = Link::client(near, identity).unwrap();
     talk(&mut link);

@@ -1,4 +1,4 @@
-//! TLS 1.3 between directors that share a key.
+//! TLS 1.3 between directors that share a key, or that have certificates (`certificates.rs`).
 //!
 //! The 32 bytes of the shared key are an Ed25519 private key. Both sides prove that they have it by
 //! raw public keys (RFC 7250), as client and as server; no other key is accepted. Each connection
@@ -6,6 +6,7 @@
 //! connection can be replayed: there are no tickets and there is no early data.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -27,7 +28,6 @@ use rustls::{
 };
 
 use crate::regular;
-use crate::state::failover::Peer;
 use crate::words::path;
 
 /// The longest file with a key.
@@ -41,11 +41,13 @@ const PKCS8: [u8; 16] = [
 /// The protocol in TLS: nothing else that listens on the port answers.
 const ALPN: &[u8] = b"director-peer";
 
-/// Both roles of a director that has the key.
+/// Both roles of a director towards a peer.
 #[derive(Debug, Clone)]
 pub(super) struct Identity {
     pub(super) client: Arc<ClientConfig>,
     pub(super) server: Arc<ServerConfig>,
+    /// The name of the peer that listens.
+    pub(super) name: ServerName<'static>,
 }
 
 impl Identity {
@@ -63,26 +65,39 @@ impl Identity {
             public,
             algorithms: provider.signature_verification_algorithms,
         });
-        let mut client = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&TLS13])?
             .dangerous()
             .with_custom_certificate_verifier(Arc::clone(&only) as _)
             .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(
                 Arc::clone(&pair),
             )));
-        client.resumption = Resumption::disabled();
-        client.alpn_protocols = vec![ALPN.to_vec()];
-        let mut server = ServerConfig::builder_with_provider(provider)
+        let server = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13])?
             .with_client_cert_verifier(only)
             .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(pair)));
+        // The name is not verified: the key says who it is.
+        let name = ServerName::try_from("director")
+            .map_err(|_| Error::General("the name `director`".to_owned()))?;
+        Ok(Self::of(client, server, name))
+    }
+
+    /// Without anything of an earlier connection.
+    pub(super) fn of(
+        mut client: ClientConfig,
+        mut server: ServerConfig,
+        name: ServerName<'static>,
+    ) -> Self {
+        client.resumption = Resumption::disabled();
+        client.alpn_protocols = vec![ALPN.to_vec()];
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
         server.alpn_protocols = vec![ALPN.to_vec()];
-        Ok(Self {
+        Self {
             client: Arc::new(client),
             server: Arc::new(server),
-        })
+            name,
+        }
     }
 }
 
@@ -119,19 +134,24 @@ pub(super) fn pair(key: &[u8; 32]) -> Result<(Arc<CertifiedKey>, Vec<u8>), Error
     Ok((Arc::new(pair), public))
 }
 
-/// The key that a peer shares with this director, read again for each connection.
-pub(super) fn key(peer: &Peer) -> anyhow::Result<Identity> {
-    let mode = std::fs::metadata(&peer.key_file).map(|found| found.permissions().mode());
+/// The key that directors share.
+pub(super) fn shared(file: &Path) -> anyhow::Result<Identity> {
+    let text = secret(file, LONGEST_KEY)?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    Identity::parse(&text).with_context(|| format!("the key {}", path(file)))
+}
+
+/// A file with a key, which others must not read.
+pub(super) fn secret(file: &Path, longest: u64) -> anyhow::Result<Vec<u8>> {
+    let mode = std::fs::metadata(file).map(|found| found.permissions().mode());
     if mode.is_ok_and(|mode| mode & 0o007 != 0) {
         bail!(
             "everybody can read the key {0}: `chmod 600 {0}`",
-            path(&peer.key_file)
+            path(file)
         );
     }
-    let read = regular::read(&peer.key_file, LONGEST_KEY);
-    let text = read.with_context(|| format!("cannot read the key {}", path(&peer.key_file)))?;
-    let text = String::from_utf8_lossy(&text).into_owned();
-    Identity::parse(&text).with_context(|| format!("the key {}", path(&peer.key_file)))
+    let read = regular::read(file, longest);
+    read.with_context(|| format!("cannot read the key {}", path(file)))
 }
 
 /// Accepts one key.
@@ -162,7 +182,7 @@ impl Only {
 }
 
 /// TLS 1.2 is not offered.
-fn not_1_2() -> Result<HandshakeSignatureValid, Error> {
+pub(super) fn not_1_2() -> Result<HandshakeSignatureValid, Error> {
     Err(Error::General("TLS 1.2 is not offered".to_owned()))
 }
 

@@ -498,7 +498,7 @@ pub(super) struct PeerDecl {
     pub(super) peer: Peer,
     pub(super) address: Spanned<IpAddr>,
     /// The place of its key.
-    pub(super) key_at: Span,
+    pub(super) proof_at: Span,
 }
 
 /// An announce section.

@@ -30,6 +30,8 @@ pub struct Intake {
     conflicts: Encoder,
     expiring: Vec<Vec<u8>>,
     deferred: Vec<Entry>,
+    /// What is here already, by its key, and stays as it is.
+    present: HashSet<u64>,
     wanted: HashSet<u64>,
     counts: Counts,
     hasher: RandomState,
@@ -72,6 +74,7 @@ impl Intake {
             conflicts: Encoder::new(id, Encoder::ETHERNET),
             expiring: Vec::new(),
             deferred: Vec::new(),
+            present: HashSet::new(),
             wanted: HashSet::new(),
             counts: Counts::default(),
             hasher,
@@ -79,6 +82,15 @@ impl Intake {
             digest: EntriesDigest::default(),
             refused: BTreeMap::new(),
         }
+    }
+
+    /// Takes only what is not in this table, the own one: after a takeover that is the truth, and lacks
+    /// what began on the other director just before.
+    #[must_use]
+    pub fn beside(mut self, own: impl Iterator<Item = Connection>) -> Self {
+        let hasher = &self.hasher;
+        self.present = own.map(|found| hasher.hash_one(place_of(&found))).collect();
+        self
     }
 
     /// Takes an entry, or notes why not.
@@ -101,11 +113,14 @@ impl Intake {
             self.refuse(why, &entry);
             return Ok(());
         }
+        let place = self.hasher.hash_one(place(&entry));
+        if self.present.contains(&place) {
+            return Ok(());
+        }
         let found = there(&self.hasher, &entry);
         if entry.timeout > ENDING && self.wanted.insert(found) && self.known.counts(&entry) {
             self.counts.add(&entry);
         }
-        let place = self.hasher.hash_one(place(&entry));
         let other = self.templates.get(&place).filter(|_| entry.is_template());
         if other.is_some_and(|there| there.ip() != entry.server.ip()) {
             let soon = Entry {

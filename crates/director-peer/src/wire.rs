@@ -85,6 +85,9 @@ pub struct Section {
     /// directors; `u32::MAX` if it cannot take over. None from a version that does not say so.
     #[serde(default)]
     pub lowered: Option<u32>,
+    /// Whether it hands them over now, or as soon as its peers have its connections.
+    #[serde(default)]
+    pub leaving: bool,
     /// Its virtual addresses.
     pub addresses: Vec<std::net::IpAddr>,
 }

@@ -175,7 +175,7 @@ impl Page<'_> {
             None => "no list since the start, so the last one stays".to_owned(),
         };
         let refused = match &pool.refused {
-            Some(why) => format!("; not taken: {}", printable(why)),
+            Some(why) => format!("; rejected: {}", printable(why)),
             None => String::new(),
         };
         let line = format!(

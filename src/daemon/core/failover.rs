@@ -99,6 +99,9 @@ impl Core {
         };
         if self.failover.declared == *declared {
             // Without a section, an earlier file may have had some.
+            if !self.is_ready() && !self.settings.sections.is_empty() {
+                self.out.failover.push(Command::Forget);
+            }
             self.keep_sections(declared, now);
             return Vec::new();
         }
@@ -144,6 +147,7 @@ impl Core {
         }
         self.tell_sections();
         self.may_take_over(now);
+        self.look_at_handovers(now);
         self.look_for_two_holders(now);
     }
 
@@ -280,8 +284,10 @@ impl Core {
         }
         self.hold_reported(&status, now);
         status.set = self.set_for(&status);
+        self.show_waiting(&mut status);
         self.failover.shown.insert(name, Arc::new(status));
         self.tell_sections();
+        self.look_at_handovers(now);
         self.show.touch();
     }
 
@@ -359,9 +365,7 @@ impl Core {
                 now,
             );
             done.push(format!("{section}: {text}"));
-            self.out
-                .failover
-                .push(Command::Operate { section, operation });
+            self.operate_in_time(&section, operation, request.until_restart, now);
         }
         self.show.touch();
         Ok(Answer::done(done))

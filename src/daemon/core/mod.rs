@@ -30,6 +30,7 @@ mod entered;
 mod failover;
 mod guard;
 mod hand;
+mod handover;
 mod holdings;
 mod holds;
 mod judge;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use director_peer::wire::Section;
 
 use super::Core;
+use super::handover::HandoverState;
 use super::two_holders::Both;
 use crate::control::Now;
 use crate::control::event::{EventKind, Subject};
@@ -26,7 +27,8 @@ const QUIET: Duration = Duration::from_secs(60);
 /// What the core keeps.
 #[derive(Debug, Default)]
 pub(super) struct PeersState {
-    declared: Arc<[Arc<Peer>]>,
+    pub(super) declared: Arc<[Arc<Peer>]>,
+    pub(super) handover: HandoverState,
     pub(super) shown: BTreeMap<Arc<str>, Arc<PeerStatus>>,
     /// The sections as peers were told.
     told: Vec<Section>,
@@ -94,8 +96,11 @@ impl Core {
                     self.peers.shown.insert(name, Arc::new(*status));
                     self.show.touch();
                     self.may_take_over(now);
+                    self.look_at_handovers(now);
                 }
             }
+            Report::Told { to, asked, done } => self.table_told(to, asked, done, now),
+            Report::Caught => self.caught(now),
             Report::Event(kind, text) => self.event(kind, Subject::None, text, now),
             Report::Refused(address, text) => {
                 let quiet = self.peers.quiet.entry(address).or_default();
@@ -134,6 +139,7 @@ impl Core {
                 may: why.is_some(),
             });
             if let Some(why) = why {
+                self.arrives_soon(&status, now);
                 let text = format!("`{name}` {why}");
                 self.event(EventKind::FailoverSynced, Subject::None, text, now);
             }
@@ -200,6 +206,7 @@ fn section(status: &FailoverStatus, lowered: u32) -> Section {
     Section {
         name: status.name.to_string(),
         holds: status.role.holds(),
+        leaving: status.role == FailoverRole::HandingOver,
         priority: status.priority,
         lowered: Some(lowered),
         addresses: routers

@@ -81,6 +81,7 @@ impl One {
             source: None,
             interval_ms: 1000,
             addresses: vec![FRONT.parse().unwrap()],
+            virtual_mac: None,
             fault: None,
         };
         let status = FailoverStatus {

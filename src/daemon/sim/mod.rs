@@ -17,6 +17,7 @@ mod deploying;
 mod disk;
 mod failover;
 mod files;
+mod handover;
 mod operator;
 mod peers;
 mod quorum;

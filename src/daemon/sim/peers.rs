@@ -21,7 +21,7 @@ key_file = \"/etc/director/peer.key\"
 resync = \"30s\"
 ";
 
-fn waiting() -> Sim {
+pub(super) fn waiting() -> Sim {
     let mut sim = running(&format!("{THREE}{FILE}"));
     sim.role(FailoverRole::Backup);
     sim.seconds(2);
@@ -31,7 +31,7 @@ fn waiting() -> Sim {
 
 impl Sim {
     /// The section's role changes.
-    fn role(&mut self, role: FailoverRole) {
+    pub(super) fn role(&mut self, role: FailoverRole) {
         let router = VirtualRouterStatus {
             id: 51,
             version: 3,
@@ -39,6 +39,7 @@ impl Sim {
             source: None,
             interval_ms: 1000,
             addresses: vec!["192.0.2.10".parse().unwrap()],
+            virtual_mac: None,
             fault: None,
         };
         let status = FailoverStatus {
@@ -58,7 +59,7 @@ impl Sim {
     }
 
     /// The peer's connections have been transferred, except for these.
-    fn transferred(&mut self, missing: u64, holds: bool) {
+    pub(super) fn transferred(&mut self, missing: u64, holds: bool) {
         let address = "10.0.0.2".parse().unwrap();
         let mut status = PeerStatus::new(&Arc::from("b"), address, 8849, self.now.boot);
         status.up = true;
@@ -77,6 +78,19 @@ impl Sim {
             took_ms: 10,
             refused: Vec::new(),
         });
+        self.handle(Input::Peer(channel::Report::Status(Box::new(status))));
+    }
+
+    /// The peer hands the addresses over, or only holds them.
+    pub(super) fn leaving(&mut self, leaving: bool) {
+        let address = "10.0.0.2".parse().unwrap();
+        let mut status = PeerStatus::new(&Arc::from("b"), address, 8849, self.now.boot);
+        let front = "192.0.2.10".parse().unwrap();
+        status.up = true;
+        status.held.insert(front);
+        if leaving {
+            status.leaving.insert(front);
+        }
         self.handle(Input::Peer(channel::Report::Status(Box::new(status))));
     }
 

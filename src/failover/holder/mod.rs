@@ -69,6 +69,8 @@ pub(super) enum Order {
     /// Keep the addresses, but announce them no more.
     Linger(Arc<str>),
     Release(Arc<str>),
+    /// Drop packets to its addresses that no service takes, or no longer.
+    Shield(Arc<str>, bool),
     /// End. `keep`: leave what is held to the next process, or to its end.
     Stop {
         keep: bool,
@@ -111,6 +113,8 @@ struct Section {
     holding: Holding,
     held: bool,
     schedule: Schedule,
+    /// For a while, nothing of its addresses reaches the machine's programs.
+    shielded: bool,
     /// Removals by others: since when, how many.
     removed: (Duration, u32),
     /// Failures that were reported, by address, until they succeed.
@@ -216,6 +220,12 @@ impl Holder {
                 }
             }
             Order::Release(name) => self.release(&name),
+            Order::Shield(name, up) => {
+                if let Some(section) = self.sections.get_mut(&name) {
+                    section.shielded = up;
+                    self.filter();
+                }
+            }
             Order::Stop { .. } => {}
         }
     }
@@ -257,6 +267,7 @@ impl Holder {
                     holding,
                     held: false,
                     schedule: Schedule::default(),
+                    shielded: false,
                     removed: (Duration::ZERO, 0),
                     failing: BTreeMap::new(),
                     failing_route: None,
@@ -307,12 +318,18 @@ impl Holder {
     /// Drops what no service takes, for sections that want it.
     fn filter(&mut self) {
         let closed = self.sections.iter().filter(|(_, one)| !one.holding.accept);
-        let places = closed.clone().flat_map(|(_, one)| &one.holding.places);
+        let shut = self.sections.values();
+        let shut = shut.filter(|one| !one.holding.accept || one.shielded);
+        let places = shut.flat_map(|one| &one.holding.places);
         let wanted = places.map(|place| place.address).collect();
         let Err(why) = self.filter.adjust(&wanted) else {
             self.unfiltered = None;
             return;
         };
+        // A shield is for seconds, and is not missed without `nft`.
+        if closed.clone().next().is_none() {
+            return;
+        }
         let before = self.unfiltered.as_ref().map(|(before, _)| before);
         if before != Some(&why) {
             for (name, _) in closed {

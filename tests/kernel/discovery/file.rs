@@ -137,7 +137,7 @@ fn a_file_that_is_empty_damaged_or_gone_changes_nothing_and_status_says_why() {
     daemon.weights(SERVICE, "1=1 2=1");
     let shown = said(&verb(&net.director, &daemon, &["status"]));
     assert!(shown.contains("pool app (file): 2 servers"), "{shown}");
-    assert!(shown.contains("not taken"), "{shown}");
+    assert!(shown.contains("rejected"), "{shown}");
     replace(&list, r#"["10.2.0.12", "10.2.0.13"]"#);
     daemon.weights(SERVICE, "2=1 3=1");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Link, VIRTUAL, becomes, counter, file, has, holds, logs, role, sends};
 use crate::daemon::Daemon;
-use crate::daemon::operator::done;
+use crate::daemon::operator::{done, verb};
 use crate::lab::{Host, eventually};
 
 const V6: &str = "fd00::100";
@@ -240,4 +240,73 @@ fn an_interface_of_that_name_is_a_fault_until_it_is_gone() {
         (is_up(&link.a, "vrrp.51") && has(&link.a, VIRTUAL)).then_some(())
     });
     assert_eq!(role(&a), "active");
+}
+
+/// As `systemctl stop` does, without a peer that takes over.
+#[test]
+#[ignore = "needs the lab"]
+fn a_stop_for_good_leaves_no_interface_and_neither_does_a_file_without_the_section() {
+    let link = Link::new();
+    let mut a = Daemon::start(&link.a, &file(150, &settings("100ms")));
+    becomes(&a, "active");
+    let shown = done(&a, "failover status");
+    let expected = format!("virtual MAC {MAC} on vrrp.51");
+    assert!(shown.contains(&expected), "{shown}");
+    let status = a.get("/v1/status").unwrap();
+    let mac = &status["failover"][0]["routers"][0]["virtual_mac"];
+    assert_eq!(
+        *mac,
+        serde_json::json!({ "address": MAC, "interface": "vrrp.51" })
+    );
+    a.write_as(
+        "next.toml",
+        &file(150, &settings("100ms").replace("true\n", "false\n")),
+    );
+    let plan = verb(&a, "plan next.toml");
+    let expected = format!("router 51 gives up the virtual MAC address {MAC}");
+    assert!(plan.stdout.contains(&expected), "{plan}");
+
+    // What the unit's `ExecStop=` sends: no other router is there.
+    let leave = serde_json::json!({ "action": "yield", "until_restart": true });
+    let answer = a.post("/v1/failover", &leave);
+    assert!(answer["done"].is_array(), "{answer}");
+    logs(&a, "no peer has taken over");
+    becomes(&a, "active");
+    a.stop();
+    assert_eq!(interface(&link.a, "vrrp.51"), "");
+    assert_eq!(sysctl(&link.a, "arp_ignore"), "0");
+    assert!(!has(&link.a, VIRTUAL));
+
+    // A killed process leaves it, and the next one has a file without the section.
+    a.launch();
+    becomes(&a, "active");
+    eventually("the address", || has(&link.a, VIRTUAL).then_some(()));
+    a.kill();
+    assert!(is_up(&link.a, "vrrp.51"));
+    a.write_as("services.toml", "version = 1\n");
+    a.launch();
+    eventually("the interface is gone", || {
+        interface(&link.a, "vrrp.51").is_empty().then_some(())
+    });
+    assert!(!has(&link.a, VIRTUAL));
+    assert_eq!(sysctl(&link.a, "arp_ignore"), "0");
+}
+
+/// The way back to clients is the interface below, which a strict check would not allow.
+#[test]
+#[ignore = "needs the lab"]
+fn the_address_answers_with_a_strict_reverse_path_filter() {
+    let link = Link::new();
+    for name in ["all", "default", "eth0"] {
+        link.a.run(&format!(
+            "echo 1 > /proc/sys/net/ipv4/conf/{name}/rp_filter"
+        ));
+    }
+    let a = Daemon::start(&link.a, &file(150, &settings("100ms")));
+    becomes(&a, "active");
+    holds(&link.a, &link.b, VIRTUAL);
+    eventually("the address answers", || {
+        refuses(&link.client, VIRTUAL).then_some(())
+    });
+    assert_eq!(believed(&link.client, VIRTUAL), MAC);
 }

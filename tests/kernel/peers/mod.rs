@@ -7,9 +7,11 @@
 )]
 
 mod broken;
+mod certificates;
 mod channel;
 mod health;
 mod moves;
 mod partitions;
 mod reading;
+mod switchover;
 mod table;

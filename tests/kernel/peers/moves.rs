@@ -1,4 +1,4 @@
-//! 200 open connections over each way in which the addresses move: switchover, failback, and the death of
+//! 210 open connections over each way in which the addresses move: switchover, failback, and the death of
 //! the active director. Each connection is used after each of them.
 
 use std::fmt::Write as _;
@@ -23,7 +23,7 @@ type Kind = (usize, Protocol, Family, u16, &'static str);
 /// What the marks of packets to port 82 lead to.
 const MARK: u32 = 7;
 
-const KINDS: [Kind; 7] = [
+const KINDS: [Kind; 8] = [
     (50, Tcp, V4, 80, ""),
     (50, Tcp, V6, 80, ""),
     (30, Udp, V4, 53, ""),
@@ -31,9 +31,10 @@ const KINDS: [Kind; 7] = [
     (20, Tcp, V4, 81, "persistence = \"5m\"\n"),
     (20, Tcp, V6, 81, "persistence = \"5m\"\n"),
     (10, Tcp, V4, 82, "fwmark"),
+    (10, Tcp, V6, 82, "fwmark"),
 ];
 
-const ALL: usize = 200;
+const ALL: usize = 210;
 
 /// One of each persistent service, as there is one client.
 const TEMPLATES: usize = 2;
@@ -87,6 +88,7 @@ fn network(forward: &str) -> Lan {
     }
     for host in [&net.director, net.backup()] {
         host.mark(V4, "-d 10.1.0.100 -p tcp --dport 82", MARK);
+        host.mark(V6, "-d fd00:1::100 -p tcp --dport 82", MARK);
     }
     net
 }
@@ -97,7 +99,8 @@ fn file(net: &Lan, forward: &str, priority: u8, sync: &str, peers: &str) -> Stri
     for (number, (_, protocol, family, port, more)) in KINDS.into_iter().enumerate() {
         let at = net.service(family, port);
         let (listen, more) = match (more, protocol) {
-            ("fwmark", _) => (format!("fwmark://{MARK}"), ""),
+            ("fwmark", _) if family == V4 => (format!("fwmark://{MARK}"), ""),
+            ("fwmark", _) => (format!("fwmark6://{MARK}"), ""),
             (more, Tcp) => (format!("tcp://{at}"), more),
             (more, _) => (format!("udp://{at}"), more),
         };

@@ -8,7 +8,9 @@ use super::vocabulary;
 use super::{Key, Shape, U32_MAX, key, pattern, patterned, required, text, time, whole, words};
 
 pub(in super::super) use foreign::keepalived;
-pub(in super::super) use tables::{ANNOUNCE, FAILOVER_NOTIFY, FOLLOW, PEER, PREEMPT, TRACK};
+pub(in super::super) use tables::{
+    ANNOUNCE, FAILOVER_NOTIFY, FOLLOW, PEER, PEER_TLS, PREEMPT, TRACK,
+};
 
 /// keepalived's names for what `announce` has.
 const ANNOUNCE_ALIASES: &[&str] = &[

@@ -304,7 +304,7 @@ fn path_and_query(field: &Field<'_>, findings: &mut Findings) -> Option<String> 
 }
 
 /// A host name or address, optionally with a port.
-pub(super) fn authority(field: &Field<'_>, findings: &mut Findings) -> Option<String> {
+pub(crate) fn authority(field: &Field<'_>, findings: &mut Findings) -> Option<String> {
     let text = field.text(findings)?;
     let char = |c: char| c.is_ascii_alphanumeric() || "-._~%!$&'()*+,;=:[]".contains(c);
     if text.value.is_empty() || !text.value.chars().all(char) {

@@ -19,7 +19,7 @@ mod dns;
 mod exec;
 mod file;
 mod grpc;
-mod http;
+pub(crate) mod http;
 mod idle;
 mod mysql;
 mod ping;

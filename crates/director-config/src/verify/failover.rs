@@ -9,7 +9,7 @@ use super::super::diagnostic::{Diagnostic, Findings};
 use super::super::model::{AddressDecls, Listen};
 use super::super::source::{Span, Spanned};
 use super::super::suggest::nearest;
-use crate::state::failover::{AnnouncedVia, Failovers};
+use crate::state::failover::{AnnouncedVia, Failovers, PeerProof};
 
 /// What the services are.
 pub(super) struct Declared<'d> {
@@ -114,13 +114,27 @@ fn check_peers(decls: &AddressDecls, findings: &mut Findings) {
     }
     let mut peers = decls.peers.iter();
     if let Some(first) = peers.next()
-        && let Some(other) = peers.find(|decl| decl.peer.key_file != first.peer.key_file)
+        && let Some(other) = peers.find(|decl| !decl.peer.proof.is_of_one_group(&first.peer.proof))
     {
-        let message = "the peers have different keys";
+        let (message, help) = match (&first.peer.proof, &other.peer.proof) {
+            (PeerProof::Key(_), PeerProof::Key(_)) => (
+                "the peers have different keys",
+                "one key for all directors of the group, in the same file on each",
+            ),
+            (PeerProof::Certificates(_), PeerProof::Certificates(_)) => (
+                "the peers have different certificates",
+                "on each director one certificate, one key and one list of authorities for all peers, in the \
+                 same files; only `name` can differ",
+            ),
+            _ => (
+                "one peer has a key, another one certificates",
+                "the same for all directors of the group",
+            ),
+        };
         findings.push(
-            Diagnostic::new(Code::FailoverPeer, other.key_at, message)
-                .also(first.key_at, "the first one")
-                .help("one key for all directors of the group, in the same file on each"),
+            Diagnostic::new(Code::FailoverPeer, other.proof_at, message)
+                .also(first.proof_at, "the first one")
+                .help(help),
         );
     }
     for decl in &decls.failovers {

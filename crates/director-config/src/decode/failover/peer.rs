@@ -1,18 +1,21 @@
 //! The other directors.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::super::code::Code;
 use super::super::super::diagnostic::{Diagnostic, Findings};
 use super::super::super::keys;
 use super::super::super::model::PeerDecl;
+use super::super::super::source::Span;
 use super::super::super::tree::Entry;
 use super::super::address;
-use super::super::fields::Fields;
+use super::super::fields::{Field, Fields};
 use super::super::name::named;
 use super::super::time::{DAY, SECOND, within};
+use crate::kinds::http::authority;
 use crate::kinds::tls::absolute;
-use crate::state::failover::Peer;
+use crate::state::failover::{Peer, PeerCertificates, PeerProof};
 
 /// `[peer.NAME]`.
 pub(super) fn peer(entry: &Entry<'_>, findings: &mut Findings) -> Option<PeerDecl> {
@@ -33,8 +36,7 @@ pub(super) fn peer(entry: &Entry<'_>, findings: &mut Findings) -> Option<PeerDec
     });
     let port = fields.get("port");
     let port = port.and_then(|field| field.whole::<u16>(findings));
-    let key = fields.require("key_file", findings);
-    let key = key.and_then(|field| Some((absolute(&field, findings)?, field.span())));
+    let proof = proof(&fields, entry.key_span, findings);
     let mut resync = Some(Peer::DEFAULT_RESYNC);
     if let Some(field) = fields.get("resync") {
         if field.as_bool() == Some(false) {
@@ -43,17 +45,65 @@ pub(super) fn peer(entry: &Entry<'_>, findings: &mut Findings) -> Option<PeerDec
             resync = Some(found.value);
         }
     }
-    let (name, address, (key_file, key_at)) = (name?, address?, key?);
+    let (name, address, (proof, proof_at)) = (name?, address?, proof?);
     Some(PeerDecl {
         address,
-        key_at,
+        proof_at,
         peer: Peer {
             name: name.value.as_str().into(),
             address: address.value,
             port: port.map_or(Peer::DEFAULT_PORT, |port| port.value),
-            key_file: key_file.into(),
+            proof,
             resync,
         },
+    })
+}
+
+/// One of `key_file` and `tls`, and where it is.
+fn proof(fields: &Fields<'_>, at: Span, findings: &mut Findings) -> Option<(PeerProof, Span)> {
+    match (fields.get("key_file"), fields.get("tls")) {
+        (Some(key), Some(tls)) => {
+            findings.push(
+                Diagnostic::new(Code::EitherOr, tls.at, "a peer has a key or certificates")
+                    .label("certificates")
+                    .also(key.at, "a key"),
+            );
+            None
+        }
+        (Some(field), None) => {
+            let key = absolute(&field, findings)?;
+            Some((PeerProof::Key(key.into()), field.span()))
+        }
+        (None, Some(field)) => {
+            let certificates = certificates(&field, findings)?;
+            Some((PeerProof::Certificates(certificates), field.span()))
+        }
+        (None, None) => {
+            findings.push(
+                Diagnostic::new(Code::MissingKey, at, "a peer needs `key_file` or `tls`")
+                    .label("neither is here")
+                    .help("key_file = \"/etc/director/peer.key\""),
+            );
+            None
+        }
+    }
+}
+
+fn certificates(field: &Field<'_>, findings: &mut Findings) -> Option<PeerCertificates> {
+    let fields = field.table(&keys::PEER_TLS, findings)?;
+    let ca = fields.require("ca", findings);
+    let ca = ca.and_then(|field| absolute(&field, findings));
+    let certificate = fields.require("certificate", findings);
+    let certificate = certificate.and_then(|field| absolute(&field, findings));
+    let key = fields.get("key");
+    let key = key.and_then(|field| absolute(&field, findings));
+    let name = fields.get("name");
+    let name = name.and_then(|field| authority(&field, findings));
+    Some(PeerCertificates {
+        ca: ca?.into(),
+        certificate: certificate?.into(),
+        key: key.map(PathBuf::from),
+        name,
     })
 }
 

@@ -42,13 +42,18 @@ section!(
             "The address on which it listens for its peers, and from which it connects to them."
         ),
         key("port", whole(1, 65535), "The TCP port on which it listens.").default(8849),
-        required(
+        key(
             "key_file",
             text("/etc/director/peer.key"),
             "The absolute path of the key that all directors share: 64 hexadecimal digits, as \
-             `openssl rand -hex 32` writes them."
+             `openssl rand -hex 32` writes them. This or `tls`."
         )
         .alias(&["key", "secret", "psk"]),
+        key(
+            "tls",
+            Shape::Table(&PEER_TLS),
+            "Certificates in place of a key, which both directors verify."
+        ),
         key(
             "resync",
             Shape::Either(vec![Shape::Off, time()]),
@@ -56,6 +61,39 @@ section!(
              addresses that this director does not; 5s to 1d. `false` for none."
         )
         .default("1m"),
+    ]
+);
+
+section!(
+    PEER_TLS,
+    "`tls` of a peer",
+    "Certificates of the directors of a group. director reads the files again for each connection, and \
+     connects again when they change.",
+    [
+        required(
+            "ca",
+            text("/etc/director/peers-ca.pem"),
+            "The authorities (PEM) that sign the certificates of all directors of the group."
+        )
+        .alias(&["ca_file", "cafile"]),
+        required(
+            "certificate",
+            text("/etc/director/peer.pem"),
+            "This director's certificate (PEM), with its chain."
+        )
+        .alias(&["cert", "crt"]),
+        key(
+            "key",
+            text("/etc/director/peer-key.pem"),
+            "Its key (PEM); by default in the certificate's file."
+        )
+        .alias(&["private_key"]),
+        key(
+            "name",
+            text("lb2.example.org"),
+            "The name or address in the certificate of this peer; `address` by default."
+        )
+        .alias(&["server_name", "sni"]),
     ]
 );
 

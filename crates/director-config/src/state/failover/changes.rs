@@ -225,6 +225,7 @@ fn router(old: &VirtualRouter, new: &VirtualRouter, say: &mut Say<'_>) {
             vrrp::Version::V3 => say.quiet(text),
         }
     }
+    virtual_mac(old, new, say);
     let (before, after): (BTreeSet<_>, BTreeSet<_>) = (all(old).collect(), all(new).collect());
     let added: Vec<_> = after.difference(&before).copied().collect();
     let removed: Vec<_> = before.difference(&after).copied().collect();
@@ -236,6 +237,23 @@ fn router(old: &VirtualRouter, new: &VirtualRouter, say: &mut Say<'_>) {
             "removes {} from router {id}",
             listed(removed.into_iter())
         ));
+    }
+}
+
+/// The addresses move to another interface of this machine, and clients have to learn.
+fn virtual_mac(old: &VirtualRouter, new: &VirtualRouter, say: &mut Say<'_>) {
+    let (id, mac) = (new.id, new.mac_text());
+    match (old.virtual_interface(), new.virtual_interface()) {
+        (None, Some(interface)) => say.quiet(format!(
+            "router {id} gets the virtual MAC address {mac}: its addresses move to the interface \
+             `{interface}` on this machine, and clients learn that"
+        )),
+        (Some(interface), None) => say.quiet(format!(
+            "router {id} gives up the virtual MAC address {mac}: its addresses move from \
+             `{interface}` to `{}`, and clients learn that",
+            new.interface
+        )),
+        _ => {}
     }
 }
 

@@ -21,7 +21,7 @@ pub use announced::{Announced, AnnouncedFollow, AnnouncedVia};
 pub use changes::{Change, Effect, changes, splits};
 pub use follow::{Follow, FollowBy, Track, TrackEffect, TrackFile, Tracked};
 pub use held::{Announce, Held, OnDeath, Route, VirtualAddress};
-pub use peer::Peer;
+pub use peer::{Peer, PeerCertificates, PeerProof};
 pub use router::VirtualRouter;
 
 use std::collections::BTreeSet;

@@ -15,11 +15,49 @@ pub struct Peer {
     pub address: IpAddr,
     /// The TCP port on which it listens.
     pub port: u16,
-    /// The file with the key that all directors of the group share.
-    pub key_file: PathBuf,
+    /// How it and this director prove who they are.
+    pub proof: PeerProof,
     /// The time between two transfers of its connections, while it holds addresses that this
     /// director does not; `None` for no transfers.
     pub resync: Option<Duration>,
+}
+
+/// How directors prove to each other who they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeerProof {
+    /// The file with the key that all directors of the group share.
+    Key(PathBuf),
+    /// Certificates of an authority, in both directions.
+    Certificates(PeerCertificates),
+}
+
+/// `tls` of a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerCertificates {
+    /// The authorities (PEM) that sign the certificates of all directors of the group.
+    pub ca: PathBuf,
+    /// This director's certificate (PEM) with its chain.
+    pub certificate: PathBuf,
+    /// Its key (PEM); by default in the certificate's file.
+    pub key: Option<PathBuf>,
+    /// The name in the peer's certificate; by default its address.
+    pub name: Option<String>,
+}
+
+impl PeerProof {
+    /// Whether two peers can belong to one group: all but the names is the same.
+    #[must_use]
+    pub fn is_of_one_group(&self, other: &Self) -> bool {
+        let files = |all: &PeerCertificates| PeerCertificates {
+            name: None,
+            ..all.clone()
+        };
+        match (self, other) {
+            (Self::Key(one), Self::Key(other)) => one == other,
+            (Self::Certificates(one), Self::Certificates(other)) => files(one) == files(other),
+            _ => false,
+        }
+    }
 }
 
 impl Peer {

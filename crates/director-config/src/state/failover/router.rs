@@ -73,6 +73,12 @@ impl VirtualRouter {
         [0, 0, 0x5e, 0, family, self.id.get()]
     }
 
+    /// The same for people: `00:00:5e:00:01:33`.
+    #[must_use]
+    pub fn mac_text(&self) -> String {
+        self.mac().map(|byte| format!("{byte:02x}")).join(":")
+    }
+
     /// The interface that director makes for the virtual MAC address, if it has one.
     #[must_use]
     pub fn virtual_interface(&self) -> Option<Arc<str>> {
