@@ -14,13 +14,15 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::link::{Link, PATIENCE};
 use super::message::{Report, Tell};
 use super::own::{Own, itself};
+use super::relay::{self, Hub};
 use super::table;
 use super::tls::{Identity, key};
 use crate::control::event::EventKind;
 use crate::state::failover::Peer;
 
-/// The most connections of one peer: its own, and one that it has not noticed to be dead.
-const CONNECTIONS: usize = 2;
+/// The most connections of one peer: one on which it asks, one for the relay, and of each another one
+/// that it has not noticed to be dead.
+const CONNECTIONS: usize = 4;
 
 /// A peer asks once a second; after this time without a request its connection is dead.
 const IDLE: Duration = Duration::from_secs(30);
@@ -42,7 +44,7 @@ const LOOK: u16 = 500;
 type Open = Arc<Mutex<HashMap<IpAddr, usize>>>;
 
 /// Listens for these peers, until another list is declared.
-pub(super) fn listen(peers: &Arc<[Arc<Peer>]>, own: &Own, generation: u64, tell: &Tell) {
+pub(super) fn listen(peers: &Arc<[Arc<Peer>]>, own: &Own, generation: u64, hub: &Hub, tell: &Tell) {
     let mut said = String::new();
     let mut listener = None;
     let mut strangers = Strangers::default();
@@ -81,13 +83,20 @@ pub(super) fn listen(peers: &Arc<[Arc<Peer>]>, own: &Own, generation: u64, tell:
             strangers.note(from, "has too many connections", tell);
             continue;
         }
-        let (own, tell, identity) = (own.clone(), Arc::clone(tell), identity.clone());
+        let (tell, identity) = (Arc::clone(tell), identity.clone());
         let (name, place) = (Arc::clone(&peer.name), Arc::clone(&open));
+        let serving = Serving {
+            own: own.clone(),
+            hub: hub.clone(),
+            generation,
+            name: Arc::clone(&peer.name),
+            tell: Arc::clone(&tell),
+        };
         let address = peer.address;
         let served = thread::Builder::new()
             .name("peer-answer".to_owned())
             .spawn(move || {
-                if let Err(why) = serve(stream, &own, &identity, generation) {
+                if let Err(why) = serving.serve(stream, &identity) {
                     // An end between two requests is normal.
                     if !is_closed(&why) {
                         let text = format!("refuses `{name}` ({from}): {why:#}");
@@ -156,43 +165,56 @@ impl Strangers {
     }
 }
 
-/// One connection.
-pub(super) fn serve(
-    stream: TcpStream,
-    own: &Own,
-    identity: &Identity,
-    generation: u64,
-) -> anyhow::Result<()> {
-    stream.set_nodelay(true)?;
-    let mut link = Link::server(stream, identity)?;
-    let Frame::Hello(hello) = link.receive(PATIENCE)? else {
-        bail!("it does not begin with a hello");
-    };
-    if let Err(why) = own.check(&hello) {
-        link.send(&Frame::Refused(why.clone()))?;
-        bail!(why);
-    }
-    link.send(&Frame::Hello(own.hello()))?;
-    while own.is_current(generation) {
-        let Frame::Request(request) = link.receive(IDLE)? else {
-            bail!("it sends something else than requests");
+/// What connections of a peer need.
+pub(super) struct Serving {
+    pub(super) own: Own,
+    pub(super) hub: Hub,
+    pub(super) generation: u64,
+    pub(super) name: Arc<str>,
+    pub(super) tell: Tell,
+}
+
+impl Serving {
+    /// One connection.
+    pub(super) fn serve(&self, stream: TcpStream, identity: &Identity) -> anyhow::Result<()> {
+        stream.set_nodelay(true)?;
+        let own = &self.own;
+        let mut link = Link::server(stream, identity)?;
+        let Frame::Hello(hello) = link.receive(PATIENCE)? else {
+            bail!("it does not begin with a hello");
         };
-        match request {
-            Request::State => link.send(&Frame::State(own.state()))?,
-            Request::Services { after } => {
-                let (served, _) = own.served();
-                let (services, more) = served.page(after.as_deref(), PAGE);
-                link.send(&Frame::Services(Services { services, more }))?;
-            }
-            Request::Table => {
-                let end = send_table(&mut link, own)?;
-                link.send(&Frame::TableEnd(end))?;
-                thread::sleep(TABLE_PAUSE);
-            }
+        if let Err(why) = own.check(&hello) {
+            link.send(&Frame::Refused(why.clone()))?;
+            bail!(why);
         }
-        thread::sleep(PAUSE);
+        link.send(&Frame::Hello(own.hello()))?;
+        while own.is_current(self.generation) {
+            let Frame::Request(request) = link.receive(IDLE)? else {
+                bail!("it sends something else than requests");
+            };
+            match request {
+                Request::State => link.send(&Frame::State(own.state()))?,
+                Request::Services { after } => {
+                    let (served, _) = own.served();
+                    let (services, more) = served.page(after.as_deref(), PAGE);
+                    link.send(&Frame::Services(Services { services, more }))?;
+                }
+                Request::Table => {
+                    let end = send_table(&mut link, own)?;
+                    link.send(&Frame::TableEnd(end))?;
+                    thread::sleep(TABLE_PAUSE);
+                }
+                Request::Relay => {
+                    let Self {
+                        hub, name, tell, ..
+                    } = self;
+                    return relay::give(&mut link, own, self.generation, hub, name, tell);
+                }
+            }
+            thread::sleep(PAUSE);
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Sends the table, as fast as the peer takes it.

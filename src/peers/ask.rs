@@ -1,24 +1,24 @@
 //! Asks one peer, once a second: who holds what, what differs, and for its table where that helps.
 
 use std::collections::{BTreeMap, HashSet};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use director_peer::served::Served;
 use director_peer::wire::{Frame, Hello, Request, State};
-use socket2::{Domain, SockAddr, Socket, Type};
 
+use super::greet::greet;
 use super::link::{Link, PATIENCE};
 use super::message::{Report, Tell};
 use super::own::{Own, held, itself};
+use super::relay::Followed;
 use super::resync::{self, Outcome};
-use super::tls::key;
 use crate::apply::boot_time;
 use crate::control::event::EventKind;
-use crate::control::peer::{PeerStatus, Resync};
+use crate::control::peer::{PeerStatus, Relay, Resync};
 use crate::state::failover::Peer;
 use crate::words::count;
 
@@ -32,6 +32,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(16);
 /// The delay before a transfer that failed, or that was incomplete, is requested again.
 const BEHIND: Duration = Duration::from_secs(10);
 
+/// The time between two looks at how many connections it relays.
+const COUNTED: Duration = Duration::from_secs(10);
+
 /// The most services of a peer.
 const SERVICES: usize = 200_000;
 
@@ -39,7 +42,14 @@ const SERVICES: usize = 200_000;
 const NAMED: usize = 8;
 
 /// Asks, until another list of peers is declared.
-pub(super) fn ask(peers: &Arc<[Arc<Peer>]>, peer: &Peer, own: &Own, generation: u64, tell: &Tell) {
+pub(super) fn ask(
+    peers: &Arc<[Arc<Peer>]>,
+    peer: &Peer,
+    own: &Own,
+    generation: u64,
+    followed: &Followed,
+    tell: &Tell,
+) {
     if itself(peers).is_some_and(|itself| itself.name == peer.name) {
         return;
     }
@@ -47,6 +57,7 @@ pub(super) fn ask(peers: &Arc<[Arc<Peer>]>, peer: &Peer, own: &Own, generation: 
         peer,
         own,
         generation,
+        followed,
         tell,
         status: PeerStatus::new(&peer.name, peer.address, peer.port, boot_time()),
         compared: None,
@@ -55,6 +66,7 @@ pub(super) fn ask(peers: &Arc<[Arc<Peer>]>, peer: &Peer, own: &Own, generation: 
         failed: None,
         is_behind: false,
         complained: false,
+        counted: Instant::now(),
     };
     asking.show();
     let mut pause = FIRST_PAUSE;
@@ -79,6 +91,7 @@ struct Asking<'a> {
     peer: &'a Peer,
     own: &'a Own,
     generation: u64,
+    followed: &'a Followed,
     tell: &'a Tell,
     status: PeerStatus,
     /// The digests that were compared last, ours and the peer's.
@@ -93,6 +106,8 @@ struct Asking<'a> {
     is_behind: bool,
     /// Whether it was said that there is no sync daemon.
     complained: bool,
+    /// When it was last shown how many connections it relays.
+    counted: Instant,
 }
 
 impl Asking<'_> {
@@ -120,21 +135,15 @@ impl Asking<'_> {
             self.status.reason = why.to_owned();
             self.show();
         }
-        // The next one may be another process with another table.
+        // The next one may be another process with another table, and another version.
+        self.followed.offer(false);
+        self.count();
         (self.compared, self.tried) = (None, None);
     }
 
     /// One connection. `Ok`: the peers are others now.
     fn session(&mut self, peers: &[Arc<Peer>]) -> anyhow::Result<()> {
-        let identity = key(self.peer)?;
-        let from = itself(peers).map(|own| own.address);
-        let stream = connect(self.peer, from)?;
-        let mut link = Link::client(stream, &identity)?;
-        link.send(&Frame::Hello(self.own.hello()))?;
-        let Frame::Hello(hello) = link.receive(PATIENCE).context("no hello")? else {
-            bail!("it does not begin with a hello");
-        };
-        self.own.check(&hello).map_err(anyhow::Error::msg)?;
+        let (mut link, hello) = greet(peers, self.peer, self.own)?;
         self.up(&hello);
         while self.own.is_current(self.generation) {
             link.send(&Frame::Request(Request::State))?;
@@ -143,6 +152,8 @@ impl Asking<'_> {
             };
             self.compare(&mut link, &state)?;
             self.note(&state);
+            self.followed.offer(state.relays);
+            self.count();
             self.fetch(&mut link, &state)?;
             thread::sleep(PACE);
         }
@@ -176,6 +187,22 @@ impl Asking<'_> {
             self.status.holds = holds;
             self.status.lowered = lowered;
             self.status.held = held(&state.sections).into_iter().collect();
+            self.show();
+        }
+    }
+
+    /// What it relays. What only grows is shown from time to time.
+    fn count(&mut self) {
+        let relay = self.followed.relay();
+        let what = |relay: &Option<Relay>| {
+            let relay = relay.as_ref();
+            relay.map(|relay| (relay.up, relay.reason.clone(), relay.dropped > 0))
+        };
+        let is_new = what(&relay) != what(&self.status.relay);
+        let is_due = self.counted.elapsed() >= COUNTED && relay != self.status.relay;
+        if is_new || is_due {
+            self.counted = Instant::now();
+            self.status.relay = relay;
             self.show();
         }
     }
@@ -286,18 +313,6 @@ impl Asking<'_> {
         }
         self.show();
     }
-}
-
-/// Connects from the own address of peers: by that the other side knows who it is.
-fn connect(peer: &Peer, from: Option<IpAddr>) -> anyhow::Result<TcpStream> {
-    let to = SocketAddr::new(peer.address, peer.port);
-    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
-    if let Some(from) = from.filter(|from| from.is_ipv4() == to.is_ipv4()) {
-        socket.bind(&SockAddr::from(SocketAddr::new(from, 0)))?;
-    }
-    socket.connect_timeout(&to.into(), PATIENCE)?;
-    socket.set_tcp_nodelay(true)?;
-    Ok(socket.into())
 }
 
 /// All that a peer serves.

@@ -7,9 +7,10 @@ use std::thread;
 use director_peer::wire::{Frame, Hello, LONGEST, PROTOCOL, Request};
 use rustls::{ClientConnection, ServerConnection};
 
-use super::answer;
+use super::answer::{self, Serving};
 use super::link::{Link, PATIENCE};
 use super::own::Own;
+use super::relay::Hub;
 use super::tls::{self, Identity};
 
 fn key(digit: char) -> String {
@@ -40,11 +41,15 @@ fn pair() -> (TcpStream, TcpStream) {
 fn ask(identity: &Identity, talk: impl FnOnce(&mut Link)) -> anyhow::Result<()> {
     let (near, far) = pair();
     let own = Own::new();
-    let generation = own.declare(&Arc::from([]));
-    let answering = thread::spawn(move || {
-        let identity = self::identity('1');
-        answer::serve(far, &own, &identity, generation)
-    });
+    let generation = own.declare(&Arc::from([]), false);
+    let serving = Serving {
+        own,
+        hub: Hub::default(),
+        generation,
+        name: "b".into(),
+        tell: Arc::new(drop),
+    };
+    let answering = thread::spawn(move || serving.serve(far, &self::identity('1')));
     let mut link = Link::client(near, identity).unwrap();
     talk(&mut link);
     drop(link);

@@ -12,4 +12,5 @@ mod health;
 mod moves;
 mod partitions;
 mod reading;
+mod relay;
 mod table;

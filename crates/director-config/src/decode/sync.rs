@@ -14,15 +14,19 @@ use super::address;
 use super::fields::Field;
 use super::scheduler::kernel_name;
 use super::word::word;
-use crate::state::Sysctl;
+use crate::state::{Sysctl, relay};
 
 /// `sync`; and for directors with both roles the sysctls that suit them, unless the file sets them.
 /// Reads them after `[kernel]`.
 pub(super) fn sync(field: &Field<'_>, into: &mut Declaration, findings: &mut Findings) {
     let (daemons, both) = daemons(field, findings);
+    let is_relay = relay::runs(daemons.iter().map(|one| &one.value));
     into.daemons = Some(daemons);
     if let Some(span) = both {
         suit_both(span, into, findings);
+        if is_relay {
+            suit_relay(span, into, findings);
+        }
     }
 }
 
@@ -58,6 +62,24 @@ fn suit_both(span: Span, into: &mut Declaration, findings: &mut Findings) {
     for (sysctl, value) in FOR_BOTH {
         if !into.sysctls_named.contains(&sysctl) {
             into.kernel.sysctls.insert(sysctl, value.to_owned());
+        }
+    }
+}
+
+/// What director can read: one master daemon on one port, and messages of version 1.
+const FOR_RELAY: [(Sysctl, &str); 2] = [(Sysctl::SyncPorts, "1"), (Sysctl::SyncVersion, "1")];
+
+fn suit_relay(span: Span, into: &mut Declaration, findings: &mut Findings) {
+    into.relay = Some(span);
+    for (sysctl, value) in FOR_RELAY {
+        let set = into.kernel.sysctls.entry(sysctl);
+        let set = set.or_insert_with(|| value.to_owned());
+        if set != value {
+            let message = format!("`relay` cannot work with `{} = {set}`", sysctl.name());
+            findings.push(
+                Diagnostic::new(Code::SyncRelay, span, message)
+                    .help(format!("[kernel] {} = {value}", sysctl.name())),
+            );
         }
     }
 }
@@ -123,6 +145,22 @@ fn daemon(field: &Field<'_>, findings: &mut Findings) -> Vec<Spanned<SyncDaemon>
     let (Some(role), Some(interface)) = (role, interface) else {
         return Vec::new();
     };
+    if role.value == "relay" {
+        let others = ["max_length", "group", "port", "ttl"];
+        let others = others.iter().filter_map(|key| fields.get(key));
+        let misfits = others.map(|field| field.span());
+        let misfits =
+            misfits.chain((&interface.value != relay::INTERFACE).then_some(interface.span));
+        for span in misfits {
+            findings.push(
+                Diagnostic::new(Code::SyncRelay, span, "`relay` does not multicast")
+                    .help("`sync = { role = \"relay\", interface = \"lo\" }`, without other keys than `id`"),
+            );
+        }
+        let id = SyncId(id.map_or(0, |id| id.value));
+        let found = relay::daemons(id).map(|daemon| Spanned::new(daemon, role.span));
+        return found.to_vec();
+    }
     let (kind, least) = match role.value {
         "master" => (DaemonRole::Master, 0),
         // `start_sync_thread` raises a backup's length to this.
