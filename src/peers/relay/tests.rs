@@ -129,10 +129,7 @@ fn only_what_is_declared_and_not_held_here_reaches_the_own_daemon() {
 }
 
 fn service(key: ServiceKey, server: ServerKey) -> TableService {
-    let server = Server {
-        forward: ForwardMethod::DirectRoute,
-        ..Server::new(server)
-    };
+    let server = Server::new(server, ForwardMethod::DirectRoute);
     TableService {
         entry: ServiceEntry {
             service: Service::new(key, Service::RR),

@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 use ipvs::Client;
 use ipvs_sync::{Encoder, Entry, Flags, tcp};
-use serde_json::Value;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol as Transport, Socket, Type};
 
 use super::channel::{Pair, VIRTUAL, alive, becomes, happens, peer};
