@@ -116,13 +116,15 @@ fn session(
     followed: &Followed,
     tell: &Tell,
 ) -> anyhow::Result<()> {
-    let mut intake = Intake::new(own)?;
+    let (mut intake, mut rate) = (Intake::new(own)?, Rate::new(Instant::now()));
     let (mut link, _) = greet(peers, peer, own)?;
     link.send(&Frame::Request(Request::Relay))?;
     while own.is_current(generation) {
         match link.receive(PATIENCE)? {
             Frame::Entries(entries) => {
-                let (taken, refused) = intake.take(entries, own)?;
+                let may = rate.take(entries.len(), Instant::now());
+                let taken = intake.take(&entries[..may], own)?;
+                let refused = entries.len() as u64 - taken;
                 followed.update(|relay| {
                     relay.entries += taken;
                     relay.refused += refused;
@@ -148,6 +150,35 @@ fn session(
         }
     }
     Ok(())
+}
+
+/// How many entries a peer may send: a table must not fill faster than a busy director fills it.
+#[derive(Debug)]
+pub(super) struct Rate {
+    since: Instant,
+    left: usize,
+}
+
+impl Rate {
+    /// The most entries in a second.
+    pub(super) const MOST: usize = 100_000;
+
+    pub(super) const fn new(now: Instant) -> Self {
+        Self {
+            since: now,
+            left: Self::MOST,
+        }
+    }
+
+    /// How many of these entries may come.
+    pub(super) fn take(&mut self, wanted: usize, now: Instant) -> usize {
+        if now.saturating_duration_since(self.since) >= Duration::from_secs(1) {
+            *self = Self::new(now);
+        }
+        let taken = wanted.min(self.left);
+        self.left -= taken;
+        taken
+    }
 }
 
 /// The way into the own table.
@@ -177,8 +208,8 @@ impl Intake {
         Ok(())
     }
 
-    /// Puts entries into the table. Returns how many, and how many are refused.
-    fn take(&mut self, entries: Vec<Entry>, own: &Own) -> anyhow::Result<(u64, u64)> {
+    /// Puts entries into the table. Returns how many.
+    fn take(&mut self, entries: &[Entry], own: &Own) -> anyhow::Result<u64> {
         self.freshen(own, FRESH)?;
         if entries
             .iter()
@@ -186,11 +217,10 @@ impl Intake {
         {
             self.freshen(own, AGAIN)?;
         }
-        let all = entries.len() as u64;
         let held = own.held();
-        let (messages, taken) = admitted(&entries, &self.known, &held, &mut self.encoder);
+        let (messages, taken) = admitted(entries, &self.known, &held, &mut self.encoder);
         self.injector.send(&messages)?;
-        Ok((taken, all - taken))
+        Ok(taken)
     }
 }
 

@@ -13,7 +13,7 @@ use ipvs::{
 use ipvs_sync::{Encoder, Engine, Entry, Sequence};
 
 use super::ear::Sockets;
-use super::follow::admitted;
+use super::follow::{Rate, admitted};
 use super::give::{Drops, MOST, message};
 use super::hub::Hub;
 use super::pulse::reset;
@@ -143,6 +143,17 @@ fn service(key: ServiceKey, server: ServerKey) -> TableService {
             stats: Stats::default(),
         }],
     }
+}
+
+#[test]
+fn a_peer_can_fill_the_table_only_so_fast() {
+    let start = Instant::now();
+    let mut rate = Rate::new(start);
+    let at = |millis| start + Duration::from_millis(millis);
+    assert_eq!(rate.take(Rate::MOST - 1, at(0)), Rate::MOST - 1);
+    assert_eq!(rate.take(40, at(999)), 1);
+    assert_eq!(rate.take(40, at(999)), 0);
+    assert_eq!(rate.take(40, at(1000)), 40);
 }
 
 #[test]
