@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ipvs::{DaemonRole, SyncDaemon, SyncId};
+use ipvs::{DaemonRole, Name, SyncDaemon, SyncId};
 
 use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
@@ -11,7 +11,7 @@ use super::super::model::Declaration;
 use super::super::source::{Span, Spanned};
 use super::super::vocabulary::ROLES;
 use super::address;
-use super::fields::Field;
+use super::fields::{Field, Fields};
 use super::scheduler::kernel_name;
 use super::word::word;
 use crate::state::{Sysctl, relay};
@@ -146,20 +146,11 @@ fn daemon(field: &Field<'_>, findings: &mut Findings) -> Vec<Spanned<SyncDaemon>
         return Vec::new();
     };
     if role.value == "relay" {
-        let others = ["max_length", "group", "port", "ttl"];
-        let others = others.iter().filter_map(|key| fields.get(key));
-        let misfits = others.map(|field| field.span());
-        let misfits =
-            misfits.chain((&interface.value != relay::INTERFACE).then_some(interface.span));
-        for span in misfits {
-            findings.push(
-                Diagnostic::new(Code::SyncRelay, span, "`relay` does not multicast")
-                    .help("`sync = { role = \"relay\", interface = \"lo\" }`, without other keys than `id`"),
-            );
-        }
+        suits_relay(&fields, &interface, findings);
         let id = SyncId(id.map_or(0, |id| id.value));
-        let found = relay::daemons(id).map(|daemon| Spanned::new(daemon, role.span));
-        return found.to_vec();
+        return relay::daemons(id)
+            .map(|daemon| Spanned::new(daemon, role.span))
+            .to_vec();
     }
     let (kind, least) = match role.value {
         "master" => (DaemonRole::Master, 0),
@@ -191,6 +182,21 @@ fn daemon(field: &Field<'_>, findings: &mut Findings) -> Vec<Spanned<SyncDaemon>
     };
     let place = |daemon| Spanned::new(daemon, role.span);
     found.into_iter().map(place).collect()
+}
+
+/// The relay's daemons are as they are, but for their id.
+fn suits_relay(fields: &Fields<'_>, interface: &Spanned<Name>, findings: &mut Findings) {
+    let others = ["max_length", "group", "port", "ttl"];
+    let others = others.iter().filter_map(|key| fields.get(key));
+    let is_other = interface.value != relay::INTERFACE;
+    let misfits = others.map(|field| field.span());
+    for span in misfits.chain(is_other.then_some(interface.span)) {
+        findings.push(
+            Diagnostic::new(Code::SyncRelay, span, "`relay` does not multicast").help(
+                "`sync = { role = \"relay\", interface = \"lo\" }`, without other keys than `id`",
+            ),
+        );
+    }
 }
 
 /// A daemon with the kernel's defaults left open, so that explicit and omitted defaults are equal.
