@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use ipvs::{Connection, Protocol, ServerKey, ServiceKey};
 
 use super::names::{Names, protocol};
+use crate::state::relay;
 
 /// Each list is a choice; an empty one lets everything through.
 #[derive(Debug, Default)]
@@ -120,9 +121,12 @@ impl Filter {
         Ok(())
     }
 
-    /// Whether an entry is wanted.
+    /// Whether an entry is wanted. Director's own for the relay never is.
     #[must_use]
     pub fn lets_through(&self, connection: &Connection) -> bool {
+        if connection.virtual_service == relay::PULSE {
+            return false;
+        }
         let any_port = |wanted: &SocketAddr, found: SocketAddr| {
             wanted.ip() == found.ip() && (wanted.port() == 0 || wanted.port() == found.port())
         };

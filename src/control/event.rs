@@ -312,6 +312,12 @@ kinds! {
         "They are in the own table; `text` has their number, and what was refused.";
     ResyncFailed: "resync-failed", Warn, Nothing,
         "They cannot be taken.";
+    RelayStarted: "relay-started", Info, Nothing,
+        "A peer relays its new connections to this director.";
+    RelayStopped: "relay-stopped", Warn, Nothing,
+        "It does not: `text` has the reason.";
+    RelayDropped: "relay-dropped", Warn, Nothing,
+        "New connections were not relayed to a peer, because one of the two directors was too slow.";
     FailoverKept: "failover-kept", Info, Nothing,
         "Services of a section are not well, and it keeps its priority, as no peer is better off.";
     FailoverWeak: "failover-weak", Warn, Nothing,

@@ -37,6 +37,25 @@ pub struct PeerStatus {
     pub resync: Option<Resync>,
     /// Why the one after that failed, for people.
     pub failed: Option<String>,
+    /// The connections that it relays; none before it offered to.
+    pub relay: Option<Relay>,
+}
+
+/// The connections that a peer relays as it gets them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relay {
+    /// Whether they come.
+    pub up: bool,
+    /// Since when they do, or do not.
+    pub since: BootTime,
+    /// Why they do not, for people.
+    pub reason: String,
+    /// How many entries were put into the own table, by all connections to this peer.
+    pub entries: u64,
+    /// How many were refused: of addresses that this director holds, or of nothing that it serves.
+    pub refused: u64,
+    /// How many the peer dropped, over the present connection, because one of the two was too slow.
+    pub dropped: u64,
 }
 
 /// A transfer of a peer's connections into the own table.
@@ -78,6 +97,7 @@ impl PeerStatus {
             differs: Vec::new(),
             resync: None,
             failed: None,
+            relay: None,
         }
     }
 }

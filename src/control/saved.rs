@@ -72,6 +72,7 @@ pub fn restore(saved: &SavedSections, file: &Failovers) -> Failovers {
         failovers: sections.collect(),
         held: file.held.clone(),
         peers: Arc::clone(&file.peers),
+        relays: file.relays,
         announced: file.announced.clone(),
         machine: file.machine.clone(),
     }

@@ -92,6 +92,9 @@ impl By {
             | Kind::ResyncStarted
             | Kind::ResyncDone
             | Kind::ResyncFailed
+            | Kind::RelayStarted
+            | Kind::RelayStopped
+            | Kind::RelayDropped
             | Kind::FailoverKept
             | Kind::FailoverWeak => Self::Failover,
             Kind::Announced

@@ -87,6 +87,14 @@ fn peer(snapshot: &Snapshot, status: &PeerStatus) -> api::Peer {
             refused: resync.refused.clone(),
         }),
         resync_failed: status.failed.clone(),
+        relay: status.relay.as_ref().map(|relay| api::Relay {
+            up: relay.up,
+            since: date(relay.since),
+            reason: relay.reason.clone(),
+            entries: relay.entries,
+            refused: relay.refused,
+            dropped: relay.dropped,
+        }),
     }
 }
 

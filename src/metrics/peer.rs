@@ -45,6 +45,17 @@ const FAMILIES: &[Each<Peer>] = &[
             }
         },
     ),
+    (
+        Family::gauge(
+            "director_peer_relay_up",
+            "1 while it relays its new connections to this director; absent if it does not offer to.",
+        ),
+        |family, (peer, labels), text| {
+            if let Some(relay) = &peer.relay {
+                text.sample(family, labels, u8::from(relay.up));
+            }
+        },
+    ),
 ];
 
 /// Writes all families.

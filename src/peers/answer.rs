@@ -15,6 +15,7 @@ use super::certificates::identity;
 use super::link::{Link, PATIENCE};
 use super::message::{Report, Tell};
 use super::own::{Own, itself};
+use super::relay::{self, Hub};
 use super::table;
 use super::tls::Identity;
 use crate::apply::boot_time;
@@ -22,8 +23,9 @@ use crate::control::event::EventKind;
 use crate::state::BootTime;
 use crate::state::failover::Peer;
 
-/// The most connections of one peer: its own, and one that it has not noticed to be dead.
-const CONNECTIONS: usize = 2;
+/// The most connections of one peer: one on which it asks, one for the relay, and of each another one
+/// that it has not noticed to be dead.
+const CONNECTIONS: usize = 4;
 
 /// A peer asks once a second; after this time without a request its connection is dead.
 const IDLE: Duration = Duration::from_secs(30);
@@ -42,7 +44,7 @@ const LOOK: u16 = 500;
 type Open = Arc<Mutex<HashMap<IpAddr, usize>>>;
 
 /// Listens for these peers, until another list is declared.
-pub(super) fn listen(peers: &Arc<[Arc<Peer>]>, own: &Own, generation: u64, tell: &Tell) {
+pub(super) fn listen(peers: &Arc<[Arc<Peer>]>, own: &Own, generation: u64, hub: &Hub, tell: &Tell) {
     let mut said = String::new();
     let mut listener = None;
     let mut strangers = Strangers::default();
@@ -81,25 +83,24 @@ pub(super) fn listen(peers: &Arc<[Arc<Peer>]>, own: &Own, generation: u64, tell:
             strangers.note(from, "has too many connections", tell);
             continue;
         }
-        let (own, tell) = (own.clone(), Arc::clone(tell));
-        let (peer, place) = (Arc::clone(peer), Arc::clone(&open));
-        let (name, address) = (Arc::clone(&peer.name), peer.address);
+        let (peer, place, tell) = (Arc::clone(peer), Arc::clone(&open), Arc::clone(tell));
+        let address = peer.address;
+        let serving = Serving {
+            own: own.clone(),
+            hub: hub.clone(),
+            generation,
+            name: Arc::clone(&peer.name),
+            address,
+            tell: Arc::clone(&tell),
+        };
         let served = thread::Builder::new()
             .name("peer-answer".to_owned())
             .spawn(move || {
-                let told = |asked, done| {
-                    tell(Report::Told {
-                        to: address,
-                        asked,
-                        done,
-                    });
-                };
-                let served = identity(&peer)
-                    .and_then(|identity| serve(stream, &own, &identity, generation, &told));
+                let served = identity(&peer).and_then(|identity| serving.serve(stream, &identity));
                 if let Err(why) = served {
                     // An end between two requests is normal.
                     if !is_closed(&why) {
-                        let text = format!("refuses `{name}` ({from}): {why:#}");
+                        let text = format!("refuses `{}` ({from}): {why:#}", peer.name);
                         tell(Report::Refused(address, text));
                     }
                 }
@@ -164,55 +165,77 @@ impl Strangers {
     }
 }
 
-/// One connection. `told` hears when a table is asked for, and when the peer has done with it.
-pub(super) fn serve(
-    stream: TcpStream,
-    own: &Own,
-    identity: &Identity,
-    generation: u64,
-    told: &dyn Fn(BootTime, bool),
-) -> anyhow::Result<()> {
-    stream.set_nodelay(true)?;
-    let mut link = Link::server(stream, identity)?;
-    let Frame::Hello(hello) = link.receive(PATIENCE)? else {
-        bail!("it does not begin with a hello");
-    };
-    if let Err(why) = own.check(&hello) {
-        link.send(&Frame::Refused(why.clone()))?;
-        bail!(why);
-    }
-    link.send(&Frame::Hello(own.hello()))?;
-    let mut table: Option<BootTime> = None;
-    let mut rest = Instant::now();
-    while own.is_current(generation) {
-        let Frame::Request(request) = link.receive(IDLE)? else {
-            bail!("it sends something else than requests");
+/// What connections of a peer need.
+pub(super) struct Serving {
+    pub(super) own: Own,
+    pub(super) hub: Hub,
+    pub(super) generation: u64,
+    pub(super) name: Arc<str>,
+    pub(super) address: IpAddr,
+    pub(super) tell: Tell,
+}
+
+impl Serving {
+    /// One connection.
+    pub(super) fn serve(&self, stream: TcpStream, identity: &Identity) -> anyhow::Result<()> {
+        stream.set_nodelay(true)?;
+        let own = &self.own;
+        let mut link = Link::server(stream, identity)?;
+        let Frame::Hello(hello) = link.receive(PATIENCE)? else {
+            bail!("it does not begin with a hello");
         };
-        // It asks the next question once the last answer is in its own table.
-        if let Some(asked) = table.take() {
-            told(asked, true);
+        if let Err(why) = own.check(&hello) {
+            link.send(&Frame::Refused(why.clone()))?;
+            bail!(why);
         }
-        match request {
-            Request::State => link.send(&Frame::State(own.state()))?,
-            Request::Services { after } => {
-                let (served, _) = own.served();
-                let (services, more) = served.page(after.as_deref(), PAGE);
-                link.send(&Frame::Services(Services { services, more }))?;
+        link.send(&Frame::Hello(own.hello()))?;
+        let mut table: Option<BootTime> = None;
+        let mut rest = Instant::now();
+        while own.is_current(self.generation) {
+            let Frame::Request(request) = link.receive(IDLE)? else {
+                bail!("it sends something else than requests");
+            };
+            // It asks the next question once the last answer is in its own table.
+            if let Some(asked) = table.take() {
+                self.told(asked, true);
             }
-            Request::Table => {
-                // A table costs the kernel most: half of the time at most.
-                thread::sleep(rest.saturating_duration_since(Instant::now()));
-                let (asked, start) = (boot_time(), Instant::now());
-                told(asked, false);
-                let end = send_table(&mut link, own)?;
-                link.send(&Frame::TableEnd(end))?;
-                table = Some(asked);
-                rest = Instant::now() + start.elapsed();
+            match request {
+                Request::State => link.send(&Frame::State(own.state()))?,
+                Request::Services { after } => {
+                    let (served, _) = own.served();
+                    let (services, more) = served.page(after.as_deref(), PAGE);
+                    link.send(&Frame::Services(Services { services, more }))?;
+                }
+                Request::Table => {
+                    // A table costs the kernel most: half of the time at most.
+                    thread::sleep(rest.saturating_duration_since(Instant::now()));
+                    let (asked, start) = (boot_time(), Instant::now());
+                    self.told(asked, false);
+                    let end = send_table(&mut link, own)?;
+                    link.send(&Frame::TableEnd(end))?;
+                    table = Some(asked);
+                    rest = Instant::now() + start.elapsed();
+                }
+                Request::Relay => {
+                    let Self {
+                        hub, name, tell, ..
+                    } = self;
+                    return relay::give(&mut link, own, self.generation, hub, name, tell);
+                }
             }
+            thread::sleep(PAUSE);
         }
-        thread::sleep(PAUSE);
+        Ok(())
     }
-    Ok(())
+
+    /// The peer asks for the table, or has it.
+    fn told(&self, asked: BootTime, done: bool) {
+        (self.tell)(Report::Told {
+            to: self.address,
+            asked,
+            done,
+        });
+    }
 }
 
 /// Sends the table, as fast as the peer takes it.

@@ -1,24 +1,25 @@
 //! Asks one peer, once a second: who holds what, what differs, and for its table where that helps.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use director_peer::served::Served;
 use director_peer::wire::{Frame, Hello, Request, State};
-use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::certificates::{Print, identity, print};
+use super::greet::greet;
 use super::link::{Link, PATIENCE};
 use super::message::{Report, Tell};
 use super::own::{Own, held, itself};
+use super::relay::Followed;
 use super::resync::{self, Outcome, RoleChanged};
 use crate::apply::boot_time;
 use crate::control::event::EventKind;
-use crate::control::peer::{PeerStatus, Resync};
+use crate::control::peer::{PeerStatus, Relay, Resync};
 use crate::state::failover::Peer;
 use crate::words::count;
 
@@ -35,6 +36,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(16);
 /// The delay before a transfer that failed, or that was incomplete, is requested again.
 const BEHIND: Duration = Duration::from_secs(10);
 
+/// The time between two looks at how many connections it relays.
+const COUNTED: Duration = Duration::from_secs(10);
+
 /// The most services of a peer.
 const SERVICES: usize = 200_000;
 
@@ -42,7 +46,14 @@ const SERVICES: usize = 200_000;
 const NAMED: usize = 8;
 
 /// Asks, until another list of peers is declared.
-pub(super) fn ask(peers: &Arc<[Arc<Peer>]>, peer: &Peer, own: &Own, generation: u64, tell: &Tell) {
+pub(super) fn ask(
+    peers: &Arc<[Arc<Peer>]>,
+    peer: &Peer,
+    own: &Own,
+    generation: u64,
+    followed: &Followed,
+    tell: &Tell,
+) {
     if itself(peers).is_some_and(|itself| itself.name == peer.name) {
         return;
     }
@@ -50,6 +61,7 @@ pub(super) fn ask(peers: &Arc<[Arc<Peer>]>, peer: &Peer, own: &Own, generation: 
         peer,
         own,
         generation,
+        followed,
         tell,
         status: PeerStatus::new(&peer.name, peer.address, peer.port, boot_time()),
         compared: None,
@@ -60,6 +72,7 @@ pub(super) fn ask(peers: &Arc<[Arc<Peer>]>, peer: &Peer, own: &Own, generation: 
         failed: None,
         is_behind: false,
         complained: false,
+        counted: Instant::now(),
     };
     asking.show();
     let mut pause = FIRST_PAUSE;
@@ -93,6 +106,7 @@ struct Asking<'a> {
     peer: &'a Peer,
     own: &'a Own,
     generation: u64,
+    followed: &'a Followed,
     tell: &'a Tell,
     status: PeerStatus,
     /// The digests that were compared last, ours and the peer's.
@@ -111,6 +125,8 @@ struct Asking<'a> {
     is_behind: bool,
     /// Whether it was said that there is no sync daemon.
     complained: bool,
+    /// When it was last shown how many connections it relays.
+    counted: Instant,
 }
 
 impl Asking<'_> {
@@ -139,21 +155,16 @@ impl Asking<'_> {
             self.status.reason = why.to_owned();
             self.show();
         }
-        // The next one may be another process with another table.
+        // The next one may be another process with another table, and another version.
+        self.followed.offer(false);
+        self.count();
         (self.compared, self.tried) = (None, None);
     }
 
     /// One connection.
     fn session(&mut self, peers: &[Arc<Peer>]) -> anyhow::Result<End> {
         let mut files = print(self.peer);
-        let identity = identity(self.peer)?;
-        let from = itself(peers).map(|own| own.address);
-        let stream = connect(self.peer, from)?;
-        let mut link = Link::client(stream, &identity)?;
-        link.send(&Frame::Hello(self.own.hello()))?;
-        let Frame::Hello(hello) = link.receive(PATIENCE).context("no hello")? else {
-            bail!("it does not begin with a hello");
-        };
+        let (mut link, hello) = greet(peers, self.peer, self.own)?;
         self.status.version.clone_from(&hello.version);
         self.own.check(&hello).map_err(anyhow::Error::msg)?;
         self.up(&hello);
@@ -167,6 +178,8 @@ impl Asking<'_> {
             };
             self.compare(&mut link, &state)?;
             self.note(&state);
+            self.followed.offer(state.relays);
+            self.count();
             self.fetch(&mut link, &state)?;
             if self.own.arrives(&self.theirs) {
                 self.hurries = Some(Instant::now());
@@ -228,6 +241,22 @@ impl Asking<'_> {
             self.status.lowered = lowered;
             self.status.held = held(&state.sections).into_iter().collect();
             self.status.leaving = leaving;
+            self.show();
+        }
+    }
+
+    /// What it relays. What only grows is shown from time to time.
+    fn count(&mut self) {
+        let relay = self.followed.relay();
+        let what = |relay: &Option<Relay>| {
+            let relay = relay.as_ref();
+            relay.map(|relay| (relay.up, relay.reason.clone(), relay.dropped > 0))
+        };
+        let is_new = what(&relay) != what(&self.status.relay);
+        let is_due = self.counted.elapsed() >= COUNTED && relay != self.status.relay;
+        if is_new || is_due {
+            self.counted = Instant::now();
+            self.status.relay = relay;
             self.show();
         }
     }
@@ -371,18 +400,6 @@ impl Asking<'_> {
         }
         self.show();
     }
-}
-
-/// Connects from the own address of peers: by that the other side knows who it is.
-fn connect(peer: &Peer, from: Option<IpAddr>) -> anyhow::Result<TcpStream> {
-    let to = SocketAddr::new(peer.address, peer.port);
-    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
-    if let Some(from) = from.filter(|from| from.is_ipv4() == to.is_ipv4()) {
-        socket.bind(&SockAddr::from(SocketAddr::new(from, 0)))?;
-    }
-    socket.connect_timeout(&to.into(), PATIENCE)?;
-    socket.set_tcp_nodelay(true)?;
-    Ok(socket.into())
 }
 
 /// All that a peer serves.

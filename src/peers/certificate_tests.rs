@@ -13,7 +13,6 @@ use rcgen::{
     date_time_ymd,
 };
 
-use super::answer;
 use super::certificates::{certified, print};
 use super::link::{Link, PATIENCE};
 use super::own::Own;
@@ -83,9 +82,10 @@ fn meet(a: &Identity, b: &Identity) -> (Result<Frame, String>, String) {
     let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let far = listener.accept().unwrap().0;
     let own = Own::new();
-    let generation = own.declare(&std::sync::Arc::from([]));
+    let generation = own.declare(&std::sync::Arc::from([]), false);
     let b = b.clone();
-    let answering = thread::spawn(move || answer::serve(far, &own, &b, generation, &|_, _| {}));
+    let serving = super::tests::serving(own, generation);
+    let answering = thread::spawn(move || serving.serve(far, &b));
     let mut link = Link::client(near, a).unwrap();
     let hello = Hello {
         protocol: PROTOCOL,

@@ -64,6 +64,15 @@ impl Injector {
         })
     }
 
+    /// Sends one message, without a pause.
+    ///
+    /// # Errors
+    /// If the kernel refuses it.
+    pub fn send_one(&self, message: &[u8]) -> io::Result<()> {
+        self.socket.send_to(message, &self.to)?;
+        Ok(())
+    }
+
     /// Sends messages at a pace that the daemon keeps up with. What is lost nevertheless is not in
     /// the table afterwards.
     ///
@@ -72,7 +81,7 @@ impl Injector {
     pub fn send(&self, messages: &[Vec<u8>]) -> io::Result<()> {
         for burst in messages.chunks(BURST) {
             for message in burst {
-                self.socket.send_to(message, &self.to)?;
+                self.send_one(message)?;
             }
             thread::sleep(PAUSE);
         }

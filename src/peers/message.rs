@@ -14,8 +14,8 @@ use crate::state::{BootTime, DesiredService};
 /// The core to the threads.
 #[derive(Debug)]
 pub enum Command {
-    /// The peers of the file in force.
-    Declare(Arc<[Arc<Peer>]>),
+    /// The peers of the file in force, and whether they get the new connections of this director.
+    Declare(Arc<[Arc<Peer>]>, bool),
     /// What this director serves by its file, and the first and last mark of its checks.
     Serve(Vec<Arc<DesiredService>>, (u32, u32)),
     /// The failover sections as they are now.

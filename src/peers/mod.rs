@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   core ─ Command ─► Own ◄──────┬─ ask.rs, a thread `peer-NAME` for each peer: once a second
-//!    ▲                           │     └─► resync.rs ─► inject.rs ─► own backup daemon
+//!    ▲                           │     └─► resync.rs ─► inject.rs ─► own backup daemon ◄─ relay/
 //!    └─ Report ──────────────────┴─ answer.rs, a thread `peer-listen`, and one for each connection
 //! ```
 //!
@@ -16,11 +16,13 @@
 mod answer;
 mod ask;
 mod certificates;
+mod greet;
 pub mod inject;
 mod link;
 mod message;
 mod own;
 pub mod reading;
+mod relay;
 mod resync;
 pub mod table;
 mod tls;
@@ -34,6 +36,7 @@ pub use message::{Command, Report};
 
 use message::Tell;
 use own::Own;
+use relay::{Followed, Hub};
 
 use crate::state::DesiredService;
 use crate::state::failover::Peer;
@@ -42,6 +45,7 @@ use crate::state::failover::Peer;
 /// of them has anything to lose.
 pub struct Running {
     own: Own,
+    hub: Hub,
     tell: Tell,
 }
 
@@ -50,6 +54,7 @@ impl Running {
     pub fn new(tell: impl Fn(Report) + Send + Sync + 'static) -> Self {
         Self {
             own: Own::new(),
+            hub: Hub::default(),
             tell: Arc::new(tell),
         }
     }
@@ -57,28 +62,43 @@ impl Running {
     /// Takes a command; never blocks. Threads start in the network namespace of the caller.
     pub fn send(&self, command: Command) {
         match command {
-            Command::Declare(peers) => self.declare(&peers),
+            Command::Declare(peers, relays) => self.declare(&peers, relays),
             Command::Serve(services, private) => self.serve(services, private),
             Command::Hold(sections) => self.own.hold(sections),
             Command::Arrive(addresses) => self.own.arrive(addresses),
         }
     }
 
-    fn declare(&self, peers: &Arc<[Arc<Peer>]>) {
-        let generation = self.own.declare(peers);
+    fn declare(&self, peers: &Arc<[Arc<Peer>]>, relays: bool) {
+        let generation = self.own.declare(peers, relays);
         if peers.is_empty() {
             return;
         }
         let (all, own, tell) = (Arc::clone(peers), self.own.clone(), Arc::clone(&self.tell));
+        let hub = self.hub.clone();
         self.spawn("peer-listen", move || {
-            answer::listen(&all, &own, generation, &tell);
+            answer::listen(&all, &own, generation, &hub, &tell);
         });
+
         for peer in peers.iter().cloned() {
             let (all, own, tell) = (Arc::clone(peers), self.own.clone(), Arc::clone(&self.tell));
+            let followed = Followed::default();
+            if relays {
+                self.follow(peers, &peer, generation, &followed);
+            }
             self.spawn(&format!("peer-{}", peer.name), move || {
-                ask::ask(&all, &peer, &own, generation, &tell);
+                ask::ask(&all, &peer, &own, generation, &followed, &tell);
             });
         }
+    }
+
+    /// Takes what a peer relays. The thread of the director itself waits for an offer in vain.
+    fn follow(&self, all: &Arc<[Arc<Peer>]>, peer: &Arc<Peer>, generation: u64, to: &Followed) {
+        let (all, peer) = (Arc::clone(all), Arc::clone(peer));
+        let (own, followed, tell) = (self.own.clone(), to.clone(), Arc::clone(&self.tell));
+        self.spawn(&format!("relay-{}", peer.name), move || {
+            relay::follow(&all, &peer, &own, generation, &followed, &tell);
+        });
     }
 
     /// Digests of a large file take too long for the core.

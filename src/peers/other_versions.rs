@@ -14,6 +14,7 @@ use rustls::{ServerConnection, StreamOwned};
 
 use super::message::{Report, Tell};
 use super::own::Own;
+use super::relay::Followed;
 use super::tls::Identity;
 use crate::control::peer::PeerStatus;
 use crate::state::failover::{Peer, PeerProof};
@@ -93,13 +94,16 @@ impl Asking {
         });
         let peers: Arc<[Arc<Peer>]> = Arc::from([Arc::clone(&peer)]);
         let own = Own::new();
-        let generation = own.declare(&peers);
+        let generation = own.declare(&peers, false);
         let (send, reports) = mpsc::channel();
         let tell: Tell = Arc::new(move |report| {
             let _ = send.send(report);
         });
         let of = own.clone();
-        let asking = thread::spawn(move || super::ask::ask(&peers, &peer, &of, generation, &tell));
+        let asking = thread::spawn(move || {
+            let followed = Followed::default();
+            super::ask::ask(&peers, &peer, &of, generation, &followed, &tell);
+        });
         Self {
             reports,
             asked,
@@ -122,7 +126,7 @@ impl Asking {
 
     /// Ends it. Returns what the peer was asked.
     fn end(self) -> Vec<Request> {
-        self.own.declare(&Arc::from([]));
+        self.own.declare(&Arc::from([]), false);
         self.asking.join().unwrap();
         self.asked.lock().unwrap().clone()
     }

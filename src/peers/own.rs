@@ -21,6 +21,8 @@ pub(super) struct Own {
 #[derive(Debug, Default)]
 struct Inner {
     peers: Arc<[Arc<Peer>]>,
+    /// Whether they get the new connections of this director.
+    relays: bool,
     served: Arc<Served>,
     digest: u64,
     sections: Vec<Section>,
@@ -44,8 +46,9 @@ impl Own {
     }
 
     /// Other peers. Returns the number of this list.
-    pub(super) fn declare(&self, peers: &Arc<[Arc<Peer>]>) -> u64 {
+    pub(super) fn declare(&self, peers: &Arc<[Arc<Peer>]>, relays: bool) -> u64 {
         let mut inner = self.lock();
+        inner.relays = relays;
         inner.peers = Arc::clone(peers);
         inner.generation += 1;
         inner.generation
@@ -80,11 +83,16 @@ impl Own {
         (Arc::clone(&inner.served), inner.digest)
     }
 
+    pub(super) fn relays(&self) -> bool {
+        self.lock().relays
+    }
+
     pub(super) fn state(&self) -> State {
         let inner = self.lock();
         State {
             served: inner.digest,
             sections: inner.sections.clone(),
+            relays: inner.relays,
         }
     }
 

@@ -1,15 +1,16 @@
 //! Ends of a channel that are not what they should be.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
 use director_peer::wire::{Frame, Hello, LONGEST, PROTOCOL, Request};
 use rustls::{ClientConnection, ServerConnection};
 
-use super::answer;
+use super::answer::{self, Serving};
 use super::link::{Link, PATIENCE};
 use super::own::Own;
+use super::relay::Hub;
 use super::tls::{self, Identity};
 
 fn key(digit: char) -> String {
@@ -36,15 +37,25 @@ fn pair() -> (TcpStream, TcpStream) {
     (near, listener.accept().unwrap().0)
 }
 
+/// A director that answers `b`.
+pub(super) fn serving(own: Own, generation: u64) -> Serving {
+    Serving {
+        own,
+        hub: Hub::default(),
+        generation,
+        name: "b".into(),
+        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        tell: Arc::new(drop),
+    }
+}
+
 /// What a director answers over a connection to it, and how its end of the connection ends.
 fn ask(identity: &Identity, talk: impl FnOnce(&mut Link)) -> anyhow::Result<()> {
     let (near, far) = pair();
     let own = Own::new();
-    let generation = own.declare(&Arc::from([]));
-    let answering = thread::spawn(move || {
-        let identity = self::identity('1');
-        answer::serve(far, &own, &identity, generation, &|_, _| {})
-    });
+    let generation = own.declare(&Arc::from([]), false);
+    let serving = serving(own, generation);
+    let answering = thread::spawn(move || serving.serve(far, &self::identity('1')));
     let mut link = Link::client(near, identity).unwrap();
     talk(&mut link);
     drop(link);

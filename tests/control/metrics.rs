@@ -12,7 +12,7 @@ use director::control::announce::{AnnounceHealth, AnnounceState, AnnounceStatus}
 use director::control::discovery::PoolStatus;
 use director::control::failover::{FailoverCounters, FailoverRole, FailoverStatus};
 use director::control::operator::Request;
-use director::control::peer::{PeerStatus, Resync};
+use director::control::peer::{PeerStatus, Relay, Resync};
 use director::control::snapshot::Snapshot;
 use director::state::BootTime;
 use director::state::health::MarkRange;
@@ -72,11 +72,20 @@ fn with_sections() -> Running {
         took_ms: 20,
         refused: Vec::new(),
     };
+    let relay = Relay {
+        up: true,
+        since: boot,
+        reason: "connected".to_owned(),
+        entries: 1000,
+        refused: 2,
+        dropped: 3,
+    };
     let lb2: Arc<str> = "lb2".into();
     let peer = PeerStatus {
         up: true,
         differs: vec!["service `web`: another scheduler".to_owned()],
         resync: Some(resync),
+        relay: Some(relay),
         ..PeerStatus::new(&lb2, IpAddr::from([10, 0, 0, 2]), 1, boot)
     };
     let anycast = AnnounceStatus {

@@ -13,6 +13,7 @@ mod ear;
 mod load;
 mod outage;
 mod pair;
+mod relay;
 mod resync;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -48,6 +49,9 @@ pub(crate) fn all(wanted: &dyn Fn(&str) -> bool, long: bool, figures: &mut Vec<F
     }
     if wanted("failover-resync") {
         resync::all(figures);
+    }
+    if wanted("failover-relay") {
+        relay::all(figures);
     }
     if wanted("failover-flood") {
         load::flood(figures);

@@ -126,6 +126,7 @@ codes! {
     FailoverPeer "failover-peer" Error "A peer or a source that a virtual router cannot use.";
     OwnerPriority "owner-priority" Error "A setting that lowers the priority of an address owner.";
     SyncBackupOnly "sync-backup-only" Error "A director with both sync daemons does not forward under `backup_only`.";
+    SyncRelay "sync-relay" Error "The relay of connections lacks peers, or has a setting that it cannot work with.";
     // Rejected or silently ignored by the kernel.
     NotUnicast "not-unicast" Error "A real server's address is not unicast.";
     OnePacket "one-packet" Error "One-packet scheduling for another protocol than UDP.";

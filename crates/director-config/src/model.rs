@@ -38,6 +38,8 @@ pub(super) struct Declaration {
     pub(super) sysctls_named: Vec<Sysctl>,
     pub(super) policy: Policy,
     pub(super) daemons: Option<Vec<Spanned<SyncDaemon>>>,
+    /// Where the connections are relayed to peers.
+    pub(super) relay: Option<Span>,
     pub(super) run: RunSettings,
     /// The last to be decoded: all files may have a part of it.
     pub(super) addresses: AddressDecls,

@@ -159,6 +159,12 @@ pub(super) const ROLES: &[Word] = &[
          other.",
     )
     .alias(&["master-backup", "peer"]),
+    word(
+        "relay",
+        "Both on `lo`; director sends what the master says to its peers, over their channel, so that \
+         nothing is multicast.",
+    )
+    .alias(&["unicast", "channel"]),
 ];
 
 /// How several checks make one verdict.

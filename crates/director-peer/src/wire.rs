@@ -61,6 +61,9 @@ pub enum Request {
     },
     /// Answered by entries, then [`TableEnd`].
     Table,
+    /// Answered by entries as they come, and a [`Relayed`] each second, until the connection ends. Only for
+    /// a director whose [`State`] offers it.
+    Relay,
 }
 
 /// The state of a director.
@@ -70,6 +73,18 @@ pub struct State {
     pub served: u64,
     /// Its failover sections.
     pub sections: Vec<Section>,
+    /// Whether it relays its new connections. Not from a version that does not know of it.
+    #[serde(default)]
+    pub relays: bool,
+}
+
+/// What a relay has done over one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Relayed {
+    /// The number of entries that were sent.
+    pub sent: u64,
+    /// The number that was not, as reading or sending was too slow.
+    pub dropped: u64,
 }
 
 /// A failover section of a director.
@@ -143,6 +158,8 @@ pub enum Frame {
     TableEnd(TableEnd),
     /// Why the connection ends.
     Refused(String),
+    /// See [`Relayed`].
+    Relayed(Relayed),
 }
 
 /// What is wrong with a frame.
@@ -198,6 +215,7 @@ impl Frame {
             Self::Entries(entries) => (5, encode_entries(entries)?),
             Self::TableEnd(end) => (6, serde_json::to_vec(end).ok()?),
             Self::Refused(why) => (7, serde_json::to_vec(why).ok()?),
+            Self::Relayed(relayed) => (8, serde_json::to_vec(relayed).ok()?),
         };
         frame(kind, &body)
     }
@@ -244,6 +262,7 @@ impl Frame {
                 Self::TableEnd(end)
             }
             7 => Self::Refused(json(kind, body)?),
+            8 => Self::Relayed(json(kind, body)?),
             kind => return Err(WireError::Kind { kind }),
         })
     }

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use director_peer::counts::Short;
 use director_peer::served::Served;
 use director_peer::wire::{
-    Frame, Hello, LONGEST, NAMED, PAGE, PROTOCOL, Proof, Request, Section, Services, State,
-    TableEnd, WireError,
+    Frame, Hello, LONGEST, NAMED, PAGE, PROTOCOL, Proof, Relayed, Request, Section, Services,
+    State, TableEnd, WireError,
 };
 use ipvs::{Service, ServiceKey};
 use ipvs_sync::Entry;
@@ -54,6 +54,12 @@ fn frames() -> Vec<Frame> {
                 lowered: Some(20),
                 addresses: vec!["192.0.2.10".parse().unwrap()],
             }],
+            relays: true,
+        }),
+        Frame::Request(Request::Relay),
+        Frame::Relayed(Relayed {
+            sent: u64::MAX,
+            dropped: 1,
         }),
         Frame::Services(Services { services, more }),
         Frame::Entries(vec![entry; 3]),

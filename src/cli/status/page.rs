@@ -5,7 +5,7 @@ use crate::cli::{announce, failover};
 use crate::control::announce::AnnounceState;
 use crate::control::failover::FailoverRole;
 use crate::control::snapshot::{RejectedBy, ServerState, ServiceState};
-use crate::http::api::{DiscoveredPool, Drift, Head, Peer, Service, Status, Summary};
+use crate::http::api::{DiscoveredPool, Drift, Head, Peer, Relay, Service, Status, Summary};
 use crate::plan::Style;
 use crate::state::Sysctl;
 use crate::words::{count, length, printable};
@@ -86,13 +86,29 @@ impl Page<'_> {
             let (ago, proof) = (self.since(resync.at), printable(&resync.proof));
             format!("; sent {entries} {ago} ago: {proof}")
         });
-        let line = format!("peer {}: {state}{resync}", printable(&peer.name));
+        let relay = peer.relay.as_ref().map_or(String::new(), |relay| {
+            let Relay {
+                entries,
+                refused,
+                dropped,
+                ..
+            } = relay;
+            let entries = count(*entries, "connection", "connections");
+            format!("; relays {entries}, {refused} refused, {dropped} dropped")
+        });
+        let line = format!("peer {}: {state}{resync}{relay}", printable(&peer.name));
         self.words(Some(if peer.up { GREEN } else { RED }), &line);
         for text in &peer.differs {
             self.words(Some(YELLOW), &format!("  differs: {}", printable(text)));
         }
         if let Some(text) = &peer.resync_failed {
             self.words(Some(RED), &format!("  resync failed: {}", printable(text)));
+        }
+        if let Some(relay) = peer.relay.as_ref().filter(|relay| !relay.up) {
+            self.words(
+                Some(RED),
+                &format!("  no relay: {}", printable(&relay.reason)),
+            );
         }
         let refused = peer.resync.iter().flat_map(|resync| &resync.refused);
         for text in refused {

@@ -109,7 +109,7 @@ impl Core {
             self.restore_holds(declared, now);
         }
         self.failover.declared = Arc::clone(declared);
-        self.declare_peers(&declared.peers);
+        self.declare_peers(&declared.peers, declared.relays);
         self.declare_announced(&declared.announced, now);
         self.failover
             .health

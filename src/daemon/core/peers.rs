@@ -29,6 +29,7 @@ const QUIET: Duration = Duration::from_secs(60);
 pub(super) struct PeersState {
     pub(super) declared: Arc<[Arc<Peer>]>,
     pub(super) handover: HandoverState,
+    relays: bool,
     pub(super) shown: BTreeMap<Arc<str>, Arc<PeerStatus>>,
     /// The sections as peers were told.
     told: Vec<Section>,
@@ -44,15 +45,18 @@ pub(super) struct PeersState {
 
 impl Core {
     /// A file is in force.
-    pub(super) fn declare_peers(&mut self, declared: &Arc<[Arc<Peer>]>) {
-        if self.peers.declared == *declared {
+    pub(super) fn declare_peers(&mut self, declared: &Arc<[Arc<Peer>]>, relays: bool) {
+        if self.peers.declared == *declared && self.peers.relays == relays {
             return;
         }
+        self.peers.relays = relays;
         self.peers.declared = Arc::clone(declared);
         self.peers.shown.clear();
         self.peers.both.clear();
         self.show.touch();
-        self.out.peers.push(Command::Declare(Arc::clone(declared)));
+        self.out
+            .peers
+            .push(Command::Declare(Arc::clone(declared), relays));
         self.tell_sections();
     }
 

@@ -26,7 +26,7 @@ pub use failover::{Failover, FailoverBody};
 pub use files::{File, Files};
 pub use history::{HistoryLine, HistorySpan};
 pub use overlay::{OverlaidServer, OverlaidService, Overlay};
-pub use peer::{Peer, Resync};
+pub use peer::{Peer, Relay, Resync};
 pub use request::{HostBody, ReloadBody, ServerBody, WeightBody};
 pub use stats::{Counters, ServerStats, ServiceStats, Stats};
 pub use status::{

@@ -30,6 +30,26 @@ pub struct Peer {
     /// Why the one after that failed, or null.
     #[serde(default)]
     pub resync_failed: Option<String>,
+    /// The connections that it relays; null before it offered to.
+    #[serde(default)]
+    pub relay: Option<Relay>,
+}
+
+/// The connections that a peer relays as it gets them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relay {
+    /// Whether they come.
+    pub up: bool,
+    /// Since when they do, or do not.
+    pub since: u64,
+    /// Why they do not, for people.
+    pub reason: String,
+    /// How many entries were put into the own table.
+    pub entries: u64,
+    /// How many were refused.
+    pub refused: u64,
+    /// How many the peer dropped.
+    pub dropped: u64,
 }
 
 /// A transfer of a peer's connections into the own table.

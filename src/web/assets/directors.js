@@ -73,6 +73,7 @@ function peer_card(one) {
     one.holds.length > 0 ? line(`holds ${one.holds.join(", ")}`) : null,
     ...one.differs.map((text) => el("p", { class: "s-degraded" }, `differs: ${text}`)),
     resync ? line(`sync ${ago(resync.at)} ago: ${count(resync.entries, "connection", "connections")} in ${resync.took_ms} ms, ${resync.missing} missing`) : null,
+    one.relay ? line(`relay ${one.relay.up ? "up" : "down"} for ${ago(one.relay.since)}: ${count(one.relay.entries, "connection", "connections")}, ${one.relay.refused} refused, ${one.relay.dropped} dropped${one.relay.up ? "" : `; ${one.relay.reason}`}`) : null,
     ...(resync?.refused ?? []).map((text) => line(`refused: ${text}`)));
 }
 

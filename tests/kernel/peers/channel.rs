@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::daemon::Daemon;
 use crate::lab::{Connection, Host, Lan, Protocol::Tcp, eventually};
 
-const VIRTUAL: &str = "10.1.0.100";
+pub(super) const VIRTUAL: &str = "10.1.0.100";
 
 /// The network, and the directory of keys.
 pub(super) struct Pair {
@@ -85,7 +85,7 @@ resync = \"5s\"
     }
 
     /// Connections, each with the server that answered it.
-    fn open(&self, times: usize) -> Vec<(Connection, String)> {
+    pub(super) fn open(&self, times: usize) -> Vec<(Connection, String)> {
         let service = format!("{VIRTUAL}:80").parse().unwrap();
         let ask = self.net.client(1).ask(Tcp, service).times(times);
         let held = ask.connect_all().unwrap();
@@ -98,7 +98,7 @@ resync = \"5s\"
     }
 }
 
-fn alive(open: &mut [(Connection, String)]) -> usize {
+pub(super) fn alive(open: &mut [(Connection, String)]) -> usize {
     let answered = |(connection, by): &mut (Connection, String)| {
         usize::from(connection.ask().as_ref() == Ok(by))
     };

@@ -13,5 +13,6 @@ mod health;
 mod moves;
 mod partitions;
 mod reading;
+mod relay;
 mod switchover;
 mod table;

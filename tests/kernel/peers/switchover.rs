@@ -86,11 +86,6 @@ fn connections_that_are_opened_before_a_planned_handover_survive_it() {
         becomes(&a, "active");
         becomes(&b, "backup");
     });
-    let shield = pair
-        .net
-        .director
-        .attempt("nft list table inet director_accept")
-        .stdout;
     let (all, gone) = (open.len(), lost(&mut open));
     println!("claim: {gone} of {all} lost");
     assert!(all > 20, "{all} connections");

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ipvs::{DaemonRole, SyncDaemon, SyncId};
+use ipvs::{DaemonRole, Name, SyncDaemon, SyncId};
 
 use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Findings};
@@ -11,18 +11,22 @@ use super::super::model::Declaration;
 use super::super::source::{Span, Spanned};
 use super::super::vocabulary::ROLES;
 use super::address;
-use super::fields::Field;
+use super::fields::{Field, Fields};
 use super::scheduler::kernel_name;
 use super::word::word;
-use crate::state::Sysctl;
+use crate::state::{Sysctl, relay};
 
 /// `sync`; and for directors with both roles the sysctls that suit them, unless the file sets them.
 /// Reads them after `[kernel]`.
 pub(super) fn sync(field: &Field<'_>, into: &mut Declaration, findings: &mut Findings) {
     let (daemons, both) = daemons(field, findings);
+    let is_relay = relay::runs(daemons.iter().map(|one| &one.value));
     into.daemons = Some(daemons);
     if let Some(span) = both {
         suit_both(span, into, findings);
+        if is_relay {
+            suit_relay(span, into, findings);
+        }
     }
 }
 
@@ -58,6 +62,24 @@ fn suit_both(span: Span, into: &mut Declaration, findings: &mut Findings) {
     for (sysctl, value) in FOR_BOTH {
         if !into.sysctls_named.contains(&sysctl) {
             into.kernel.sysctls.insert(sysctl, value.to_owned());
+        }
+    }
+}
+
+/// What director can read: one master daemon on one port, and messages of version 1.
+const FOR_RELAY: [(Sysctl, &str); 2] = [(Sysctl::SyncPorts, "1"), (Sysctl::SyncVersion, "1")];
+
+fn suit_relay(span: Span, into: &mut Declaration, findings: &mut Findings) {
+    into.relay = Some(span);
+    for (sysctl, value) in FOR_RELAY {
+        let set = into.kernel.sysctls.entry(sysctl);
+        let set = set.or_insert_with(|| value.to_owned());
+        if set != value {
+            let message = format!("`relay` cannot work with `{} = {set}`", sysctl.name());
+            findings.push(
+                Diagnostic::new(Code::SyncRelay, span, message)
+                    .help(format!("[kernel] {} = {value}", sysctl.name())),
+            );
         }
     }
 }
@@ -123,6 +145,13 @@ fn daemon(field: &Field<'_>, findings: &mut Findings) -> Vec<Spanned<SyncDaemon>
     let (Some(role), Some(interface)) = (role, interface) else {
         return Vec::new();
     };
+    if role.value == "relay" {
+        suits_relay(&fields, &interface, findings);
+        let id = SyncId(id.map_or(0, |id| id.value));
+        return relay::daemons(id)
+            .map(|daemon| Spanned::new(daemon, role.span))
+            .to_vec();
+    }
     let (kind, least) = match role.value {
         "master" => (DaemonRole::Master, 0),
         // `start_sync_thread` raises a backup's length to this.
@@ -153,6 +182,21 @@ fn daemon(field: &Field<'_>, findings: &mut Findings) -> Vec<Spanned<SyncDaemon>
     };
     let place = |daemon| Spanned::new(daemon, role.span);
     found.into_iter().map(place).collect()
+}
+
+/// The relay's daemons are as they are, but for their id.
+fn suits_relay(fields: &Fields<'_>, interface: &Spanned<Name>, findings: &mut Findings) {
+    let others = ["max_length", "group", "port", "ttl"];
+    let others = others.iter().filter_map(|key| fields.get(key));
+    let is_other = interface.value != relay::INTERFACE;
+    let misfits = others.map(|field| field.span());
+    for span in misfits.chain(is_other.then_some(interface.span)) {
+        findings.push(
+            Diagnostic::new(Code::SyncRelay, span, "`relay` does not multicast").help(
+                "`sync = { role = \"relay\", interface = \"lo\" }`, without other keys than `id`",
+            ),
+        );
+    }
 }
 
 /// A daemon with the kernel's defaults left open, so that explicit and omitted defaults are equal.

@@ -228,7 +228,7 @@ section!(
         required(
             "role",
             words(vocabulary::ROLES),
-            "Master, backup or both; a namespace has at most one of each."
+            "Master, backup, both, or both for director's relay; a namespace has at most one of each."
         ),
         required(
             "interface",

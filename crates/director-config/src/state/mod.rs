@@ -17,6 +17,7 @@ mod machine;
 mod observed;
 mod ownership;
 mod private;
+pub mod relay;
 mod servers;
 mod sysctl;
 

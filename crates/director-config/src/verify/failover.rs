@@ -19,6 +19,8 @@ pub(super) struct Declared<'d> {
     pub(super) is_whole: bool,
     /// Whether there is a backup sync daemon.
     pub(super) takes_sync: bool,
+    /// Where the connections are relayed to peers.
+    pub(super) relay: Option<Span>,
 }
 
 /// Checks the sections and brings them into their final form.
@@ -34,6 +36,7 @@ pub(super) fn failovers(
     if declared.is_whole {
         check_services(&decls, declared, findings);
         check_resync(&decls, declared, findings);
+        check_relay(&decls, declared, findings);
         check_listens(&decls, &held, declared, findings);
     }
     let failovers = decls.failovers.into_iter();
@@ -46,6 +49,7 @@ pub(super) fn failovers(
             .into_iter()
             .map(|decl| Arc::new(decl.peer))
             .collect(),
+        relays: declared.relay.is_some(),
         announced: decls
             .announced
             .into_iter()
@@ -157,6 +161,16 @@ fn check_resync(decls: &AddressDecls, declared: &Declared<'_>, findings: &mut Fi
             Diagnostic::new(Code::PeerSync, decl.address.span, message).help(
                 "`sync = { role = \"backup\", interface = \"lo\" }`, or `resync = false` for each peer",
             ),
+        );
+    }
+}
+
+/// The relay sends connections to peers.
+fn check_relay(decls: &AddressDecls, declared: &Declared<'_>, findings: &mut Findings) {
+    if let Some(at) = declared.relay.filter(|_| decls.peers.is_empty()) {
+        let message = "`relay` without peers";
+        findings.push(
+            Diagnostic::new(Code::SyncRelay, at, message).help("a [peer.NAME] for each director"),
         );
     }
 }

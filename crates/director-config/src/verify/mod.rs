@@ -108,6 +108,7 @@ impl<'e> Verifier<'e> {
                 .iter()
                 .flatten()
                 .any(|daemon| daemon.value.role == DaemonRole::Backup),
+            relay: declaration.relay,
         };
         if declared.is_whole {
             let services = &builder.services;

@@ -18,7 +18,7 @@ use director_config::state::failover::{
 };
 use director_config::state::health::{Damping, Threshold};
 use director_config::{self as config, Environment, Memory, Parsed, Style};
-use ipvs::DaemonRole;
+use ipvs::{DaemonRole, SyncId};
 use vrrp::machine::Preempt;
 use vrrp::{Family, Priority, Version, VirtualRouterId};
 
@@ -278,6 +278,27 @@ fn one_word_makes_both_sync_daemons_with_settings_that_suit_them() {
     // One role alone sets nothing.
     let master = both("sync = { role = \"master\", interface = \"eth1\" }");
     assert!(master.kernel.sysctls.is_empty());
+}
+
+#[test]
+fn a_relay_has_both_daemons_on_lo_that_do_not_hear_each_other() {
+    let relay = "sync = { role = \"relay\", interface = \"lo\", id = 7 }
+[peer.lb1]
+address = \"10.0.0.1\"
+key_file = \"/etc/director/peer.key\"
+";
+    let parsed = parsed(relay, &Environment::default());
+    assert!(parsed.failovers.unwrap().relays);
+    let desired = parsed.desired.unwrap();
+    let daemons = desired.daemons.unwrap();
+    let [master, backup] = [DaemonRole::Master, DaemonRole::Backup].map(|role| daemons[&role]);
+    assert!(&master.interface == "lo" && &backup.interface == "lo");
+    assert_eq!((master.sync_id, backup.sync_id), (SyncId(7), SyncId(7)));
+    assert_eq!((master.port, backup.port), (8850, 0));
+    // No message has two connections.
+    assert_eq!(master.max_length, 1);
+    assert_eq!(desired.kernel.sysctls[&Sysctl::SyncThreshold], "3 0");
+    assert_eq!(desired.kernel.sysctls[&Sysctl::SyncPorts], "1");
 }
 
 #[test]

@@ -41,6 +41,8 @@ pub struct Failovers {
     pub held: Vec<Arc<Held>>,
     /// The `[peer.NAME]` sections, in the order of their names.
     pub peers: Arc<[Arc<Peer>]>,
+    /// Whether they get the connections of this director as it gets them: [`crate::state::relay`].
+    pub relays: bool,
     /// The `[announce.NAME]` sections, in the order of their names.
     pub announced: Vec<Arc<Announced>>,
     /// The name of the `[machine.NAME]` section whose values are in here.
