@@ -52,6 +52,7 @@ fn frames() -> Vec<Frame> {
                 holds: true,
                 priority: 100,
                 lowered: Some(20),
+                leaving: true,
                 addresses: vec!["192.0.2.10".parse().unwrap()],
             }],
             relays: true,
