@@ -282,7 +282,7 @@ impl Runtime {
                 leaves,
             } => {
                 self.on(&section, |router, way| {
-                    router.operate(operation, leaves, way)
+                    router.operate(operation, leaves, way);
                 });
             }
         }

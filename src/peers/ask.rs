@@ -363,8 +363,7 @@ impl Asking<'_> {
                 self.event(EventKind::ResyncDone, &text);
                 return Ok(());
             }
-            Ok(Err(why)) => why,
-            Err(why) => why,
+            Ok(Err(why)) | Err(why) => why,
         };
         let text = format!("did not send what began before this director took over: {failed:#}");
         self.event(EventKind::ResyncFailed, &text);

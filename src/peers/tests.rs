@@ -158,10 +158,10 @@ fn a_message_that_says_to_be_too_long_is_refused_before_it_comes() {
 }
 
 #[test]
-fn a_peer_has_two_connections_at_most() {
+fn a_peer_has_four_connections_at_most() {
     let open = Arc::default();
     let [peer, other] = ["10.0.0.2", "10.0.0.3"].map(|text| text.parse().unwrap());
-    assert!(answer::admit(&open, peer) && answer::admit(&open, peer));
+    assert!((0..4).all(|_| answer::admit(&open, peer)));
     assert!(!answer::admit(&open, peer) && answer::admit(&open, other));
     answer::leave(&open, peer);
     assert!(answer::admit(&open, peer) && !answer::admit(&open, peer));

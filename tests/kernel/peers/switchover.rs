@@ -1,6 +1,7 @@
 //! Connections that are opened all the time, while a director hands over on purpose, by switchover, by
 //! claim and by failback. Without a transfer of what is new, all that began since the last one would be
-//! lost; those of the last moments still can be.
+//! lost. Some of the last moments still are: User-Mode Linux has no nftables, so nothing keeps packets of
+//! connections that have not come yet from being answered with a reset.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -51,7 +52,7 @@ fn lost(open: &mut [(Connection, String)]) -> usize {
 
 #[test]
 #[ignore = "needs the lab"]
-fn connections_that_are_opened_before_a_planned_handover_survive_it() {
+fn most_connections_that_are_opened_until_a_planned_handover_survive_it() {
     let pair = Pair::new();
     let key = pair.key("0123456789abcdef");
     // The regular transfer is too old for what is opened here.
@@ -94,7 +95,7 @@ fn connections_that_are_opened_before_a_planned_handover_survive_it() {
 
 #[test]
 #[ignore = "needs the lab"]
-fn connections_that_are_opened_before_a_failback_survive_it() {
+fn most_connections_that_are_opened_until_a_failback_survive_it() {
     let pair = Pair::new();
     let key = pair.key("0123456789abcdef");
     let service = "10.1.0.100:80".parse().unwrap();

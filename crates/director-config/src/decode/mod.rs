@@ -291,6 +291,7 @@ mod tests {
             &keys::ROUTE,
             &keys::PREEMPT,
             &keys::PEER,
+            &keys::PEER_TLS,
             &keys::FOLLOW,
             &keys::TRACK,
             &keys::ANNOUNCE,
