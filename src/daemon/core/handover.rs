@@ -1,5 +1,5 @@
 //! A planned handover loses no connection: it begins once the other director has the connections of the
-//! active one, and ends once that has those that began meanwhile.
+//! active one, and ends once that has those that began since.
 //!
 //! ```text
 //! active    asked ─ waits, tells its peers ──── hands over ─────────── backup

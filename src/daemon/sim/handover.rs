@@ -163,7 +163,7 @@ fn a_claim_waits_for_a_transfer_behind_a_shield() {
     assert_eq!(sim.told_operations(), [claim]);
     sim.role(FailoverRole::Active);
     assert_eq!((sim.arriving(), sim.shield()), (0, Some(true)));
-    // What began meanwhile is here.
+    // What began since is here.
     sim.handle(Input::Peer(channel::Report::Caught));
     assert_eq!(sim.shield(), Some(false));
 }

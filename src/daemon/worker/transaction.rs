@@ -252,7 +252,7 @@ impl<T: Transport> Platform for Scoped<'_, T> {
     }
 }
 
-/// How many operations the kernel gets at a time if its largest service has so many servers.
+/// How many operations the kernel gets at a time if its largest service has this many servers.
 fn piece(servers: usize) -> usize {
     (PIECE / servers.max(1)).max(SMALLEST)
 }

@@ -130,7 +130,7 @@ impl Hub {
         }
     }
 
-    /// Counts what nobody gets, and forgets the queues that ended. Returns whether there are some;
+    /// Counts what is lost to all queues, and forgets the queues that ended. Returns whether there are some;
     /// if not, the reader ends, under the same lock under which the next one would start.
     fn keep(&self, lost: u64) -> bool {
         let mut inner = self.lock();

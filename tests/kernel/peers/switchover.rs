@@ -18,8 +18,8 @@ const MOST: usize = 400;
 /// Between two new connections.
 const PACE: Duration = Duration::from_millis(20);
 
-/// Opens connections until this is over. Those that answered, each with its server.
-fn meanwhile(pair: &Pair, act: impl FnOnce() + Send) -> Vec<(Connection, String)> {
+/// Opens connections until this is done. Those that answered, each with its server.
+fn opened_until(pair: &Pair, act: impl FnOnce() + Send) -> Vec<(Connection, String)> {
     let service = "10.1.0.100:80".parse().unwrap();
     let client = pair.net.client(1);
     let over = AtomicBool::new(false);
@@ -69,7 +69,7 @@ fn most_connections_that_are_opened_until_a_planned_handover_survive_it() {
     becomes(&b, "backup");
     happens(&b, "resync-done", "`a` sent");
 
-    let mut open = meanwhile(&pair, || {
+    let mut open = opened_until(&pair, || {
         done(&a, "failover switchover front --wait");
         becomes(&b, "active");
         becomes(&a, "backup");
@@ -82,7 +82,7 @@ fn most_connections_that_are_opened_until_a_planned_handover_survive_it() {
     drop(open);
 
     // The other way round, the director that takes over is asked.
-    let mut open = meanwhile(&pair, || {
+    let mut open = opened_until(&pair, || {
         done(&a, "failover claim front --wait");
         becomes(&a, "active");
         becomes(&b, "backup");
@@ -104,7 +104,7 @@ fn most_connections_that_are_opened_until_a_failback_survive_it() {
     let b = Daemon::start(pair.b(), &pair.file(100, &key, [1, 1, 1]));
     becomes(&b, "active");
     let mut a = None;
-    let mut open = meanwhile(&pair, || {
+    let mut open = opened_until(&pair, || {
         let started = Daemon::start(&pair.net.director, &pair.file(150, &key, [1, 1, 1]));
         becomes(&started, "active");
         becomes(&b, "backup");
