@@ -114,8 +114,8 @@ fn a_yield_has_a_reason_and_an_end() {
     assert_eq!(lasts, 2 * 3600);
     // Another reason replaces this one, and a short time ends.
     says(
-        &done(&a, "failover yield --for 2s --reason short"),
-        &["front: yields", "for 2s"],
+        &done(&a, "failover yield --for 6s --reason short"),
+        &["front: yields", "for 6s"],
     );
     says(&done(&a, "failover"), &["yielded by root: short"]);
     becomes(&a, "active");
