@@ -207,7 +207,7 @@ impl Bench {
                     .is_ok_and(|servers| servers.len() == SERVERS as usize)
             });
         });
-        // etcd and this process have the same work, of which the director learns nothing.
+        // The same work for etcd and this process, but the director sees none of it.
         let mut elsewhere = Changes::default();
         let quiet = Seen::during(&daemon, || elsewhere.make(&etcd, UNWATCHED));
         let mut changes = Changes::default();

@@ -85,6 +85,14 @@ pub struct FailoverStatus {
     pub counters: Arc<FailoverCounters>,
 }
 
+impl FailoverStatus {
+    /// The virtual addresses of all its routers.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let routers = self.routers.iter();
+        routers.flat_map(|router| router.addresses.iter().copied())
+    }
+}
+
 /// The router last heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailoverPeer {

@@ -216,7 +216,6 @@ impl Asking<'_> {
         };
         self.status.up = true;
         self.status.since = boot_time();
-        self.status.version = hello.version.clone();
         self.status.reason = "connected".to_owned();
         self.event(EventKind::PeerUp, &format!("is connected{version}"));
         self.show();

@@ -121,7 +121,7 @@ impl Core {
             let mut declared = self.peers.declared.iter();
             declared.any(|peer| &*peer.name == name && peer.resync.is_some())
         };
-        let ours = addresses(status);
+        let ours: BTreeSet<IpAddr> = status.addresses().collect();
         let peers = self.peers.shown.values();
         let peers = peers.filter(|peer| peer.up && has_transfers(&peer.name));
         peers
@@ -225,7 +225,7 @@ impl Core {
         let handover = &self.peers.handover;
         let mut arriving = BTreeMap::new();
         for status in self.failover.shown.values() {
-            let ours = addresses(status);
+            let ours: BTreeSet<IpAddr> = status.addresses().collect();
             let name = &status.name;
             let mut peers = self.peers.shown.values();
             let arrives = peers.any(|peer| peer.up && !peer.leaving.is_disjoint(&ours))
@@ -268,11 +268,4 @@ impl Core {
             up,
         });
     }
-}
-
-fn addresses(status: &FailoverStatus) -> BTreeSet<IpAddr> {
-    let routers = status.routers.iter();
-    routers
-        .flat_map(|router| router.addresses.iter().copied())
-        .collect()
 }

@@ -201,7 +201,6 @@ impl Core {
 
 /// A section in the words of peers.
 fn section(status: &FailoverStatus, lowered: u32) -> Section {
-    let routers = status.routers.iter();
     let lowered = match status.role {
         // It would not take over at all.
         FailoverRole::Fault | FailoverRole::Stopped => u32::MAX,
@@ -213,8 +212,6 @@ fn section(status: &FailoverStatus, lowered: u32) -> Section {
         leaving: status.role == FailoverRole::HandingOver,
         priority: status.priority,
         lowered: Some(lowered),
-        addresses: routers
-            .flat_map(|router| router.addresses.iter().copied())
-            .collect(),
+        addresses: status.addresses().collect(),
     }
 }

@@ -29,10 +29,7 @@ impl Core {
         }
         let holding = self.failover.shown.values();
         let holding = holding.filter(|status| status.role.holds());
-        let routers = holding.flat_map(|status| status.routers.iter());
-        let own: BTreeSet<IpAddr> = routers
-            .flat_map(|router| router.addresses.iter().copied())
-            .collect();
+        let own: BTreeSet<IpAddr> = holding.flat_map(|status| status.addresses()).collect();
         let peers: Vec<_> = self.peers.shown.values().map(Arc::clone).collect();
         for peer in peers {
             let shared: Vec<String> = peer

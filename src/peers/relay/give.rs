@@ -79,7 +79,7 @@ pub(super) fn message(first: Entry, subscription: &Subscription) -> (Vec<u8>, u6
     (encoder.finish().unwrap_or_default(), entries)
 }
 
-/// The entries of a message, none of which is longer than 372 bytes.
+/// The most entries of a message. An entry has 372 bytes at most.
 pub(super) const MOST: u64 = 40;
 
 /// When to say that entries were dropped.
